@@ -1,0 +1,170 @@
+/*
+ * The seam between the migration engine and the hypervisor.
+ *
+ * Everything that the engine asks of Xen goes through this table.  The real
+ * side is hypervisor_xen.c, the only file that includes xenctrl.h and its
+ * relatives; the tests link a fake in its place.
+ *
+ * Every slot is filled.  Unless its comment says otherwise, a slot returns 0,
+ * or -1 with errno set and no effect, and may be called from any thread as
+ * long as no two threads use the same slot at the same time.
+ */
+#ifndef XLM_HYPERVISOR_H
+#define XLM_HYPERVISOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <xentoollog.h>
+
+struct xlm_domain_info {
+    uint32_t domid;
+    uint8_t handle[16]; /* the uuid */
+    bool hvm;           /* HVM or PVH: memory translated by the hypervisor */
+    bool hap;
+    bool paused; /* by the toolstack */
+    bool dying;
+    bool shutdown;
+    unsigned int shutdown_reason; /* SHUTDOWN_*; when shutdown */
+    uint64_t tot_pages;
+    uint64_t max_pages;
+    unsigned int max_vcpu_id;
+};
+
+/* What a stream carries of a domain besides its memory. */
+enum xlm_platform_state {
+    XLM_STATE_CPUID_POLICY, /* xen_cpuid_leaf_t[] */
+    XLM_STATE_MSR_POLICY,   /* xen_msr_entry_t[] */
+    XLM_STATE_TSC_INFO,     /* struct xlm_wire_tsc_info */
+    XLM_STATE_HVM_CONTEXT,  /* opaque */
+};
+
+/* One page that the pager brings in, and what became of it. */
+struct xlm_page_in {
+    uint64_t pfn;
+    const void *contents; /* XLM_PAGE_SIZE octets */
+    int error;            /* out: 0, ENOENT: no longer paged, ENOMEM: retry */
+};
+
+/* One page to evict, and what became of it. */
+struct xlm_eviction {
+    uint64_t pfn;
+    int error; /* out: 0, EBUSY and the like: it stays resident */
+};
+
+struct xlm_hypervisor;
+
+struct xlm_hypervisor_ops {
+    /* Release the handle and all that it holds.  Called exactly once, with
+     * the pager disabled and no page mapped. */
+    void (*close)(struct xlm_hypervisor *hv);
+
+    /* ---- any domain ---- */
+
+    /* ESRCH: no such domain. */
+    int (*domain_info)(struct xlm_hypervisor *hv, uint32_t domid,
+                       struct xlm_domain_info *info);
+    /* Find a domain by its handle, other than `except` (DOMID_INVALID: none);
+     * ESRCH: none has it. */
+    int (*domain_by_handle)(struct xlm_hypervisor *hv,
+                            const uint8_t handle[16], uint32_t except,
+                            uint32_t *domid);
+    /* One more than the highest gfn that the domain has ever had. */
+    int (*nr_pfns)(struct xlm_hypervisor *hv, uint32_t domid,
+                   uint64_t *nr_pfns);
+    void (*xen_version)(struct xlm_hypervisor *hv, uint32_t *major,
+                        uint32_t *minor);
+    /* *data is malloc()ed and the caller's.  Works on a running domain. */
+    int (*get_state)(struct xlm_hypervisor *hv, uint32_t domid,
+                     enum xlm_platform_state which, void **data,
+                     size_t *length);
+    /* XLM_STATE_TSC_INFO and XLM_STATE_HVM_CONTEXT only, domain paused. */
+    int (*set_state)(struct xlm_hypervisor *hv, uint32_t domid,
+                     enum xlm_platform_state which, const void *data,
+                     size_t length);
+    int (*get_param)(struct xlm_hypervisor *hv, uint32_t domid, uint32_t index,
+                     uint64_t *value);
+    int (*set_param)(struct xlm_hypervisor *hv, uint32_t domid, uint32_t index,
+                     uint64_t value);
+
+    /* ---- memory ---- */
+
+    /* Types XLM_TYPE_* of up to XLM_BATCH_PAGES pfns. */
+    int (*page_types)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                      const uint64_t *pfns, uint32_t *types);
+    /* Map count pages side by side; errors[i] is 0 or the errno of page i,
+     * whose part of the mapping must then not be touched.  NULL with errno:
+     * nothing was mapped.  Thread-safe. */
+    void *(*map)(struct xlm_hypervisor *hv, uint32_t domid, bool writable,
+                 size_t count, const uint64_t *pfns, int *errors);
+    void (*unmap)(struct xlm_hypervisor *hv, void *mapping, size_t count);
+
+    /* ---- the source ---- */
+
+    int (*logdirty_enable)(struct xlm_hypervisor *hv, uint32_t domid);
+    /* Safe to call when it is off. */
+    int (*logdirty_disable)(struct xlm_hypervisor *hv, uint32_t domid);
+    /* Read the dirty bitmap (one bit a pfn, nr_pfns of them, in bitmap) and,
+     * when `clean`, clear it. */
+    int (*logdirty_read)(struct xlm_hypervisor *hv, uint32_t domid, bool clean,
+                         uint64_t nr_pfns, unsigned long *bitmap);
+
+    /* ---- the destination ---- */
+
+    /* Give the domain a page at each of these pfns, all or fail: ENOMEM. */
+    int (*populate)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                    const uint64_t *pfns);
+    /* Take the pages away again; used for the pager's ring only. */
+    int (*depopulate)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                      const uint64_t *pfns);
+    /* Keep host memory back for the pages that the domain does not hold now,
+     * up to `pages` in all.  ENOMEM: the host does not have them. */
+    int (*claim)(struct xlm_hypervisor *hv, uint32_t domid, uint64_t pages);
+
+    /* ENOSYS: this hypervisor has no memory paging. */
+    int (*paging_supported)(struct xlm_hypervisor *hv);
+    /* Register as the pager of a paused domain, one at a time per handle.
+     * *ring is the page shared with the hypervisor, initialised, to be used
+     * with the vm_event ring macros; *event_fd polls readable when the
+     * hypervisor signals.  ENODEV: the domain has no HAP; EXDEV, EBUSY as
+     * the hypervisor says.  Both stay valid until pager_disable(). */
+    int (*pager_enable)(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
+                        int *event_fd);
+    /* Only with no page paged out; harmless when not enabled. */
+    int (*pager_disable)(struct xlm_hypervisor *hv, uint32_t domid);
+    /* Take the pending signal (event_fd is readable), ready for the next. */
+    int (*pager_accept)(struct xlm_hypervisor *hv);
+    /* Tell the hypervisor that there are responses in the ring.
+     * Thread-safe. */
+    int (*pager_notify)(struct xlm_hypervisor *hv);
+
+    /* Evict a batch of populated pages; the fate of each page is in its
+     * error.  -1: the batch failed as a whole, errors are not set. */
+    int (*evict)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                 struct xlm_eviction *pages);
+    /* Bring in a batch of paged pages, as evict(). */
+    int (*page_in)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                   struct xlm_page_in *pages);
+};
+
+/* What an implementation embeds as its first member. */
+struct xlm_hypervisor {
+    const struct xlm_hypervisor_ops *ops;
+};
+
+/*
+ * The hypervisor of this host.  NULL with errno when this is not a dom0 or
+ * the libraries cannot reach it.  The logger stays the caller's and must
+ * outlive the handle.  A handle serves one migration.
+ */
+struct xlm_hypervisor *xlm_hypervisor_open(xentoollog_logger *logger);
+
+static inline void xlm_hypervisor_close(struct xlm_hypervisor *hv)
+{
+    if (hv) {
+        hv->ops->close(hv);
+    }
+}
+
+#endif

@@ -1,0 +1,188 @@
+/*
+ * Live migration with postcopy: the engine of the guest layer.
+ *
+ * xlm_save() moves the memory and state of a running domain out over a pair
+ * of descriptors, xlm_restore() receives it.  What they need from the
+ * toolstack above them they get as callbacks.  All state is in the objects
+ * handed in: two migrations may run in one process, from different threads.
+ *
+ * The caller must have SIGPIPE ignored or blocked.
+ */
+#ifndef XLM_H
+#define XLM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <xentoollog.h>
+
+#include "hypervisor.h"
+
+#define XLM_REASON_MAX 512
+
+/* What both ends of a migration have in common. */
+struct xlm_context {
+    xentoollog_logger *logger;
+    struct xlm_hypervisor *hypervisor;
+    /* Readable: give up as soon as that is safe.  -1: never. */
+    int abort_fd;
+    /* Set on failure: one line for a person, what is wrong and what to do. */
+    char reason[XLM_REASON_MAX];
+};
+
+enum xlm_phase {
+    XLM_PHASE_START,
+    XLM_PHASE_PREPARING, /* the destination builds the domain */
+    XLM_PHASE_PRECOPY,
+    XLM_PHASE_EVICTING, /* postcopy decided, the guest still runs */
+    XLM_PHASE_SUSPENDED,
+    XLM_PHASE_READY,    /* the destination has all but the go */
+    XLM_PHASE_GO,       /* the source has let go of the guest */
+    XLM_PHASE_POSTCOPY, /* the destination runs it, pages follow */
+    XLM_PHASE_COMPLETE,
+};
+
+const char *xlm_phase_name(enum xlm_phase phase);
+
+/* Pages by the way they went, and what the destination said of its faults. */
+struct xlm_stats {
+    uint64_t guest_pages;     /* pages that the guest had */
+    uint64_t precopy_pages;   /* sent while it ran */
+    uint64_t stop_pages;      /* sent while it was stopped */
+    uint64_t postcopy_pages;  /* outstanding when it went */
+    uint64_t requested_pages; /* of these, sent on request */
+    uint64_t pushed_pages;    /* of these, sent unasked */
+    uint64_t outstanding;     /* of these, still to be sent */
+    uint64_t bytes_sent;
+    unsigned int iterations; /* precopy rounds made */
+    /* The source's own clock, microseconds since the call. */
+    uint64_t suspend_us; /* when suspending began */
+    uint64_t running_us; /* when the destination said that it runs */
+    uint64_t end_us;
+    /* From the destination; zero until it has reported. */
+    uint64_t faults;
+    uint64_t fault_median_us;
+    uint64_t fault_p99_us;
+    uint64_t fault_max_us;
+    uint64_t dropped_pages;
+};
+
+/* ---- precopy policy ---- */
+
+enum xlm_precopy_answer {
+    XLM_PRECOPY_CONTINUE,
+    XLM_PRECOPY_STOP_AND_COPY,
+    XLM_PRECOPY_POSTCOPY,
+    XLM_PRECOPY_ABORT,
+};
+
+struct xlm_precopy_stats {
+    unsigned int iteration; /* rounds finished; 0 before the first */
+    uint64_t total_written; /* pages sent so far */
+    uint64_t dirty_count;   /* pages to send in the next round */
+    uint64_t guest_pages;
+};
+
+/* ---- the source ---- */
+
+struct xlm_channel;
+
+/*
+ * All are called from the thread that called xlm_save().  Those that return
+ * int answer 0, or -1 for failure, after having said why in the log.
+ */
+struct xlm_save_callbacks {
+    /* Before each precopy round and after the last. */
+    enum xlm_precopy_answer (*precopy_policy)(
+        const struct xlm_precopy_stats *stats, void *data);
+    /* Have the device model log its writes, or stop that.  Called with true
+     * before the first page is read and with false at the end, also after
+     * failures.  A no-op for guests without a device model. */
+    int (*switch_qemu_logdirty)(bool enable, void *data);
+    /* Stop the guest for good order: when it returns 0 the domain is shut
+     * down with reason suspend.  On failure the guest runs on. */
+    int (*suspend)(void *data);
+    /* The guest is suspended: write the records of the layer above (device
+     * model state), which follow POSTCOPY_TRANSITION and, in a stream that
+     * ends without one, END. */
+    int (*write_device_state)(struct xlm_channel *channel, void *data);
+    /* The destination is ready: let go of the guest (rename it away).  After
+     * this returned 0 the go is sent and the guest is no longer ours. */
+    int (*commit)(void *data);
+    /* Shown progress; called often, must be quick.  May be NULL. */
+    void (*progress)(enum xlm_phase phase, const struct xlm_stats *stats,
+                     void *data);
+    void *data;
+};
+
+struct xlm_save_params {
+    uint32_t domid;
+    int out_fd;
+    int in_fd; /* -1: no way back; the stream is an ordinary one */
+    /* Tuning; xlm_save_params_init() sets what is good for most. */
+    uint32_t credit_pages;  /* background pages in flight */
+    uint32_t hot_pages_max; /* hot set sent during the stop */
+    uint32_t window_before; /* neighbours sent with a request */
+    uint32_t window_after;
+    uint32_t background_share; /* one background batch after so many
+                                    requested ones, even under load */
+};
+
+void xlm_save_params_init(struct xlm_save_params *params);
+
+/*
+ * Move a domain out.  Returns 0 when the destination has all of it.  On -1
+ * *transitioned says whose the guest is: false, it is suspended or running
+ * here and never ran anywhere else; true, the go was sent and it must not be
+ * resumed here.  *transitioned is written on every path.  Closes nothing.
+ */
+int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
+             const struct xlm_save_callbacks *callbacks,
+             struct xlm_stats *stats, bool *transitioned);
+
+/* ---- the destination ---- */
+
+/* Called from the thread that called xlm_restore(); 0, or -1 with a reason
+ * in the context. */
+struct xlm_restore_callbacks {
+    /* Records for the toolstack that builds the domain, in stream order,
+     * headers first: everything but page data. */
+    int (*feed)(const void *bytes, size_t length, void *data);
+    /* All static data was fed: wait until the domain exists. */
+    int (*await_domain)(uint32_t *domid, void *data);
+    /* The last record was fed: wait until the domain is built, with its
+     * devices, and paused. */
+    int (*await_build)(void *data);
+    /* Read the records of the layer above after POSTCOPY_TRANSITION or, in a
+     * stream without one, after END. */
+    int (*read_device_state)(struct xlm_channel *channel, void *data);
+    /* The guest is ours: give it its name and let it run (or leave it
+     * paused when asked to). */
+    int (*run)(void *data);
+    void (*progress)(enum xlm_phase phase, const struct xlm_stats *stats,
+                     void *data);
+    void *data;
+};
+
+struct xlm_restore_params {
+    int in_fd;
+    int out_fd; /* -1: no way back (an image in a file) */
+};
+
+/*
+ * Receive a domain.  Returns 0 when it is here as a whole.  On -1 with
+ * *resumed false the caller must destroy what was built: it never ran.  With
+ * *resumed true the guest runs here and is the only copy: never destroy it.
+ */
+int xlm_restore(struct xlm_context *ctx,
+                const struct xlm_restore_params *params,
+                const struct xlm_restore_callbacks *callbacks,
+                struct xlm_stats *stats, bool *resumed);
+
+/* Say why in ctx->reason, once: the first reason stays.  Returns -1 and
+ * keeps errno. */
+int xlm_fail(struct xlm_context *ctx, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif
