@@ -1,0 +1,61 @@
+/*
+ * The two-way byte channel between source and destination.
+ *
+ * One thread may read while others write; writers of whole records take
+ * turns (see record.h).
+ */
+#ifndef XLM_CHANNEL_H
+#define XLM_CHANNEL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct xlm_channel {
+    int in_fd;    /* -1: nothing to read */
+    int out_fd;   /* -1: nowhere to write */
+    int abort_fd; /* readable: reads and writes fail with ECANCELED; or -1 */
+    int in_flags; /* as they were before, -1: not changed */
+    int out_flags;
+    uint64_t bytes_out;
+    pthread_mutex_t write_lock;
+};
+
+#define XLM_CHANNEL_CLOSED \
+    ((struct xlm_channel){.in_fd = -1, \
+                          .out_fd = -1, \
+                          .abort_fd = -1, \
+                          .in_flags = -1, \
+                          .out_flags = -1, \
+                          .write_lock = PTHREAD_MUTEX_INITIALIZER})
+
+/*
+ * Take two descriptors into use: they are made non-blocking until
+ * xlm_channel_close(), which does not close them.  The channel must be
+ * XLM_CHANNEL_CLOSED.
+ */
+int xlm_channel_open(struct xlm_channel *channel, int in_fd, int out_fd,
+                     int abort_fd);
+void xlm_channel_close(struct xlm_channel *channel);
+
+/*
+ * Read exactly length octets.  ECONNRESET: the peer closed the channel;
+ * ECANCELED: aborted; other errno values as read(2).
+ */
+int xlm_channel_read(struct xlm_channel *channel, void *buffer, size_t length);
+
+/* Write all parts; changes the vector.  EPIPE and ECONNRESET: the peer is
+ * gone; ECANCELED: aborted.  The caller holds write_lock when there is more
+ * than one writer. */
+int xlm_channel_write_parts(struct xlm_channel *channel, struct iovec *parts,
+                            size_t count);
+int xlm_channel_write(struct xlm_channel *channel, const void *bytes,
+                      size_t length);
+
+/* Keep what waits in the kernel's send buffer small, so that what is urgent
+ * does not queue behind what is not. */
+void xlm_channel_keep_queue_short(struct xlm_channel *channel);
+
+#endif
