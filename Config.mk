@@ -1,0 +1,25 @@
+# Flags for all that runs on a host; the test guests have their own.
+
+OPTFLAGS = -O2 -g
+WARNINGS = -Wall -Wextra -Wmissing-prototypes -Wsign-compare \
+           -Wwrite-strings -Werror
+HARDENING = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+HARDENING_LD = -pie -Wl,-z,relro -Wl,-z,now
+
+# The libxl interface as of Xen 4.13: in 4.14 and all later releases.
+DEFINES = -D_GNU_SOURCE -DLIBXL_API_VERSION=0x041300 \
+          -DXLM_PREFIX='"$(PREFIX)"'
+INCLUDES = -I$(S)/tools/libs/guest -I$(S)/tools/libs/light
+
+COMMON_CFLAGS = -std=gnu11 $(WARNINGS) $(DEFINES) $(INCLUDES) -pthread \
+                $(SYSROOT_FLAGS)
+ALL_CFLAGS = $(COMMON_CFLAGS) $(OPTFLAGS) $(HARDENING) $(USER_CFLAGS)
+ALL_LDFLAGS = $(SYSROOT_FLAGS) $(HARDENING_LD) -pthread -Wl,--as-needed \
+              $(USER_LDFLAGS)
+
+# The unit tests: everything is built once more, with the sanitizers.
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all \
+           -fno-omit-frame-pointer
+SAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(SANITIZE) $(TEST_CFLAGS) \
+             $(USER_CFLAGS)
+SAN_LDFLAGS = $(SANITIZE) -pthread $(USER_LDFLAGS)

@@ -1,0 +1,191 @@
+# make            build for this machine, in build/ (or in O=DIR)
+# make demo       a migration between two real Xen hosts, to watch
+# make check      all tests: check-unit and check-lab
+# make help       the rest
+
+S := $(abspath $(dir $(lastword $(MAKEFILE_LIST))))
+O ?= build
+override O := $(abspath $(O))
+
+# Targets that work before anything is installed or configured.
+BARE_GOALS := demo check check-lab deps format check-format clean distclean \
+              docs help lab-build
+ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
+include $(O)/config.mk
+endif
+include $(S)/Config.mk
+
+.PHONY: all
+all: libs xl
+
+# configure remembers its options in the environment of its first run only:
+# a newer configure script asks for a run by hand when they matter.
+$(O)/config.mk: | $(S)/configure
+	$(S)/configure --output=$(O)
+
+# ---- what there is to build ----
+
+GUEST_SRCS := $(wildcard $(S)/tools/libs/guest/*.c)
+LIGHT_SRCS := $(wildcard $(S)/tools/libs/light/*.c)
+XL_SRCS := $(wildcard $(S)/tools/xl/*.c)
+UNIT_SRCS := $(wildcard $(S)/tools/tests/unit/test_*.c)
+FAKE_SRCS := $(wildcard $(S)/tools/tests/unit/fake_*.c) \
+             $(wildcard $(S)/tools/tests/fake/*.c)
+
+# Files of the upper layers that need no libxl: the tests link them.
+PURE_SRCS := $(wildcard $(S)/tools/libs/light/*_policy.c) \
+             $(wildcard $(S)/tools/xl/*_header.c)
+
+objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
+GUEST_OBJS := $(call objects,$(GUEST_SRCS),obj)
+LIGHT_OBJS := $(call objects,$(LIGHT_SRCS),obj)
+XL_OBJS := $(call objects,$(XL_SRCS),obj)
+
+# The tests' guest layer has the fake in place of the hypervisor module.
+SAN_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor_xen%,$(GUEST_SRCS)) \
+            $(PURE_SRCS) $(FAKE_SRCS)
+SAN_OBJS := $(call objects,$(SAN_SRCS),san)
+UNIT_OBJS := $(call objects,$(UNIT_SRCS),san)
+UNIT_PROGRAMS := $(patsubst $(S)/tools/tests/unit/%.c,$(O)/tests/%,$(UNIT_SRCS))
+
+GUEST_LIB := $(O)/libxenguest-postcopy.a
+LIGHT_LIB := $(O)/libxenlight-postcopy.a
+XL := $(O)/xl
+
+.PHONY: libs xl
+libs: $(GUEST_LIB) $(LIGHT_LIB)
+xl: $(if $(XL_SRCS),$(XL))
+
+# ---- how ----
+
+BUILD_DEPS := $(O)/config.mk $(S)/Config.mk
+
+$(O)/obj/tools/libs/guest/%.o: EXTRA_CFLAGS = $(GUEST_CFLAGS)
+$(O)/obj/tools/libs/light/%.o: EXTRA_CFLAGS = $(LIGHT_CFLAGS) $(GUEST_CFLAGS)
+$(O)/obj/tools/xl/%.o: EXTRA_CFLAGS = $(XL_CFLAGS) $(LIGHT_CFLAGS)
+
+$(O)/obj/%.o: $(S)/%.c $(BUILD_DEPS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/san/%.o: $(S)/%.c $(BUILD_DEPS)
+	@mkdir -p $(@D)
+	$(CC) $(SAN_CFLAGS) -I$(S)/tools/xl -I$(S)/tools/tests/unit \
+	    -I$(S)/tools/tests/fake -MMD -MP -c -o $@ $<
+
+$(GUEST_LIB): $(GUEST_OBJS)
+$(LIGHT_LIB): $(LIGHT_OBJS)
+$(GUEST_LIB) $(LIGHT_LIB):
+	@mkdir -p $(@D)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(XL): $(XL_OBJS) $(LIGHT_LIB) $(GUEST_LIB)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
+
+$(O)/tests/libsan.a: $(SAN_OBJS)
+	@mkdir -p $(@D)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(O)/tests/%: $(O)/san/tools/tests/unit/%.o $(O)/tests/libsan.a
+	$(CC) $(SAN_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+
+.SECONDARY: $(UNIT_OBJS) $(SAN_OBJS)
+-include $(patsubst %.o,%.d,$(GUEST_OBJS) $(LIGHT_OBJS) $(XL_OBJS) \
+                            $(SAN_OBJS) $(UNIT_OBJS))
+
+# The test guests: freestanding, with a Makefile of their own.
+GUESTS_DIR := $(O)/guests
+.PHONY: guests
+guests:
+	$(MAKE) -C $(S)/xen/guests O=$(GUESTS_DIR)
+
+# ---- installing ----
+
+DESTDIR ?=
+SBINDIR = $(DESTDIR)$(PREFIX)/sbin
+LIBDIR = $(DESTDIR)$(PREFIX)/lib
+INCDIR = $(DESTDIR)$(PREFIX)/include
+
+.PHONY: install
+install: all
+	install -d $(SBINDIR) $(LIBDIR) $(INCDIR)
+	install -m 755 $(XL) $(SBINDIR)/xl
+	install -m 644 $(GUEST_LIB) $(LIGHT_LIB) $(LIBDIR)
+	install -m 644 $(S)/tools/libs/light/libxl_live_migrate.h $(INCDIR)
+
+# ---- the lab: the same sources once more, for its dom0 ----
+
+LAB := $(S)/xen/lab/lab
+LAB_O := $(S)/build/dom0
+LAB_STAGE := $(S)/build/stage
+
+.PHONY: lab-build
+lab-build:
+	sysroot=$$($(LAB) sysroot) && \
+	grep -q -s -x "SYSROOT = $$sysroot" $(LAB_O)/config.mk || \
+	    $(S)/configure --output=$(LAB_O) --sysroot=$$sysroot
+	$(MAKE) O=$(LAB_O) all
+	rm -rf $(LAB_STAGE)
+	$(MAKE) O=$(LAB_O) DESTDIR=$(LAB_STAGE) install
+	$(MAKE) -C $(S)/xen/guests O=$(S)/build/guests
+
+# ---- tests and the demo ----
+
+.PHONY: deps check check-unit check-lab demo
+deps:
+	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages
+
+check: deps
+	$(MAKE) check-unit
+	$(MAKE) check-lab
+
+check-unit: $(UNIT_PROGRAMS)
+	$(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
+
+check-lab: lab-build
+	$(S)/tools/tests/system/run --install $(LAB_STAGE)
+
+demo: deps
+	$(MAKE) lab-build
+	$(S)/xen/lab/demo --install $(LAB_STAGE)
+
+# ---- looking after the sources ----
+
+FORMATTED = $(shell git -C $(S) ls-files 'tools/*.[ch]' 'xen/*.[ch]')
+
+.PHONY: format check-format docs clean distclean help
+format:
+	cd $(S) && clang-format -i $(FORMATTED)
+
+check-format:
+	cd $(S) && clang-format --dry-run -Werror $(FORMATTED)
+
+MAN_SRCS := $(wildcard $(S)/docs/man/*.md)
+docs:
+	@mkdir -p $(O)/man
+	$(foreach m,$(MAN_SRCS),pandoc -s -t man -o \
+	    $(O)/man/$(basename $(notdir $(m))) $(m) &&) true
+
+# The lab's images are not touched: they take minutes to make (lab clean).
+clean:
+	rm -rf $(O)/obj $(O)/san $(O)/tests $(O)/man $(O)/guests $(O)/*.a \
+	    $(XL) $(LAB_O) $(LAB_STAGE)
+
+distclean: clean
+	rm -f $(O)/config.mk
+
+help:
+	@echo 'all          the libraries and xl, in $(O)'
+	@echo 'install      into DESTDIR, below the prefix given to configure'
+	@echo 'demo         a migration to watch; installs what it needs'
+	@echo 'check        check-unit, then check-lab; installs what it needs'
+	@echo 'check-unit   the unit tests, with sanitizers'
+	@echo 'check-lab    the tests between two real Xen hosts'
+	@echo 'lab-build    all of it for the dom0 of the lab, in build/stage'
+	@echo 'guests       the test guests'
+	@echo 'deps         install the Debian packages that all this needs'
+	@echo 'format       apply .clang-format (check-format: only look)'
+	@echo 'docs         the man pages'
+	@echo 'clean        remove what was built; distclean: config.mk too'
