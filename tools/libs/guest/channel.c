@@ -152,12 +152,19 @@ void xlm_channel_keep_queue_short(struct xlm_channel *channel)
 {
     int low_water = UNSENT_LOW_WATER;
     int on = 1;
+    int family;
+    socklen_t length = sizeof(family);
 
-    /* Each helps with one kind of socket and fails harmlessly elsewhere. */
+    if (getsockopt(channel->out_fd, SOL_SOCKET, SO_DOMAIN, &family, &length)) {
+        return; /* a pipe: 64 KiB at the most */
+    }
+    if (family == AF_UNIX) {
+        (void)setsockopt(channel->out_fd, SOL_SOCKET, SO_SNDBUF, &low_water,
+                         sizeof(low_water));
+        return;
+    }
     (void)setsockopt(channel->out_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
                      &low_water, sizeof(low_water));
     (void)setsockopt(channel->out_fd, IPPROTO_TCP, TCP_NODELAY, &on,
                      sizeof(on));
-    (void)setsockopt(channel->out_fd, SOL_SOCKET, SO_SNDBUF, &low_water,
-                     sizeof(low_water));
 }

@@ -11,6 +11,7 @@
 #ifndef XLM_H
 #define XLM_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,7 +30,13 @@ struct xlm_context {
     int abort_fd;
     /* Set on failure: one line for a person, what is wrong and what to do. */
     char reason[XLM_REASON_MAX];
+    pthread_mutex_t reason_lock;
 };
+
+#define XLM_CONTEXT_INIT \
+    { \
+        .abort_fd = -1, .reason_lock = PTHREAD_MUTEX_INITIALIZER, \
+    }
 
 enum xlm_phase {
     XLM_PHASE_START,

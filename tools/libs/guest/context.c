@@ -1,0 +1,46 @@
+/*
+ * What both ends of a migration have in common.
+ */
+#include "xlm.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *xlm_phase_name(enum xlm_phase phase)
+{
+    static const char *const names[] = {
+        [XLM_PHASE_START] = "start",
+        [XLM_PHASE_PREPARING] = "preparing",
+        [XLM_PHASE_PRECOPY] = "precopy",
+        [XLM_PHASE_EVICTING] = "evicting",
+        [XLM_PHASE_SUSPENDED] = "suspended",
+        [XLM_PHASE_READY] = "ready",
+        [XLM_PHASE_GO] = "go",
+        [XLM_PHASE_POSTCOPY] = "postcopy",
+        [XLM_PHASE_COMPLETE] = "complete",
+    };
+
+    return names[phase];
+}
+
+int xlm_fail(struct xlm_context *ctx, const char *format, ...)
+{
+    int saved_errno = errno;
+    char text[XLM_REASON_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    /* What fails later is most often a consequence of what failed first. */
+    pthread_mutex_lock(&ctx->reason_lock);
+    if (!ctx->reason[0]) {
+        memcpy(ctx->reason, text, sizeof(ctx->reason));
+    }
+    pthread_mutex_unlock(&ctx->reason_lock);
+    xtl_log(ctx->logger, XTL_DEBUG, -1, "xlm", "%s", text);
+    errno = saved_errno;
+    return -1;
+}

@@ -1,0 +1,390 @@
+/*
+ * Records of the libxc stream.
+ */
+#include "record.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BIT(state) (1u << (state))
+#define IN_PAGES (BIT(XLM_READ_LIVE) | BIT(XLM_READ_EVICTION))
+#define IN_STATIC BIT(XLM_READ_STATIC)
+#define IN_LIVE BIT(XLM_READ_LIVE)
+#define IN_EVICTION BIT(XLM_READ_EVICTION)
+#define IN_LAST BIT(XLM_READ_LAST)
+#define IN_POSTCOPY BIT(XLM_READ_POSTCOPY)
+#define IN_PREPARED BIT(XLM_READ_PREPARED)
+#define IN_EVICTED BIT(XLM_READ_EVICTED)
+#define IN_READY BIT(XLM_READ_READY)
+#define IN_REQUESTS BIT(XLM_READ_REQUESTS)
+
+#define LIST(entries) \
+    (sizeof(struct xlm_wire_pfn_list) + sizeof(uint64_t) * (entries))
+#define PAGES(pages) (LIST(pages) + (size_t)XLM_PAGE_SIZE * (pages))
+#define ANSWER (sizeof(struct xlm_wire_answer))
+
+/* Every record: where it is legal, and how long its body may be.  The
+ * largest state there is, of 16-odd thousand vCPUs, is far below the caps. */
+static const struct record_rule {
+    uint32_t type;
+    const char *name;
+    unsigned int states;
+    size_t min;
+    size_t max;
+} rules[] = {
+    {XLM_REC_END, "END", IN_LIVE | IN_POSTCOPY, 0, 0},
+    {XLM_REC_PAGE_DATA, "PAGE_DATA", IN_PAGES | IN_LAST, LIST(1),
+     PAGES(XLM_BATCH_PAGES)},
+    {XLM_REC_TSC_INFO, "X86_TSC_INFO", IN_PAGES,
+     sizeof(struct xlm_wire_tsc_info), sizeof(struct xlm_wire_tsc_info)},
+    {XLM_REC_HVM_CONTEXT, "HVM_CONTEXT", IN_PAGES, 1, 64 << 20},
+    {XLM_REC_HVM_PARAMS, "HVM_PARAMS", IN_PAGES,
+     sizeof(struct xlm_wire_hvm_params), 1 << 16},
+    {XLM_REC_STATIC_DATA_END, "STATIC_DATA_END", IN_STATIC, 0, 0},
+    {XLM_REC_CPUID_POLICY, "X86_CPUID_POLICY", IN_STATIC, 0, 1 << 20},
+    {XLM_REC_MSR_POLICY, "X86_MSR_POLICY", IN_STATIC, 0, 1 << 20},
+
+    {XLM_REC_POSTCOPY_PREPARE, "POSTCOPY_PREPARE", IN_LIVE,
+     sizeof(struct xlm_wire_prepare), sizeof(struct xlm_wire_prepare)},
+    {XLM_REC_POSTCOPY_BEGIN, "POSTCOPY_BEGIN", IN_LIVE, 0, 0},
+    {XLM_REC_POSTCOPY_PFNS_BEGIN, "POSTCOPY_PFNS_BEGIN", IN_EVICTION, 0, 0},
+    {XLM_REC_POSTCOPY_PFNS, "POSTCOPY_PFNS", IN_EVICTION, LIST(1),
+     LIST(XLM_LIST_PFNS)},
+    {XLM_REC_POSTCOPY_PFNS_END, "POSTCOPY_PFNS_END", IN_EVICTION, 0, 0},
+    {XLM_REC_POSTCOPY_TRANSITION, "POSTCOPY_TRANSITION", IN_EVICTION | IN_LIVE,
+     0, 0},
+    {XLM_REC_POSTCOPY_GO, "POSTCOPY_GO", IN_LAST, 0, 0},
+    {XLM_REC_POSTCOPY_PAGE_DATA, "POSTCOPY_PAGE_DATA", IN_POSTCOPY, LIST(1),
+     PAGES(XLM_BATCH_PAGES)},
+
+    {XLM_REC_POSTCOPY_PREPARED, "POSTCOPY_PREPARED", IN_PREPARED, ANSWER,
+     ANSWER + XLM_ANSWER_TEXT_MAX},
+    {XLM_REC_POSTCOPY_EVICTED, "POSTCOPY_EVICTED", IN_EVICTED | IN_READY,
+     LIST(0), LIST(XLM_LIST_PFNS)},
+    {XLM_REC_POSTCOPY_READY, "POSTCOPY_READY", IN_READY, ANSWER,
+     ANSWER + XLM_ANSWER_TEXT_MAX},
+    {XLM_REC_POSTCOPY_RUNNING, "POSTCOPY_RUNNING", IN_REQUESTS, ANSWER,
+     ANSWER + XLM_ANSWER_TEXT_MAX},
+    {XLM_REC_POSTCOPY_FAULT, "POSTCOPY_FAULT", IN_REQUESTS, LIST(1),
+     LIST(XLM_LIST_PFNS)},
+    {XLM_REC_POSTCOPY_CREDIT, "POSTCOPY_CREDIT", IN_REQUESTS,
+     sizeof(struct xlm_wire_credit), sizeof(struct xlm_wire_credit)},
+    {XLM_REC_POSTCOPY_STATS, "POSTCOPY_STATS", IN_REQUESTS,
+     sizeof(struct xlm_wire_stats), sizeof(struct xlm_wire_stats)},
+    {XLM_REC_POSTCOPY_COMPLETE, "POSTCOPY_COMPLETE", IN_REQUESTS, 0, 0},
+};
+
+static const struct record_rule *rule_of(uint32_t type)
+{
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        if (rules[i].type == type) {
+            return &rules[i];
+        }
+    }
+    return NULL;
+}
+
+const char *xlm_record_name(uint32_t type)
+{
+    const struct record_rule *rule = rule_of(type);
+
+    return rule ? rule->name : "unknown record";
+}
+
+void xlm_record_dispose(struct xlm_record *record)
+{
+    free(record->body);
+    *record = XLM_RECORD_EMPTY;
+}
+
+static size_t padded(size_t length)
+{
+    return (length + 7) & ~(size_t)7;
+}
+
+/* A peer's failure, in words that say which side of the wire broke. */
+static int channel_failed(struct xlm_context *ctx, const char *doing)
+{
+    switch (errno) {
+    case ECANCELED:
+        return xlm_fail(ctx, "aborted on request");
+    case EPIPE:
+    case ECONNRESET:
+        return xlm_fail(ctx,
+                        "the other host closed the connection while %s: "
+                        "see its messages",
+                        doing);
+    default:
+        return xlm_fail(ctx, "the connection failed while %s: %s", doing,
+                        strerror(errno));
+    }
+}
+
+static int bad_record(struct xlm_context *ctx, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int bad_record(struct xlm_context *ctx, const char *format, ...)
+{
+    char what[200];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(what, sizeof(what), format, args);
+    va_end(args);
+    errno = EPROTO;
+    return xlm_fail(ctx,
+                    "bad migration stream: %s; are both hosts on the "
+                    "same version of this software?",
+                    what);
+}
+
+static int check_header(struct xlm_context *ctx, enum xlm_reader_state state,
+                        const struct xlm_wire_record_header *header)
+{
+    const struct record_rule *rule = rule_of(header->type);
+
+    if (!rule) {
+        return bad_record(ctx, "unknown record type %#" PRIx32, header->type);
+    }
+    if (!(rule->states & BIT(state))) {
+        return bad_record(ctx, "%s out of order (state %u)", rule->name,
+                          (unsigned int)state);
+    }
+    if (header->length < rule->min || header->length > rule->max) {
+        return bad_record(ctx, "%s of %" PRIu32 " octets", rule->name,
+                          header->length);
+    }
+    return 0;
+}
+
+static int make_room(struct xlm_context *ctx, struct xlm_record *record,
+                     size_t length)
+{
+    void *body;
+
+    if (length <= record->room) {
+        return 0;
+    }
+    body = malloc(length);
+    if (!body) {
+        return xlm_fail(ctx, "no memory for a record of %zu octets", length);
+    }
+    free(record->body);
+    record->body = body;
+    record->room = length;
+    return 0;
+}
+
+/* Optional records that nobody here knows: read past them. */
+static int skip_body(struct xlm_channel *channel, size_t length)
+{
+    char scratch[4096];
+
+    while (length) {
+        size_t now = length < sizeof(scratch) ? length : sizeof(scratch);
+
+        if (xlm_channel_read(channel, scratch, now)) {
+            return -1;
+        }
+        length -= now;
+    }
+    return 0;
+}
+
+int xlm_read_record(struct xlm_context *ctx, struct xlm_channel *channel,
+                    enum xlm_reader_state state, struct xlm_record *record)
+{
+    struct xlm_wire_record_header header;
+
+    for (;;) {
+        if (xlm_channel_read(channel, &header, sizeof(header))) {
+            return channel_failed(ctx, "waiting for it");
+        }
+        if (rule_of(header.type) || !(header.type & XLM_REC_OPTIONAL)) {
+            break;
+        }
+        if (skip_body(channel, padded(header.length))) {
+            return channel_failed(ctx, "sending");
+        }
+    }
+    if (check_header(ctx, state, &header) ||
+        make_room(ctx, record, padded(header.length))) {
+        return -1;
+    }
+    if (xlm_channel_read(channel, record->body, padded(header.length))) {
+        return channel_failed(ctx, "sending");
+    }
+    record->type = header.type;
+    record->length = header.length;
+    return 0;
+}
+
+int xlm_write_record(struct xlm_context *ctx, struct xlm_channel *channel,
+                     uint32_t type, const struct iovec *parts, size_t count)
+{
+    static const char zeroes[8];
+    struct iovec all[2 + XLM_BATCH_PAGES + 2];
+    struct xlm_wire_record_header header = {.type = type};
+    size_t length = 0;
+    int rc;
+
+    if (count > XLM_BATCH_PAGES + 2) {
+        errno = EINVAL;
+        return xlm_fail(ctx, "record of %zu parts", count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        all[i + 1] = parts[i];
+        length += parts[i].iov_len;
+    }
+    header.length = length;
+    all[0] = (struct iovec){&header, sizeof(header)};
+    all[count + 1] = (struct iovec){(void *)zeroes, padded(length) - length};
+
+    pthread_mutex_lock(&channel->write_lock);
+    rc = xlm_channel_write_parts(channel, all, count + 2);
+    pthread_mutex_unlock(&channel->write_lock);
+    return rc ? channel_failed(ctx, "being sent to") : 0;
+}
+
+int xlm_write_simple_record(struct xlm_context *ctx,
+                            struct xlm_channel *channel, uint32_t type,
+                            const void *body, size_t length)
+{
+    struct iovec part = {(void *)body, length};
+
+    return xlm_write_record(ctx, channel, type, &part, 1);
+}
+
+int xlm_write_answer(struct xlm_context *ctx, struct xlm_channel *channel,
+                     uint32_t type, uint32_t status, const char *text)
+{
+    size_t length = strnlen(text, XLM_ANSWER_TEXT_MAX);
+    struct xlm_wire_answer answer = {.status = status, .length = length};
+    struct iovec parts[] = {
+        {&answer, sizeof(answer)},
+        {(void *)text, length},
+    };
+
+    return xlm_write_record(ctx, channel, type, parts, 2);
+}
+
+int xlm_check_answer(struct xlm_context *ctx, const struct xlm_record *record)
+{
+    const struct xlm_wire_answer *answer = record->body;
+    char text[XLM_ANSWER_TEXT_MAX + 1];
+    size_t i;
+
+    if (answer->length != record->length - sizeof(*answer)) {
+        return bad_record(ctx, "%s with a text of %" PRIu32 " octets",
+                          xlm_record_name(record->type), answer->length);
+    }
+    if (!answer->status) {
+        return 0;
+    }
+    /* The words are the peer's and will be shown on somebody's terminal. */
+    memcpy(text, answer + 1, answer->length);
+    for (i = 0; i < answer->length; i++) {
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
+            text[i] = '?';
+        }
+    }
+    text[i] = '\0';
+    errno = ECONNREFUSED;
+    return xlm_fail(ctx, "the destination refuses: %s", text);
+}
+
+int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,
+                   uint32_t type, const uint64_t *entries, size_t count)
+{
+    size_t done = 0;
+
+    if (!count && type != XLM_REC_POSTCOPY_EVICTED) {
+        return 0;
+    }
+    do {
+        size_t left = count - done;
+        size_t now = left < XLM_LIST_PFNS ? left : XLM_LIST_PFNS;
+        struct xlm_wire_pfn_list head = {.count = now};
+        struct iovec parts[] = {
+            {&head, sizeof(head)},
+            {(void *)(entries + done), now * sizeof(*entries)},
+        };
+
+        if (xlm_write_record(ctx, channel, type, parts, 2)) {
+            return -1;
+        }
+        done += now;
+    } while (done < count);
+    return 0;
+}
+
+static bool type_is_known(uint32_t type)
+{
+    return type == XLM_TYPE_NOTAB || !xlm_type_has_contents(type);
+}
+
+/* How many pages of contents the entries call for, after checking each. */
+static int count_contents(struct xlm_context *ctx,
+                          const struct xlm_record *record,
+                          const uint64_t *entries, size_t count,
+                          uint64_t pfn_limit, size_t *pages)
+{
+    size_t with_contents = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t pfn = xlm_entry_pfn(entries[i]);
+        uint32_t type = xlm_entry_type(entries[i]);
+
+        if (entries[i] != xlm_entry(pfn, type) || pfn >= pfn_limit ||
+            !type_is_known(type)) {
+            return bad_record(ctx, "%s with entry %#" PRIx64,
+                              xlm_record_name(record->type), entries[i]);
+        }
+        with_contents += xlm_type_has_contents(type);
+    }
+    *pages = with_contents;
+    return 0;
+}
+
+static bool carries_contents(uint32_t type)
+{
+    return type == XLM_REC_PAGE_DATA || type == XLM_REC_POSTCOPY_PAGE_DATA;
+}
+
+int xlm_parse_pfn_list(struct xlm_context *ctx,
+                       const struct xlm_record *record, uint64_t pfn_limit,
+                       struct xlm_pfn_list *list)
+{
+    const struct xlm_wire_pfn_list *head = record->body;
+    const uint64_t *entries = (const uint64_t *)(head + 1);
+    size_t most =
+        carries_contents(record->type) ? XLM_BATCH_PAGES : XLM_LIST_PFNS;
+    size_t pages = 0;
+    size_t total;
+
+    if (record->length < sizeof(*head) || head->count > most ||
+        record->length < LIST((size_t)head->count)) {
+        return bad_record(ctx, "%s too short for its pages",
+                          xlm_record_name(record->type));
+    }
+    if (count_contents(ctx, record, entries, head->count, pfn_limit, &pages)) {
+        return -1;
+    }
+    total = LIST((size_t)head->count);
+    if (carries_contents(record->type)) {
+        total += pages * XLM_PAGE_SIZE;
+    }
+    if (record->length != total) {
+        return bad_record(
+            ctx, "%s of %" PRIu32 " octets for %" PRIu32 " entries",
+            xlm_record_name(record->type), record->length, head->count);
+    }
+    list->count = head->count;
+    list->entries = entries;
+    list->contents = pages ? (const uint8_t *)(entries + head->count) : NULL;
+    return 0;
+}

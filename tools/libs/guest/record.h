@@ -1,0 +1,96 @@
+/*
+ * Records of the libxc stream: one writer and one reader, for both ways.
+ */
+#ifndef XLM_RECORD_H
+#define XLM_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "channel.h"
+#include "wire.h"
+#include "xlm.h"
+
+/*
+ * What a reader may get next.  A record that is not legal in the reader's
+ * state ends the migration.
+ */
+enum xlm_reader_state {
+    /* The destination, reading what the source sends. */
+    XLM_READ_STATIC,   /* before STATIC_DATA_END */
+    XLM_READ_LIVE,     /* the guest runs, or the image is ordinary */
+    XLM_READ_EVICTION, /* from POSTCOPY_BEGIN to POSTCOPY_TRANSITION */
+    XLM_READ_LAST,     /* from POSTCOPY_TRANSITION to POSTCOPY_GO */
+    XLM_READ_POSTCOPY, /* from POSTCOPY_GO to END */
+    /* The source, reading what the destination answers. */
+    XLM_READ_PREPARED, /* POSTCOPY_PREPARE was sent */
+    XLM_READ_EVICTED,  /* POSTCOPY_PFNS_END was sent */
+    XLM_READ_READY,    /* POSTCOPY_TRANSITION was sent */
+    XLM_READ_REQUESTS, /* POSTCOPY_GO was sent */
+};
+
+/* A record as it was read.  Dispose of it once; one may be read into again
+ * and again, which reuses its buffer. */
+struct xlm_record {
+    uint32_t type;
+    uint32_t length;
+    void *body;
+    size_t room;
+};
+
+#define XLM_RECORD_EMPTY ((struct xlm_record){.body = NULL})
+
+void xlm_record_dispose(struct xlm_record *record);
+
+/* The name of a record type, for messages. */
+const char *xlm_record_name(uint32_t type);
+
+/*
+ * Read the next record, checked against the table of record types and the
+ * state; optional records that are not known are skipped.  On failure the
+ * reason is in the context: EPROTO for what a peer must not send.
+ */
+int xlm_read_record(struct xlm_context *ctx, struct xlm_channel *channel,
+                    enum xlm_reader_state state, struct xlm_record *record);
+
+/* Write a record of these parts, padded, in one go.  Thread-safe. */
+int xlm_write_record(struct xlm_context *ctx, struct xlm_channel *channel,
+                     uint32_t type, const struct iovec *parts, size_t count);
+int xlm_write_simple_record(struct xlm_context *ctx,
+                            struct xlm_channel *channel, uint32_t type,
+                            const void *body, size_t length);
+
+/* Write POSTCOPY_PREPARED, POSTCOPY_READY or POSTCOPY_RUNNING: status 0, or
+ * an enum xlm_refusal with its reason. */
+int xlm_write_answer(struct xlm_context *ctx, struct xlm_channel *channel,
+                     uint32_t type, uint32_t status, const char *text);
+/* What such a record says: 0 when the status is 0, else -1 with the peer's
+ * words, made printable, as the reason. */
+int xlm_check_answer(struct xlm_context *ctx, const struct xlm_record *record);
+
+/*
+ * Write pfns in as many records of this type (POSTCOPY_PFNS, POSTCOPY_FAULT,
+ * POSTCOPY_EVICTED) as they need; none for an empty list, except that
+ * POSTCOPY_EVICTED, being an answer, is always one record.
+ */
+int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,
+                   uint32_t type, const uint64_t *entries, size_t count);
+
+/* The checked view of a record that lists pfns. */
+struct xlm_pfn_list {
+    size_t count;
+    const uint64_t *entries; /* see xlm_entry_pfn(), xlm_entry_type() */
+    const uint8_t *contents; /* pages back to back; NULL: none */
+};
+
+/*
+ * Check PAGE_DATA, POSTCOPY_PAGE_DATA, POSTCOPY_PFNS, POSTCOPY_FAULT or
+ * POSTCOPY_EVICTED in this order: size, count, every pfn and type, total.
+ * The view points into the record.
+ */
+int xlm_parse_pfn_list(struct xlm_context *ctx,
+                       const struct xlm_record *record, uint64_t pfn_limit,
+                       struct xlm_pfn_list *list);
+
+#endif
