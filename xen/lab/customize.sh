@@ -1,0 +1,91 @@
+#!/bin/sh
+# Runs as an mmdebstrap customize hook: $1 is the new root. Everything it makes
+# stays inside that root, so that it works in a user namespace too.
+#   XEN_LAB_SRC      this directory
+#   XEN_LAB_PROGRAM  "dom0" or "sysroot"
+set -eu
+root=$1
+
+fetch() {
+    chroot "$root" sh -c 'mkdir -p /var/debs && cd /var/debs &&
+        apt-get -q download "$@"' sh "$@"
+}
+
+# The kernel that linux-image-amd64 stands for, without its scripts, and of its
+# modules only what a dom0 in this lab can have a use for.
+add_kernel() {
+    package=$(chroot "$root" apt-cache depends linux-image-amd64 |
+              sed -n 's/.*Depends: \(linux-image.*\)/\1/p' | head -n1)
+    version=${package#linux-image-}
+    fetch "$package"
+    mkdir "$root/var/kernel"
+    dpkg-deb -x "$root"/var/debs/linux-image-*.deb "$root/var/kernel"
+    cp "$root/var/kernel/boot/vmlinuz-$version" "$root/boot/vmlinuz"
+
+    from=$root/var/kernel/lib/modules/$version
+    to=$root/lib/modules/$version
+    mkdir -p "$to/kernel"
+    cp "$from"/modules.* "$to"
+    (cd "$from/kernel" && tar -c crypto lib fs/squashfs fs/overlayfs fs/ext4 \
+        fs/jbd2 fs/mbcache.ko fs/nfs_common fs/fuse net/core net/sched \
+        net/8021q net/802 net/llc net/bridge net/ipv4 net/ipv6 net/netfilter \
+        drivers/xen drivers/virtio drivers/block drivers/char/hw_random \
+        drivers/net/virtio_net.ko drivers/net/net_failover.ko \
+        drivers/net/tun.ko drivers/net/xen-netback net/core/failover.ko \
+        arch/x86/crypto) | tar -x -C "$to/kernel"
+    chroot "$root" depmod -a "$version"
+    echo "$version" > "$root/boot/version"
+}
+
+add_hypervisor() {
+    fetch xen-hypervisor-4.14-amd64
+    mkdir "$root/var/hypervisor"
+    dpkg-deb -x "$root"/var/debs/xen-hypervisor-*.deb "$root/var/hypervisor"
+    gunzip -c "$root"/var/hypervisor/boot/xen-4.14-amd64.gz > "$root/boot/xen"
+}
+
+# One key pair for everybody: both hosts and the machine outside log in to each
+# other with it. It is made here, so it is as old as the image and in no tree.
+add_keys() {
+    rm -f "$root"/etc/ssh/ssh_host_*
+    chroot "$root" ssh-keygen -q -t ed25519 -N '' -C xen-lab \
+        -f /etc/ssh/ssh_host_ed25519_key
+    mkdir -m 700 -p "$root/root/.ssh"
+    chroot "$root" ssh-keygen -q -t ed25519 -N '' -C xen-lab \
+        -f /root/.ssh/id_ed25519
+    cp "$root/root/.ssh/id_ed25519.pub" "$root/root/.ssh/authorized_keys"
+    key=$(cut -d' ' -f1,2 "$root/etc/ssh/ssh_host_ed25519_key.pub")
+    echo "xen-a,10.0.0.1,xen-b,10.0.0.2,localhost $key" \
+        > "$root/etc/ssh/ssh_known_hosts"
+}
+
+add_dom0() {
+    tar -c -C "$XEN_LAB_SRC/rootfs" --owner=0 --group=0 . |
+        tar -x --no-same-permissions -C "$root"
+    ln -sf /boot/vmlinuz "$root/usr/lib/xen-lab/vmlinuz"
+    ln -sf /bin/busybox "$root/sbin/init"
+    mkdir -p "$root/proc" "$root/var/log/xen/console" "$root/var/lib/xenstored"
+}
+
+# Links such as /usr/lib/x86_64-linux-gnu/libc.so -> /lib/... lead out of the
+# sysroot when a linker outside follows them.
+relative_links() {
+    find "$root" -xdev -type l -lname '/*' | while read -r link; do
+        dir=$(dirname "${link#"$root"/}")
+        up=$(echo "$dir" | sed 's:[^/][^/]*:..:g')
+        ln -sfn "$up$(readlink "$link")" "$link"
+    done
+}
+
+case $XEN_LAB_PROGRAM in
+dom0)
+    add_kernel
+    add_hypervisor
+    add_keys
+    add_dom0
+    ;;
+sysroot)
+    relative_links
+    ;;
+esac
+rm -rf "$root/var/debs" "$root/var/kernel" "$root/var/hypervisor"

@@ -1,0 +1,127 @@
+"""Where things are, what the environment says, and the cache's locking."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+
+HOSTS = ("a", "b")
+SOURCE = pathlib.Path(__file__).resolve().parent.parent
+
+# Mebibytes. A host holds dom0, the hypervisor's own heap (about 100) and the
+# guests: by default two of 256 MiB.
+DEFAULT_MEMORY = 1280
+DEFAULT_DOM0_MEMORY = 384
+
+
+class LabError(Exception):
+    """Something a person has to know about; the message is for them."""
+
+
+def cache_dir():
+    path = os.environ.get("XEN_LAB_CACHE")
+    if not path:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        path = os.path.join(base, "xen-lab")
+    path = pathlib.Path(path).absolute()
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def state_dir(path=None):
+    path = path or os.environ.get("XEN_LAB_STATE") or cache_dir() / "state"
+    return pathlib.Path(path).absolute()
+
+
+def megabytes(name, default):
+    text = os.environ.get(name) or str(default)
+    if not text.isdigit():
+        raise LabError(f"{name}={text}: want a number of MiB")
+    return int(text)
+
+
+def read_list(name):
+    """The words of a list file: one a line, with # comments."""
+    lines = (SOURCE / name).read_text().splitlines()
+    words = (line.split("#")[0].strip() for line in lines)
+    return [word for word in words if word]
+
+
+def digest(*parts):
+    """One key for strings and for the files and trees that paths name."""
+    sum_ = hashlib.sha256()
+    for part in parts:
+        if not isinstance(part, pathlib.Path):
+            sum_.update(f"s{len(part)}:{part}".encode())
+            continue
+        files = [part] if part.is_file() else sorted(part.rglob("*"))
+        for file in files:
+            if file.is_file():
+                mode = file.stat().st_mode & 0o111 != 0
+                name = file.relative_to(part.parent)
+                sum_.update(f"f{name}:{mode}:{file.stat().st_size}:".encode())
+                sum_.update(file.read_bytes())
+    return sum_.hexdigest()[:16]
+
+
+def say(text):
+    print(f"lab: {text}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def locked(path, what):
+    """Hold the file's lock; one builder works and the others wait for it."""
+    with open(path, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another lab that builds {what}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def generation(kind, key, build):
+    """The cache directory KIND-KEY, made by build(dir) unless it is there.
+
+    It is built beside its place and renamed, so that what is there is whole.
+    Other generations of the kind go, except ones that a running lab uses.
+    """
+    cache = cache_dir()
+    place = cache / f"{kind}-{key}"
+    if place.is_dir():
+        return place
+    with locked(cache / f"{kind}.lock", kind):
+        if place.is_dir():
+            return place
+        started = time.monotonic()
+        work = pathlib.Path(tempfile.mkdtemp(prefix=f"{kind}.new-", dir=cache))
+        try:
+            build(work)
+            work.rename(place)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        say(f"{kind} ready after {time.monotonic() - started:.0f} s")
+        remove_old(cache, kind, place)
+    return place
+
+
+def remove_old(cache, kind, keep):
+    """Called with the kind's lock held, so no half-built one is another's."""
+    for old in list(cache.glob(f"{kind}-*")) + list(cache.glob(f"{kind}.new-*")):
+        if old == keep:
+            continue
+        with contextlib.suppress(OSError), open(old / ".in-use", "a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def use(place):
+    """Mark a generation as used until the returned file is closed."""
+    file = open(place / ".in-use", "a")
+    fcntl.flock(file, fcntl.LOCK_SH)
+    return file

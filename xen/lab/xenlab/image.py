@@ -1,0 +1,206 @@
+"""The dom0 image and the sysroot: Debian 11 packages, made by mmdebstrap."""
+
+import glob
+import io
+import os
+import pathlib
+import shutil
+import stat
+import subprocess
+import tarfile
+import urllib.request
+
+from . import config
+from .config import LabError, say
+
+SUITE = "bullseye"
+INITRAMFS_MODULES = ("virtio_pci", "virtio_blk", "squashfs", "overlay")
+LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*",
+            "/usr/share/info/*", "/usr/share/lintian/*")
+
+
+def has_suite(mirror):
+    try:
+        url = f"{mirror.rstrip('/')}/dists/{SUITE}/Release"
+        with urllib.request.urlopen(url, timeout=30):
+            return True
+    except OSError:
+        return False
+
+
+def mirror():
+    """DEBIAN_MIRROR, or the first mirror of this machine's apt that serves."""
+    given = os.environ.get("DEBIAN_MIRROR")
+    if given:
+        return given
+    try:
+        text = subprocess.run(
+            ["apt-get", "indextargets", "--format", "$(REPO_URI)",
+             "Created-By: Packages", "Component: main"],
+            check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise LabError(f"cannot ask apt for its mirror ({error}); set "
+                       "DEBIAN_MIRROR to a Debian mirror's URL") from error
+    uris = [uri for uri in dict.fromkeys(text.split()) if "security" not in uri]
+    for uri in uris:
+        if has_suite(uri):
+            return uri
+    raise LabError(f"no mirror in apt's sources serves Debian 11 ({SUITE}); "
+                   "set DEBIAN_MIRROR to one that does")
+
+
+def mmdebstrap(program, packages, target):
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar",
+               "--include=" + ",".join(packages),
+               "--aptopt=APT::Install-Recommends \"false\"",
+               "--aptopt=Acquire::Check-Valid-Until \"false\""]
+    command += [f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT]
+    keys = sorted(glob.glob("/usr/share/keyrings/debian-archive-bullseye*.gpg"))
+    command += [f"--keyring={key}" for key in keys]
+    command += [f"--customize-hook={config.SOURCE}/customize.sh \"$1\"",
+                SUITE, str(target), mirror()]
+    env = dict(os.environ, XEN_LAB_SRC=str(config.SOURCE),
+               XEN_LAB_PROGRAM=program)
+    run(command, env=env)
+
+
+def run(command, **options):
+    """Run a build command; its output is shown only when it fails."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True,
+                              errors="replace", **options)
+    except FileNotFoundError as error:
+        raise LabError(f"{command[0]} is missing; the lab needs the packages "
+                       f"listed in {config.SOURCE}/packages") from error
+    if done.returncode:
+        raise LabError(f"{command[0]} failed ({done.returncode}):\n"
+                       + "\n".join(done.stdout.splitlines()[-40:]))
+    return done.stdout
+
+
+class Cpio:
+    """Writer for an initramfs, "newc" format."""
+
+    def __init__(self):
+        self.out = io.BytesIO()
+        self.inode = 0
+        self.names = set()
+
+    def add(self, name, mode, data=b"", rdev=(0, 0)):
+        self.inode += 1
+        raw = name.encode() + b"\0"
+        fields = (self.inode, mode, 0, 0, 1, 0, len(data), 0, 0, *rdev,
+                  len(raw), 0)
+        header = b"070701" + b"".join(b"%08X" % field for field in fields)
+        for piece in (header + raw, data):
+            self.out.write(piece + bytes(-len(piece) % 4))
+
+    def directory(self, name):
+        if name and name not in self.names:
+            self.directory(os.path.dirname(name))
+            self.names.add(name)
+            self.add(name, stat.S_IFDIR | 0o755)
+
+    def file(self, name, data, mode=0o644):
+        self.directory(os.path.dirname(name))
+        self.add(name, stat.S_IFREG | mode, data)
+
+    def finish(self):
+        self.add("TRAILER!!!", 0)
+        return self.out.getvalue()
+
+
+def module_order(dep_text, wanted):
+    """Module paths, dependencies first, from the text of modules.dep."""
+    needs = {}
+    for line in dep_text.splitlines():
+        path, _, rest = line.partition(":")
+        needs[path] = rest.split()
+    by_name = {os.path.basename(path)[:-3].replace("-", "_"): path
+               for path in needs}
+    order = []
+
+    def visit(path):
+        for need in needs[path]:
+            visit(need)
+        if path not in order:
+            order.append(path)
+
+    for name in wanted:
+        if name in by_name:     # else it is built into the kernel
+            visit(by_name[name])
+    return order
+
+
+def initramfs(read):
+    """The bytes of dom0's initramfs; read(path) gives files of the root."""
+    version = read("boot/version").decode().strip()
+    modules = f"lib/modules/{version}"
+    order = module_order(read(f"{modules}/modules.dep").decode(),
+                         INITRAMFS_MODULES)
+    cpio = Cpio()
+    for name in ("bin", "dev", "proc", "image", "overlay", "root", "modules"):
+        cpio.directory(name)
+    cpio.add("dev/console", stat.S_IFCHR | 0o600, rdev=(5, 1))
+    cpio.file("bin/busybox", read("bin/busybox"), 0o755)
+    for path in order:
+        cpio.file("modules/" + os.path.basename(path),
+                  read(f"{modules}/{path}"))
+    names = "".join(os.path.basename(path) + "\n" for path in order)
+    cpio.file("modules/order", names.encode())
+    cpio.file("init", (config.SOURCE / "initramfs-init").read_bytes(), 0o755)
+    return cpio.finish()
+
+
+def build_image(work):
+    say("building the dom0 image (about two minutes)")
+    root = work / "root.tar"
+    mmdebstrap("dom0", config.read_list("dom0.packages"), root)
+    with tarfile.open(root) as tar:
+        def read(path):
+            return tar.extractfile("./" + path).read()
+
+        for name in ("xen", "vmlinuz"):
+            (work / name).write_bytes(read("boot/" + name))
+        key = work / "id_ed25519"
+        key.touch(mode=0o600)
+        key.write_bytes(read("root/.ssh/id_ed25519"))
+        public = read("etc/ssh/ssh_host_ed25519_key.pub").decode().split()
+        (work / "known_hosts").write_text(f"xen-lab {public[0]} {public[1]}\n")
+        (work / "initramfs").write_bytes(initramfs(read))
+    with open(root, "rb") as file:
+        run(["mksquashfs", "-", str(work / "root.squashfs"), "-tar",
+             "-comp", "lz4", "-no-progress", "-quiet"], stdin=file)
+    root.unlink()
+
+
+def image():
+    """The directory with xen, vmlinuz, initramfs, root.squashfs and keys."""
+    source = config.SOURCE
+    key = config.digest(*map(str, config.read_list("dom0.packages")), SUITE,
+                        source / "customize.sh", source / "initramfs-init",
+                        source / "rootfs", pathlib.Path(__file__))
+    return config.generation("image", key, build_image)
+
+
+def build_sysroot(work):
+    say("building the sysroot (about half a minute)")
+    tarball = work / "sysroot.tar"
+    mmdebstrap("sysroot", config.read_list("sysroot.packages"), tarball)
+    wanted = ("./lib/", "./lib64/", "./usr/include/", "./usr/lib/",
+              "./usr/share/pkgconfig/")
+    with tarfile.open(tarball) as tar:
+        for member in tar:
+            if (member.name + "/").startswith(wanted) and not member.isdev():
+                tar.extract(member, work, numeric_owner=True)
+    tarball.unlink()
+    for name in ("usr/lib/systemd", "lib/systemd", "lib/udev", "usr/lib/apt"):
+        shutil.rmtree(work / name, ignore_errors=True)
+
+
+def sysroot():
+    """A directory for --sysroot: what it builds runs in a dom0."""
+    key = config.digest(*config.read_list("sysroot.packages"), SUITE,
+                        config.SOURCE / "customize.sh", pathlib.Path(__file__))
+    return config.generation("sysroot", key, build_sysroot)

@@ -1,0 +1,395 @@
+"""Lab: bring two hosts up, run things in them, take them down."""
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+from . import config, console, qemu
+from .config import HOSTS, LabError, say
+from .image import image
+
+SUPERVISOR = pathlib.Path(__file__).with_name("supervisor.py")
+BOOT_LIMIT = 300        # seconds; an idle machine needs about 20
+RESTORE_LIMIT = 120     # likewise, about 2
+QUIT_LIMIT = 15
+
+
+class CommandFailed(LabError):
+    """A command in a host ended with other than 0; `result` is the
+    subprocess.CompletedProcess."""
+
+    def __init__(self, host, command, result):
+        self.result = result
+        super().__init__(
+            f"host {host}: `{command}` ended with {result.returncode}\n"
+            f"{result.stdout or ''}{result.stderr or ''}".rstrip())
+
+
+class Lab:
+    """A lab, up or down. Everything about it is in its state directory.
+
+    Several labs may be up at once, each in a state directory of its own.
+    `memory` and `dom0_memory` are MiB a host, by default XEN_LAB_MEMORY and
+    XEN_LAB_DOM0_MEMORY. `console` reads both consoles: see console.Console.
+    """
+
+    def __init__(self, state=None, memory=None, dom0_memory=None):
+        self.state = config.state_dir(state)
+        self.memory = memory or config.megabytes(
+            "XEN_LAB_MEMORY", config.DEFAULT_MEMORY)
+        self.dom0_memory = dom0_memory or config.megabytes(
+            "XEN_LAB_DOM0_MEMORY", config.DEFAULT_DOM0_MEMORY)
+        self.console = console.Console(self.state)
+
+    # Up and down.
+
+    def up(self, fresh=False, install=None, owner=None, snapshot=True):
+        """Bring both hosts up; when they are up already, leave them so.
+
+        fresh     start over with new hosts if the lab is up
+        install   a DESTDIR tree to copy over / of both hosts
+        owner     a process id: the lab goes down when that process ends
+        snapshot  False boots the hosts instead of restoring booted ones
+        """
+        self.state.mkdir(parents=True, exist_ok=True)
+        with config.locked(self.state / "up.lock", "up"):
+            if fresh or not self.is_up():
+                self._down()
+                try:
+                    self._start(owner, snapshot)
+                except BaseException:
+                    self._down()
+                    raise
+        if install:
+            self.install(install)
+
+    def is_up(self):
+        """Whether the lab's processes are there (a host may have died)."""
+        return self._supervisor_holds_lock() and bool(self._ports())
+
+    def down(self):
+        """Take the lab down; harmless when it is down."""
+        if self.state.is_dir():
+            with config.locked(self.state / "up.lock", "up"):
+                self._down()
+
+    def install(self, tree):
+        """Copy a DESTDIR tree over / of both hosts."""
+        tree = pathlib.Path(tree)
+        if not tree.is_dir():
+            raise LabError(f"{tree}: no directory to install from")
+        packed = subprocess.run(
+            ["tar", "-C", str(tree), "--owner=0", "--group=0", "-c", "."],
+            check=True, stdout=subprocess.PIPE).stdout
+        for host in HOSTS:
+            self._untar(host, packed)
+
+    def _untar(self, host, packed):
+        command = "tar -x -C / --keep-directory-symlink --no-overwrite-dir"
+        done = subprocess.run(self._ssh(host, command), input=packed,
+                              cwd=self.state, capture_output=True)
+        if done.returncode:
+            raise LabError(f"host {host}: installing failed:\n"
+                           + done.stderr.decode(errors="replace"))
+
+    def _start(self, owner, snapshot):
+        img = image()
+        saved = self._snapshot(img) if snapshot else None
+        self._start_supervisor([img] + ([saved] if saved else []), owner)
+        for host in HOSTS:
+            incoming = saved and saved / f"{host}.vmstate"
+            self._start_host(host, img, incoming)
+        for host in HOSTS:
+            self._until_reachable(host, booted=not saved)
+
+    def _snapshot(self, img):
+        """The directory with both hosts' saved states, made if need be."""
+        def build(work):
+            say("booting both hosts once, to keep them (about half a minute)")
+            boot = Lab(work / "state", self.memory, self.dom0_memory)
+            try:
+                boot.up(snapshot=False, owner=os.getpid())
+                boot._close_ssh()
+                for host in HOSTS:
+                    with boot._monitor(host) as monitor:
+                        monitor.save(work / f"{host}.vmstate")
+            except LabError:
+                print(boot.failure_report(), file=sys.stderr)
+                raise
+            finally:
+                boot.down()
+
+        argv = [qemu.command(host, img, self.memory, self.dom0_memory)
+                for host in HOSTS]
+        key = config.digest(repr(argv), qemu.version(), qemu.machine_id())
+        kind = f"snapshot{self.memory}+{self.dom0_memory}"
+        return config.generation(kind, key, build)
+
+    def _start_supervisor(self, uses, owner):
+        console.rotate(self.state)
+        for host in HOSTS:
+            (self.state / f"qemu-{host}.log").unlink(missing_ok=True)
+        spec = {"uses": [str(place) for place in uses], "owner": owner}
+        (self.state / "lab.json").write_text(json.dumps(spec))
+        (self.state / "lab.sock").unlink(missing_ok=True)
+        with open(self.state / "supervisor.log", "w") as log:
+            process = subprocess.Popen(
+                [sys.executable, str(SUPERVISOR), str(self.state)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True)
+        deadline = time.monotonic() + 20
+        while not (self.state / "lab.sock").exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise LabError("the lab's supervisor did not start; see "
+                               f"{self.state}/supervisor.log")
+            time.sleep(0.01)
+
+    def _start_host(self, host, img, incoming=None):
+        argv = qemu.command(host, img, self.memory, self.dom0_memory, incoming)
+        self._ask(op="start", host=host, argv=argv)
+        name = f"qmp-{host}.sock"
+        deadline = time.monotonic() + 20
+        while True:     # QEMU's sockets are there once its monitor answers
+            with contextlib.suppress(OSError):
+                qemu.connect(self.state, name).close()
+                break
+            if time.monotonic() > deadline or not self._alive(host):
+                raise LabError(f"host {host}: QEMU did not start\n"
+                               + self._tail(f"qemu-{host}.log", 20))
+            time.sleep(0.02)
+        with self._monitor(host) as monitor:
+            self._remember_port(host, monitor.ssh_port())
+
+    def _until_reachable(self, host, booted):
+        if booted:
+            line = self.console.wait(r"xen-lab: (ready|FAILED.*)", host=host,
+                                     timeout=BOOT_LIMIT)
+            if line.match[1] != "ready":
+                raise LabError(f"host {host} did not come up: {line.text}")
+        deadline = time.monotonic() + RESTORE_LIMIT
+        while True:
+            # A host that was kept has the clock of that moment.
+            done = self.run(host, f"date -s @{time.time():.3f} >/dev/null",
+                            check=False)
+            if done.returncode == 0:
+                return
+            if not self._alive(host):
+                raise LabError(f"host {host}: QEMU ended\n"
+                               + self._tail(f"qemu-{host}.log", 20))
+            if time.monotonic() > deadline:
+                raise LabError(f"host {host}: ssh does not answer: "
+                               f"{done.stderr}")
+            time.sleep(0.1)
+
+    def _down(self):
+        self._close_ssh()
+        (self.state / "ports.json").unlink(missing_ok=True)
+        if not self._supervisor_holds_lock():
+            return
+        # The lock is held, so the process id is the supervisor's own.
+        pid = int((self.state / "supervisor.pid").read_text())
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + QUIT_LIMIT
+        while self._supervisor_holds_lock():
+            if time.monotonic() > deadline:
+                say("the supervisor does not end; killing it")
+                os.kill(pid, signal.SIGKILL)
+                deadline += QUIT_LIMIT
+            time.sleep(0.02)
+
+    def _supervisor_holds_lock(self):
+        try:
+            with open(self.state / "running.lock", "r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    # One host.
+
+    def kill(self, host):
+        """Cut the host's power."""
+        self._ask(op="kill", host=host)
+
+    def restart(self, host):
+        """Give a host that was killed a fresh start. The other host keeps
+        running; when "a" is restarted, "b" has to be as well for the network
+        between them, whose listening end is a's."""
+        img = image()
+        saved = self._snapshot(img)
+        self._start_host(host, img, saved / f"{host}.vmstate")
+        self._until_reachable(host, booted=False)
+
+    def link(self, up):
+        """Plug the network between the hosts in or out; ssh from outside
+        goes another way and stays."""
+        for host in HOSTS:
+            with self._monitor(host) as monitor:
+                monitor.execute("set_link", name="lab", up=up)
+
+    def _monitor(self, host):
+        return qemu.Monitor(self.state, host)
+
+    def _alive(self, host):
+        ended = f"host {host}: QEMU ended"
+        return self._supervisor_holds_lock() and not any(
+            line.text.startswith(ended)
+            for line in self.console.lines(host="lab"))
+
+    def _ask(self, **request):
+        try:
+            sock = qemu.connect(self.state, "lab.sock", timeout=30)
+        except OSError as error:
+            raise LabError(f"no lab is up in {self.state}") from error
+        with sock, sock.makefile("rw") as file:
+            file.write(json.dumps(request) + "\n")
+            file.flush()
+            answer = json.loads(file.readline() or '{"error": "no answer"}')
+        if answer.get("error"):
+            raise LabError(answer["error"])
+
+    # Commands and files.
+
+    def run(self, host, command, check=True, timeout=None, input=None):
+        """Run a command in a host: a string for its shell, or a list of
+        words. Returns a subprocess.CompletedProcess with text output;
+        CommandFailed when `check` and it does not end with 0; LabError
+        when it takes more than `timeout` seconds."""
+        try:
+            done = subprocess.run(
+                self._ssh(host, command), cwd=self.state, text=True,
+                input=input if input is not None else "", errors="replace",
+                capture_output=True, timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            raise LabError(f"host {host}: `{command}` takes more than "
+                           f"{timeout} s") from error
+        if check and done.returncode:
+            raise CommandFailed(host, command, done)
+        return done
+
+    def popen(self, host, command, **options):
+        """Start a command in a host; returns the subprocess.Popen of its ssh
+        client. Killing that does not kill the command."""
+        return subprocess.Popen(self._ssh(host, command), cwd=self.state,
+                                **options)
+
+    def put(self, host, file, dest):
+        """Copy a file into a host, with its mode; dest ending in / is a
+        directory."""
+        file = pathlib.Path(file)
+        if dest.endswith("/"):
+            dest += file.name
+        mode = file.stat().st_mode & 0o777
+        dest = shlex.quote(dest)
+        command = (f'mkdir -p "$(dirname {dest})" && cat > {dest} && '
+                   f"chmod {mode:o} {dest}")
+        with open(file, "rb") as data:
+            self._copy(host, command, stdin=data)
+
+    def get(self, host, file, dest):
+        """Copy a file out of a host; dest may be a directory."""
+        dest = pathlib.Path(dest)
+        if dest.is_dir():
+            dest = dest / os.path.basename(file)
+        with open(dest, "wb") as data:
+            self._copy(host, f"cat {shlex.quote(file)}",
+                       stdin=subprocess.DEVNULL, stdout=data)
+
+    def _copy(self, host, command, **options):
+        done = subprocess.run(self._ssh(host, command), cwd=self.state,
+                              stderr=subprocess.PIPE, **options)
+        if done.returncode:
+            raise LabError(f"host {host}: copying failed: "
+                           + done.stderr.decode(errors="replace").strip())
+
+    def _ssh(self, host, command=None):
+        port = self._ports().get(host)
+        if not port:
+            raise LabError(f"no lab is up in {self.state}")
+        spec = json.loads((self.state / "lab.json").read_text())
+        img = spec["uses"][0]
+        # Run in the state directory, so that the control socket's name is
+        # short whatever the directory is called.
+        argv = ["ssh", "-F", "none", "-i", f"{img}/id_ed25519",
+                "-o", f"UserKnownHostsFile={img}/known_hosts",
+                "-o", "HostKeyAlias=xen-lab", "-o", "BatchMode=yes",
+                "-o", "IdentitiesOnly=yes", "-o", "LogLevel=ERROR",
+                "-o", "ControlMaster=auto", "-o", f"ControlPath=ssh-{host}",
+                "-o", "ControlPersist=yes", "-o", "ConnectTimeout=60",
+                "-p", str(port), "root@127.0.0.1"]
+        if command is None:
+            return argv
+        if not isinstance(command, str):
+            command = shlex.join(map(str, command))
+        return argv + ["--", command]
+
+    def _close_ssh(self):
+        for host in HOSTS:
+            if (self.state / f"ssh-{host}").exists():
+                argv = self._ssh(host)
+                subprocess.run(argv[:1] + ["-O", "exit"] + argv[1:],
+                               cwd=self.state, capture_output=True)
+                (self.state / f"ssh-{host}").unlink(missing_ok=True)
+
+    def _ports(self):
+        try:
+            return json.loads((self.state / "ports.json").read_text())
+        except FileNotFoundError:
+            return {}
+
+    def _remember_port(self, host, port):
+        ports = dict(self._ports(), **{host: port})
+        new = self.state / "ports.json.new"
+        new.write_text(json.dumps(ports))
+        new.rename(self.state / "ports.json")
+
+    # For people.
+
+    def _tail(self, name, count):
+        try:
+            text = (self.state / name).read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
+        return "\n".join(text.splitlines()[-count:])
+
+    def failure_report(self, count=80):
+        """What a person wants to see when a test has failed: the end of both
+        consoles, of QEMU's own output, and of the logs in the hosts."""
+        parts = []
+        for host in (*HOSTS, "lab"):
+            tail = self.console.lines(host=host)[-count:]
+            parts += [f"==== console of {host}, last {len(tail)} lines",
+                      *map(str, tail)]
+        for host in HOSTS:
+            said = self._tail(f"qemu-{host}.log", 20)
+            parts += [f"==== QEMU of {host}", said] if said else []
+            parts += [f"==== logs in {host}", self._host_logs(host)]
+        return "\n".join(parts)
+
+    def _host_logs(self, host):
+        command = ("tail -n 30 /var/log/xen/*.log /var/log/xen/console/*.log "
+                   "2>/dev/null; echo '---- xl list'; timeout 10 xl list 2>&1")
+        try:
+            return self.run(host, command, check=False, timeout=30).stdout
+        except LabError as error:
+            return f"not reachable: {error}"
+
+    def status(self):
+        """A dict: up, state, memory, and for each host its ssh port or None
+        when it is not running."""
+        up = self.is_up()
+        ports = self._ports() if up else {}
+        return {"up": up, "state": str(self.state), "memory": self.memory,
+                "accel": "kvm" if qemu.nested_kvm() else "tcg",
+                "hosts": {host: ports.get(host) if up and self._alive(host)
+                          else None for host in HOSTS}}
