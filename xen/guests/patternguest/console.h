@@ -1,0 +1,29 @@
+/*
+ * Two ways out: I/O port 0xe9, which Xen prints on its own console (and QEMU's
+ * isa-debugcon on a character device), and the PV console ring.  Neither is
+ * waited for: a line that does not fit into the ring is dropped there.
+ */
+#ifndef CONSOLE_H
+#define CONSOLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct xencons_interface;
+
+#define CONSOLE_PORT 1u
+#define CONSOLE_RING 2u
+#define CONSOLE_BOTH (CONSOLE_PORT | CONSOLE_RING)
+
+/* Which of them is used at all; before the call, both. */
+void console_select(unsigned int ways);
+
+/* There is no ring before the first call. */
+void console_connect_ring(struct xencons_interface *ring, uint32_t port);
+
+/* Prints a line. */
+void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void print_on(unsigned int ways, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,268 @@
+/*
+ * The test guest: see README.md.  guest_main() is the whole story; what it
+ * calls stands above it.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include <xen/hvm/params.h>
+#include <xen/sched.h>
+#include <xen/arch-x86/hvm/start_info.h>
+
+#include "clock.h"
+#include "console.h"
+#include "cpu.h"
+#include "exception.h"
+#include "frames.h"
+#include "options.h"
+#include "pacer.h"
+#include "pattern.h"
+#include "workload.h"
+#include "xen.h"
+#include "xenstore.h"
+
+#define MAPPED_FRAMES (0x100000000u / PAGE_SIZE)
+#define PAGES_PER_MIB (0x100000u / PAGE_SIZE)
+#define COMMAND_LINE_SIZE 512
+
+/* Pages between two looks at the clock, and the longest nap. */
+#define BATCH 8u
+#define NAP_US 4000u
+
+#define RING_HEARTBEAT_US 1000000u
+
+/* Where QEMU's isa-debug-exit listens, if it is there. */
+#define QEMU_EXIT_PORT 0xf4
+
+extern const char image_start[], image_end[];
+void guest_main(const struct hvm_start_info *start_info);
+
+struct guest {
+    struct options options;
+    struct workload work;
+    struct pacer writer;
+    struct pacer checker;
+    uint64_t heartbeat_due_us;
+    uint64_t ring_heartbeat_due_us;
+    uint64_t heartbeats;
+};
+
+static struct guest guest;
+static char command_line[COMMAND_LINE_SIZE];
+
+static void read_options(struct options *options,
+                         const struct hvm_start_info *start_info)
+{
+    const char *given = (const char *)(uintptr_t)start_info->cmdline_paddr;
+    const char *not_understood;
+    unsigned int i;
+
+    for (i = 0; given != NULL && given[i] != '\0' &&
+                i < COMMAND_LINE_SIZE - 1; i++) {
+        command_line[i] = given[i];
+    }
+    options_default(options);
+    not_understood = options_parse(options, command_line);
+    console_select((options->to_port ? CONSOLE_PORT : 0) |
+                   (options->to_ring ? CONSOLE_RING : 0));
+    print("patternguest %s", command_line);
+    if (not_understood != NULL) {
+        print("option not understood: %s", not_understood);
+    }
+}
+
+/* RAM below 4 GiB without ourselves. */
+static void find_memory(struct frames *frames,
+                        const struct hvm_start_info *start_info)
+{
+    const struct hvm_memmap_table_entry *entry =
+        (const void *)(uintptr_t)start_info->memmap_paddr;
+    uint64_t image_first = (uintptr_t)image_start / PAGE_SIZE;
+    uint64_t image_last = (uintptr_t)image_end / PAGE_SIZE;
+    unsigned int i;
+
+    for (i = 0; start_info->version > 0 && i < start_info->memmap_entries;
+         i++, entry++) {
+        uint64_t first = (entry->addr + PAGE_SIZE - 1) / PAGE_SIZE;
+        uint64_t end = (entry->addr + entry->size) / PAGE_SIZE;
+
+        if (end > MAPPED_FRAMES) {
+            end = MAPPED_FRAMES;
+        }
+        if (entry->type == XEN_HVM_MEMMAP_TYPE_RAM && first < end) {
+            frames_add(frames, first, end - first);
+        }
+    }
+    frames_remove(frames, image_first, image_last - image_first);
+    frames_remove(frames, 0, 1);    /* so that no page is at NULL */
+}
+
+static uint64_t pages_of_mib(uint64_t mib, uint64_t most)
+{
+    return mib > most / PAGES_PER_MIB ? most : mib * PAGES_PER_MIB;
+}
+
+static bool prepare_work(struct workload *work, const struct options *options)
+{
+    uint64_t all = frames_total(&work->frames);
+    uint64_t record_pages =
+        (all * sizeof(*work->generation) + PAGE_SIZE - 1) / PAGE_SIZE;
+    uint64_t record = frames_take(&work->frames, record_pages);
+
+    if (record == 0) {
+        print("FATAL no memory to test");
+        return false;
+    }
+    work->generation = (uint32_t *)(uintptr_t)(record * PAGE_SIZE);
+    work->pages = pages_of_mib(options->memory_mib, all - record_pages);
+    work->working_set = pages_of_mib(options->working_set_mib, work->pages);
+    work->random_order = options->random_order;
+    print("memory pages=%lu working-set=%lu record-pfn=%lx record-pages=%lu",
+          work->pages, work->working_set, record, record_pages);
+    return work->pages > 0;
+}
+
+static void connect_rings(void)
+{
+    uint64_t store = xen_get_param(HVM_PARAM_STORE_PFN);
+    uint64_t console = xen_get_param(HVM_PARAM_CONSOLE_PFN);
+
+    if (console != 0) {
+        console_connect_ring(
+            (void *)(uintptr_t)(console * PAGE_SIZE),
+            (uint32_t)xen_get_param(HVM_PARAM_CONSOLE_EVTCHN));
+    }
+    xenstore_connect((void *)(uintptr_t)(store * PAGE_SIZE),
+                     (uint32_t)xen_get_param(HVM_PARAM_STORE_EVTCHN));
+}
+
+static void suspend(void)
+{
+    print("suspending");
+    if (xen_suspend()) {
+        clock_rebase();
+        print("resume cancelled");
+    } else {
+        xen_connect();
+        connect_rings();
+        clock_rebase();
+        print("resumed");
+    }
+    workload_restart_pass(&guest.work);
+}
+
+static void power_off(unsigned int reason)
+{
+    print("stopped, errors %lu", guest.work.errors);
+    if (xen_present()) {
+        xen_shutdown(reason);
+    }
+    cpu_out32(QEMU_EXIT_PORT, guest.work.errors != 0);
+    for (;;) {
+        cpu_halt();
+    }
+}
+
+static void obey(enum order order)
+{
+    switch (order) {
+    case ORDER_SUSPEND:
+        suspend();
+        break;
+    case ORDER_POWEROFF:
+        power_off(SHUTDOWN_poweroff);
+        break;
+    case ORDER_REBOOT:
+        power_off(SHUTDOWN_reboot);
+        break;
+    case ORDER_NONE:
+        break;
+    }
+}
+
+static void beat(uint64_t now_us)
+{
+    unsigned int ways = CONSOLE_PORT;
+
+    if (now_us < guest.heartbeat_due_us) {
+        return;
+    }
+    if (now_us >= guest.ring_heartbeat_due_us) {
+        ways |= CONSOLE_RING;
+        guest.ring_heartbeat_due_us = now_us + RING_HEARTBEAT_US;
+    }
+    guest.heartbeat_due_us += guest.options.heartbeat_us;
+    if (guest.heartbeat_due_us <= now_us) {
+        guest.heartbeat_due_us = now_us + guest.options.heartbeat_us;
+    }
+    guest.heartbeats++;
+    print_on(ways, "hb %lu t=%lu w=%lu c=%lu e=%lu", guest.heartbeats, now_us,
+             guest.work.written, guest.work.checked, guest.work.errors);
+}
+
+/* Writes and checks what is due; false if nothing is. */
+static bool work_a_batch(uint64_t now_us)
+{
+    unsigned int to_write = pacer_take(&guest.writer, now_us, BATCH);
+    unsigned int to_check = pacer_take(&guest.checker, now_us, BATCH);
+
+    workload_write(&guest.work, to_write);
+    workload_check(&guest.work, to_check);
+    return (to_write > 0 && guest.work.working_set > 0) || to_check > 0;
+}
+
+static void nap(uint64_t now_us)
+{
+    uint64_t until_heartbeat = guest.heartbeat_due_us > now_us
+                                   ? guest.heartbeat_due_us - now_us
+                                   : 0;
+
+    clock_sleep(until_heartbeat < NAP_US ? until_heartbeat : NAP_US);
+}
+
+/* Every fault that the checks must notice, once a first pass found none. */
+static void corrupt_if_asked(void)
+{
+    if (guest.options.corrupt && guest.work.passes == 1) {
+        guest.options.corrupt = false;
+        workload_corrupt(&guest.work);
+    }
+}
+
+static void run(void)
+{
+    uint64_t now_us = clock_us();
+    uint64_t start_us = now_us;
+
+    pacer_start(&guest.writer, guest.options.write_rate, now_us);
+    pacer_start(&guest.checker, guest.options.check_rate, now_us);
+    while (guest.options.run_us == 0 ||
+           now_us - start_us < guest.options.run_us) {
+        beat(now_us);
+        if (xen_present()) {
+            obey(xenstore_poll());
+        }
+        corrupt_if_asked();
+        if (!work_a_batch(now_us)) {
+            nap(now_us);
+        }
+        now_us = clock_us();
+    }
+}
+
+void guest_main(const struct hvm_start_info *start_info)
+{
+    exceptions_catch();
+    if (xen_find()) {
+        xen_connect();
+        connect_rings();
+    }
+    read_options(&guest.options, start_info);
+    find_memory(&guest.work.frames, start_info);
+    if (prepare_work(&guest.work, &guest.options)) {
+        workload_fill(&guest.work);
+        print("filled t=%lu", clock_us());
+        run();
+    }
+    power_off(SHUTDOWN_poweroff);
+}

@@ -1,0 +1,161 @@
+#include <stddef.h>
+
+#include "options.h"
+#include "pacer.h"
+
+struct word {
+    const char *text;
+    unsigned int length;
+};
+
+static bool equals(struct word word, const char *text)
+{
+    unsigned int i;
+
+    for (i = 0; i < word.length; i++) {
+        if (text[i] != word.text[i]) {
+            return false;
+        }
+    }
+    return text[i] == '\0';
+}
+
+static bool read_number(struct word word, uint64_t *number)
+{
+    uint64_t value = 0;
+    unsigned int i;
+
+    for (i = 0; i < word.length; i++) {
+        if (word.text[i] < '0' || word.text[i] > '9' || i == 9) {
+            return false;
+        }
+        value = value * 10 + (uint64_t)(word.text[i] - '0');
+    }
+    if (word.length == 0) {
+        return false;
+    }
+    *number = value;
+    return true;
+}
+
+/* A number, or one of two words that stand for one. */
+static bool read_amount(struct word word, const char *most_name,
+                        uint64_t *amount)
+{
+    if (equals(word, most_name)) {
+        *amount = UINT64_MAX;
+        return true;
+    }
+    if (equals(word, "none")) {
+        *amount = 0;
+        return true;
+    }
+    return read_number(word, amount);
+}
+
+static bool read_milliseconds(struct word word, uint64_t *microseconds)
+{
+    if (!read_number(word, microseconds)) {
+        return false;
+    }
+    *microseconds *= 1000;
+    return true;
+}
+
+static bool read_choice(struct word word, const char *yes, const char *no,
+                        bool *choice)
+{
+    *choice = equals(word, yes);
+    return *choice || equals(word, no);
+}
+
+static bool read_output(struct word word, struct options *options)
+{
+    bool both = equals(word, "both");
+
+    options->to_port = both || equals(word, "port");
+    options->to_ring = both || equals(word, "ring");
+    return options->to_port || options->to_ring;
+}
+
+static bool read_option(struct options *options, struct word name,
+                        struct word value)
+{
+    if (equals(name, "memory")) {
+        return read_amount(value, "all", &options->memory_mib);
+    }
+    if (equals(name, "working-set")) {
+        return read_amount(value, "all", &options->working_set_mib);
+    }
+    if (equals(name, "rate")) {
+        return read_amount(value, "max", &options->write_rate);
+    }
+    if (equals(name, "check")) {
+        return read_amount(value, "max", &options->check_rate);
+    }
+    if (equals(name, "order")) {
+        return read_choice(value, "random", "sequential",
+                           &options->random_order);
+    }
+    if (equals(name, "heartbeat")) {
+        return read_milliseconds(value, &options->heartbeat_us);
+    }
+    if (equals(name, "run")) {
+        return read_milliseconds(value, &options->run_us);
+    }
+    if (equals(name, "output")) {
+        return read_output(value, options);
+    }
+    if (equals(name, "corrupt")) {
+        return read_choice(value, "yes", "no", &options->corrupt);
+    }
+    return false;
+}
+
+void options_default(struct options *options)
+{
+    options->memory_mib = OPTIONS_ALL;
+    options->working_set_mib = OPTIONS_ALL;
+    options->write_rate = 1000;
+    options->check_rate = 4000;
+    options->heartbeat_us = 10000;
+    options->run_us = 0;
+    options->random_order = false;
+    options->to_port = true;
+    options->to_ring = true;
+    options->corrupt = false;
+}
+
+static bool ends_word(char c)
+{
+    return c == '\0' || c == ' ';
+}
+
+const char *options_parse(struct options *options, const char *command_line)
+{
+    const char *not_understood = NULL;
+    const char *at = command_line;
+
+    while (*at != '\0') {
+        struct word name = { at, 0 };
+        struct word value = { at, 0 };
+
+        if (*at == ' ') {
+            at++;
+            continue;
+        }
+        while (!ends_word(*at) && *at != '=') {
+            at++;
+            name.length++;
+        }
+        value.text = *at == '=' ? ++at : at;
+        while (!ends_word(*at)) {
+            at++;
+            value.length++;
+        }
+        if (!read_option(options, name, value) && not_understood == NULL) {
+            not_understood = name.text;
+        }
+    }
+    return not_understood;
+}

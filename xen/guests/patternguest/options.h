@@ -1,0 +1,31 @@
+/* The command line.  README.md describes the options. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define OPTIONS_ALL UINT64_MAX
+
+struct options {
+    uint64_t memory_mib;      /* OPTIONS_ALL: all there is */
+    uint64_t working_set_mib; /* OPTIONS_ALL: all of that memory */
+    uint64_t write_rate;      /* pages a second, or PACER_UNLIMITED */
+    uint64_t check_rate;      /* the same */
+    uint64_t heartbeat_us;
+    uint64_t run_us;          /* 0: for ever */
+    bool random_order;
+    bool to_port;
+    bool to_ring;
+    bool corrupt;             /* break pages, to prove that it is seen */
+};
+
+void options_default(struct options *options);
+
+/*
+ * Reads "name=value" words.  Returns where the first word starts that it does
+ * not understand (the rest is read all the same), or NULL.
+ */
+const char *options_parse(struct options *options, const char *command_line);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * What the guest asks of the hypervisor.  Outside Xen (plain QEMU) there is
+ * none; then xen_present() is false and nothing else here may be called.
+ */
+#ifndef XEN_H
+#define XEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+bool xen_find(void);
+bool xen_present(void);
+
+/* Maps shared_info and registers what a new domain does not know of us. */
+void xen_connect(void);
+
+/* Nanoseconds since the host started; another host starts elsewhere. */
+uint64_t xen_time_ns(void);
+void xen_sleep_until(uint64_t time_ns);
+
+uint64_t xen_get_param(uint32_t index);
+void xen_notify(uint32_t port);
+
+/* True if the suspend was cancelled: same domain, same rings. */
+bool xen_suspend(void);
+
+/* SHUTDOWN_poweroff and the like; does not return. */
+void xen_shutdown(unsigned int reason) __attribute__((noreturn));
+
+#endif
