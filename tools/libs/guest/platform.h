@@ -1,0 +1,63 @@
+/*
+ * What a domain has besides its memory: CPU policies, TSC, HVM parameters and
+ * context; and which of its pages are the toolstack's, not the guest's.
+ */
+#ifndef XLM_PLATFORM_H
+#define XLM_PLATFORM_H
+
+#include <stdint.h>
+
+#include "channel.h"
+#include "pfn_set.h"
+#include "record.h"
+#include "wire.h"
+#include "xlm.h"
+
+/* ---- source ---- */
+
+/* Write the records that are legal before STATIC_DATA_END, and that. */
+int xlm_write_static_data(struct xlm_context *ctx, struct xlm_channel *channel,
+                          uint32_t domid);
+/* Write X86_TSC_INFO, HVM_PARAMS and HVM_CONTEXT as they are now. */
+int xlm_write_platform(struct xlm_context *ctx, struct xlm_channel *channel,
+                       uint32_t domid);
+
+/*
+ * The pages that the toolstacks of both hosts keep for themselves: device
+ * rings, which start empty at the destination, and the pager's ring.  They
+ * never cross the wire in a postcopy migration.
+ */
+int xlm_find_toolstack_pages(struct xlm_context *ctx, uint32_t domid,
+                             struct xlm_pfn_set *pages);
+/* Pages that the hypervisor reads without asking a pager. */
+int xlm_find_hypervisor_pages(struct xlm_context *ctx, uint32_t domid,
+                              struct xlm_pfn_set *pages);
+
+/* ---- destination ---- */
+
+/* The latest platform records of a stream; zeroed means none yet. */
+struct xlm_platform {
+    struct xlm_wire_tsc_info tsc;
+    bool has_tsc;
+    struct xlm_wire_hvm_param *params;
+    size_t nr_params;
+    void *context;
+    size_t context_length;
+};
+
+void xlm_platform_dispose(struct xlm_platform *platform);
+/* Keep the contents of X86_TSC_INFO, HVM_PARAMS or HVM_CONTEXT. */
+int xlm_platform_take(struct xlm_context *ctx, struct xlm_platform *platform,
+                      const struct xlm_record *record);
+/* All three were taken. */
+bool xlm_platform_is_complete(const struct xlm_platform *platform);
+/* The same sets as above, out of the parameters; pfns at or over the set's
+ * limit are left out. */
+void xlm_platform_toolstack_pages(const struct xlm_platform *platform,
+                                  struct xlm_pfn_set *pages);
+/* Set the TSC and the context of a domain that was built before its guest
+ * was suspended. */
+int xlm_platform_apply(struct xlm_context *ctx,
+                       const struct xlm_platform *platform, uint32_t domid);
+
+#endif

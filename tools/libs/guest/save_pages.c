@@ -1,0 +1,239 @@
+/*
+ * Pages at the source: which there are, which are dirty, and sending them
+ * while nobody waits for a particular one.
+ */
+#include "save_private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int fail_on_domain(struct xlm_saver *saver, const char *doing)
+{
+    return xlm_fail(saver->ctx, "cannot %s of domain %" PRIu32 ": %s", doing,
+                    saver->params->domid, strerror(errno));
+}
+
+static int page_types(struct xlm_saver *saver, size_t count,
+                      const uint64_t *pfns, uint32_t *types)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+
+    if (hv->ops->page_types(hv, saver->params->domid, count, pfns, types)) {
+        return fail_on_domain(saver, "find the page types");
+    }
+    return 0;
+}
+
+int xlm_save_list_present(struct xlm_saver *saver)
+{
+    struct xlm_domain_info info;
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    uint64_t pfns[XLM_BATCH_PAGES];
+    uint32_t types[XLM_BATCH_PAGES];
+
+    if (hv->ops->domain_info(hv, saver->params->domid, &info)) {
+        return fail_on_domain(saver, "read the size");
+    }
+    saver->tot_pages = info.tot_pages;
+    xlm_pfn_set_clear(&saver->present);
+    for (uint64_t at = 0; at < saver->nr_pfns; at += XLM_BATCH_PAGES) {
+        uint64_t left = saver->nr_pfns - at;
+        size_t count = left < XLM_BATCH_PAGES ? left : XLM_BATCH_PAGES;
+
+        for (size_t i = 0; i < count; i++) {
+            pfns[i] = at + i;
+        }
+        if (page_types(saver, count, pfns, types)) {
+            return -1;
+        }
+        for (size_t i = 0; i < count; i++) {
+            if (xlm_type_has_contents(types[i])) {
+                xlm_pfn_set_add(&saver->present, pfns[i]);
+            }
+        }
+    }
+    saver->stats->guest_pages = saver->present.count;
+    return 0;
+}
+
+int xlm_save_read_dirty(struct xlm_saver *saver, bool clean)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+
+    if (hv->ops->logdirty_read(hv, saver->params->domid, clean, saver->nr_pfns,
+                               saver->dirty.words)) {
+        return fail_on_domain(saver, "read the dirty pages");
+    }
+    xlm_pfn_set_recount(&saver->dirty);
+    if (xlm_two_way(saver)) {
+        xlm_pfn_set_subtract(&saver->dirty, &saver->toolstack);
+    }
+    return 0;
+}
+
+/* One batch on its way: the pages with contents come first in `mapped`. */
+struct batch {
+    size_t count;
+    uint64_t pfns[XLM_BATCH_PAGES];
+    uint32_t types[XLM_BATCH_PAGES];
+    uint64_t mapped[XLM_BATCH_PAGES];
+    int errors[XLM_BATCH_PAGES];
+    size_t nr_mapped;
+    uint8_t *mapping;
+};
+
+/* Entries, and the contents joined where they lie side by side. */
+static int write_batch(struct xlm_saver *saver, struct batch *batch,
+                       uint64_t *sent)
+{
+    struct xlm_wire_pfn_list head = {.count = batch->count};
+    uint64_t entries[XLM_BATCH_PAGES];
+    struct iovec parts[XLM_BATCH_PAGES + 2] = {
+        {&head, sizeof(head)},
+        {entries, batch->count * sizeof(entries[0])},
+    };
+    size_t nr_parts = 2;
+    size_t page = 0;
+    uint64_t with_contents = 0;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        uint32_t type = batch->types[i];
+        uint8_t *contents = NULL;
+
+        if (xlm_type_has_contents(type)) {
+            if (batch->errors[page]) {
+                type = XLM_TYPE_XTAB; /* gone since its type was read */
+            } else {
+                contents = batch->mapping + page * XLM_PAGE_SIZE;
+            }
+            page++;
+        }
+        entries[i] = xlm_entry(batch->pfns[i], type);
+        if (contents) {
+            struct iovec *last = &parts[nr_parts - 1];
+
+            with_contents++;
+            if ((uint8_t *)last->iov_base + last->iov_len == contents) {
+                last->iov_len += XLM_PAGE_SIZE;
+            } else {
+                parts[nr_parts++] = (struct iovec){contents, XLM_PAGE_SIZE};
+            }
+        }
+    }
+    *sent += with_contents;
+    return xlm_write_record(saver->ctx, &saver->channel, XLM_REC_PAGE_DATA,
+                            parts, nr_parts);
+}
+
+static int send_batch(struct xlm_saver *saver, struct batch *batch,
+                      uint64_t *sent)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    int rc;
+
+    if (page_types(saver, batch->count, batch->pfns, batch->types)) {
+        return -1;
+    }
+    batch->nr_mapped = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (xlm_type_has_contents(batch->types[i])) {
+            batch->mapped[batch->nr_mapped++] = batch->pfns[i];
+        }
+    }
+    batch->mapping = NULL;
+    if (batch->nr_mapped) {
+        batch->mapping =
+            hv->ops->map(hv, saver->params->domid, false, batch->nr_mapped,
+                         batch->mapped, batch->errors);
+        if (!batch->mapping) {
+            return fail_on_domain(saver, "map the memory");
+        }
+    }
+    rc = write_batch(saver, batch, sent);
+    if (batch->mapping) {
+        hv->ops->unmap(hv, batch->mapping, batch->nr_mapped);
+    }
+    return rc;
+}
+
+int xlm_save_send_set(struct xlm_saver *saver, struct xlm_pfn_set *set,
+                      uint64_t *sent)
+{
+    struct batch *batch = malloc(sizeof(*batch));
+    uint64_t at = 0;
+    int rc = 0;
+
+    if (!batch) {
+        return xlm_fail(saver->ctx, "no memory to send pages");
+    }
+    while (!rc && set->count) {
+        batch->count = 0;
+        while (batch->count < XLM_BATCH_PAGES) {
+            at = xlm_pfn_set_next(set, at);
+            if (at == XLM_PFN_NONE) {
+                break;
+            }
+            xlm_pfn_set_remove(set, at);
+            batch->pfns[batch->count++] = at;
+        }
+        rc = xlm_save_check_abort(saver);
+        if (!rc) {
+            rc = send_batch(saver, batch, sent);
+        }
+        xlm_save_progress(saver, saver->phase);
+    }
+    free(batch);
+    return rc;
+}
+
+int xlm_save_list_outstanding(struct xlm_saver *saver,
+                              const struct xlm_pfn_set *set)
+{
+    struct xlm_context *ctx = saver->ctx;
+    struct xlm_channel *channel = &saver->channel;
+    uint64_t pfns[XLM_LIST_PFNS / 8];
+    size_t count = 0;
+    uint64_t pfn;
+
+    if (xlm_write_simple_record(ctx, channel, XLM_REC_POSTCOPY_PFNS_BEGIN,
+                                NULL, 0)) {
+        return -1;
+    }
+    for (pfn = xlm_pfn_set_next(set, 0); pfn != XLM_PFN_NONE;
+         pfn = xlm_pfn_set_next(set, pfn + 1)) {
+        xlm_pfn_set_add(&saver->outstanding, pfn);
+        pfns[count++] = pfn;
+        if (count == sizeof(pfns) / sizeof(pfns[0])) {
+            if (xlm_write_pfns(ctx, channel, XLM_REC_POSTCOPY_PFNS, pfns,
+                               count)) {
+                return -1;
+            }
+            count = 0;
+        }
+    }
+    if (xlm_write_pfns(ctx, channel, XLM_REC_POSTCOPY_PFNS, pfns, count)) {
+        return -1;
+    }
+    return xlm_write_simple_record(ctx, channel, XLM_REC_POSTCOPY_PFNS_END,
+                                   NULL, 0);
+}
+
+int xlm_save_take_evicted(struct xlm_saver *saver)
+{
+    struct xlm_pfn_list list;
+
+    if (xlm_parse_pfn_list(saver->ctx, &saver->record, saver->nr_pfns,
+                           &list)) {
+        return -1;
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        uint64_t pfn = xlm_entry_pfn(list.entries[i]);
+
+        if (xlm_pfn_set_remove(&saver->outstanding, pfn)) {
+            xlm_pfn_set_add(&saver->resident, pfn);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,70 @@
+/*
+ * The source of a migration, between its files.
+ */
+#ifndef XLM_SAVE_PRIVATE_H
+#define XLM_SAVE_PRIVATE_H
+
+#include "channel.h"
+#include "pfn_set.h"
+#include "record.h"
+#include "xlm.h"
+
+struct xlm_saver {
+    struct xlm_context *ctx;
+    const struct xlm_save_params *params;
+    const struct xlm_save_callbacks *callbacks;
+    struct xlm_channel channel;
+    struct xlm_record record; /* the last answer read */
+    struct xlm_stats *stats;
+    enum xlm_phase phase;
+    uint64_t start_us;
+    uint64_t nr_pfns;
+    uint64_t tot_pages; /* when the guest's pages were listed last */
+    bool logdirty;
+    bool qemu_logdirty;
+
+    /* Sets of pages, all of one limit: */
+    struct xlm_pfn_set present;     /* what the guest has */
+    struct xlm_pfn_set toolstack;   /* not the guest's: never sent */
+    struct xlm_pfn_set resident;    /* must be there before it runs */
+    struct xlm_pfn_set to_send;     /* in the round under way */
+    struct xlm_pfn_set outstanding; /* the destination knows it lacks them */
+    struct xlm_pfn_set dirty;       /* as the hypervisor said last */
+};
+
+static inline bool xlm_two_way(const struct xlm_saver *saver)
+{
+    return saver->params->in_fd >= 0;
+}
+
+/* Enter a phase, or tell of progress in it. */
+void xlm_save_progress(struct xlm_saver *saver, enum xlm_phase phase);
+/* ECANCELED when the caller asked to give up. */
+int xlm_save_check_abort(struct xlm_saver *saver);
+/* Microseconds of the clock that the stats use. */
+uint64_t xlm_now_us(void);
+
+/* save_pages.c */
+
+/* Find out which pages the guest has. */
+int xlm_save_list_present(struct xlm_saver *saver);
+/* Read, and clear when `clean`, which pages were dirtied; only pages that are
+ * the guest's are in saver->dirty afterwards. */
+int xlm_save_read_dirty(struct xlm_saver *saver, bool clean);
+/* Send the members of a set as PAGE_DATA, taking them out of the set as they
+ * go; `sent` counts those with contents. */
+int xlm_save_send_set(struct xlm_saver *saver, struct xlm_pfn_set *set,
+                      uint64_t *sent);
+/* Tell the destination that it lacks these pages: a list of POSTCOPY_PFNS
+ * records from PFNS_BEGIN to PFNS_END; they become outstanding. */
+int xlm_save_list_outstanding(struct xlm_saver *saver,
+                              const struct xlm_pfn_set *set);
+/* Take POSTCOPY_EVICTED: what it names is resident from now on. */
+int xlm_save_take_evicted(struct xlm_saver *saver);
+
+/* save_push.c */
+
+/* The postcopy phase, from the go to POSTCOPY_COMPLETE. */
+int xlm_save_push(struct xlm_saver *saver);
+
+#endif

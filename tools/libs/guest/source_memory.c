@@ -1,0 +1,84 @@
+/*
+ * The memory of a suspended domain, mapped piece by piece.
+ */
+#include "source_memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "pfn_set.h"
+#include "wire.h"
+
+#define PIECE_PAGES XLM_PUSH_ALIGN
+/* 1 GiB in pieces of 256 KiB; a piece always lives in the same place. */
+#define PIECES 4096
+
+struct xlm_source_memory_piece {
+    uint64_t number;  /* first pfn / PIECE_PAGES */
+    uint8_t *mapping; /* NULL: not in use */
+    int errors[PIECE_PAGES];
+};
+
+int xlm_source_memory_open(struct xlm_source_memory *memory,
+                           struct xlm_hypervisor *hypervisor, uint32_t domid)
+{
+    memory->pieces = calloc(PIECES, sizeof(*memory->pieces));
+    if (!memory->pieces) {
+        return -1;
+    }
+    memory->hypervisor = hypervisor;
+    memory->domid = domid;
+    return 0;
+}
+
+static void unmap_piece(struct xlm_source_memory *memory,
+                        struct xlm_source_memory_piece *piece)
+{
+    if (piece->mapping) {
+        memory->hypervisor->ops->unmap(memory->hypervisor, piece->mapping,
+                                       PIECE_PAGES);
+        piece->mapping = NULL;
+    }
+}
+
+void xlm_source_memory_close(struct xlm_source_memory *memory)
+{
+    for (size_t i = 0; memory->pieces && i < PIECES; i++) {
+        unmap_piece(memory, &memory->pieces[i]);
+    }
+    free(memory->pieces);
+    *memory = XLM_SOURCE_MEMORY_CLOSED;
+}
+
+static int map_piece(struct xlm_source_memory *memory,
+                     struct xlm_source_memory_piece *piece, uint64_t number)
+{
+    uint64_t pfns[PIECE_PAGES];
+
+    unmap_piece(memory, piece);
+    for (size_t i = 0; i < PIECE_PAGES; i++) {
+        pfns[i] = number * PIECE_PAGES + i;
+    }
+    piece->mapping =
+        memory->hypervisor->ops->map(memory->hypervisor, memory->domid, false,
+                                     PIECE_PAGES, pfns, piece->errors);
+    piece->number = number;
+    return piece->mapping ? 0 : -1;
+}
+
+const void *xlm_source_memory_page(struct xlm_source_memory *memory,
+                                   uint64_t pfn)
+{
+    uint64_t number = pfn / PIECE_PAGES;
+    struct xlm_source_memory_piece *piece = &memory->pieces[number % PIECES];
+
+    if ((!piece->mapping || piece->number != number) &&
+        map_piece(memory, piece, number)) {
+        return NULL;
+    }
+    if (piece->errors[pfn % PIECE_PAGES]) {
+        errno = piece->errors[pfn % PIECE_PAGES];
+        return NULL;
+    }
+    return piece->mapping + pfn % PIECE_PAGES * XLM_PAGE_SIZE;
+}
