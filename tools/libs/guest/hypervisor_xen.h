@@ -1,0 +1,142 @@
+/*
+ * What the parts of the real hypervisor share; private to hypervisor_xen*.c.
+ *
+ * hypervisor_xen.c         the handle, domains and their platform state
+ * hypervisor_xen_memory.c  page types, mappings, log-dirty, populating
+ * hypervisor_xen_pager.c   memory paging
+ * hypervisor_xen_compat.c  what differs between Xen's versions
+ *
+ * Hypercalls that libxenctrl wraps without harm go through it.  Those that
+ * work on many pages are made here: libxenctrl copies and allocates at every
+ * call, and has no way to put several paging ops in one.
+ */
+#ifndef XLM_HYPERVISOR_XEN_H
+#define XLM_HYPERVISOR_XEN_H
+
+#include <xenctrl.h>
+#include <xencall.h>
+#include <xenforeignmemory.h>
+#include <xenevtchn.h>
+
+#include "hypervisor.h"
+#include "wire.h"
+
+_Static_assert(sizeof(xen_pfn_t) == sizeof(uint64_t), "pfns are 64 bits");
+
+/*
+ * Pages in one multicall.  Larger ones gain nothing more and hold the CPU for
+ * longer; contents are kept to what stays in the cache between the copy into
+ * the buffer and the hypervisor's out of it.
+ */
+#define XEN_EVICT_CHUNK 512
+#define XEN_PAGE_IN_CHUNK 128
+
+/* A list of pfns that the hypervisor can read, and write where it does. */
+struct xen_pfn_buffer {
+    xen_pfn_t *pfns; /* XLM_BATCH_PAGES of them */
+    xen_memory_reservation_t *reservation;
+};
+
+/* Paging ops that go to the hypervisor together. */
+struct xen_paging_batch {
+    multicall_entry_t *entries;
+    xen_mem_paging_op_t *ops;
+    uint8_t *contents; /* XLM_PAGE_SIZE for each op; NULL: has none */
+};
+
+/* The pager of one domain: everything that is NULL when it is not enabled. */
+struct xen_pager {
+    uint32_t domid;
+    bool registered; /* with the hypervisor */
+    void *ring;
+    xenevtchn_handle *events;
+    int port; /* -1: not bound */
+    struct xen_paging_batch evict;
+    struct xen_paging_batch page_in;
+};
+
+/*
+ * Buffers belong to one slot of the table each, so slots may run side by
+ * side.  The libraries' handles may be used by several threads.
+ */
+struct xen_hypervisor {
+    struct xlm_hypervisor base; /* first */
+    xentoollog_logger *logger;
+    xc_interface *xc;
+    xencall_handle *call;
+    xenforeignmemory_handle *memory;
+    struct xen_pfn_buffer types;
+    struct xen_pfn_buffer populate;
+    struct xen_pfn_buffer depopulate;
+    void *dirty_bitmap; /* grown to the largest guest seen */
+    size_t dirty_octets;
+    struct xen_pager pager;
+};
+
+static inline struct xen_hypervisor *xen_of(struct xlm_hypervisor *hv)
+{
+    return (struct xen_hypervisor *)hv;
+}
+
+/* ---- hypervisor_xen.c ---- */
+
+/* Log what failed, and errno, as an error.  Returns -1 and keeps errno. */
+int xen_failed(struct xen_hypervisor *xen, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void xen_debug(struct xen_hypervisor *xen, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+int xen_domain_info(struct xlm_hypervisor *hv, uint32_t domid,
+                    struct xlm_domain_info *info);
+
+/* ---- hypervisor_xen_memory.c ---- */
+
+int xen_memory_init(struct xen_hypervisor *xen);
+void xen_memory_dispose(struct xen_hypervisor *xen);
+
+int xen_page_types(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                   const uint64_t *pfns, uint32_t *types);
+void *xen_map(struct xlm_hypervisor *hv, uint32_t domid, bool writable,
+              size_t count, const uint64_t *pfns, int *errors);
+void xen_unmap(struct xlm_hypervisor *hv, void *mapping, size_t count);
+int xen_logdirty_enable(struct xlm_hypervisor *hv, uint32_t domid);
+int xen_logdirty_disable(struct xlm_hypervisor *hv, uint32_t domid);
+int xen_logdirty_read(struct xlm_hypervisor *hv, uint32_t domid, bool clean,
+                      uint64_t nr_pfns, unsigned long *bitmap);
+int xen_populate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                 const uint64_t *pfns);
+int xen_depopulate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                   const uint64_t *pfns);
+int xen_claim(struct xlm_hypervisor *hv, uint32_t domid, uint64_t pages);
+
+/* ---- hypervisor_xen_pager.c ---- */
+
+void xen_pager_init(struct xen_pager *pager);
+/* Release what the pager has here.  The hypervisor is not told: to a guest
+ * with a page paged out, a pager that went away is better than none. */
+void xen_pager_dispose(struct xen_hypervisor *xen);
+
+int xen_paging_supported(struct xlm_hypervisor *hv);
+int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
+                     int *event_fd);
+int xen_pager_disable(struct xlm_hypervisor *hv, uint32_t domid);
+int xen_pager_accept(struct xlm_hypervisor *hv);
+int xen_pager_notify(struct xlm_hypervisor *hv);
+int xen_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+              struct xlm_eviction *pages);
+int xen_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                struct xlm_page_in *pages);
+
+/* ---- hypervisor_xen_compat.c ---- */
+
+/*
+ * The domain's CPU policy, in arrays sized by xen_policy_size(); the counts
+ * are updated to what is there.
+ */
+int xen_policy_size(struct xen_hypervisor *xen, uint32_t *leaves,
+                    uint32_t *msrs);
+int xen_policy_read(struct xen_hypervisor *xen, uint32_t domid,
+                    xen_cpuid_leaf_t *leaves, uint32_t *nr_leaves,
+                    xen_msr_entry_t *msrs, uint32_t *nr_msrs);
+
+#endif
