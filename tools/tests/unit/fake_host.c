@@ -1,0 +1,494 @@
+/*
+ * The fake hypervisor as tests see it: hosts, domains, pages.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake_internal.h"
+#include "wire.h"
+
+#define FIRST_DOMID 7 /* not what a test would guess */
+
+#define FAKE_OP_NAME(name) #name,
+const char *const fake_op_names[FAKE_OP_COUNT] = {FAKE_OPS(FAKE_OP_NAME)};
+#undef FAKE_OP_NAME
+
+/* ---- hosts ---- */
+
+void fake_lock(struct fake_host *host)
+{
+    pthread_mutex_lock(&host->lock);
+}
+
+void fake_unlock(struct fake_host *host)
+{
+    pthread_mutex_unlock(&host->lock);
+}
+
+void fake_wait(struct fake_host *host)
+{
+    pthread_cond_wait(&host->changed, &host->lock);
+}
+
+void fake_wake(struct fake_host *host)
+{
+    pthread_cond_broadcast(&host->changed);
+}
+
+void fake_violation(struct fake_host *host, const char *format, ...)
+{
+    va_list args;
+
+    if (host->violations++ == 0) {
+        va_start(args, format);
+        vsnprintf(host->first_violation, sizeof(host->first_violation), format,
+                  args);
+        va_end(args);
+    }
+}
+
+struct fake_host *fake_host_new(uint64_t free_pages)
+{
+    struct fake_host *host = calloc(1, sizeof(*host));
+
+    pthread_mutex_init(&host->lock, NULL);
+    pthread_cond_init(&host->changed, NULL);
+    host->free_pages = free_pages;
+    host->next_domid = FIRST_DOMID;
+    return host;
+}
+
+static void domain_free(struct fake_domain *domain)
+{
+    size_t i;
+
+    if (domain->paging) {
+        fake_paging_disable(domain);
+    }
+    for (i = 0; i < FAKE_STATES; i++) {
+        free(domain->states[i].data);
+    }
+    munmap(domain->memory, domain->nr_pfns * XLM_PAGE_SIZE);
+    close(domain->memfd);
+    free(domain->p2m);
+    free(domain->refs);
+    free(domain->busy);
+    free(domain->dirty);
+    free(domain);
+}
+
+void fake_host_free(struct fake_host *host)
+{
+    struct fake_domain *domain, *next;
+
+    assert_int_equal(host->handles, 0);
+    for (domain = host->domains; domain; domain = next) {
+        next = domain->next;
+        domain_free(domain);
+    }
+    pthread_mutex_destroy(&host->lock);
+    pthread_cond_destroy(&host->changed);
+    free(host);
+}
+
+void fake_fail(struct fake_host *host, enum fake_op op, unsigned int nth,
+               int error)
+{
+    fake_lock(host);
+    host->orders[op].nth = nth;
+    host->orders[op].error = error;
+    fake_unlock(host);
+}
+
+unsigned int fake_calls(struct fake_host *host, enum fake_op op)
+{
+    unsigned int calls;
+
+    fake_lock(host);
+    calls = host->calls[op];
+    fake_unlock(host);
+    return calls;
+}
+
+bool fake_failed(struct fake_host *host)
+{
+    bool failed;
+
+    fake_lock(host);
+    failed = host->failed;
+    fake_unlock(host);
+    return failed;
+}
+
+void fake_host_hook(struct fake_host *host, fake_hook *hook, void *data)
+{
+    host->hook = hook;
+    host->hook_data = data;
+}
+
+void fake_host_no_paging(struct fake_host *host)
+{
+    host->no_paging = true;
+}
+
+void fake_host_enomem(struct fake_host *host, unsigned int count)
+{
+    fake_lock(host);
+    host->enomem = count;
+    fake_unlock(host);
+}
+
+unsigned int fake_violations(struct fake_host *host)
+{
+    unsigned int violations;
+
+    fake_lock(host);
+    violations = host->violations;
+    fake_unlock(host);
+    return violations;
+}
+
+const char *fake_first_violation(struct fake_host *host)
+{
+    return host->first_violation;
+}
+
+void fake_host_check(struct fake_host *host)
+{
+    if (fake_violations(host)) {
+        fail_msg("%u violations, first: %s", host->violations,
+                 host->first_violation);
+    }
+}
+
+/* ---- domains ---- */
+
+static void allocate_pages(struct fake_domain *domain)
+{
+    size_t size = domain->nr_pfns * XLM_PAGE_SIZE;
+
+    domain->memfd = memfd_create("guest", MFD_CLOEXEC);
+    if (domain->memfd < 0 || ftruncate(domain->memfd, (off_t)size)) {
+        abort();
+    }
+    domain->memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_NORESERVE, domain->memfd, 0);
+    if (domain->memory == MAP_FAILED) {
+        abort();
+    }
+    domain->p2m = calloc(domain->nr_pfns, 1);
+    domain->refs = calloc(domain->nr_pfns, 1);
+    domain->busy = calloc(domain->nr_pfns, sizeof(bool));
+    domain->dirty = calloc(domain->nr_pfns, sizeof(bool));
+}
+
+struct fake_domain *fake_domain_new(struct fake_host *host, uint64_t nr_pfns,
+                                    uint64_t max_pages, unsigned int vcpus)
+{
+    struct fake_domain *domain = calloc(1, sizeof(*domain));
+
+    domain->host = host;
+    domain->nr_pfns = nr_pfns;
+    domain->max_pages = max_pages;
+    domain->vcpus = vcpus;
+    domain->hap = true;
+    domain->paused = true;
+    allocate_pages(domain);
+
+    fake_lock(host);
+    domain->domid = host->next_domid++;
+    memset(domain->handle, (int)domain->domid, sizeof(domain->handle));
+    domain->next = host->domains;
+    host->domains = domain;
+    fake_unlock(host);
+    return domain;
+}
+
+struct fake_domain *fake_domain_find(struct fake_host *host, uint32_t domid)
+{
+    struct fake_domain *domain;
+
+    fake_lock(host);
+    for (domain = host->domains; domain; domain = domain->next) {
+        if (domain->domid == domid) {
+            break;
+        }
+    }
+    fake_unlock(host);
+    return domain;
+}
+
+uint32_t fake_domain_id(const struct fake_domain *domain)
+{
+    return domain->domid;
+}
+
+void fake_domain_destroy(struct fake_domain *domain)
+{
+    struct fake_host *host = domain->host;
+
+    fake_lock(host);
+    domain->dead = true;
+    domain->stopped = true;
+    host->free_pages += domain->tot_pages + domain->claimed;
+    domain->tot_pages = 0;
+    domain->claimed = 0;
+    fake_wake(host);
+    fake_unlock(host);
+}
+
+void fake_domain_set_handle(struct fake_domain *domain,
+                            const uint8_t handle[16])
+{
+    memcpy(domain->handle, handle, sizeof(domain->handle));
+}
+
+void fake_domain_set_hap(struct fake_domain *domain, bool hap)
+{
+    domain->hap = hap;
+}
+
+void fake_domain_set_max_pages(struct fake_domain *domain, uint64_t pages)
+{
+    fake_lock(domain->host);
+    domain->max_pages = pages;
+    fake_unlock(domain->host);
+}
+
+static void set_flag(struct fake_domain *domain, bool *flag, bool value)
+{
+    fake_lock(domain->host);
+    *flag = value;
+    if (!domain->paused && !domain->suspended) {
+        domain->ran = true;
+    }
+    fake_wake(domain->host);
+    fake_unlock(domain->host);
+}
+
+static bool get_flag(struct fake_domain *domain, const bool *flag)
+{
+    bool value;
+
+    fake_lock(domain->host);
+    value = *flag;
+    fake_unlock(domain->host);
+    return value;
+}
+
+void fake_domain_run(struct fake_domain *domain)
+{
+    set_flag(domain, &domain->paused, false);
+}
+
+void fake_domain_pause(struct fake_domain *domain)
+{
+    set_flag(domain, &domain->paused, true);
+}
+
+void fake_domain_suspend(struct fake_domain *domain)
+{
+    set_flag(domain, &domain->suspended, true);
+}
+
+void fake_domain_resume(struct fake_domain *domain)
+{
+    set_flag(domain, &domain->suspended, false);
+}
+
+void fake_domain_stop(struct fake_domain *domain)
+{
+    set_flag(domain, &domain->stopped, true);
+}
+
+bool fake_domain_running(struct fake_domain *domain)
+{
+    return !get_flag(domain, &domain->paused) &&
+           !get_flag(domain, &domain->suspended) &&
+           !get_flag(domain, &domain->crashed) &&
+           !get_flag(domain, &domain->dead);
+}
+
+bool fake_domain_ran(struct fake_domain *domain)
+{
+    return get_flag(domain, &domain->ran);
+}
+
+bool fake_domain_crashed(struct fake_domain *domain)
+{
+    return get_flag(domain, &domain->crashed);
+}
+
+bool fake_domain_logdirty(struct fake_domain *domain)
+{
+    return get_flag(domain, &domain->logdirty);
+}
+
+bool fake_domain_pager_enabled(struct fake_domain *domain)
+{
+    bool enabled;
+
+    fake_lock(domain->host);
+    enabled = domain->paging;
+    fake_unlock(domain->host);
+    return enabled;
+}
+
+void fake_domain_put_state(struct fake_domain *domain,
+                           enum xlm_platform_state which, const void *data,
+                           size_t length)
+{
+    struct fake_blob *blob = &domain->states[which];
+
+    fake_lock(domain->host);
+    free(blob->data);
+    blob->data = malloc(length ? length : 1);
+    memcpy(blob->data, data, length);
+    blob->length = length;
+    fake_unlock(domain->host);
+}
+
+const void *fake_domain_peek_state(struct fake_domain *domain,
+                                   enum xlm_platform_state which,
+                                   size_t *length)
+{
+    *length = domain->states[which].length;
+    return domain->states[which].data;
+}
+
+void fake_domain_put_param(struct fake_domain *domain, uint32_t index,
+                           uint64_t value)
+{
+    fake_lock(domain->host);
+    domain->params[index] = value;
+    fake_unlock(domain->host);
+}
+
+uint64_t fake_domain_peek_param(struct fake_domain *domain, uint32_t index)
+{
+    uint64_t value;
+
+    fake_lock(domain->host);
+    value = domain->params[index];
+    fake_unlock(domain->host);
+    return value;
+}
+
+/* ---- pages ---- */
+
+static void take_page(struct fake_domain *domain)
+{
+    if (domain->claimed) {
+        domain->claimed--;
+    } else {
+        domain->host->free_pages--;
+    }
+    domain->tot_pages++;
+}
+
+static bool can_take_page(const struct fake_domain *domain)
+{
+    return domain->tot_pages < domain->max_pages &&
+           (domain->claimed || domain->host->free_pages);
+}
+
+int fake_page_move(struct fake_domain *domain, uint64_t pfn,
+                   enum fake_page state)
+{
+    bool had = domain->p2m[pfn] == FAKE_RAM;
+    bool has = state == FAKE_RAM;
+
+    if (has && !had) {
+        if (!can_take_page(domain)) {
+            errno = ENOMEM;
+            return -1;
+        }
+        take_page(domain);
+    } else if (had && !has) {
+        domain->tot_pages--;
+        domain->host->free_pages++;
+    }
+    domain->p2m[pfn] = state;
+    return 0;
+}
+
+void fake_page_set(struct fake_domain *domain, uint64_t pfn,
+                   enum fake_page state)
+{
+    int rc;
+
+    assert_true(pfn < domain->nr_pfns);
+    fake_lock(domain->host);
+    rc = fake_page_move(domain, pfn, state);
+    memset(domain->memory + pfn * XLM_PAGE_SIZE, 0, XLM_PAGE_SIZE);
+    fake_unlock(domain->host);
+    assert_int_equal(rc, 0);
+}
+
+enum fake_page fake_page_get(struct fake_domain *domain, uint64_t pfn)
+{
+    enum fake_page state;
+
+    fake_lock(domain->host);
+    state = pfn < domain->nr_pfns ? domain->p2m[pfn] : FAKE_HOLE;
+    fake_unlock(domain->host);
+    return state;
+}
+
+void fake_page_busy(struct fake_domain *domain, uint64_t pfn, bool busy)
+{
+    fake_lock(domain->host);
+    domain->busy[pfn] = busy;
+    fake_unlock(domain->host);
+}
+
+void *fake_page_memory(struct fake_domain *domain, uint64_t pfn)
+{
+    assert_true(pfn < domain->nr_pfns);
+    return domain->memory + pfn * XLM_PAGE_SIZE;
+}
+
+uint64_t fake_count_paged(const struct fake_domain *domain)
+{
+    uint64_t pfn, count = 0;
+
+    for (pfn = 0; pfn < domain->nr_pfns; pfn++) {
+        count += domain->p2m[pfn] == FAKE_PAGED ||
+                 domain->p2m[pfn] == FAKE_PAGING_IN;
+    }
+    return count;
+}
+
+uint64_t fake_domain_paged(struct fake_domain *domain)
+{
+    uint64_t count;
+
+    fake_lock(domain->host);
+    count = fake_count_paged(domain);
+    fake_unlock(domain->host);
+    return count;
+}
+
+uint64_t fake_domain_resident(struct fake_domain *domain)
+{
+    uint64_t count;
+
+    fake_lock(domain->host);
+    count = domain->tot_pages;
+    fake_unlock(domain->host);
+    return count;
+}
+
+bool fake_page_dirty(struct fake_domain *domain, uint64_t pfn)
+{
+    return get_flag(domain, &domain->dirty[pfn]);
+}

@@ -1,0 +1,183 @@
+/*
+ * A hypervisor made of plain memory: the other side of hypervisor.h.
+ *
+ * A fake host has domains, each with a p2m of page states, guest memory, dirty
+ * logging and a paging ring.  It behaves as the real one was seen to, and where
+ * the engine breaks a rule of the seam the host takes that down as a violation:
+ * a test ends with fake_host_check().  Everything may be called from any
+ * thread.
+ */
+#ifndef FAKE_HYPERVISOR_H
+#define FAKE_HYPERVISOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hypervisor.h"
+
+#define FAKE_OPS(X) \
+    X(domain_info) \
+    X(domain_by_handle) \
+    X(nr_pfns) \
+    X(get_state) \
+    X(set_state) \
+    X(get_param) \
+    X(set_param) \
+    X(page_types) \
+    X(map) \
+    X(logdirty_enable) \
+    X(logdirty_disable) \
+    X(logdirty_read) \
+    X(populate) \
+    X(depopulate) \
+    X(claim) \
+    X(paging_supported) \
+    X(pager_enable) \
+    X(pager_disable) \
+    X(pager_accept) \
+    X(pager_notify) \
+    X(evict) \
+    X(page_in)
+
+#define FAKE_OP_ENUM(name) FAKE_OP_##name,
+enum fake_op { FAKE_OPS(FAKE_OP_ENUM) FAKE_OP_COUNT };
+#undef FAKE_OP_ENUM
+
+extern const char *const fake_op_names[FAKE_OP_COUNT];
+
+enum fake_page {
+    FAKE_HOLE,
+    FAKE_RAM,
+    FAKE_PAGED,
+    FAKE_PAGING_IN, /* paged, and the pager was asked for it */
+    FAKE_BROKEN,
+};
+
+struct fake_host;
+struct fake_domain;
+
+/* ---- hosts ---- */
+
+struct fake_host *fake_host_new(uint64_t free_pages);
+/* With its domains; no handle may be open. */
+void fake_host_free(struct fake_host *host);
+
+/* A handle for the engine; its close slot frees it. */
+struct xlm_hypervisor *fake_open(struct fake_host *host);
+
+/* Make the nth call from now (1: the next) of an op fail with that errno;
+ * one such order at a time for each op, nth 0 takes it back. */
+void fake_fail(struct fake_host *host, enum fake_op op, unsigned int nth,
+               int error);
+/* Calls of an op so far. */
+unsigned int fake_calls(struct fake_host *host, enum fake_op op);
+/* Has an ordered failure come to pass? */
+bool fake_failed(struct fake_host *host);
+
+/* Called at the start of every op, from its thread, without locks held. */
+typedef void fake_hook(enum fake_op op, void *data);
+void fake_host_hook(struct fake_host *host, fake_hook *hook, void *data);
+
+/* Paging ops answer ENOSYS from here on. */
+void fake_host_no_paging(struct fake_host *host);
+/* The next count pages to be brought in get ENOMEM. */
+void fake_host_enomem(struct fake_host *host, unsigned int count);
+
+/* Rules broken so far; the first of them as text. */
+unsigned int fake_violations(struct fake_host *host);
+const char *fake_first_violation(struct fake_host *host);
+/* Fails the cmocka test when there was a violation. */
+void fake_host_check(struct fake_host *host);
+
+/* ---- domains ---- */
+
+/* A paused HVM domain with HAP and nothing in it. */
+struct fake_domain *fake_domain_new(struct fake_host *host, uint64_t nr_pfns,
+                                    uint64_t max_pages, unsigned int vcpus);
+struct fake_domain *fake_domain_find(struct fake_host *host, uint32_t domid);
+uint32_t fake_domain_id(const struct fake_domain *domain);
+/* ESRCH for all that still use it; its pages go back to the host. */
+void fake_domain_destroy(struct fake_domain *domain);
+void fake_domain_set_handle(struct fake_domain *domain,
+                            const uint8_t handle[16]);
+void fake_domain_set_hap(struct fake_domain *domain, bool hap);
+void fake_domain_set_max_pages(struct fake_domain *domain, uint64_t pages);
+
+void fake_domain_run(struct fake_domain *domain);
+void fake_domain_pause(struct fake_domain *domain);
+/* Shut down with reason suspend, and back. */
+void fake_domain_suspend(struct fake_domain *domain);
+void fake_domain_resume(struct fake_domain *domain);
+bool fake_domain_running(struct fake_domain *domain);
+/* Has it ever been unpaused? */
+bool fake_domain_ran(struct fake_domain *domain);
+bool fake_domain_crashed(struct fake_domain *domain);
+bool fake_domain_pager_enabled(struct fake_domain *domain);
+bool fake_domain_logdirty(struct fake_domain *domain);
+/* All waiting vCPUs give up, and all later accesses. */
+void fake_domain_stop(struct fake_domain *domain);
+
+/* Platform state and parameters from the side of the test. */
+void fake_domain_put_state(struct fake_domain *domain,
+                           enum xlm_platform_state which, const void *data,
+                           size_t length);
+/* Valid until the state is set again; NULL when never set. */
+const void *fake_domain_peek_state(struct fake_domain *domain,
+                                   enum xlm_platform_state which,
+                                   size_t *length);
+void fake_domain_put_param(struct fake_domain *domain, uint32_t index,
+                           uint64_t value);
+uint64_t fake_domain_peek_param(struct fake_domain *domain, uint32_t index);
+
+/* ---- pages ---- */
+
+/* Put a zeroed page there (or a hole, or a broken one). */
+void fake_page_set(struct fake_domain *domain, uint64_t pfn,
+                   enum fake_page state);
+enum fake_page fake_page_get(struct fake_domain *domain, uint64_t pfn);
+/* It refuses to be evicted, as one that a device model has mapped. */
+void fake_page_busy(struct fake_domain *domain, uint64_t pfn, bool busy);
+/* Straight at the memory, whatever the state says. */
+void *fake_page_memory(struct fake_domain *domain, uint64_t pfn);
+/* Pages that are paged or being paged in. */
+uint64_t fake_domain_paged(struct fake_domain *domain);
+uint64_t fake_domain_resident(struct fake_domain *domain);
+/* Forget the contents of every page that is not FAKE_RAM has no need: evicting
+ * already does.  The dirty bit of a page, for tests of the log. */
+bool fake_page_dirty(struct fake_domain *domain, uint64_t pfn);
+
+/* ---- what guests do ---- */
+
+enum fake_access {
+    FAKE_ACCESS_DONE,
+    FAKE_ACCESS_NO_PAGE, /* a hole: the guest reads all ones */
+    FAKE_ACCESS_NOT_RUNNING,
+    FAKE_ACCESS_STOPPED,
+    FAKE_ACCESS_CRASHED,
+};
+
+/* Called with the page in place; calls of one host never overlap. */
+typedef void fake_access_fn(void *page, uint64_t pfn, void *data);
+
+/* A vCPU reads or writes a page.  When that is paged: asks the pager and waits
+ * for the answer, as the vCPU would. */
+enum fake_access fake_vcpu_access(struct fake_domain *domain,
+                                  unsigned int vcpu, uint64_t pfn, bool write,
+                                  fake_access_fn *fn, void *data);
+/* The guest gives a page back.  False: there was none, or no slot in the ring
+ * to say so (the hypervisor would wait: the caller may try again). */
+bool fake_guest_balloon(struct fake_domain *domain, uint64_t pfn);
+/* And gets one again, zeroed. */
+bool fake_guest_unballoon(struct fake_domain *domain, uint64_t pfn);
+
+/* Wait until so many guest vCPUs are waiting for the pager, or until the
+ * domain is stopped or crashes. */
+void fake_await_waiting(struct fake_domain *domain, unsigned int vcpus);
+/* Times that a vCPU found the ring full. */
+unsigned int fake_ring_full(struct fake_domain *domain);
+/* Requests put in the ring so far, and those not answered yet. */
+unsigned int fake_requests(struct fake_domain *domain);
+unsigned int fake_unanswered(struct fake_domain *domain);
+
+#endif

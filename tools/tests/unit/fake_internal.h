@@ -1,0 +1,110 @@
+/*
+ * Shared by the parts of the fake hypervisor; tests have no business here.
+ */
+#ifndef FAKE_INTERNAL_H
+#define FAKE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "fake_hypervisor.h"
+
+#define FAKE_STATES 4
+#define FAKE_PARAMS 64
+#define FAKE_VCPUS 64
+
+struct fake_blob {
+    void *data;
+    size_t length;
+};
+
+struct fake_order {
+    unsigned int nth; /* 0: none */
+    int error;
+};
+
+struct fake_host {
+    pthread_mutex_t lock; /* for all below and all of its domains */
+    pthread_cond_t changed;
+    uint64_t free_pages;
+    uint32_t next_domid;
+    struct fake_domain *domains;
+    struct fake_order orders[FAKE_OP_COUNT];
+    unsigned int calls[FAKE_OP_COUNT];
+    bool failed;
+    bool no_paging;
+    unsigned int enomem;
+    unsigned int handles;
+    fake_hook *hook;
+    void *hook_data;
+    unsigned int violations;
+    char first_violation[256];
+};
+
+struct fake_handle {
+    struct xlm_hypervisor hv; /* first */
+    struct fake_host *host;
+    struct fake_domain *pager_of;
+    unsigned int mapped; /* pages */
+    atomic_bool busy[FAKE_OP_COUNT];
+};
+
+struct fake_domain {
+    struct fake_host *host;
+    struct fake_domain *next;
+    uint32_t domid;
+    uint8_t handle[16];
+    bool hap;
+    bool paused;
+    bool suspended;
+    bool dead;
+    bool ran;
+    bool crashed;
+    bool stopped;
+    uint64_t nr_pfns;
+    uint64_t max_pages;
+    uint64_t tot_pages;
+    uint64_t claimed;
+    unsigned int vcpus;
+
+    int memfd;
+    uint8_t *memory; /* all of it, side by side */
+    uint8_t *p2m;    /* enum fake_page of each pfn */
+    uint8_t *refs;   /* mappings of each pfn */
+    bool *busy;
+    bool logdirty;
+    bool *dirty;
+
+    struct fake_blob states[FAKE_STATES];
+    uint64_t params[FAKE_PARAMS];
+
+    struct fake_paging *paging; /* NULL: no pager */
+    bool vcpu_waits[FAKE_VCPUS];
+    unsigned int ring_full;
+    unsigned int requests;
+    unsigned int unanswered;
+};
+
+void fake_lock(struct fake_host *host);
+void fake_unlock(struct fake_host *host);
+void fake_wait(struct fake_host *host);
+void fake_wake(struct fake_host *host);
+
+/* All below: with the host locked. */
+
+void fake_violation(struct fake_host *host, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Change a page's state and keep the books; -1 with ENOMEM. */
+int fake_page_move(struct fake_domain *domain, uint64_t pfn,
+                   enum fake_page state);
+uint64_t fake_count_paged(const struct fake_domain *domain);
+
+/* The pager's half of the table, in fake_paging.c. */
+int fake_paging_enable(struct fake_domain *domain, void **ring, int *event_fd);
+void fake_paging_disable(struct fake_domain *domain);
+int fake_paging_accept(struct fake_domain *domain);
+void fake_paging_resume(struct fake_domain *domain);
+void fake_paging_foreign(struct fake_domain *domain, uint64_t pfn);
+
+#endif

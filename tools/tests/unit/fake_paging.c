@@ -1,0 +1,378 @@
+/*
+ * The paging ring, and the guests that wait at it.
+ *
+ * As in the hypervisor every request takes a slot of the ring until a response
+ * is taken out of it, whether a vCPU waits for that or not: a pager that does
+ * not answer the requests of dom0's mappings or of ballooning fills the ring.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define xen_mb() __sync_synchronize()
+#define xen_rmb() __sync_synchronize()
+#define xen_wmb() __sync_synchronize()
+#define __XEN_TOOLS__ 1
+#include <xen/xen.h>
+#include <xen/io/ring.h>
+#include <xen/vm_event.h>
+
+#include "fake_internal.h"
+#include "wire.h"
+
+#define SLOTS 8
+
+struct fake_paging {
+    void *ring;
+    int event_fd;
+    vm_event_front_ring_t front;
+    vm_event_request_t unanswered[SLOTS];
+};
+
+int fake_paging_enable(struct fake_domain *domain, void **ring, int *event_fd)
+{
+    struct fake_paging *paging;
+
+    if (domain->paging) {
+        errno = EBUSY;
+        return -1;
+    }
+    paging = calloc(1, sizeof(*paging));
+    paging->ring = aligned_alloc(XLM_PAGE_SIZE, XLM_PAGE_SIZE);
+    paging->event_fd = eventfd(0, EFD_CLOEXEC);
+    memset(paging->ring, 0, XLM_PAGE_SIZE);
+    XEN_FRONT_RING_INIT(&paging->front, (vm_event_sring_t *)paging->ring,
+                        XLM_PAGE_SIZE);
+    if (RING_SIZE(&paging->front) != SLOTS) {
+        abort();
+    }
+    domain->paging = paging;
+    *ring = paging->ring;
+    *event_fd = paging->event_fd;
+    return 0;
+}
+
+void fake_paging_disable(struct fake_domain *domain)
+{
+    close(domain->paging->event_fd);
+    free(domain->paging->ring);
+    free(domain->paging);
+    domain->paging = NULL;
+    fake_wake(domain->host);
+}
+
+int fake_paging_accept(struct fake_domain *domain)
+{
+    struct pollfd poll_fd = {.fd = domain->paging->event_fd, .events = POLLIN};
+    uint64_t count;
+
+    if (poll(&poll_fd, 1, 0) != 1) {
+        fake_violation(domain->host, "accept, but nothing was signalled");
+        errno = EAGAIN;
+        return -1;
+    }
+    return read(poll_fd.fd, &count, sizeof(count)) == sizeof(count) ? 0 : -1;
+}
+
+/* ---- requests ---- */
+
+static bool ring_full(struct fake_domain *domain)
+{
+    return RING_FULL(&domain->paging->front);
+}
+
+static void remember(struct fake_domain *domain,
+                     const vm_event_request_t *request)
+{
+    domain->paging->unanswered[domain->unanswered++] = *request;
+    domain->requests++;
+}
+
+static void put_request(struct fake_domain *domain, uint64_t pfn,
+                        unsigned int vcpu, uint32_t flags,
+                        uint32_t paging_flags)
+{
+    vm_event_front_ring_t *front = &domain->paging->front;
+    vm_event_request_t request;
+    uint64_t one = 1;
+
+    memset(&request, 0, sizeof(request));
+    request.version = VM_EVENT_INTERFACE_VERSION;
+    request.flags = flags;
+    request.reason = VM_EVENT_REASON_MEM_PAGING;
+    request.vcpu_id = vcpu;
+    request.u.mem_paging.gfn = pfn;
+    request.u.mem_paging.flags = paging_flags;
+    remember(domain, &request);
+
+    *RING_GET_REQUEST(front, front->req_prod_pvt) = request;
+    front->req_prod_pvt++;
+    RING_PUSH_REQUESTS(front);
+    if (write(domain->paging->event_fd, &one, sizeof(one)) != sizeof(one)) {
+        abort();
+    }
+}
+
+/* Dom0 looks at a page that is away: no vCPU waits for it. */
+void fake_paging_foreign(struct fake_domain *domain, uint64_t pfn)
+{
+    if (!domain->paging || ring_full(domain) ||
+        domain->p2m[pfn] != FAKE_PAGED) {
+        return;
+    }
+    domain->p2m[pfn] = FAKE_PAGING_IN;
+    put_request(domain, pfn, 0, VM_EVENT_FLAG_FOREIGN, 0);
+}
+
+/* A vCPU looks at it. */
+static enum fake_access raise_fault(struct fake_domain *domain,
+                                    unsigned int vcpu, uint64_t pfn)
+{
+    if (!domain->paging) {
+        domain->crashed = true;
+        fake_wake(domain->host);
+        return FAKE_ACCESS_CRASHED;
+    }
+    if (ring_full(domain)) {
+        domain->ring_full++;
+        fake_wake(domain->host);
+        fake_wait(domain->host);
+        return FAKE_ACCESS_DONE;
+    }
+    domain->p2m[pfn] = FAKE_PAGING_IN;
+    domain->vcpu_waits[vcpu] = true;
+    put_request(domain, pfn, vcpu, VM_EVENT_FLAG_VCPU_PAUSED, 0);
+    fake_wake(domain->host);
+    return FAKE_ACCESS_DONE;
+}
+
+/* ---- responses ---- */
+
+static bool answers(const vm_event_request_t *request,
+                    const vm_event_response_t *response)
+{
+    return response->version == VM_EVENT_INTERFACE_VERSION &&
+           response->vcpu_id == request->vcpu_id &&
+           response->flags == request->flags &&
+           response->reason == request->reason &&
+           response->u.mem_paging.gfn == request->u.mem_paging.gfn;
+}
+
+static bool forget(struct fake_domain *domain,
+                   const vm_event_response_t *response)
+{
+    vm_event_request_t *list = domain->paging->unanswered;
+    unsigned int i;
+
+    for (i = 0; i < domain->unanswered; i++) {
+        if (answers(&list[i], response)) {
+            list[i] = list[--domain->unanswered];
+            return true;
+        }
+    }
+    fake_violation(domain->host,
+                   "response to nobody: version %u vcpu %u flags %#x "
+                   "reason %u gfn %#llx",
+                   response->version, response->vcpu_id, response->flags,
+                   response->reason,
+                   (unsigned long long)response->u.mem_paging.gfn);
+    return false;
+}
+
+static void take_response(struct fake_domain *domain,
+                          const vm_event_response_t *response)
+{
+    uint64_t pfn = response->u.mem_paging.gfn;
+
+    if (!forget(domain, response) ||
+        !(response->flags & VM_EVENT_FLAG_VCPU_PAUSED)) {
+        return;
+    }
+    if (domain->p2m[pfn] == FAKE_PAGED || domain->p2m[pfn] == FAKE_PAGING_IN) {
+        fake_violation(domain->host,
+                       "vCPU %u is told to go on, pfn %#llx is not there",
+                       response->vcpu_id, (unsigned long long)pfn);
+    }
+    domain->vcpu_waits[response->vcpu_id] = false;
+}
+
+void fake_paging_resume(struct fake_domain *domain)
+{
+    vm_event_front_ring_t *front = &domain->paging->front;
+    vm_event_response_t response;
+    RING_IDX produced = front->sring->rsp_prod;
+
+    xen_rmb();
+    if (produced - front->rsp_cons > domain->unanswered) {
+        fake_violation(domain->host, "more responses than requests");
+        return;
+    }
+    while (front->rsp_cons != produced) {
+        memcpy(&response, RING_GET_RESPONSE(front, front->rsp_cons),
+               sizeof(response));
+        front->rsp_cons++;
+        take_response(domain, &response);
+    }
+    fake_wake(domain->host);
+}
+
+/* ---- what guests do ---- */
+
+static void wait_for_pager(struct fake_domain *domain, unsigned int vcpu)
+{
+    while (domain->vcpu_waits[vcpu] && !domain->stopped && !domain->crashed) {
+        fake_wait(domain->host);
+    }
+}
+
+static enum fake_access may_run(const struct fake_domain *domain)
+{
+    if (domain->stopped) {
+        return FAKE_ACCESS_STOPPED;
+    }
+    if (domain->crashed) {
+        return FAKE_ACCESS_CRASHED;
+    }
+    return domain->paused || domain->suspended ? FAKE_ACCESS_NOT_RUNNING
+                                               : FAKE_ACCESS_DONE;
+}
+
+static enum fake_access locked_access(struct fake_domain *domain,
+                                      unsigned int vcpu, uint64_t pfn)
+{
+    enum fake_access access;
+
+    for (;;) {
+        wait_for_pager(domain, vcpu);
+        access = may_run(domain);
+        if (access != FAKE_ACCESS_DONE) {
+            return access;
+        }
+        if (pfn >= domain->nr_pfns || domain->p2m[pfn] == FAKE_HOLE ||
+            domain->p2m[pfn] == FAKE_BROKEN) {
+            return FAKE_ACCESS_NO_PAGE;
+        }
+        if (domain->p2m[pfn] == FAKE_RAM) {
+            return FAKE_ACCESS_DONE;
+        }
+        access = raise_fault(domain, vcpu, pfn);
+        if (access != FAKE_ACCESS_DONE) {
+            return access;
+        }
+    }
+}
+
+enum fake_access fake_vcpu_access(struct fake_domain *domain,
+                                  unsigned int vcpu, uint64_t pfn, bool write,
+                                  fake_access_fn *fn, void *data)
+{
+    enum fake_access access;
+
+    if (vcpu >= domain->vcpus || vcpu >= FAKE_VCPUS) {
+        abort();
+    }
+    fake_lock(domain->host);
+    access = locked_access(domain, vcpu, pfn);
+    if (access == FAKE_ACCESS_DONE) {
+        if (write && domain->logdirty) {
+            domain->dirty[pfn] = true;
+        }
+        if (fn) {
+            fn(domain->memory + pfn * XLM_PAGE_SIZE, pfn, data);
+        }
+    }
+    fake_unlock(domain->host);
+    return access;
+}
+
+static bool drop_page(struct fake_domain *domain, uint64_t pfn)
+{
+    bool paged =
+        domain->p2m[pfn] == FAKE_PAGED || domain->p2m[pfn] == FAKE_PAGING_IN;
+
+    if (!paged && domain->p2m[pfn] != FAKE_RAM) {
+        return false;
+    }
+    if (paged && domain->paging) {
+        if (ring_full(domain)) {
+            return false;
+        }
+        put_request(domain, pfn, 0, 0, MEM_PAGING_DROP_PAGE);
+    }
+    fake_page_move(domain, pfn, FAKE_HOLE);
+    return true;
+}
+
+bool fake_guest_balloon(struct fake_domain *domain, uint64_t pfn)
+{
+    bool dropped;
+
+    fake_lock(domain->host);
+    dropped = drop_page(domain, pfn);
+    fake_unlock(domain->host);
+    return dropped;
+}
+
+bool fake_guest_unballoon(struct fake_domain *domain, uint64_t pfn)
+{
+    bool got = false;
+
+    fake_lock(domain->host);
+    if (domain->p2m[pfn] == FAKE_HOLE) {
+        got = fake_page_move(domain, pfn, FAKE_RAM) == 0;
+    }
+    if (got) {
+        memset(domain->memory + pfn * XLM_PAGE_SIZE, 0, XLM_PAGE_SIZE);
+    }
+    fake_unlock(domain->host);
+    return got;
+}
+
+static unsigned int waiting(const struct fake_domain *domain)
+{
+    unsigned int vcpu, count = 0;
+
+    for (vcpu = 0; vcpu < domain->vcpus; vcpu++) {
+        count += domain->vcpu_waits[vcpu];
+    }
+    return count;
+}
+
+void fake_await_waiting(struct fake_domain *domain, unsigned int vcpus)
+{
+    fake_lock(domain->host);
+    while (waiting(domain) < vcpus && !domain->stopped && !domain->crashed) {
+        fake_wait(domain->host);
+    }
+    fake_unlock(domain->host);
+}
+
+static unsigned int get_count(struct fake_domain *domain,
+                              const unsigned int *count)
+{
+    unsigned int value;
+
+    fake_lock(domain->host);
+    value = *count;
+    fake_unlock(domain->host);
+    return value;
+}
+
+unsigned int fake_ring_full(struct fake_domain *domain)
+{
+    return get_count(domain, &domain->ring_full);
+}
+
+unsigned int fake_requests(struct fake_domain *domain)
+{
+    return get_count(domain, &domain->requests);
+}
+
+unsigned int fake_unanswered(struct fake_domain *domain)
+{
+    return get_count(domain, &domain->unanswered);
+}
