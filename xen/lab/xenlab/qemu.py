@@ -161,8 +161,8 @@ class Monitor:
         return int(found[1])
 
     def save(self, path, timeout=120):
-        """Write the stopped machine's state to a file."""
-        self.execute("stop")
+        """Write the machine's state to a file and stop it. It is not stopped
+        before, or it would start as a stopped one."""
         self.execute("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
         self.execute("migrate", uri=f"exec:cat > {shlex.quote(str(path))}")
         deadline = time.monotonic() + timeout
