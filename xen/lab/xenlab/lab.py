@@ -1,5 +1,6 @@
 """Lab: bring two hosts up, run things in them, take them down."""
 
+import concurrent.futures
 import contextlib
 import fcntl
 import json
@@ -106,8 +107,10 @@ class Lab:
         for host in HOSTS:
             incoming = saved and saved / f"{host}.vmstate"
             self._start_host(host, img, incoming)
-        for host in HOSTS:
-            self._until_reachable(host, booted=not saved)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            for done in [pool.submit(self._until_reachable, host, not saved)
+                         for host in HOSTS]:
+                done.result()
 
     def _snapshot(self, img):
         """The directory with both hosts' saved states, made if need be."""
@@ -173,6 +176,9 @@ class Lab:
                                      timeout=BOOT_LIMIT)
             if line.match[1] != "ready":
                 raise LabError(f"host {host} did not come up: {line.text}")
+        else:
+            with self._monitor(host) as monitor:
+                monitor.until_loaded(RESTORE_LIMIT)
         deadline = time.monotonic() + RESTORE_LIMIT
         while True:
             # A host that was kept has the clock of that moment.

@@ -160,6 +160,15 @@ class Monitor:
             raise LabError(f"host {self.host}: no forwarded port in\n{text}")
         return int(found[1])
 
+    def until_loaded(self, timeout=120):
+        """Wait until a restored machine runs: whoever connects to it before
+        waits seconds for a packet to be sent again."""
+        deadline = time.monotonic() + timeout
+        while self.execute("query-status")["status"] == "inmigrate":
+            if time.monotonic() > deadline:
+                raise LabError(f"host {self.host}: restoring takes too long")
+            time.sleep(0.02)
+
     def save(self, path, timeout=120):
         """Write the machine's state to a file and stop it. It is not stopped
         before, or it would start as a stopped one."""
