@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,7 +37,8 @@ int xlm_channel_open(struct xlm_channel *channel, int in_fd, int out_fd,
     channel->in_fd = in_fd;
     channel->out_fd = out_fd;
     channel->abort_fd = abort_fd;
-    if (make_nonblocking(in_fd, &channel->in_flags) ||
+    channel->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (channel->stop_fd < 0 || make_nonblocking(in_fd, &channel->in_flags) ||
         make_nonblocking(out_fd, &channel->out_flags)) {
         xlm_channel_close(channel);
         return -1;
@@ -55,7 +57,11 @@ void xlm_channel_close(struct xlm_channel *channel)
     if (channel->in_flags >= 0) {
         fcntl(channel->in_fd, F_SETFL, channel->in_flags);
     }
+    if (channel->stop_fd >= 0) {
+        close(channel->stop_fd);
+    }
     channel->in_fd = channel->out_fd = channel->abort_fd = -1;
+    channel->stop_fd = -1;
     channel->in_flags = channel->out_flags = -1;
     errno = saved_errno;
 }
@@ -63,17 +69,18 @@ void xlm_channel_close(struct xlm_channel *channel)
 /* Wait until the descriptor may be tried again. */
 static int wait_for(const struct xlm_channel *channel, int fd, short events)
 {
-    struct pollfd fds[2] = {
+    struct pollfd fds[] = {
         {.fd = fd, .events = events},
         {.fd = channel->abort_fd, .events = POLLIN},
+        {.fd = events == POLLIN ? channel->stop_fd : -1, .events = POLLIN},
     };
 
-    while (poll(fds, 2, -1) < 0) {
+    while (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0) {
         if (errno != EINTR) {
             return -1;
         }
     }
-    if (fds[1].revents) {
+    if (fds[1].revents || fds[2].revents) {
         errno = ECANCELED;
         return -1;
     }
@@ -102,6 +109,11 @@ int xlm_channel_read(struct xlm_channel *channel, void *buffer, size_t length)
         }
     }
     return 0;
+}
+
+void xlm_channel_stop_reading(struct xlm_channel *channel)
+{
+    eventfd_write(channel->stop_fd, 1);
 }
 
 /* Drop `written` octets from the front of the vector. */

@@ -19,6 +19,7 @@ struct xlm_channel {
     int abort_fd; /* readable: reads and writes fail with ECANCELED; or -1 */
     int in_flags; /* as they were before, -1: not changed */
     int out_flags;
+    int stop_fd; /* see xlm_channel_stop_reading() */
     uint64_t bytes_out;
     pthread_mutex_t write_lock;
 };
@@ -29,6 +30,7 @@ struct xlm_channel {
                           .abort_fd = -1, \
                           .in_flags = -1, \
                           .out_flags = -1, \
+                          .stop_fd = -1, \
                           .write_lock = PTHREAD_MUTEX_INITIALIZER})
 
 /*
@@ -53,6 +55,10 @@ int xlm_channel_write_parts(struct xlm_channel *channel, struct iovec *parts,
                             size_t count);
 int xlm_channel_write(struct xlm_channel *channel, const void *bytes,
                       size_t length);
+
+/* Make a read that waits in another thread, and every later one, fail with
+ * ECANCELED. */
+void xlm_channel_stop_reading(struct xlm_channel *channel);
 
 /* Keep what waits in the kernel's send buffer small, so that what is urgent
  * does not queue behind what is not. */

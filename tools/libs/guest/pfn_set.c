@@ -164,3 +164,12 @@ void xlm_pfn_set_subtract(struct xlm_pfn_set *set,
     }
     xlm_pfn_set_recount(set);
 }
+
+void xlm_pfn_set_negate_within(struct xlm_pfn_set *set,
+                               const struct xlm_pfn_set *other)
+{
+    for (size_t i = 0; i < words_for(set->limit); i++) {
+        set->words[i] = other->words[i] & ~set->words[i];
+    }
+    xlm_pfn_set_recount(set);
+}

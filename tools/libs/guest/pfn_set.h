@@ -50,5 +50,8 @@ void xlm_pfn_set_intersect(struct xlm_pfn_set *set,
                            const struct xlm_pfn_set *other);
 void xlm_pfn_set_subtract(struct xlm_pfn_set *set,
                           const struct xlm_pfn_set *other);
+/* Leave what is in other and was not in the set. */
+void xlm_pfn_set_negate_within(struct xlm_pfn_set *set,
+                               const struct xlm_pfn_set *other);
 
 #endif

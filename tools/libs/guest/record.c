@@ -300,14 +300,15 @@ int xlm_check_answer(struct xlm_context *ctx, const struct xlm_record *record)
 int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,
                    uint32_t type, const uint64_t *entries, size_t count)
 {
+    bool answer = type == XLM_REC_POSTCOPY_EVICTED;
     size_t done = 0;
+    size_t now;
 
-    if (!count && type != XLM_REC_POSTCOPY_EVICTED) {
+    if (!count && !answer) {
         return 0;
     }
     do {
-        size_t left = count - done;
-        size_t now = left < XLM_LIST_PFNS ? left : XLM_LIST_PFNS;
+        now = count - done < XLM_LIST_PFNS ? count - done : XLM_LIST_PFNS;
         struct xlm_wire_pfn_list head = {.count = now};
         struct iovec parts[] = {
             {&head, sizeof(head)},
@@ -318,7 +319,7 @@ int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,
             return -1;
         }
         done += now;
-    } while (done < count);
+    } while (done < count || (answer && now == XLM_LIST_PFNS));
     return 0;
 }
 

@@ -71,8 +71,8 @@ int xlm_check_answer(struct xlm_context *ctx, const struct xlm_record *record);
 
 /*
  * Write pfns in as many records of this type (POSTCOPY_PFNS, POSTCOPY_FAULT,
- * POSTCOPY_EVICTED) as they need; none for an empty list, except that
- * POSTCOPY_EVICTED, being an answer, is always one record.
+ * POSTCOPY_EVICTED) as they need; none for an empty list.  Being an answer,
+ * POSTCOPY_EVICTED ends with a record that is not full, if need be empty.
  */
 int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,
                    uint32_t type, const uint64_t *entries, size_t count);

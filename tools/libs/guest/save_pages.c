@@ -26,18 +26,27 @@ static int page_types(struct xlm_saver *saver, size_t count,
     return 0;
 }
 
-int xlm_save_list_present(struct xlm_saver *saver)
+/* Look at count pfns and add those that are pages with contents. */
+static int add_present(struct xlm_saver *saver, struct xlm_pfn_set *set,
+                       size_t count, const uint64_t *pfns)
 {
-    struct xlm_domain_info info;
-    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
-    uint64_t pfns[XLM_BATCH_PAGES];
     uint32_t types[XLM_BATCH_PAGES];
 
-    if (hv->ops->domain_info(hv, saver->params->domid, &info)) {
-        return fail_on_domain(saver, "read the size");
+    if (page_types(saver, count, pfns, types)) {
+        return -1;
     }
-    saver->tot_pages = info.tot_pages;
-    xlm_pfn_set_clear(&saver->present);
+    for (size_t i = 0; i < count; i++) {
+        if (xlm_type_has_contents(types[i])) {
+            xlm_pfn_set_add(set, pfns[i]);
+        }
+    }
+    return 0;
+}
+
+static int list_pages(struct xlm_saver *saver, struct xlm_pfn_set *set)
+{
+    uint64_t pfns[XLM_BATCH_PAGES];
+
     for (uint64_t at = 0; at < saver->nr_pfns; at += XLM_BATCH_PAGES) {
         uint64_t left = saver->nr_pfns - at;
         size_t count = left < XLM_BATCH_PAGES ? left : XLM_BATCH_PAGES;
@@ -45,16 +54,63 @@ int xlm_save_list_present(struct xlm_saver *saver)
         for (size_t i = 0; i < count; i++) {
             pfns[i] = at + i;
         }
-        if (page_types(saver, count, pfns, types)) {
+        if (add_present(saver, set, count, pfns)) {
             return -1;
         }
-        for (size_t i = 0; i < count; i++) {
-            if (xlm_type_has_contents(types[i])) {
-                xlm_pfn_set_add(&saver->present, pfns[i]);
+    }
+    return 0;
+}
+
+int xlm_save_list_present(struct xlm_saver *saver)
+{
+    struct xlm_domain_info info;
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    struct xlm_pfn_set before;
+
+    if (hv->ops->domain_info(hv, saver->params->domid, &info)) {
+        return fail_on_domain(saver, "read the size");
+    }
+    saver->tot_pages = info.tot_pages;
+    xlm_pfn_set_clear(&saver->fresh);
+    if (list_pages(saver, &saver->fresh)) {
+        return -1;
+    }
+    if (xlm_two_way(saver)) {
+        xlm_pfn_set_subtract(&saver->fresh, &saver->toolstack);
+    }
+    before = saver->present;
+    saver->present = saver->fresh;
+    saver->fresh = before;
+    /* What was there before, turned into what was not. */
+    xlm_pfn_set_negate_within(&saver->fresh, &saver->present);
+    saver->stats->guest_pages = saver->present.count;
+    return 0;
+}
+
+/* Dirty pfns that we took for holes: a page by now, or not our business. */
+static int sort_out_dirty_holes(struct xlm_saver *saver)
+{
+    uint64_t pfns[XLM_BATCH_PAGES];
+    size_t count = 0;
+    uint64_t at;
+
+    for (at = xlm_pfn_set_next(&saver->dirty, 0); at != XLM_PFN_NONE;
+         at = xlm_pfn_set_next(&saver->dirty, at + 1)) {
+        if (xlm_pfn_set_contains(&saver->present, at)) {
+            continue;
+        }
+        pfns[count++] = at;
+        if (count == XLM_BATCH_PAGES) {
+            if (add_present(saver, &saver->present, count, pfns)) {
+                return -1;
             }
+            count = 0;
         }
     }
-    saver->stats->guest_pages = saver->present.count;
+    if (count && add_present(saver, &saver->present, count, pfns)) {
+        return -1;
+    }
+    xlm_pfn_set_intersect(&saver->dirty, &saver->present);
     return 0;
 }
 
@@ -70,7 +126,7 @@ int xlm_save_read_dirty(struct xlm_saver *saver, bool clean)
     if (xlm_two_way(saver)) {
         xlm_pfn_set_subtract(&saver->dirty, &saver->toolstack);
     }
-    return 0;
+    return sort_out_dirty_holes(saver);
 }
 
 /* One batch on its way: the pages with contents come first in `mapped`. */
@@ -220,7 +276,7 @@ int xlm_save_list_outstanding(struct xlm_saver *saver,
                                    NULL, 0);
 }
 
-int xlm_save_take_evicted(struct xlm_saver *saver)
+int xlm_save_take_evicted(struct xlm_saver *saver, bool *last)
 {
     struct xlm_pfn_list list;
 
@@ -235,5 +291,6 @@ int xlm_save_take_evicted(struct xlm_saver *saver)
             xlm_pfn_set_add(&saver->resident, pfn);
         }
     }
+    *last = list.count < XLM_LIST_PFNS;
     return 0;
 }

@@ -30,6 +30,7 @@ struct xlm_saver {
     struct xlm_pfn_set to_send;     /* in the round under way */
     struct xlm_pfn_set outstanding; /* the destination knows it lacks them */
     struct xlm_pfn_set dirty;       /* as the hypervisor said last */
+    struct xlm_pfn_set fresh;       /* the guest got them since the list */
 };
 
 static inline bool xlm_two_way(const struct xlm_saver *saver)
@@ -46,10 +47,11 @@ uint64_t xlm_now_us(void);
 
 /* save_pages.c */
 
-/* Find out which pages the guest has. */
+/* Find out which pages the guest has, and which of them it did not have at
+ * the last call. */
 int xlm_save_list_present(struct xlm_saver *saver);
-/* Read, and clear when `clean`, which pages were dirtied; only pages that are
- * the guest's are in saver->dirty afterwards. */
+/* Read, and clear when `clean`, which pages were dirtied; only pages that the
+ * guest has are in saver->dirty afterwards. */
 int xlm_save_read_dirty(struct xlm_saver *saver, bool clean);
 /* Send the members of a set as PAGE_DATA, taking them out of the set as they
  * go; `sent` counts those with contents. */
@@ -59,12 +61,19 @@ int xlm_save_send_set(struct xlm_saver *saver, struct xlm_pfn_set *set,
  * records from PFNS_BEGIN to PFNS_END; they become outstanding. */
 int xlm_save_list_outstanding(struct xlm_saver *saver,
                               const struct xlm_pfn_set *set);
-/* Take POSTCOPY_EVICTED: what it names is resident from now on. */
-int xlm_save_take_evicted(struct xlm_saver *saver);
+/* Take POSTCOPY_EVICTED: what it names is resident from now on.  *last: no
+ * further one belongs to the same answer. */
+int xlm_save_take_evicted(struct xlm_saver *saver, bool *last);
 
 /* save_push.c */
 
+struct xlm_pusher;
+
+/* Make ready for the postcopy phase: all that can fail for want of memory
+ * fails here, before the go.  NULL with a reason. */
+struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver);
+void xlm_pusher_close(struct xlm_pusher *pusher);
 /* The postcopy phase, from the go to POSTCOPY_COMPLETE. */
-int xlm_save_push(struct xlm_saver *saver);
+int xlm_pusher_run(struct xlm_pusher *pusher);
 
 #endif

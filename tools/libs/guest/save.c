@@ -1,0 +1,534 @@
+/*
+ * The source of a migration: from the running domain to the go.
+ *
+ * save() at the end of this file is the whole story in order; save_push.c
+ * continues it after the go.  What goes over the wire, and when:
+ *
+ *   headers, static data            |
+ *   platform state, PREPARE         |  the guest runs, the destination
+ *                    <- PREPARED    |  builds its domain
+ *   PAGE_DATA, round after round    |
+ *   BEGIN, list of outstanding pfns |
+ *                    <- EVICTED     |
+ *   list of what was dirtied since  /
+ *   ---- suspended ----
+ *   list of the final dirty pages, PAGE_DATA of those that must be there,
+ *   platform state, TRANSITION, device state
+ *                    <- EVICTED (each list), READY
+ *   ---- commit: the guest is not ours any more ----
+ *   GO
+ *
+ * Without a way back (an image in a file) what is between PREPARE and
+ * PREPARED, and from BEGIN on, is left out: that is an ordinary stream.
+ */
+#include "save_private.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+#include <xen/xen.h>
+#include <xen/sched.h>
+
+#include "platform.h"
+
+void xlm_save_params_init(struct xlm_save_params *params)
+{
+    *params = (struct xlm_save_params){
+        .out_fd = -1,
+        .in_fd = -1,
+        .credit_pages = 128,
+        .hot_pages_max = 1024,
+        .window_before = 8,
+        .window_after = 24,
+        .background_share = 8,
+    };
+}
+
+uint64_t xlm_now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+}
+
+void xlm_save_progress(struct xlm_saver *saver, enum xlm_phase phase)
+{
+    saver->phase = phase;
+    saver->stats->bytes_sent = saver->channel.bytes_out;
+    if (saver->callbacks->progress) {
+        saver->callbacks->progress(phase, saver->stats,
+                                   saver->callbacks->data);
+    }
+}
+
+int xlm_save_check_abort(struct xlm_saver *saver)
+{
+    struct pollfd fd = {.fd = saver->channel.abort_fd, .events = POLLIN};
+
+    if (poll(&fd, 1, 0) > 0) {
+        errno = ECANCELED;
+        return xlm_fail(saver->ctx, "aborted on request");
+    }
+    return 0;
+}
+
+static uint64_t elapsed_us(const struct xlm_saver *saver)
+{
+    return xlm_now_us() - saver->start_us;
+}
+
+static int write_empty(struct xlm_saver *saver, uint32_t type)
+{
+    return xlm_write_simple_record(saver->ctx, &saver->channel, type, NULL, 0);
+}
+
+static int read_answer(struct xlm_saver *saver, enum xlm_reader_state state)
+{
+    return xlm_read_record(saver->ctx, &saver->channel, state, &saver->record);
+}
+
+/* ---- start ---- */
+
+static int check_domain(struct xlm_saver *saver)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    struct xlm_domain_info info;
+
+    if (hv->ops->domain_info(hv, saver->params->domid, &info)) {
+        return xlm_fail(saver->ctx, "there is no domain %" PRIu32,
+                        saver->params->domid);
+    }
+    if (!info.hvm) {
+        errno = EOPNOTSUPP;
+        return xlm_fail(saver->ctx,
+                        "domain %" PRIu32 " is a PV guest, which can only be "
+                        "moved by the stock migration: leave out --postcopy",
+                        saver->params->domid);
+    }
+    if (info.dying || info.shutdown) {
+        errno = ESHUTDOWN;
+        return xlm_fail(saver->ctx, "domain %" PRIu32 " is shut down",
+                        saver->params->domid);
+    }
+    if (hv->ops->nr_pfns(hv, saver->params->domid, &saver->nr_pfns)) {
+        return xlm_fail(saver->ctx,
+                        "cannot find the size of domain %" PRIu32 ": %s",
+                        saver->params->domid, strerror(errno));
+    }
+    return 0;
+}
+
+static int make_sets(struct xlm_saver *saver)
+{
+    struct xlm_pfn_set *sets[] = {
+        &saver->present, &saver->toolstack,   &saver->resident,
+        &saver->to_send, &saver->outstanding, &saver->dirty,
+        &saver->fresh,
+    };
+
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        if (xlm_pfn_set_reserve(sets[i], saver->nr_pfns)) {
+            return xlm_fail(saver->ctx,
+                            "no memory to keep track of %" PRIu64 " pages",
+                            saver->nr_pfns);
+        }
+    }
+    return 0;
+}
+
+static int find_pages(struct xlm_saver *saver)
+{
+    if (xlm_find_toolstack_pages(saver->ctx, saver->params->domid,
+                                 &saver->toolstack) ||
+        xlm_find_hypervisor_pages(saver->ctx, saver->params->domid,
+                                  &saver->resident) ||
+        xlm_save_list_present(saver)) {
+        return -1;
+    }
+    if (xlm_two_way(saver)) {
+        xlm_pfn_set_intersect(&saver->resident, &saver->present);
+    }
+    xlm_pfn_set_unite(&saver->to_send, &saver->present);
+    xlm_pfn_set_clear(&saver->fresh);
+    return 0;
+}
+
+static int write_headers(struct xlm_saver *saver)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    struct xlm_wire_image_header image = {
+        .marker = XLM_IMAGE_MARKER,
+        .id = htonl(XLM_IMAGE_ID),
+        .version = htonl(XLM_IMAGE_VERSION),
+    };
+    struct xlm_wire_domain_header domain = {
+        .type = XLM_DOMAIN_TYPE_HVM,
+        .page_shift = XLM_PAGE_SHIFT,
+    };
+
+    hv->ops->xen_version(hv, &domain.xen_major, &domain.xen_minor);
+    if (xlm_channel_write(&saver->channel, &image, sizeof(image)) ||
+        xlm_channel_write(&saver->channel, &domain, sizeof(domain))) {
+        return xlm_fail(saver->ctx, "cannot send the headers: %s",
+                        strerror(errno));
+    }
+    return xlm_write_static_data(saver->ctx, &saver->channel,
+                                 saver->params->domid);
+}
+
+/* ---- prepare ---- */
+
+static int prepare_destination(struct xlm_saver *saver)
+{
+    struct xlm_wire_prepare prepare = {
+        .version = XLM_PREPARE_VERSION,
+        .pages = saver->tot_pages,
+        .pfns = saver->nr_pfns,
+        .credit = saver->params->credit_pages,
+    };
+
+    if (!xlm_two_way(saver)) {
+        return 0;
+    }
+    xlm_save_progress(saver, XLM_PHASE_PREPARING);
+    if (xlm_write_platform(saver->ctx, &saver->channel,
+                           saver->params->domid) ||
+        xlm_write_simple_record(saver->ctx, &saver->channel,
+                                XLM_REC_POSTCOPY_PREPARE, &prepare,
+                                sizeof(prepare)) ||
+        read_answer(saver, XLM_READ_PREPARED)) {
+        return -1;
+    }
+    return xlm_check_answer(saver->ctx, &saver->record);
+}
+
+/* ---- precopy ---- */
+
+static int enable_logdirty(struct xlm_saver *saver)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+
+    saver->qemu_logdirty = true;
+    if (saver->callbacks->switch_qemu_logdirty(true, saver->callbacks->data)) {
+        return xlm_fail(saver->ctx, "the device model does not log what it "
+                                    "writes to memory");
+    }
+    if (hv->ops->logdirty_enable(hv, saver->params->domid)) {
+        return xlm_fail(saver->ctx,
+                        "cannot log the writes of domain %" PRIu32 ": %s",
+                        saver->params->domid, strerror(errno));
+    }
+    saver->logdirty = true;
+    return 0;
+}
+
+static void disable_logdirty(struct xlm_saver *saver)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+
+    if (saver->logdirty &&
+        hv->ops->logdirty_disable(hv, saver->params->domid)) {
+        xtl_log(saver->ctx->logger, XTL_WARN, errno, "xlm",
+                "cannot stop logging the writes of domain %" PRIu32,
+                saver->params->domid);
+    }
+    if (saver->qemu_logdirty) {
+        (void)saver->callbacks->switch_qemu_logdirty(false,
+                                                     saver->callbacks->data);
+    }
+}
+
+static enum xlm_precopy_answer ask_policy(struct xlm_saver *saver)
+{
+    struct xlm_precopy_stats stats = {
+        .iteration = saver->stats->iterations,
+        .total_written = saver->stats->precopy_pages,
+        .dirty_count = saver->to_send.count,
+        .guest_pages = saver->present.count,
+    };
+
+    return saver->callbacks->precopy_policy(&stats, saver->callbacks->data);
+}
+
+/* Rounds of to_send, until the policy has another answer than to go on.
+ * What is then in to_send was never sent, or was written since. */
+static int precopy(struct xlm_saver *saver, enum xlm_precopy_answer *answer)
+{
+    xlm_save_progress(saver, XLM_PHASE_PRECOPY);
+    while ((*answer = ask_policy(saver)) == XLM_PRECOPY_CONTINUE) {
+        if (xlm_save_send_set(saver, &saver->to_send,
+                              &saver->stats->precopy_pages) ||
+            xlm_save_read_dirty(saver, true)) {
+            return -1;
+        }
+        xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
+        saver->stats->iterations++;
+        xlm_save_progress(saver, XLM_PHASE_PRECOPY);
+    }
+    if (*answer == XLM_PRECOPY_ABORT) {
+        errno = ECANCELED;
+        return xlm_fail(saver->ctx, "precopy was given up by its policy");
+    }
+    return 0;
+}
+
+/* ---- evicting, while the guest still runs ---- */
+
+static int await_evicted(struct xlm_saver *saver)
+{
+    bool last;
+
+    do {
+        if (read_answer(saver, XLM_READ_EVICTED) ||
+            xlm_save_take_evicted(saver, &last)) {
+            return -1;
+        }
+    } while (!last);
+    return 0;
+}
+
+static int evict_while_running(struct xlm_saver *saver)
+{
+    xlm_save_progress(saver, XLM_PHASE_EVICTING);
+    /* What must be there before the guest runs is sent, not listed. */
+    xlm_pfn_set_subtract(&saver->to_send, &saver->resident);
+    if (write_empty(saver, XLM_REC_POSTCOPY_BEGIN) ||
+        xlm_save_list_outstanding(saver, &saver->to_send) ||
+        await_evicted(saver)) {
+        return -1;
+    }
+    /* From here on the log says what is hot: what is written in the last
+     * moment.  What was written before that is listed at once; the answer
+     * comes when the guest is stopped. */
+    if (xlm_save_read_dirty(saver, true)) {
+        return -1;
+    }
+    xlm_pfn_set_clear(&saver->to_send);
+    xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
+    xlm_pfn_set_subtract(&saver->to_send, &saver->outstanding);
+    xlm_pfn_set_subtract(&saver->to_send, &saver->resident);
+    return xlm_save_list_outstanding(saver, &saver->to_send);
+}
+
+/* ---- suspended ---- */
+
+static int suspend(struct xlm_saver *saver)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    struct xlm_domain_info info;
+
+    saver->stats->suspend_us = elapsed_us(saver);
+    if (saver->callbacks->suspend(saver->callbacks->data)) {
+        return xlm_fail(saver->ctx, "the guest did not suspend; is its "
+                                    "kernel alive?");
+    }
+    if (hv->ops->domain_info(hv, saver->params->domid, &info)) {
+        return xlm_fail(saver->ctx, "the guest is gone: %s", strerror(errno));
+    }
+    if (!info.shutdown || info.shutdown_reason != SHUTDOWN_suspend) {
+        errno = EBUSY;
+        return xlm_fail(saver->ctx,
+                        "the guest shut down (reason %u) instead "
+                        "of suspending",
+                        info.shutdown_reason);
+    }
+    xlm_save_progress(saver, XLM_PHASE_SUSPENDED);
+    /* Has it ballooned meanwhile?  Then our list of its pages is stale. */
+    return info.tot_pages == saver->tot_pages ? 0
+                                              : xlm_save_list_present(saver);
+}
+
+/* Keep the lowest `most` members of a set. */
+static void trim(struct xlm_pfn_set *set, uint64_t most)
+{
+    while (set->count > most) {
+        xlm_pfn_set_remove(set, xlm_pfn_set_previous(set, set->limit));
+    }
+}
+
+/*
+ * The last writes.  Pages written in the last moment before the stop are the
+ * ones that the guest, and the hypervisor on its behalf, needs first: they
+ * are sent now, with what has to be resident.  Other final dirty pages join
+ * the outstanding.
+ */
+static int send_final_pages(struct xlm_saver *saver, bool postcopy)
+{
+    if (xlm_save_read_dirty(saver, false)) {
+        return -1;
+    }
+    xlm_pfn_set_unite(&saver->dirty, &saver->fresh);
+    if (!postcopy) {
+        xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
+        xlm_pfn_set_intersect(&saver->to_send, &saver->present);
+        return xlm_save_send_set(saver, &saver->to_send,
+                                 &saver->stats->stop_pages);
+    }
+    xlm_pfn_set_clear(&saver->to_send);
+    xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
+    trim(&saver->to_send, saver->params->hot_pages_max);
+    xlm_pfn_set_subtract(&saver->dirty, &saver->to_send);
+    xlm_pfn_set_subtract(&saver->dirty, &saver->outstanding);
+    xlm_pfn_set_subtract(&saver->dirty, &saver->resident);
+    if (xlm_save_list_outstanding(saver, &saver->dirty)) {
+        return -1;
+    }
+    xlm_pfn_set_unite(&saver->to_send, &saver->resident);
+    xlm_pfn_set_clear(&saver->resident);
+    xlm_pfn_set_subtract(&saver->outstanding, &saver->to_send);
+    return xlm_save_send_set(saver, &saver->to_send,
+                             &saver->stats->stop_pages);
+}
+
+/* The destination found pages that it cannot evict: it gets them now. */
+static int send_refused(struct xlm_saver *saver)
+{
+    return xlm_save_send_set(saver, &saver->resident,
+                             &saver->stats->stop_pages);
+}
+
+static int await_ready(struct xlm_saver *saver)
+{
+    for (;;) {
+        bool last;
+
+        if (read_answer(saver, XLM_READ_READY)) {
+            return -1;
+        }
+        if (saver->record.type == XLM_REC_POSTCOPY_READY) {
+            return xlm_check_answer(saver->ctx, &saver->record);
+        }
+        if (xlm_save_take_evicted(saver, &last) || send_refused(saver)) {
+            return -1;
+        }
+    }
+}
+
+static int write_final_state(struct xlm_saver *saver)
+{
+    if (xlm_write_platform(saver->ctx, &saver->channel,
+                           saver->params->domid) ||
+        write_empty(saver, xlm_two_way(saver) ? XLM_REC_POSTCOPY_TRANSITION
+                                              : XLM_REC_END)) {
+        return -1;
+    }
+    if (saver->callbacks->write_device_state(&saver->channel,
+                                             saver->callbacks->data)) {
+        return xlm_fail(saver->ctx, "cannot send the device state: %s",
+                        strerror(errno));
+    }
+    return 0;
+}
+
+/*
+ * The commit point.  Before the go is written nothing that happens here can
+ * make the guest run elsewhere; once a single octet of it may have left, the
+ * guest can be running there, and must never be resumed here.
+ */
+static int go(struct xlm_saver *saver, bool *transitioned)
+{
+    xlm_save_progress(saver, XLM_PHASE_READY);
+    if (saver->callbacks->commit(saver->callbacks->data)) {
+        return xlm_fail(saver->ctx, "cannot let go of the domain");
+    }
+    /* There is no way back any more, and so nothing to abort. */
+    saver->channel.abort_fd = -1;
+    *transitioned = true;
+    xlm_save_progress(saver, XLM_PHASE_GO);
+    return write_empty(saver, XLM_REC_POSTCOPY_GO);
+}
+
+/* ---- the whole ---- */
+
+static int save(struct xlm_saver *saver, bool *transitioned)
+{
+    enum xlm_precopy_answer answer;
+    struct xlm_pusher *pusher;
+    bool postcopy;
+    int rc;
+
+    if (check_domain(saver) || make_sets(saver) || find_pages(saver) ||
+        write_headers(saver) || prepare_destination(saver) ||
+        enable_logdirty(saver) || precopy(saver, &answer)) {
+        return -1;
+    }
+    postcopy = answer == XLM_PRECOPY_POSTCOPY;
+    if (postcopy && !xlm_two_way(saver)) {
+        errno = EINVAL;
+        return xlm_fail(saver->ctx, "postcopy needs a way back from the "
+                                    "destination");
+    }
+    if (postcopy && evict_while_running(saver)) {
+        return -1;
+    }
+    if (xlm_save_check_abort(saver) || suspend(saver) ||
+        send_final_pages(saver, postcopy) || write_final_state(saver)) {
+        return -1;
+    }
+    if (!xlm_two_way(saver)) {
+        return 0;
+    }
+    if (await_ready(saver)) {
+        return -1;
+    }
+    pusher = xlm_pusher_open(saver);
+    if (!pusher) {
+        return -1;
+    }
+    rc = go(saver, transitioned);
+    if (!rc) {
+        rc = xlm_pusher_run(pusher);
+    }
+    xlm_pusher_close(pusher);
+    return rc;
+}
+
+static void dispose(struct xlm_saver *saver)
+{
+    disable_logdirty(saver);
+    xlm_channel_close(&saver->channel);
+    xlm_record_dispose(&saver->record);
+    xlm_pfn_set_dispose(&saver->present);
+    xlm_pfn_set_dispose(&saver->toolstack);
+    xlm_pfn_set_dispose(&saver->resident);
+    xlm_pfn_set_dispose(&saver->to_send);
+    xlm_pfn_set_dispose(&saver->outstanding);
+    xlm_pfn_set_dispose(&saver->dirty);
+    xlm_pfn_set_dispose(&saver->fresh);
+}
+
+int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
+             const struct xlm_save_callbacks *callbacks,
+             struct xlm_stats *stats, bool *transitioned)
+{
+    struct xlm_saver saver = {
+        .ctx = ctx,
+        .params = params,
+        .callbacks = callbacks,
+        .channel = XLM_CHANNEL_CLOSED,
+        .stats = stats,
+        .start_us = xlm_now_us(),
+    };
+    int rc;
+
+    *transitioned = false;
+    *stats = (struct xlm_stats){.guest_pages = 0};
+    rc = xlm_channel_open(&saver.channel, params->in_fd, params->out_fd,
+                          ctx->abort_fd);
+    if (rc) {
+        xlm_fail(ctx, "cannot use the connection: %s", strerror(errno));
+    } else {
+        rc = save(&saver, transitioned);
+    }
+    stats->end_us = elapsed_us(&saver);
+    if (!rc) {
+        xlm_save_progress(&saver, XLM_PHASE_COMPLETE);
+    }
+    dispose(&saver);
+    return rc;
+}

@@ -1,0 +1,365 @@
+/*
+ * The source in the postcopy phase: the guest runs at the destination and
+ * its memory follows.
+ *
+ * Two threads.  The one that called xlm_save() pushes; a second one reads
+ * what the destination sends: requests, credit, and at last that it has
+ * everything.  The plan of what goes next is between them, under one lock.
+ */
+#include "save_private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "push_plan.h"
+#include "source_memory.h"
+
+/* Pages in a record that nobody asked for: a request waits behind one. */
+#define PUSH_PAGES 16
+
+struct xlm_pusher {
+    struct xlm_saver *saver;
+    struct xlm_source_memory memory; /* the pushing thread's */
+
+    pthread_mutex_t lock;
+    pthread_cond_t wake; /* there may be something to do */
+    struct xlm_push_plan plan;
+    uint32_t in_flight;  /* pages sent, credit not yet back */
+    uint64_t running_us; /* when the destination said that it runs, or 0 */
+    bool complete;       /* it said that it has everything */
+    bool failed;         /* the reader gave up; the context has the reason */
+    struct xlm_wire_stats stats;
+};
+
+/* ---- the reader ---- */
+
+static int take_fault(struct xlm_pusher *pusher,
+                      const struct xlm_record *record)
+{
+    struct xlm_pfn_list list;
+    int rc = 0;
+
+    if (xlm_parse_pfn_list(pusher->saver->ctx, record, pusher->saver->nr_pfns,
+                           &list)) {
+        return -1;
+    }
+    pthread_mutex_lock(&pusher->lock);
+    for (size_t i = 0; i < list.count && !rc; i++) {
+        rc = xlm_push_plan_request(&pusher->plan,
+                                   xlm_entry_pfn(list.entries[i]));
+    }
+    pthread_cond_signal(&pusher->wake);
+    pthread_mutex_unlock(&pusher->lock);
+    return rc ? xlm_fail(pusher->saver->ctx, "no memory for requests") : 0;
+}
+
+static int take_credit(struct xlm_pusher *pusher,
+                       const struct xlm_record *record)
+{
+    const struct xlm_wire_credit *credit = record->body;
+    bool honest;
+
+    pthread_mutex_lock(&pusher->lock);
+    honest = credit->pages <= pusher->in_flight;
+    if (honest) {
+        pusher->in_flight -= credit->pages;
+    }
+    pthread_cond_signal(&pusher->wake);
+    pthread_mutex_unlock(&pusher->lock);
+    if (!honest) {
+        errno = EPROTO;
+        return xlm_fail(pusher->saver->ctx, "bad migration stream: credit "
+                                            "for pages that were not sent");
+    }
+    return 0;
+}
+
+static int take_running(struct xlm_pusher *pusher,
+                        const struct xlm_record *record)
+{
+    struct xlm_saver *saver = pusher->saver;
+
+    if (xlm_check_answer(saver->ctx, record)) {
+        return -1;
+    }
+    pthread_mutex_lock(&pusher->lock);
+    pusher->running_us = xlm_now_us() - saver->start_us;
+    pthread_cond_signal(&pusher->wake);
+    pthread_mutex_unlock(&pusher->lock);
+    return 0;
+}
+
+static void take_stats(struct xlm_pusher *pusher,
+                       const struct xlm_record *record)
+{
+    pthread_mutex_lock(&pusher->lock);
+    memcpy(&pusher->stats, record->body, sizeof(pusher->stats));
+    pthread_mutex_unlock(&pusher->lock);
+}
+
+static int take_complete(struct xlm_pusher *pusher)
+{
+    bool early;
+
+    pthread_mutex_lock(&pusher->lock);
+    early = !pusher->running_us || pusher->plan.outstanding.count;
+    pusher->complete = !early;
+    pthread_cond_signal(&pusher->wake);
+    pthread_mutex_unlock(&pusher->lock);
+    if (early) {
+        errno = EPROTO;
+        return xlm_fail(pusher->saver->ctx, "bad migration stream: complete "
+                                            "while pages are outstanding");
+    }
+    return 0;
+}
+
+static int take_record(struct xlm_pusher *pusher,
+                       const struct xlm_record *record)
+{
+    switch (record->type) {
+    case XLM_REC_POSTCOPY_FAULT:
+        return take_fault(pusher, record);
+    case XLM_REC_POSTCOPY_CREDIT:
+        return take_credit(pusher, record);
+    case XLM_REC_POSTCOPY_RUNNING:
+        return take_running(pusher, record);
+    case XLM_REC_POSTCOPY_STATS:
+        take_stats(pusher, record);
+        return 0;
+    default:
+        return take_complete(pusher);
+    }
+}
+
+static void *read_requests(void *data)
+{
+    struct xlm_pusher *pusher = data;
+    struct xlm_saver *saver = pusher->saver;
+    struct xlm_record record = XLM_RECORD_EMPTY;
+    int rc = 0;
+
+    while (!rc && !pusher->complete) {
+        rc = xlm_read_record(saver->ctx, &saver->channel, XLM_READ_REQUESTS,
+                             &record);
+        if (!rc) {
+            rc = take_record(pusher, &record);
+        }
+    }
+    xlm_record_dispose(&record);
+    if (rc) {
+        pthread_mutex_lock(&pusher->lock);
+        pusher->failed = true;
+        pthread_cond_signal(&pusher->wake);
+        pthread_mutex_unlock(&pusher->lock);
+    }
+    return NULL;
+}
+
+/* ---- the pusher ---- */
+
+/* A page that cannot be mapped: a hole, since the guest ballooned it out
+ * after it was listed, or an error. */
+static int check_hole(struct xlm_pusher *pusher, uint64_t pfn)
+{
+    struct xlm_saver *saver = pusher->saver;
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    int map_errno = errno;
+    uint32_t type;
+
+    if (hv->ops->page_types(hv, saver->params->domid, 1, &pfn, &type) ||
+        xlm_type_has_contents(type)) {
+        errno = map_errno;
+        return xlm_fail(saver->ctx,
+                        "cannot read page %#" PRIx64
+                        " of the suspended guest: %s",
+                        pfn, strerror(errno));
+    }
+    return 0;
+}
+
+static int send_pages(struct xlm_pusher *pusher, size_t count,
+                      const uint64_t *pfns)
+{
+    struct xlm_wire_pfn_list head = {.count = count};
+    uint64_t entries[PUSH_PAGES];
+    struct iovec parts[PUSH_PAGES + 2] = {
+        {&head, sizeof(head)},
+        {entries, count * sizeof(entries[0])},
+    };
+    size_t nr_parts = 2;
+
+    for (size_t i = 0; i < count; i++) {
+        const void *contents =
+            xlm_source_memory_page(&pusher->memory, pfns[i]);
+        uint32_t type = XLM_TYPE_NOTAB;
+
+        if (contents) {
+            parts[nr_parts++] =
+                (struct iovec){(void *)contents, XLM_PAGE_SIZE};
+        } else if (check_hole(pusher, pfns[i])) {
+            return -1;
+        } else {
+            type = XLM_TYPE_XTAB;
+        }
+        entries[i] = xlm_entry(pfns[i], type);
+    }
+    return xlm_write_record(pusher->saver->ctx, &pusher->saver->channel,
+                            XLM_REC_POSTCOPY_PAGE_DATA, parts, nr_parts);
+}
+
+/* Room for another batch in flight; one may always be. */
+static bool may_push(const struct xlm_pusher *pusher)
+{
+    return !pusher->in_flight || pusher->in_flight + PUSH_PAGES <=
+                                     pusher->saver->params->credit_pages;
+}
+
+/* What the reader has learned, for the thread that owns the stats. */
+static void update_stats(struct xlm_pusher *pusher)
+{
+    struct xlm_stats *stats = pusher->saver->stats;
+
+    stats->running_us = pusher->running_us;
+    stats->outstanding = pusher->plan.outstanding.count;
+    stats->faults = pusher->stats.faults;
+    stats->fault_median_us = pusher->stats.fault_median_us;
+    stats->fault_p99_us = pusher->stats.fault_p99_us;
+    stats->fault_max_us = pusher->stats.fault_max_us;
+    stats->dropped_pages = pusher->stats.pages_dropped;
+}
+
+/* Take the next pages off the plan; waits while there is nothing that may be
+ * sent.  XLM_PUSH_NOTHING: all was sent, or the reader failed. */
+static enum xlm_push_kind await_pages(struct xlm_pusher *pusher,
+                                      uint64_t *pfns, size_t *count)
+{
+    enum xlm_push_kind kind = XLM_PUSH_NOTHING;
+
+    pthread_mutex_lock(&pusher->lock);
+    while (!pusher->failed && pusher->plan.outstanding.count) {
+        kind = xlm_push_plan_next(&pusher->plan, may_push(pusher), PUSH_PAGES,
+                                  pfns, count);
+        if (kind != XLM_PUSH_NOTHING) {
+            pusher->in_flight += *count;
+            break;
+        }
+        pthread_cond_wait(&pusher->wake, &pusher->lock);
+    }
+    update_stats(pusher);
+    pthread_mutex_unlock(&pusher->lock);
+    return kind;
+}
+
+static int push_all(struct xlm_pusher *pusher)
+{
+    struct xlm_stats *stats = pusher->saver->stats;
+    uint64_t pfns[PUSH_PAGES];
+    size_t count;
+    enum xlm_push_kind kind;
+
+    while ((kind = await_pages(pusher, pfns, &count)) != XLM_PUSH_NOTHING) {
+        if (send_pages(pusher, count, pfns)) {
+            return -1;
+        }
+        if (kind == XLM_PUSH_REQUESTED) {
+            stats->requested_pages += count;
+        } else {
+            stats->pushed_pages += count;
+        }
+        xlm_save_progress(pusher->saver, XLM_PHASE_POSTCOPY);
+    }
+    return 0;
+}
+
+static int await_complete(struct xlm_pusher *pusher)
+{
+    bool complete;
+
+    pthread_mutex_lock(&pusher->lock);
+    while (!pusher->failed && !pusher->complete) {
+        pthread_cond_wait(&pusher->wake, &pusher->lock);
+    }
+    complete = pusher->complete;
+    update_stats(pusher);
+    pthread_mutex_unlock(&pusher->lock);
+    return complete ? 0 : -1;
+}
+
+/*
+ * Push everything, then END; the destination answers COMPLETE.  When sending
+ * fails while the other direction is still open, the reader is stopped.
+ */
+int xlm_pusher_run(struct xlm_pusher *pusher)
+{
+    struct xlm_saver *saver = pusher->saver;
+    pthread_t reader;
+    int rc;
+
+    xlm_save_progress(saver, XLM_PHASE_POSTCOPY);
+    xlm_channel_keep_queue_short(&saver->channel);
+    rc = pthread_create(&reader, NULL, read_requests, pusher);
+    if (rc) {
+        errno = rc;
+        return xlm_fail(saver->ctx, "cannot start a thread: %s", strerror(rc));
+    }
+    rc = push_all(pusher);
+    if (!rc) {
+        rc = xlm_write_simple_record(saver->ctx, &saver->channel, XLM_REC_END,
+                                     NULL, 0);
+    }
+    if (!rc) {
+        rc = await_complete(pusher);
+    }
+    if (rc) {
+        xlm_channel_stop_reading(&saver->channel);
+    }
+    pthread_join(reader, NULL);
+    return rc;
+}
+
+struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
+{
+    const struct xlm_push_tuning tuning = {
+        .after = saver->params->window_after,
+        .before = saver->params->window_before,
+        .share = saver->params->background_share,
+    };
+    struct xlm_pusher *pusher = malloc(sizeof(*pusher));
+
+    if (!pusher) {
+        xlm_fail(saver->ctx, "no memory for the postcopy phase");
+        return NULL;
+    }
+    *pusher = (struct xlm_pusher){
+        .saver = saver,
+        .memory = XLM_SOURCE_MEMORY_CLOSED,
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .wake = PTHREAD_COND_INITIALIZER,
+        .plan = XLM_PUSH_PLAN_EMPTY,
+    };
+    if (xlm_push_plan_init(&pusher->plan, saver->nr_pfns, &tuning) ||
+        xlm_source_memory_open(&pusher->memory, saver->ctx->hypervisor,
+                               saver->params->domid)) {
+        xlm_fail(saver->ctx, "no memory for the postcopy phase");
+        xlm_pusher_close(pusher);
+        return NULL;
+    }
+    xlm_pfn_set_unite(&pusher->plan.outstanding, &saver->outstanding);
+    saver->stats->postcopy_pages = saver->outstanding.count;
+    return pusher;
+}
+
+void xlm_pusher_close(struct xlm_pusher *pusher)
+{
+    if (!pusher) {
+        return;
+    }
+    xlm_source_memory_close(&pusher->memory);
+    xlm_push_plan_dispose(&pusher->plan);
+    pthread_mutex_destroy(&pusher->lock);
+    pthread_cond_destroy(&pusher->wake);
+    free(pusher);
+}
