@@ -1,0 +1,222 @@
+/*
+ * The stock libxl builds the domain, in a thread of its own, from a pipe.
+ *
+ * The pipe has room for one page, in one slot, so that it polls writable
+ * exactly when the reader has taken all that was written.  That is how we
+ * know that the domain exists: libxl makes it, with its limits, before it
+ * reads the first byte.
+ */
+#include "builder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libxl_utils.h>
+
+#include "stream.h"
+
+#define LM_STREAM_VERSION_FOR_LIBXL 2
+
+void lm_builder_init(struct lm_builder *builder, libxl_ctx *ctx,
+                     libxl_domain_config *config, struct xlm_context *xlm,
+                     const sigset_t *signal_mask)
+{
+    *builder = (struct lm_builder){
+        .ctx = ctx,
+        .config = config,
+        .xlm = xlm,
+        .state = LM_BUILDER_IDLE,
+        .feed_fd = -1,
+        .take_fd = -1,
+        .signal_mask = *signal_mask,
+        .domid = INVALID_DOMID,
+    };
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+    }
+    *fd = -1;
+}
+
+/*
+ * The ctx is the caller's, in use by two threads as libxl allows: so the
+ * children that libxl starts are reaped the way the caller has set up.
+ */
+static void *build(void *data)
+{
+    struct lm_builder *builder = data;
+    libxl_domain_restore_params params;
+
+    pthread_sigmask(SIG_SETMASK, &builder->signal_mask, NULL);
+    libxl_domain_restore_params_init(&params);
+    params.stream_version = LM_STREAM_VERSION_FOR_LIBXL;
+    builder->rc = libxl_domain_create_restore(
+        builder->ctx, builder->config, &builder->domid, builder->take_fd, -1,
+        &params, NULL, NULL);
+    libxl_domain_restore_params_dispose(&params);
+    /* Wakes the feeding side when this came before the end of the stream. */
+    close_fd(&builder->take_fd);
+    return NULL;
+}
+
+static int open_pipe(struct lm_builder *builder)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC)) {
+        return xlm_fail(builder->xlm, "cannot make a pipe: %s",
+                        strerror(errno));
+    }
+    builder->take_fd = ends[0];
+    builder->feed_fd = ends[1];
+    if (fcntl(builder->feed_fd, F_SETPIPE_SZ, sysconf(_SC_PAGESIZE)) < 0 ||
+        fcntl(builder->feed_fd, F_SETFL, O_NONBLOCK) < 0) {
+        return xlm_fail(builder->xlm, "cannot set up a pipe: %s",
+                        strerror(errno));
+    }
+    return 0;
+}
+
+int lm_builder_start(struct lm_builder *builder)
+{
+    uint8_t prologue[LM_PROLOGUE_SIZE];
+    int error;
+
+    if (open_pipe(builder)) {
+        return -1;
+    }
+    error = pthread_create(&builder->thread, NULL, build, builder);
+    if (error) {
+        return xlm_fail(builder->xlm, "cannot start a thread: %s",
+                        strerror(error));
+    }
+    builder->state = LM_BUILDER_RUNNING;
+    lm_make_prologue(prologue);
+    return lm_builder_feed(builder, prologue, sizeof(prologue));
+}
+
+static void join(struct lm_builder *builder)
+{
+    pthread_join(builder->thread, NULL);
+    builder->state = builder->rc ? LM_BUILDER_FAILED : LM_BUILDER_BUILT;
+}
+
+/* The thread is done before it should: nobody reads the pipe any more. */
+static int fail_early(struct lm_builder *builder)
+{
+    join(builder);
+    return xlm_fail(builder->xlm,
+                    "libxl could not build the domain (error %d): its "
+                    "messages at the destination say why",
+                    builder->rc);
+}
+
+/* Wait until the pipe is empty. */
+static int await_taken(struct lm_builder *builder)
+{
+    struct pollfd pollers[2] = {
+        {.fd = builder->feed_fd, .events = POLLOUT},
+        {.fd = builder->xlm->abort_fd, .events = POLLIN},
+    };
+
+    while (poll(pollers, 2, -1) < 0) {
+        if (errno != EINTR) {
+            return xlm_fail(builder->xlm, "cannot wait: %s", strerror(errno));
+        }
+    }
+    if (pollers[1].revents) {
+        errno = ECANCELED;
+        return xlm_fail(builder->xlm, "aborted");
+    }
+    if (pollers[0].revents & POLLERR) {
+        return fail_early(builder);
+    }
+    return 0;
+}
+
+int lm_builder_feed(struct lm_builder *builder, const void *bytes,
+                    size_t length)
+{
+    const uint8_t *next = bytes;
+    ssize_t written;
+
+    if (builder->state != LM_BUILDER_RUNNING) {
+        return xlm_fail(builder->xlm, "libxl is not building a domain");
+    }
+    while (length) {
+        written = write(builder->feed_fd, next, length);
+        if (written >= 0) {
+            next += written;
+            length -= written;
+        } else if (errno == EPIPE) {
+            return fail_early(builder);
+        } else if (errno == EAGAIN) {
+            if (await_taken(builder)) {
+                return -1;
+            }
+        } else if (errno != EINTR) {
+            return xlm_fail(builder->xlm, "cannot feed libxl: %s",
+                            strerror(errno));
+        }
+    }
+    return 0;
+}
+
+int lm_builder_await_domain(struct lm_builder *builder, uint32_t *domid)
+{
+    const char *name = builder->config->c_info.name;
+    int rc;
+
+    if (await_taken(builder)) {
+        return -1;
+    }
+    /* By name and not by uuid: on a host that migrates to itself the source
+     * has the same uuid. */
+    rc = libxl_name_to_domid(builder->ctx, name, domid);
+    if (rc) {
+        return xlm_fail(builder->xlm,
+                        "libxl builds %s, but there is no such domain "
+                        "(error %d)",
+                        name, rc);
+    }
+    return 0;
+}
+
+int lm_builder_finish(struct lm_builder *builder)
+{
+    const uint8_t end_record[8] = {0};
+
+    if (lm_builder_feed(builder, end_record, sizeof(end_record))) {
+        return -1;
+    }
+    close_fd(&builder->feed_fd);
+    join(builder);
+    if (builder->state == LM_BUILDER_FAILED) {
+        return xlm_fail(builder->xlm,
+                        "libxl could not build the domain (error %d): its "
+                        "messages at the destination say why",
+                        builder->rc);
+    }
+    return 0;
+}
+
+void lm_builder_abandon(struct lm_builder *builder)
+{
+    close_fd(&builder->feed_fd);
+    if (builder->state == LM_BUILDER_IDLE) {
+        close_fd(&builder->take_fd);
+    }
+    if (builder->state == LM_BUILDER_RUNNING) {
+        join(builder); /* it has met the end of its stream too soon */
+    }
+    if (builder->state == LM_BUILDER_BUILT) {
+        libxl_domain_destroy(builder->ctx, builder->domid, NULL);
+        builder->state = LM_BUILDER_FAILED;
+    }
+}

@@ -1,0 +1,118 @@
+/*
+ * What the source and the destination of the light layer have in common.
+ */
+#include "common.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+_Static_assert((int)LIBXL_LIVE_MIGRATE_PHASE_START == (int)XLM_PHASE_START &&
+                   (int)LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED ==
+                       (int)XLM_PHASE_SUSPENDED &&
+                   (int)LIBXL_LIVE_MIGRATE_PHASE_GO == (int)XLM_PHASE_GO &&
+                   (int)LIBXL_LIVE_MIGRATE_PHASE_COMPLETE ==
+                       (int)XLM_PHASE_COMPLETE,
+               "the public phases are those of the guest layer");
+
+const char *libxl_live_migrate_phase_to_string(libxl_live_migrate_phase phase)
+{
+    return xlm_phase_name((enum xlm_phase)phase);
+}
+
+xentoollog_logger *lm_logger(xentoollog_logger *callers,
+                             xentoollog_logger **own)
+{
+    if (callers) {
+        return callers;
+    }
+    *own = (xentoollog_logger *)xtl_createlogger_stdiostream(
+        stderr, XTL_WARN, XTL_STDIOSTREAM_HIDE_PROGRESS);
+    return *own;
+}
+
+void lm_sigpipe_block(struct lm_sigpipe *guard)
+{
+    sigset_t sigpipe, pending;
+
+    sigemptyset(&sigpipe);
+    sigaddset(&sigpipe, SIGPIPE);
+    sigpending(&pending);
+    guard->was_pending = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &sigpipe, &guard->saved_mask);
+}
+
+void lm_sigpipe_restore(const struct lm_sigpipe *guard)
+{
+    const struct timespec at_once = {0};
+    sigset_t sigpipe;
+
+    sigemptyset(&sigpipe);
+    sigaddset(&sigpipe, SIGPIPE);
+    /* Ours is swallowed, one that was the caller's stays. */
+    if (!guard->was_pending) {
+        while (sigtimedwait(&sigpipe, NULL, &at_once) == SIGPIPE) {
+            continue;
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &guard->saved_mask, NULL);
+}
+
+bool lm_aborted(int abort_fd)
+{
+    struct pollfd poller = {.fd = abort_fd, .events = POLLIN};
+
+    return abort_fd >= 0 && poll(&poller, 1, 0) > 0;
+}
+
+void lm_export_stats(libxl_live_migrate_stats *out,
+                     const struct xlm_stats *stats)
+{
+    *out = (libxl_live_migrate_stats){
+        .guest_pages = stats->guest_pages,
+        .precopy_pages = stats->precopy_pages,
+        .stop_pages = stats->stop_pages,
+        .postcopy_pages = stats->postcopy_pages,
+        .requested_pages = stats->requested_pages,
+        .pushed_pages = stats->pushed_pages,
+        .outstanding = stats->outstanding,
+        .bytes_sent = stats->bytes_sent,
+        .iterations = stats->iterations,
+        .suspend_us = stats->suspend_us,
+        .running_us = stats->running_us,
+        .end_us = stats->end_us,
+        .faults = stats->faults,
+        .fault_median_us = stats->fault_median_us,
+        .fault_p99_us = stats->fault_p99_us,
+        .fault_max_us = stats->fault_max_us,
+        .dropped_pages = stats->dropped_pages,
+    };
+}
+
+void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
+                const struct xlm_stats *stats)
+{
+    libxl_live_migrate_stats shown;
+
+    observer->phase = phase;
+    if (observer->progress) {
+        lm_export_stats(&shown, stats);
+        observer->progress((libxl_live_migrate_phase)phase, &shown,
+                           observer->user);
+    }
+}
+
+void lm_export_result(libxl_live_migrate_result *result,
+                      const struct lm_observer *observer,
+                      const struct xlm_stats *stats, const char *reason)
+{
+    if (!result) {
+        return;
+    }
+    memset(result, 0, sizeof(*result));
+    result->phase = (libxl_live_migrate_phase)observer->phase;
+    lm_export_stats(&result->stats, stats);
+    snprintf(result->reason, sizeof(result->reason), "%s", reason);
+}

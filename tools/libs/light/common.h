@@ -1,0 +1,49 @@
+/*
+ * What the source and the destination of the light layer have in common.
+ */
+#ifndef LM_COMMON_H
+#define LM_COMMON_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include <xentoollog.h>
+
+#include "libxl_live_migrate.h"
+#include "xlm.h"
+
+/* The caller's logger, or when that is NULL one that warns on stderr, which is
+ * then ours: *own says so, to be destroyed.  NULL: no memory. */
+xentoollog_logger *lm_logger(xentoollog_logger *callers,
+                             xentoollog_logger **own);
+
+/* Writing to a peer that is gone must be an error and not the end of the
+ * process, whatever the caller has done about SIGPIPE. */
+struct lm_sigpipe {
+    sigset_t saved_mask;
+    bool was_pending;
+};
+void lm_sigpipe_block(struct lm_sigpipe *guard);
+void lm_sigpipe_restore(const struct lm_sigpipe *guard);
+
+/* The caller asked to give up. */
+bool lm_aborted(int abort_fd);
+
+void lm_export_stats(libxl_live_migrate_stats *out,
+                     const struct xlm_stats *stats);
+
+/* Where progress goes: the caller's callback, and the last phase noted. */
+struct lm_observer {
+    libxl_live_migrate_progress *progress;
+    void *user;
+    enum xlm_phase phase;
+};
+void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
+                const struct xlm_stats *stats);
+
+/* Fill what the caller asked to be told; result may be NULL. */
+void lm_export_result(libxl_live_migrate_result *result,
+                      const struct lm_observer *observer,
+                      const struct xlm_stats *stats, const char *reason);
+
+#endif

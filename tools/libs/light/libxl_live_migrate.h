@@ -1,0 +1,211 @@
+/*
+ * Live migration with postcopy, on top of libxenlight.
+ *
+ * The source calls libxl_domain_live_migrate(), the destination
+ * libxl_domain_live_migrate_receive(), connected by a reliable byte stream
+ * each way.  All state is in the arguments: different domains may be migrated
+ * at the same time from different threads, each with a ctx of its own or with
+ * a shared one.  While a call runs other threads may use the same ctx.
+ *
+ * Child processes: the calls use what the ctx was set to with
+ * libxl_childproc_setmode().  Signals: none is caught, none is left pending.
+ */
+#ifndef LIBXL_LIVE_MIGRATE_H
+#define LIBXL_LIVE_MIGRATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <libxl.h>
+
+/* libxl_domain_live_migrate() and libxl_domain_live_migrate_tuned() */
+#define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE 1
+/* libxl_domain_live_migrate_receive() */
+#define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECEIVE 1
+
+/* A flag beside LIBXL_SUSPEND_*: move the guest first, its memory later. */
+#define LIBXL_SUSPEND_POSTCOPY (1 << 16)
+
+#define LIBXL_LIVE_MIGRATE_REASON_MAX 512
+
+/* ---- what both ends report ---- */
+
+typedef enum libxl_live_migrate_phase {
+    LIBXL_LIVE_MIGRATE_PHASE_START = 0,
+    LIBXL_LIVE_MIGRATE_PHASE_PREPARING = 1, /* destination builds the domain */
+    LIBXL_LIVE_MIGRATE_PHASE_PRECOPY = 2,
+    LIBXL_LIVE_MIGRATE_PHASE_EVICTING = 3, /* destination makes its holes */
+    LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED = 4,
+    LIBXL_LIVE_MIGRATE_PHASE_READY = 5,    /* destination waits for the go */
+    LIBXL_LIVE_MIGRATE_PHASE_GO = 6,       /* from here the guest is there */
+    LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY = 7, /* runs there, pages follow */
+    LIBXL_LIVE_MIGRATE_PHASE_COMPLETE = 8,
+} libxl_live_migrate_phase;
+
+/* A short lower-case name; static storage. */
+const char *libxl_live_migrate_phase_to_string(libxl_live_migrate_phase phase);
+
+/*
+ * Counters are pages of 4 KiB, times are microseconds since the call by the
+ * caller's own monotonic clock, 0 when not reached.
+ */
+typedef struct libxl_live_migrate_stats {
+    uint64_t guest_pages;     /* pages that the guest had */
+    uint64_t precopy_pages;   /* sent while it ran at the source */
+    uint64_t stop_pages;      /* sent while it was stopped */
+    uint64_t postcopy_pages;  /* outstanding when it went */
+    uint64_t requested_pages; /* of these, sent on request */
+    uint64_t pushed_pages;    /* of these, sent unasked */
+    uint64_t outstanding;     /* of these, still to be sent */
+    uint64_t bytes_sent;
+    uint64_t iterations; /* precopy rounds made */
+    uint64_t suspend_us; /* when suspending began */
+    uint64_t running_us; /* when the destination said that it runs */
+    uint64_t end_us;
+    uint64_t faults; /* pages that the guest had to wait for */
+    uint64_t fault_median_us;
+    uint64_t fault_p99_us;
+    uint64_t fault_max_us;
+    uint64_t dropped_pages; /* the guest gave them up before they came */
+    uint64_t reserved[16];
+} libxl_live_migrate_stats;
+
+typedef struct libxl_live_migrate_result {
+    libxl_live_migrate_phase phase; /* the last one reached */
+    libxl_live_migrate_stats stats;
+    /* On failure: one line for a person, what is wrong and what to do. */
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+} libxl_live_migrate_result;
+
+/* Called from the calling thread, often: must be quick, must not call libxl
+ * with the same domain. */
+typedef void libxl_live_migrate_progress(libxl_live_migrate_phase phase,
+                                         const libxl_live_migrate_stats *stats,
+                                         void *user);
+
+/* ---- the source ---- */
+
+typedef enum libxl_live_migrate_strategy {
+    /* Copy until little is left, then stop the guest for the rest. */
+    LIBXL_LIVE_MIGRATE_STRATEGY_STOP_AND_COPY = 0,
+    /* After the precopy rounds move the guest and let the rest follow. */
+    LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY = 1,
+} libxl_live_migrate_strategy;
+
+/*
+ * Initialise with libxl_live_migrate_params_init() and change what is to
+ * differ; fields are only ever added in place of reserved ones, where zero
+ * means the default.
+ */
+typedef struct libxl_live_migrate_params {
+    libxl_live_migrate_strategy strategy; /* STOP_AND_COPY */
+    /* Precopy rounds at most.  0: none, the policy decides at once. */
+    uint32_t precopy_iterations; /* 0 */
+    /* A precopy round after which no more than so many pages are left to
+     * send ends in stop-and-copy, whatever the strategy. */
+    uint64_t precopy_dirty_threshold; /* 50 */
+    /* Readable: give up, when the go has not been given.  -1: never. */
+    int abort_fd; /* -1 */
+    /* What the domain is called here once it has been let go; NULL: its name
+     * with "--migratedaway" added. */
+    const char *away_name; /* NULL */
+    /* Where messages go, beside the ctx's own; NULL: warnings to stderr. */
+    struct xentoollog_logger *logger;      /* NULL */
+    libxl_live_migrate_progress *progress; /* NULL */
+    void *progress_user;
+    uint64_t reserved[16];
+} libxl_live_migrate_params;
+
+void libxl_live_migrate_params_init(libxl_live_migrate_params *params);
+/* Releases nothing today: strings stay the caller's. */
+void libxl_live_migrate_params_dispose(libxl_live_migrate_params *params);
+
+/*
+ * Move a domain out through send_fd.
+ *
+ * @param send_fd  where the stream goes; stays open and the caller's.
+ * @param flags    LIBXL_SUSPEND_LIVE: precopy rounds, five at most;
+ *                 LIBXL_SUSPEND_DEBUG: taken and ignored;
+ *                 LIBXL_SUSPEND_POSTCOPY: postcopy, without precopy rounds.
+ * @param recv_fd  what the destination answers; -1 without postcopy: the
+ *                 stream is then an ordinary one that any libxl restores.
+ * @param postcopy_transitioned  may not be NULL; written on every path.
+ *                 On failure: false, the domain runs here as it did; true, it
+ *                 was let go, may run at the destination, and must never be
+ *                 resumed here by a program.
+ * @param ao_how   must be NULL for now: ERROR_NI, before anything happens.
+ *
+ * Returns 0 when the destination has all of the domain.  It is then still
+ * here, suspended, under its away name, and for the caller to destroy with
+ * libxl_domain_destroy(); no earlier moment is safe.
+ *
+ * Otherwise a libxl error: ERROR_INVAL for arguments, ERROR_DOMAIN_NOTFOUND,
+ * ERROR_FEATURE for a guest that cannot be moved this way, ERROR_ABORTED,
+ * ERROR_GUEST_TIMEDOUT when it did not suspend, else ERROR_FAIL.
+ */
+int libxl_domain_live_migrate(libxl_ctx *ctx, uint32_t domid, int send_fd,
+                              int flags, int recv_fd,
+                              bool *postcopy_transitioned,
+                              const libxl_asyncop_how *ao_how);
+
+/*
+ * The same with tunables, which take the place of the flags: these must be 0
+ * or LIBXL_SUSPEND_DEBUG.  *result (may be NULL) is written on every path.
+ */
+int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
+                                    int send_fd, int flags, int recv_fd,
+                                    const libxl_live_migrate_params *params,
+                                    libxl_live_migrate_result *result,
+                                    bool *postcopy_transitioned,
+                                    const libxl_asyncop_how *ao_how);
+
+/* ---- the destination ---- */
+
+typedef struct libxl_live_migrate_receive_params {
+    /* The domain is built under the name in its configuration and gets this
+     * one when it is let run.  NULL: it keeps the first. */
+    const char *final_name; /* NULL */
+    /* Leave it paused instead of letting it run. */
+    bool paused; /* false */
+    /* When the host has not enough free memory: take it from dom0.  Else such
+     * a domain is refused. */
+    bool autoballoon;                      /* false */
+    int abort_fd;                          /* -1; as at the source */
+    struct xentoollog_logger *logger;      /* NULL; as at the source */
+    libxl_live_migrate_progress *progress; /* NULL */
+    void *progress_user;
+    uint64_t reserved[16];
+} libxl_live_migrate_receive_params;
+
+void libxl_live_migrate_receive_params_init(
+    libxl_live_migrate_receive_params *params);
+void libxl_live_migrate_receive_params_dispose(
+    libxl_live_migrate_receive_params *params);
+
+/*
+ * Build a domain from what libxl_domain_live_migrate() sends, or from the
+ * libxl stream of an ordinary save image.
+ *
+ * @param config   the domain's configuration, as for
+ *                 libxl_domain_create_restore(); stays the caller's.
+ * @param domid    set when the domain exists at the end.
+ * @param recv_fd  the stream, at its libxl header.
+ * @param send_fd  the way back; -1: none, postcopy is then refused.
+ * @param postcopy_resumed  may not be NULL; written on every path.  On failure:
+ *                 false, nothing is left of the domain here; true, it runs
+ *                 here, some of its memory may be missing for good, and it
+ *                 is the only copy: *domid is set, never destroy it by
+ *                 a program.
+ * @param ao_how   must be NULL for now: ERROR_NI, before anything happens.
+ *
+ * Returns 0 when the domain is here as a whole, else a libxl error:
+ * ERROR_INVAL, ERROR_NOMEM when the host has not the memory, ERROR_ABORTED,
+ * ERROR_FAIL.  *result (may be NULL) is written on every path.
+ */
+int libxl_domain_live_migrate_receive(
+    libxl_ctx *ctx, libxl_domain_config *config, uint32_t *domid, int recv_fd,
+    int send_fd, const libxl_live_migrate_receive_params *params,
+    libxl_live_migrate_result *result, bool *postcopy_resumed,
+    const libxl_asyncop_how *ao_how);
+
+#endif

@@ -1,0 +1,454 @@
+/*
+ * The source: moves a domain out.
+ *
+ * The guest layer does the work and calls back, in this order:
+ *
+ *   source_switch_logdirty(true)
+ *   source_policy                  before each precopy round and after the last
+ *   source_suspend                 RUNNING -> SUSPENDED
+ *   source_write_device_state
+ *   source_commit                  SUSPENDED -> AWAY, then the go is sent
+ *   source_switch_logdirty(false)
+ *
+ * A failure before AWAY ends with the domain resumed here.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libxl_utils.h>
+
+#include "common.h"
+#include "libxl_live_migrate.h"
+#include "precopy_policy.h"
+#include "stream.h"
+
+/* Ordinary live migration makes at most so many rounds. */
+#define LM_LIVE_ITERATIONS 5
+#define LM_DIRTY_THRESHOLD 50
+
+enum lm_source_state {
+    LM_SOURCE_RUNNING,
+    LM_SOURCE_SUSPENDED,
+    LM_SOURCE_AWAY, /* let go of: suspended for good, renamed */
+};
+
+struct lm_source {
+    libxl_ctx *ctx;
+    uint32_t domid;
+    int send_fd;
+    int recv_fd;
+    const libxl_live_migrate_params *params;
+    struct lm_precopy_limits limits;
+    enum lm_source_state state;
+    enum xlm_precopy_answer decision; /* what the policy last said */
+    bool suspend_timed_out;
+    char *name;
+    char *away_name;
+    xentoollog_logger *own_logger;
+    struct xlm_context xlm;
+    struct xlm_stats stats;
+    struct lm_observer observer;
+};
+
+/* ---- callbacks, in execution order ---- */
+
+static int source_switch_logdirty(bool enable, void *data)
+{
+    /* Only a device model writes to guest memory past the hypervisor's log,
+     * and guests that have one were refused. */
+    (void)enable;
+    (void)data;
+    return 0;
+}
+
+static enum xlm_precopy_answer source_policy(
+    const struct xlm_precopy_stats *stats, void *data)
+{
+    struct lm_source *source = data;
+
+    source->decision = lm_precopy_policy(&source->limits, stats);
+    return source->decision;
+}
+
+static int source_suspend(void *data)
+{
+    struct lm_source *source = data;
+    int rc = libxl_domain_suspend_only(source->ctx, source->domid, NULL);
+
+    if (rc) {
+        source->suspend_timed_out = rc == ERROR_GUEST_TIMEDOUT;
+        return xlm_fail(&source->xlm,
+                        source->suspend_timed_out
+                            ? "the guest did not answer the request to "
+                              "suspend: check its Xen drivers"
+                            : "the guest could not be suspended (libxl error "
+                              "%d)",
+                        rc);
+    }
+    source->state = LM_SOURCE_SUSPENDED;
+    return 0;
+}
+
+static int source_write_device_state(struct xlm_channel *channel, void *data)
+{
+    struct lm_source *source = data;
+
+    return lm_write_empty_record(&source->xlm, channel,
+                                 source->decision == XLM_PRECOPY_POSTCOPY
+                                     ? LM_REC_POSTCOPY_TRANSITION_END
+                                     : LM_REC_END);
+}
+
+static int source_commit(void *data)
+{
+    struct lm_source *source = data;
+    int rc;
+
+    if (source->recv_fd < 0) {
+        return 0; /* an image: nobody takes the guest over */
+    }
+    rc = libxl_domain_rename(source->ctx, source->domid, source->name,
+                             source->away_name);
+    if (rc) {
+        return xlm_fail(&source->xlm,
+                        "the domain could not be renamed to %s (libxl error "
+                        "%d): is there another one of that name?",
+                        source->away_name, rc);
+    }
+    source->state = LM_SOURCE_AWAY;
+    return 0;
+}
+
+static void source_progress(enum xlm_phase phase,
+                            const struct xlm_stats *stats, void *data)
+{
+    struct lm_source *source = data;
+
+    lm_observe(&source->observer, phase, stats);
+}
+
+/* ---- stages ---- */
+
+static int check_arguments(struct lm_source *source)
+{
+    const libxl_live_migrate_params *params = source->params;
+
+    switch (params->strategy) {
+    case LIBXL_LIVE_MIGRATE_STRATEGY_STOP_AND_COPY:
+        return 0;
+    case LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY:
+        if (source->recv_fd >= 0) {
+            return 0;
+        }
+        xlm_fail(&source->xlm, "postcopy needs a way back from the "
+                               "destination");
+        return ERROR_INVAL;
+    }
+    xlm_fail(&source->xlm, "unknown strategy %d", (int)params->strategy);
+    return ERROR_INVAL;
+}
+
+/* What can be seen beforehand to fail, or to break the guest. */
+static int check_config(struct lm_source *source,
+                        const libxl_domain_config *config)
+{
+    switch (config->c_info.type) {
+    case LIBXL_DOMAIN_TYPE_PVH:
+        break;
+    case LIBXL_DOMAIN_TYPE_HVM:
+        xlm_fail(&source->xlm,
+                 "%s is an HVM guest with a device model, which is not "
+                 "supported yet: use a PVH guest, or xl migrate without "
+                 "--postcopy",
+                 source->name);
+        return ERROR_FEATURE;
+    default:
+        xlm_fail(&source->xlm,
+                 "%s is a PV guest, whose memory cannot be paged: use a PVH "
+                 "guest, or xl migrate without --postcopy",
+                 source->name);
+        return ERROR_FEATURE;
+    }
+    if (config->num_pcidevs || config->num_dtdevs) {
+        xlm_fail(&source->xlm,
+                 "%s has a passed-through device: detach it first",
+                 source->name);
+        return ERROR_FEATURE;
+    }
+    return 0;
+}
+
+static int check_state(struct lm_source *source)
+{
+    libxl_dominfo info;
+    const char *state = NULL;
+    int rc;
+
+    libxl_dominfo_init(&info);
+    rc = libxl_domain_info(source->ctx, &info, source->domid);
+    if (rc) {
+        xlm_fail(&source->xlm, "there is no domain %u", source->domid);
+        goto out;
+    }
+    if (info.dying) {
+        state = "being destroyed";
+    } else if (info.shutdown) {
+        state = "shut down";
+    } else if (info.paused) {
+        state = "paused and could not suspend itself: xl unpause it first";
+    }
+    if (state) {
+        xlm_fail(&source->xlm, "%s is %s", source->name, state);
+        rc = ERROR_INVAL;
+    }
+
+out:
+    libxl_dominfo_dispose(&info);
+    return rc;
+}
+
+static int check_domain(struct lm_source *source)
+{
+    libxl_domain_config config;
+    int rc;
+
+    libxl_domain_config_init(&config);
+    source->name = libxl_domid_to_name(source->ctx, source->domid);
+    if (!source->name) {
+        xlm_fail(&source->xlm, "there is no domain %u", source->domid);
+        rc = ERROR_DOMAIN_NOTFOUND;
+        goto out;
+    }
+    rc = check_state(source);
+    if (rc) {
+        goto out;
+    }
+    rc = libxl_retrieve_domain_configuration(source->ctx, source->domid,
+                                             &config, NULL);
+    if (rc) {
+        xlm_fail(&source->xlm,
+                 "the configuration of %s could not be read (libxl error %d)",
+                 source->name, rc);
+        goto out;
+    }
+    rc = check_config(source, &config);
+
+out:
+    libxl_domain_config_dispose(&config);
+    return rc;
+}
+
+static int choose_away_name(struct lm_source *source)
+{
+    const char *wanted = source->params->away_name;
+
+    if (wanted) {
+        source->away_name = strdup(wanted);
+    } else if (asprintf(&source->away_name, "%s--migratedaway", source->name) <
+               0) {
+        source->away_name = NULL;
+    }
+    if (!source->away_name) {
+        xlm_fail(&source->xlm, "out of memory");
+        return ERROR_NOMEM;
+    }
+    return 0;
+}
+
+static int open_hypervisor(struct lm_source *source)
+{
+    source->xlm.hypervisor = xlm_hypervisor_open(source->xlm.logger);
+    if (!source->xlm.hypervisor) {
+        xlm_fail(&source->xlm, "cannot reach the hypervisor: %s",
+                 strerror(errno));
+        return ERROR_FAIL;
+    }
+    return 0;
+}
+
+static int move_out(struct lm_source *source, bool *transitioned)
+{
+    const struct xlm_save_callbacks callbacks = {
+        .precopy_policy = source_policy,
+        .switch_qemu_logdirty = source_switch_logdirty,
+        .suspend = source_suspend,
+        .write_device_state = source_write_device_state,
+        .commit = source_commit,
+        .progress = source_progress,
+        .data = source,
+    };
+    struct xlm_save_params params;
+
+    xlm_save_params_init(&params);
+    params.domid = source->domid;
+    params.out_fd = source->send_fd;
+    params.in_fd = source->recv_fd;
+    if (xlm_save(&source->xlm, &params, &callbacks, &source->stats,
+                 transitioned)) {
+        return ERROR_FAIL;
+    }
+    return 0;
+}
+
+/* Undo the suspend, and the name, of a guest that is still ours. */
+static void take_back(struct lm_source *source)
+{
+    int rc;
+
+    if (source->state == LM_SOURCE_AWAY) {
+        libxl_domain_rename(source->ctx, source->domid, source->away_name,
+                            source->name);
+    }
+    if (source->state == LM_SOURCE_RUNNING) {
+        return;
+    }
+    rc = libxl_domain_resume(source->ctx, source->domid, 1, NULL);
+    if (rc) {
+        xtl_log(source->xlm.logger, XTL_ERROR, -1, "light",
+                "domain %u could not be resumed (libxl error %d): it is "
+                "suspended here and runs nowhere",
+                source->domid, rc);
+        return;
+    }
+    source->state = LM_SOURCE_RUNNING;
+}
+
+static int source_error(const struct lm_source *source, int rc)
+{
+    if (source->suspend_timed_out) {
+        return ERROR_GUEST_TIMEDOUT;
+    }
+    return lm_aborted(source->xlm.abort_fd) ? ERROR_ABORTED : rc;
+}
+
+static int live_migrate(struct lm_source *source, bool *transitioned)
+{
+    int rc;
+
+    source->xlm.logger =
+        lm_logger(source->params->logger, &source->own_logger);
+    if (!source->xlm.logger) {
+        rc = ERROR_NOMEM;
+        goto out;
+    }
+    rc = check_arguments(source);
+    if (rc) {
+        goto out;
+    }
+    rc = check_domain(source);
+    if (rc) {
+        goto out;
+    }
+    rc = choose_away_name(source);
+    if (rc) {
+        goto out;
+    }
+    rc = open_hypervisor(source);
+    if (rc) {
+        goto out;
+    }
+    if (lm_write_prologue(&source->xlm, source->send_fd)) {
+        rc = ERROR_FAIL;
+        goto out;
+    }
+    rc = move_out(source, transitioned);
+    if (rc && !*transitioned) {
+        take_back(source);
+        rc = source_error(source, rc);
+    }
+
+out:
+    xlm_hypervisor_close(source->xlm.hypervisor);
+    xtl_logger_destroy(source->own_logger);
+    free(source->name);
+    free(source->away_name);
+    return rc;
+}
+
+/* ---- entry points ---- */
+
+void libxl_live_migrate_params_init(libxl_live_migrate_params *params)
+{
+    *params = (libxl_live_migrate_params){
+        .strategy = LIBXL_LIVE_MIGRATE_STRATEGY_STOP_AND_COPY,
+        .precopy_dirty_threshold = LM_DIRTY_THRESHOLD,
+        .abort_fd = -1,
+    };
+}
+
+void libxl_live_migrate_params_dispose(libxl_live_migrate_params *params)
+{
+    libxl_live_migrate_params_init(params);
+}
+
+int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
+                                    int send_fd, int flags, int recv_fd,
+                                    const libxl_live_migrate_params *params,
+                                    libxl_live_migrate_result *result,
+                                    bool *postcopy_transitioned,
+                                    const libxl_asyncop_how *ao_how)
+{
+    struct lm_source source = {
+        .ctx = ctx,
+        .domid = domid,
+        .send_fd = send_fd,
+        .recv_fd = recv_fd,
+        .params = params,
+        .xlm = XLM_CONTEXT_INIT,
+    };
+    struct lm_sigpipe guard;
+    int rc;
+
+    if (!postcopy_transitioned) {
+        return ERROR_INVAL;
+    }
+    *postcopy_transitioned = false;
+    if (ao_how) {
+        lm_export_result(result, &source.observer, &source.stats,
+                         "asynchronous operation is not implemented");
+        return ERROR_NI;
+    }
+    if (flags & ~LIBXL_SUSPEND_DEBUG) {
+        lm_export_result(result, &source.observer, &source.stats,
+                         "unknown flags");
+        return ERROR_INVAL;
+    }
+    source.limits.postcopy =
+        params->strategy == LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
+    source.limits.iterations = params->precopy_iterations;
+    source.limits.dirty_threshold = params->precopy_dirty_threshold;
+    source.observer.progress = params->progress;
+    source.observer.user = params->progress_user;
+    source.xlm.abort_fd = params->abort_fd;
+
+    lm_sigpipe_block(&guard);
+    rc = live_migrate(&source, postcopy_transitioned);
+    lm_sigpipe_restore(&guard);
+    lm_export_result(result, &source.observer, &source.stats,
+                     source.xlm.reason);
+    return rc;
+}
+
+int libxl_domain_live_migrate(libxl_ctx *ctx, uint32_t domid, int send_fd,
+                              int flags, int recv_fd,
+                              bool *postcopy_transitioned,
+                              const libxl_asyncop_how *ao_how)
+{
+    const int strategy_flags = LIBXL_SUSPEND_POSTCOPY | LIBXL_SUSPEND_LIVE;
+    libxl_live_migrate_params params;
+    int rc;
+
+    libxl_live_migrate_params_init(&params);
+    if (flags & LIBXL_SUSPEND_POSTCOPY) {
+        params.strategy = LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
+    } else if (flags & LIBXL_SUSPEND_LIVE) {
+        params.precopy_iterations = LM_LIVE_ITERATIONS;
+    }
+    rc = libxl_domain_live_migrate_tuned(
+        ctx, domid, send_fd, flags & ~strategy_flags, recv_fd, &params, NULL,
+        postcopy_transitioned, ao_how);
+    libxl_live_migrate_params_dispose(&params);
+    return rc;
+}

@@ -1,0 +1,282 @@
+/*
+ * The destination: receives a domain.
+ *
+ * The guest layer fills the memory and calls back, in this order:
+ *
+ *   destination_feed               the first time: room is made on the host,
+ *                                  and libxl starts to build
+ *   destination_await_domain       libxl has made the domain
+ *   destination_feed
+ *   destination_await_build        BUILDING -> BUILT, devices and all, paused
+ *   destination_read_device_state
+ *   destination_run                BUILT -> OURS: its name, and unpaused
+ *
+ * A failure before OURS ends with nothing left of the domain; from OURS on it
+ * is never destroyed here.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "builder.h"
+#include "common.h"
+#include "libxl_live_migrate.h"
+#include "memory.h"
+#include "stream.h"
+
+enum lm_destination_state {
+    LM_DESTINATION_WAITING, /* nothing of the domain has come */
+    LM_DESTINATION_BUILDING,
+    LM_DESTINATION_BUILT,
+    LM_DESTINATION_OURS,
+};
+
+struct lm_destination {
+    libxl_ctx *ctx;
+    libxl_domain_config *config;
+    int recv_fd;
+    int send_fd;
+    const libxl_live_migrate_receive_params *params;
+    enum lm_destination_state state;
+    bool no_memory;
+    struct lm_builder builder;
+    xentoollog_logger *own_logger;
+    struct xlm_context xlm;
+    struct xlm_stats stats;
+    struct lm_observer observer;
+};
+
+/* ---- callbacks, in execution order ---- */
+
+static int start_building(struct lm_destination *destination)
+{
+    int rc = lm_make_room(destination->ctx, destination->config,
+                          destination->params->autoballoon, &destination->xlm);
+
+    if (rc) {
+        destination->no_memory = rc == ERROR_NOMEM;
+        errno = destination->no_memory ? ENOMEM : EIO;
+        return -1;
+    }
+    if (lm_builder_start(&destination->builder)) {
+        return -1;
+    }
+    destination->state = LM_DESTINATION_BUILDING;
+    return 0;
+}
+
+static int destination_feed(const void *bytes, size_t length, void *data)
+{
+    struct lm_destination *destination = data;
+
+    if (destination->state == LM_DESTINATION_WAITING &&
+        start_building(destination)) {
+        return -1;
+    }
+    return lm_builder_feed(&destination->builder, bytes, length);
+}
+
+static int destination_await_domain(uint32_t *domid, void *data)
+{
+    struct lm_destination *destination = data;
+
+    return lm_builder_await_domain(&destination->builder, domid);
+}
+
+static int destination_await_build(void *data)
+{
+    struct lm_destination *destination = data;
+
+    if (lm_builder_finish(&destination->builder)) {
+        return -1;
+    }
+    destination->state = LM_DESTINATION_BUILT;
+    return 0;
+}
+
+static int destination_read_device_state(struct xlm_channel *channel,
+                                         void *data)
+{
+    struct lm_destination *destination = data;
+
+    return lm_read_device_records(&destination->xlm, channel);
+}
+
+/* A name that is taken must not keep the only copy of a guest from running:
+ * it keeps the name that it was built under. */
+static void take_name(struct lm_destination *destination)
+{
+    const char *name = destination->params->final_name;
+    const char *built = destination->config->c_info.name;
+    int rc;
+
+    if (!name || !strcmp(name, built)) {
+        return;
+    }
+    rc = libxl_domain_rename(destination->ctx, destination->builder.domid,
+                             built, name);
+    if (rc) {
+        xtl_log(destination->xlm.logger, XTL_ERROR, -1, "light",
+                "domain %u could not be renamed to %s (libxl error %d): it "
+                "goes on as %s",
+                destination->builder.domid, name, rc, built);
+    }
+}
+
+static int destination_run(void *data)
+{
+    struct lm_destination *destination = data;
+    int rc;
+
+    take_name(destination);
+    if (!destination->params->paused) {
+        rc = libxl_domain_unpause(destination->ctx, destination->builder.domid,
+                                  NULL);
+        if (rc) {
+            return xlm_fail(&destination->xlm,
+                            "the domain could not be unpaused at the "
+                            "destination (libxl error %d)",
+                            rc);
+        }
+    }
+    destination->state = LM_DESTINATION_OURS;
+    return 0;
+}
+
+static void destination_progress(enum xlm_phase phase,
+                                 const struct xlm_stats *stats, void *data)
+{
+    struct lm_destination *destination = data;
+
+    lm_observe(&destination->observer, phase, stats);
+}
+
+/* ---- stages ---- */
+
+static int open_hypervisor(struct lm_destination *destination)
+{
+    destination->xlm.hypervisor = xlm_hypervisor_open(destination->xlm.logger);
+    if (!destination->xlm.hypervisor) {
+        xlm_fail(&destination->xlm, "cannot reach the hypervisor: %s",
+                 strerror(errno));
+        return ERROR_FAIL;
+    }
+    return 0;
+}
+
+static int move_in(struct lm_destination *destination, bool *resumed)
+{
+    const struct xlm_restore_callbacks callbacks = {
+        .feed = destination_feed,
+        .await_domain = destination_await_domain,
+        .await_build = destination_await_build,
+        .read_device_state = destination_read_device_state,
+        .run = destination_run,
+        .progress = destination_progress,
+        .data = destination,
+    };
+    const struct xlm_restore_params params = {
+        .in_fd = destination->recv_fd,
+        .out_fd = destination->send_fd,
+    };
+
+    if (xlm_restore(&destination->xlm, &params, &callbacks,
+                    &destination->stats, resumed)) {
+        return ERROR_FAIL;
+    }
+    return 0;
+}
+
+static int destination_error(const struct lm_destination *destination, int rc)
+{
+    if (destination->no_memory) {
+        return ERROR_NOMEM;
+    }
+    return lm_aborted(destination->xlm.abort_fd) ? ERROR_ABORTED : rc;
+}
+
+static int receive(struct lm_destination *destination, uint32_t *domid,
+                   bool *resumed)
+{
+    int rc;
+
+    destination->xlm.logger =
+        lm_logger(destination->params->logger, &destination->own_logger);
+    if (!destination->xlm.logger) {
+        rc = ERROR_NOMEM;
+        goto out;
+    }
+    rc = open_hypervisor(destination);
+    if (rc) {
+        goto out;
+    }
+    if (lm_read_prologue(&destination->xlm, destination->recv_fd)) {
+        rc = ERROR_FAIL;
+        goto out;
+    }
+    rc = move_in(destination, resumed);
+    if (rc && !*resumed) {
+        rc = destination_error(destination, rc);
+        lm_builder_abandon(&destination->builder);
+        goto out;
+    }
+    *domid = destination->builder.domid;
+
+out:
+    xlm_hypervisor_close(destination->xlm.hypervisor);
+    xtl_logger_destroy(destination->own_logger);
+    return rc;
+}
+
+/* ---- entry points ---- */
+
+void libxl_live_migrate_receive_params_init(
+    libxl_live_migrate_receive_params *params)
+{
+    *params = (libxl_live_migrate_receive_params){.abort_fd = -1};
+}
+
+void libxl_live_migrate_receive_params_dispose(
+    libxl_live_migrate_receive_params *params)
+{
+    libxl_live_migrate_receive_params_init(params);
+}
+
+int libxl_domain_live_migrate_receive(
+    libxl_ctx *ctx, libxl_domain_config *config, uint32_t *domid, int recv_fd,
+    int send_fd, const libxl_live_migrate_receive_params *params,
+    libxl_live_migrate_result *result, bool *postcopy_resumed,
+    const libxl_asyncop_how *ao_how)
+{
+    struct lm_destination destination = {
+        .ctx = ctx,
+        .config = config,
+        .recv_fd = recv_fd,
+        .send_fd = send_fd,
+        .params = params,
+        .xlm = XLM_CONTEXT_INIT,
+    };
+    struct lm_sigpipe guard;
+    int rc;
+
+    if (!postcopy_resumed) {
+        return ERROR_INVAL;
+    }
+    *postcopy_resumed = false;
+    if (ao_how) {
+        lm_export_result(result, &destination.observer, &destination.stats,
+                         "asynchronous operation is not implemented");
+        return ERROR_NI;
+    }
+    destination.observer.progress = params->progress;
+    destination.observer.user = params->progress_user;
+    destination.xlm.abort_fd = params->abort_fd;
+
+    lm_sigpipe_block(&guard);
+    lm_builder_init(&destination.builder, ctx, config, &destination.xlm,
+                    &guard.saved_mask);
+    rc = receive(&destination, domid, postcopy_resumed);
+    lm_sigpipe_restore(&guard);
+    lm_export_result(result, &destination.observer, &destination.stats,
+                     destination.xlm.reason);
+    return rc;
+}

@@ -1,0 +1,41 @@
+/*
+ * Our side of the libxl migration stream, version 2: see
+ * docs/specs/libxl-migration-stream of the Xen tree.
+ */
+#ifndef LM_STREAM_H
+#define LM_STREAM_H
+
+#include <stdint.h>
+
+#include "channel.h"
+#include "xlm.h"
+
+enum lm_record_type {
+    LM_REC_END = 0,
+    LM_REC_LIBXC_CONTEXT = 1,
+    LM_REC_EMULATOR_XENSTORE_DATA = 2,
+    LM_REC_EMULATOR_CONTEXT = 3,
+    LM_REC_CHECKPOINT_END = 4,
+    LM_REC_CHECKPOINT_STATE = 5,
+    /* Ours: the stream goes back to libxc, which goes on with postcopy. */
+    LM_REC_POSTCOPY_TRANSITION_END = 6,
+};
+
+/* The header and the LIBXC_CONTEXT record, after which libxc writes. */
+#define LM_PROLOGUE_SIZE 24u
+
+void lm_make_prologue(uint8_t prologue[LM_PROLOGUE_SIZE]);
+
+/* These return 0, or -1 with the reason in the context. */
+int lm_write_prologue(struct xlm_context *xlm, int fd);
+int lm_read_prologue(struct xlm_context *xlm, int fd);
+
+/* An END or a POSTCOPY_TRANSITION_END. */
+int lm_write_empty_record(struct xlm_context *xlm, struct xlm_channel *channel,
+                          enum lm_record_type type);
+/* Read up to END or POSTCOPY_TRANSITION_END.  The records of a device model
+ * are refused: the guests that we receive have none. */
+int lm_read_device_records(struct xlm_context *xlm,
+                           struct xlm_channel *channel);
+
+#endif
