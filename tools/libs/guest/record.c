@@ -375,10 +375,10 @@ int xlm_parse_pfn_list(struct xlm_context *ctx,
     if (count_contents(ctx, record, entries, head->count, pfn_limit, &pages)) {
         return -1;
     }
-    total = LIST((size_t)head->count);
-    if (carries_contents(record->type)) {
-        total += pages * XLM_PAGE_SIZE;
+    if (!carries_contents(record->type)) {
+        pages = 0;
     }
+    total = LIST((size_t)head->count) + pages * XLM_PAGE_SIZE;
     if (record->length != total) {
         return bad_record(
             ctx, "%s of %" PRIu32 " octets for %" PRIu32 " entries",
