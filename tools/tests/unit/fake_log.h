@@ -1,0 +1,13 @@
+/*
+ * A logger for tests: silent, unless XLM_TEST_LOG is in the environment.
+ */
+#ifndef FAKE_LOG_H
+#define FAKE_LOG_H
+
+#include <xentoollog.h>
+
+#include "xlm.h"
+
+xentoollog_logger *fake_logger(void);
+
+#endif

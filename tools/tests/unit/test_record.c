@@ -1,0 +1,776 @@
+/*
+ * Records: what goes over the wire, octet by octet, and what a reader refuses.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake_log.h"
+#include "record.h"
+
+#define PFN_LIMIT 0x1000
+#define BODY_MAX (8u << 20)
+
+struct wire {
+    struct xlm_context ctx;
+    struct xlm_channel channel; /* the end under test */
+    int peer;
+    struct xlm_record record;
+};
+
+static int open_wire(void **state)
+{
+    static const struct xlm_context fresh = XLM_CONTEXT_INIT;
+    struct wire *wire = calloc(1, sizeof(*wire));
+    int fds[2], size = BODY_MAX;
+
+    wire->ctx = fresh;
+    wire->ctx.logger = fake_logger();
+    wire->channel = XLM_CHANNEL_CLOSED;
+    wire->record = XLM_RECORD_EMPTY;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    /* Whole records fit in: one thread does for both ends. */
+    setsockopt(fds[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+    setsockopt(fds[1], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+    assert_int_equal(xlm_channel_open(&wire->channel, fds[0], fds[0], -1), 0);
+    wire->peer = fds[1];
+    *state = wire;
+    return 0;
+}
+
+static int close_wire(void **state)
+{
+    struct wire *wire = *state;
+    int fd = wire->channel.in_fd;
+
+    xlm_channel_close(&wire->channel);
+    close(fd);
+    close(wire->peer);
+    xlm_record_dispose(&wire->record);
+    free(wire);
+    return 0;
+}
+
+/* ---- the writer: golden octets ---- */
+
+static void expect_octets(struct wire *wire, const void *expected,
+                          size_t length)
+{
+    uint8_t *got = malloc(length + 1);
+    ssize_t n = recv(wire->peer, got, length + 1, MSG_DONTWAIT);
+
+    assert_int_equal(n, length);
+    assert_memory_equal(got, expected, length);
+    free(got);
+}
+
+#define EXPECT_OCTETS(wire, ...) \
+    do { \
+        static const uint8_t octets[] = {__VA_ARGS__}; \
+        expect_octets(wire, octets, sizeof(octets)); \
+    } while (0)
+
+static void write_empty(void **state)
+{
+    static const uint8_t types[] = {0x00, 0x10, 0x13, 0x14,
+                                    0x16, 0x19, 0x1c, 0x1f};
+    struct wire *wire = *state;
+    size_t i;
+
+    for (i = 0; i < sizeof(types); i++) {
+        uint8_t octets[8] = {types[i]};
+
+        assert_int_equal(xlm_write_simple_record(&wire->ctx, &wire->channel,
+                                                 types[i], NULL, 0),
+                         0);
+        expect_octets(wire, octets, sizeof(octets));
+    }
+}
+
+static void write_padded(void **state)
+{
+    struct wire *wire = *state;
+    struct iovec parts[] = {{(void *)"abc", 3}, {NULL, 0}, {(void *)"de", 2}};
+
+    assert_int_equal(
+        xlm_write_record(&wire->ctx, &wire->channel, 0x80000123u, parts, 3),
+        0);
+    EXPECT_OCTETS(wire, 0x23, 0x01, 0, 0x80, 5, 0, 0, 0, 'a', 'b', 'c', 'd',
+                  'e', 0, 0, 0);
+    assert_int_equal(wire->channel.bytes_out, 16);
+}
+
+static void write_fixed_bodies(void **state)
+{
+    const struct xlm_wire_tsc_info tsc = {1, 0x01020304, 0x1112131415161718ULL,
+                                          7, 0};
+    const struct xlm_wire_prepare prepare = {
+        .version = 1, .pages = 0x0203, .pfns = 0x100000, .credit = 512};
+    const struct xlm_wire_credit credit = {.pages = 64};
+    struct wire *wire = *state;
+
+    xlm_write_simple_record(&wire->ctx, &wire->channel, XLM_REC_TSC_INFO, &tsc,
+                            sizeof(tsc));
+    EXPECT_OCTETS(wire, 0x08, 0, 0, 0, 24, 0, 0, 0, /* mode, khz */
+                  1, 0, 0, 0, 4, 3, 2, 1,           /* nsec */
+                  0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 7, 0, 0, 0,
+                  0, 0, 0, 0);
+    xlm_write_simple_record(&wire->ctx, &wire->channel,
+                            XLM_REC_POSTCOPY_PREPARE, &prepare,
+                            sizeof(prepare));
+    EXPECT_OCTETS(wire, 0x1a, 0, 0, 0, 32, 0, 0, 0, /* version, flags */
+                  1, 0, 0, 0, 0, 0, 0, 0,           /* pages */
+                  3, 2, 0, 0, 0, 0, 0, 0,           /* pfns */
+                  0, 0, 0x10, 0, 0, 0, 0, 0,        /* credit */
+                  0, 2, 0, 0, 0, 0, 0, 0);
+    xlm_write_simple_record(&wire->ctx, &wire->channel,
+                            XLM_REC_POSTCOPY_CREDIT, &credit, sizeof(credit));
+    EXPECT_OCTETS(wire, 0x21, 0, 0, 0, 8, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0);
+}
+
+static void write_statistics(void **state)
+{
+    const struct xlm_wire_stats stats = {1, 2, 3, 4, 5, 6, 7, 8};
+    struct wire *wire = *state;
+    uint8_t octets[72] = {0x22, 0, 0, 0, 64};
+    size_t i;
+
+    for (i = 0; i < 8; i++) {
+        octets[8 + 8 * i] = i + 1;
+    }
+    xlm_write_simple_record(&wire->ctx, &wire->channel, XLM_REC_POSTCOPY_STATS,
+                            &stats, sizeof(stats));
+    expect_octets(wire, octets, sizeof(octets));
+}
+
+static void write_answers(void **state)
+{
+    struct wire *wire = *state;
+
+    assert_int_equal(xlm_write_answer(&wire->ctx, &wire->channel,
+                                      XLM_REC_POSTCOPY_READY, 0, ""),
+                     0);
+    EXPECT_OCTETS(wire, 0x1e, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    assert_int_equal(xlm_write_answer(&wire->ctx, &wire->channel,
+                                      XLM_REC_POSTCOPY_PREPARED,
+                                      XLM_REFUSED_NO_HAP, "no HAP"),
+                     0);
+    EXPECT_OCTETS(wire, 0x1b, 0, 0, 0, 14, 0, 0, 0, 3, 0, 0, 0, 6, 0, 0, 0,
+                  'n', 'o', ' ', 'H', 'A', 'P', 0, 0);
+}
+
+static void write_pfn_lists(void **state)
+{
+    const uint64_t entries[] = {0x123456789abcULL,
+                                xlm_entry(0xfefff, XLM_TYPE_XTAB)};
+    struct wire *wire = *state;
+
+    assert_int_equal(xlm_write_pfns(&wire->ctx, &wire->channel,
+                                    XLM_REC_POSTCOPY_PFNS, entries, 2),
+                     0);
+    EXPECT_OCTETS(wire, 0x15, 0, 0, 0, 24, 0, 0, 0,         /* count */
+                  2, 0, 0, 0, 0, 0, 0, 0,                   /* entries */
+                  0xbc, 0x9a, 0x78, 0x56, 0x34, 0x12, 0, 0, /* second */
+                  0xff, 0xef, 0x0f, 0, 0, 0, 0, 0xf0);
+    assert_int_equal(xlm_write_pfns(&wire->ctx, &wire->channel,
+                                    XLM_REC_POSTCOPY_FAULT, entries, 1),
+                     0);
+    EXPECT_OCTETS(wire, 0x18, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+                  0xbc, 0x9a, 0x78, 0x56, 0x34, 0x12, 0, 0);
+}
+
+/* An empty list is nothing, but an answer is always there. */
+static void write_empty_lists(void **state)
+{
+    struct wire *wire = *state;
+    char octet;
+
+    assert_int_equal(xlm_write_pfns(&wire->ctx, &wire->channel,
+                                    XLM_REC_POSTCOPY_PFNS, NULL, 0),
+                     0);
+    assert_int_equal(recv(wire->peer, &octet, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(xlm_write_pfns(&wire->ctx, &wire->channel,
+                                    XLM_REC_POSTCOPY_EVICTED, NULL, 0),
+                     0);
+    EXPECT_OCTETS(wire, 0x1d, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+}
+
+static void long_lists_are_split(void **state)
+{
+    static uint64_t entries[XLM_LIST_PFNS + 1];
+    struct wire *wire = *state;
+    struct xlm_wire_record_header header;
+    struct xlm_wire_pfn_list list;
+    static uint64_t got[XLM_LIST_PFNS];
+    size_t i;
+
+    for (i = 0; i <= XLM_LIST_PFNS; i++) {
+        entries[i] = i;
+    }
+    assert_int_equal(xlm_write_pfns(&wire->ctx, &wire->channel,
+                                    XLM_REC_POSTCOPY_PFNS, entries,
+                                    XLM_LIST_PFNS + 1),
+                     0);
+    recv(wire->peer, &header, sizeof(header), MSG_WAITALL);
+    recv(wire->peer, &list, sizeof(list), MSG_WAITALL);
+    assert_int_equal(header.length, 8 + 8 * XLM_LIST_PFNS);
+    assert_int_equal(list.count, XLM_LIST_PFNS);
+    recv(wire->peer, got, sizeof(got), MSG_WAITALL);
+    assert_memory_equal(got, entries, sizeof(got));
+    EXPECT_OCTETS(wire, 0x15, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0,
+                  0x20, 0, 0, 0, 0, 0, 0);
+}
+
+static void too_many_parts(void **state)
+{
+    static struct iovec parts[XLM_BATCH_PAGES + 3];
+    struct wire *wire = *state;
+
+    assert_int_equal(xlm_write_record(&wire->ctx, &wire->channel,
+                                      XLM_REC_PAGE_DATA, parts,
+                                      XLM_BATCH_PAGES + 3),
+                     -1);
+    assert_int_equal(xlm_write_record(&wire->ctx, &wire->channel,
+                                      XLM_REC_PAGE_DATA, parts,
+                                      XLM_BATCH_PAGES + 2),
+                     0);
+}
+
+/* ---- the reader ---- */
+
+static void peer_sends(struct wire *wire, const void *octets, size_t length)
+{
+    assert_int_equal(send(wire->peer, octets, length, 0), length);
+}
+
+static void peer_sends_record(struct wire *wire, uint32_t type,
+                              const void *body, uint32_t length)
+{
+    const struct xlm_wire_record_header header = {type, length};
+    static const char zeroes[8];
+
+    peer_sends(wire, &header, sizeof(header));
+    if (length) {
+        peer_sends(wire, body, length);
+    }
+    if (length % 8) {
+        peer_sends(wire, zeroes, 8 - length % 8);
+    }
+}
+
+static int read_one(struct wire *wire, enum xlm_reader_state state)
+{
+    wire->ctx.reason[0] = '\0';
+    errno = 0;
+    return xlm_read_record(&wire->ctx, &wire->channel, state, &wire->record);
+}
+
+static void expect_refused(struct wire *wire, enum xlm_reader_state state)
+{
+    char rest[64];
+
+    assert_int_equal(read_one(wire, state), -1);
+    assert_int_equal(errno, EPROTO);
+    assert_non_null(strstr(wire->ctx.reason, "bad migration stream"));
+    while (recv(wire->peer, rest, sizeof(rest), MSG_DONTWAIT) > 0) {
+    }
+    while (recv(wire->channel.in_fd, rest, sizeof(rest), MSG_DONTWAIT) > 0) {
+    }
+}
+
+static void read_back(void **state)
+{
+    struct wire *wire = *state;
+
+    peer_sends_record(wire, XLM_REC_HVM_CONTEXT, "0123456789", 10);
+    peer_sends_record(wire, XLM_REC_END, NULL, 0);
+    assert_int_equal(read_one(wire, XLM_READ_LIVE), 0);
+    assert_int_equal(wire->record.type, XLM_REC_HVM_CONTEXT);
+    assert_int_equal(wire->record.length, 10);
+    assert_memory_equal(wire->record.body, "0123456789", 10);
+    assert_int_equal(read_one(wire, XLM_READ_LIVE), 0);
+    assert_int_equal(wire->record.type, XLM_REC_END);
+    assert_int_equal(wire->record.length, 0);
+}
+
+/* Where each record is legal: state by state, bit by bit. */
+#define S(state) (1u << XLM_READ_##state)
+static const struct legality {
+    uint32_t type;
+    uint32_t length; /* a legal one */
+    unsigned int states;
+    bool longer;  /* may be longer than that */
+    bool shorter; /* may be shorter */
+} legalities[] = {
+    {0x00, 0, S(LIVE) | S(POSTCOPY), false, false},
+    {0x01, 16, S(LIVE) | S(EVICTION) | S(LAST), true, false},
+    {0x08, 24, S(LIVE) | S(EVICTION), false, false},
+    {0x09, 1, S(LIVE) | S(EVICTION), true, false},
+    {0x0a, 8, S(LIVE) | S(EVICTION), true, false},
+    {0x10, 0, S(STATIC), false, false},
+    {0x11, 20, S(STATIC), true, true},
+    {0x12, 16, S(STATIC), true, true},
+    {0x13, 0, S(LIVE), false, false},
+    {0x14, 0, S(EVICTION), false, false},
+    {0x15, 16, S(EVICTION), true, false},
+    {0x16, 0, S(EVICTION) | S(LIVE), false, false},
+    {0x17, 16, S(POSTCOPY), true, false},
+    {0x18, 16, S(REQUESTS), true, false},
+    {0x19, 0, S(REQUESTS), false, false},
+    {0x1a, 32, S(LIVE), false, false},
+    {0x1b, 8, S(PREPARED), true, false},
+    {0x1c, 0, S(EVICTION), false, false},
+    {0x1d, 8, S(EVICTED) | S(READY), true, false},
+    {0x1e, 8, S(READY), true, false},
+    {0x1f, 0, S(LAST), false, false},
+    {0x20, 8, S(REQUESTS), true, false},
+    {0x21, 8, S(REQUESTS), false, false},
+    {0x22, 64, S(REQUESTS), false, false},
+};
+#undef S
+#define NR_LEGALITIES (sizeof(legalities) / sizeof(legalities[0]))
+
+static void each_record_in_each_state(void **state)
+{
+    static const uint8_t zeroes[64];
+    struct wire *wire = *state;
+    unsigned int in;
+    size_t i;
+
+    for (i = 0; i < NR_LEGALITIES; i++) {
+        for (in = 0; in <= XLM_READ_REQUESTS; in++) {
+            peer_sends_record(wire, legalities[i].type, zeroes,
+                              legalities[i].length);
+            if (!(legalities[i].states & 1u << in)) {
+                expect_refused(wire, in);
+                continue;
+            }
+            assert_int_equal(read_one(wire, in), 0);
+            assert_int_equal(wire->record.type, legalities[i].type);
+            assert_int_equal(wire->record.length, legalities[i].length);
+        }
+    }
+}
+
+static void each_record_too_short_or_long(void **state)
+{
+    static const uint8_t zeroes[128];
+    struct wire *wire = *state;
+    size_t i;
+
+    for (i = 0; i < NR_LEGALITIES; i++) {
+        const struct legality *legal = &legalities[i];
+        unsigned int in = __builtin_ctz(legal->states);
+
+        if (legal->length && !legal->shorter) {
+            peer_sends_record(wire, legal->type, zeroes, legal->length - 1);
+            expect_refused(wire, in);
+        }
+        peer_sends_record(wire, legal->type, zeroes, legal->length + 1);
+        if (legal->longer) {
+            assert_int_equal(read_one(wire, in), 0);
+        } else {
+            expect_refused(wire, in);
+        }
+    }
+}
+
+/* The header alone is refused: nothing is allocated, nothing awaited. */
+static void huge_lengths(void **state)
+{
+    static const uint32_t lengths[] = {65u << 20, 0x7fffffff, 0xfffffff9,
+                                       0xffffffff};
+    struct wire *wire = *state;
+    size_t i, j;
+
+    for (i = 0; i < NR_LEGALITIES; i++) {
+        for (j = 0; j < sizeof(lengths) / sizeof(lengths[0]); j++) {
+            const struct xlm_wire_record_header header = {legalities[i].type,
+                                                          lengths[j]};
+
+            peer_sends(wire, &header, sizeof(header));
+            expect_refused(wire, __builtin_ctz(legalities[i].states));
+            assert_true(wire->record.room < 4096);
+        }
+    }
+}
+
+/* The longest legal record of each kind, and one octet more. */
+static void longest_records(void **state)
+{
+    static const struct {
+        uint32_t type;
+        enum xlm_reader_state in;
+        uint32_t max;
+    } longest[] = {
+        {XLM_REC_PAGE_DATA, XLM_READ_LIVE, 8 + 1024 * (8 + 4096)},
+        {XLM_REC_POSTCOPY_PAGE_DATA, XLM_READ_POSTCOPY, 8 + 1024 * (8 + 4096)},
+        {XLM_REC_POSTCOPY_PFNS, XLM_READ_EVICTION, 8 + 8192 * 8},
+        {XLM_REC_POSTCOPY_FAULT, XLM_READ_REQUESTS, 8 + 8192 * 8},
+        {XLM_REC_POSTCOPY_EVICTED, XLM_READ_EVICTED, 8 + 8192 * 8},
+        {XLM_REC_POSTCOPY_PREPARED, XLM_READ_PREPARED, 8 + 1024},
+        {XLM_REC_POSTCOPY_READY, XLM_READ_READY, 8 + 1024},
+        {XLM_REC_POSTCOPY_RUNNING, XLM_READ_REQUESTS, 8 + 1024},
+    };
+    struct wire *wire = *state;
+    uint8_t *zeroes = calloc(1, BODY_MAX);
+    size_t i;
+
+    for (i = 0; i < sizeof(longest) / sizeof(longest[0]); i++) {
+        struct xlm_wire_record_header header = {longest[i].type,
+                                                longest[i].max + 1};
+
+        peer_sends(wire, &header, sizeof(header));
+        expect_refused(wire, longest[i].in);
+        peer_sends_record(wire, longest[i].type, zeroes, longest[i].max);
+        assert_int_equal(read_one(wire, longest[i].in), 0);
+        assert_int_equal(wire->record.length, longest[i].max);
+    }
+    free(zeroes);
+}
+
+static void unknown_records(void **state)
+{
+    static const uint32_t unknown[] = {0x02, 0x03, 0x0b,      0x0d,
+                                       0x0e, 0x23, 0x7fffffff};
+    struct wire *wire = *state;
+    size_t i;
+
+    for (i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+        peer_sends_record(wire, unknown[i], NULL, 0);
+        expect_refused(wire, XLM_READ_LIVE);
+    }
+}
+
+static void optional_records_are_skipped(void **state)
+{
+    static const uint8_t noise[9001];
+    struct wire *wire = *state;
+
+    peer_sends_record(wire, XLM_REC_OPTIONAL | 0x99, noise, sizeof(noise));
+    peer_sends_record(wire, XLM_REC_OPTIONAL, NULL, 0);
+    peer_sends_record(wire, XLM_REC_OPTIONAL | 0x1, "x", 1);
+    peer_sends_record(wire, XLM_REC_END, NULL, 0);
+    assert_int_equal(read_one(wire, XLM_READ_LIVE), 0);
+    assert_int_equal(wire->record.type, XLM_REC_END);
+}
+
+/* The peer goes away: before a record, within a header, a body, padding. */
+static void cut_records(void **state)
+{
+    static const struct xlm_wire_record_header header = {XLM_REC_HVM_CONTEXT,
+                                                         10};
+    uint8_t octets[8 + 16] = {0};
+    size_t length;
+
+    memcpy(octets, &header, sizeof(header));
+    close_wire(state);
+    for (length = 0; length <= sizeof(octets); length++) {
+        struct wire *wire;
+
+        open_wire(state);
+        wire = *state;
+        peer_sends(wire, octets, length);
+        shutdown(wire->peer, SHUT_WR);
+        if (length == sizeof(octets)) {
+            assert_int_equal(read_one(wire, XLM_READ_LIVE), 0);
+        } else {
+            assert_int_equal(read_one(wire, XLM_READ_LIVE), -1);
+            assert_int_equal(errno, ECONNRESET);
+            assert_true(wire->ctx.reason[0]);
+        }
+        if (length < sizeof(octets)) {
+            close_wire(state);
+        }
+    }
+}
+
+static void aborted(void **state)
+{
+    struct wire *wire = *state;
+    int fds[2];
+
+    assert_int_equal(pipe(fds), 0);
+    wire->channel.abort_fd = fds[0];
+    assert_int_equal(write(fds[1], "", 1), 1);
+    assert_int_equal(read_one(wire, XLM_READ_LIVE), -1);
+    assert_int_equal(errno, ECANCELED);
+    /* What is there already may be read all the same. */
+    peer_sends_record(wire, XLM_REC_END, NULL, 0);
+    assert_int_equal(read_one(wire, XLM_READ_LIVE), 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void peer_is_gone(void **state)
+{
+    struct wire *wire = *state;
+
+    close(wire->peer);
+    wire->peer = -1;
+    assert_int_equal(xlm_write_simple_record(&wire->ctx, &wire->channel,
+                                             XLM_REC_END, NULL, 0),
+                     -1);
+    assert_int_equal(errno, EPIPE);
+    assert_true(wire->ctx.reason[0]);
+}
+
+/* ---- answers ---- */
+
+static int check_answer(struct wire *wire, uint32_t status, uint32_t length,
+                        const char *text, uint32_t text_length)
+{
+    uint8_t body[8 + 64] = {0};
+
+    memcpy(body, &status, 4);
+    memcpy(body + 4, &length, 4);
+    memcpy(body + 8, text, text_length);
+    peer_sends_record(wire, XLM_REC_POSTCOPY_PREPARED, body, 8 + text_length);
+    assert_int_equal(read_one(wire, XLM_READ_PREPARED), 0);
+    return xlm_check_answer(&wire->ctx, &wire->record);
+}
+
+static void answers(void **state)
+{
+    struct wire *wire = *state;
+
+    assert_int_equal(check_answer(wire, 0, 0, "", 0), 0);
+    assert_int_equal(check_answer(wire, 0, 2, "ok", 2), 0);
+    assert_int_equal(check_answer(wire, 3, 6, "no HAP", 6), -1);
+    assert_non_null(strstr(wire->ctx.reason, "no HAP"));
+    assert_int_equal(check_answer(wire, 1, 0, "", 0), -1);
+    assert_true(wire->ctx.reason[0]);
+}
+
+static void answers_with_wrong_length(void **state)
+{
+    struct wire *wire = *state;
+
+    assert_int_equal(check_answer(wire, 0, 1, "", 0), -1);
+    assert_int_equal(errno, EPROTO);
+    assert_int_equal(check_answer(wire, 0, 1, "ok", 2), -1);
+    assert_int_equal(check_answer(wire, 1, 3, "ok", 2), -1);
+    assert_int_equal(check_answer(wire, 1, 0xffffffff, "ok", 2), -1);
+    assert_int_equal(errno, EPROTO);
+}
+
+/* A peer's words end up on somebody's terminal. */
+static void answers_are_made_printable(void **state)
+{
+    struct wire *wire = *state;
+
+    assert_int_equal(check_answer(wire, 1, 9, "a\033[2J\n\0%s", 9), -1);
+    assert_non_null(strstr(wire->ctx.reason, "a?[2J??%s"));
+    assert_null(strchr(wire->ctx.reason, '\033'));
+}
+
+/* ---- lists of pfns ---- */
+
+/* A record in memory: count, entries, pages of contents, octets more. */
+static int parse(struct wire *wire, uint32_t type, uint32_t count,
+                 const uint64_t *entries, size_t nr_entries, size_t pages,
+                 int more, struct xlm_pfn_list *list)
+{
+    size_t length = 8 + 8 * nr_entries + pages * XLM_PAGE_SIZE + more;
+    uint8_t *body = calloc(1, length + 8);
+    struct xlm_record record = {.type = type, .length = length, .body = body};
+    int rc;
+
+    memcpy(body, &count, sizeof(count));
+    memcpy(body + 8, entries, 8 * nr_entries);
+    wire->ctx.reason[0] = '\0';
+    errno = 0;
+    rc = xlm_parse_pfn_list(&wire->ctx, &record, PFN_LIMIT, list);
+    if (rc == 0) {
+        assert_int_equal(list->count, count);
+        assert_ptr_equal(list->entries, body + 8);
+        if (list->contents) {
+            assert_ptr_equal(list->contents, body + 8 + 8 * count);
+        }
+    } else {
+        assert_int_equal(errno, EPROTO);
+    }
+    free(body);
+    return rc;
+}
+
+static void good_lists(void **state)
+{
+    const uint64_t entries[] = {0, xlm_entry(5, XLM_TYPE_XTAB), PFN_LIMIT - 1,
+                                xlm_entry(7, XLM_TYPE_BROKEN),
+                                xlm_entry(8, XLM_TYPE_XALLOC)};
+    struct wire *wire = *state;
+    struct xlm_pfn_list list;
+
+    assert_int_equal(
+        parse(wire, XLM_REC_PAGE_DATA, 5, entries, 5, 2, 0, &list), 0);
+    assert_non_null(list.contents);
+    assert_int_equal(
+        parse(wire, XLM_REC_POSTCOPY_PAGE_DATA, 3, entries, 3, 2, 0, &list),
+        0);
+    assert_int_equal(
+        parse(wire, XLM_REC_PAGE_DATA, 1, entries + 1, 1, 0, 0, &list), 0);
+    assert_null(list.contents);
+    assert_int_equal(
+        parse(wire, XLM_REC_POSTCOPY_PFNS, 5, entries, 5, 0, 0, &list), 0);
+    assert_null(list.contents);
+    assert_int_equal(
+        parse(wire, XLM_REC_POSTCOPY_EVICTED, 0, entries, 0, 0, 0, &list), 0);
+}
+
+static void lists_with_wrong_totals(void **state)
+{
+    static const uint64_t entries[] = {1, 2, 3, 4};
+    struct wire *wire = *state;
+    struct xlm_pfn_list list;
+    int more;
+
+    for (more = -7; more <= 8; more++) {
+        if (more == 0) {
+            continue;
+        }
+        assert_int_equal(
+            parse(wire, XLM_REC_PAGE_DATA, 2, entries, 2, 2, more, &list), -1);
+        assert_int_equal(
+            parse(wire, XLM_REC_POSTCOPY_FAULT, 2, entries, 3, 0, more, &list),
+            -1);
+    }
+    assert_int_equal(
+        parse(wire, XLM_REC_PAGE_DATA, 2, entries, 2, 1, 0, &list), -1);
+    assert_int_equal(
+        parse(wire, XLM_REC_PAGE_DATA, 2, entries, 2, 3, 0, &list), -1);
+    /* Contents where there are none. */
+    assert_int_equal(
+        parse(wire, XLM_REC_POSTCOPY_PFNS, 2, entries, 2, 2, 0, &list), -1);
+}
+
+static void lists_with_wrong_counts(void **state)
+{
+    static const uint32_t counts[] = {
+        0, 1, 3, 8193, 0x20000000, 0x20000002, 0x7fffffff, 0xffffffff};
+    static const uint64_t entries[] = {1, 2};
+    struct wire *wire = *state;
+    struct xlm_pfn_list list;
+    size_t i;
+
+    for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        assert_int_equal(parse(wire, XLM_REC_POSTCOPY_FAULT, counts[i],
+                               entries, 2, 0, 0, &list),
+                         -1);
+        assert_int_equal(
+            parse(wire, XLM_REC_PAGE_DATA, counts[i], entries, 2, 2, 0, &list),
+            -1);
+    }
+}
+
+/* Shorter than its own head. */
+static void lists_without_head(void **state)
+{
+    struct wire *wire = *state;
+    uint64_t body = 0;
+    struct xlm_record record = {
+        .type = XLM_REC_PAGE_DATA, .length = 0, .body = &body};
+    struct xlm_pfn_list list;
+
+    for (; record.length < 8; record.length++) {
+        assert_int_equal(
+            xlm_parse_pfn_list(&wire->ctx, &record, PFN_LIMIT, &list), -1);
+    }
+}
+
+/* More pages than one record may bring. */
+static void lists_of_too_many(void **state)
+{
+    static uint64_t entries[XLM_BATCH_PAGES + 1];
+    struct wire *wire = *state;
+    struct xlm_pfn_list list;
+    size_t i;
+
+    for (i = 0; i <= XLM_BATCH_PAGES; i++) {
+        entries[i] = xlm_entry(i, XLM_TYPE_XTAB);
+    }
+    assert_int_equal(parse(wire, XLM_REC_PAGE_DATA, XLM_BATCH_PAGES, entries,
+                           XLM_BATCH_PAGES, 0, 0, &list),
+                     0);
+    assert_int_equal(parse(wire, XLM_REC_PAGE_DATA, XLM_BATCH_PAGES + 1,
+                           entries, XLM_BATCH_PAGES + 1, 0, 0, &list),
+                     -1);
+    assert_int_equal(parse(wire, XLM_REC_POSTCOPY_PFNS, XLM_BATCH_PAGES + 1,
+                           entries, XLM_BATCH_PAGES + 1, 0, 0, &list),
+                     0);
+}
+
+static void lists_with_bad_entries(void **state)
+{
+    struct wire *wire = *state;
+    struct xlm_pfn_list list;
+    uint64_t entry;
+    unsigned int bit, type;
+
+    entry = PFN_LIMIT;
+    assert_int_equal(parse(wire, XLM_REC_PAGE_DATA, 1, &entry, 1, 1, 0, &list),
+                     -1);
+    entry = XLM_ENTRY_PFN_MASK;
+    assert_int_equal(
+        parse(wire, XLM_REC_POSTCOPY_FAULT, 1, &entry, 1, 0, 0, &list), -1);
+    /* Reserved bits. */
+    for (bit = 52; bit < 60; bit++) {
+        entry = 1 | 1ULL << bit;
+        assert_int_equal(
+            parse(wire, XLM_REC_PAGE_DATA, 1, &entry, 1, 1, 0, &list), -1);
+    }
+    /* Types of PV guests, pinned and not, and reserved ones. */
+    for (type = 1; type < XLM_TYPE_BROKEN; type++) {
+        entry = xlm_entry(1, type);
+        assert_int_equal(
+            parse(wire, XLM_REC_PAGE_DATA, 1, &entry, 1, 1, 0, &list), -1);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_wire, close_wire)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(write_empty),
+        TEST(write_padded),
+        TEST(write_fixed_bodies),
+        TEST(write_statistics),
+        TEST(write_answers),
+        TEST(write_pfn_lists),
+        TEST(write_empty_lists),
+        TEST(long_lists_are_split),
+        TEST(too_many_parts),
+        TEST(read_back),
+        TEST(each_record_in_each_state),
+        TEST(each_record_too_short_or_long),
+        TEST(huge_lengths),
+        TEST(longest_records),
+        TEST(unknown_records),
+        TEST(optional_records_are_skipped),
+        TEST(cut_records),
+        TEST(aborted),
+        TEST(peer_is_gone),
+        TEST(answers),
+        TEST(answers_with_wrong_length),
+        TEST(answers_are_made_printable),
+        TEST(good_lists),
+        TEST(lists_with_wrong_totals),
+        TEST(lists_with_wrong_counts),
+        TEST(lists_without_head),
+        TEST(lists_of_too_many),
+        TEST(lists_with_bad_entries),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
