@@ -140,7 +140,7 @@ void libxl_live_migrate_params_dispose(libxl_live_migrate_params *params);
  * libxl_domain_destroy(); no earlier moment is safe.
  *
  * Otherwise a libxl error: ERROR_INVAL for arguments, ERROR_DOMAIN_NOTFOUND,
- * ERROR_FEATURE for a guest that cannot be moved this way, ERROR_ABORTED,
+ * ERROR_NI for a guest that cannot be moved this way, ERROR_ABORTED,
  * ERROR_GUEST_TIMEDOUT when it did not suspend, else ERROR_FAIL.
  */
 int libxl_domain_live_migrate(libxl_ctx *ctx, uint32_t domid, int send_fd,

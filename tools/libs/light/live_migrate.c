@@ -163,19 +163,19 @@ static int check_config(struct lm_source *source,
                  "supported yet: use a PVH guest, or xl migrate without "
                  "--postcopy",
                  source->name);
-        return ERROR_FEATURE;
+        return ERROR_NI;
     default:
         xlm_fail(&source->xlm,
                  "%s is a PV guest, whose memory cannot be paged: use a PVH "
                  "guest, or xl migrate without --postcopy",
                  source->name);
-        return ERROR_FEATURE;
+        return ERROR_NI;
     }
     if (config->num_pcidevs || config->num_dtdevs) {
         xlm_fail(&source->xlm,
                  "%s has a passed-through device: detach it first",
                  source->name);
-        return ERROR_FEATURE;
+        return ERROR_NI;
     }
     return 0;
 }
