@@ -1,0 +1,58 @@
+/*
+ * A guest that moves between fake domains and knows what its memory holds.
+ *
+ * Every page holds a pattern made of its pfn and a generation, which each
+ * write raises; the guest remembers the generations.  So it notices, wherever
+ * it runs, a page that was lost, is stale, or is another's.
+ */
+#ifndef FAKE_GUEST_H
+#define FAKE_GUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fake_hypervisor.h"
+
+struct fake_guest;
+
+/* A guest whose memory is in `domain`; every page that is FAKE_RAM there now
+ * gets its first contents. */
+struct fake_guest *fake_guest_new(struct fake_domain *domain, uint64_t nr_pfns,
+                                  unsigned int vcpus);
+/* Stops its vCPUs. */
+void fake_guest_free(struct fake_guest *guest);
+
+/* Start a thread for each vCPU: they touch pages at random, check them and
+ * write to every second one, wherever the guest runs. */
+void fake_guest_start(struct fake_guest *guest, unsigned int seed);
+/* End the threads and wait for them; harmless when not started. */
+void fake_guest_stop(struct fake_guest *guest);
+
+/* Where the guest runs from now on; NULL: it does not run.  When NULL
+ * returns, no vCPU touches memory any more. */
+void fake_guest_move(struct fake_guest *guest, struct fake_domain *domain);
+
+/* One access by the caller in place of a vCPU, where the guest is now. */
+enum fake_access fake_guest_read(struct fake_guest *guest, unsigned int vcpu,
+                                 uint64_t pfn);
+enum fake_access fake_guest_write(struct fake_guest *guest, unsigned int vcpu,
+                                  uint64_t pfn);
+/* Give a page back, for good or until the guest takes one there again. */
+void fake_guest_give_back(struct fake_guest *guest, uint64_t pfn);
+void fake_guest_take_page(struct fake_guest *guest, uint64_t pfn);
+
+/* Pages found wrong so far. */
+unsigned int fake_guest_errors(struct fake_guest *guest);
+/* Accesses made. */
+uint64_t fake_guest_accesses(struct fake_guest *guest);
+/* Compare all of a domain's memory with what the guest knows, resident or
+ * not: 0, or the number of pages that differ or are missing. */
+unsigned int fake_guest_compare(struct fake_guest *guest,
+                                struct fake_domain *domain);
+/* Does this page of the domain hold what the guest knows? */
+bool fake_guest_page_good(struct fake_guest *guest, struct fake_domain *domain,
+                          uint64_t pfn);
+/* Has the guest a page there? */
+bool fake_guest_has(struct fake_guest *guest, uint64_t pfn);
+
+#endif
