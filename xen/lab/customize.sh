@@ -35,6 +35,17 @@ add_kernel() {
         arch/x86/crypto) | tar -x -C "$to/kernel"
     chroot "$root" depmod -a "$version"
     echo "$version" > "$root/boot/version"
+    unpack_kernel "$root/boot/vmlinuz" "$root/boot/vmlinux"
+}
+
+# The ELF image inside a bzImage (see the kernel's x86 boot protocol). As a PVH
+# guest it starts six seconds sooner: unpacking is slow in an emulated dom0.
+unpack_kernel() {
+    setup=$(od -An -t u1 -j $((0x1f1)) -N 1 "$1")
+    start=$(od -An -t u4 -j $((0x248)) -N 4 "$1")
+    length=$(od -An -t u4 -j $((0x24c)) -N 4 "$1")
+    tail -c +$(((setup + 1) * 512 + start + 1)) "$1" |
+        head -c $((length - 4)) | xz -dc > "$2"
 }
 
 add_hypervisor() {
@@ -55,14 +66,14 @@ add_keys() {
         -f /root/.ssh/id_ed25519
     cp "$root/root/.ssh/id_ed25519.pub" "$root/root/.ssh/authorized_keys"
     key=$(cut -d' ' -f1,2 "$root/etc/ssh/ssh_host_ed25519_key.pub")
-    echo "xen-a,10.0.0.1,xen-b,10.0.0.2,localhost $key" \
+    echo "xen-a,a,10.0.0.1,xen-b,b,10.0.0.2,localhost $key" \
         > "$root/etc/ssh/ssh_known_hosts"
 }
 
 add_dom0() {
     tar -c -C "$XEN_LAB_SRC/rootfs" --owner=0 --group=0 . |
         tar -x --no-same-permissions -C "$root"
-    ln -sf /boot/vmlinuz "$root/usr/lib/xen-lab/vmlinuz"
+    ln -s /boot/vmlinuz /boot/vmlinux "$root/usr/lib/xen-lab/"
     ln -sf /bin/busybox "$root/sbin/init"
     mkdir -p "$root/proc" "$root/var/log/xen/console" "$root/var/lib/xenstored"
 }
