@@ -122,7 +122,8 @@ static bool prepare_work(struct workload *work, const struct options *options)
     return work->pages > 0;
 }
 
-static void connect_rings(void)
+/* True if the rings are new ones. */
+static bool connect_rings(void)
 {
     uint64_t store = xen_get_param(HVM_PARAM_STORE_PFN);
     uint64_t console = xen_get_param(HVM_PARAM_CONSOLE_PFN);
@@ -132,22 +133,28 @@ static void connect_rings(void)
             (void *)(uintptr_t)(console * PAGE_SIZE),
             (uint32_t)xen_get_param(HVM_PARAM_CONSOLE_EVTCHN));
     }
-    xenstore_connect((void *)(uintptr_t)(store * PAGE_SIZE),
-                     (uint32_t)xen_get_param(HVM_PARAM_STORE_EVTCHN));
+    return xenstore_connect(
+        (void *)(uintptr_t)(store * PAGE_SIZE),
+        (uint32_t)xen_get_param(HVM_PARAM_STORE_EVTCHN));
 }
 
+/*
+ * A toolstack may call off a suspend without telling: libxl 4.14 does, of PVH
+ * guests.  The hypercall then returns as in a new domain, but the rings are
+ * the old ones.
+ */
 static void suspend(void)
 {
+    bool cancelled;
+
     print("suspending");
-    if (xen_suspend()) {
-        clock_rebase();
-        print("resume cancelled");
-    } else {
+    cancelled = xen_suspend();
+    if (!cancelled) {
         xen_connect();
-        connect_rings();
-        clock_rebase();
-        print("resumed");
+        cancelled = !connect_rings();
     }
+    clock_rebase();
+    print(cancelled ? "resume cancelled" : "resumed");
     workload_restart_pass(&guest.work);
 }
 

@@ -56,15 +56,19 @@ static struct {
     char payload[PAYLOAD_KEPT + 1];
 } store;
 
-void xenstore_connect(struct xenstore_domain_interface *ring, uint32_t port)
+bool xenstore_connect(struct xenstore_domain_interface *ring, uint32_t port)
 {
     store.ring = ring;
     store.port = port;
+    if (ring->req_prod != 0) {
+        return false;
+    }
     store.state = GREETING;
     store.step = 0;
     store.awaiting_reply = false;
     store.watch_fired = false;
     store.received = 0;
+    return true;
 }
 
 static void put(uint32_t *producer, const void *bytes, size_t count)

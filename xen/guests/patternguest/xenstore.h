@@ -6,6 +6,7 @@
 #ifndef XENSTORE_H
 #define XENSTORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct xenstore_domain_interface;
@@ -17,8 +18,11 @@ enum order {
     ORDER_REBOOT
 };
 
-/* Starts over on a ring that holds nothing of ours yet. */
-void xenstore_connect(struct xenstore_domain_interface *ring, uint32_t port);
+/*
+ * Starts over if nothing was sent on this ring yet, as in a new domain, and
+ * returns true.  Otherwise the conversation goes on where it was.
+ */
+bool xenstore_connect(struct xenstore_domain_interface *ring, uint32_t port);
 
 /* An order of the toolstack, once, after it was acknowledged. */
 enum order xenstore_poll(void);
