@@ -44,7 +44,7 @@ enum xlm_platform_state {
 struct xlm_page_in {
     uint64_t pfn;
     const void *contents; /* XLM_PAGE_SIZE octets */
-    int error;            /* out: 0, ENOENT: no longer paged, ENOMEM: retry */
+    int error; /* out: 0, ENOENT: no longer paged, ENOMEM and others: retry */
 };
 
 /* One page to evict, and what became of it. */
@@ -95,7 +95,9 @@ struct xlm_hypervisor_ops {
                       const uint64_t *pfns, uint32_t *types);
     /* Map count pages side by side; errors[i] is 0 or the errno of page i,
      * whose part of the mapping must then not be touched.  NULL with errno:
-     * nothing was mapped.  Thread-safe. */
+     * nothing was mapped.  Waits for a page that is paged out until it is
+     * back, so never call it for one from a thread that pages in.
+     * Thread-safe. */
     void *(*map)(struct xlm_hypervisor *hv, uint32_t domid, bool writable,
                  size_t count, const uint64_t *pfns, int *errors);
     void (*unmap)(struct xlm_hypervisor *hv, void *mapping, size_t count);
@@ -115,11 +117,16 @@ struct xlm_hypervisor_ops {
     /* Give the domain a page at each of these pfns, all or fail: ENOMEM. */
     int (*populate)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                     const uint64_t *pfns);
-    /* Take the pages away again; used for the pager's ring only. */
+    /* Take the pages away again. */
     int (*depopulate)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                       const uint64_t *pfns);
     /* Keep host memory back for the pages that the domain does not hold now,
-     * up to `pages` in all.  ENOMEM: the host does not have them. */
+     * up to `pages` in all, in place of an earlier claim; 0: withdraw it.
+     * Populating and paging in take from a claim and evicting gives back,
+     * until it is used up: then it is gone.  So claim before the first page
+     * is populated, evict before the last is, and withdraw at the end for the
+     * sake of what the guest has freed.  ENOMEM: the host does not have them,
+     * and no claim is left. */
     int (*claim)(struct xlm_hypervisor *hv, uint32_t domid, uint64_t pages);
 
     /* ENOSYS: this hypervisor has no memory paging. */
@@ -127,7 +134,8 @@ struct xlm_hypervisor_ops {
     /* Register as the pager of a paused domain, one at a time per handle.
      * *ring is the page shared with the hypervisor, initialised, to be used
      * with the vm_event ring macros; *event_fd polls readable when the
-     * hypervisor signals.  ENODEV: the domain has no HAP; EXDEV, EBUSY as
+     * hypervisor signals.  The ring's own pfn is populated when it is not and
+     * a hole afterwards.  ENODEV: the domain has no HAP; EXDEV, EBUSY as
      * the hypervisor says.  Both stay valid until pager_disable(). */
     int (*pager_enable)(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
                         int *event_fd);
@@ -139,8 +147,9 @@ struct xlm_hypervisor_ops {
      * Thread-safe. */
     int (*pager_notify)(struct xlm_hypervisor *hv);
 
-    /* Evict a batch of populated pages; the fate of each page is in its
-     * error.  -1: the batch failed as a whole, errors are not set. */
+    /* Evict a batch of populated pages, of any size; the fate of each page
+     * is in its error.  -1: the batch failed as a whole, errors are not set;
+     * ENODEV: the pager is not enabled. */
     int (*evict)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                  struct xlm_eviction *pages);
     /* Bring in a batch of paged pages, as evict(). */

@@ -3,7 +3,8 @@
  *
  * hypervisor_xen.c         the handle, domains and their platform state
  * hypervisor_xen_memory.c  page types, mappings, log-dirty, populating
- * hypervisor_xen_pager.c   memory paging
+ * hypervisor_xen_pager.c   being the pager of a domain
+ * hypervisor_xen_paging.c  evicting and paging in
  * hypervisor_xen_compat.c  what differs between Xen's versions
  *
  * Hypercalls that libxenctrl wraps without harm go through it.  Those that
@@ -24,12 +25,14 @@
 _Static_assert(sizeof(xen_pfn_t) == sizeof(uint64_t), "pfns are 64 bits");
 
 /*
- * Pages in one multicall.  Larger ones gain nothing more and hold the CPU for
- * longer; contents are kept to what stays in the cache between the copy into
- * the buffer and the hypervisor's out of it.
+ * Pages in one multicall.  Larger ones gain nothing more, and this many
+ * contents stay in the cache between the copy into the buffer and the
+ * hypervisor's out of it.
  */
-#define XEN_EVICT_CHUNK 512
-#define XEN_PAGE_IN_CHUNK 128
+#define XEN_PAGING_CHUNK 128
+
+/* Evicting takes two ops a page, and settling a page a third of its own. */
+#define XEN_EVICT_OPS (2 * XEN_PAGING_CHUNK + 1)
 
 /* A list of pfns that the hypervisor can read, and write where it does. */
 struct xen_pfn_buffer {
@@ -116,12 +119,24 @@ void xen_pager_init(struct xen_pager *pager);
  * with a page paged out, a pager that went away is better than none. */
 void xen_pager_dispose(struct xen_hypervisor *xen);
 
+/* ENODEV: this handle is not the pager of that domain. */
+int xen_pager_check(struct xen_hypervisor *xen, uint32_t domid);
+
 int xen_paging_supported(struct xlm_hypervisor *hv);
 int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
                      int *event_fd);
 int xen_pager_disable(struct xlm_hypervisor *hv, uint32_t domid);
 int xen_pager_accept(struct xlm_hypervisor *hv);
 int xen_pager_notify(struct xlm_hypervisor *hv);
+
+/* ---- hypervisor_xen_paging.c ---- */
+
+/* Buffers for `ops` ops; may be disposed of when it failed as well. */
+int xen_batch_init(struct xen_hypervisor *xen, struct xen_paging_batch *batch,
+                   size_t ops, bool contents);
+void xen_batch_dispose(struct xen_hypervisor *xen,
+                       struct xen_paging_batch *batch);
+
 int xen_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
               struct xlm_eviction *pages);
 int xen_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,

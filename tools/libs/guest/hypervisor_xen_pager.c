@@ -1,5 +1,5 @@
 /*
- * The real hypervisor: memory paging.
+ * The real hypervisor: becoming and ceasing to be the pager of a domain.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,181 +12,6 @@
 
 /* Where the stock toolstack puts the ring of a domain that has none yet. */
 #define XEN_DEFAULT_RING_PFN 0xfeff8
-
-/* ---- batches ---- */
-
-static void batch_dispose(struct xen_hypervisor *xen,
-                          struct xen_paging_batch *batch)
-{
-    if (batch->entries) {
-        xencall_free_buffer(xen->call, batch->entries);
-    }
-    if (batch->ops) {
-        xencall_free_buffer(xen->call, batch->ops);
-    }
-    if (batch->contents) {
-        xencall_free_buffer(xen->call, batch->contents);
-    }
-    *batch = (struct xen_paging_batch){0};
-}
-
-static int batch_init(struct xen_hypervisor *xen,
-                      struct xen_paging_batch *batch, size_t ops,
-                      bool contents)
-{
-    batch->entries =
-        xencall_alloc_buffer(xen->call, ops * sizeof(*batch->entries));
-    batch->ops = xencall_alloc_buffer(xen->call, ops * sizeof(*batch->ops));
-    if (contents) {
-        batch->contents = xencall_alloc_buffer(xen->call, ops * XLM_PAGE_SIZE);
-    }
-    if (!batch->entries || !batch->ops || (contents && !batch->contents)) {
-        return xen_failed(xen, "allocating buffers for %zu paging ops", ops);
-    }
-    return 0;
-}
-
-static void batch_set(struct xen_paging_batch *batch, size_t index,
-                      uint8_t what, uint32_t domid, uint64_t pfn)
-{
-    xen_mem_paging_op_t *op = &batch->ops[index];
-
-    *op = (xen_mem_paging_op_t){.op = what, .domain = domid, .gfn = pfn};
-    if (batch->contents) {
-        set_xen_guest_handle_raw(op->buffer,
-                                 batch->contents + index * XLM_PAGE_SIZE);
-    }
-    batch->entries[index] = (multicall_entry_t){
-        .op = __HYPERVISOR_memory_op,
-        .args = {XENMEM_paging_op, (uintptr_t)op},
-    };
-}
-
-static int batch_run(struct xen_hypervisor *xen,
-                     struct xen_paging_batch *batch, size_t ops)
-{
-    return xencall2(xen->call, __HYPERVISOR_multicall,
-                    (uintptr_t)batch->entries, ops) < 0
-               ? -1
-               : 0;
-}
-
-/* What became of one op: 0 or an errno. */
-static int batch_error(const struct xen_paging_batch *batch, size_t index)
-{
-    return -(int)(long)batch->entries[index].result;
-}
-
-/* Are there buffers, and is it this domain that the pager is for? */
-static int check_enabled(struct xen_hypervisor *xen, uint32_t domid)
-{
-    if (!xen->pager.registered || xen->pager.domid != domid) {
-        errno = ENODEV;
-        return -1;
-    }
-    return 0;
-}
-
-/* ---- evicting and paging in ---- */
-
-static int evict_chunk(struct xen_hypervisor *xen, uint32_t domid,
-                       size_t count, struct xlm_eviction *pages)
-{
-    struct xen_paging_batch *batch = &xen->pager.evict;
-    size_t i;
-
-    for (i = 0; i < count; i++) {
-        batch_set(batch, 2 * i, XENMEM_paging_op_nominate, domid,
-                  pages[i].pfn);
-        batch_set(batch, 2 * i + 1, XENMEM_paging_op_evict, domid,
-                  pages[i].pfn);
-    }
-    if (batch_run(xen, batch, 2 * count)) {
-        return -1;
-    }
-    for (i = 0; i < count; i++) {
-        pages[i].error = batch_error(batch, 2 * i);
-        if (!pages[i].error) {
-            pages[i].error = batch_error(batch, 2 * i + 1);
-        }
-    }
-    return 0;
-}
-
-int xen_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
-              struct xlm_eviction *pages)
-{
-    struct xen_hypervisor *xen = xen_of(hv);
-    size_t done, chunk;
-
-    if (check_enabled(xen, domid)) {
-        return -1;
-    }
-    for (done = 0; done < count; done += chunk) {
-        chunk =
-            count - done < XEN_EVICT_CHUNK ? count - done : XEN_EVICT_CHUNK;
-        if (evict_chunk(xen, domid, chunk, pages + done)) {
-            break;
-        }
-    }
-    if (done == 0 && count) {
-        return xen_failed(xen, "evicting %zu pages of domain %u", count,
-                          domid);
-    }
-    /* Some were evicted: then the rest are pages that failed. */
-    for (; done < count; done++) {
-        pages[done].error = errno;
-    }
-    return 0;
-}
-
-static int page_in_chunk(struct xen_hypervisor *xen, uint32_t domid,
-                         size_t count, struct xlm_page_in *pages)
-{
-    struct xen_paging_batch *batch = &xen->pager.page_in;
-    size_t i;
-
-    for (i = 0; i < count; i++) {
-        batch_set(batch, i, XENMEM_paging_op_prep, domid, pages[i].pfn);
-        memcpy(batch->contents + i * XLM_PAGE_SIZE, pages[i].contents,
-               XLM_PAGE_SIZE);
-    }
-    if (batch_run(xen, batch, count)) {
-        return -1;
-    }
-    for (i = 0; i < count; i++) {
-        pages[i].error = batch_error(batch, i);
-    }
-    return 0;
-}
-
-int xen_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
-                struct xlm_page_in *pages)
-{
-    struct xen_hypervisor *xen = xen_of(hv);
-    size_t done, chunk;
-
-    if (check_enabled(xen, domid)) {
-        return -1;
-    }
-    for (done = 0; done < count; done += chunk) {
-        chunk = count - done < XEN_PAGE_IN_CHUNK ? count - done
-                                                 : XEN_PAGE_IN_CHUNK;
-        if (page_in_chunk(xen, domid, chunk, pages + done)) {
-            break;
-        }
-    }
-    if (done == 0 && count) {
-        return xen_failed(xen, "paging in %zu pages of domain %u", count,
-                          domid);
-    }
-    for (; done < count; done++) {
-        pages[done].error = errno;
-    }
-    return 0;
-}
-
-/* ---- the pager ---- */
 
 int xen_paging_supported(struct xlm_hypervisor *hv)
 {
@@ -210,6 +35,15 @@ int xen_paging_supported(struct xlm_hypervisor *hv)
     return -1;
 }
 
+int xen_pager_check(struct xen_hypervisor *xen, uint32_t domid)
+{
+    if (!xen->pager.registered || xen->pager.domid != domid) {
+        errno = ENODEV;
+        return -1;
+    }
+    return 0;
+}
+
 void xen_pager_init(struct xen_pager *pager)
 {
     *pager = (struct xen_pager){.port = -1};
@@ -228,8 +62,8 @@ void xen_pager_dispose(struct xen_hypervisor *xen)
     if (pager->ring) {
         xenforeignmemory_unmap(xen->memory, pager->ring, 1);
     }
-    batch_dispose(xen, &pager->evict);
-    batch_dispose(xen, &pager->page_in);
+    xen_batch_dispose(xen, &pager->evict);
+    xen_batch_dispose(xen, &pager->page_in);
     xen_pager_init(pager);
 }
 
@@ -333,8 +167,8 @@ int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
         return -1;
     }
     pager->domid = domid;
-    if (batch_init(xen, &pager->evict, 2 * XEN_EVICT_CHUNK, false) ||
-        batch_init(xen, &pager->page_in, XEN_PAGE_IN_CHUNK, true) ||
+    if (xen_batch_init(xen, &pager->evict, XEN_EVICT_OPS, false) ||
+        xen_batch_init(xen, &pager->page_in, XEN_PAGING_CHUNK, true) ||
         register_pager(xen, domid)) {
         saved_errno = errno;
         if (pager->registered) {
@@ -353,7 +187,7 @@ int xen_pager_disable(struct xlm_hypervisor *hv, uint32_t domid)
 {
     struct xen_hypervisor *xen = xen_of(hv);
 
-    if (check_enabled(xen, domid)) {
+    if (xen_pager_check(xen, domid)) {
         return 0;
     }
     if (xc_mem_paging_disable(xen->xc, domid) && errno != ESRCH) {

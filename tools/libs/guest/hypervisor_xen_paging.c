@@ -1,0 +1,254 @@
+/*
+ * The real hypervisor: evicting pages and paging them in.
+ *
+ * A paging op is about one page, and most of what it costs is the way into
+ * the hypervisor and back: multicalls take many of them there at once.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "hypervisor_xen.h"
+
+#include <xen/hvm/dm_op.h>
+
+/* How often, and how long apart, to try to settle a page between states. */
+#define SETTLE_TRIES 20
+#define SETTLE_PAUSE_NS 100000
+
+/* ---- batches ---- */
+
+void xen_batch_dispose(struct xen_hypervisor *xen,
+                       struct xen_paging_batch *batch)
+{
+    if (batch->entries) {
+        xencall_free_buffer(xen->call, batch->entries);
+    }
+    if (batch->ops) {
+        xencall_free_buffer(xen->call, batch->ops);
+    }
+    if (batch->contents) {
+        xencall_free_buffer(xen->call, batch->contents);
+    }
+    *batch = (struct xen_paging_batch){0};
+}
+
+int xen_batch_init(struct xen_hypervisor *xen, struct xen_paging_batch *batch,
+                   size_t ops, bool contents)
+{
+    batch->entries =
+        xencall_alloc_buffer(xen->call, ops * sizeof(*batch->entries));
+    batch->ops = xencall_alloc_buffer(xen->call, ops * sizeof(*batch->ops));
+    if (contents) {
+        batch->contents = xencall_alloc_buffer(xen->call, ops * XLM_PAGE_SIZE);
+    }
+    if (!batch->entries || !batch->ops || (contents && !batch->contents)) {
+        return xen_failed(xen, "allocating buffers for %zu paging ops", ops);
+    }
+    return 0;
+}
+
+static void batch_set(struct xen_paging_batch *batch, size_t index,
+                      uint8_t what, uint32_t domid, uint64_t pfn)
+{
+    xen_mem_paging_op_t *op = &batch->ops[index];
+
+    *op = (xen_mem_paging_op_t){.op = what, .domain = domid, .gfn = pfn};
+    if (batch->contents) {
+        set_xen_guest_handle_raw(op->buffer,
+                                 batch->contents + index * XLM_PAGE_SIZE);
+    }
+    batch->entries[index] = (multicall_entry_t){
+        .op = __HYPERVISOR_memory_op,
+        .args = {XENMEM_paging_op, (uintptr_t)op},
+    };
+}
+
+static int batch_run(struct xen_hypervisor *xen,
+                     struct xen_paging_batch *batch, size_t ops)
+{
+    return xencall2(xen->call, __HYPERVISOR_multicall,
+                    (uintptr_t)batch->entries, ops) < 0
+               ? -1
+               : 0;
+}
+
+/* What became of one op: 0 or an errno. */
+static int batch_error(const struct xen_paging_batch *batch, size_t index)
+{
+    return -(int)(long)batch->entries[index].result;
+}
+
+/* ---- evicting and paging in ---- */
+
+/* One op by itself: 0 or an errno. */
+static int single_op(struct xen_hypervisor *xen, uint8_t what, uint32_t domid,
+                     uint64_t pfn)
+{
+    struct xen_paging_batch *batch = &xen->pager.evict;
+
+    batch_set(batch, XEN_EVICT_OPS - 1, what, domid, pfn);
+    return xencall2(xen->call, __HYPERVISOR_memory_op, XENMEM_paging_op,
+                    (uintptr_t)&batch->ops[XEN_EVICT_OPS - 1]) < 0
+               ? errno
+               : 0;
+}
+
+/* What the hypervisor reads of one device model op. */
+struct device_model_call {
+    struct xen_dm_op op;
+    xen_dm_op_buf_t buffer;
+};
+
+/*
+ * Start to page in a page that was nominated, as a guest's access would: the
+ * one way to that state from outside is to change the type of the page, which
+ * is refused (EAGAIN) after the paging in has begun.  Puts a request in the
+ * ring that pauses nobody.
+ */
+static void request_page(struct xen_hypervisor *xen, uint32_t domid,
+                         uint64_t pfn)
+{
+    struct device_model_call *call =
+        xencall_alloc_buffer(xen->call, sizeof(*call));
+
+    if (!call) {
+        return;
+    }
+    *call = (struct device_model_call){
+        .op = {.op = XEN_DMOP_set_mem_type,
+               .u.set_mem_type = {.nr = 1,
+                                  .mem_type = HVMMEM_ram_rw,
+                                  .first_pfn = pfn}},
+        .buffer = {.size = sizeof(call->op)},
+    };
+    set_xen_guest_handle_raw(call->buffer.h, &call->op);
+    xencall3(xen->call, __HYPERVISOR_dm_op, domid, 1,
+             (uintptr_t)&call->buffer);
+    xencall_free_buffer(xen->call, call);
+}
+
+/*
+ * A page was nominated but not evicted, as somebody mapped it in between.  It
+ * must not stay that way: the next access would go to the pager, or kill the
+ * guest once there is none.  Returns what the page's error is to be.
+ */
+static int settle(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
+{
+    const struct timespec pause = {.tv_nsec = SETTLE_PAUSE_NS};
+    unsigned int i;
+
+    for (i = 0; i < SETTLE_TRIES; i++) {
+        if (single_op(xen, XENMEM_paging_op_evict, domid, pfn) == 0) {
+            return 0;
+        }
+        /* Without contents: the page keeps the frame that it still has. */
+        request_page(xen, domid, pfn);
+        if (single_op(xen, XENMEM_paging_op_prep, domid, pfn) == 0) {
+            return EBUSY;
+        }
+        /* The ring was full, perhaps. */
+        nanosleep(&pause, NULL);
+    }
+    errno = EBUSY;
+    xen_failed(xen, "page %#llx of domain %u is neither in nor out",
+               (unsigned long long)pfn, domid);
+    return EBUSY;
+}
+
+static int evict_chunk(struct xen_hypervisor *xen, uint32_t domid,
+                       size_t count, struct xlm_eviction *pages)
+{
+    struct xen_paging_batch *batch = &xen->pager.evict;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        batch_set(batch, 2 * i, XENMEM_paging_op_nominate, domid,
+                  pages[i].pfn);
+        batch_set(batch, 2 * i + 1, XENMEM_paging_op_evict, domid,
+                  pages[i].pfn);
+    }
+    if (batch_run(xen, batch, 2 * count)) {
+        return -1;
+    }
+    for (i = 0; i < count; i++) {
+        pages[i].error = batch_error(batch, 2 * i);
+        if (!pages[i].error && batch_error(batch, 2 * i + 1)) {
+            pages[i].error = settle(xen, domid, pages[i].pfn);
+        }
+    }
+    return 0;
+}
+
+int xen_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+              struct xlm_eviction *pages)
+{
+    struct xen_hypervisor *xen = xen_of(hv);
+    size_t done, chunk;
+
+    if (xen_pager_check(xen, domid)) {
+        return -1;
+    }
+    for (done = 0; done < count; done += chunk) {
+        chunk =
+            count - done < XEN_PAGING_CHUNK ? count - done : XEN_PAGING_CHUNK;
+        if (evict_chunk(xen, domid, chunk, pages + done)) {
+            break;
+        }
+    }
+    if (done == 0 && count) {
+        return xen_failed(xen, "evicting %zu pages of domain %u", count,
+                          domid);
+    }
+    /* Some were evicted: then the rest are pages that failed. */
+    for (; done < count; done++) {
+        pages[done].error = errno;
+    }
+    return 0;
+}
+
+static int page_in_chunk(struct xen_hypervisor *xen, uint32_t domid,
+                         size_t count, struct xlm_page_in *pages)
+{
+    struct xen_paging_batch *batch = &xen->pager.page_in;
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        batch_set(batch, i, XENMEM_paging_op_prep, domid, pages[i].pfn);
+        memcpy(batch->contents + i * XLM_PAGE_SIZE, pages[i].contents,
+               XLM_PAGE_SIZE);
+    }
+    if (batch_run(xen, batch, count)) {
+        return -1;
+    }
+    for (i = 0; i < count; i++) {
+        pages[i].error = batch_error(batch, i);
+    }
+    return 0;
+}
+
+int xen_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                struct xlm_page_in *pages)
+{
+    struct xen_hypervisor *xen = xen_of(hv);
+    size_t done, chunk;
+
+    if (xen_pager_check(xen, domid)) {
+        return -1;
+    }
+    for (done = 0; done < count; done += chunk) {
+        chunk =
+            count - done < XEN_PAGING_CHUNK ? count - done : XEN_PAGING_CHUNK;
+        if (page_in_chunk(xen, domid, chunk, pages + done)) {
+            break;
+        }
+    }
+    if (done == 0 && count) {
+        return xen_failed(xen, "paging in %zu pages of domain %u", count,
+                          domid);
+    }
+    for (; done < count; done++) {
+        pages[done].error = errno;
+    }
+    return 0;
+}
