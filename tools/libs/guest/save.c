@@ -28,11 +28,11 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <string.h>
-#include <time.h>
 
 #include <xen/xen.h>
 #include <xen/sched.h>
 
+#include "clock.h"
 #include "platform.h"
 
 void xlm_save_params_init(struct xlm_save_params *params)
@@ -46,14 +46,6 @@ void xlm_save_params_init(struct xlm_save_params *params)
         .window_after = 24,
         .background_share = 8,
     };
-}
-
-uint64_t xlm_now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
 }
 
 void xlm_save_progress(struct xlm_saver *saver, enum xlm_phase phase)

@@ -42,8 +42,6 @@ static inline bool xlm_two_way(const struct xlm_saver *saver)
 void xlm_save_progress(struct xlm_saver *saver, enum xlm_phase phase);
 /* ECANCELED when the caller asked to give up. */
 int xlm_save_check_abort(struct xlm_saver *saver);
-/* Microseconds of the clock that the stats use. */
-uint64_t xlm_now_us(void);
 
 /* save_pages.c */
 

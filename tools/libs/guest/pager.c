@@ -1,0 +1,542 @@
+/*
+ * The pager of a domain that is being received.
+ */
+#include "pager.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "latency.h"
+#include "paging_ring.h"
+#include "record.h"
+
+/* How long to let the host find memory before asking it again. */
+#define NO_MEMORY_PAUSE_MS 10
+
+/* A vCPU that waits for a page. */
+struct waiter {
+    vm_event_request_t request;
+    uint64_t since_us;
+};
+
+struct xlm_pager {
+    struct xlm_context *ctx;
+    struct xlm_channel *channel;
+    uint32_t domid;
+    int event_fd; /* the hypervisor signals */
+    int stop_fd;  /* the ring thread shall end */
+    pthread_t ring_thread;
+    bool ring_thread_runs;
+    pthread_t request_thread;
+    bool request_thread_runs;
+
+    /* All below is under the lock. */
+    pthread_mutex_t lock;
+    pthread_cond_t wake; /* of the request thread */
+    vm_event_back_ring_t ring;
+    struct xlm_pfn_set outstanding;
+    struct xlm_pfn_set requested; /* asked for, or about to be */
+    struct xlm_pfn_set unsent;    /* requested, and not yet written */
+    struct waiter *waiters;       /* one a vCPU at the most */
+    size_t nr_waiters;
+    size_t max_waiters;
+    bool stopping;
+    struct xlm_latency latency;
+    uint64_t pages_requested;
+    uint64_t pages_pushed;
+    uint64_t pages_dropped;
+};
+
+/* ---- the ring; callers hold the lock ---- */
+
+static void answer(struct xlm_pager *pager, const vm_event_request_t *request)
+{
+    vm_event_response_t response;
+
+    memset(&response, 0, sizeof(response));
+    response.version = VM_EVENT_INTERFACE_VERSION;
+    response.vcpu_id = request->vcpu_id;
+    response.flags = request->flags & VM_EVENT_FLAG_VCPU_PAUSED;
+    response.reason = request->reason;
+    response.u.mem_paging = request->u.mem_paging;
+    xlm_paging_ring_put(&pager->ring, &response);
+}
+
+static void notify(struct xlm_pager *pager)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+
+    if (hv->ops->pager_notify(hv)) {
+        xtl_log(pager->ctx->logger, XTL_ERROR, errno, "xlm",
+                "cannot signal the hypervisor");
+    }
+}
+
+/* The page is there, or nobody wants it: answer all who waited for it. */
+static bool answer_waiters(struct xlm_pager *pager, uint64_t pfn)
+{
+    size_t kept = 0;
+    bool answered = false;
+
+    for (size_t i = 0; i < pager->nr_waiters; i++) {
+        struct waiter *waiter = &pager->waiters[i];
+
+        if (waiter->request.u.mem_paging.gfn == pfn) {
+            answer(pager, &waiter->request);
+            xlm_latency_add(&pager->latency, xlm_now_us() - waiter->since_us);
+            answered = true;
+        } else {
+            pager->waiters[kept++] = *waiter;
+        }
+    }
+    pager->nr_waiters = kept;
+    return answered;
+}
+
+/* A page is outstanding no more; true when there is somebody to notify. */
+static bool settle(struct xlm_pager *pager, uint64_t pfn)
+{
+    xlm_pfn_set_remove(&pager->outstanding, pfn);
+    xlm_pfn_set_remove(&pager->requested, pfn);
+    xlm_pfn_set_remove(&pager->unsent, pfn);
+    return answer_waiters(pager, pfn);
+}
+
+static void ask_for(struct xlm_pager *pager, uint64_t pfn)
+{
+    if (xlm_pfn_set_add(&pager->requested, pfn)) {
+        xlm_pfn_set_add(&pager->unsent, pfn);
+        pthread_cond_signal(&pager->wake);
+    }
+}
+
+static void take_request(struct xlm_pager *pager,
+                         const vm_event_request_t *request)
+{
+    uint64_t pfn = request->u.mem_paging.gfn;
+    bool vcpu_waits = request->flags & VM_EVENT_FLAG_VCPU_PAUSED;
+
+    if (request->u.mem_paging.flags & MEM_PAGING_DROP_PAGE) {
+        if (xlm_pfn_set_contains(&pager->outstanding, pfn)) {
+            pager->pages_dropped++;
+            (void)settle(pager, pfn);
+        }
+    } else if (xlm_pfn_set_contains(&pager->outstanding, pfn)) {
+        ask_for(pager, pfn);
+        if (vcpu_waits && pager->nr_waiters < pager->max_waiters) {
+            pager->waiters[pager->nr_waiters++] =
+                (struct waiter){*request, xlm_now_us()};
+            return;
+        }
+    }
+    /* Every request holds a slot of the ring until it is answered, also those
+     * that nobody waits on: who maps a page from outside tries again. */
+    answer(pager, request);
+}
+
+static void drain_ring(struct xlm_pager *pager)
+{
+    vm_event_request_t request;
+    bool any = false;
+
+    pthread_mutex_lock(&pager->lock);
+    while (xlm_paging_ring_get(&pager->ring, &request)) {
+        take_request(pager, &request);
+        any = true;
+    }
+    pthread_mutex_unlock(&pager->lock);
+    if (any) {
+        notify(pager);
+    }
+}
+
+static void *run_ring(void *data)
+{
+    struct xlm_pager *pager = data;
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    struct pollfd fds[] = {
+        {.fd = pager->event_fd, .events = POLLIN},
+        {.fd = pager->stop_fd, .events = POLLIN},
+    };
+
+    while (!fds[1].revents) {
+        if (poll(fds, 2, -1) < 0) {
+            continue; /* EINTR */
+        }
+        if (fds[0].revents && hv->ops->pager_accept(hv)) {
+            xtl_log(pager->ctx->logger, XTL_ERROR, errno, "xlm",
+                    "cannot take the hypervisor's signal");
+        }
+        drain_ring(pager);
+    }
+    return NULL;
+}
+
+/* ---- requests to the source ---- */
+
+static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&pager->lock);
+    while (!pager->stopping && !pager->unsent.count) {
+        pthread_cond_wait(&pager->wake, &pager->lock);
+    }
+    while (!pager->stopping && count < max && pager->unsent.count) {
+        pfns[count] = xlm_pfn_set_next(&pager->unsent, 0);
+        xlm_pfn_set_remove(&pager->unsent, pfns[count++]);
+    }
+    pthread_mutex_unlock(&pager->lock);
+    return count;
+}
+
+static void *run_requests(void *data)
+{
+    struct xlm_pager *pager = data;
+    uint64_t pfns[64];
+    size_t count;
+
+    while ((count = take_unsent(pager, pfns, 64))) {
+        if (xlm_write_pfns(pager->ctx, pager->channel, XLM_REC_POSTCOPY_FAULT,
+                           pfns, count)) {
+            break; /* the stream's reader finds the connection dead as well */
+        }
+    }
+    return NULL;
+}
+
+int xlm_pager_start_requests(struct xlm_pager *pager)
+{
+    int rc = pthread_create(&pager->request_thread, NULL, run_requests, pager);
+
+    if (rc) {
+        errno = rc;
+        return xlm_fail(pager->ctx, "cannot start a thread: %s", strerror(rc));
+    }
+    pager->request_thread_runs = true;
+    return 0;
+}
+
+/* ---- open and close ---- */
+
+static int make_room(struct xlm_pager *pager, uint64_t limit)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    struct xlm_domain_info info;
+
+    if (hv->ops->domain_info(hv, pager->domid, &info)) {
+        return -1;
+    }
+    pager->max_waiters = info.max_vcpu_id + 1;
+    pager->waiters = calloc(pager->max_waiters, sizeof(*pager->waiters));
+    pager->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (!pager->waiters || pager->stop_fd < 0 ||
+        xlm_pfn_set_reserve(&pager->outstanding, limit) ||
+        xlm_pfn_set_reserve(&pager->requested, limit) ||
+        xlm_pfn_set_reserve(&pager->unsent, limit)) {
+        return -1;
+    }
+    return 0;
+}
+
+static int enable(struct xlm_pager *pager)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    void *page;
+
+    if (hv->ops->pager_enable(hv, pager->domid, &page, &pager->event_fd)) {
+        return -1;
+    }
+    xlm_paging_ring_attach(&pager->ring, page);
+    errno = pthread_create(&pager->ring_thread, NULL, run_ring, pager);
+    if (errno) {
+        (void)hv->ops->pager_disable(hv, pager->domid);
+        return -1;
+    }
+    pager->ring_thread_runs = true;
+    return 0;
+}
+
+static const char *why_not(int error)
+{
+    switch (error) {
+    case ENODEV:
+        return "the guest has no hardware assisted paging (hap=0 in its "
+               "configuration?)";
+    case ENOSYS:
+    case EOPNOTSUPP:
+        return "this host's hypervisor is built without memory paging "
+               "(CONFIG_MEM_PAGING)";
+    case EXDEV:
+        return "the guest uses populate-on-demand or passed-through devices";
+    case ENOMEM:
+        return "this host has not enough memory";
+    default:
+        return strerror(error);
+    }
+}
+
+struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
+                                 struct xlm_channel *channel, uint32_t domid,
+                                 uint64_t limit)
+{
+    struct xlm_pager *pager = calloc(1, sizeof(*pager));
+
+    if (!pager) {
+        xlm_fail(ctx, "no memory for the pager");
+        return NULL;
+    }
+    pager->ctx = ctx;
+    pager->channel = channel;
+    pager->domid = domid;
+    pager->stop_fd = -1;
+    pthread_mutex_init(&pager->lock, NULL);
+    pthread_cond_init(&pager->wake, NULL);
+    if (make_room(pager, limit) || enable(pager)) {
+        int error = errno;
+
+        xlm_fail(ctx, "cannot page domain %" PRIu32 ": %s", domid,
+                 why_not(error));
+        xlm_pager_close(pager);
+        errno = error;
+        return NULL;
+    }
+    return pager;
+}
+
+static void stop_threads(struct xlm_pager *pager)
+{
+    pthread_mutex_lock(&pager->lock);
+    pager->stopping = true;
+    pthread_cond_signal(&pager->wake);
+    pthread_mutex_unlock(&pager->lock);
+    if (pager->request_thread_runs) {
+        pthread_join(pager->request_thread, NULL);
+    }
+    if (pager->ring_thread_runs) {
+        eventfd_write(pager->stop_fd, 1);
+        pthread_join(pager->ring_thread, NULL);
+    }
+}
+
+void xlm_pager_close(struct xlm_pager *pager)
+{
+    struct xlm_hypervisor *hv;
+
+    if (!pager) {
+        return;
+    }
+    hv = pager->ctx->hypervisor;
+    stop_threads(pager);
+    if (pager->outstanding.count) {
+        xtl_log(pager->ctx->logger, XTL_WARN, -1, "xlm",
+                "domain %" PRIu32 " lacks %" PRIu64 " pages and has lost its "
+                "pager",
+                pager->domid, pager->outstanding.count);
+    } else if (pager->ring_thread_runs &&
+               hv->ops->pager_disable(hv, pager->domid)) {
+        xtl_log(pager->ctx->logger, XTL_WARN, errno, "xlm",
+                "cannot stop paging domain %" PRIu32, pager->domid);
+    }
+    if (pager->stop_fd >= 0) {
+        close(pager->stop_fd);
+    }
+    xlm_pfn_set_dispose(&pager->outstanding);
+    xlm_pfn_set_dispose(&pager->requested);
+    xlm_pfn_set_dispose(&pager->unsent);
+    pthread_mutex_destroy(&pager->lock);
+    pthread_cond_destroy(&pager->wake);
+    free(pager->waiters);
+    free(pager);
+}
+
+/* ---- pages out and in ---- */
+
+int xlm_pager_evict(struct xlm_pager *pager, size_t count,
+                    const uint64_t *pfns, struct xlm_pfn_set *refused)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    struct xlm_eviction pages[XLM_BATCH_PAGES];
+
+    /* Outstanding first: a request must find its page expected. */
+    pthread_mutex_lock(&pager->lock);
+    for (size_t i = 0; i < count; i++) {
+        pages[i] = (struct xlm_eviction){.pfn = pfns[i]};
+        xlm_pfn_set_add(&pager->outstanding, pfns[i]);
+    }
+    pthread_mutex_unlock(&pager->lock);
+    if (hv->ops->evict(hv, pager->domid, count, pages)) {
+        return xlm_fail(pager->ctx,
+                        "cannot evict pages of domain %" PRIu32 ": %s",
+                        pager->domid, strerror(errno));
+    }
+    pthread_mutex_lock(&pager->lock);
+    for (size_t i = 0; i < count; i++) {
+        if (pages[i].error) {
+            xlm_pfn_set_add(refused, pages[i].pfn);
+            (void)settle(pager, pages[i].pfn);
+        }
+    }
+    pthread_mutex_unlock(&pager->lock);
+    return 0;
+}
+
+bool xlm_pager_is_outstanding(struct xlm_pager *pager, uint64_t pfn)
+{
+    bool is;
+
+    pthread_mutex_lock(&pager->lock);
+    is = xlm_pfn_set_contains(&pager->outstanding, pfn);
+    pthread_mutex_unlock(&pager->lock);
+    return is;
+}
+
+uint64_t xlm_pager_outstanding(struct xlm_pager *pager)
+{
+    uint64_t count;
+
+    pthread_mutex_lock(&pager->lock);
+    count = pager->outstanding.count;
+    pthread_mutex_unlock(&pager->lock);
+    return count;
+}
+
+static int page_in_failed(struct xlm_pager *pager,
+                          const struct xlm_page_in *page)
+{
+    errno = page->error;
+    return xlm_fail(pager->ctx,
+                    "cannot bring in page %#" PRIx64 " of domain %" PRIu32
+                    ": %s",
+                    page->pfn, pager->domid, strerror(errno));
+}
+
+/*
+ * Account for a batch that was tried; what is left for want of memory moves
+ * to its front.  0: *left pages remain; -1: a page failed for good.
+ */
+static int settle_batch(struct xlm_pager *pager, size_t count,
+                        struct xlm_page_in *pages, size_t *left)
+{
+    bool answered = false;
+    int rc = 0;
+
+    *left = 0;
+    pthread_mutex_lock(&pager->lock);
+    for (size_t i = 0; i < count; i++) {
+        bool asked = xlm_pfn_set_contains(&pager->requested, pages[i].pfn);
+
+        if (pages[i].error == ENOMEM) {
+            pages[(*left)++] = pages[i];
+            continue;
+        }
+        if (pages[i].error && pages[i].error != ENOENT) {
+            rc = page_in_failed(pager, &pages[i]);
+            continue;
+        }
+        if (pages[i].error) {
+            pager->pages_dropped++;
+        } else if (asked) {
+            pager->pages_requested++;
+        } else {
+            pager->pages_pushed++;
+        }
+        answered |= settle(pager, pages[i].pfn);
+    }
+    pthread_mutex_unlock(&pager->lock);
+    if (answered) {
+        notify(pager);
+    }
+    return rc;
+}
+
+/* Drop from a batch what is not outstanding: a lying or repeating peer, or a
+ * page that the guest has dropped meanwhile. */
+static size_t only_outstanding(struct xlm_pager *pager, size_t count,
+                               struct xlm_page_in *pages)
+{
+    size_t kept = 0;
+
+    pthread_mutex_lock(&pager->lock);
+    for (size_t i = 0; i < count; i++) {
+        if (xlm_pfn_set_contains(&pager->outstanding, pages[i].pfn)) {
+            pages[kept++] = pages[i];
+        }
+    }
+    pthread_mutex_unlock(&pager->lock);
+    return kept;
+}
+
+int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
+                       struct xlm_page_in *pages)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+
+    count = only_outstanding(pager, count, pages);
+    while (count) {
+        size_t left;
+
+        if (hv->ops->page_in(hv, pager->domid, count, pages)) {
+            return xlm_fail(pager->ctx,
+                            "cannot bring in pages of domain "
+                            "%" PRIu32 ": %s",
+                            pager->domid, strerror(errno));
+        }
+        if (settle_batch(pager, count, pages, &left)) {
+            return -1;
+        }
+        if (left == count) {
+            /* Not one found memory. */
+            poll(NULL, 0, NO_MEMORY_PAUSE_MS);
+        }
+        count = left;
+    }
+    return 0;
+}
+
+int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    bool answered;
+
+    if (!xlm_pager_is_outstanding(pager, pfn)) {
+        return 0;
+    }
+    if (hv->ops->depopulate(hv, pager->domid, 1, &pfn)) {
+        return xlm_fail(pager->ctx,
+                        "cannot remove page %#" PRIx64 " of domain %" PRIu32
+                        ": %s",
+                        pfn, pager->domid, strerror(errno));
+    }
+    pthread_mutex_lock(&pager->lock);
+    pager->pages_dropped += xlm_pfn_set_contains(&pager->outstanding, pfn);
+    answered = settle(pager, pfn);
+    pthread_mutex_unlock(&pager->lock);
+    if (answered) {
+        notify(pager);
+    }
+    return 0;
+}
+
+void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats)
+{
+    pthread_mutex_lock(&pager->lock);
+    *stats = (struct xlm_wire_stats){
+        .faults = pager->latency.count,
+        .fault_median_us = xlm_latency_quantile(&pager->latency, 500),
+        .fault_p99_us = xlm_latency_quantile(&pager->latency, 990),
+        .fault_max_us = pager->latency.max_us,
+        .pages_requested = pager->pages_requested,
+        .pages_pushed = pager->pages_pushed,
+        .pages_dropped = pager->pages_dropped,
+        .blocked_us = pager->latency.sum_us,
+    };
+    pthread_mutex_unlock(&pager->lock);
+}

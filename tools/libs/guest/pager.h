@@ -1,0 +1,67 @@
+/*
+ * The pager of a domain that is being received: it evicts the pages that are
+ * still at the source, takes the guest's requests for them, and brings each
+ * page in when it arrives.
+ *
+ * Three threads meet here.  A thread of the pager's own drains the ring and
+ * does nothing slow: the ring has few slots, and a full one sends vCPUs to
+ * sleep inside the hypervisor.  A second one writes the requests to the
+ * source.  The caller's thread evicts and brings in.
+ */
+#ifndef XLM_PAGER_H
+#define XLM_PAGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "channel.h"
+#include "hypervisor.h"
+#include "pfn_set.h"
+#include "wire.h"
+#include "xlm.h"
+
+struct xlm_pager;
+
+/*
+ * Register as the pager of a paused domain whose pfns are below limit, and
+ * start to drain its ring.  NULL with errno, and a reason in the context.
+ * The channel is where requests will go.
+ */
+struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
+                                 struct xlm_channel *channel, uint32_t domid,
+                                 uint64_t limit);
+
+/*
+ * Stop the threads, answer what is in the ring, and stop being the pager.
+ * With pages outstanding (the guest cannot live without its pager) the
+ * registration is left in place: only the domain's end ends it.
+ */
+void xlm_pager_close(struct xlm_pager *pager);
+
+/* Evict count (at most XLM_BATCH_PAGES) populated pages.  Those that refuse
+ * are put into `refused`, whose limit is the pager's. */
+int xlm_pager_evict(struct xlm_pager *pager, size_t count,
+                    const uint64_t *pfns, struct xlm_pfn_set *refused);
+
+/* True for a page that is evicted and has not come in. */
+bool xlm_pager_is_outstanding(struct xlm_pager *pager, uint64_t pfn);
+uint64_t xlm_pager_outstanding(struct xlm_pager *pager);
+
+/*
+ * Bring in count (at most XLM_BATCH_PAGES) outstanding pages, and let run
+ * who waits for them.  A page that the guest no longer wants is dropped.
+ * Without host memory this waits for some: it never gives a page up.
+ */
+int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
+                       struct xlm_page_in *pages);
+
+/* The source has no such page: the guest gets a hole there as well. */
+int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn);
+
+/* From now on requests go to the source; those that came before, first. */
+int xlm_pager_start_requests(struct xlm_pager *pager);
+
+void xlm_pager_get_stats(struct xlm_pager *pager,
+                         struct xlm_wire_stats *stats);
+
+#endif

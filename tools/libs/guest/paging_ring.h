@@ -1,0 +1,65 @@
+/*
+ * The pager's side of the ring that it shares with the hypervisor.  The page
+ * is initialised by whoever enables paging; requests come in through it and
+ * responses go back in their slots.  Callers take turns.
+ */
+#ifndef XLM_PAGING_RING_H
+#define XLM_PAGING_RING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+/* ring.h wants these; the hypervisor is another CPU. */
+#ifndef xen_mb
+#define xen_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define xen_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define xen_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
+#endif
+
+/* vm_event.h shows its contents to the tools only. */
+#ifndef __XEN_TOOLS__
+#define __XEN_TOOLS__ 1
+#endif
+
+#include <xen/xen.h>
+#include <xen/io/ring.h>
+#include <xen/vm_event.h>
+
+#define XLM_RING_SIZE 4096
+
+static inline void xlm_paging_ring_attach(vm_event_back_ring_t *ring,
+                                          void *page)
+{
+    BACK_RING_INIT(ring, (vm_event_sring_t *)page, XLM_RING_SIZE);
+}
+
+/* The oldest request that was not taken yet; false: there is none, and the
+ * hypervisor will signal the next one. */
+static inline bool xlm_paging_ring_get(vm_event_back_ring_t *ring,
+                                       vm_event_request_t *request)
+{
+    int more = RING_HAS_UNCONSUMED_REQUESTS(ring);
+
+    if (!more) {
+        RING_FINAL_CHECK_FOR_REQUESTS(ring, more);
+        if (!more) {
+            return false;
+        }
+    }
+    memcpy(request, RING_GET_REQUEST(ring, ring->req_cons), sizeof(*request));
+    ring->req_cons++;
+    return true;
+}
+
+/* There is always room: a response takes the slot of its request. */
+static inline void xlm_paging_ring_put(vm_event_back_ring_t *ring,
+                                       const vm_event_response_t *response)
+{
+    memcpy(RING_GET_RESPONSE(ring, ring->rsp_prod_pvt), response,
+           sizeof(*response));
+    ring->rsp_prod_pvt++;
+    RING_PUSH_RESPONSES(ring);
+}
+
+#endif

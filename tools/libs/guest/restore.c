@@ -1,0 +1,546 @@
+/*
+ * The destination of a migration.
+ *
+ * Records come in one order only, which the reader's state enforces (see
+ * record.h); this file has a handler for each and moves the state on:
+ *
+ *   XLM_READ_STATIC     until STATIC_DATA_END: the domain is created
+ *   XLM_READ_LIVE       PREPARE: it is built, and gets its pager
+ *   XLM_READ_EVICTION   from BEGIN: lists of what comes later
+ *   XLM_READ_LAST       from TRANSITION: only the go is missing
+ *   XLM_READ_POSTCOPY   from GO: the guest runs, and is the only copy
+ *
+ * An ordinary stream stays in XLM_READ_LIVE until its END.
+ */
+#include "restore_private.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+
+void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase)
+{
+    if (restorer->pager) {
+        restorer->stats->outstanding = xlm_pager_outstanding(restorer->pager);
+    }
+    if (restorer->callbacks->progress) {
+        restorer->callbacks->progress(phase, restorer->stats,
+                                      restorer->callbacks->data);
+    }
+}
+
+static int protocol_error(struct xlm_restorer *restorer, const char *what)
+{
+    errno = EPROTO;
+    return xlm_fail(restorer->ctx, "bad migration stream: %s", what);
+}
+
+/* ---- building the domain ---- */
+
+static int feed(struct xlm_restorer *restorer, const void *bytes,
+                size_t length)
+{
+    if (restorer->callbacks->feed(bytes, length, restorer->callbacks->data)) {
+        return xlm_fail(restorer->ctx, "the toolstack here does not take the "
+                                       "domain: see its log");
+    }
+    return 0;
+}
+
+static int feed_record(struct xlm_restorer *restorer, uint32_t type,
+                       const void *head, size_t head_length, const void *tail,
+                       size_t tail_length)
+{
+    static const char zeroes[8];
+    struct xlm_wire_record_header header = {
+        .type = type,
+        .length = head_length + tail_length,
+    };
+    size_t padding = -(head_length + tail_length) & 7;
+
+    if (feed(restorer, &header, sizeof(header)) ||
+        feed(restorer, head, head_length) ||
+        feed(restorer, tail, tail_length)) {
+        return -1;
+    }
+    return feed(restorer, zeroes, padding);
+}
+
+static int feed_platform(struct xlm_restorer *restorer)
+{
+    const struct xlm_platform *platform = &restorer->platform;
+    struct xlm_wire_hvm_params head = {.count = platform->nr_params};
+
+    if (feed_record(restorer, XLM_REC_TSC_INFO, &platform->tsc,
+                    sizeof(platform->tsc), NULL, 0) ||
+        feed_record(restorer, XLM_REC_HVM_PARAMS, &head, sizeof(head),
+                    platform->params,
+                    platform->nr_params * sizeof(*platform->params)) ||
+        feed_record(restorer, XLM_REC_HVM_CONTEXT, platform->context,
+                    platform->context_length, NULL, 0)) {
+        return -1;
+    }
+    return feed_record(restorer, XLM_REC_END, NULL, 0, NULL, 0);
+}
+
+/* The toolstack clears its rings when it is fed where they are: they have to
+ * be there by then. */
+static int populate_toolstack_pages(struct xlm_restorer *restorer)
+{
+    uint64_t pfn;
+
+    xlm_platform_toolstack_pages(&restorer->platform, &restorer->toolstack);
+    for (pfn = xlm_pfn_set_next(&restorer->toolstack, 0); pfn != XLM_PFN_NONE;
+         pfn = xlm_pfn_set_next(&restorer->toolstack, pfn + 1)) {
+        if (xlm_restore_populate(restorer, 1, &pfn)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int build(struct xlm_restorer *restorer)
+{
+    if (!xlm_platform_is_complete(&restorer->platform)) {
+        return protocol_error(restorer, "the platform state is incomplete");
+    }
+    if (populate_toolstack_pages(restorer) || feed_platform(restorer)) {
+        return -1;
+    }
+    if (restorer->callbacks->await_build(restorer->callbacks->data)) {
+        return xlm_fail(restorer->ctx, "the toolstack here could not build "
+                                       "the domain: see its log");
+    }
+    restorer->built = true;
+    return 0;
+}
+
+static int take_static(struct xlm_restorer *restorer)
+{
+    const struct xlm_record *record = &restorer->record;
+
+    return feed_record(restorer, record->type, record->body, record->length,
+                       NULL, 0);
+}
+
+static int take_static_end(struct xlm_restorer *restorer)
+{
+    if (take_static(restorer)) {
+        return -1;
+    }
+    if (restorer->callbacks->await_domain(&restorer->domid,
+                                          restorer->callbacks->data)) {
+        return xlm_fail(restorer->ctx, "the toolstack here could not create "
+                                       "the domain: see its log");
+    }
+    restorer->state = XLM_READ_LIVE;
+    return 0;
+}
+
+/* ---- PREPARE ---- */
+
+static int check_prepare(struct xlm_restorer *restorer,
+                         const struct xlm_wire_prepare *prepare,
+                         uint32_t *refusal)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+
+    if (prepare->version != XLM_PREPARE_VERSION || prepare->flags) {
+        *refusal = XLM_REFUSED_VERSION;
+        errno = EPROTO;
+        return xlm_fail(restorer->ctx,
+                        "the source asks for version %" PRIu32
+                        " of the protocol, this host has %u: "
+                        "install the same version on both",
+                        prepare->version, XLM_PREPARE_VERSION);
+    }
+    if (!prepare->pfns || prepare->pfns > XLM_PFN_LIMIT) {
+        *refusal = XLM_REFUSED_OTHER;
+        return protocol_error(restorer, "PREPARE for an impossible guest");
+    }
+    if (hv->ops->paging_supported(hv)) {
+        *refusal = XLM_REFUSED_NO_PAGING;
+        return xlm_fail(restorer->ctx, "this host's hypervisor is built "
+                                       "without memory paging "
+                                       "(CONFIG_MEM_PAGING): leave out "
+                                       "--postcopy, or choose another host");
+    }
+    return 0;
+}
+
+static int reserve(struct xlm_restorer *restorer, uint64_t pfns)
+{
+    if (xlm_pfn_set_reserve(&restorer->populated, pfns) ||
+        xlm_pfn_set_reserve(&restorer->toolstack, pfns) ||
+        xlm_pfn_set_reserve(&restorer->refused, pfns)) {
+        return xlm_fail(restorer->ctx,
+                        "no memory to keep track of %" PRIu64 " pages", pfns);
+    }
+    restorer->limit = pfns;
+    return 0;
+}
+
+static int claim(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+
+    if (hv->ops->claim(hv, restorer->domid, restorer->pages)) {
+        return xlm_fail(restorer->ctx,
+                        "this host has no memory for the "
+                        "%" PRIu64 " MiB of the guest: free "
+                        "some, or choose another host",
+                        restorer->pages >> (20 - XLM_PAGE_SHIFT));
+    }
+    return 0;
+}
+
+static int prepare(struct xlm_restorer *restorer, uint32_t *refusal)
+{
+    const struct xlm_wire_prepare *prepare = restorer->record.body;
+
+    if (restorer->pager || restorer->params->out_fd < 0) {
+        return protocol_error(restorer, "unexpected PREPARE");
+    }
+    restorer->pages = prepare->pages;
+    if (check_prepare(restorer, prepare, refusal) ||
+        reserve(restorer, prepare->pfns)) {
+        return -1;
+    }
+    *refusal = XLM_REFUSED_NO_MEMORY;
+    if (claim(restorer)) {
+        return -1;
+    }
+    *refusal = XLM_REFUSED_BUILD;
+    if (build(restorer)) {
+        return -1;
+    }
+    *refusal = XLM_REFUSED_OTHER;
+    restorer->pager = xlm_pager_open(restorer->ctx, &restorer->channel,
+                                     restorer->domid, restorer->limit);
+    if (!restorer->pager) {
+        if (errno == ENODEV) {
+            *refusal = XLM_REFUSED_NO_HAP;
+        }
+        return -1;
+    }
+    return 0;
+}
+
+static int take_prepare(struct xlm_restorer *restorer)
+{
+    uint32_t refusal = XLM_REFUSED_OTHER;
+
+    xlm_restore_progress(restorer, XLM_PHASE_PREPARING);
+    if (prepare(restorer, &refusal)) {
+        (void)xlm_write_answer(restorer->ctx, &restorer->channel,
+                               XLM_REC_POSTCOPY_PREPARED, refusal,
+                               restorer->ctx->reason);
+        return -1;
+    }
+    xlm_restore_progress(restorer, XLM_PHASE_PRECOPY);
+    return xlm_write_answer(restorer->ctx, &restorer->channel,
+                            XLM_REC_POSTCOPY_PREPARED, 0, "");
+}
+
+/* ---- the outstanding pages ---- */
+
+static int take_begin(struct xlm_restorer *restorer)
+{
+    if (!restorer->pager) {
+        return protocol_error(restorer, "postcopy without PREPARE");
+    }
+    xlm_restore_progress(restorer, XLM_PHASE_EVICTING);
+    restorer->state = XLM_READ_EVICTION;
+    return 0;
+}
+
+static int take_list_end(struct xlm_restorer *restorer)
+{
+    /* What was evicted gave its memory back to the host: keep it for us. */
+    if (claim(restorer)) {
+        return -1;
+    }
+    return xlm_restore_answer_evicted(restorer);
+}
+
+/* ---- TRANSITION to READY ---- */
+
+static int read_device_state(struct xlm_restorer *restorer)
+{
+    if (restorer->callbacks->read_device_state(&restorer->channel,
+                                               restorer->callbacks->data)) {
+        return xlm_fail(restorer->ctx, "cannot take the device state");
+    }
+    return 0;
+}
+
+/* Ready once every page that has to be resident is. */
+static int answer_when_ready(struct xlm_restorer *restorer)
+{
+    if (restorer->refused.count) {
+        return 0;
+    }
+    xlm_restore_progress(restorer, XLM_PHASE_READY);
+    return xlm_write_answer(restorer->ctx, &restorer->channel,
+                            XLM_REC_POSTCOPY_READY, 0, "");
+}
+
+static int load_final_state(struct xlm_restorer *restorer)
+{
+    if (!restorer->pager) {
+        return protocol_error(restorer, "TRANSITION without PREPARE");
+    }
+    if (xlm_platform_apply(restorer->ctx, &restorer->platform,
+                           restorer->domid)) {
+        return -1;
+    }
+    return read_device_state(restorer);
+}
+
+static int take_transition(struct xlm_restorer *restorer)
+{
+    if (load_final_state(restorer)) {
+        (void)xlm_write_answer(restorer->ctx, &restorer->channel,
+                               XLM_REC_POSTCOPY_READY, XLM_REFUSED_OTHER,
+                               restorer->ctx->reason);
+        return -1;
+    }
+    restorer->state = XLM_READ_LAST;
+    return answer_when_ready(restorer);
+}
+
+static int take_page_data(struct xlm_restorer *restorer)
+{
+    if (xlm_restore_take_pages(restorer)) {
+        return -1;
+    }
+    return restorer->state == XLM_READ_LAST ? answer_when_ready(restorer) : 0;
+}
+
+/* ---- GO, and after ---- */
+
+static int take_go(struct xlm_restorer *restorer)
+{
+    if (restorer->refused.count) {
+        return protocol_error(restorer, "GO before READY");
+    }
+    if (xlm_pager_start_requests(restorer->pager)) {
+        return -1;
+    }
+    /* The source has let go of the guest: from here on this is the only copy
+     * that may run, and nothing may take it back. */
+    restorer->channel.abort_fd = -1;
+    *restorer->resumed = true;
+    restorer->state = XLM_READ_POSTCOPY;
+    if (restorer->callbacks->run(restorer->callbacks->data)) {
+        xlm_fail(restorer->ctx, "the guest was moved but could not be "
+                                "started: try xl unpause here");
+        (void)xlm_write_answer(restorer->ctx, &restorer->channel,
+                               XLM_REC_POSTCOPY_RUNNING, XLM_REFUSED_OTHER,
+                               restorer->ctx->reason);
+        return -1;
+    }
+    restorer->stats->running_us = xlm_now_us() - restorer->start_us;
+    xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
+    return xlm_write_answer(restorer->ctx, &restorer->channel,
+                            XLM_REC_POSTCOPY_RUNNING, 0, "");
+}
+
+static int take_postcopy_pages(struct xlm_restorer *restorer)
+{
+    int rc = xlm_restore_take_postcopy_pages(restorer);
+
+    xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
+    return rc;
+}
+
+static int tell_complete(struct xlm_restorer *restorer,
+                         const struct xlm_wire_stats *wire)
+{
+    if (xlm_write_simple_record(restorer->ctx, &restorer->channel,
+                                XLM_REC_POSTCOPY_STATS, wire, sizeof(*wire))) {
+        return -1;
+    }
+    return xlm_write_simple_record(restorer->ctx, &restorer->channel,
+                                   XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+}
+
+static int complete(struct xlm_restorer *restorer)
+{
+    struct xlm_wire_stats wire;
+    struct xlm_stats *stats = restorer->stats;
+
+    if (xlm_pager_outstanding(restorer->pager)) {
+        return protocol_error(restorer, "END while pages are outstanding");
+    }
+    xlm_pager_get_stats(restorer->pager, &wire);
+    stats->faults = wire.faults;
+    stats->fault_median_us = wire.fault_median_us;
+    stats->fault_p99_us = wire.fault_p99_us;
+    stats->fault_max_us = wire.fault_max_us;
+    stats->requested_pages = wire.pages_requested;
+    stats->pushed_pages = wire.pages_pushed;
+    stats->dropped_pages = wire.pages_dropped;
+    restorer->done = true;
+    /* The guest is whole, whether or not the source hears of it. */
+    if (tell_complete(restorer, &wire)) {
+        xtl_log(restorer->ctx->logger, XTL_WARN, -1, "xlm",
+                "domain %" PRIu32 " is complete, but the source could not be "
+                "told: it still keeps its suspended copy",
+                restorer->domid);
+    }
+    return 0;
+}
+
+static int finish_ordinary(struct xlm_restorer *restorer)
+{
+    if (restorer->pager) {
+        return protocol_error(restorer, "END without TRANSITION");
+    }
+    restorer->done = true;
+    if (build(restorer) || read_device_state(restorer)) {
+        return -1;
+    }
+    *restorer->resumed = true;
+    if (restorer->callbacks->run(restorer->callbacks->data)) {
+        return xlm_fail(restorer->ctx, "the guest could not be started: try "
+                                       "xl unpause");
+    }
+    return 0;
+}
+
+static int take_end(struct xlm_restorer *restorer)
+{
+    return restorer->state == XLM_READ_POSTCOPY ? complete(restorer)
+                                                : finish_ordinary(restorer);
+}
+
+/* ---- the whole ---- */
+
+static int take_record(struct xlm_restorer *restorer)
+{
+    switch (restorer->record.type) {
+    case XLM_REC_CPUID_POLICY:
+    case XLM_REC_MSR_POLICY:
+        return take_static(restorer);
+    case XLM_REC_STATIC_DATA_END:
+        return take_static_end(restorer);
+    case XLM_REC_TSC_INFO:
+    case XLM_REC_HVM_PARAMS:
+    case XLM_REC_HVM_CONTEXT:
+        return xlm_platform_take(restorer->ctx, &restorer->platform,
+                                 &restorer->record);
+    case XLM_REC_POSTCOPY_PREPARE:
+        return take_prepare(restorer);
+    case XLM_REC_PAGE_DATA:
+        return take_page_data(restorer);
+    case XLM_REC_POSTCOPY_BEGIN:
+        return take_begin(restorer);
+    case XLM_REC_POSTCOPY_PFNS_BEGIN:
+        return 0;
+    case XLM_REC_POSTCOPY_PFNS:
+        return xlm_restore_take_outstanding(restorer);
+    case XLM_REC_POSTCOPY_PFNS_END:
+        return take_list_end(restorer);
+    case XLM_REC_POSTCOPY_TRANSITION:
+        return take_transition(restorer);
+    case XLM_REC_POSTCOPY_GO:
+        return take_go(restorer);
+    case XLM_REC_POSTCOPY_PAGE_DATA:
+        return take_postcopy_pages(restorer);
+    case XLM_REC_END:
+        return take_end(restorer);
+    default:
+        return protocol_error(restorer, "unexpected record");
+    }
+}
+
+static int read_headers(struct xlm_restorer *restorer)
+{
+    struct {
+        struct xlm_wire_image_header image;
+        struct xlm_wire_domain_header domain;
+    } headers;
+
+    if (xlm_channel_read(&restorer->channel, &headers, sizeof(headers))) {
+        return xlm_fail(restorer->ctx, "no migration stream arrives: %s",
+                        strerror(errno));
+    }
+    if (headers.image.marker != XLM_IMAGE_MARKER ||
+        ntohl(headers.image.id) != XLM_IMAGE_ID ||
+        ntohl(headers.image.version) != XLM_IMAGE_VERSION ||
+        headers.image.options) {
+        return protocol_error(restorer, "not a version 3 image");
+    }
+    if (headers.domain.type != XLM_DOMAIN_TYPE_HVM ||
+        headers.domain.page_shift != XLM_PAGE_SHIFT) {
+        return protocol_error(restorer, "not an HVM or PVH guest");
+    }
+    return feed(restorer, &headers, sizeof(headers));
+}
+
+static int restore(struct xlm_restorer *restorer)
+{
+    if (xlm_channel_open(&restorer->channel, restorer->params->in_fd,
+                         restorer->params->out_fd, restorer->ctx->abort_fd)) {
+        return xlm_fail(restorer->ctx, "cannot use the connection: %s",
+                        strerror(errno));
+    }
+    if (read_headers(restorer)) {
+        return -1;
+    }
+    while (!restorer->done) {
+        if (xlm_read_record(restorer->ctx, &restorer->channel, restorer->state,
+                            &restorer->record) ||
+            take_record(restorer)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static void dispose(struct xlm_restorer *restorer)
+{
+    /* First: its threads use the channel. */
+    xlm_pager_close(restorer->pager);
+    restorer->pager = NULL;
+    xlm_channel_close(&restorer->channel);
+    xlm_record_dispose(&restorer->record);
+    xlm_platform_dispose(&restorer->platform);
+    xlm_pfn_set_dispose(&restorer->populated);
+    xlm_pfn_set_dispose(&restorer->toolstack);
+    xlm_pfn_set_dispose(&restorer->refused);
+}
+
+int xlm_restore(struct xlm_context *ctx,
+                const struct xlm_restore_params *params,
+                const struct xlm_restore_callbacks *callbacks,
+                struct xlm_stats *stats, bool *resumed)
+{
+    struct xlm_restorer restorer = {
+        .ctx = ctx,
+        .params = params,
+        .callbacks = callbacks,
+        .channel = XLM_CHANNEL_CLOSED,
+        .stats = stats,
+        .start_us = xlm_now_us(),
+        .state = XLM_READ_STATIC,
+        .resumed = resumed,
+        .limit = XLM_PFN_LIMIT / 2,
+    };
+    int rc;
+
+    *resumed = false;
+    *stats = (struct xlm_stats){.guest_pages = 0};
+    rc = restore(&restorer);
+    stats->end_us = xlm_now_us() - restorer.start_us;
+    dispose(&restorer);
+    if (!rc) {
+        xlm_restore_progress(&restorer, XLM_PHASE_COMPLETE);
+    }
+    return rc;
+}

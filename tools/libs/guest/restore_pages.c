@@ -1,0 +1,238 @@
+/*
+ * Pages at the destination: before the guest runs, and after.
+ */
+#include "restore_private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int parse(struct xlm_restorer *restorer, struct xlm_pfn_list *list)
+{
+    uint64_t end = 0;
+
+    if (xlm_parse_pfn_list(restorer->ctx, &restorer->record, restorer->limit,
+                           list)) {
+        return -1;
+    }
+    /* An ordinary stream does not say how large the guest is. */
+    for (size_t i = 0; i < list->count; i++) {
+        uint64_t pfn = xlm_entry_pfn(list->entries[i]);
+
+        end = pfn >= end ? pfn + 1 : end;
+    }
+    if (end > restorer->populated.limit &&
+        (xlm_pfn_set_reserve(&restorer->populated, 2 * end) ||
+         xlm_pfn_set_reserve(&restorer->toolstack, 2 * end) ||
+         xlm_pfn_set_reserve(&restorer->refused, 2 * end))) {
+        return xlm_fail(restorer->ctx, "no memory to keep track of pages");
+    }
+    return 0;
+}
+
+int xlm_restore_populate(struct xlm_restorer *restorer, size_t count,
+                         const uint64_t *pfns)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    uint64_t missing[XLM_BATCH_PAGES];
+    size_t nr_missing = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (xlm_pfn_set_add(&restorer->populated, pfns[i])) {
+            missing[nr_missing++] = pfns[i];
+        }
+    }
+    if (nr_missing &&
+        hv->ops->populate(hv, restorer->domid, nr_missing, missing)) {
+        return xlm_fail(restorer->ctx,
+                        "cannot get memory for the guest: %s; "
+                        "free some on this host",
+                        strerror(errno));
+    }
+    return 0;
+}
+
+/* What a batch of PAGE_DATA falls into. */
+struct sorted {
+    size_t nr_written; /* pages to be mapped and written */
+    uint64_t written[XLM_BATCH_PAGES];
+    const uint8_t *contents[XLM_BATCH_PAGES];
+    size_t nr_paged; /* pages that are evicted and come in */
+    struct xlm_page_in paged[XLM_BATCH_PAGES];
+};
+
+static void sort_page(struct xlm_restorer *restorer, struct sorted *sorted,
+                      uint64_t pfn, const uint8_t *contents)
+{
+    if (restorer->built && xlm_pfn_set_contains(&restorer->toolstack, pfn)) {
+        return;
+    }
+    if (restorer->pager && xlm_pager_is_outstanding(restorer->pager, pfn)) {
+        sorted->paged[sorted->nr_paged++] =
+            (struct xlm_page_in){.pfn = pfn, .contents = contents};
+    } else {
+        sorted->contents[sorted->nr_written] = contents;
+        sorted->written[sorted->nr_written++] = pfn;
+    }
+}
+
+static int write_pages(struct xlm_restorer *restorer,
+                       const struct sorted *sorted)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    int errors[XLM_BATCH_PAGES];
+    uint8_t *mapping;
+    int rc = 0;
+
+    if (!sorted->nr_written) {
+        return 0;
+    }
+    if (xlm_restore_populate(restorer, sorted->nr_written, sorted->written)) {
+        return -1;
+    }
+    mapping = hv->ops->map(hv, restorer->domid, true, sorted->nr_written,
+                           sorted->written, errors);
+    if (!mapping) {
+        return xlm_fail(restorer->ctx,
+                        "cannot map the memory of the new "
+                        "domain: %s",
+                        strerror(errno));
+    }
+    for (size_t i = 0; i < sorted->nr_written; i++) {
+        if (errors[i]) {
+            errno = errors[i];
+            rc = xlm_fail(restorer->ctx,
+                          "cannot map page %#" PRIx64 " of the new domain: %s",
+                          sorted->written[i], strerror(errno));
+            break;
+        }
+        memcpy(mapping + i * XLM_PAGE_SIZE, sorted->contents[i],
+               XLM_PAGE_SIZE);
+        xlm_pfn_set_remove(&restorer->refused, sorted->written[i]);
+    }
+    hv->ops->unmap(hv, mapping, sorted->nr_written);
+    return rc;
+}
+
+int xlm_restore_take_pages(struct xlm_restorer *restorer)
+{
+    struct sorted *sorted;
+    struct xlm_pfn_list list;
+    const uint8_t *contents;
+    int rc;
+
+    if (parse(restorer, &list)) {
+        return -1;
+    }
+    sorted = malloc(sizeof(*sorted));
+    if (!sorted) {
+        return xlm_fail(restorer->ctx, "no memory to take pages");
+    }
+    sorted->nr_written = sorted->nr_paged = 0;
+    contents = list.contents;
+    for (size_t i = 0; i < list.count; i++) {
+        if (xlm_type_has_contents(xlm_entry_type(list.entries[i]))) {
+            sort_page(restorer, sorted, xlm_entry_pfn(list.entries[i]),
+                      contents);
+            contents += XLM_PAGE_SIZE;
+        }
+    }
+    rc = write_pages(restorer, sorted);
+    if (!rc && sorted->nr_paged) {
+        rc = xlm_pager_bring_in(restorer->pager, sorted->nr_paged,
+                                sorted->paged);
+    }
+    free(sorted);
+    return rc;
+}
+
+/* Populate and evict a batch; what is here and wanted later is emptied. */
+static int evict(struct xlm_restorer *restorer, size_t count,
+                 const uint64_t *pfns)
+{
+    if (xlm_restore_populate(restorer, count, pfns)) {
+        return -1;
+    }
+    return xlm_pager_evict(restorer->pager, count, pfns, &restorer->refused);
+}
+
+int xlm_restore_take_outstanding(struct xlm_restorer *restorer)
+{
+    struct xlm_pfn_list list;
+    uint64_t pfns[XLM_BATCH_PAGES];
+    size_t count = 0;
+
+    if (parse(restorer, &list)) {
+        return -1;
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        uint64_t pfn = xlm_entry_pfn(list.entries[i]);
+
+        if (xlm_pfn_set_contains(&restorer->toolstack, pfn) ||
+            xlm_pager_is_outstanding(restorer->pager, pfn)) {
+            continue;
+        }
+        pfns[count++] = pfn;
+        if (count == XLM_BATCH_PAGES) {
+            if (evict(restorer, count, pfns)) {
+                return -1;
+            }
+            count = 0;
+        }
+    }
+    return count ? evict(restorer, count, pfns) : 0;
+}
+
+int xlm_restore_answer_evicted(struct xlm_restorer *restorer)
+{
+    struct xlm_pfn_set *refused = &restorer->refused;
+    uint64_t *pfns = calloc(refused->count + 1, sizeof(*pfns));
+    size_t count = 0;
+    uint64_t pfn;
+    int rc;
+
+    if (!pfns) {
+        return xlm_fail(restorer->ctx, "no memory for a list of pages");
+    }
+    for (pfn = xlm_pfn_set_next(refused, 0); pfn != XLM_PFN_NONE;
+         pfn = xlm_pfn_set_next(refused, pfn + 1)) {
+        pfns[count++] = pfn;
+    }
+    rc = xlm_write_pfns(restorer->ctx, &restorer->channel,
+                        XLM_REC_POSTCOPY_EVICTED, pfns, count);
+    free(pfns);
+    return rc;
+}
+
+int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer)
+{
+    struct xlm_wire_credit credit = {.pages = 0};
+    struct xlm_page_in pages[XLM_BATCH_PAGES];
+    struct xlm_pfn_list list;
+    const uint8_t *contents;
+    size_t count = 0;
+
+    if (parse(restorer, &list)) {
+        return -1;
+    }
+    contents = list.contents;
+    for (size_t i = 0; i < list.count; i++) {
+        uint64_t pfn = xlm_entry_pfn(list.entries[i]);
+
+        if (xlm_type_has_contents(xlm_entry_type(list.entries[i]))) {
+            pages[count++] =
+                (struct xlm_page_in){.pfn = pfn, .contents = contents};
+            contents += XLM_PAGE_SIZE;
+        } else if (xlm_pager_bring_hole(restorer->pager, pfn)) {
+            return -1;
+        }
+    }
+    if (xlm_pager_bring_in(restorer->pager, count, pages)) {
+        return -1;
+    }
+    credit.pages = list.count;
+    return xlm_write_simple_record(restorer->ctx, &restorer->channel,
+                                   XLM_REC_POSTCOPY_CREDIT, &credit,
+                                   sizeof(credit));
+}

@@ -1,0 +1,54 @@
+/*
+ * The destination of a migration, between its files.
+ */
+#ifndef XLM_RESTORE_PRIVATE_H
+#define XLM_RESTORE_PRIVATE_H
+
+#include "channel.h"
+#include "pager.h"
+#include "pfn_set.h"
+#include "platform.h"
+#include "record.h"
+#include "xlm.h"
+
+struct xlm_restorer {
+    struct xlm_context *ctx;
+    const struct xlm_restore_params *params;
+    const struct xlm_restore_callbacks *callbacks;
+    struct xlm_channel channel;
+    struct xlm_record record; /* the one being handled */
+    struct xlm_stats *stats;
+    uint64_t start_us;
+    enum xlm_reader_state state;
+    bool done;
+    bool *resumed;
+
+    uint32_t domid; /* valid once the static data has ended */
+    bool built;     /* the toolstack has finished the domain */
+    uint64_t pages; /* that the guest may hold, as the source said */
+    uint64_t limit; /* pfns are below */
+    struct xlm_platform platform;
+    struct xlm_pager *pager; /* NULL: not prepared */
+
+    struct xlm_pfn_set populated; /* we gave the domain a page there */
+    struct xlm_pfn_set toolstack; /* rings of this host: never overwritten */
+    struct xlm_pfn_set refused;   /* cannot be evicted: awaited before READY */
+};
+
+void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase);
+
+/* restore_pages.c */
+
+/* Give the domain its pages at these pfns where it has none. */
+int xlm_restore_populate(struct xlm_restorer *restorer, size_t count,
+                         const uint64_t *pfns);
+/* PAGE_DATA: contents of pages that must be there before the guest runs. */
+int xlm_restore_take_pages(struct xlm_restorer *restorer);
+/* POSTCOPY_PFNS: pages that come later. */
+int xlm_restore_take_outstanding(struct xlm_restorer *restorer);
+/* POSTCOPY_PFNS_END: say what could not be evicted. */
+int xlm_restore_answer_evicted(struct xlm_restorer *restorer);
+/* POSTCOPY_PAGE_DATA: pages for a guest that runs. */
+int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer);
+
+#endif
