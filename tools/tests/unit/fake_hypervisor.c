@@ -108,7 +108,10 @@ static void op_close(struct xlm_hypervisor *hv)
     struct fake_host *host = handle->host;
 
     fake_lock(host);
-    if (handle->pager_of && handle->pager_of->paging) {
+    /* A guest that ran and lacks pages keeps its pager, so that it waits
+     * for them; one that never ran is about to be destroyed. */
+    if (handle->pager_of && handle->pager_of->paging &&
+        handle->pager_of->ran && !fake_count_paged(handle->pager_of)) {
         fake_violation(host, "closed with the pager enabled");
     }
     if (handle->mapped) {
@@ -545,11 +548,9 @@ static int op_depopulate(struct xlm_hypervisor *hv, uint32_t domid,
         domain = NULL;
     }
     for (i = 0; domain && i < count; i++) {
-        if (domain->p2m[pfns[i]] != FAKE_RAM) {
+        if (!fake_paging_drop(domain, pfns[i])) {
             errno = EINVAL;
             domain = NULL;
-        } else {
-            fake_page_move(domain, pfns[i], FAKE_HOLE);
         }
     }
     return op_end(handle, FAKE_OP_depopulate, domain ? 0 : -1);

@@ -143,8 +143,6 @@ void *fake_page_memory(struct fake_domain *domain, uint64_t pfn);
 /* Pages that are paged or being paged in. */
 uint64_t fake_domain_paged(struct fake_domain *domain);
 uint64_t fake_domain_resident(struct fake_domain *domain);
-/* Forget the contents of every page that is not FAKE_RAM has no need: evicting
- * already does.  The dirty bit of a page, for tests of the log. */
 bool fake_page_dirty(struct fake_domain *domain, uint64_t pfn);
 
 /* ---- what guests do ---- */
@@ -165,8 +163,8 @@ typedef void fake_access_fn(void *page, uint64_t pfn, void *data);
 enum fake_access fake_vcpu_access(struct fake_domain *domain,
                                   unsigned int vcpu, uint64_t pfn, bool write,
                                   fake_access_fn *fn, void *data);
-/* The guest gives a page back.  False: there was none, or no slot in the ring
- * to say so (the hypervisor would wait: the caller may try again). */
+/* The guest gives a page back; waits while the ring is full.  False: there
+ * was none. */
 bool fake_guest_balloon(struct fake_domain *domain, uint64_t pfn);
 /* And gets one again, zeroed. */
 bool fake_guest_unballoon(struct fake_domain *domain, uint64_t pfn);

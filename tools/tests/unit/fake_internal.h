@@ -106,5 +106,7 @@ void fake_paging_disable(struct fake_domain *domain);
 int fake_paging_accept(struct fake_domain *domain);
 void fake_paging_resume(struct fake_domain *domain);
 void fake_paging_foreign(struct fake_domain *domain, uint64_t pfn);
+/* A page goes, resident or paged; false: there is none. */
+bool fake_paging_drop(struct fake_domain *domain, uint64_t pfn);
 
 #endif

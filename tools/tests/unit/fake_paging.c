@@ -80,6 +80,12 @@ int fake_paging_accept(struct fake_domain *domain)
 
 /* ---- requests ---- */
 
+static bool is_paged(const struct fake_domain *domain, uint64_t pfn)
+{
+    return domain->p2m[pfn] == FAKE_PAGED ||
+           domain->p2m[pfn] == FAKE_PAGING_IN;
+}
+
 static bool ring_full(struct fake_domain *domain)
 {
     return RING_FULL(&domain->paging->front);
@@ -128,6 +134,20 @@ void fake_paging_foreign(struct fake_domain *domain, uint64_t pfn)
     put_request(domain, pfn, 0, VM_EVENT_FLAG_FOREIGN, 0);
 }
 
+bool fake_paging_drop(struct fake_domain *domain, uint64_t pfn)
+{
+    if (!is_paged(domain, pfn) && domain->p2m[pfn] != FAKE_RAM) {
+        return false;
+    }
+    /* A full ring: the page goes without a word. */
+    if (is_paged(domain, pfn) && domain->paging && !ring_full(domain)) {
+        put_request(domain, pfn, 0, 0, MEM_PAGING_DROP_PAGE);
+    }
+    fake_page_move(domain, pfn, FAKE_HOLE);
+    fake_wake(domain->host);
+    return true;
+}
+
 /* A vCPU looks at it. */
 static enum fake_access raise_fault(struct fake_domain *domain,
                                     unsigned int vcpu, uint64_t pfn)
@@ -157,7 +177,7 @@ static bool answers(const vm_event_request_t *request,
 {
     return response->version == VM_EVENT_INTERFACE_VERSION &&
            response->vcpu_id == request->vcpu_id &&
-           response->flags == request->flags &&
+           !((response->flags ^ request->flags) & VM_EVENT_FLAG_VCPU_PAUSED) &&
            response->reason == request->reason &&
            response->u.mem_paging.gfn == request->u.mem_paging.gfn;
 }
@@ -192,7 +212,7 @@ static void take_response(struct fake_domain *domain,
         !(response->flags & VM_EVENT_FLAG_VCPU_PAUSED)) {
         return;
     }
-    if (domain->p2m[pfn] == FAKE_PAGED || domain->p2m[pfn] == FAKE_PAGING_IN) {
+    if (is_paged(domain, pfn)) {
         fake_violation(domain->host,
                        "vCPU %u is told to go on, pfn %#llx is not there",
                        response->vcpu_id, (unsigned long long)pfn);
@@ -289,30 +309,17 @@ enum fake_access fake_vcpu_access(struct fake_domain *domain,
     return access;
 }
 
-static bool drop_page(struct fake_domain *domain, uint64_t pfn)
-{
-    bool paged =
-        domain->p2m[pfn] == FAKE_PAGED || domain->p2m[pfn] == FAKE_PAGING_IN;
-
-    if (!paged && domain->p2m[pfn] != FAKE_RAM) {
-        return false;
-    }
-    if (paged && domain->paging) {
-        if (ring_full(domain)) {
-            return false;
-        }
-        put_request(domain, pfn, 0, 0, MEM_PAGING_DROP_PAGE);
-    }
-    fake_page_move(domain, pfn, FAKE_HOLE);
-    return true;
-}
-
 bool fake_guest_balloon(struct fake_domain *domain, uint64_t pfn)
 {
     bool dropped;
 
     fake_lock(domain->host);
-    dropped = drop_page(domain, pfn);
+    while (is_paged(domain, pfn) && domain->paging && ring_full(domain) &&
+           !domain->stopped) {
+        domain->ring_full++;
+        fake_wait(domain->host);
+    }
+    dropped = fake_paging_drop(domain, pfn);
     fake_unlock(domain->host);
     return dropped;
 }
