@@ -144,11 +144,11 @@ def main():
     args = parser().parse_args()
     try:
         return args.function(Lab(args.state), args) or 0
-    except LabError as error:
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except (LabError, OSError) as error:
         say(error)
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1

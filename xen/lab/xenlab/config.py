@@ -18,6 +18,9 @@ SOURCE = pathlib.Path(__file__).resolve().parent.parent
 DEFAULT_MEMORY = 1280
 DEFAULT_DOM0_MEMORY = 384
 
+IN_USE = ".in-use"          # in a cache directory: locked while it is used
+KEEP_UNUSED = 2 * 3600      # seconds
+
 
 class LabError(Exception):
     """Something a person has to know about; the message is for them."""
@@ -85,15 +88,17 @@ def locked(path, what):
         yield
 
 
-def generation(kind, key, build):
+def generation(kind, key, build, dependent=None):
     """The cache directory KIND-KEY, made by build(dir) unless it is there.
 
     It is built beside its place and renamed, so that what is there is whole.
-    Other generations of the kind go, except ones that a running lab uses.
+    Then older generations of the kind go, and of the kinds that `dependent`
+    is a pattern for.
     """
     cache = cache_dir()
     place = cache / f"{kind}-{key}"
-    if place.is_dir():
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(place / IN_USE)
         return place
     with locked(cache / f"{kind}.lock", kind):
         if place.is_dir():
@@ -101,27 +106,30 @@ def generation(kind, key, build):
         started = time.monotonic()
         work = pathlib.Path(tempfile.mkdtemp(prefix=f"{kind}.new-", dir=cache))
         try:
-            build(work)
+            with use(work):
+                build(work)
             work.rename(place)
         finally:
             shutil.rmtree(work, ignore_errors=True)
         say(f"{kind} ready after {time.monotonic() - started:.0f} s")
-        remove_old(cache, kind, place)
+        for pattern in filter(None, (kind, dependent)):
+            remove_old(cache, pattern)
     return place
 
 
-def remove_old(cache, kind, keep):
-    """Called with the kind's lock held, so no half-built one is another's."""
-    for old in list(cache.glob(f"{kind}-*")) + list(cache.glob(f"{kind}.new-*")):
-        if old == keep:
-            continue
-        with contextlib.suppress(OSError), open(old / ".in-use", "a") as file:
+def remove_old(cache, kind):
+    """Remove generations that nobody uses nor has used for a while: checkouts
+    of different age may share a cache, and should not rebuild in turns."""
+    for old in [*cache.glob(f"{kind}-*"), *cache.glob(f"{kind}.new-*")]:
+        with contextlib.suppress(OSError), open(old / IN_USE, "r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(old, ignore_errors=True)
+            if time.time() - os.fstat(file.fileno()).st_mtime > KEEP_UNUSED:
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def use(place):
     """Mark a generation as used until the returned file is closed."""
-    file = open(place / ".in-use", "a")
+    file = open(place / IN_USE, "a")
+    os.utime(place / IN_USE)
     fcntl.flock(file, fcntl.LOCK_SH)
     return file

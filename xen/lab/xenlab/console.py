@@ -117,8 +117,7 @@ class Console:
                 match = wanted.search(line.text)
                 if match and host in (None, line.host):
                     return line._replace(match=match)
-                if line.host == "lab" and host and line.text.startswith(
-                        f"host {host}: QEMU ended"):
+                if host and line.text == self.ended(host):
                     raise LabError(f"{line.text}, while waiting for "
                                    f"/{pattern}/ on its console")
                 seen = (seen + [str(line)])[-15:]
@@ -128,6 +127,13 @@ class Console:
                 "s; last lines:\n" + "\n".join(seen)) from None
         raise LabError(f"the lab in {self.state} ended while waiting for "
                        f"/{pattern}/ on the console of {where}")
+
+    def ended(self, host):
+        """What the supervisor said of the end of a host that is not running;
+        None of one that is."""
+        said = [line.text for line in self.lines(host="lab")
+                if line.text.startswith(f"host {host}: QEMU ")]
+        return said[-1] if said and " ended " in said[-1] else None
 
     def _subscribe(self, offset):
         try:

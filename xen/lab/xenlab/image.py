@@ -19,13 +19,15 @@ LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*",
             "/usr/share/info/*", "/usr/share/lintian/*")
 
 
-def has_suite(mirror):
+def has_suite(uri):
+    """Whether a repository is Debian's main one and has the suite."""
+    url = f"{uri.rstrip('/')}/dists/{SUITE}/Release"
     try:
-        url = f"{mirror.rstrip('/')}/dists/{SUITE}/Release"
-        with urllib.request.urlopen(url, timeout=30):
-            return True
-    except OSError:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            head = answer.read(2000).decode(errors="replace").splitlines()
+    except (OSError, ValueError):
         return False
+    return "Label: Debian" in head
 
 
 def mirror():
@@ -41,8 +43,7 @@ def mirror():
     except (OSError, subprocess.CalledProcessError) as error:
         raise LabError(f"cannot ask apt for its mirror ({error}); set "
                        "DEBIAN_MIRROR to a Debian mirror's URL") from error
-    uris = [uri for uri in dict.fromkeys(text.split()) if "security" not in uri]
-    for uri in uris:
+    for uri in dict.fromkeys(text.split()):
         if has_suite(uri):
             return uri
     raise LabError(f"no mirror in apt's sources serves Debian 11 ({SUITE}); "
@@ -154,7 +155,7 @@ def initramfs(read):
 
 
 def build_image(work):
-    say("building the dom0 image (about two minutes)")
+    say("building the dom0 image (about a minute)")
     root = work / "root.tar"
     mmdebstrap("dom0", config.read_list("dom0.packages"), root)
     with tarfile.open(root) as tar:
@@ -181,7 +182,8 @@ def image():
     key = config.digest(*map(str, config.read_list("dom0.packages")), SUITE,
                         source / "customize.sh", source / "initramfs-init",
                         source / "rootfs", pathlib.Path(__file__))
-    return config.generation("image", key, build_image)
+    return config.generation("image", key, build_image,
+                             dependent="snapshot*")
 
 
 def build_sysroot(work):

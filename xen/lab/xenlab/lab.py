@@ -72,8 +72,9 @@ class Lab:
             self.install(install)
 
     def is_up(self):
-        """Whether the lab's processes are there (a host may have died)."""
-        return self._supervisor_holds_lock() and bool(self._ports())
+        """Whether both hosts run."""
+        return (set(self._ports()) == set(HOSTS)
+                and all(map(self._alive, HOSTS)))
 
     def down(self):
         """Take the lab down; harmless when it is down."""
@@ -247,10 +248,8 @@ class Lab:
         return qemu.Monitor(self.state, host)
 
     def _alive(self, host):
-        ended = f"host {host}: QEMU ended"
-        return self._supervisor_holds_lock() and not any(
-            line.text.startswith(ended)
-            for line in self.console.lines(host="lab"))
+        return (self._supervisor_holds_lock()
+                and not self.console.ended(host))
 
     def _ask(self, **request):
         try:
@@ -394,8 +393,8 @@ class Lab:
         """A dict: up, state, memory, and for each host its ssh port or None
         when it is not running."""
         up = self.is_up()
-        ports = self._ports() if up else {}
+        ports = self._ports()
         return {"up": up, "state": str(self.state), "memory": self.memory,
                 "accel": "kvm" if qemu.nested_kvm() else "tcg",
-                "hosts": {host: ports.get(host) if up and self._alive(host)
-                          else None for host in HOSTS}}
+                "hosts": {host: ports.get(host) if self._alive(host) else None
+                          for host in HOSTS}}

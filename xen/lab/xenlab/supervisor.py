@@ -207,6 +207,7 @@ class Supervisor:
             except OSError as error:
                 return {"error": f"cannot run {argv[0]}: {error}"}
         self.machines[host] = machine
+        self.note(f"host {host}: QEMU started")
         pidfd = os.pidfd_open(machine.pid)
         self.selector.register(pidfd, selectors.EVENT_READ,
                                lambda _f, _m: self.on_exit(host, machine,

@@ -1,0 +1,313 @@
+#!/usr/bin/env python3
+"""Tests of the lab itself: `test_lab.py` for those that need no image, with
+--hosts also those that bring hosts up (about a minute once there is one)."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from xenlab import CommandFailed, Console, ConsoleTimeout, Lab, LabError
+from xenlab import config, image, qemu
+from xenlab.lab import SUPERVISOR
+
+WITH_HOSTS = "--hosts" in sys.argv
+
+
+def temporary():
+    return tempfile.TemporaryDirectory(prefix="xen-lab-test-")
+
+
+class ImageParts(unittest.TestCase):
+    def test_modules_come_after_what_they_need(self):
+        text = ("kernel/a-b.ko: kernel/c.ko kernel/d.ko\n"
+                "kernel/c.ko: kernel/d.ko\nkernel/d.ko:\nkernel/e.ko:\n")
+        self.assertEqual(image.module_order(text, ("a_b", "builtin")),
+                         ["kernel/d.ko", "kernel/c.ko", "kernel/a-b.ko"])
+
+    def test_busybox_reads_our_cpio(self):
+        cpio = image.Cpio()
+        cpio.file("one/two/three", b"hello", 0o755)
+        cpio.file("one/empty", b"")
+        with temporary() as where:
+            subprocess.run(["busybox", "cpio", "-i", "-d"], cwd=where,
+                           input=cpio.finish(), check=True,
+                           stderr=subprocess.DEVNULL)
+            three = pathlib.Path(where, "one/two/three")
+            self.assertEqual(three.read_bytes(), b"hello")
+            self.assertEqual(three.stat().st_mode & 0o777, 0o755)
+            self.assertEqual(pathlib.Path(where, "one/empty").read_bytes(),
+                             b"")
+
+
+class Cache(unittest.TestCase):
+    def test_digest_sees_names_contents_and_modes(self):
+        with temporary() as where:
+            file = pathlib.Path(where, "file")
+            file.write_text("x")
+            keys = [config.digest(pathlib.Path(where))]
+            file.chmod(0o755)
+            keys.append(config.digest(pathlib.Path(where)))
+            file.write_text("y")
+            keys.append(config.digest(pathlib.Path(where)))
+            file.rename(file.with_name("other"))
+            keys.append(config.digest(pathlib.Path(where)))
+            self.assertEqual(len(set(keys)), 4)
+
+    def test_a_generation_is_built_once_and_whole_or_not_at_all(self):
+        with temporary() as where:
+            os.environ["XEN_LAB_CACHE"] = where
+            self.addCleanup(os.environ.pop, "XEN_LAB_CACHE")
+            built = []
+
+            def fail(work):
+                (work / "half").touch()
+                raise LabError("no")
+
+            with self.assertRaises(LabError):
+                config.generation("kind", "key", fail)
+            self.assertEqual(list(pathlib.Path(where).glob("kind[.-]*new*")),
+                             [])
+            for _ in range(2):
+                place = config.generation("kind", "key", built.append)
+            self.assertEqual(len(built), 1)
+            self.assertEqual(place.name, "kind-key")
+
+    def test_old_generations_go_unless_used(self):
+        with temporary() as where:
+            cache = pathlib.Path(where)
+            for name in ("kind-old", "kind-held", "kind-new", "other-old"):
+                (cache / name).mkdir()
+                config.use(cache / name).close()
+            with config.use(cache / "kind-held"):
+                for name in ("kind-old", "kind-held", "other-old"):
+                    os.utime(cache / name / config.IN_USE, (1, 1))
+                config.remove_old(cache, "kind")
+            self.assertEqual(sorted(path.name for path in cache.iterdir()),
+                             ["kind-held", "kind-new", "other-old"])
+
+
+class SupervisorAlone(unittest.TestCase):
+    """The real supervisor, with this test in the place of QEMU."""
+
+    owner = "null"
+
+    def setUp(self):
+        directory = temporary()
+        self.addCleanup(directory.cleanup)
+        self.state = pathlib.Path(directory.name)
+        self.start(self.owner)
+        self.console = Console(self.state)
+
+    def start(self, owner):
+        (self.state / "lab.json").write_text(
+            f'{{"uses": [], "owner": {owner}}}')
+        self.process = subprocess.Popen(
+            [sys.executable, str(SUPERVISOR), str(self.state)])
+        self.addCleanup(self.process.wait)
+        self.addCleanup(self.process.terminate)
+        while not (self.state / "lab.sock").exists():
+            self.assertIsNone(self.process.poll())
+            time.sleep(0.01)
+
+    def serial(self, host):
+        sock = qemu.connect(self.state, f"console-{host}.sock")
+        self.addCleanup(sock.close)
+        return sock
+
+    def test_lines_are_stamped_in_order_and_named(self):
+        before = self.console.now()
+        a, b = self.serial("a"), self.serial("b")
+        a.sendall(b"one\r\ntw")
+        self.console.wait("one", timeout=5)
+        b.sendall(b"three\n")
+        self.console.wait("three", host="b", timeout=5)
+        a.sendall(b"o\n")
+        self.console.wait("^two$", timeout=5)
+        lines = self.console.lines()
+        self.assertEqual([(line.host, line.text) for line in lines],
+                         [("a", "one"), ("b", "three"), ("a", "two")])
+        stamps = [line.time for line in lines]
+        self.assertEqual(stamps, sorted(stamps))
+        self.assertTrue(before <= stamps[0] <= self.console.now())
+
+    def test_since_leaves_older_lines_out(self):
+        a = self.serial("a")
+        a.sendall(b"same 1\n")
+        first = self.console.wait("same", timeout=5)
+        since = self.console.now()
+        threading.Timer(0.2, a.sendall, [b"same 2\n"]).start()
+        second = self.console.wait(r"same (\d)", since=since, timeout=5)
+        self.assertEqual((first.text, second.match[1]), ("same 1", "2"))
+        self.assertEqual(len(self.console.lines(since=since)), 1)
+
+    def test_wait_gives_up_in_time_and_shows_what_came(self):
+        self.serial("a").sendall(b"something else\n")
+        with self.assertRaisesRegex(ConsoleTimeout, "something else"):
+            self.console.wait("never", timeout=0.5)
+
+    def test_wait_ends_with_the_lab(self):
+        threading.Timer(0.2, self.process.terminate).start()
+        with self.assertRaisesRegex(LabError, "ended while waiting"):
+            self.console.wait("never", timeout=30)
+
+    def test_wait_ends_with_the_host(self):
+        lab = Lab(self.state)
+        lab._ask(op="start", host="a", argv=["sleep", "0.2"])
+        with self.assertRaisesRegex(LabError, "QEMU ended with status 0"):
+            self.console.wait("never", host="a", timeout=30)
+        self.assertFalse(lab._alive("a"))
+        lab._ask(op="start", host="a", argv=["sleep", "10"])
+        self.assertTrue(lab._alive("a"))
+
+    def test_a_long_log_reaches_every_follower(self):
+        a = self.serial("a")
+        count = 20000
+        results = []
+
+        def follow():
+            lines = self.console.follow(timeout=30)
+            results.append([line.text for _, line in zip(range(count), lines)])
+
+        threads = [threading.Thread(target=follow) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        a.sendall(b"".join(b"line %d\n" % n for n in range(count)))
+        for thread in threads:
+            thread.join()
+        wanted = [f"line {n}" for n in range(count)]
+        self.assertEqual(results, [wanted] * 3)
+
+    def test_children_die_with_a_killed_supervisor(self):
+        Lab(self.state)._ask(op="start", host="a", argv=[
+            "sh", "-c", f"echo $$ > {self.state}/pid; exec sleep 100"])
+        while not (self.state / "pid").exists() or not (
+                self.state / "pid").read_text().strip():
+            time.sleep(0.01)
+        child = os.pidfd_open(int((self.state / "pid").read_text()))
+        self.addCleanup(os.close, child)
+        self.process.kill()
+        self.assertTrue(ended(child))
+
+
+class Owned(unittest.TestCase):
+    def test_the_supervisor_ends_with_its_owner(self):
+        with temporary() as where, subprocess.Popen(["sleep", "100"]) as owner:
+            pathlib.Path(where, "lab.json").write_text(
+                f'{{"uses": [], "owner": {owner.pid}}}')
+            process = subprocess.Popen(
+                [sys.executable, str(SUPERVISOR), where])
+            while not pathlib.Path(where, "lab.sock").exists():
+                time.sleep(0.01)
+            owner.kill()
+            self.assertEqual(process.wait(10), 0)
+
+
+def ended(pidfd, timeout=10):
+    """Whether the process ends in time (a zombie has)."""
+    import select
+    return bool(select.select([pidfd], [], [], timeout)[0])
+
+
+@unittest.skipUnless(WITH_HOSTS, "needs --hosts")
+class Hosts(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = temporary()
+        cls.lab = Lab(cls.directory.name)
+        cls.lab.up(owner=os.getpid())
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.lab.down()
+        cls.directory.cleanup()
+
+    def test_xen_runs(self):
+        for host in config.HOSTS:
+            self.assertIn("Domain-0", self.lab.run(host, "xl list").stdout)
+
+    def test_the_clock_is_ours(self):
+        for host in config.HOSTS:
+            there = float(self.lab.run(host, "date +%s.%N").stdout)
+            self.assertLess(abs(there - time.time()), 5)
+
+    def test_exit_codes_output_and_input(self):
+        done = self.lab.run("a", "cat; echo err >&2; exit 3", check=False,
+                            input="in")
+        self.assertEqual((done.returncode, done.stdout, done.stderr),
+                         (3, "in", "err\n"))
+        with self.assertRaises(CommandFailed):
+            self.lab.run("a", ["false"])
+        with self.assertRaisesRegex(LabError, "more than"):
+            self.lab.run("a", "sleep 20", timeout=1)
+        words = ["printf", "%s|", "a b", "$x", "'"]
+        self.assertEqual(self.lab.run("b", words).stdout, "a b|$x|'|")
+
+    def test_put_and_get(self):
+        with temporary() as where:
+            file = pathlib.Path(where, "data")
+            file.write_bytes(os.urandom(100_000))
+            file.chmod(0o750)
+            self.lab.put("a", file, "/root/new dir/")
+            self.lab.run("a", "scp -q '/root/new dir/data' xen-b:/root/")
+            self.lab.get("b", "/root/data", f"{where}/back")
+            self.assertEqual(file.read_bytes(),
+                             pathlib.Path(where, "back").read_bytes())
+            mode = self.lab.run("a", "stat -c %a '/root/new dir/data'").stdout
+            self.assertEqual(mode.strip(), "750")
+
+    def test_install(self):
+        with temporary() as where:
+            tool = pathlib.Path(where, "usr/local/sbin/tool")
+            tool.parent.mkdir(parents=True)
+            tool.write_text("#!/bin/sh\necho tool\n")
+            tool.chmod(0o755)
+            self.lab.install(where)
+        for host in config.HOSTS:
+            self.assertEqual(self.lab.run(host, "tool").stdout, "tool\n")
+
+    def test_the_hosts_reach_each_other_until_unplugged(self):
+        ssh = "timeout 20 ssh -o ConnectTimeout=5 xen-b ssh xen-a hostname"
+        self.assertEqual(self.lab.run("a", ssh).stdout, "xen-a\n")
+        self.lab.link(False)
+        try:
+            self.assertNotEqual(self.lab.run("a", ssh, check=False).returncode,
+                                0)
+        finally:
+            self.lab.link(True)
+        self.assertEqual(self.lab.run("a", ssh).stdout, "xen-a\n")
+
+    def test_a_killed_host_is_noticed_and_can_start_again(self):
+        self.lab.kill("b")
+        self.assertFalse(self.lab.is_up())
+        with self.assertRaises(LabError):
+            self.lab.run("b", "true")
+        self.lab.restart("b")
+        self.assertTrue(self.lab.is_up())
+        self.lab.run("a", "ping -c 1 -w 10 xen-b")
+
+    def test_two_labs_at_once(self):
+        with temporary() as where:
+            other = Lab(where)
+            other.up(owner=os.getpid())
+            try:
+                other.run("a", "touch /root/here")
+                self.assertNotEqual(self.lab.run(
+                    "a", "ls /root/here", check=False).returncode, 0)
+            finally:
+                other.down()
+            self.assertFalse(other.is_up())
+
+    def test_report(self):
+        self.assertIn("Domain-0", self.lab.failure_report())
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[arg for arg in sys.argv if arg != "--hosts"])
