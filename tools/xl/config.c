@@ -1,0 +1,179 @@
+/*
+ * Configurations of domains: where they come from and how they travel.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libxl_utils.h>
+#include <libxlutil.h>
+
+#include "save_header.h"
+#include "stock.h"
+
+#define XL_GLOBAL_CONFIG "/etc/xen/xl.conf"
+
+/* ---- to send ---- */
+
+/* The parser of xl's configuration files is in no library: the stock xl is
+ * asked to show what it makes of one. */
+static int read_config_file(struct xl_context *xl, const char *path,
+                            libxl_domain_config *config)
+{
+    char create[] = "create", quiet[] = "-q", dry_run[] = "-n";
+    char *file = strdup(path);
+    char *arguments[] = {NULL, create, file, quiet, dry_run, NULL};
+    char *json = file ? xl_stock_output(arguments) : NULL;
+    int rc = ERROR_FAIL;
+
+    if (json) {
+        rc = libxl_domain_config_from_json(xl->ctx, config, json);
+    }
+    if (rc) {
+        fprintf(stderr,
+                "xl: %s could not be read as the configuration of a "
+                "domain\n",
+                path);
+    }
+    free(json);
+    free(file);
+    return rc;
+}
+
+char *xl_config_to_send(struct xl_context *xl, uint32_t domid,
+                        const char *override, bool preserve_domid)
+{
+    libxl_domain_config config;
+    char *json = NULL;
+    int rc;
+
+    libxl_domain_config_init(&config);
+    if (override) {
+        rc = read_config_file(xl, override, &config);
+    } else {
+        rc =
+            libxl_retrieve_domain_configuration(xl->ctx, domid, &config, NULL);
+    }
+    if (rc) {
+        fprintf(stderr, "xl: no configuration for domain %u\n", domid);
+        goto out;
+    }
+    config.c_info.domid = preserve_domid ? domid : 0;
+    json = libxl_domain_config_to_json(xl->ctx, &config);
+    if (!json) {
+        fprintf(stderr,
+                "xl: the configuration of domain %u cannot be "
+                "written as JSON\n",
+                domid);
+    }
+
+out:
+    libxl_domain_config_dispose(&config);
+    return json;
+}
+
+int xl_config_write(struct xl_context *xl, int fd, const char *json)
+{
+    struct xl_save_header header;
+    struct xl_save_data data;
+    uint32_t length = strlen(json) + 1;
+
+    xl_save_header_make(&header, &data, length);
+    if (libxl_write_exactly(xl->ctx, fd, &header, sizeof(header),
+                            "migration stream", "header") ||
+        libxl_write_exactly(xl->ctx, fd, &data, sizeof(data),
+                            "migration stream", "length") ||
+        libxl_write_exactly(xl->ctx, fd, json, length, "migration stream",
+                            "configuration")) {
+        fprintf(stderr, "xl: the receiver does not take the domain's "
+                        "configuration\n");
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- to receive ---- */
+
+static int parse_config(struct xl_context *xl, const char *json,
+                        libxl_domain_config *config)
+{
+    if (libxl_domain_config_from_json(xl->ctx, config, json)) {
+        fprintf(stderr, "xl: libxl of this host cannot read the domain's "
+                        "configuration: is it older than the source's?\n");
+        return -1;
+    }
+    if (!config->c_info.name) {
+        fprintf(stderr, "xl: the domain comes without a name\n");
+        return -1;
+    }
+    return 0;
+}
+
+int xl_config_read(struct xl_context *xl, int fd, libxl_domain_config *config)
+{
+    struct xl_save_header header;
+    const char *problem, *json;
+    char *data = NULL;
+    int ret = -1;
+
+    if (libxl_read_exactly(xl->ctx, fd, &header, sizeof(header),
+                           "migration stream", "header")) {
+        goto out; /* libxl has said it */
+    }
+    problem = xl_save_header_check(&header);
+    if (problem) {
+        goto bad;
+    }
+    data = malloc(header.data_length ? header.data_length : 1);
+    if (!data || libxl_read_exactly(xl->ctx, fd, data, header.data_length,
+                                    "migration stream", "configuration")) {
+        goto out;
+    }
+    problem = xl_save_data_check(data, header.data_length, &json);
+    if (problem) {
+        goto bad;
+    }
+    ret = parse_config(xl, json, config);
+    goto out;
+
+bad:
+    fprintf(stderr, "xl: what comes in is %s\n", problem);
+out:
+    free(data);
+    return ret;
+}
+
+/* ---- of the host ---- */
+
+/* By default, dom0 is shrunk unless the hypervisor was told its size. */
+static bool dom0_size_is_fixed(struct xl_context *xl)
+{
+    const libxl_version_info *info = libxl_get_version_info(xl->ctx);
+    const char *found = info ? strstr(info->commandline, "dom0_mem=") : NULL;
+
+    return found && (found == info->commandline || found[-1] == ' ');
+}
+
+bool xl_config_autoballoon(struct xl_context *xl)
+{
+    const char *value = "auto";
+    XLU_Config *config = xlu_cfg_init(stderr, XL_GLOBAL_CONFIG);
+    bool result;
+
+    if (config && !xlu_cfg_readfile(config, XL_GLOBAL_CONFIG)) {
+        xlu_cfg_get_string(config, "autoballoon", &value, 0);
+    }
+    if (!strcmp(value, "on") || !strcmp(value, "1")) {
+        result = true;
+    } else if (!strcmp(value, "off") || !strcmp(value, "0")) {
+        result = false;
+    } else {
+        result = !dom0_size_is_fixed(xl);
+    }
+    if (config) {
+        xlu_cfg_destroy(config);
+    }
+    return result;
+}

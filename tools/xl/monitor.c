@@ -1,0 +1,391 @@
+/*
+ * The daemon that waits for the end of a domain.
+ *
+ *   loop:
+ *     await_end        events, until the domain has shut down or is gone
+ *     choose_action    by the reason and the configuration
+ *     carry_out        core dump, destroy, rename away
+ *     start_again      a new domain of the same configuration
+ */
+#include "monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <libxl_event.h>
+#include <libxl_utils.h>
+
+#include "config.h"
+
+#define XL_DUMP_DIR "/var/lib/xen/dump"
+/* What the old domain's back ends get to let go of its devices. */
+#define XL_RESTART_PAUSE_SECONDS 2
+#define XL_SUFFIX_SIZE 24
+
+enum xl_end {
+    XL_END_SHUTDOWN, /* it is still there, with a reason */
+    XL_END_GONE,     /* somebody destroyed it */
+    XL_END_UNKNOWN,  /* no more events: libxl has said why */
+};
+
+enum xl_next {
+    XL_NEXT_STOP,
+    XL_NEXT_START,      /* a new domain */
+    XL_NEXT_SOFT_RESET, /* the same domain, from its beginning */
+};
+
+struct xl_monitor {
+    struct xl_context *xl;
+    uint32_t domid;
+    libxl_domain_config *config;
+    libxl_shutdown_reason reason;
+};
+
+static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
+{
+    time_t now = time(NULL);
+    char stamp[32] = "";
+    struct tm tm;
+    va_list args;
+
+    if (gmtime_r(&now, &tm)) {
+        strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    }
+    fprintf(stderr, "%s ", stamp);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\n");
+}
+
+/* ---- await_end ---- */
+
+static enum xl_end await_event(struct xl_monitor *monitor)
+{
+    enum xl_end end = XL_END_UNKNOWN;
+    bool decided = false;
+    libxl_event *event;
+    int rc;
+
+    while (!decided) {
+        rc = libxl_event_wait(monitor->xl->ctx, &event, LIBXL_EVENTMASK_ALL,
+                              NULL, NULL);
+        if (rc) {
+            say("no more events (libxl error %d)", rc);
+            return XL_END_UNKNOWN;
+        }
+        if (event->domid == monitor->domid &&
+            event->type == LIBXL_EVENT_TYPE_DOMAIN_SHUTDOWN) {
+            monitor->reason = event->u.domain_shutdown.shutdown_reason;
+            end = XL_END_SHUTDOWN;
+            decided = true;
+        } else if (event->domid == monitor->domid &&
+                   event->type == LIBXL_EVENT_TYPE_DOMAIN_DEATH) {
+            end = XL_END_GONE;
+            decided = true;
+        }
+        libxl_event_free(monitor->xl->ctx, event);
+    }
+    return end;
+}
+
+static void discard_events(struct xl_monitor *monitor)
+{
+    libxl_event *event;
+
+    while (!libxl_event_check(monitor->xl->ctx, &event, LIBXL_EVENTMASK_ALL,
+                              NULL, NULL)) {
+        libxl_event_free(monitor->xl->ctx, event);
+    }
+}
+
+/* A removable disk, whose ejection the stock xl also watches, needs a device
+ * model: the guests that we receive have none. */
+static enum xl_end await_end(struct xl_monitor *monitor)
+{
+    libxl_evgen_domain_death *watch;
+    enum xl_end end;
+    int rc;
+
+    rc = libxl_evenable_domain_death(monitor->xl->ctx, monitor->domid, 0,
+                                     &watch);
+    if (rc) {
+        say("domain %u cannot be watched (libxl error %d)", monitor->domid,
+            rc);
+        return XL_END_UNKNOWN;
+    }
+    end = await_event(monitor);
+    libxl_evdisable_domain_death(monitor->xl->ctx, watch);
+    discard_events(monitor);
+    return end;
+}
+
+/* ---- choose_action ---- */
+
+static libxl_action_on_shutdown choose_action(const struct xl_monitor *monitor)
+{
+    const libxl_domain_config *config = monitor->config;
+
+    switch (monitor->reason) {
+    case LIBXL_SHUTDOWN_REASON_POWEROFF:
+        return config->on_poweroff;
+    case LIBXL_SHUTDOWN_REASON_REBOOT:
+        return config->on_reboot;
+    case LIBXL_SHUTDOWN_REASON_CRASH:
+        return config->on_crash;
+    case LIBXL_SHUTDOWN_REASON_WATCHDOG:
+        return config->on_watchdog;
+    case LIBXL_SHUTDOWN_REASON_SOFT_RESET:
+        return config->on_soft_reset;
+    case LIBXL_SHUTDOWN_REASON_SUSPEND:
+        /* It is being saved or migrated: whoever does that looks after it. */
+        return LIBXL_ACTION_ON_SHUTDOWN_PRESERVE;
+    default:
+        return LIBXL_ACTION_ON_SHUTDOWN_DESTROY;
+    }
+}
+
+/* ---- carry_out ---- */
+
+static void dump_core(struct xl_monitor *monitor)
+{
+    char *path = NULL;
+    int rc;
+
+    if (asprintf(&path, XL_DUMP_DIR "/%s", monitor->config->c_info.name) < 0) {
+        return;
+    }
+    rc = libxl_domain_core_dump(monitor->xl->ctx, monitor->domid, path, NULL);
+    say("core dump to %s: %s", path, rc ? "failed" : "done");
+    free(path);
+}
+
+static void destroy(struct xl_monitor *monitor)
+{
+    int rc = libxl_domain_destroy(monitor->xl->ctx, monitor->domid, NULL);
+
+    say("domain %u destroyed%s", monitor->domid,
+        rc ? ", or not: libxl failed" : "");
+}
+
+/* Devices may have come and gone since the domain was started. */
+static void refresh_config(struct xl_monitor *monitor)
+{
+    libxl_domain_config fresh;
+    int rc;
+
+    libxl_domain_config_init(&fresh);
+    rc = libxl_retrieve_domain_configuration(monitor->xl->ctx, monitor->domid,
+                                             &fresh, NULL);
+    if (rc) {
+        say("the configuration cannot be read (libxl error %d): the old one "
+            "serves",
+            rc);
+        libxl_domain_config_dispose(&fresh);
+        return;
+    }
+    libxl_domain_config_dispose(monitor->config);
+    *monitor->config = fresh;
+}
+
+/* Keep the dead domain under another name, so that its own is free again. */
+static int rename_away(struct xl_monitor *monitor)
+{
+    char suffix[XL_SUFFIX_SIZE] = "";
+    time_t now = time(NULL);
+    libxl_uuid uuid;
+    struct tm tm;
+    int rc;
+
+    if (gmtime_r(&now, &tm)) {
+        strftime(suffix, sizeof(suffix), "-%Y%m%dT%H%MZ", &tm);
+    }
+    libxl_uuid_generate(&uuid);
+    rc = libxl_domain_preserve(monitor->xl->ctx, monitor->domid,
+                               &monitor->config->c_info, suffix, uuid);
+    say("domain %u kept with suffix %s%s", monitor->domid, suffix,
+        rc ? ", or not: libxl failed" : "");
+    return rc;
+}
+
+static enum xl_next carry_out(struct xl_monitor *monitor,
+                              libxl_action_on_shutdown action)
+{
+    say("domain %u has shut down (%s): %s", monitor->domid,
+        libxl_shutdown_reason_to_string(monitor->reason),
+        libxl_action_on_shutdown_to_string(action));
+    switch (action) {
+    case LIBXL_ACTION_ON_SHUTDOWN_COREDUMP_DESTROY:
+        dump_core(monitor);
+        destroy(monitor);
+        return XL_NEXT_STOP;
+    case LIBXL_ACTION_ON_SHUTDOWN_COREDUMP_RESTART:
+        dump_core(monitor);
+        refresh_config(monitor);
+        destroy(monitor);
+        return XL_NEXT_START;
+    case LIBXL_ACTION_ON_SHUTDOWN_RESTART:
+        refresh_config(monitor);
+        destroy(monitor);
+        return XL_NEXT_START;
+    case LIBXL_ACTION_ON_SHUTDOWN_RESTART_RENAME:
+        refresh_config(monitor);
+        return rename_away(monitor) ? XL_NEXT_STOP : XL_NEXT_START;
+    case LIBXL_ACTION_ON_SHUTDOWN_SOFT_RESET:
+        refresh_config(monitor);
+        return XL_NEXT_SOFT_RESET;
+    case LIBXL_ACTION_ON_SHUTDOWN_PRESERVE:
+        return XL_NEXT_STOP;
+    case LIBXL_ACTION_ON_SHUTDOWN_DESTROY:
+        break;
+    }
+    destroy(monitor);
+    return XL_NEXT_STOP;
+}
+
+/* ---- start_again ---- */
+
+static int start_again(struct xl_monitor *monitor, enum xl_next next)
+{
+    libxl_ctx *ctx = monitor->xl->ctx;
+    int rc;
+
+    if (next == XL_NEXT_SOFT_RESET) {
+        rc = libxl_domain_soft_reset(ctx, monitor->config, monitor->domid,
+                                     NULL, NULL);
+    } else {
+        sleep(XL_RESTART_PAUSE_SECONDS);
+        monitor->config->c_info.domid = INVALID_DOMID;
+        rc = libxl_domain_create_new(ctx, monitor->config, &monitor->domid,
+                                     NULL, NULL);
+    }
+    if (!rc) {
+        rc = libxl_domain_unpause(ctx, monitor->domid, NULL);
+    }
+    say("start of %s: %s, domain %u", monitor->config->c_info.name,
+        rc ? "failed" : "done", monitor->domid);
+    return rc;
+}
+
+int xl_monitor_run(struct xl_context *xl, uint32_t domid,
+                   libxl_domain_config *config)
+{
+    struct xl_monitor monitor = {.xl = xl, .domid = domid, .config = config};
+    enum xl_next next;
+
+    say("waiting for the end of %s, domain %u", config->c_info.name, domid);
+    for (;;) {
+        switch (await_end(&monitor)) {
+        case XL_END_GONE:
+            say("domain %u is gone", monitor.domid);
+            return EXIT_SUCCESS;
+        case XL_END_UNKNOWN:
+            return EXIT_FAILURE;
+        case XL_END_SHUTDOWN:
+            break;
+        }
+        next = carry_out(&monitor, choose_action(&monitor));
+        if (next == XL_NEXT_STOP) {
+            return EXIT_SUCCESS;
+        }
+        if (start_again(&monitor, next)) {
+            return EXIT_FAILURE;
+        }
+    }
+}
+
+/* ---- the daemon ---- */
+
+static int open_log(struct xl_context *xl, const char *domain)
+{
+    char *name = NULL, *path = NULL;
+    int fd = -1;
+
+    if (asprintf(&name, "xl-%s", domain) < 0) {
+        return -1;
+    }
+    if (!libxl_create_logfile(xl->ctx, name, &path)) {
+        fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    }
+    if (fd < 0) {
+        fprintf(stderr, "xl: cannot open the log %s: %s\n", path ? path : name,
+                strerror(errno));
+    }
+    free(path);
+    free(name);
+    return fd;
+}
+
+/* In the child: no tie to the connection may be left, or the ssh at the other
+ * end would wait for us. */
+static int detach(int log_fd)
+{
+    int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
+        dup2(log_fd, STDOUT_FILENO) < 0 || dup2(log_fd, STDERR_FILENO) < 0) {
+        return -1;
+    }
+    close(null_fd);
+    close(log_fd);
+    if (setsid() < 0 || chdir("/")) {
+        return -1;
+    }
+    return 0;
+}
+
+static void __attribute__((noreturn))
+be_daemon(struct xl_context *xl, uint32_t domid, libxl_domain_config *config,
+          int log_fd)
+{
+    pid_t pid;
+
+    xl_context_forked(xl);
+    if (detach(log_fd)) {
+        _exit(EXIT_FAILURE);
+    }
+    /* Not a session leader: no terminal can become ours. */
+    pid = fork();
+    if (pid) {
+        _exit(pid < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+    }
+    if (xl_context_open(xl)) {
+        _exit(EXIT_FAILURE);
+    }
+    _exit(xl_monitor_run(xl, domid, config));
+}
+
+int xl_monitor_start(struct xl_context *xl, uint32_t domid,
+                     libxl_domain_config *config)
+{
+    int log_fd, status = 0;
+    pid_t pid;
+
+    log_fd = open_log(xl, config->c_info.name);
+    if (log_fd < 0) {
+        return -1;
+    }
+    pid = fork();
+    if (pid == 0) {
+        be_daemon(xl, domid, config, log_fd);
+    }
+    close(log_fd);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+        continue;
+    }
+    if (pid < 0 || status) {
+        fprintf(stderr,
+                "xl: no daemon watches over %s: it will not be "
+                "restarted or cleaned up when it ends\n",
+                config->c_info.name);
+        return -1;
+    }
+    return 0;
+}

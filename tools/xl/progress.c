@@ -1,0 +1,145 @@
+/*
+ * What a person sees of a migration.
+ */
+#include "progress.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#define US_PER_SECOND 1000000u
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * US_PER_SECOND + now.tv_nsec / 1000;
+}
+
+static const char *phase_text(libxl_live_migrate_phase phase)
+{
+    switch (phase) {
+    case LIBXL_LIVE_MIGRATE_PHASE_START:
+        return "starting";
+    case LIBXL_LIVE_MIGRATE_PHASE_PREPARING:
+        return "preparing the destination";
+    case LIBXL_LIVE_MIGRATE_PHASE_PRECOPY:
+        return "precopy, the guest runs here";
+    case LIBXL_LIVE_MIGRATE_PHASE_EVICTING:
+        return "telling the destination what it lacks";
+    case LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED:
+        return "the guest is stopped";
+    case LIBXL_LIVE_MIGRATE_PHASE_READY:
+        return "the destination is ready";
+    case LIBXL_LIVE_MIGRATE_PHASE_GO:
+        return "the guest is let go";
+    case LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY:
+        return "postcopy, the guest runs at the destination";
+    case LIBXL_LIVE_MIGRATE_PHASE_COMPLETE:
+        return "the destination has everything";
+    }
+    return "?";
+}
+
+static void show_counters(libxl_live_migrate_phase phase,
+                          const libxl_live_migrate_stats *stats)
+{
+    switch (phase) {
+    case LIBXL_LIVE_MIGRATE_PHASE_PRECOPY:
+        fprintf(stderr, ": round %" PRIu64 ", %" PRIu64 " pages sent",
+                stats->iterations + 1, stats->precopy_pages);
+        break;
+    case LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY:
+        fprintf(
+            stderr,
+            ": %" PRIu64 " of %" PRIu64 " pages to go, %" PRIu64 " requested",
+            stats->outstanding, stats->postcopy_pages, stats->requested_pages);
+        break;
+    default:
+        break;
+    }
+}
+
+void xl_progress_show(libxl_live_migrate_phase phase,
+                      const libxl_live_migrate_stats *stats, void *user)
+{
+    struct xl_progress *progress = user;
+    uint64_t now = now_us(), elapsed;
+
+    if (!progress->begun) {
+        progress->begun = true;
+        progress->start_us = now;
+    } else if (phase == progress->last_phase &&
+               stats->iterations == progress->last_iteration &&
+               now - progress->last_us < US_PER_SECOND) {
+        return;
+    }
+    progress->last_us = now;
+    progress->last_phase = phase;
+    progress->last_iteration = stats->iterations;
+
+    elapsed = now - progress->start_us;
+    fprintf(stderr, "[%3" PRIu64 ".%03" PRIu64 "] %s", elapsed / US_PER_SECOND,
+            elapsed % US_PER_SECOND / 1000, phase_text(phase));
+    show_counters(phase, stats);
+    fprintf(stderr, "\n");
+}
+
+/* ---- the summary ---- */
+
+static void show_time(const char *what, uint64_t us)
+{
+    fprintf(stderr, "  %-32s %8" PRIu64 ".%03" PRIu64 " s\n", what,
+            us / US_PER_SECOND, us % US_PER_SECOND / 1000);
+}
+
+static void show_pages(const char *what, uint64_t pages)
+{
+    fprintf(stderr, "  %-32s %8" PRIu64 "     pages\n", what, pages);
+}
+
+static void show_fault_time(const char *what, uint64_t us)
+{
+    fprintf(stderr, "  %-32s %8" PRIu64 ".%03" PRIu64 " ms\n", what, us / 1000,
+            us % 1000);
+}
+
+static void show_postcopy(const libxl_live_migrate_stats *stats)
+{
+    show_pages("left for postcopy", stats->postcopy_pages);
+    show_pages("  of these requested", stats->requested_pages);
+    show_pages("  of these pushed", stats->pushed_pages);
+    if (stats->dropped_pages) {
+        show_pages("  of these no longer wanted", stats->dropped_pages);
+    }
+    fprintf(stderr, "  %-32s %8" PRIu64 "\n", "faults of the guest",
+            stats->faults);
+    if (stats->faults) {
+        show_fault_time("  median wait", stats->fault_median_us);
+        show_fault_time("  99 of 100 below", stats->fault_p99_us);
+        show_fault_time("  longest", stats->fault_max_us);
+    }
+}
+
+void xl_progress_summary(const libxl_live_migrate_stats *stats)
+{
+    fprintf(stderr, "Migration complete:\n");
+    show_time("total time", stats->end_us);
+    if (stats->running_us > stats->suspend_us) {
+        show_time("stopped, seen from here",
+                  stats->running_us - stats->suspend_us);
+    }
+    if (stats->end_us > stats->running_us && stats->postcopy_pages) {
+        show_time("postcopy", stats->end_us - stats->running_us);
+    }
+    fprintf(stderr, "  %-32s %8" PRIu64 "\n", "precopy rounds",
+            stats->iterations);
+    show_pages("sent while it ran here", stats->precopy_pages);
+    show_pages("sent while it was stopped", stats->stop_pages);
+    if (stats->postcopy_pages) {
+        show_postcopy(stats);
+    }
+    fprintf(stderr, "  %-32s %8" PRIu64 "     MiB\n", "on the wire",
+            stats->bytes_sent >> 20);
+}

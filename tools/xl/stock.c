@@ -1,0 +1,181 @@
+/*
+ * The stock xl of this host.
+ */
+#include "stock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define XL_STOCK_VARIABLE "XL_STOCK"
+
+/* In this order; the first is the distributions' own front end, which picks
+ * the one that fits the running hypervisor. */
+static const char *const stock_patterns[] = {
+    "/usr/sbin/xl",
+    "/usr/lib/xen-*/bin/xl",
+    "/usr/lib*/xen/bin/xl",
+    "/sbin/xl",
+};
+
+/* By identity and not by name: links and relative paths must not make us call
+ * ourselves for ever. */
+static bool is_stock(const char *path)
+{
+    struct stat ours, theirs;
+
+    return !stat("/proc/self/exe", &ours) && !stat(path, &theirs) &&
+           !access(path, X_OK) &&
+           (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino);
+}
+
+static bool find_by_pattern(const char *pattern, char found[PATH_MAX])
+{
+    bool success = false;
+    glob_t matches;
+    size_t i;
+
+    if (glob(pattern, 0, NULL, &matches)) {
+        return false;
+    }
+    for (i = 0; i < matches.gl_pathc && !success; i++) {
+        success = is_stock(matches.gl_pathv[i]);
+        if (success) {
+            snprintf(found, PATH_MAX, "%s", matches.gl_pathv[i]);
+        }
+    }
+    globfree(&matches);
+    return success;
+}
+
+static bool find_stock(char found[PATH_MAX])
+{
+    const char *wanted = getenv(XL_STOCK_VARIABLE);
+    size_t i;
+
+    if (wanted) {
+        snprintf(found, PATH_MAX, "%s", wanted);
+        if (is_stock(wanted)) {
+            return true;
+        }
+        fprintf(stderr,
+                "xl: " XL_STOCK_VARIABLE " is %s, which cannot be "
+                "run or is this program itself\n",
+                wanted);
+        return false;
+    }
+    for (i = 0; i < sizeof(stock_patterns) / sizeof(*stock_patterns); i++) {
+        if (find_by_pattern(stock_patterns[i], found)) {
+            return true;
+        }
+    }
+    fprintf(stderr,
+            "xl: the stock xl was not found: install the package of "
+            "the Xen tools (on Debian xen-utils), or say in " XL_STOCK_VARIABLE
+            " where it is\n");
+    return false;
+}
+
+int xl_stock_exec(char **argv)
+{
+    char path[PATH_MAX];
+
+    if (!find_stock(path)) {
+        return EXIT_FAILURE;
+    }
+    argv[0] = path;
+    execv(path, argv);
+    fprintf(stderr, "xl: cannot run %s: %s\n", path, strerror(errno));
+    return EXIT_FAILURE;
+}
+
+static char *read_all(int fd)
+{
+    size_t length = 0, room = 0;
+    char *text = NULL, *larger;
+    ssize_t got;
+
+    for (;;) {
+        if (length + 1 >= room) {
+            room = room ? room * 2 : 4096;
+            larger = realloc(text, room);
+            if (!larger) {
+                break;
+            }
+            text = larger;
+        }
+        got = read(fd, text + length, room - length - 1);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            break;
+        }
+        if (got == 0) {
+            text[length] = '\0';
+            return text;
+        }
+        length += got;
+    }
+    free(text);
+    return NULL;
+}
+
+static pid_t start_piped(const char *path, char **argv, int *read_fd)
+{
+    int ends[2];
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC)) {
+        return -1;
+    }
+    pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        execv(path, argv);
+        fprintf(stderr, "xl: cannot run %s: %s\n", path, strerror(errno));
+        _exit(127);
+    }
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+    }
+    *read_fd = ends[0];
+    return pid;
+}
+
+char *xl_stock_output(char **argv)
+{
+    char path[PATH_MAX];
+    int read_fd, status;
+    pid_t pid;
+    char *text;
+
+    if (!find_stock(path)) {
+        return NULL;
+    }
+    argv[0] = path;
+    pid = start_piped(path, argv, &read_fd);
+    if (pid < 0) {
+        fprintf(stderr, "xl: cannot run %s: %s\n", path, strerror(errno));
+        return NULL;
+    }
+    text = read_all(read_fd);
+    close(read_fd);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+        continue;
+    }
+    if (status) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}

@@ -1,0 +1,255 @@
+/*
+ * The process that connects us with the receiver: ssh, or what the user said.
+ */
+#include "transport.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What the transport gets to end by itself, and then after a SIGTERM. */
+#define XL_END_PATIENCE_MS 5000
+#define XL_END_STEP_MS 20
+
+/* ssh's own failure, as against that of the remote command. */
+#define XL_SSH_FAILED 255
+#define XL_NOT_FOUND 127
+
+/* ---- start ---- */
+
+static void __attribute__((noreturn))
+run_command(const char *command, int stdin_fd, int stdout_fd)
+{
+    sigset_t none;
+
+    /* A Ctrl-C is for us to act on: once the guest has gone, the connection
+     * must stay. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    signal(SIGPIPE, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (dup2(stdin_fd, STDIN_FILENO) >= 0 &&
+        dup2(stdout_fd, STDOUT_FILENO) >= 0) {
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+    }
+    perror("xl: cannot run a shell");
+    _exit(XL_NOT_FOUND);
+}
+
+static void close_pair(int pair[2])
+{
+    if (pair[0] >= 0) {
+        close(pair[0]);
+        close(pair[1]);
+    }
+}
+
+int xl_transport_start(struct xl_transport *transport, const char *host,
+                       const char *command, bool is_ssh)
+{
+    int out[2] = {-1, -1}, in[2] = {-1, -1};
+
+    transport->host = host;
+    transport->command = command;
+    transport->is_ssh = is_ssh;
+    /* Sockets and not pipes: what waits in them can be kept short. */
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, out) ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in)) {
+        goto failed;
+    }
+    transport->pid = fork();
+    if (transport->pid < 0) {
+        transport->pid = 0;
+        goto failed;
+    }
+    if (transport->pid == 0) {
+        run_command(command, out[1], in[1]);
+    }
+    close(out[1]);
+    close(in[1]);
+    transport->send_fd = out[0];
+    transport->recv_fd = in[0];
+    return 0;
+
+failed:
+    fprintf(stderr, "xl: cannot start '%s': %s\n", command, strerror(errno));
+    close_pair(out);
+    close_pair(in);
+    return -1;
+}
+
+/* ---- the banner ---- */
+
+/* One octet at a time: what follows the line is not ours to read. */
+static ssize_t read_octet(struct xl_transport *transport, int abort_fd,
+                          char *octet)
+{
+    struct pollfd pollers[2] = {
+        {.fd = transport->recv_fd, .events = POLLIN},
+        {.fd = abort_fd, .events = POLLIN},
+    };
+
+    while (poll(pollers, 2, -1) < 0) {
+        if (errno != EINTR) {
+            return -1;
+        }
+    }
+    if (pollers[1].revents) {
+        errno = ECANCELED;
+        return -1;
+    }
+    return read(transport->recv_fd, octet, 1);
+}
+
+static void say_no_receiver(struct xl_transport *transport)
+{
+    const char *host = transport->host;
+    int status;
+
+    xl_transport_end(transport);
+    status =
+        WIFEXITED(transport->status) ? WEXITSTATUS(transport->status) : -1;
+    if (!transport->is_ssh) {
+        fprintf(stderr,
+                "xl: '%s' ended before a receiver answered: is the "
+                "destination reachable, and has its xl postcopy support?\n",
+                transport->command);
+    } else if (status == XL_SSH_FAILED) {
+        fprintf(stderr,
+                "xl: %s cannot be reached (what ssh said stands above): "
+                "check its name, the network and the ssh keys\n",
+                host);
+    } else if (status == XL_NOT_FOUND) {
+        fprintf(stderr,
+                "xl: %s has no xl where ssh looks for it: install this "
+                "package there\n",
+                host);
+    } else {
+        fprintf(stderr,
+                "xl: the xl of %s has no postcopy support: install this "
+                "package there\n",
+                host);
+    }
+}
+
+static int refuse_banner(struct xl_transport *transport, const char *line)
+{
+    char shown[80];
+    size_t i;
+
+    snprintf(shown, sizeof(shown), "%s", line);
+    for (i = 0; shown[i]; i++) {
+        if (shown[i] < ' ' || shown[i] > '~') {
+            shown[i] = '?';
+        }
+    }
+    xl_transport_end(transport);
+    if (!strncmp(line, "xl migration receiver", 21)) {
+        fprintf(stderr,
+                "xl: the xl of %s has no postcopy support: install this "
+                "package there\n",
+                transport->host);
+    } else {
+        fprintf(stderr,
+                "xl: %s answers '%s' in place of a receiver's greeting: see "
+                "that logging in there prints nothing to stdout\n",
+                transport->host, shown);
+    }
+    return -1;
+}
+
+int xl_transport_greet(struct xl_transport *transport, int abort_fd)
+{
+    char line[sizeof(XL_BANNER)] = "";
+    size_t length = 0;
+    ssize_t got;
+
+    while (length < sizeof(line) - 1) {
+        got = read_octet(transport, abort_fd, &line[length]);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0 && errno == ECANCELED) {
+            fprintf(stderr, "xl: given up before the receiver answered\n");
+            return -1;
+        }
+        if (got <= 0) {
+            say_no_receiver(transport);
+            return -1;
+        }
+        length++;
+        if (line[length - 1] == '\n') {
+            break;
+        }
+    }
+    return strcmp(line, XL_BANNER) ? refuse_banner(transport, line) : 0;
+}
+
+/* ---- end ---- */
+
+static bool reap(struct xl_transport *transport, int patience_ms)
+{
+    const struct timespec step = {.tv_nsec = XL_END_STEP_MS * 1000000L};
+    pid_t got;
+
+    for (;;) {
+        got = waitpid(transport->pid, &transport->status, WNOHANG);
+        if (got == transport->pid || (got < 0 && errno != EINTR)) {
+            transport->pid = 0;
+            return true;
+        }
+        if (patience_ms <= 0) {
+            return false;
+        }
+        nanosleep(&step, NULL);
+        patience_ms -= XL_END_STEP_MS;
+    }
+}
+
+void xl_transport_end(struct xl_transport *transport)
+{
+    if (transport->send_fd >= 0) {
+        close(transport->send_fd);
+        close(transport->recv_fd);
+    }
+    transport->send_fd = -1;
+    transport->recv_fd = -1;
+    if (transport->pid && !reap(transport, XL_END_PATIENCE_MS)) {
+        kill(transport->pid, SIGTERM);
+        if (!reap(transport, XL_END_PATIENCE_MS)) {
+            kill(transport->pid, SIGKILL);
+            reap(transport, XL_END_PATIENCE_MS);
+        }
+    }
+}
+
+void xl_transport_explain(const struct xl_transport *transport, char *text,
+                          size_t room)
+{
+    int status = transport->status;
+
+    if (status == -1 || status == 0) {
+        snprintf(text, room, "%s", "");
+    } else if (WIFSIGNALED(status)) {
+        snprintf(text, room,
+                 "The connection's own process was ended by "
+                 "signal %d (%s).",
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
+    } else if (transport->is_ssh && WEXITSTATUS(status) == XL_SSH_FAILED) {
+        snprintf(text, room,
+                 "ssh lost the connection, or the receiver was "
+                 "killed at %s.",
+                 transport->host);
+    } else {
+        snprintf(text, room, "The receiver ended with exit status %d.",
+                 WEXITSTATUS(status));
+    }
+}

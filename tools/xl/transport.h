@@ -1,0 +1,43 @@
+/*
+ * The process that connects us with the receiver: ssh, or what the user said.
+ */
+#ifndef XL_TRANSPORT_H
+#define XL_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* The receiver's first line: that it is there, and knows postcopy. */
+#define XL_BANNER "xl postcopy migration receiver ready, version 1\n"
+
+struct xl_transport {
+    const char *host;
+    const char *command; /* for the shell */
+    bool is_ssh;         /* its exit status means what ssh's means */
+    pid_t pid;           /* 0: none, or reaped */
+    int status;          /* once reaped; -1: not known */
+    int send_fd;
+    int recv_fd;
+};
+
+#define XL_TRANSPORT_CLOSED \
+    ((struct xl_transport){.status = -1, .send_fd = -1, .recv_fd = -1})
+
+/* These return 0, or -1 after having said why.  The host and the command must
+ * outlive the transport. */
+int xl_transport_start(struct xl_transport *transport, const char *host,
+                       const char *command, bool is_ssh);
+/* Wait for the receiver's banner, or until abort_fd is readable. */
+int xl_transport_greet(struct xl_transport *transport, int abort_fd);
+
+/* Close the connection and reap the process, which gets some seconds to end
+ * by itself.  Harmless when there is none. */
+void xl_transport_end(struct xl_transport *transport);
+
+/* After xl_transport_end(): how the process ended when that was not well, as
+ * a sentence; else an empty string. */
+void xl_transport_explain(const struct xl_transport *transport, char *text,
+                          size_t room);
+
+#endif

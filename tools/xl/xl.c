@@ -1,0 +1,129 @@
+/*
+ * xl with postcopy: runs the two commands of ours and leaves all others to the
+ * stock xl.
+ */
+#include "xl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stock.h"
+
+struct xl_command {
+    const char *name;
+    int (*run)(struct xl_context *xl, int argc, char **argv);
+};
+
+/* Ours when --postcopy is among their options. */
+static const struct xl_command commands[] = {
+    {"migrate", xl_main_migrate},
+    {"migrate-receive", xl_main_migrate_receive},
+};
+
+/* ---- the context ---- */
+
+static const libxl_childproc_hooks child_hooks = {
+    .chldowner = libxl_sigchld_owner_libxl_always_selective_reap,
+};
+
+int xl_context_open(struct xl_context *xl)
+{
+    int level = XL_DEFAULT_LEVEL - xl->verbosity;
+
+    if (level < XTL_DEBUG) {
+        level = XTL_DEBUG;
+    }
+    if (!xl->logger) {
+        xl->logger = (xentoollog_logger *)xtl_createlogger_stdiostream(
+            stderr, level, XTL_STDIOSTREAM_HIDE_PROGRESS);
+    }
+    if (!xl->logger ||
+        libxl_ctx_alloc(&xl->ctx, LIBXL_VERSION, 0, xl->logger)) {
+        fprintf(stderr, "xl: cannot open libxl: is this a Xen dom0, and are "
+                        "you root?\n");
+        return -1;
+    }
+    libxl_childproc_setmode(xl->ctx, &child_hooks, NULL);
+    return 0;
+}
+
+void xl_context_close(struct xl_context *xl)
+{
+    if (xl->ctx) {
+        libxl_ctx_free(xl->ctx);
+        xl->ctx = NULL;
+    }
+    if (xl->logger) {
+        xtl_logger_destroy(xl->logger);
+        xl->logger = NULL;
+    }
+}
+
+void xl_context_forked(struct xl_context *xl)
+{
+    libxl_postfork_child_noexec(xl->ctx);
+    xl->ctx = NULL; /* not to be freed here */
+}
+
+/* ---- dispatch ---- */
+
+/* The options that stand before the command all have no argument. */
+static int find_command_word(struct xl_context *xl)
+{
+    const char *letter;
+    int i;
+
+    for (i = 1; i < xl->argc && xl->argv[i][0] == '-'; i++) {
+        for (letter = xl->argv[i] + 1; *letter; letter++) {
+            xl->verbosity += *letter == 'v';
+        }
+    }
+    return i;
+}
+
+static bool wants_postcopy(int argc, char **argv)
+{
+    static const char option[] = "--postcopy";
+    const size_t length = sizeof(option) - 1;
+    int i;
+
+    for (i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+        /* Or --postcopy=SOMETHING, which we then refuse with a word. */
+        if (!strncmp(argv[i], option, length) &&
+            (argv[i][length] == '\0' || argv[i][length] == '=')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct xl_command *find_command(int argc, char **argv)
+{
+    size_t i;
+
+    if (argc < 1 || !wants_postcopy(argc, argv)) {
+        return NULL;
+    }
+    for (i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+        if (!strcmp(argv[0], commands[i].name)) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    struct xl_context xl = {.argc = argc, .argv = argv};
+    int word = find_command_word(&xl);
+    const struct xl_command *command = find_command(argc - word, argv + word);
+    int status;
+
+    if (!command) {
+        return xl_stock_exec(argv);
+    }
+    status = command->run(&xl, argc - word, argv + word);
+    xl_context_close(&xl);
+    return status;
+}

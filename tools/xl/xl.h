@@ -1,0 +1,38 @@
+/*
+ * The parts of our xl: the sending and the receiving side of a migration with
+ * postcopy.  Everything else is the stock xl's.
+ */
+#ifndef XL_H
+#define XL_H
+
+#include <stdbool.h>
+
+#include <libxl.h>
+#include <xentoollog.h>
+
+#define XL_INCOMING_SUFFIX "--incoming"
+#define XL_DEFAULT_LEVEL XTL_PROGRESS
+
+/* What main() makes and all commands use. */
+struct xl_context {
+    xentoollog_logger *logger;
+    libxl_ctx *ctx;
+    int verbosity; /* how many -v there were */
+    int argc;      /* of the whole command line */
+    char **argv;
+};
+
+/* Open xl->ctx, set up for a process that reaps its own children.  0, or -1
+ * after having said why. */
+int xl_context_open(struct xl_context *xl);
+void xl_context_close(struct xl_context *xl);
+/* After fork() in a child that goes on without exec: the parent's ctx is
+ * given up; xl_context_open() makes a new one. */
+void xl_context_forked(struct xl_context *xl);
+
+/* The commands, after their options (argv[0] is the command's name); they
+ * return an exit status. */
+int xl_main_migrate(struct xl_context *xl, int argc, char **argv);
+int xl_main_migrate_receive(struct xl_context *xl, int argc, char **argv);
+
+#endif

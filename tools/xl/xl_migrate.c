@@ -1,0 +1,360 @@
+/*
+ * xl migrate --postcopy: the source.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <libxl_utils.h>
+
+#include "config.h"
+#include "libxl_live_migrate.h"
+#include "progress.h"
+#include "transport.h"
+#include "xl.h"
+
+static const char usage[] =
+    "usage: xl migrate --postcopy [options] DOMAIN HOST\n"
+    "\n"
+    "Moves a running PVH guest to HOST: the guest first, its memory after "
+    "it.\n"
+    "\n"
+    "  --precopy-iterations N       copy memory in N rounds before (0)\n"
+    "  --precopy-dirty-threshold N  no postcopy when a round leaves no more\n"
+    "                               than N pages (50)\n"
+    "  -s SSHCOMMAND  use this in place of ssh; '': HOST is itself a command\n"
+    "                 that runs the receiver or connects to it\n"
+    "  -e             no daemon at HOST waits for the domain's end\n"
+    "  -C FILE        send the configuration in FILE, not the domain's own\n"
+    "  -p             leave the domain paused at HOST\n"
+    "  -D             keep the domain's number\n"
+    "  --debug        show the configuration that is received\n";
+
+struct xl_migrate {
+    struct xl_context *xl;
+    /* As given. */
+    const char *domain;
+    const char *host;
+    const char *ssh_command;
+    const char *config_file;
+    bool no_monitor;
+    bool leave_paused;
+    bool preserve_domid;
+    bool debug;
+    libxl_live_migrate_params params;
+    /* Made of these. */
+    uint32_t domid;
+    char *command;
+    char *config;
+    int abort_fd;
+    struct xl_transport transport;
+};
+
+/* ---- options ---- */
+
+enum {
+    OPTION_POSTCOPY = 0x100,
+    OPTION_ITERATIONS,
+    OPTION_THRESHOLD,
+    OPTION_DEBUG,
+    OPTION_LIVE,
+};
+
+static const struct option long_options[] = {
+    {"postcopy", no_argument, NULL, OPTION_POSTCOPY},
+    {"precopy-iterations", required_argument, NULL, OPTION_ITERATIONS},
+    {"precopy-dirty-threshold", required_argument, NULL, OPTION_THRESHOLD},
+    {"debug", no_argument, NULL, OPTION_DEBUG},
+    {"live", no_argument, NULL, OPTION_LIVE},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static uint64_t parse_number(const char *option, const char *text,
+                             uint64_t most)
+{
+    unsigned long long value;
+    char *end;
+
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (errno || end == text || *end || text[0] == '-' || value > most) {
+        fprintf(stderr,
+                "xl: %s wants a number from 0 to %" PRIu64 ", not '%s'\n",
+                option, most, text);
+        exit(EXIT_FAILURE);
+    }
+    return value;
+}
+
+static void parse_option(struct xl_migrate *migrate, int option)
+{
+    switch (option) {
+    case 's':
+        migrate->ssh_command = optarg;
+        break;
+    case 'C':
+        migrate->config_file = optarg;
+        break;
+    case 'e':
+        migrate->no_monitor = true;
+        break;
+    case 'p':
+        migrate->leave_paused = true;
+        break;
+    case 'D':
+        migrate->preserve_domid = true;
+        break;
+    case OPTION_DEBUG:
+        migrate->debug = true;
+        break;
+    case OPTION_ITERATIONS:
+        migrate->params.precopy_iterations =
+            parse_number("--precopy-iterations", optarg, UINT32_MAX);
+        break;
+    case OPTION_THRESHOLD:
+        migrate->params.precopy_dirty_threshold =
+            parse_number("--precopy-dirty-threshold", optarg, UINT64_MAX);
+        break;
+    case OPTION_POSTCOPY: /* what brought us here */
+    case OPTION_LIVE:     /* always so */
+        break;
+    case 'h':
+        fputs(usage, stdout);
+        exit(EXIT_SUCCESS);
+    default: /* getopt_long() said what is wrong */
+        fputs(usage, stderr);
+        exit(EXIT_FAILURE);
+    }
+}
+
+static void parse_options(struct xl_migrate *migrate, int argc, char **argv)
+{
+    int option;
+
+    while ((option = getopt_long(argc, argv, "s:C:epDh", long_options,
+                                 NULL)) != -1) {
+        parse_option(migrate, option);
+    }
+    if (argc - optind != 2) {
+        fprintf(stderr, "xl: migrate wants a domain and a host\n%s", usage);
+        exit(EXIT_FAILURE);
+    }
+    migrate->domain = argv[optind];
+    migrate->host = argv[optind + 1];
+}
+
+/* ---- stages ---- */
+
+static int find_domain(struct xl_migrate *migrate)
+{
+    if (libxl_domain_qualifier_to_domid(migrate->xl->ctx, migrate->domain,
+                                        &migrate->domid)) {
+        fprintf(stderr, "xl: there is no domain '%s' here\n", migrate->domain);
+        return -1;
+    }
+    return 0;
+}
+
+/* What the shell is to run: the host itself with -s '', as the stock xl has
+ * it, else a receiver on it. */
+static int make_command(struct xl_migrate *migrate)
+{
+    char verbose[16] = "";
+    int i, length;
+
+    if (!migrate->ssh_command[0]) {
+        migrate->command = strdup(migrate->host);
+    } else {
+        for (i = 0; i < migrate->xl->verbosity && i < 4; i++) {
+            strcat(verbose, " -v");
+        }
+        length = asprintf(&migrate->command,
+                          "exec %s %s xl%s migrate-receive --postcopy%s%s%s",
+                          migrate->ssh_command, migrate->host, verbose,
+                          migrate->no_monitor ? " -e" : "",
+                          migrate->debug ? " -d" : "",
+                          migrate->leave_paused ? " -p" : "");
+        if (length < 0) {
+            migrate->command = NULL;
+        }
+    }
+    return migrate->command ? 0 : -1;
+}
+
+/* Ctrl-C and SIGTERM become something that can be waited for: they stop the
+ * migration as long as that is safe. */
+static int take_signals(struct xl_migrate *migrate)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    migrate->abort_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (migrate->abort_fd < 0) {
+        perror("xl: signalfd");
+        return -1;
+    }
+    migrate->params.abort_fd = migrate->abort_fd;
+    return 0;
+}
+
+static int connect_receiver(struct xl_migrate *migrate)
+{
+    if (xl_transport_start(&migrate->transport, migrate->host,
+                           migrate->command, migrate->ssh_command[0])) {
+        return -1;
+    }
+    return xl_transport_greet(&migrate->transport, migrate->abort_fd);
+}
+
+static const char *where_it_runs(struct xl_migrate *migrate, bool transitioned)
+{
+    libxl_dominfo info;
+    bool stopped;
+
+    if (transitioned) {
+        return "The guest was handed over and may be running at the "
+               "destination.\n"
+               "It is kept here, suspended, as NAME--migratedaway: do not "
+               "resume it before\nyou have seen that it does not run there.";
+    }
+    libxl_dominfo_init(&info);
+    stopped = libxl_domain_info(migrate->xl->ctx, &info, migrate->domid) ||
+              info.shutdown || info.dying;
+    libxl_dominfo_dispose(&info);
+    return stopped ? "The guest does not run here any more: see xl list."
+                   : "The guest runs on here, as before.";
+}
+
+static void report_failure(struct xl_migrate *migrate,
+                           const libxl_live_migrate_result *result, int rc,
+                           bool transitioned)
+{
+    char how[256];
+
+    xl_transport_explain(&migrate->transport, how, sizeof(how));
+    fprintf(stderr, "xl: Migration failed (%s, libxl error %d): %s.\n",
+            libxl_live_migrate_phase_to_string(result->phase), rc,
+            result->reason[0] ? result->reason : "no reason was given");
+    if (how[0]) {
+        fprintf(stderr, "xl: %s\n", how);
+    }
+    fprintf(stderr, "xl: %s\n", where_it_runs(migrate, transitioned));
+}
+
+static int move_domain(struct xl_migrate *migrate)
+{
+    struct xl_progress progress = {0};
+    libxl_live_migrate_result result;
+    bool transitioned;
+    int rc;
+
+    migrate->params.strategy = LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
+    migrate->params.logger = migrate->xl->logger;
+    migrate->params.progress = xl_progress_show;
+    migrate->params.progress_user = &progress;
+    rc = libxl_domain_live_migrate_tuned(
+        migrate->xl->ctx, migrate->domid, migrate->transport.send_fd, 0,
+        migrate->transport.recv_fd, &migrate->params, &result, &transitioned,
+        NULL);
+    xl_transport_end(&migrate->transport);
+    if (rc) {
+        report_failure(migrate, &result, rc, transitioned);
+        return -1;
+    }
+    xl_progress_summary(&result.stats);
+    return 0;
+}
+
+/* Everything is at the destination, which has said so. */
+static int destroy_source(struct xl_migrate *migrate)
+{
+    int rc = libxl_domain_destroy(migrate->xl->ctx, migrate->domid, NULL);
+
+    if (rc) {
+        fprintf(stderr,
+                "xl: The guest runs at the destination, but domain "
+                "%u, its empty shell here, could not be destroyed "
+                "(libxl error %d): use xl destroy\n",
+                migrate->domid, rc);
+        return -1;
+    }
+    return 0;
+}
+
+static int migrate_domain(struct xl_migrate *migrate)
+{
+    int ret;
+
+    ret = find_domain(migrate);
+    if (ret) {
+        goto out;
+    }
+    ret = make_command(migrate);
+    if (ret) {
+        goto out;
+    }
+    migrate->config =
+        xl_config_to_send(migrate->xl, migrate->domid, migrate->config_file,
+                          migrate->preserve_domid);
+    if (!migrate->config) {
+        ret = -1;
+        goto out;
+    }
+    ret = take_signals(migrate);
+    if (ret) {
+        goto out;
+    }
+    ret = connect_receiver(migrate);
+    if (ret) {
+        fprintf(stderr, "xl: %s\n", where_it_runs(migrate, false));
+        goto out;
+    }
+    ret = xl_config_write(migrate->xl, migrate->transport.send_fd,
+                          migrate->config);
+    if (ret) {
+        goto out;
+    }
+    ret = move_domain(migrate);
+    if (ret) {
+        goto out;
+    }
+    ret = destroy_source(migrate);
+
+out:
+    xl_transport_end(&migrate->transport);
+    if (migrate->abort_fd >= 0) {
+        close(migrate->abort_fd);
+    }
+    free(migrate->config);
+    free(migrate->command);
+    return ret;
+}
+
+int xl_main_migrate(struct xl_context *xl, int argc, char **argv)
+{
+    struct xl_migrate migrate = {
+        .xl = xl,
+        .ssh_command = "ssh",
+        .abort_fd = -1,
+        .transport = XL_TRANSPORT_CLOSED,
+    };
+
+    libxl_live_migrate_params_init(&migrate.params);
+    parse_options(&migrate, argc, argv);
+    if (xl_context_open(xl)) {
+        return EXIT_FAILURE;
+    }
+    return migrate_domain(&migrate) ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,253 @@
+/*
+ * xl migrate-receive --postcopy: the destination.  It is started by the source
+ * and speaks with it on stdin and stdout.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libxl_utils.h>
+
+#include "config.h"
+#include "libxl_live_migrate.h"
+#include "monitor.h"
+#include "transport.h"
+#include "xl.h"
+
+enum xl_receive_monitor {
+    XL_MONITOR_DAEMON,
+    XL_MONITOR_FOREGROUND,
+    XL_MONITOR_NONE,
+};
+
+struct xl_receive {
+    struct xl_context *xl;
+    /* As given. */
+    enum xl_receive_monitor monitor;
+    bool leave_paused;
+    bool debug;
+    /* Made of what comes in. */
+    int recv_fd;
+    int send_fd;
+    libxl_domain_config config;
+    char *name;
+    uint32_t domid;
+};
+
+/* ---- options ---- */
+
+static void parse_options(struct xl_receive *receive, int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"postcopy", no_argument, NULL, 'P'},
+        {"debug", no_argument, NULL, 'd'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "Fedp", long_options, NULL)) !=
+           -1) {
+        switch (option) {
+        case 'F':
+            receive->monitor = XL_MONITOR_FOREGROUND;
+            break;
+        case 'e':
+            receive->monitor = XL_MONITOR_NONE;
+            break;
+        case 'd':
+            receive->debug = true;
+            break;
+        case 'p':
+            receive->leave_paused = true;
+            break;
+        case 'P':
+            break;
+        default:
+            exit(EXIT_FAILURE);
+        }
+    }
+    if (optind != argc) {
+        fprintf(stderr, "xl: migrate-receive takes no arguments\n");
+        exit(EXIT_FAILURE);
+    }
+}
+
+/* ---- stages ---- */
+
+/* The stream moves away from stdin and stdout: what anybody prints, hotplug
+ * scripts included, must not get into it. */
+static int take_streams(struct xl_receive *receive)
+{
+    int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    signal(SIGPIPE, SIG_IGN);
+    receive->recv_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    receive->send_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (null_fd < 0 || receive->recv_fd < 0 || receive->send_fd < 0 ||
+        dup2(null_fd, STDIN_FILENO) < 0 ||
+        dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+        fprintf(stderr, "xl: stdin and stdout must be open: %s\n",
+                strerror(errno));
+        return -1;
+    }
+    close(null_fd);
+    return 0;
+}
+
+static int greet(struct xl_receive *receive)
+{
+    if (libxl_write_exactly(receive->xl->ctx, receive->send_fd, XL_BANNER,
+                            sizeof(XL_BANNER) - 1, "migration stream",
+                            "banner")) {
+        fprintf(stderr, "xl: the source does not listen\n");
+        return -1;
+    }
+    return 0;
+}
+
+static void show_config(struct xl_receive *receive)
+{
+    char *json =
+        libxl_domain_config_to_json(receive->xl->ctx, &receive->config);
+
+    if (json) {
+        fputs(json, stderr);
+    }
+    free(json);
+}
+
+/* Until the domain is ours it must not have the name that it has at the
+ * source: both may be this very host. */
+static int choose_names(struct xl_receive *receive)
+{
+    libxl_domain_create_info *info = &receive->config.c_info;
+    char *incoming;
+
+    if (asprintf(&incoming, "%s" XL_INCOMING_SUFFIX, info->name) < 0) {
+        fprintf(stderr, "xl: out of memory\n");
+        return -1;
+    }
+    receive->name = info->name;
+    info->name = incoming;
+    if (!libxl_domid_valid_guest(info->domid)) {
+        info->domid = INVALID_DOMID;
+    }
+    return 0;
+}
+
+static void report_failure(const struct xl_receive *receive,
+                           const libxl_live_migrate_result *result, int rc,
+                           bool resumed)
+{
+    fprintf(stderr, "xl: destination: %s (%s, libxl error %d).\n",
+            result->reason[0] ? result->reason : "no reason was given",
+            libxl_live_migrate_phase_to_string(result->phase), rc);
+    if (resumed) {
+        fprintf(stderr,
+                "xl: destination: %s runs here and is the only copy, but "
+                "memory of it is missing: it stops where it needs that.\n",
+                receive->name);
+    } else {
+        fprintf(stderr, "xl: destination: nothing of %s is left here.\n",
+                receive->name);
+    }
+}
+
+static int receive_domain(struct xl_receive *receive)
+{
+    libxl_live_migrate_receive_params params;
+    libxl_live_migrate_result result;
+    bool resumed;
+    int rc;
+
+    libxl_live_migrate_receive_params_init(&params);
+    params.final_name = receive->name;
+    params.paused = receive->leave_paused;
+    params.autoballoon = xl_config_autoballoon(receive->xl);
+    params.logger = receive->xl->logger;
+    rc = libxl_domain_live_migrate_receive(
+        receive->xl->ctx, &receive->config, &receive->domid, receive->recv_fd,
+        receive->send_fd, &params, &result, &resumed, NULL);
+    if (rc) {
+        report_failure(receive, &result, rc, resumed);
+        return -1;
+    }
+    return 0;
+}
+
+/* A restart is to make a domain of the right name. */
+static void take_final_name(struct xl_receive *receive)
+{
+    free(receive->config.c_info.name);
+    receive->config.c_info.name = receive->name;
+    receive->name = NULL;
+}
+
+/* The connection goes first: the source need not wait for anything now. */
+static int watch_over(struct xl_receive *receive)
+{
+    close(receive->recv_fd);
+    close(receive->send_fd);
+    receive->recv_fd = -1;
+    receive->send_fd = -1;
+    switch (receive->monitor) {
+    case XL_MONITOR_DAEMON:
+        return xl_monitor_start(receive->xl, receive->domid, &receive->config);
+    case XL_MONITOR_FOREGROUND:
+        return xl_monitor_run(receive->xl, receive->domid, &receive->config);
+    case XL_MONITOR_NONE:
+        break;
+    }
+    return 0;
+}
+
+static int migrate_receive(struct xl_receive *receive)
+{
+    int ret;
+
+    ret = greet(receive);
+    if (ret) {
+        goto out;
+    }
+    ret = xl_config_read(receive->xl, receive->recv_fd, &receive->config);
+    if (ret) {
+        goto out;
+    }
+    if (receive->debug) {
+        show_config(receive);
+    }
+    ret = choose_names(receive);
+    if (ret) {
+        goto out;
+    }
+    ret = receive_domain(receive);
+    if (ret) {
+        goto out;
+    }
+    take_final_name(receive);
+    ret = watch_over(receive);
+
+out:
+    free(receive->name);
+    return ret;
+}
+
+int xl_main_migrate_receive(struct xl_context *xl, int argc, char **argv)
+{
+    struct xl_receive receive = {.xl = xl, .recv_fd = -1, .send_fd = -1};
+    int ret;
+
+    parse_options(&receive, argc, argv);
+    if (take_streams(&receive) || xl_context_open(xl)) {
+        return EXIT_FAILURE;
+    }
+    libxl_domain_config_init(&receive.config);
+    ret = migrate_receive(&receive);
+    libxl_domain_config_dispose(&receive.config);
+    return ret ? EXIT_FAILURE : EXIT_SUCCESS;
+}
