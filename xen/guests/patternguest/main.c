@@ -25,8 +25,14 @@
 #define PAGES_PER_MIB (0x100000u / PAGE_SIZE)
 #define COMMAND_LINE_SIZE 512
 
-/* Pages between two looks at the clock, and the longest nap. */
-#define BATCH 8u
+/*
+ * Pages between two looks at the clock.  A look can cost as much as several
+ * pages, but pages that still have to come from another host take longer
+ * than a heartbeat may wait: a slow batch is followed by the smallest one.
+ */
+#define LARGEST_BATCH 8u
+#define SLOW_BATCH_US 4000u
+
 #define NAP_US 4000u
 
 #define RING_HEARTBEAT_US 1000000u
@@ -42,6 +48,7 @@ struct guest {
     struct workload work;
     struct pacer writer;
     struct pacer checker;
+    unsigned int batch;
     uint64_t heartbeat_due_us;
     uint64_t ring_heartbeat_due_us;
     uint64_t heartbeats;
@@ -155,6 +162,7 @@ static void suspend(void)
     }
     clock_rebase();
     print(cancelled ? "resume cancelled" : "resumed");
+    guest.batch = 1;
     workload_restart_pass(&guest.work);
 }
 
@@ -210,8 +218,8 @@ static void beat(uint64_t now_us)
 /* Writes and checks what is due; false if nothing is. */
 static bool work_a_batch(uint64_t now_us)
 {
-    unsigned int to_write = pacer_take(&guest.writer, now_us, BATCH);
-    unsigned int to_check = pacer_take(&guest.checker, now_us, BATCH);
+    unsigned int to_write = pacer_take(&guest.writer, now_us, guest.batch);
+    unsigned int to_check = pacer_take(&guest.checker, now_us, guest.batch);
 
     workload_write(&guest.work, to_write);
     workload_check(&guest.work, to_check);
@@ -225,6 +233,24 @@ static void nap(uint64_t now_us)
                                    : 0;
 
     clock_sleep(until_heartbeat < NAP_US ? until_heartbeat : NAP_US);
+}
+
+/* Works or naps, and returns the time after that. */
+static uint64_t spend_time(uint64_t now_us)
+{
+    bool worked = work_a_batch(now_us);
+    uint64_t after_us;
+
+    if (!worked) {
+        nap(now_us);
+    }
+    after_us = clock_us();
+    if (worked && after_us - now_us > SLOW_BATCH_US) {
+        guest.batch = 1;
+    } else if (guest.batch < LARGEST_BATCH) {
+        guest.batch++;
+    }
+    return after_us;
 }
 
 /* Every fault that the checks must notice, once a first pass found none. */
@@ -241,6 +267,7 @@ static void run(void)
     uint64_t now_us = clock_us();
     uint64_t start_us = now_us;
 
+    guest.batch = 1;
     pacer_start(&guest.writer, guest.options.write_rate, now_us);
     pacer_start(&guest.checker, guest.options.check_rate, now_us);
     while (guest.options.run_us == 0 ||
@@ -250,10 +277,7 @@ static void run(void)
             obey(xenstore_poll());
         }
         corrupt_if_asked();
-        if (!work_a_batch(now_us)) {
-            nap(now_us);
-        }
-        now_us = clock_us();
+        now_us = spend_time(now_us);
     }
 }
 
