@@ -83,7 +83,7 @@ def locked(path, what):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"waiting for another lab that builds {what}")
+            say(f"waiting for another process that {what}")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -100,7 +100,7 @@ def generation(kind, key, build, dependent=None):
     with contextlib.suppress(FileNotFoundError):
         os.utime(place / IN_USE)
         return place
-    with locked(cache / f"{kind}.lock", kind):
+    with locked(cache / f"{kind}.lock", f"builds {kind}"):
         if place.is_dir():
             return place
         started = time.monotonic()

@@ -48,6 +48,7 @@ class Lab:
         self.dom0_memory = dom0_memory or config.megabytes(
             "XEN_LAB_DOM0_MEMORY", config.DEFAULT_DOM0_MEMORY)
         self.console = console.Console(self.state)
+        self._supervisor = None     # when it is a child of this process
 
     # Up and down.
 
@@ -60,7 +61,7 @@ class Lab:
         snapshot  False boots the hosts instead of restoring booted ones
         """
         self.state.mkdir(parents=True, exist_ok=True)
-        with config.locked(self.state / "up.lock", "up"):
+        with config.locked(self.state / "up.lock", "starts or stops this lab"):
             if fresh or not self.is_up():
                 self._down()
                 try:
@@ -79,7 +80,7 @@ class Lab:
     def down(self):
         """Take the lab down; harmless when it is down."""
         if self.state.is_dir():
-            with config.locked(self.state / "up.lock", "up"):
+            with config.locked(self.state / "up.lock", "starts or stops this lab"):
                 self._down()
 
     def install(self, tree):
@@ -144,7 +145,7 @@ class Lab:
         (self.state / "lab.json").write_text(json.dumps(spec))
         (self.state / "lab.sock").unlink(missing_ok=True)
         with open(self.state / "supervisor.log", "w") as log:
-            process = subprocess.Popen(
+            process = self._supervisor = subprocess.Popen(
                 [sys.executable, str(SUPERVISOR), str(self.state)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True)
@@ -211,6 +212,9 @@ class Lab:
                 os.kill(pid, signal.SIGKILL)
                 deadline += QUIT_LIMIT
             time.sleep(0.02)
+        if self._supervisor:
+            self._supervisor.wait()
+            self._supervisor = None
 
     def _supervisor_holds_lock(self):
         try:

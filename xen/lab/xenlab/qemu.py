@@ -138,7 +138,7 @@ class Monitor:
             raise LabError(f"host {self.host}: QEMU closed its monitor")
         return json.loads(line)
 
-    def execute(self, name, **arguments):
+    def execute(self, name, /, **arguments):
         message = {"execute": name}
         if arguments:
             message["arguments"] = arguments
