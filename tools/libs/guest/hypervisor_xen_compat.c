@@ -53,10 +53,10 @@ int xen_policy_read(struct xen_hypervisor *xen, uint32_t domid,
                     xen_cpuid_leaf_t *leaves, uint32_t *nr_leaves,
                     xen_msr_entry_t *msrs, uint32_t *nr_msrs)
 {
-    return xc_get_domain_cpu_policy(xen->xc, domid, nr_leaves, leaves, nr_msrs,
-                                    msrs)
-               ? -1
-               : 0;
+    int rc = xc_get_domain_cpu_policy(xen->xc, domid, nr_leaves, leaves,
+                                      nr_msrs, msrs);
+
+    return rc ? -1 : 0;
 }
 
 #endif

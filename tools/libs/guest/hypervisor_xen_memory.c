@@ -34,11 +34,12 @@ static void pfn_buffer_dispose(struct xen_hypervisor *xen,
 
 int xen_memory_init(struct xen_hypervisor *xen)
 {
-    return pfn_buffer_init(xen, &xen->types) ||
-                   pfn_buffer_init(xen, &xen->populate) ||
-                   pfn_buffer_init(xen, &xen->depopulate)
-               ? -1
-               : 0;
+    if (pfn_buffer_init(xen, &xen->types) ||
+        pfn_buffer_init(xen, &xen->populate) ||
+        pfn_buffer_init(xen, &xen->depopulate)) {
+        return -1;
+    }
+    return 0;
 }
 
 void xen_memory_dispose(struct xen_hypervisor *xen)

@@ -67,10 +67,10 @@ static void batch_set(struct xen_paging_batch *batch, size_t index,
 static int batch_run(struct xen_hypervisor *xen,
                      struct xen_paging_batch *batch, size_t ops)
 {
-    return xencall2(xen->call, __HYPERVISOR_multicall,
-                    (uintptr_t)batch->entries, ops) < 0
-               ? -1
-               : 0;
+    int rc = xencall2(xen->call, __HYPERVISOR_multicall,
+                      (uintptr_t)batch->entries, ops);
+
+    return rc < 0 ? -1 : 0;
 }
 
 /* What became of one op: 0 or an errno. */
@@ -86,12 +86,12 @@ static int single_op(struct xen_hypervisor *xen, uint8_t what, uint32_t domid,
                      uint64_t pfn)
 {
     struct xen_paging_batch *batch = &xen->pager.evict;
+    int rc;
 
     batch_set(batch, XEN_EVICT_OPS - 1, what, domid, pfn);
-    return xencall2(xen->call, __HYPERVISOR_memory_op, XENMEM_paging_op,
-                    (uintptr_t)&batch->ops[XEN_EVICT_OPS - 1]) < 0
-               ? errno
-               : 0;
+    rc = xencall2(xen->call, __HYPERVISOR_memory_op, XENMEM_paging_op,
+                  (uintptr_t)&batch->ops[XEN_EVICT_OPS - 1]);
+    return rc < 0 ? errno : 0;
 }
 
 /* What the hypervisor reads of one device model op. */

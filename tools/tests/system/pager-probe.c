@@ -186,23 +186,20 @@ static int probe_one_state(struct probe *p, enum xlm_platform_state which,
 static int probe_state(struct probe *p)
 {
     const struct xlm_hypervisor_ops *ops = p->hv->ops;
-    uint64_t value = 0;
+    uint64_t pfn = 0;
 
-    return probe_one_state(p, XLM_STATE_CPUID_POLICY, "CPUID policy", false) ||
-                   probe_one_state(p, XLM_STATE_MSR_POLICY, "MSR policy",
-                                   false) ||
-                   probe_one_state(p, XLM_STATE_TSC_INFO, "TSC info", true) ||
-                   probe_one_state(p, XLM_STATE_HVM_CONTEXT, "HVM context",
-                                   true) ||
-                   check(!ops->get_param(p->hv, p->domid, HVM_PARAM_STORE_PFN,
-                                         &value) &&
-                             value,
-                         "get_param: the store has a page") ||
-                   check(!ops->set_param(p->hv, p->domid, HVM_PARAM_STORE_PFN,
-                                         value),
-                         "set_param")
-               ? -1
-               : 0;
+    if (probe_one_state(p, XLM_STATE_CPUID_POLICY, "CPUID policy", false) ||
+        probe_one_state(p, XLM_STATE_MSR_POLICY, "MSR policy", false) ||
+        probe_one_state(p, XLM_STATE_TSC_INFO, "TSC info", true) ||
+        probe_one_state(p, XLM_STATE_HVM_CONTEXT, "HVM context", true) ||
+        check(!ops->get_param(p->hv, p->domid, HVM_PARAM_STORE_PFN, &pfn) &&
+                  pfn,
+              "get_param: the store has a page") ||
+        check(!ops->set_param(p->hv, p->domid, HVM_PARAM_STORE_PFN, pfn),
+              "set_param")) {
+        return -1;
+    }
+    return 0;
 }
 
 /* ---- memory ---- */
@@ -381,12 +378,13 @@ static int probe_memory(struct probe *p)
         check(!visit(p, 1, false), "map: read back") || probe_logdirty(p)) {
         return -1;
     }
-    return check(!ops->claim(p->hv, p->domid, p->info.max_pages), "claim") ||
-                   check(!ops->claim(p->hv, p->domid, p->info.max_pages),
-                         "claim in place of a claim") ||
-                   check(!ops->claim(p->hv, p->domid, 0), "claim withdrawn")
-               ? -1
-               : 0;
+    if (check(!ops->claim(p->hv, p->domid, p->info.max_pages), "claim") ||
+        check(!ops->claim(p->hv, p->domid, p->info.max_pages),
+              "claim in place of a claim") ||
+        check(!ops->claim(p->hv, p->domid, 0), "claim withdrawn")) {
+        return -1;
+    }
+    return 0;
 }
 
 /* ---- paging ---- */
@@ -576,11 +574,11 @@ static int serve_fault(struct probe *p)
         return -1;
     }
     fill(p->contents, p->pfns[0], 9);
-    return check(!ops->page_in(p->hv, p->domid, 1, &arrival) && !arrival.error,
-                 "the page comes") ||
-                   check(!answer(p, &request), "and the answer")
-               ? -1
-               : 0;
+    if (check(!ops->page_in(p->hv, p->domid, 1, &arrival) && !arrival.error,
+              "the page comes")) {
+        return -1;
+    }
+    return check(!answer(p, &request), "and the answer");
 }
 
 static int probe_fault(struct probe *p)
