@@ -42,7 +42,6 @@ struct lm_source {
     const libxl_live_migrate_params *params;
     struct lm_precopy_limits limits;
     enum lm_source_state state;
-    enum xlm_precopy_answer decision; /* what the policy last said */
     bool suspend_timed_out;
     char *name;
     char *away_name;
@@ -68,8 +67,7 @@ static enum xlm_precopy_answer source_policy(
 {
     struct lm_source *source = data;
 
-    source->decision = lm_precopy_policy(&source->limits, stats);
-    return source->decision;
+    return lm_precopy_policy(&source->limits, stats);
 }
 
 static int source_suspend(void *data)
@@ -95,8 +93,9 @@ static int source_write_device_state(struct xlm_channel *channel, void *data)
 {
     struct lm_source *source = data;
 
+    /* To a destination the stream goes on, in an image it ends. */
     return lm_write_empty_record(&source->xlm, channel,
-                                 source->decision == XLM_PRECOPY_POSTCOPY
+                                 source->recv_fd >= 0
                                      ? LM_REC_POSTCOPY_TRANSITION_END
                                      : LM_REC_END);
 }

@@ -127,7 +127,7 @@ static int destination_run(void *data)
     struct lm_destination *destination = data;
     int rc;
 
-    take_name(destination);
+    /* The guest first: its name can wait, and it has waited long enough. */
     if (!destination->params->paused) {
         rc = libxl_domain_unpause(destination->ctx, destination->builder.domid,
                                   NULL);
@@ -138,6 +138,7 @@ static int destination_run(void *data)
                             rc);
         }
     }
+    take_name(destination);
     destination->state = LM_DESTINATION_OURS;
     return 0;
 }
