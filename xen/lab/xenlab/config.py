@@ -29,8 +29,8 @@ class LabError(Exception):
 def cache_dir():
     path = os.environ.get("XEN_LAB_CACHE")
     if not path:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        path = os.path.join(base, "xen-lab")
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        path = os.path.join(os.path.expanduser(base), "xen-lab")
     path = pathlib.Path(path).absolute()
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path

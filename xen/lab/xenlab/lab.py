@@ -61,7 +61,7 @@ class Lab:
         snapshot  False boots the hosts instead of restoring booted ones
         """
         self.state.mkdir(parents=True, exist_ok=True)
-        with config.locked(self.state / "up.lock", "starts or stops this lab"):
+        with self._starting():
             if fresh or not self.is_up():
                 self._down()
                 try:
@@ -72,6 +72,10 @@ class Lab:
         if install:
             self.install(install)
 
+    def _starting(self):
+        return config.locked(self.state / "up.lock",
+                             "starts or stops this lab")
+
     def is_up(self):
         """Whether both hosts run."""
         return (set(self._ports()) == set(HOSTS)
@@ -80,7 +84,7 @@ class Lab:
     def down(self):
         """Take the lab down; harmless when it is down."""
         if self.state.is_dir():
-            with config.locked(self.state / "up.lock", "starts or stops this lab"):
+            with self._starting():
                 self._down()
 
     def install(self, tree):

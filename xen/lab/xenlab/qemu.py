@@ -45,7 +45,7 @@ def machine_args():
 
 
 def command(host, image, memory, dom0_memory, incoming=None):
-    """The argument vector; relative socket names are in the state directory."""
+    """The argument vector, for a QEMU started in the state directory."""
     number = {"a": 1, "b": 2}[host]
     dom0 = DOM0_ARGS.format(host=host)
     net = "stream,id=lab,addr.type=unix,addr.path=net.sock"
@@ -120,7 +120,8 @@ class Monitor:
         try:
             self.sock = connect(state, f"qmp-{host}.sock", timeout)
         except OSError as error:
-            raise LabError(f"host {host}: no QEMU monitor ({error})") from error
+            raise LabError(f"host {host}: no QEMU monitor "
+                           f"({error})") from error
         self.file = self.sock.makefile("rw")
 
     def __enter__(self):

@@ -14,6 +14,7 @@ A client of lab.sock sends one line of JSON:
 import contextlib
 import ctypes
 import fcntl
+import functools
 import json
 import os
 import pathlib
@@ -110,7 +111,9 @@ class Supervisor:
             self.close(follower.sock)
             return
         behind = follower.offset < os.fstat(self.log).st_size
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if behind else 0)
+        events = selectors.EVENT_READ
+        if behind:
+            events |= selectors.EVENT_WRITE
         self.selector.modify(follower.sock, events, self.on_follower)
 
     # Sockets.
@@ -266,8 +269,8 @@ class Supervisor:
     def run(self, owner):
         self.watch_signals()
         for host in ("a", "b"):
-            self.listen(f"console-{host}.sock",
-                        lambda sock, host=host: self.accept_console(host, sock))
+            accept = functools.partial(self.accept_console, host)
+            self.listen(f"console-{host}.sock", accept)
         if owner:
             self.watch_owner(owner)
         self.listen("lab.sock", self.accept_client)
