@@ -336,6 +336,7 @@ static int take_go(struct xlm_restorer *restorer)
     restorer->channel.abort_fd = -1;
     *restorer->resumed = true;
     restorer->state = XLM_READ_POSTCOPY;
+    xlm_restore_progress(restorer, XLM_PHASE_GO);
     if (restorer->callbacks->run(restorer->callbacks->data)) {
         xlm_fail(restorer->ctx, "the guest was moved but could not be "
                                 "started: try xl unpause here");
@@ -406,6 +407,7 @@ static int finish_ordinary(struct xlm_restorer *restorer)
         return -1;
     }
     *restorer->resumed = true;
+    xlm_restore_progress(restorer, XLM_PHASE_GO);
     if (restorer->callbacks->run(restorer->callbacks->data)) {
         return xlm_fail(restorer->ctx, "the guest could not be started: try "
                                        "xl unpause");

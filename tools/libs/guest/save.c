@@ -329,6 +329,7 @@ static int suspend(struct xlm_saver *saver)
                         "of suspending",
                         info.shutdown_reason);
     }
+    saver->stats->suspended_us = elapsed_us(saver);
     xlm_save_progress(saver, XLM_PHASE_SUSPENDED);
     /* Has it ballooned meanwhile?  Then our list of its pages is stale. */
     return info.tot_pages == saver->tot_pages ? 0
@@ -414,6 +415,7 @@ static int write_final_state(struct xlm_saver *saver)
         return xlm_fail(saver->ctx, "cannot send the device state: %s",
                         strerror(errno));
     }
+    saver->stats->sent_us = elapsed_us(saver);
     return 0;
 }
 
@@ -424,6 +426,9 @@ static int write_final_state(struct xlm_saver *saver)
  */
 static int go(struct xlm_saver *saver, bool *transitioned)
 {
+    int rc;
+
+    saver->stats->ready_us = elapsed_us(saver);
     xlm_save_progress(saver, XLM_PHASE_READY);
     if (saver->callbacks->commit(saver->callbacks->data)) {
         return xlm_fail(saver->ctx, "cannot let go of the domain");
@@ -432,7 +437,9 @@ static int go(struct xlm_saver *saver, bool *transitioned)
     saver->channel.abort_fd = -1;
     *transitioned = true;
     xlm_save_progress(saver, XLM_PHASE_GO);
-    return write_empty(saver, XLM_REC_POSTCOPY_GO);
+    rc = write_empty(saver, XLM_REC_POSTCOPY_GO);
+    saver->stats->go_us = elapsed_us(saver);
+    return rc;
 }
 
 /* ---- the whole ---- */

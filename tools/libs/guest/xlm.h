@@ -64,8 +64,12 @@ struct xlm_stats {
     uint64_t bytes_sent;
     unsigned int iterations; /* precopy rounds made */
     /* The source's own clock, microseconds since the call. */
-    uint64_t suspend_us; /* when suspending began */
-    uint64_t running_us; /* when the destination said that it runs */
+    uint64_t suspend_us;   /* when suspending began */
+    uint64_t suspended_us; /* when the guest was stopped */
+    uint64_t sent_us;      /* when its last pages and state were written */
+    uint64_t ready_us;     /* when the destination said that it is ready */
+    uint64_t go_us;        /* when the go was written */
+    uint64_t running_us;   /* when the destination said that it runs */
     uint64_t end_us;
     /* From the destination; zero until it has reported. */
     uint64_t faults;
@@ -117,7 +121,8 @@ struct xlm_save_callbacks {
     /* The destination is ready: let go of the guest (rename it away).  After
      * this returned 0 the go is sent and the guest is no longer ours. */
     int (*commit)(void *data);
-    /* Shown progress; called often, must be quick.  May be NULL. */
+    /* Shown progress: each phase once as it begins, and then often; must be
+     * quick.  May be NULL. */
     void (*progress)(enum xlm_phase phase, const struct xlm_stats *stats,
                      void *data);
     void *data;
@@ -167,6 +172,7 @@ struct xlm_restore_callbacks {
     /* The guest is ours: give it its name and let it run (or leave it
      * paused when asked to). */
     int (*run)(void *data);
+    /* As above; XLM_PHASE_GO comes before run(). */
     void (*progress)(enum xlm_phase phase, const struct xlm_stats *stats,
                      void *data);
     void *data;
