@@ -25,7 +25,7 @@ static const char *phase_text(libxl_live_migrate_phase phase)
     case LIBXL_LIVE_MIGRATE_PHASE_PREPARING:
         return "preparing the destination";
     case LIBXL_LIVE_MIGRATE_PHASE_PRECOPY:
-        return "precopy, the guest runs here";
+        return "the guest runs here, precopy";
     case LIBXL_LIVE_MIGRATE_PHASE_EVICTING:
         return "telling the destination what it lacks";
     case LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED:
@@ -35,7 +35,7 @@ static const char *phase_text(libxl_live_migrate_phase phase)
     case LIBXL_LIVE_MIGRATE_PHASE_GO:
         return "the guest is let go";
     case LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY:
-        return "postcopy, the guest runs at the destination";
+        return "the guest runs at the destination, postcopy";
     case LIBXL_LIVE_MIGRATE_PHASE_COMPLETE:
         return "the destination has everything";
     }
@@ -47,8 +47,8 @@ static void show_counters(libxl_live_migrate_phase phase,
 {
     switch (phase) {
     case LIBXL_LIVE_MIGRATE_PHASE_PRECOPY:
-        fprintf(stderr, ": round %" PRIu64 ", %" PRIu64 " pages sent",
-                stats->iterations + 1, stats->precopy_pages);
+        fprintf(stderr, ": %" PRIu64 " rounds done, %" PRIu64 " pages sent",
+                stats->iterations, stats->precopy_pages);
         break;
     case LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY:
         fprintf(

@@ -27,16 +27,26 @@ static const libxl_childproc_hooks child_hooks = {
     .chldowner = libxl_sigchld_owner_libxl_always_selective_reap,
 };
 
+/* What libxl and libxc say unasked is for those who look for a fault. */
+static xentoollog_level log_level(int verbosity)
+{
+    switch (verbosity) {
+    case 0:
+        return XTL_WARN;
+    case 1:
+        return XTL_PROGRESS;
+    case 2:
+        return XTL_VERBOSE;
+    default:
+        return XTL_DEBUG;
+    }
+}
+
 int xl_context_open(struct xl_context *xl)
 {
-    int level = XL_DEFAULT_LEVEL - xl->verbosity;
-
-    if (level < XTL_DEBUG) {
-        level = XTL_DEBUG;
-    }
     if (!xl->logger) {
         xl->logger = (xentoollog_logger *)xtl_createlogger_stdiostream(
-            stderr, level, XTL_STDIOSTREAM_HIDE_PROGRESS);
+            stderr, log_level(xl->verbosity), XTL_STDIOSTREAM_HIDE_PROGRESS);
     }
     if (!xl->logger ||
         libxl_ctx_alloc(&xl->ctx, LIBXL_VERSION, 0, xl->logger)) {

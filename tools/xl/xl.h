@@ -11,7 +11,6 @@
 #include <xentoollog.h>
 
 #define XL_INCOMING_SUFFIX "--incoming"
-#define XL_DEFAULT_LEVEL XTL_PROGRESS
 
 /* What main() makes and all commands use. */
 struct xl_context {

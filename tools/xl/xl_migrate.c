@@ -162,6 +162,11 @@ static int find_domain(struct xl_migrate *migrate)
     return 0;
 }
 
+/* Without these ssh would sit on a dead link until TCP gives it up, a quarter
+ * of an hour later.  A command of the user's own has its own options. */
+static const char ssh_default[] =
+    "ssh -o ServerAliveInterval=5 -o ServerAliveCountMax=6";
+
 /* What the shell is to run: the host itself with -s '', as the stock xl has
  * it, else a receiver on it. */
 static int make_command(struct xl_migrate *migrate)
@@ -171,21 +176,21 @@ static int make_command(struct xl_migrate *migrate)
 
     if (!migrate->ssh_command[0]) {
         migrate->command = strdup(migrate->host);
-    } else {
-        for (i = 0; i < migrate->xl->verbosity && i < 4; i++) {
-            strcat(verbose, " -v");
-        }
-        length = asprintf(&migrate->command,
-                          "exec %s %s xl%s migrate-receive --postcopy%s%s%s",
-                          migrate->ssh_command, migrate->host, verbose,
-                          migrate->no_monitor ? " -e" : "",
-                          migrate->debug ? " -d" : "",
-                          migrate->leave_paused ? " -p" : "");
-        if (length < 0) {
-            migrate->command = NULL;
-        }
+        return migrate->command ? 0 : -1;
     }
-    return migrate->command ? 0 : -1;
+    for (i = 0; i < migrate->xl->verbosity && i < 4; i++) {
+        strcat(verbose, " -v");
+    }
+    length = asprintf(
+        &migrate->command, "exec %s %s xl%s migrate-receive --postcopy%s%s%s",
+        migrate->ssh_command, migrate->host, verbose,
+        migrate->no_monitor ? " -e" : "", migrate->debug ? " -d" : "",
+        migrate->leave_paused ? " -p" : "");
+    if (length < 0) {
+        migrate->command = NULL;
+        return -1;
+    }
+    return 0;
 }
 
 /* Ctrl-C and SIGTERM become something that can be waited for: they stop the
@@ -346,7 +351,7 @@ int xl_main_migrate(struct xl_context *xl, int argc, char **argv)
 {
     struct xl_migrate migrate = {
         .xl = xl,
-        .ssh_command = "ssh",
+        .ssh_command = ssh_default,
         .abort_fd = -1,
         .transport = XL_TRANSPORT_CLOSED,
     };
