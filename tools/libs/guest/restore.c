@@ -387,6 +387,9 @@ static int complete(struct xlm_restorer *restorer)
     stats->pushed_pages = wire.pages_pushed;
     stats->dropped_pages = wire.pages_dropped;
     restorer->done = true;
+    /* What the guest gave up on the way is the host's again. */
+    (void)restorer->ctx->hypervisor->ops->claim(restorer->ctx->hypervisor,
+                                                restorer->domid, 0);
     /* The guest is whole, whether or not the source hears of it. */
     if (tell_complete(restorer, &wire)) {
         xtl_log(restorer->ctx->logger, XTL_WARN, -1, "xlm",
