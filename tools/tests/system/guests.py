@@ -1,0 +1,200 @@
+"""The guests that are migrated: how to start them, and what they have said.
+
+What a guest prints to the debug port comes out of the console of the host it
+runs on, as "(d1) text", stamped by the lab's one clock.  So its heartbeats
+tell where it ran and when.
+"""
+
+import itertools
+import pathlib
+import re
+from typing import NamedTuple
+
+TREE = pathlib.Path(__file__).resolve().parents[3]
+BUILT = TREE / "build" / "guests"
+PLACE = "/root/guests"
+
+# Generous: the hosts are emulated, and the machine may have other work.
+START_LIMIT = 120
+SIGN_OF_LIFE_LIMIT = 60
+PASS_LIMIT = 240
+
+# These words, at the start of a line of either guest, mean that it is not
+# well; so does what Xen says of a domain that it had to crash.
+BAD = re.compile(r"^\(d\d+\) (BAD|FATAL|exception|option not understood)"
+                 r"|Kernel panic|domain_crash|Domain \d+ .*crashed")
+
+
+class Beat(NamedTuple):
+    time: float
+    host: str
+    number: int
+    errors: int
+
+
+class Guest:
+    """One of ours, running or gone; `host` is where it should be."""
+
+    beat_pattern = None
+    files = ()
+
+    def __init__(self, lab, name, memory, vcpus=1, more_config=""):
+        self.lab = lab
+        self.name = name
+        self.memory = memory
+        self.vcpus = vcpus
+        self.more_config = more_config
+        self.host = None
+        self.created = None
+
+    def config(self):
+        return (f'name = "{self.name}"\ntype = "pvh"\n'
+                f"memory = {self.memory}\nvcpus = {self.vcpus}\n"
+                f"{self.boot_config()}{self.more_config}\n")
+
+    def boot_config(self):
+        raise NotImplementedError
+
+    @property
+    def config_file(self):
+        return f"{PLACE}/{self.name}.cfg"
+
+    # Starting.
+
+    def write_config(self, host):
+        for file in self.files:
+            there = f"{PLACE}/{file}"
+            if self.lab.run(host, f"test -e {there}", check=False).returncode:
+                self.lab.put(host, BUILT / file, there)
+        self.lab.run(host, f"mkdir -p {PLACE} && cat > {self.config_file}",
+                     input=self.config())
+
+    def start(self, host, options=""):
+        self.write_config(host)
+        self.created = self.lab.console.now()
+        self.host = host
+        self.lab.run(host, f"xl create {options} {self.config_file}",
+                     timeout=START_LIMIT)
+        return self
+
+    # Listening.
+
+    def wait(self, pattern, since, timeout, host=None):
+        return self.lab.console.wait(pattern, host=host or self.host,
+                                     since=since, timeout=timeout)
+
+    def wait_beat(self, host=None, since=None):
+        """A heartbeat from `since` (now) on."""
+        since = self.lab.console.now() if since is None else since
+        return self.wait(self.beat_pattern, since, SIGN_OF_LIFE_LIMIT, host)
+
+    def wait_passes(self, pattern, since):
+        """A check of all that began after `since` (now): hence the second
+        that ends from then on."""
+        since = self.lab.console.now() if since is None else since
+        first = self.wait(f"{pattern}|{BAD.pattern}", since, PASS_LIMIT)
+        self.assert_sound()
+        self.wait(f"{pattern}|{BAD.pattern}", first.time + 1e-6, PASS_LIMIT)
+
+    def wait_pass(self, since=None):
+        raise NotImplementedError
+
+    def lines(self):
+        return self.lab.console.lines(since=self.created)
+
+    def beats(self, since=None):
+        found = []
+        for line in self.lab.console.lines(since=since or self.created):
+            match = re.search(self.beat_pattern, line.text)
+            if match:
+                found.append(Beat(line.time, line.host, int(match[1]),
+                                  int(match[2])))
+        return found
+
+    # Judging.
+
+    def route(self):
+        """The hosts that it ran on, in the order of time."""
+        return [host for host, _ in
+                itertools.groupby(self.beats(), lambda beat: beat.host)]
+
+    def assert_sound(self):
+        bad = [str(line) for line in self.lines() if BAD.search(line.text)]
+        assert not bad, "the guest is not well:\n" + "\n".join(bad[:20])
+        wrong = [beat for beat in self.beats() if beat.errors]
+        assert not wrong, f"the guest counted errors: {wrong[0]}"
+
+    def assert_ran_once(self, *route):
+        """It never ran on two hosts at a time, nor any moment twice: the
+        numbers of its heartbeats only go up, over all hosts, and each host had
+        it for as long as the route says and never before or after."""
+        beats = self.beats()
+        for one, next_ in zip(beats, beats[1:]):
+            assert one.number < next_.number, \
+                f"it ran twice: {one} came before {next_}"
+        assert tuple(self.route()) == route, \
+            f"it ran on {self.route()} and not on {list(route)}"
+
+    def assert_runs(self, check=True):
+        """Where it should be, with all its memory in order."""
+        self.wait_beat()
+        if check:
+            self.wait_pass()
+        self.assert_sound()
+
+
+class PatternGuest(Guest):
+    """It knows the contents of all its memory; options are its own (see
+    xen/guests/README.md)."""
+
+    beat_pattern = r"^\(d\d+\) hb (\d+) .* e=(\d+)$"
+    pass_pattern = r"^\(d\d+\) pass (\d+) done"
+    files = ("patternguest",)
+
+    def __init__(self, lab, name="pattern", memory=64, more_config="",
+                 **options):
+        super().__init__(lab, name, memory, more_config=more_config)
+        self.options = {"rate": "max", "check": "max", **options}
+
+    def boot_config(self):
+        words = " ".join(f"{name.replace('_', '-')}={value}"
+                         for name, value in self.options.items())
+        return f'kernel = "{PLACE}/patternguest"\ncmdline = "{words}"\n'
+
+    def start(self, host, options=""):
+        super().start(host, options)
+        if "-p" not in options.split():
+            self.wait(r"^\(d\d+\) filled", self.created, START_LIMIT)
+            self.wait_beat()
+        return self
+
+    def wait_pass(self, since=None):
+        self.wait_passes(self.pass_pattern, since)
+
+
+class LinuxGuest(Guest):
+    """Debian's kernel with file trees that are checked and rewritten."""
+
+    beat_pattern = r"^\(d\d+\) lhb (\d+) .* e=(\d+)$"
+    files = ("linuxguest.initramfs",)
+
+    def __init__(self, lab, name="linux", memory=192, vcpus=2, tree=32):
+        super().__init__(lab, name, memory, vcpus)
+        self.tree = tree
+
+    def boot_config(self):
+        return ('kernel = "/usr/lib/xen-lab/vmlinux"\n'
+                f'ramdisk = "{PLACE}/linuxguest.initramfs"\n'
+                f'extra = "console=hvc0 quiet tree={self.tree}"\n')
+
+    def start(self, host, options=""):
+        super().start(host, options)
+        self.wait(r"^\(d\d+\) tree made", self.created, START_LIMIT)
+        self.wait_beat()
+        return self
+
+    def wait_pass(self, since=None):
+        """A check of each CPU's tree."""
+        since = self.lab.console.now() if since is None else since
+        for tree in range(self.vcpus):
+            self.wait_passes(rf"^\(d\d+\) tree {tree} pass \d+ done", since)

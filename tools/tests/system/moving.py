@@ -1,0 +1,155 @@
+"""A migration as its user sees it: xl's output, exit status and effects."""
+
+import re
+import shlex
+import subprocess
+import threading
+import time
+
+TCP_PORT = 8002
+MOVE_LIMIT = 400        # seconds; a failure by itself
+RECEIVER_PID = "/run/receiver.pid"
+TRANSPORT_PID = "/run/transport.pid"
+
+PRECOPY = "precopy, the guest runs here"
+POSTCOPY = "postcopy, the guest runs at the destination"
+STOPPED = "the guest is stopped"
+
+
+def other(host):
+    return "b" if host == "a" else "a"
+
+
+class Process:
+    """A command in a host and what it has printed, as it prints it."""
+
+    def __init__(self, lab, host, command, on_line=None):
+        self.lab = lab
+        self.command = command
+        self.lines = []
+        self.on_line = on_line
+        self.started = time.monotonic()
+        self.ended = None
+        self.more = threading.Condition()
+        self.process = lab.popen(
+            host, command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace")
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            line = line.rstrip("\n")
+            with self.more:
+                self.lines.append((time.monotonic(), line))
+                self.more.notify_all()
+            if self.on_line:
+                self.on_line(line)
+        self.process.wait()
+        with self.more:
+            self.ended = time.monotonic()
+            self.more.notify_all()
+
+    @property
+    def output(self):
+        with self.more:
+            return "\n".join(line for _, line in self.lines)
+
+    def wait_output(self, pattern, timeout=MOVE_LIMIT):
+        """Until a line has the pattern in it; fails when it ends without."""
+        def seen():
+            return any(re.search(pattern, line) for _, line in self.lines)
+
+        with self.more:
+            self.more.wait_for(lambda: seen() or self.ended, timeout)
+            found = seen()
+        assert found, f"no /{pattern}/ from `{self.command}`:\n{self.output}"
+
+    def finish(self, timeout=MOVE_LIMIT):
+        with self.more:
+            self.more.wait_for(lambda: self.ended, timeout)
+        assert self.ended, \
+            f"`{self.command}` does not end within {timeout} s:\n{self.output}"
+        return self.process.returncode
+
+
+class Migration(Process):
+    """`xl migrate` of a guest to the other host, started.
+
+    transport  "ssh", as xl does it by itself; "tcp", a connection without
+               encryption, several times as fast here and easier to cut
+    postcopy   False for the stock xl's own way
+    """
+
+    def __init__(self, guest, options="", transport="tcp", postcopy=True,
+                 receive_options="", host=None, on_line=None):
+        self.guest = guest
+        self.source = guest.host
+        self.dest = other(guest.host)
+        self.receiver = None
+        words = ["xl", "migrate"]
+        if postcopy:
+            words.append("--postcopy")
+        words += shlex.split(options)
+        host = host or f"xen-{self.dest}"
+        if transport == "tcp":
+            self._listen(guest.lab, postcopy, receive_options)
+            words += ["-s", "", guest.name, self._connect(host)]
+        else:
+            words += [guest.name, host]
+        super().__init__(guest.lab, self.source, shlex.join(words), on_line)
+
+    def _listen(self, lab, postcopy, options):
+        receive = f"xl migrate-receive {options}"
+        if postcopy:
+            receive += " --postcopy"
+        run = f"echo $$ > {RECEIVER_PID}; exec {receive}"
+        self.receiver = Process(
+            lab, self.dest, f"rm -f {RECEIVER_PID}; exec socat -b 131072 "
+            f"TCP-LISTEN:{TCP_PORT},reuseaddr,nodelay SYSTEM:"
+            + shlex.quote(run))
+
+    @staticmethod
+    def _connect(host):
+        """The listener may not be there yet: try again, up to a minute."""
+        return (f"echo $$ > {TRANSPORT_PID}; exec socat -b 131072 STDIO "
+                f"TCP:{host}:{TCP_PORT},nodelay,retry=300,interval=0.2")
+
+    def kill_transport(self):
+        self.lab.run(self.source, f"kill -9 $(cat {TRANSPORT_PID})")
+
+    def kill_receiver(self):
+        self.lab.run(self.dest, f"kill -9 $(cat {RECEIVER_PID})")
+
+    def all_output(self):
+        there = self.receiver.output if self.receiver else ""
+        return (f"{self.output}\n---- and at the destination:\n{there}"
+                if there else self.output)
+
+    def expect_success(self):
+        status = self.finish()
+        assert status == 0, \
+            f"`{self.command}` ended with {status}:\n{self.all_output()}"
+        self.guest.host = self.dest
+        return Summary(self.output)
+
+    def expect_failure(self, *patterns):
+        """It fails, and says why: each pattern is in its output."""
+        status = self.finish()
+        assert status != 0, \
+            f"`{self.command}` did not fail:\n{self.all_output()}"
+        for pattern in patterns:
+            assert re.search(pattern, self.output), \
+                (f"`{self.command}` failed as it should, but does not say "
+                 f"/{pattern}/:\n{self.all_output()}")
+
+
+class Summary(dict):
+    """The numbers of xl's summary by their names, in s, ms, pages or MiB;
+    empty for the stock xl, which has none."""
+
+    def __init__(self, output):
+        super().__init__()
+        for name, value in re.findall(r"^ +(\S.*?) {2,}(\d+(?:\.\d+)?)\b.*$",
+                                      output, re.M):
+            self[name] = float(value)

@@ -1,0 +1,161 @@
+"""Runs the tests between two real Xen hosts.
+
+Tests are functions test_* of the modules test_*.py here, each called with a
+World: two hosts without guests.  The hosts stay for the next test unless one
+left them dirty or failed; then fresh ones come from the lab's snapshot.
+"""
+
+import argparse
+import importlib
+import os
+import pathlib
+import sys
+import time
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+TREE = HERE.parents[2]
+sys.path[:0] = [str(TREE / "xen" / "lab"), str(HERE)]
+
+from xenlab import Lab, LabError     # noqa: E402
+from world import Skip, World               # noqa: E402
+
+STATE = TREE / "build" / "check-lab"
+
+
+class Failed(Exception):
+    """The test has failed and everything about it has been printed."""
+
+
+class Runner:
+    def __init__(self, args):
+        self.args = args
+        self.lab = Lab(args.state)
+        self.fresh = False      # hosts are up and as they should be
+        self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+
+    def hosts(self):
+        if not self.fresh:
+            owner = None if self.args.keep else os.getpid()
+            self.lab.up(fresh=True, install=self.args.install, owner=owner)
+            self.fresh = True
+
+    def attempt(self, test):
+        """Run one test; Skip or Failed when it does not pass."""
+        world = World(self.lab)
+        try:
+            self.hosts()
+            test(world)
+            self.fresh = not world.dirty and world.clean()
+        except Skip:
+            self.fresh = world.clean()
+            raise
+        except Exception as error:
+            self.fresh = False
+            self.show_failure(world, error)
+            raise Failed() from error
+
+    def show_failure(self, world, error):
+        """Before anything is cleaned up."""
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = [frame for frame in frames if HERE.name in frame.filename]
+        print()
+        for frame in ours:
+            print(f"  {pathlib.Path(frame.filename).name}:{frame.lineno} "
+                  f"{frame.line}")
+        print(f"{type(error).__name__}: {error}")
+        for migration in world.migrations:
+            print(f"==== `{migration.command}` on {migration.source}, "
+                  f"{'ended' if migration.ended else 'still running'}")
+            print(migration.all_output())
+        try:
+            print(self.lab.failure_report())
+        except (LabError, OSError) as another:
+            print(f"no report of the lab: {another}")
+        sys.stdout.flush()
+
+    def run(self, name, test):
+        print(f"{name:56}", end="", flush=True)
+        started = time.monotonic()
+        result, remark = "passed", ""
+        try:
+            self.attempt(test)
+        except Skip as why:
+            result, remark = "skipped", f": {why}"
+        except Failed:
+            result, remark = "failed", f" {name}"
+        took = time.monotonic() - started
+        print(f"{took:7.1f} s  {result}{remark}", flush=True)
+        self.counts[result] += 1
+        return result != "failed"
+
+    def run_all(self, tests):
+        try:
+            for name, test in tests:
+                if not self.run(name, test) and self.args.keep:
+                    print(f"the lab stays up: xen/lab/lab --state "
+                          f"{self.lab.state} ...")
+                    return
+        finally:
+            if not (self.args.keep and self.counts["failed"]):
+                self.lab.down()
+
+
+def find_tests():
+    """(name, function) of all tests, in the order of files and lines."""
+    found = []
+    for path in sorted(HERE.glob("test_*.py")):
+        module = importlib.import_module(path.stem)
+        for name, thing in vars(module).items():
+            if name.startswith("test_") and callable(thing):
+                found.append((name.removeprefix("test_"), thing))
+    return found
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        prog="run", description="Test migrations between two real Xen hosts.")
+    parser.add_argument("--install", metavar="DIR", help="the DESTDIR tree to "
+                        "test (make lab-build makes build/stage)")
+    parser.add_argument("--only", metavar="NAME", action="append", default=[],
+                        help="only tests with NAME in their names; repeatable")
+    parser.add_argument("--keep", action="store_true",
+                        help="stop at a failure and leave the lab up")
+    parser.add_argument("--list", action="store_true",
+                        help="print the tests' names")
+    parser.add_argument("--state", metavar="DIR", default=STATE,
+                        help="the lab's state directory")
+    args = parser.parse_args()
+    if not args.install and not args.list:
+        parser.error("--install is missing")
+    return args
+
+
+def choose(tests, only):
+    exact = [test for test in tests if test[0] in only]
+    if not only or len(exact) == len(only):
+        return exact or tests
+    return [test for test in tests if any(part in test[0] for part in only)]
+
+
+def main():
+    args = parse_arguments()
+    tests = choose(find_tests(), args.only)
+    if args.list:
+        print("\n".join(name for name, _ in tests))
+        return 0
+    if not tests:
+        print("no such test", file=sys.stderr)
+        return 2
+    runner = Runner(args)
+    started = time.monotonic()
+    try:
+        runner.run_all(tests)
+    except KeyboardInterrupt:
+        print("\nstopped")
+        return 130
+    counts = runner.counts
+    print(f"{time.monotonic() - started:.0f} s in all")
+    print(f"{counts['passed']} passed, {counts['failed']} failed, "
+          f"{counts['skipped']} skipped")
+    return 1 if counts["failed"] else 0

@@ -1,0 +1,106 @@
+"""What a test gets: two hosts without guests, and what to make of them."""
+
+import re
+import time
+
+from guests import LinuxGuest, PatternGuest
+from moving import Migration
+
+CLEAN_LIMIT = 60
+
+
+class Skip(Exception):
+    """Raised by a test that cannot run here; says why."""
+
+
+class World:
+    """The lab's two hosts during one test."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.dirty = False
+        self.migrations = []
+
+    # Making.
+
+    def pattern(self, **options):
+        return PatternGuest(self.lab, **options)
+
+    def linux(self, **options):
+        return LinuxGuest(self.lab, **options)
+
+    def migrate(self, guest, options="", **how):
+        migration = Migration(guest, options, **how)
+        self.migrations.append(migration)
+        return migration
+
+    def move(self, guest, options="", **how):
+        """A migration that is to succeed; returns its Summary."""
+        return self.migrate(guest, options, **how).expect_success()
+
+    def make_dirty(self):
+        """The test leaves something in a host that only a fresh one is rid
+        of."""
+        self.dirty = True
+
+    # Looking.
+
+    def domains(self, host):
+        """The states of all guests in the host by their names, as xl list
+        shows them; a dead one that is not quite gone has the name (null)."""
+        text = self.lab.run(host, "xl list").stdout
+        rows = [line.split() for line in text.splitlines()[1:]]
+        return {row[0]: row[4] for row in rows if row[1] != "0"}
+
+    def domid(self, host, name):
+        return int(self.lab.run(host, ["xl", "domid", name]).stdout)
+
+    def is_paused(self, host, name):
+        return "p" in self.domains(host)[name]
+
+    def free_memory(self, host):
+        """In MiB."""
+        text = self.lab.run(host, "xl info").stdout
+        return int(re.search(r"^free_memory\s*:\s*(\d+)", text, re.M)[1])
+
+    def assert_only_at(self, guest, host):
+        """The guest is there, under its name, and nothing of it or of any
+        other on either host."""
+        for where in ("a", "b"):
+            wanted = [guest.name] if where == host else []
+            self.until(lambda: list(self.domains(where)) == wanted,
+                       lambda: f"host {where} has {self.domains(where)} and "
+                               f"should have {wanted}")
+
+    def until(self, condition, complaint, limit=CLEAN_LIMIT):
+        """For what ends soon and that nothing tells of: a dying domain."""
+        deadline = time.monotonic() + limit
+        while not condition():
+            assert time.monotonic() < deadline, complaint()
+            time.sleep(0.2)
+
+    # Leaving.
+
+    def clean(self):
+        """Back to hosts without guests; False if that does not work."""
+        for migration in self.migrations:
+            if not migration.ended:
+                return False
+        for host in ("a", "b"):
+            self.lab.run(host, "for d in $(xl list | awk 'NR > 1 && $2 > 0 "
+                               "{ print $2 }'); do xl destroy $d; done",
+                         check=False)
+        for host in ("a", "b"):
+            self.until(lambda: not self.domains(host),
+                       lambda: f"host {host} keeps {self.domains(host)}")
+            # The monitors see their domains go and end; anything else of a
+            # migration that is left is a fault.
+            self.until(lambda: not self.leftovers(host),
+                       lambda: f"host {host} keeps processes:\n"
+                               f"{self.leftovers(host)}")
+        return True
+
+    def leftovers(self, host):
+        return self.lab.run(
+            host, "ps -C xl,socat -o pid,etimes,args --no-headers",
+            check=False).stdout.strip()
