@@ -142,6 +142,7 @@ check: deps
 	$(MAKE) check-lab
 
 check-unit: $(UNIT_PROGRAMS)
+	$(S)/scripts/check-spec
 	$(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
 
 check-lab: lab-build
