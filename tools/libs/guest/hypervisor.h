@@ -117,7 +117,7 @@ struct xlm_hypervisor_ops {
     /* Give the domain a page at each of these pfns, all or fail: ENOMEM. */
     int (*populate)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                     const uint64_t *pfns);
-    /* Take the pages away again. */
+    /* Take the pages away again, paged out or not; a hole stays one. */
     int (*depopulate)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                       const uint64_t *pfns);
     /* Keep host memory back for the pages that the domain does not hold now,

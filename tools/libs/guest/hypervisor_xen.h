@@ -45,6 +45,7 @@ struct xen_paging_batch {
     multicall_entry_t *entries;
     xen_mem_paging_op_t *ops;
     uint8_t *contents; /* XLM_PAGE_SIZE for each op; NULL: has none */
+    size_t size;       /* ops that there is room for */
 };
 
 /* The pager of one domain: everything that is NULL when it is not enabled. */
@@ -56,6 +57,7 @@ struct xen_pager {
     int port; /* -1: not bound */
     struct xen_paging_batch evict;
     struct xen_paging_batch page_in;
+    struct xen_paging_batch blank; /* one op, its contents all zero */
 };
 
 /*
@@ -136,6 +138,9 @@ int xen_batch_init(struct xen_hypervisor *xen, struct xen_paging_batch *batch,
                    size_t ops, bool contents);
 void xen_batch_dispose(struct xen_hypervisor *xen,
                        struct xen_paging_batch *batch);
+
+/* Bring in a page that is paged out, for depopulating; ENOENT: it is not. */
+int xen_bring_blank(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn);
 
 int xen_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
               struct xlm_eviction *pages);

@@ -218,16 +218,18 @@ int xen_logdirty_read(struct xlm_hypervisor *hv, uint32_t domid, bool clean,
 
 /* ---- the destination ---- */
 
-/* Returns how many pages it did, from the first on; -1: none. */
+/* Of the pfns in the buffer those from first on.  Returns how many pages it
+ * did before the first that cannot be done; -1: none. */
 static int change_reservation(struct xen_hypervisor *xen, unsigned int command,
                               uint32_t domid, struct xen_pfn_buffer *buffer,
-                              size_t count)
+                              size_t first, size_t count)
 {
     *buffer->reservation = (xen_memory_reservation_t){
         .nr_extents = count,
         .domid = domid,
     };
-    set_xen_guest_handle_raw(buffer->reservation->extent_start, buffer->pfns);
+    set_xen_guest_handle_raw(buffer->reservation->extent_start,
+                             buffer->pfns + first);
     return xencall2(xen->call, __HYPERVISOR_memory_op, command,
                     (uintptr_t)buffer->reservation);
 }
@@ -243,14 +245,14 @@ int xen_populate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
     }
     memcpy(xen->populate.pfns, pfns, count * sizeof(*pfns));
     done = change_reservation(xen, XENMEM_populate_physmap, domid,
-                              &xen->populate, count);
+                              &xen->populate, 0, count);
     if (done >= 0 && (size_t)done == count) {
         return 0;
     }
     if (done > 0) {
         /* For translated guests populating leaves the list as it was. */
         change_reservation(xen, XENMEM_decrease_reservation, domid,
-                           &xen->populate, done);
+                           &xen->populate, 0, done);
     }
     if (done >= 0) {
         errno = ENOMEM;
@@ -259,26 +261,51 @@ int xen_populate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                       domid, done);
 }
 
+/*
+ * Removing stopped at this pfn.  The hypervisor does not remove a page that
+ * is paged out, for the guest no more than for us: bring it in, blank, and
+ * try again.  Where that is not it there is a hole: over that and on.
+ */
+static int skip_or_revive(struct xen_hypervisor *xen, uint32_t domid,
+                          uint64_t pfn, size_t *next)
+{
+    if (xen_bring_blank(xen, domid, pfn) == 0) {
+        return 0;
+    }
+    if (errno != ENOENT) {
+        return -1;
+    }
+    xen_debug(xen, "domain %u has no page at pfn %#llx", domid,
+              (unsigned long long)pfn);
+    (*next)++;
+    return 0;
+}
+
 int xen_depopulate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                    const uint64_t *pfns)
 {
     struct xen_hypervisor *xen = xen_of(hv);
+    size_t first = 0;
     int done;
 
     if (check_count(count)) {
         return -1;
     }
     memcpy(xen->depopulate.pfns, pfns, count * sizeof(*pfns));
-    done = change_reservation(xen, XENMEM_decrease_reservation, domid,
-                              &xen->depopulate, count);
-    if (done >= 0 && (size_t)done == count) {
-        return 0;
+    while (first < count) {
+        done = change_reservation(xen, XENMEM_decrease_reservation, domid,
+                                  &xen->depopulate, first, count - first);
+        if (done < 0) {
+            return xen_failed(xen, "removing %zu pages of domain %u", count,
+                              domid);
+        }
+        first += done;
+        if (first < count && skip_or_revive(xen, domid, pfns[first], &first)) {
+            return xen_failed(xen, "removing page %#llx of domain %u",
+                              (unsigned long long)pfns[first], domid);
+        }
     }
-    if (done >= 0) {
-        errno = EINVAL;
-    }
-    return xen_failed(xen, "removing %zu pages of domain %u, done %d", count,
-                      domid, done);
+    return 0;
 }
 
 /* Without claims: is that much free now?  Others may still be faster. */

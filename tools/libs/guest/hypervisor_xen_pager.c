@@ -64,6 +64,7 @@ void xen_pager_dispose(struct xen_hypervisor *xen)
     }
     xen_batch_dispose(xen, &pager->evict);
     xen_batch_dispose(xen, &pager->page_in);
+    xen_batch_dispose(xen, &pager->blank);
     xen_pager_init(pager);
 }
 
@@ -169,6 +170,7 @@ int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
     pager->domid = domid;
     if (xen_batch_init(xen, &pager->evict, XEN_EVICT_OPS, false) ||
         xen_batch_init(xen, &pager->page_in, XEN_PAGING_CHUNK, true) ||
+        xen_batch_init(xen, &pager->blank, 1, true) ||
         register_pager(xen, domid)) {
         saved_errno = errno;
         if (pager->registered) {

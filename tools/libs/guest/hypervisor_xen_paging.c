@@ -45,6 +45,7 @@ int xen_batch_init(struct xen_hypervisor *xen, struct xen_paging_batch *batch,
     if (!batch->entries || !batch->ops || (contents && !batch->contents)) {
         return xen_failed(xen, "allocating buffers for %zu paging ops", ops);
     }
+    batch->size = ops;
     return 0;
 }
 
@@ -81,17 +82,30 @@ static int batch_error(const struct xen_paging_batch *batch, size_t index)
 
 /* ---- evicting and paging in ---- */
 
-/* One op by itself: 0 or an errno. */
-static int single_op(struct xen_hypervisor *xen, uint8_t what, uint32_t domid,
-                     uint64_t pfn)
+/* One op by itself, in the batch's last place: 0 or an errno. */
+static int single_op(struct xen_hypervisor *xen,
+                     struct xen_paging_batch *batch, uint8_t what,
+                     uint32_t domid, uint64_t pfn)
 {
-    struct xen_paging_batch *batch = &xen->pager.evict;
+    size_t last = batch->size - 1;
     int rc;
 
-    batch_set(batch, XEN_EVICT_OPS - 1, what, domid, pfn);
+    batch_set(batch, last, what, domid, pfn);
     rc = xencall2(xen->call, __HYPERVISOR_memory_op, XENMEM_paging_op,
-                  (uintptr_t)&batch->ops[XEN_EVICT_OPS - 1]);
+                  (uintptr_t)&batch->ops[last]);
     return rc < 0 ? errno : 0;
+}
+
+int xen_bring_blank(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
+{
+    int error = ENOENT;
+
+    if (xen_pager_check(xen, domid) == 0) {
+        error = single_op(xen, &xen->pager.blank, XENMEM_paging_op_prep, domid,
+                          pfn);
+    }
+    errno = error;
+    return error ? -1 : 0;
 }
 
 /* What the hypervisor reads of one device model op. */
@@ -136,15 +150,16 @@ static void request_page(struct xen_hypervisor *xen, uint32_t domid,
 static int settle(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
 {
     const struct timespec pause = {.tv_nsec = SETTLE_PAUSE_NS};
+    struct xen_paging_batch *batch = &xen->pager.evict;
     unsigned int i;
 
     for (i = 0; i < SETTLE_TRIES; i++) {
-        if (single_op(xen, XENMEM_paging_op_evict, domid, pfn) == 0) {
+        if (single_op(xen, batch, XENMEM_paging_op_evict, domid, pfn) == 0) {
             return 0;
         }
         /* Without contents: the page keeps the frame that it still has. */
         request_page(xen, domid, pfn);
-        if (single_op(xen, XENMEM_paging_op_prep, domid, pfn) == 0) {
+        if (single_op(xen, batch, XENMEM_paging_op_prep, domid, pfn) == 0) {
             return EBUSY;
         }
         /* The ring was full, perhaps. */

@@ -273,6 +273,23 @@ static double repopulate(struct probe *p, size_t batch)
     return now_us() - start;
 }
 
+/* A hole among the pages is no reason to stop at it. */
+static int probe_depopulate_hole(struct probe *p)
+{
+    const struct xlm_hypervisor_ops *ops = p->hv->ops;
+    uint64_t mixed[3] = {p->pfns[0], 0xd0000, p->pfns[1]};
+    uint32_t types[3] = {0};
+
+    if (check(!ops->depopulate(p->hv, p->domid, 3, mixed) &&
+                  !ops->page_types(p->hv, p->domid, 3, mixed, types) &&
+                  types[0] == XLM_TYPE_XTAB && types[2] == XLM_TYPE_XTAB,
+              "depopulate: goes on after a hole")) {
+        return -1;
+    }
+    return check(!ops->populate(p->hv, p->domid, 2, p->pfns),
+                 "and populated again");
+}
+
 static int probe_populate(struct probe *p, size_t batch)
 {
     double best = 1e12, us;
@@ -374,7 +391,8 @@ static int probe_memory(struct probe *p)
 
     if (choose_pages(p) || probe_hole(p) || probe_populate_too_much(p) ||
         probe_populate(p, 64) || probe_populate(p, 512) ||
-        probe_populate(p, 1024) || check(!visit(p, 1, true), "map: written") ||
+        probe_populate(p, 1024) || probe_depopulate_hole(p) ||
+        check(!visit(p, 1, true), "map: written") ||
         check(!visit(p, 1, false), "map: read back") || probe_logdirty(p)) {
         return -1;
     }
@@ -513,6 +531,24 @@ static int probe_held(struct probe *p)
     return rc;
 }
 
+/* A paged page that is taken away is not wanted any more. */
+static int probe_dropped(struct probe *p)
+{
+    const struct xlm_hypervisor_ops *ops = p->hv->ops;
+    struct xlm_eviction out = {.pfn = p->pfns[0]};
+    struct xlm_page_in in = {.pfn = p->pfns[0], .contents = p->contents};
+
+    if (check(!ops->evict(p->hv, p->domid, 1, &out) && !out.error &&
+                  !ops->depopulate(p->hv, p->domid, 1, p->pfns),
+              "depopulate of a paged page") ||
+        check(!ops->page_in(p->hv, p->domid, 1, &in) && in.error == ENOENT,
+              "page_in of it: ENOENT") ||
+        check(!ops->populate(p->hv, p->domid, 1, p->pfns), "populated")) {
+        return -1;
+    }
+    return 0;
+}
+
 /* ---- a fault, raised by mapping a paged page ---- */
 
 static void *map_one(void *data)
@@ -633,6 +669,7 @@ static int probe_paging(struct probe *p)
         }
     }
     if (probe_repeated(p) || probe_held(p) || probe_fault(p) ||
+        probe_dropped(p) ||
         check(!ops->pager_disable(p->hv, p->domid), "pager_disable") ||
         enable(p, "pager_enable where the ring's page is a hole") ||
         check(evict_all(p, 512, 0) == (long)p->count &&
