@@ -115,6 +115,14 @@ static int write_pages(struct xlm_restorer *restorer,
     return rc;
 }
 
+/* The guest gave a page back after the source had listed it: nothing will
+ * come for it any more. */
+static int take_hole(struct xlm_restorer *restorer, uint64_t pfn)
+{
+    xlm_pfn_set_remove(&restorer->refused, pfn);
+    return restorer->pager ? xlm_pager_bring_hole(restorer->pager, pfn) : 0;
+}
+
 int xlm_restore_take_pages(struct xlm_restorer *restorer)
 {
     struct sorted *sorted;
@@ -131,14 +139,20 @@ int xlm_restore_take_pages(struct xlm_restorer *restorer)
     }
     sorted->nr_written = sorted->nr_paged = 0;
     contents = list.contents;
-    for (size_t i = 0; i < list.count; i++) {
+    rc = 0;
+    for (size_t i = 0; i < list.count && !rc; i++) {
+        uint64_t pfn = xlm_entry_pfn(list.entries[i]);
+
         if (xlm_type_has_contents(xlm_entry_type(list.entries[i]))) {
-            sort_page(restorer, sorted, xlm_entry_pfn(list.entries[i]),
-                      contents);
+            sort_page(restorer, sorted, pfn, contents);
             contents += XLM_PAGE_SIZE;
+        } else {
+            rc = take_hole(restorer, pfn);
         }
     }
-    rc = write_pages(restorer, sorted);
+    if (!rc) {
+        rc = write_pages(restorer, sorted);
+    }
     if (!rc && sorted->nr_paged) {
         rc = xlm_pager_bring_in(restorer->pager, sorted->nr_paged,
                                 sorted->paged);
