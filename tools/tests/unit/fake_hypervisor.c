@@ -548,10 +548,7 @@ static int op_depopulate(struct xlm_hypervisor *hv, uint32_t domid,
         domain = NULL;
     }
     for (i = 0; domain && i < count; i++) {
-        if (!fake_paging_drop(domain, pfns[i])) {
-            errno = EINVAL;
-            domain = NULL;
-        }
+        fake_paging_drop(domain, pfns[i]);
     }
     return op_end(handle, FAKE_OP_depopulate, domain ? 0 : -1);
 }

@@ -1,0 +1,522 @@
+#include "fake_migration.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xen/xen.h>
+#include <xen/hvm/params.h>
+
+#include <cmocka.h>
+
+#include "channel.h"
+#include "fake_log.h"
+#include "wire.h"
+
+#define TOOLSTACK_PAGES 8
+#define DEVICE_STATE "device model state"
+#define HOST_PAGES 1000000
+
+/* The toolstack's pages lie above the guest's. */
+enum { STORE, CONSOLE, IOREQ, BUFIOREQ, PAGING_RING };
+
+static const struct {
+    uint32_t index;
+    uint64_t page;
+} page_params[] = {
+    {HVM_PARAM_STORE_PFN, STORE},
+    {HVM_PARAM_CONSOLE_PFN, CONSOLE},
+    {HVM_PARAM_IOREQ_PFN, IOREQ},
+    {HVM_PARAM_BUFIOREQ_PFN, BUFIOREQ},
+    {HVM_PARAM_PAGING_RING_PFN, PAGING_RING},
+};
+#define NR_PAGE_PARAMS (sizeof(page_params) / sizeof(page_params[0]))
+
+static const struct xlm_wire_tsc_info tsc = {1, 2000000, 12345, 3, 0};
+
+static int part(const struct fake_migration *migration, enum fake_part part)
+{
+    if (migration->failing == part) {
+        errno = EIO;
+        return -1;
+    }
+    return 0;
+}
+
+static void moment(struct fake_migration *migration, fake_moment *at)
+{
+    if (at) {
+        at(migration);
+    }
+}
+
+/* ---- the toolstack at the source ---- */
+
+static enum xlm_precopy_answer policy(const struct xlm_precopy_stats *stats,
+                                      void *data)
+{
+    struct fake_migration *migration = data;
+
+    migration->iteration = stats->iteration;
+    moment(migration, migration->at_policy);
+    if (part(migration, FAKE_PART_POLICY)) {
+        return XLM_PRECOPY_ABORT;
+    }
+    return stats->iteration < migration->rounds ? XLM_PRECOPY_CONTINUE
+                                                : migration->answer;
+}
+
+static int switch_qemu_logdirty(bool enable, void *data)
+{
+    struct fake_migration *migration = data;
+
+    migration->qemu_logdirty = enable;
+    return enable ? part(migration, FAKE_PART_QEMU_LOGDIRTY) : 0;
+}
+
+static int suspend(void *data)
+{
+    struct fake_migration *migration = data;
+
+    if (part(migration, FAKE_PART_SUSPEND)) {
+        return -1;
+    }
+    moment(migration, migration->at_suspend);
+    fake_guest_move(migration->guest, NULL);
+    fake_domain_suspend(migration->source);
+    fake_domain_put_state(migration->source, XLM_STATE_HVM_CONTEXT,
+                          "final context", 13);
+    migration->suspended = true;
+    return 0;
+}
+
+static int write_device_state(struct xlm_channel *channel, void *data)
+{
+    struct fake_migration *migration = data;
+
+    return part(migration, FAKE_PART_WRITE_DEVICE_STATE)
+               ? -1
+               : xlm_channel_write(channel, DEVICE_STATE,
+                                   sizeof(DEVICE_STATE));
+}
+
+static int commit(void *data)
+{
+    struct fake_migration *migration = data;
+
+    if (part(migration, FAKE_PART_COMMIT)) {
+        return -1;
+    }
+    migration->committed = true;
+    return 0;
+}
+
+/* ---- the toolstack at the destination ---- */
+
+static int feed(const void *bytes, size_t length, void *data)
+{
+    struct fake_migration *migration = data;
+
+    if (part(migration, FAKE_PART_FEED)) {
+        return -1;
+    }
+    migration->fed =
+        realloc(migration->fed, migration->fed_length + length + 1);
+    if (length) {
+        memcpy(migration->fed + migration->fed_length, bytes, length);
+    }
+    migration->fed_length += length;
+    return 0;
+}
+
+static int await_domain(uint32_t *domid, void *data)
+{
+    struct fake_migration *migration = data;
+
+    if (part(migration, FAKE_PART_AWAIT_DOMAIN)) {
+        return -1;
+    }
+    migration->destination =
+        fake_domain_new(migration->hosts[1], migration->nr_pfns,
+                        migration->max_pages, migration->vcpus);
+    *domid = fake_domain_id(migration->destination);
+    return 0;
+}
+
+/* As the stock toolstack: clear the pages it will use. */
+static void build_params(struct fake_domain *domain, const uint8_t *body)
+{
+    const struct xlm_wire_hvm_params *head = (const void *)body;
+    const struct xlm_wire_hvm_param *params = (const void *)(head + 1);
+    size_t i, j;
+
+    for (i = 0; i < head->count; i++) {
+        fake_domain_put_param(domain, params[i].index, params[i].value);
+        for (j = 0; j < NR_PAGE_PARAMS; j++) {
+            if (params[i].index == page_params[j].index) {
+                assert_int_equal(fake_page_get(domain, params[i].value),
+                                 FAKE_RAM);
+                memset(fake_page_memory(domain, params[i].value), 0,
+                       XLM_PAGE_SIZE);
+            }
+        }
+    }
+}
+
+static void build_record(struct fake_domain *domain, uint32_t type,
+                         const uint8_t *body, uint32_t length)
+{
+    switch (type) {
+    case XLM_REC_CPUID_POLICY:
+        fake_domain_put_state(domain, XLM_STATE_CPUID_POLICY, body, length);
+        break;
+    case XLM_REC_MSR_POLICY:
+        fake_domain_put_state(domain, XLM_STATE_MSR_POLICY, body, length);
+        break;
+    case XLM_REC_TSC_INFO:
+        fake_domain_put_state(domain, XLM_STATE_TSC_INFO, body, length);
+        break;
+    case XLM_REC_HVM_CONTEXT:
+        fake_domain_put_state(domain, XLM_STATE_HVM_CONTEXT, body, length);
+        break;
+    case XLM_REC_HVM_PARAMS:
+        build_params(domain, body);
+        break;
+    default:
+        assert_true(type == XLM_REC_END || type == XLM_REC_STATIC_DATA_END);
+    }
+}
+
+/* What was fed must be a whole stream, of which the domain is built. */
+static int await_build(void *data)
+{
+    struct fake_migration *migration = data;
+    size_t at = sizeof(struct xlm_wire_image_header) +
+                sizeof(struct xlm_wire_domain_header);
+    struct xlm_wire_record_header header;
+
+    if (part(migration, FAKE_PART_AWAIT_BUILD)) {
+        return -1;
+    }
+    do {
+        assert_true(at + sizeof(header) <= migration->fed_length);
+        memcpy(&header, migration->fed + at, sizeof(header));
+        at += sizeof(header);
+        assert_true(at + header.length <= migration->fed_length);
+        build_record(migration->destination, header.type, migration->fed + at,
+                     header.length);
+        at += (header.length + 7) & ~7u;
+    } while (header.type != XLM_REC_END);
+    assert_int_equal(at, migration->fed_length);
+    moment(migration, migration->at_build);
+    return 0;
+}
+
+static int read_device_state(struct xlm_channel *channel, void *data)
+{
+    struct fake_migration *migration = data;
+    char state[sizeof(DEVICE_STATE)];
+
+    if (part(migration, FAKE_PART_READ_DEVICE_STATE) ||
+        xlm_channel_read(channel, state, sizeof(state))) {
+        return -1;
+    }
+    assert_string_equal(state, DEVICE_STATE);
+    return 0;
+}
+
+static int run(void *data)
+{
+    struct fake_migration *migration = data;
+
+    /* The first half of the promise, at the very moment. */
+    assert_false(fake_domain_running(migration->source));
+    assert_true(migration->committed || migration->params.in_fd < 0);
+    migration->ran = true;
+    if (part(migration, FAKE_PART_RUN)) {
+        return -1;
+    }
+    fake_domain_run(migration->destination);
+    fake_guest_move(migration->guest, migration->destination);
+    moment(migration, migration->at_run);
+    return 0;
+}
+
+/* ---- the run ---- */
+
+static void *run_save(void *data)
+{
+    struct fake_migration *migration = data;
+    const struct xlm_save_callbacks callbacks = {
+        .precopy_policy = policy,
+        .switch_qemu_logdirty = switch_qemu_logdirty,
+        .suspend = suspend,
+        .write_device_state = write_device_state,
+        .commit = commit,
+        .data = migration,
+    };
+
+    migration->save_rc =
+        xlm_save(&migration->contexts[0], &migration->params, &callbacks,
+                 &migration->stats[0], &migration->transitioned);
+    fake_link_hang_up(migration->link, 0);
+    return NULL;
+}
+
+static void *run_restore(void *data)
+{
+    struct fake_migration *migration = data;
+    const struct xlm_restore_callbacks callbacks = {
+        .feed = feed,
+        .await_domain = await_domain,
+        .await_build = await_build,
+        .read_device_state = read_device_state,
+        .run = run,
+        .data = migration,
+    };
+    struct xlm_restore_params params = {
+        .in_fd = fake_link_end(migration->link, 1),
+        .out_fd = fake_link_end(migration->link, 1),
+    };
+
+    if (migration->params.in_fd < 0) {
+        params.out_fd = -1;
+    }
+    migration->restore_rc =
+        xlm_restore(&migration->contexts[1], &params, &callbacks,
+                    &migration->stats[1], &migration->resumed);
+    fake_link_hang_up(migration->link, 1);
+    return NULL;
+}
+
+void fake_migration_run(struct fake_migration *migration)
+{
+    pthread_t saver;
+    int fd;
+
+    migration->link = fake_link_new(migration->cut_way, migration->cut_after);
+    fd = fake_link_end(migration->link, 0);
+    migration->params.domid = fake_domain_id(migration->source);
+    migration->params.out_fd = fd;
+    migration->params.in_fd = migration->params.in_fd < 0 ? -1 : fd;
+    if (migration->vcpu_seed) {
+        fake_guest_start(migration->guest, migration->vcpu_seed);
+    }
+    if (pthread_create(&saver, NULL, run_save, migration)) {
+        abort();
+    }
+    run_restore(migration);
+    pthread_join(saver, NULL);
+}
+
+/* ---- what must hold ---- */
+
+/* The guest goes on at the source and has all its memory. */
+static void check_still_at_source(struct fake_migration *migration)
+{
+    assert_int_equal(migration->save_rc, -1);
+    assert_false(migration->ran);
+    assert_false(migration->resumed);
+    if (migration->destination) {
+        assert_false(fake_domain_ran(migration->destination));
+        fake_domain_destroy(migration->destination);
+    }
+    if (migration->suspended) {
+        fake_domain_resume(migration->source);
+        fake_guest_move(migration->guest, migration->source);
+    }
+    assert_true(fake_domain_running(migration->source));
+    fake_guest_stop(migration->guest);
+    assert_int_equal(fake_guest_compare(migration->guest, migration->source),
+                     0);
+}
+
+/* The guest is the destination's: each of its pages is there, or still to be
+ * had at the source. */
+static void check_gone(struct fake_migration *migration)
+{
+    struct fake_domain *source = migration->source;
+    uint64_t pfn;
+
+    assert_true(migration->committed);
+    assert_false(fake_domain_running(source));
+    if (!migration->resumed) {
+        /* The go was lost: it runs nowhere, and all is at the source. */
+        assert_false(migration->ran);
+        fake_guest_stop(migration->guest);
+        assert_int_equal(fake_guest_compare(migration->guest, source), 0);
+        return;
+    }
+    assert_false(fake_domain_crashed(migration->destination));
+    assert_true(fake_domain_pager_enabled(migration->destination) ||
+                fake_domain_paged(migration->destination) == 0);
+    /* vCPUs wait for pages that do not come any more. */
+    fake_domain_stop(migration->destination);
+    fake_guest_stop(migration->guest);
+    for (pfn = 0; pfn < migration->guest_pfns; pfn++) {
+        if (fake_guest_has(migration->guest, pfn) &&
+            !fake_guest_page_good(migration->guest, migration->destination,
+                                  pfn)) {
+            assert_int_not_equal(fake_page_get(migration->destination, pfn),
+                                 FAKE_RAM);
+            assert_true(fake_guest_page_good(migration->guest, source, pfn));
+        }
+    }
+}
+
+void fake_migration_check_promise(struct fake_migration *migration)
+{
+    if (migration->ran) {
+        assert_true(migration->transitioned);
+        assert_true(migration->resumed);
+    }
+    if (migration->save_rc == 0) {
+        assert_int_equal(migration->restore_rc, 0);
+    } else {
+        assert_true(migration->contexts[0].reason[0]);
+    }
+    if (migration->restore_rc) {
+        assert_true(migration->contexts[1].reason[0]);
+    }
+    assert_false(migration->qemu_logdirty);
+    if (migration->transitioned) {
+        check_gone(migration);
+    } else {
+        check_still_at_source(migration);
+    }
+    assert_int_equal(fake_guest_errors(migration->guest), 0);
+}
+
+static void check_state(struct fake_migration *migration,
+                        enum xlm_platform_state which)
+{
+    size_t lengths[2];
+    const void *states[] = {
+        fake_domain_peek_state(migration->source, which, &lengths[0]),
+        fake_domain_peek_state(migration->destination, which, &lengths[1]),
+    };
+
+    assert_int_equal(lengths[0], lengths[1]);
+    assert_memory_equal(states[0], states[1], lengths[0]);
+}
+
+void fake_migration_check_success(struct fake_migration *migration)
+{
+    size_t i;
+
+    if (migration->save_rc || migration->restore_rc) {
+        fail_msg("source: %s; destination: %s", migration->contexts[0].reason,
+                 migration->contexts[1].reason);
+    }
+    assert_true(migration->resumed);
+    assert_false(fake_domain_running(migration->source));
+    assert_true(fake_domain_running(migration->destination));
+    fake_guest_stop(migration->guest);
+    assert_int_equal(
+        fake_guest_compare(migration->guest, migration->destination), 0);
+    assert_int_equal(fake_guest_errors(migration->guest), 0);
+    assert_int_equal(fake_domain_paged(migration->destination), 0);
+    assert_false(fake_domain_pager_enabled(migration->destination));
+    assert_false(fake_domain_logdirty(migration->source));
+    assert_false(migration->qemu_logdirty);
+    check_state(migration, XLM_STATE_CPUID_POLICY);
+    check_state(migration, XLM_STATE_MSR_POLICY);
+    check_state(migration, XLM_STATE_TSC_INFO);
+    check_state(migration, XLM_STATE_HVM_CONTEXT);
+    for (i = 0; i < NR_PAGE_PARAMS; i++) {
+        assert_int_equal(fake_domain_peek_param(migration->destination,
+                                                page_params[i].index),
+                         migration->guest_pfns + page_params[i].page);
+    }
+    assert_int_equal(migration->stats[0].requested_pages +
+                         migration->stats[0].pushed_pages,
+                     migration->stats[0].postcopy_pages);
+    assert_int_equal(migration->stats[0].outstanding, 0);
+}
+
+/* ---- making and freeing ---- */
+
+static void fill_source(struct fake_migration *migration)
+{
+    struct fake_domain *source = migration->source;
+    uint64_t pfn;
+    size_t i;
+
+    for (pfn = 0; pfn < migration->guest_pfns; pfn++) {
+        if (pfn % 13 != 5) {
+            fake_page_set(source, pfn, FAKE_RAM);
+        }
+    }
+    for (i = 0; i < NR_PAGE_PARAMS; i++) {
+        pfn = migration->guest_pfns + page_params[i].page;
+        fake_domain_put_param(source, page_params[i].index, pfn);
+        /* The ring of a domain that nobody pages is a hole. */
+        if (page_params[i].page != PAGING_RING) {
+            fake_page_set(source, pfn, FAKE_RAM);
+            memset(fake_page_memory(source, pfn), 0xbb, XLM_PAGE_SIZE);
+        }
+    }
+    fake_domain_put_state(source, XLM_STATE_CPUID_POLICY, "cpuid", 5);
+    fake_domain_put_state(source, XLM_STATE_MSR_POLICY, "msr", 3);
+    fake_domain_put_state(source, XLM_STATE_TSC_INFO, &tsc, sizeof(tsc));
+    fake_domain_put_state(source, XLM_STATE_HVM_CONTEXT, "early", 5);
+}
+
+static void init_context(struct xlm_context *ctx, struct fake_host *host)
+{
+    static const struct xlm_context fresh = XLM_CONTEXT_INIT;
+
+    *ctx = fresh;
+    ctx->logger = fake_logger();
+    ctx->hypervisor = fake_open(host);
+}
+
+struct fake_migration *fake_migration_new(uint64_t guest_pfns,
+                                          unsigned int vcpus)
+{
+    struct fake_migration *migration = calloc(1, sizeof(*migration));
+    int i;
+
+    migration->guest_pfns = guest_pfns;
+    migration->nr_pfns = guest_pfns + TOOLSTACK_PAGES;
+    migration->max_pages = migration->nr_pfns;
+    migration->vcpus = vcpus;
+    for (i = 0; i < 2; i++) {
+        migration->hosts[i] = fake_host_new(HOST_PAGES);
+        init_context(&migration->contexts[i], migration->hosts[i]);
+    }
+    migration->source = fake_domain_new(
+        migration->hosts[0], migration->nr_pfns, migration->nr_pfns, vcpus);
+    fill_source(migration);
+    migration->guest = fake_guest_new(migration->source, guest_pfns, vcpus);
+    fake_domain_run(migration->source);
+
+    xlm_save_params_init(&migration->params);
+    migration->params.in_fd = 0; /* there is a way back */
+    migration->answer = XLM_PRECOPY_POSTCOPY;
+    migration->cut_after = FAKE_UNCUT;
+    return migration;
+}
+
+void fake_migration_free(struct fake_migration *migration)
+{
+    int i;
+
+    if (migration->destination) {
+        fake_domain_stop(migration->destination);
+    }
+    fake_guest_free(migration->guest);
+    if (migration->link) {
+        fake_link_free(migration->link);
+    }
+    for (i = 0; i < 2; i++) {
+        xlm_hypervisor_close(migration->contexts[i].hypervisor);
+        fake_host_check(migration->hosts[i]);
+        fake_host_free(migration->hosts[i]);
+    }
+    free(migration->fed);
+    free(migration);
+}

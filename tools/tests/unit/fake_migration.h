@@ -1,0 +1,93 @@
+/*
+ * A whole migration in one process: a guest on one fake host, xlm_save() in
+ * one thread, xlm_restore() in another, a link between them, and the fewest
+ * of a toolstack around both.
+ *
+ * A test makes one, changes what it wants, runs it once, and looks at it.
+ */
+#ifndef FAKE_MIGRATION_H
+#define FAKE_MIGRATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fake_guest.h"
+#include "fake_hypervisor.h"
+#include "fake_link.h"
+#include "xlm.h"
+
+/* Which of the toolstacks' parts is to fail. */
+enum fake_part {
+    FAKE_PART_NONE,
+    FAKE_PART_POLICY, /* aborts */
+    FAKE_PART_QEMU_LOGDIRTY,
+    FAKE_PART_SUSPEND,
+    FAKE_PART_WRITE_DEVICE_STATE,
+    FAKE_PART_COMMIT,
+    FAKE_PART_FEED,
+    FAKE_PART_AWAIT_DOMAIN,
+    FAKE_PART_AWAIT_BUILD,
+    FAKE_PART_READ_DEVICE_STATE,
+    FAKE_PART_RUN,
+    FAKE_PART_COUNT,
+};
+
+struct fake_migration;
+typedef void fake_moment(struct fake_migration *migration);
+
+struct fake_migration {
+    /* ---- before the run ---- */
+    struct fake_host *hosts[2];
+    struct fake_domain *source;
+    struct fake_guest *guest;
+    uint64_t guest_pfns; /* pfns below are the guest's */
+    uint64_t nr_pfns;    /* with those of the toolstack */
+    unsigned int vcpus;
+    struct xlm_save_params params;
+    /* Rounds of precopy, then this. */
+    unsigned int rounds;
+    enum xlm_precopy_answer answer;
+    enum fake_way cut_way;
+    uint64_t cut_after;
+    enum fake_part failing;
+    /* The guest's own threads run during all of it; 0: they do not. */
+    unsigned int vcpu_seed;
+    uint64_t max_pages; /* of the domain at the destination */
+    /* Moments at which a test may act; NULL: does not. */
+    fake_moment *at_policy;  /* the guest runs at the source */
+    fake_moment *at_suspend; /* it still does, for the last time */
+    fake_moment *at_build;   /* the destination's domain is built */
+    fake_moment *at_run;     /* the guest runs at the destination */
+    void *data;
+
+    /* ---- after it ---- */
+    struct fake_domain *destination; /* NULL: it came to none */
+    struct fake_link *link;
+    struct xlm_context contexts[2]; /* their reasons are of interest */
+    struct xlm_stats stats[2];
+    int save_rc;
+    int restore_rc;
+    bool transitioned;
+    bool resumed;
+    unsigned int iteration; /* of the policy call under way */
+    bool suspended;
+    bool committed;
+    bool ran; /* the run callback was called */
+    int qemu_logdirty;
+    uint8_t *fed;
+    size_t fed_length;
+};
+
+/* A guest with so many pages, some holes among them, all state set. */
+struct fake_migration *fake_migration_new(uint64_t guest_pfns,
+                                          unsigned int vcpus);
+void fake_migration_run(struct fake_migration *migration);
+/* What must hold however it ended; then what the toolstack does with a
+ * failure: resume the source, or leave it alone. */
+void fake_migration_check_promise(struct fake_migration *migration);
+/* It worked, and the guest is whole and runs at the destination. */
+void fake_migration_check_success(struct fake_migration *migration);
+/* Also stops the guest and checks both hosts for violations. */
+void fake_migration_free(struct fake_migration *migration);
+
+#endif

@@ -1,0 +1,486 @@
+/*
+ * Whole migrations: both ends, a guest at work all the time, and every page
+ * looked at by the guest itself and at the end.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake_migration.h"
+#include "wire.h"
+
+#define PAGES 300
+#define WATCHDOG_SECONDS 30
+
+static struct fake_migration *new_migration(unsigned int vcpus)
+{
+    struct fake_migration *migration = fake_migration_new(PAGES, vcpus);
+
+    alarm(WATCHDOG_SECONDS);
+    migration->vcpu_seed = 1;
+    return migration;
+}
+
+static void succeed(struct fake_migration *migration)
+{
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    fake_migration_free(migration);
+}
+
+/* The engine's thread stays here until a vCPU waits for a page: so there is
+ * at least one fault, whatever the push is doing. */
+static void await_fault(struct fake_migration *migration)
+{
+    if (fake_domain_paged(migration->destination) > PAGES / 2) {
+        fake_await_waiting(migration->destination, migration->vcpus);
+    }
+}
+
+/* ---- the ways to move ---- */
+
+static void pure_postcopy(void **state)
+{
+    struct fake_migration *migration = new_migration(1);
+    struct xlm_stats *stats = &migration->stats[0];
+
+    (void)state;
+    migration->at_run = await_fault;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_true(migration->transitioned);
+    assert_int_equal(stats->precopy_pages, 0);
+    assert_int_equal(stats->guest_pages,
+                     stats->stop_pages + stats->postcopy_pages);
+    assert_true(stats->postcopy_pages > 0);
+    assert_true(stats->faults > 0);
+    assert_int_equal(stats->faults, migration->stats[1].faults);
+    /* The destination counts those of the stop as well. */
+    assert_true(migration->stats[1].requested_pages +
+                    migration->stats[1].pushed_pages >=
+                stats->postcopy_pages);
+    fake_migration_free(migration);
+}
+
+static void hybrid(void **state)
+{
+    unsigned int rounds;
+
+    (void)state;
+    for (rounds = 1; rounds < 4; rounds++) {
+        struct fake_migration *migration = new_migration(2);
+
+        migration->rounds = rounds;
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        assert_int_equal(migration->stats[0].iterations, rounds);
+        assert_true(migration->stats[0].precopy_pages >= PAGES * 12 / 13);
+        fake_migration_free(migration);
+    }
+}
+
+static void stop_and_copy(void **state)
+{
+    unsigned int rounds;
+
+    (void)state;
+    for (rounds = 0; rounds < 3; rounds++) {
+        struct fake_migration *migration = new_migration(2);
+
+        migration->rounds = rounds;
+        migration->answer = XLM_PRECOPY_STOP_AND_COPY;
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        assert_int_equal(migration->stats[0].postcopy_pages, 0);
+        assert_int_equal(migration->stats[1].faults, 0);
+        fake_migration_free(migration);
+    }
+}
+
+/* Without a way back it is an ordinary image. */
+static void ordinary_image(void **state)
+{
+    unsigned int rounds;
+
+    (void)state;
+    for (rounds = 0; rounds < 3; rounds++) {
+        struct fake_migration *migration = new_migration(2);
+
+        migration->rounds = rounds;
+        migration->answer = XLM_PRECOPY_STOP_AND_COPY;
+        migration->params.in_fd = -1;
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        assert_false(migration->transitioned);
+        assert_int_equal(fake_calls(migration->hosts[1], FAKE_OP_pager_enable),
+                         0);
+        fake_migration_free(migration);
+    }
+}
+
+static void postcopy_without_a_way_back(void **state)
+{
+    struct fake_migration *migration = new_migration(1);
+
+    (void)state;
+    migration->params.in_fd = -1;
+    fake_migration_run(migration);
+    fake_migration_check_promise(migration);
+    assert_int_equal(migration->save_rc, -1);
+    fake_migration_free(migration);
+}
+
+static void many_vcpus(void **state)
+{
+    static const unsigned int counts[] = {2, 8, 12};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        struct fake_migration *migration = new_migration(counts[i]);
+
+        migration->at_run = await_fault;
+        if (counts[i] > 8) {
+            migration->at_run = NULL; /* they do not all get a slot */
+        }
+        migration->vcpu_seed = counts[i];
+        succeed(migration);
+    }
+}
+
+/* Lists longer than a record, more pages than a batch. */
+static void larger_guest(void **state)
+{
+    struct fake_migration *migration = fake_migration_new(20000, 2);
+
+    (void)state;
+    alarm(WATCHDOG_SECONDS);
+    migration->vcpu_seed = 5;
+    succeed(migration);
+}
+
+/* ---- writes at bad moments ---- */
+
+static void write_some(struct fake_migration *migration)
+{
+    uint64_t pfn;
+
+    for (pfn = migration->iteration; pfn < PAGES; pfn += 7) {
+        fake_guest_write(migration->guest, 0, pfn);
+    }
+}
+
+static void written_all_the_time(void **state)
+{
+    static const enum xlm_precopy_answer answers[] = {
+        XLM_PRECOPY_POSTCOPY, XLM_PRECOPY_STOP_AND_COPY};
+    static const uint32_t hot[] = {0, 1, 20, 1024};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 8; i++) {
+        struct fake_migration *migration = new_migration(2);
+
+        migration->vcpu_seed = 0; /* what is written is our choice */
+        migration->rounds = 2;
+        migration->answer = answers[i % 2];
+        migration->params.hot_pages_max = hot[i / 2];
+        migration->at_policy = write_some;
+        migration->at_suspend = write_some;
+        migration->at_run = write_some;
+        if (answers[i % 2] == XLM_PRECOPY_POSTCOPY) {
+            /* Pages that are out would make the engine's thread wait. */
+            migration->at_run = NULL;
+        }
+        succeed(migration);
+    }
+}
+
+/* ---- pages that refuse to be evicted ---- */
+
+static void make_busy(struct fake_migration *migration)
+{
+    uint64_t pfn;
+
+    for (pfn = 0; pfn < PAGES; pfn += 3) {
+        fake_page_busy(migration->destination, pfn, true);
+    }
+}
+
+static void refused_evictions(void **state)
+{
+    unsigned int rounds;
+
+    (void)state;
+    for (rounds = 0; rounds < 3; rounds++) {
+        struct fake_migration *migration = new_migration(2);
+
+        migration->rounds = rounds;
+        migration->at_build = make_busy;
+        migration->at_suspend = write_some;
+        succeed(migration);
+    }
+}
+
+static void make_all_busy(struct fake_migration *migration)
+{
+    uint64_t pfn;
+
+    for (pfn = 0; pfn < migration->guest_pfns; pfn++) {
+        fake_page_busy(migration->destination, pfn, true);
+    }
+}
+
+static void nothing_can_be_evicted(void **state)
+{
+    struct fake_migration *migration = new_migration(2);
+
+    (void)state;
+    migration->at_build = make_all_busy;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_int_equal(migration->stats[0].postcopy_pages, 0);
+    fake_migration_free(migration);
+}
+
+/* Exactly as many as one record holds; and one more. */
+static void as_many_refusals_as_fit(void **state)
+{
+    uint64_t refusals;
+
+    (void)state;
+    for (refusals = XLM_LIST_PFNS; refusals <= XLM_LIST_PFNS + 1; refusals++) {
+        struct fake_migration *migration =
+            fake_migration_new(refusals * 13 / 12 + 20, 1);
+        uint64_t pfn;
+
+        alarm(WATCHDOG_SECONDS);
+        for (pfn = 0; pfn < migration->guest_pfns; pfn++) {
+            if (fake_domain_resident(migration->source) <= refusals + 4) {
+                break;
+            }
+            if (fake_guest_has(migration->guest, pfn)) {
+                fake_guest_give_back(migration->guest, pfn);
+            }
+        }
+        migration->at_build = make_all_busy;
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        assert_int_equal(migration->stats[0].guest_pages, refusals);
+        fake_migration_free(migration);
+    }
+}
+
+/* ---- ballooning ---- */
+
+static void balloon_at_policy(struct fake_migration *migration)
+{
+    unsigned int i = migration->iteration;
+
+    if (i < 3) {
+        fake_guest_write(migration->guest, 0, 20 + i);
+        fake_guest_give_back(migration->guest, 20 + i);
+        fake_guest_give_back(migration->guest, 100 + i);
+        fake_guest_take_page(migration->guest, 5 + 13 * i);
+    }
+}
+
+static void ballooning_in_precopy(void **state)
+{
+    unsigned int i;
+
+    (void)state;
+    for (i = 0; i < 8; i++) {
+        struct fake_migration *migration = new_migration(1);
+
+        migration->rounds = i / 2;
+        migration->answer =
+            i % 2 ? XLM_PRECOPY_POSTCOPY : XLM_PRECOPY_STOP_AND_COPY;
+        migration->vcpu_seed = 0;
+        migration->at_policy = balloon_at_policy;
+        succeed(migration);
+    }
+}
+
+/* After the lists went out: given back, and as many taken elsewhere, so that
+ * the guest is as large as before. */
+static void balloon_at_suspend(struct fake_migration *migration)
+{
+    unsigned int i;
+
+    for (i = 0; i < 4; i++) {
+        fake_guest_write(migration->guest, 0, 32 + i);
+        fake_guest_give_back(migration->guest, 32 + i);
+        fake_guest_take_page(migration->guest, 5 + 13 * i);
+    }
+}
+
+static void shrink_at_suspend(struct fake_migration *migration)
+{
+    unsigned int i;
+
+    for (i = 0; i < 4; i++) {
+        fake_guest_write(migration->guest, 0, 32 + i);
+        fake_guest_give_back(migration->guest, 32 + i);
+        fake_guest_give_back(migration->guest, 202 + i);
+    }
+}
+
+static void ballooning_at_suspend(void **state)
+{
+    static fake_moment *const moments[] = {balloon_at_suspend,
+                                           shrink_at_suspend};
+    unsigned int i;
+
+    (void)state;
+    for (i = 0; i < 12; i++) {
+        struct fake_migration *migration = new_migration(1);
+
+        migration->rounds = i / 4;
+        migration->answer =
+            i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY;
+        migration->vcpu_seed = 0;
+        migration->at_suspend = moments[i / 2 % 2];
+        succeed(migration);
+    }
+}
+
+/* A page that refused to be evicted is given back before it was sent. */
+static void refused_and_given_back(void **state)
+{
+    struct fake_migration *migration = new_migration(1);
+
+    (void)state;
+    migration->vcpu_seed = 0;
+    migration->at_build = make_busy;
+    migration->at_suspend = shrink_at_suspend;
+    succeed(migration);
+}
+
+/* At the destination, pages that have not arrived: given back for good, and
+ * given back and taken again, with other contents. */
+static void balloon_at_run(struct fake_migration *migration)
+{
+    unsigned int i;
+
+    for (i = 0; i < 4; i++) {
+        fake_guest_give_back(migration->guest, 40 + i);
+        fake_guest_give_back(migration->guest, 60 + i);
+        fake_guest_take_page(migration->guest, 60 + i);
+    }
+}
+
+static void ballooning_at_the_destination(void **state)
+{
+    struct fake_migration *migration = new_migration(1);
+    unsigned int i;
+
+    (void)state;
+    migration->vcpu_seed = 0;
+    migration->at_run = balloon_at_run;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    for (i = 0; i < 4; i++) {
+        assert_int_equal(fake_page_get(migration->destination, 40 + i),
+                         FAKE_HOLE);
+    }
+    assert_int_equal(migration->stats[0].dropped_pages, 8);
+    fake_migration_free(migration);
+}
+
+/* ---- other trouble that passes ---- */
+
+static void starve(struct fake_migration *migration)
+{
+    fake_host_enomem(migration->hosts[1], 5);
+}
+
+static void no_memory_for_a_while(void **state)
+{
+    struct fake_migration *migration = new_migration(2);
+
+    (void)state;
+    migration->at_run = starve;
+    succeed(migration);
+}
+
+/* Credit and windows at their ends. */
+static void tuning(void **state)
+{
+    static const struct {
+        uint32_t credit, before, after, share;
+    } settings[] = {{0, 8, 24, 8},
+                    {1, 1, 0, 1},
+                    {16, 0, 1, 1},
+                    {17, 3, 3, 0},
+                    {100000, 1, 1, 1000}};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        struct fake_migration *migration = new_migration(3);
+
+        migration->params.credit_pages = settings[i].credit;
+        migration->params.window_before = settings[i].before;
+        migration->params.window_after = settings[i].after;
+        migration->params.background_share = settings[i].share;
+        migration->at_run = await_fault;
+        succeed(migration);
+    }
+}
+
+static void dirty_rings(struct fake_migration *migration)
+{
+    /* The new toolstack has begun to use its pages. */
+    memset(fake_page_memory(migration->destination, PAGES), 0x77,
+           XLM_PAGE_SIZE);
+}
+
+static void rings_stay_the_destinations(void **state)
+{
+    struct fake_migration *migration = new_migration(1);
+    const uint8_t *ring;
+
+    (void)state;
+    migration->rounds = 2;
+    migration->at_build = dirty_rings;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    ring = fake_page_memory(migration->destination, PAGES);
+    assert_int_equal(ring[0], 0x77);
+    fake_migration_free(migration);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pure_postcopy),
+        cmocka_unit_test(hybrid),
+        cmocka_unit_test(stop_and_copy),
+        cmocka_unit_test(ordinary_image),
+        cmocka_unit_test(postcopy_without_a_way_back),
+        cmocka_unit_test(many_vcpus),
+        cmocka_unit_test(larger_guest),
+        cmocka_unit_test(written_all_the_time),
+        cmocka_unit_test(refused_evictions),
+        cmocka_unit_test(nothing_can_be_evicted),
+        cmocka_unit_test(as_many_refusals_as_fit),
+        cmocka_unit_test(ballooning_in_precopy),
+        cmocka_unit_test(ballooning_at_suspend),
+        cmocka_unit_test(refused_and_given_back),
+        cmocka_unit_test(ballooning_at_the_destination),
+        cmocka_unit_test(no_memory_for_a_while),
+        cmocka_unit_test(tuning),
+        cmocka_unit_test(rings_stay_the_destinations),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
