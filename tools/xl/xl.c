@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guard.h"
 #include "stock.h"
 
 struct xl_command {
@@ -19,6 +20,7 @@ struct xl_command {
 static const struct xl_command commands[] = {
     {"migrate", xl_main_migrate},
     {"migrate-receive", xl_main_migrate_receive},
+    {"incoming-guard", xl_main_guard}, /* for ourselves only */
 };
 
 /* ---- the context ---- */

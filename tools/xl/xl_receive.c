@@ -14,6 +14,7 @@
 #include <libxl_utils.h>
 
 #include "config.h"
+#include "guard.h"
 #include "libxl_live_migrate.h"
 #include "monitor.h"
 #include "transport.h"
@@ -37,6 +38,7 @@ struct xl_receive {
     libxl_domain_config config;
     char *name;
     uint32_t domid;
+    struct xl_guard guard;
 };
 
 /* ---- options ---- */
@@ -158,6 +160,35 @@ static void report_failure(const struct xl_receive *receive,
     }
 }
 
+/* A leftover of the same name would only show as an error of libxl's. */
+static int check_name_free(struct xl_receive *receive)
+{
+    const char *incoming = receive->config.c_info.name;
+    uint32_t domid;
+
+    if (!libxl_name_to_domid(receive->xl->ctx, incoming, &domid)) {
+        fprintf(stderr,
+                "xl: destination: there is a %s already, domain %u: "
+                "%s is being received, or that is a leftover to xl "
+                "destroy\n",
+                incoming, domid, receive->name);
+        return -1;
+    }
+    return 0;
+}
+
+/* Before the guest can run here, the guard must be gone. */
+static void note_phase(libxl_live_migrate_phase phase,
+                       const libxl_live_migrate_stats *stats, void *user)
+{
+    struct xl_receive *receive = user;
+
+    (void)stats;
+    if (phase >= LIBXL_LIVE_MIGRATE_PHASE_GO) {
+        xl_guard_release(&receive->guard);
+    }
+}
+
 static int receive_domain(struct xl_receive *receive)
 {
     libxl_live_migrate_receive_params params;
@@ -170,6 +201,8 @@ static int receive_domain(struct xl_receive *receive)
     params.paused = receive->leave_paused;
     params.autoballoon = xl_config_autoballoon(receive->xl);
     params.logger = receive->xl->logger;
+    params.progress = note_phase;
+    params.progress_user = receive;
     rc = libxl_domain_live_migrate_receive(
         receive->xl->ctx, &receive->config, &receive->domid, receive->recv_fd,
         receive->send_fd, &params, &result, &resumed, NULL);
@@ -225,7 +258,16 @@ static int migrate_receive(struct xl_receive *receive)
     if (ret) {
         goto out;
     }
+    ret = check_name_free(receive);
+    if (ret) {
+        goto out;
+    }
+    ret = xl_guard_start(&receive->guard, receive->config.c_info.name);
+    if (ret) {
+        goto out;
+    }
     ret = receive_domain(receive);
+    xl_guard_release(&receive->guard);
     if (ret) {
         goto out;
     }
@@ -239,7 +281,8 @@ out:
 
 int xl_main_migrate_receive(struct xl_context *xl, int argc, char **argv)
 {
-    struct xl_receive receive = {.xl = xl, .recv_fd = -1, .send_fd = -1};
+    struct xl_receive receive = {
+        .xl = xl, .recv_fd = -1, .send_fd = -1, .guard = XL_GUARD_NONE};
     int ret;
 
     parse_options(&receive, argc, argv);

@@ -1,0 +1,34 @@
+/*
+ * A process that cleans up after a receiver that was killed.
+ *
+ * Until the go a domain that is being received is a half built copy: when the
+ * receiver dies it must not stay, as it holds memory and the name that the
+ * next attempt needs.  A killed process cannot see to that itself.
+ */
+#ifndef XL_GUARD_H
+#define XL_GUARD_H
+
+#include <sys/types.h>
+
+#include "xl.h"
+
+struct xl_guard {
+    pid_t pid;
+    int fd; /* the guard waits for its other end to close */
+};
+
+#define XL_GUARD_NONE ((struct xl_guard){.fd = -1})
+
+/* Guard the domain that is received under this name.  0, or -1 having said
+ * why. */
+int xl_guard_start(struct xl_guard *guard, const char *incoming_name);
+
+/* Nothing is left to clean up, or nothing may be cleaned up any more.
+ * Harmless when there is no guard. */
+void xl_guard_release(struct xl_guard *guard);
+
+/* The guard itself, a command of its own: xl incoming-guard --postcopy NAME,
+ * with the pipe as its stdin. */
+int xl_main_guard(struct xl_context *xl, int argc, char **argv);
+
+#endif
