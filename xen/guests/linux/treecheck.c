@@ -1,0 +1,394 @@
+/*
+ * The Linux guest's work: file trees with recorded checksums.
+ *
+ *   treecheck make TREE MIB     a tree of about so many MiB
+ *   treecheck check TREE PAUSE-MS
+ *                               on the CPU of that number, for ever: verify
+ *                               each file, rewrite every fourth one
+ *   treecheck beat MS CPUS      a heartbeat line every MS milliseconds
+ *   treecheck kernel            repeat the kernel's cries of pain
+ *   treecheck say TEXT          print a line
+ *
+ * Lines go to standard output and, where there is one, to the debug port that
+ * Xen prints on its own console.  README.md has their formats.
+ */
+#define _GNU_SOURCE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/io.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STATE_PATTERN "/run/treecheck.%u"
+#define LOCK_PATH "/run/treecheck.lock"
+#define DEBUG_PORT 0xe9
+
+#define FILE_WORDS 16384u               /* 128 KiB */
+#define FILE_SIZE (FILE_WORDS * sizeof(uint64_t))
+#define FILES_PER_MIB (1048576u / FILE_SIZE)
+#define MOST_FILES 8192u
+#define MOST_CPUS 64u
+#define REWRITE_EVERY 4u
+
+/* One per tree, in a file that all processes map. */
+struct state {
+    uint64_t passes;
+    uint64_t files_checked;
+    uint64_t errors;
+    uint32_t files;
+    struct {
+        uint32_t generation;
+        uint64_t checksum;
+    } record[MOST_FILES];
+};
+
+static int lock_file = -1;
+static bool has_port;
+
+/* ---- output ---- */
+
+static void open_output(void)
+{
+    lock_file = open(LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    has_port = ioperm(DEBUG_PORT, 1, 1) == 0;
+}
+
+/* The lock keeps the lines of processes on several CPUs whole. */
+static __attribute__((format(printf, 2, 3)))
+void say(bool everywhere, const char *format, ...)
+{
+    char line[180];
+    const char *at = line;
+    va_list args;
+    size_t length;
+
+    va_start(args, format);
+    vsnprintf(line, sizeof(line) - 1, format, args);
+    va_end(args);
+    length = strlen(line);
+    line[length++] = '\n';
+    if (everywhere && write(STDOUT_FILENO, line, length) < 0) {
+        return;
+    }
+    if (has_port) {
+        flock(lock_file, LOCK_EX);
+        asm volatile("rep outsb"
+                     : "+S"(at), "+c"(length) : "d"(DEBUG_PORT) : "memory");
+        flock(lock_file, LOCK_UN);
+    }
+}
+
+static int complain(const char *what)
+{
+    say(true, "BAD %s: %s", what, strerror(errno));
+    return EXIT_FAILURE;
+}
+
+/* ---- files ---- */
+
+static struct state *map_state(unsigned int tree)
+{
+    char path[64];
+    struct state *state;
+    int fd;
+
+    snprintf(path, sizeof(path), STATE_PATTERN, tree);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, sizeof(*state)) != 0) {
+        return NULL;
+    }
+    state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                 0);
+    close(fd);
+    return state == MAP_FAILED ? NULL : state;
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static void generate(uint64_t *words, unsigned int tree, unsigned int file,
+                     uint32_t generation)
+{
+    uint64_t random = ((uint64_t)tree << 48 | (uint64_t)file << 32 |
+                       generation) + 0x9e3779b97f4a7c15u;
+    unsigned int i;
+
+    for (i = 0; i < FILE_WORDS; i++) {
+        words[i] = next_random(&random);
+    }
+}
+
+static uint64_t checksum_of(const uint64_t *words)
+{
+    uint64_t sum = 0xcbf29ce484222325u;
+    unsigned int i;
+
+    for (i = 0; i < FILE_WORDS; i++) {
+        sum = (sum ^ words[i]) * 0x100000001b3u;
+        sum ^= sum >> 32;
+    }
+    return sum;
+}
+
+static void path_of(char *path, size_t size, unsigned int tree,
+                    unsigned int file)
+{
+    snprintf(path, size, "/tree/%u/%u/%u", tree, file / 64, file);
+}
+
+static bool transfer(unsigned int tree, unsigned int file, uint64_t *words,
+                     int flags)
+{
+    char path[64];
+    ssize_t done;
+    int fd;
+
+    path_of(path, sizeof(path), tree, file);
+    fd = open(path, flags | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return false;
+    }
+    done = flags == O_RDONLY ? read(fd, words, FILE_SIZE)
+                             : write(fd, words, FILE_SIZE);
+    close(fd);
+    return done == (ssize_t)FILE_SIZE;
+}
+
+static bool write_file(struct state *state, unsigned int tree,
+                       unsigned int file, uint64_t *words)
+{
+    uint32_t generation = state->record[file].generation + 1;
+
+    generate(words, tree, file, generation);
+    if (!transfer(tree, file, words, O_WRONLY | O_CREAT | O_TRUNC)) {
+        return false;
+    }
+    state->record[file].generation = generation;
+    state->record[file].checksum = checksum_of(words);
+    return true;
+}
+
+static int make_tree(unsigned int tree, unsigned int mib)
+{
+    static uint64_t words[FILE_WORDS];
+    struct state *state = map_state(tree);
+    unsigned int files = mib * FILES_PER_MIB;
+    char path[64];
+    unsigned int i;
+
+    if (state == NULL) {
+        return complain("state");
+    }
+    files = files > MOST_FILES ? MOST_FILES : files;
+    snprintf(path, sizeof(path), "/tree/%u", tree);
+    mkdir(path, 0700);
+    for (i = 0; i < files; i++) {
+        if (i % 64 == 0) {
+            snprintf(path, sizeof(path), "/tree/%u/%u", tree, i / 64);
+            mkdir(path, 0700);
+        }
+        if (!write_file(state, tree, i, words)) {
+            return complain("making a file");
+        }
+    }
+    state->files = files;
+    return EXIT_SUCCESS;
+}
+
+/* ---- checking ---- */
+
+/* What is wrong, by what should be there. */
+static void report_file(struct state *state, unsigned int tree,
+                        unsigned int file, const uint64_t *found)
+{
+    static uint64_t expected[FILE_WORDS];
+    unsigned int differing = 0, first = 0;
+    unsigned int i;
+
+    generate(expected, tree, file, state->record[file].generation);
+    for (i = 0; i < FILE_WORDS; i++) {
+        if (expected[i] != found[i] && differing++ == 0) {
+            first = i;
+        }
+    }
+    say(true, "BAD file=%u/%u generation=%u offset=%u expected=%016llx "
+        "found=%016llx differing=%u", tree, file,
+        state->record[file].generation, first * 8,
+        (unsigned long long)expected[first], (unsigned long long)found[first],
+        differing);
+}
+
+static void check_file(struct state *state, unsigned int tree,
+                       unsigned int file)
+{
+    static uint64_t words[FILE_WORDS];
+
+    memset(words, 0, sizeof(words));
+    state->files_checked++;
+    if (!transfer(tree, file, words, O_RDONLY) ||
+        checksum_of(words) != state->record[file].checksum) {
+        state->errors++;
+        report_file(state, tree, file, words);
+    }
+    if ((file + state->passes) % REWRITE_EVERY == 0 &&
+        !write_file(state, tree, file, words)) {
+        state->errors++;
+        complain("rewriting a file");
+    }
+}
+
+static void sleep_ms(unsigned int ms)
+{
+    struct timespec duration = { ms / 1000, (long)(ms % 1000) * 1000000 };
+
+    nanosleep(&duration, NULL);
+}
+
+static int check_tree(unsigned int tree, unsigned int pause_ms)
+{
+    struct state *state = map_state(tree);
+    cpu_set_t cpus;
+    unsigned int file;
+
+    CPU_ZERO(&cpus);
+    CPU_SET(tree, &cpus);
+    if (state == NULL || sched_setaffinity(0, sizeof(cpus), &cpus) != 0) {
+        return complain("start of a checker");
+    }
+    for (;;) {
+        for (file = 0; file < state->files; file++) {
+            check_file(state, tree, file);
+            sleep_ms(pause_ms);
+        }
+        state->passes++;
+        say(true, "tree %u pass %llu done, files %u, errors %llu", tree,
+            (unsigned long long)state->passes, state->files,
+            (unsigned long long)state->errors);
+    }
+}
+
+/* ---- heartbeat and kernel log ---- */
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int beat(unsigned int interval_ms, unsigned int cpus)
+{
+    const struct sched_param priority = { .sched_priority = 1 };
+    struct state *states[MOST_CPUS];
+    unsigned int beats = 0;
+    unsigned int cpu;
+
+    cpus = cpus > MOST_CPUS ? MOST_CPUS : cpus;
+    for (cpu = 0; cpu < cpus; cpu++) {
+        states[cpu] = map_state(cpu);
+        if (states[cpu] == NULL) {
+            return complain("state");
+        }
+    }
+    sched_setscheduler(0, SCHED_FIFO, &priority);
+    for (;;) {
+        uint64_t files = 0, errors = 0;
+
+        for (cpu = 0; cpu < cpus; cpu++) {
+            files += states[cpu]->files_checked;
+            errors += states[cpu]->errors;
+        }
+        beats++;
+        say(beats % 64 == 0, "lhb %u t=%llu f=%llu e=%llu", beats,
+            (unsigned long long)now_us(), (unsigned long long)files,
+            (unsigned long long)errors);
+        sleep_ms(interval_ms);
+    }
+}
+
+static bool is_cry(const char *record)
+{
+    static const char *const cries[] = {
+        "BUG:", "Oops", "general protection", "segfault", "Call Trace",
+        "soft lockup", "detected stall", "I/O error", "Out of memory", "WARNING:",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(cries) / sizeof(cries[0]); i++) {
+        if (strstr(record, cries[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int watch_kernel(void)
+{
+    char record[8192];
+    ssize_t length;
+    int fd = open("/dev/kmsg", O_RDONLY);
+
+    for (;;) {
+        length = read(fd, record, sizeof(record) - 1);
+        if (length < 0 && errno == EPIPE) {
+            continue;       /* overrun: the next read goes on behind it */
+        }
+        if (length <= 0) {
+            return complain("kernel log");
+        }
+        record[length] = '\0';
+        record[strcspn(record, "\n")] = '\0';
+        if (is_cry(record)) {
+            char *text = strchr(record, ';');
+
+            say(true, "BAD kernel: %s", text == NULL ? record : text + 1);
+        }
+    }
+}
+
+static unsigned int number(const char *text)
+{
+    return (unsigned int)strtoul(text, NULL, 10);
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+
+    open_output();
+    if (strcmp(what, "make") == 0 && argc == 4) {
+        return make_tree(number(argv[2]), number(argv[3]));
+    }
+    if (strcmp(what, "check") == 0 && argc == 4) {
+        return check_tree(number(argv[2]), number(argv[3]));
+    }
+    if (strcmp(what, "beat") == 0 && argc == 4) {
+        return beat(number(argv[2]), number(argv[3]));
+    }
+    if (strcmp(what, "kernel") == 0) {
+        return watch_kernel();
+    }
+    if (strcmp(what, "say") == 0 && argc == 3) {
+        say(true, "%s", argv[2]);
+        return EXIT_SUCCESS;
+    }
+    fprintf(stderr, "treecheck: see the top of treecheck.c\n");
+    return EXIT_FAILURE;
+}
