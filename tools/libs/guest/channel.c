@@ -72,7 +72,7 @@ static int wait_for(const struct xlm_channel *channel, int fd, short events)
     struct pollfd fds[] = {
         {.fd = fd, .events = events},
         {.fd = channel->abort_fd, .events = POLLIN},
-        {.fd = events == POLLIN ? channel->stop_fd : -1, .events = POLLIN},
+        {.fd = channel->stop_fd, .events = POLLIN},
     };
 
     while (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0) {
@@ -111,7 +111,7 @@ int xlm_channel_read(struct xlm_channel *channel, void *buffer, size_t length)
     return 0;
 }
 
-void xlm_channel_stop_reading(struct xlm_channel *channel)
+void xlm_channel_stop(struct xlm_channel *channel)
 {
     eventfd_write(channel->stop_fd, 1);
 }

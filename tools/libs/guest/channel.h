@@ -19,7 +19,7 @@ struct xlm_channel {
     int abort_fd; /* readable: reads and writes fail with ECANCELED; or -1 */
     int in_flags; /* as they were before, -1: not changed */
     int out_flags;
-    int stop_fd; /* see xlm_channel_stop_reading() */
+    int stop_fd; /* see xlm_channel_stop() */
     uint64_t bytes_out;
     pthread_mutex_t write_lock;
 };
@@ -56,9 +56,9 @@ int xlm_channel_write_parts(struct xlm_channel *channel, struct iovec *parts,
 int xlm_channel_write(struct xlm_channel *channel, const void *bytes,
                       size_t length);
 
-/* Make a read that waits in another thread, and every later one, fail with
- * ECANCELED. */
-void xlm_channel_stop_reading(struct xlm_channel *channel);
+/* Make a read or write that waits in another thread, and every later one that
+ * would have to wait, fail with ECANCELED. */
+void xlm_channel_stop(struct xlm_channel *channel);
 
 /* Keep what waits in the kernel's send buffer small, so that what is urgent
  * does not queue behind what is not. */

@@ -44,7 +44,7 @@ enum xlm_platform_state {
 struct xlm_page_in {
     uint64_t pfn;
     const void *contents; /* XLM_PAGE_SIZE octets */
-    int error; /* out: 0, ENOENT: no longer paged, ENOMEM and others: retry */
+    int error;            /* out: 0, ENOENT: no longer paged, ENOMEM: retry */
 };
 
 /* One page to evict, and what became of it. */

@@ -47,6 +47,7 @@ struct xlm_pager {
     struct waiter *waiters;       /* one a vCPU at the most */
     size_t nr_waiters;
     size_t max_waiters;
+    bool requests_open; /* the source takes them: it has said GO */
     bool stopping;
     struct xlm_latency latency;
     uint64_t pages_requested;
@@ -186,7 +187,8 @@ static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max)
     size_t count = 0;
 
     pthread_mutex_lock(&pager->lock);
-    while (!pager->stopping && !pager->unsent.count) {
+    while (!pager->stopping &&
+           !(pager->requests_open && pager->unsent.count)) {
         pthread_cond_wait(&pager->wake, &pager->lock);
     }
     while (!pager->stopping && count < max && pager->unsent.count) {
@@ -212,16 +214,12 @@ static void *run_requests(void *data)
     return NULL;
 }
 
-int xlm_pager_start_requests(struct xlm_pager *pager)
+void xlm_pager_open_requests(struct xlm_pager *pager)
 {
-    int rc = pthread_create(&pager->request_thread, NULL, run_requests, pager);
-
-    if (rc) {
-        errno = rc;
-        return xlm_fail(pager->ctx, "cannot start a thread: %s", strerror(rc));
-    }
-    pager->request_thread_runs = true;
-    return 0;
+    pthread_mutex_lock(&pager->lock);
+    pager->requests_open = true;
+    pthread_cond_signal(&pager->wake);
+    pthread_mutex_unlock(&pager->lock);
 }
 
 /* ---- open and close ---- */
@@ -246,21 +244,35 @@ static int make_room(struct xlm_pager *pager, uint64_t limit)
     return 0;
 }
 
+static int start(pthread_t *thread, bool *runs, void *(*run)(void *),
+                 struct xlm_pager *pager)
+{
+    errno = pthread_create(thread, NULL, run, pager);
+    *runs = !errno;
+    return errno ? -1 : 0;
+}
+
 static int enable(struct xlm_pager *pager)
 {
     struct xlm_hypervisor *hv = pager->ctx->hypervisor;
     void *page;
 
+    if (start(&pager->request_thread, &pager->request_thread_runs,
+              run_requests, pager)) {
+        return -1;
+    }
     if (hv->ops->pager_enable(hv, pager->domid, &page, &pager->event_fd)) {
         return -1;
     }
     xlm_paging_ring_attach(&pager->ring, page);
-    errno = pthread_create(&pager->ring_thread, NULL, run_ring, pager);
-    if (errno) {
+    if (start(&pager->ring_thread, &pager->ring_thread_runs, run_ring,
+              pager)) {
+        int error = errno;
+
         (void)hv->ops->pager_disable(hv, pager->domid);
+        errno = error;
         return -1;
     }
-    pager->ring_thread_runs = true;
     return 0;
 }
 
@@ -364,21 +376,23 @@ int xlm_pager_evict(struct xlm_pager *pager, size_t count,
 {
     struct xlm_hypervisor *hv = pager->ctx->hypervisor;
     struct xlm_eviction pages[XLM_BATCH_PAGES];
+    size_t nr_pages = 0;
 
     /* Outstanding first: a request must find its page expected. */
     pthread_mutex_lock(&pager->lock);
     for (size_t i = 0; i < count; i++) {
-        pages[i] = (struct xlm_eviction){.pfn = pfns[i]};
-        xlm_pfn_set_add(&pager->outstanding, pfns[i]);
+        if (xlm_pfn_set_add(&pager->outstanding, pfns[i])) {
+            pages[nr_pages++] = (struct xlm_eviction){.pfn = pfns[i]};
+        }
     }
     pthread_mutex_unlock(&pager->lock);
-    if (hv->ops->evict(hv, pager->domid, count, pages)) {
+    if (hv->ops->evict(hv, pager->domid, nr_pages, pages)) {
         return xlm_fail(pager->ctx,
                         "cannot evict pages of domain %" PRIu32 ": %s",
                         pager->domid, strerror(errno));
     }
     pthread_mutex_lock(&pager->lock);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < nr_pages; i++) {
         if (pages[i].error) {
             xlm_pfn_set_add(refused, pages[i].pfn);
             (void)settle(pager, pages[i].pfn);
@@ -418,9 +432,15 @@ static int page_in_failed(struct xlm_pager *pager,
                     page->pfn, pager->domid, strerror(errno));
 }
 
+/* No memory now, or the hypervisor was busy: the page comes in later. */
+static bool try_again(int error)
+{
+    return error == ENOMEM || error == EAGAIN || error == EINTR;
+}
+
 /*
- * Account for a batch that was tried; what is left for want of memory moves
- * to its front.  0: *left pages remain; -1: a page failed for good.
+ * Account for a batch that was tried; what is left to try again moves to its
+ * front.  0: *left pages remain; -1: a page failed for good.
  */
 static int settle_batch(struct xlm_pager *pager, size_t count,
                         struct xlm_page_in *pages, size_t *left)
@@ -433,7 +453,7 @@ static int settle_batch(struct xlm_pager *pager, size_t count,
     for (size_t i = 0; i < count; i++) {
         bool asked = xlm_pfn_set_contains(&pager->requested, pages[i].pfn);
 
-        if (pages[i].error == ENOMEM) {
+        if (try_again(pages[i].error)) {
             pages[(*left)++] = pages[i];
             continue;
         }

@@ -38,8 +38,9 @@ struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
  */
 void xlm_pager_close(struct xlm_pager *pager);
 
-/* Evict count (at most XLM_BATCH_PAGES) populated pages.  Those that refuse
- * are put into `refused`, whose limit is the pager's. */
+/* Evict count (at most XLM_BATCH_PAGES) populated pages; those that are
+ * outstanding already are left alone.  Those that refuse are put into
+ * `refused`, whose limit is the pager's. */
 int xlm_pager_evict(struct xlm_pager *pager, size_t count,
                     const uint64_t *pfns, struct xlm_pfn_set *refused);
 
@@ -58,8 +59,9 @@ int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
 /* The source has no such page: the guest gets a hole there as well. */
 int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn);
 
-/* From now on requests go to the source; those that came before, first. */
-int xlm_pager_start_requests(struct xlm_pager *pager);
+/* Requests go to the source from here on; those that came before, first.
+ * Cannot fail: nothing may once the guest is ours. */
+void xlm_pager_open_requests(struct xlm_pager *pager);
 
 void xlm_pager_get_stats(struct xlm_pager *pager,
                          struct xlm_wire_stats *stats);

@@ -144,13 +144,12 @@ static int take_static_end(struct xlm_restorer *restorer)
 /* ---- PREPARE ---- */
 
 static int check_prepare(struct xlm_restorer *restorer,
-                         const struct xlm_wire_prepare *prepare,
-                         uint32_t *refusal)
+                         const struct xlm_wire_prepare *prepare)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
 
     if (prepare->version != XLM_PREPARE_VERSION || prepare->flags) {
-        *refusal = XLM_REFUSED_VERSION;
+        restorer->refusal = XLM_REFUSED_VERSION;
         errno = EPROTO;
         return xlm_fail(restorer->ctx,
                         "the source asks for version %" PRIu32
@@ -159,11 +158,11 @@ static int check_prepare(struct xlm_restorer *restorer,
                         prepare->version, XLM_PREPARE_VERSION);
     }
     if (!prepare->pfns || prepare->pfns > XLM_PFN_LIMIT) {
-        *refusal = XLM_REFUSED_OTHER;
+        restorer->refusal = XLM_REFUSED_OTHER;
         return protocol_error(restorer, "PREPARE for an impossible guest");
     }
     if (hv->ops->paging_supported(hv)) {
-        *refusal = XLM_REFUSED_NO_PAGING;
+        restorer->refusal = XLM_REFUSED_NO_PAGING;
         return xlm_fail(restorer->ctx, "this host's hypervisor is built "
                                        "without memory paging "
                                        "(CONFIG_MEM_PAGING): leave out "
@@ -176,6 +175,7 @@ static int reserve(struct xlm_restorer *restorer, uint64_t pfns)
 {
     if (xlm_pfn_set_reserve(&restorer->populated, pfns) ||
         xlm_pfn_set_reserve(&restorer->toolstack, pfns) ||
+        xlm_pfn_set_reserve(&restorer->refusing, pfns) ||
         xlm_pfn_set_reserve(&restorer->refused, pfns)) {
         return xlm_fail(restorer->ctx,
                         "no memory to keep track of %" PRIu64 " pages", pfns);
@@ -198,7 +198,7 @@ static int claim(struct xlm_restorer *restorer)
     return 0;
 }
 
-static int prepare(struct xlm_restorer *restorer, uint32_t *refusal)
+static int prepare(struct xlm_restorer *restorer)
 {
     const struct xlm_wire_prepare *prepare = restorer->record.body;
 
@@ -206,24 +206,23 @@ static int prepare(struct xlm_restorer *restorer, uint32_t *refusal)
         return protocol_error(restorer, "unexpected PREPARE");
     }
     restorer->pages = prepare->pages;
-    if (check_prepare(restorer, prepare, refusal) ||
-        reserve(restorer, prepare->pfns)) {
+    if (check_prepare(restorer, prepare) || reserve(restorer, prepare->pfns)) {
         return -1;
     }
-    *refusal = XLM_REFUSED_NO_MEMORY;
+    restorer->refusal = XLM_REFUSED_NO_MEMORY;
     if (claim(restorer)) {
         return -1;
     }
-    *refusal = XLM_REFUSED_BUILD;
+    restorer->refusal = XLM_REFUSED_BUILD;
     if (build(restorer)) {
         return -1;
     }
-    *refusal = XLM_REFUSED_OTHER;
+    restorer->refusal = XLM_REFUSED_OTHER;
     restorer->pager = xlm_pager_open(restorer->ctx, &restorer->channel,
                                      restorer->domid, restorer->limit);
     if (!restorer->pager) {
         if (errno == ENODEV) {
-            *refusal = XLM_REFUSED_NO_HAP;
+            restorer->refusal = XLM_REFUSED_NO_HAP;
         }
         return -1;
     }
@@ -232,15 +231,12 @@ static int prepare(struct xlm_restorer *restorer, uint32_t *refusal)
 
 static int take_prepare(struct xlm_restorer *restorer)
 {
-    uint32_t refusal = XLM_REFUSED_OTHER;
-
+    restorer->refusal = XLM_REFUSED_OTHER;
     xlm_restore_progress(restorer, XLM_PHASE_PREPARING);
-    if (prepare(restorer, &refusal)) {
-        (void)xlm_write_answer(restorer->ctx, &restorer->channel,
-                               XLM_REC_POSTCOPY_PREPARED, refusal,
-                               restorer->ctx->reason);
+    if (prepare(restorer)) {
         return -1;
     }
+    restorer->prepared = true;
     xlm_restore_progress(restorer, XLM_PHASE_PRECOPY);
     return xlm_write_answer(restorer->ctx, &restorer->channel,
                             XLM_REC_POSTCOPY_PREPARED, 0, "");
@@ -258,8 +254,29 @@ static int take_begin(struct xlm_restorer *restorer)
     return 0;
 }
 
+static int take_list_begin(struct xlm_restorer *restorer)
+{
+    if (restorer->listing) {
+        return protocol_error(restorer, "a list within a list");
+    }
+    restorer->listing = true;
+    return 0;
+}
+
+static int take_list(struct xlm_restorer *restorer)
+{
+    if (!restorer->listing) {
+        return protocol_error(restorer, "POSTCOPY_PFNS outside of a list");
+    }
+    return xlm_restore_take_outstanding(restorer);
+}
+
 static int take_list_end(struct xlm_restorer *restorer)
 {
+    if (!restorer->listing) {
+        return protocol_error(restorer, "the end of no list");
+    }
+    restorer->listing = false;
     /* What was evicted gave its memory back to the host: keep it for us. */
     if (claim(restorer)) {
         return -1;
@@ -291,8 +308,8 @@ static int answer_when_ready(struct xlm_restorer *restorer)
 
 static int load_final_state(struct xlm_restorer *restorer)
 {
-    if (!restorer->pager) {
-        return protocol_error(restorer, "TRANSITION without PREPARE");
+    if (!restorer->pager || restorer->listing) {
+        return protocol_error(restorer, "TRANSITION out of order");
     }
     if (xlm_platform_apply(restorer->ctx, &restorer->platform,
                            restorer->domid)) {
@@ -323,29 +340,30 @@ static int take_page_data(struct xlm_restorer *restorer)
 
 /* ---- GO, and after ---- */
 
+/* From here on this is the only copy that may run: nothing that can fail may
+ * stand between the go and the guest, and no failure takes it back. */
+static void run(struct xlm_restorer *restorer)
+{
+    *restorer->resumed = true;
+    xlm_restore_progress(restorer, XLM_PHASE_GO);
+    if (restorer->callbacks->run(restorer->callbacks->data)) {
+        xtl_log(restorer->ctx->logger, XTL_ERROR, -1, "xlm",
+                "domain %" PRIu32 " is here but could not be started: it is "
+                "left paused, try xl unpause",
+                restorer->domid);
+    }
+    restorer->stats->running_us = xlm_now_us() - restorer->start_us;
+}
+
 static int take_go(struct xlm_restorer *restorer)
 {
     if (restorer->refused.count) {
         return protocol_error(restorer, "GO before READY");
     }
-    if (xlm_pager_start_requests(restorer->pager)) {
-        return -1;
-    }
-    /* The source has let go of the guest: from here on this is the only copy
-     * that may run, and nothing may take it back. */
     restorer->channel.abort_fd = -1;
-    *restorer->resumed = true;
     restorer->state = XLM_READ_POSTCOPY;
-    xlm_restore_progress(restorer, XLM_PHASE_GO);
-    if (restorer->callbacks->run(restorer->callbacks->data)) {
-        xlm_fail(restorer->ctx, "the guest was moved but could not be "
-                                "started: try xl unpause here");
-        (void)xlm_write_answer(restorer->ctx, &restorer->channel,
-                               XLM_REC_POSTCOPY_RUNNING, XLM_REFUSED_OTHER,
-                               restorer->ctx->reason);
-        return -1;
-    }
-    restorer->stats->running_us = xlm_now_us() - restorer->start_us;
+    xlm_pager_open_requests(restorer->pager);
+    run(restorer);
     xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
     return xlm_write_answer(restorer->ctx, &restorer->channel,
                             XLM_REC_POSTCOPY_RUNNING, 0, "");
@@ -409,12 +427,7 @@ static int finish_ordinary(struct xlm_restorer *restorer)
     if (build(restorer) || read_device_state(restorer)) {
         return -1;
     }
-    *restorer->resumed = true;
-    xlm_restore_progress(restorer, XLM_PHASE_GO);
-    if (restorer->callbacks->run(restorer->callbacks->data)) {
-        return xlm_fail(restorer->ctx, "the guest could not be started: try "
-                                       "xl unpause");
-    }
+    run(restorer);
     return 0;
 }
 
@@ -446,9 +459,9 @@ static int take_record(struct xlm_restorer *restorer)
     case XLM_REC_POSTCOPY_BEGIN:
         return take_begin(restorer);
     case XLM_REC_POSTCOPY_PFNS_BEGIN:
-        return 0;
+        return take_list_begin(restorer);
     case XLM_REC_POSTCOPY_PFNS:
-        return xlm_restore_take_outstanding(restorer);
+        return take_list(restorer);
     case XLM_REC_POSTCOPY_PFNS_END:
         return take_list_end(restorer);
     case XLM_REC_POSTCOPY_TRANSITION:
@@ -488,6 +501,29 @@ static int read_headers(struct xlm_restorer *restorer)
     return feed(restorer, &headers, sizeof(headers));
 }
 
+/*
+ * What fails while the source still prepares us is told to the source, which
+ * listens for that once it has sent PREPARE: read up to there.
+ */
+static void refuse(struct xlm_restorer *restorer)
+{
+    struct xlm_context unheard = XLM_CONTEXT_INIT;
+
+    unheard.logger = restorer->ctx->logger;
+    while (restorer->record.type != XLM_REC_POSTCOPY_PREPARE) {
+        if (restorer->record.type == XLM_REC_STATIC_DATA_END) {
+            restorer->state = XLM_READ_LIVE;
+        }
+        if (xlm_read_record(&unheard, &restorer->channel, restorer->state,
+                            &restorer->record)) {
+            return;
+        }
+    }
+    (void)xlm_write_answer(&unheard, &restorer->channel,
+                           XLM_REC_POSTCOPY_PREPARED, restorer->refusal,
+                           restorer->ctx->reason);
+}
+
 static int restore(struct xlm_restorer *restorer)
 {
     if (xlm_channel_open(&restorer->channel, restorer->params->in_fd,
@@ -500,8 +536,13 @@ static int restore(struct xlm_restorer *restorer)
     }
     while (!restorer->done) {
         if (xlm_read_record(restorer->ctx, &restorer->channel, restorer->state,
-                            &restorer->record) ||
-            take_record(restorer)) {
+                            &restorer->record)) {
+            return -1;
+        }
+        if (take_record(restorer)) {
+            if (!restorer->prepared && restorer->params->out_fd >= 0) {
+                refuse(restorer);
+            }
             return -1;
         }
     }
@@ -511,6 +552,7 @@ static int restore(struct xlm_restorer *restorer)
 static void dispose(struct xlm_restorer *restorer)
 {
     /* First: its threads use the channel. */
+    xlm_channel_stop(&restorer->channel);
     xlm_pager_close(restorer->pager);
     restorer->pager = NULL;
     xlm_channel_close(&restorer->channel);
@@ -518,6 +560,7 @@ static void dispose(struct xlm_restorer *restorer)
     xlm_platform_dispose(&restorer->platform);
     xlm_pfn_set_dispose(&restorer->populated);
     xlm_pfn_set_dispose(&restorer->toolstack);
+    xlm_pfn_set_dispose(&restorer->refusing);
     xlm_pfn_set_dispose(&restorer->refused);
 }
 
@@ -535,6 +578,7 @@ int xlm_restore(struct xlm_context *ctx,
         .start_us = xlm_now_us(),
         .state = XLM_READ_STATIC,
         .resumed = resumed,
+        .refusal = XLM_REFUSED_BUILD,
         .limit = XLM_PFN_LIMIT / 2,
     };
     int rc;

@@ -25,6 +25,7 @@ static int parse(struct xlm_restorer *restorer, struct xlm_pfn_list *list)
     if (end > restorer->populated.limit &&
         (xlm_pfn_set_reserve(&restorer->populated, 2 * end) ||
          xlm_pfn_set_reserve(&restorer->toolstack, 2 * end) ||
+         xlm_pfn_set_reserve(&restorer->refusing, 2 * end) ||
          xlm_pfn_set_reserve(&restorer->refused, 2 * end))) {
         return xlm_fail(restorer->ctx, "no memory to keep track of pages");
     }
@@ -115,19 +116,57 @@ static int write_pages(struct xlm_restorer *restorer,
     return rc;
 }
 
-/* The guest gave a page back after the source had listed it: nothing will
- * come for it any more. */
+/* The source has no such page (any more): nor shall the guest have it here. */
 static int take_hole(struct xlm_restorer *restorer, uint64_t pfn)
 {
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+
     xlm_pfn_set_remove(&restorer->refused, pfn);
-    return restorer->pager ? xlm_pager_bring_hole(restorer->pager, pfn) : 0;
+    if (!xlm_pfn_set_contains(&restorer->populated, pfn) ||
+        xlm_pfn_set_contains(&restorer->toolstack, pfn)) {
+        return 0;
+    }
+    if (restorer->pager && xlm_pager_is_outstanding(restorer->pager, pfn)) {
+        return xlm_pager_bring_hole(restorer->pager, pfn);
+    }
+    if (hv->ops->depopulate(hv, restorer->domid, 1, &pfn)) {
+        return xlm_fail(restorer->ctx,
+                        "cannot remove page %#" PRIx64
+                        " of the new domain: %s",
+                        pfn, strerror(errno));
+    }
+    xlm_pfn_set_remove(&restorer->populated, pfn);
+    return 0;
+}
+
+/* Sort the pages of a record by what has to be done with them. */
+static int sort_pages(struct xlm_restorer *restorer, struct sorted *sorted,
+                      const struct xlm_pfn_list *list)
+{
+    const uint8_t *contents = list->contents;
+
+    sorted->nr_written = sorted->nr_paged = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        uint64_t pfn = xlm_entry_pfn(list->entries[i]);
+        uint32_t type = xlm_entry_type(list->entries[i]);
+
+        if (xlm_type_has_contents(type)) {
+            sort_page(restorer, sorted, pfn, contents);
+            contents += XLM_PAGE_SIZE;
+        } else if (type != XLM_TYPE_XALLOC && take_hole(restorer, pfn)) {
+            return -1;
+        } else if (type == XLM_TYPE_XALLOC &&
+                   xlm_restore_populate(restorer, 1, &pfn)) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 int xlm_restore_take_pages(struct xlm_restorer *restorer)
 {
     struct sorted *sorted;
     struct xlm_pfn_list list;
-    const uint8_t *contents;
     int rc;
 
     if (parse(restorer, &list)) {
@@ -137,19 +176,7 @@ int xlm_restore_take_pages(struct xlm_restorer *restorer)
     if (!sorted) {
         return xlm_fail(restorer->ctx, "no memory to take pages");
     }
-    sorted->nr_written = sorted->nr_paged = 0;
-    contents = list.contents;
-    rc = 0;
-    for (size_t i = 0; i < list.count && !rc; i++) {
-        uint64_t pfn = xlm_entry_pfn(list.entries[i]);
-
-        if (xlm_type_has_contents(xlm_entry_type(list.entries[i]))) {
-            sort_page(restorer, sorted, pfn, contents);
-            contents += XLM_PAGE_SIZE;
-        } else {
-            rc = take_hole(restorer, pfn);
-        }
-    }
+    rc = sort_pages(restorer, sorted, &list);
     if (!rc) {
         rc = write_pages(restorer, sorted);
     }
@@ -168,7 +195,7 @@ static int evict(struct xlm_restorer *restorer, size_t count,
     if (xlm_restore_populate(restorer, count, pfns)) {
         return -1;
     }
-    return xlm_pager_evict(restorer->pager, count, pfns, &restorer->refused);
+    return xlm_pager_evict(restorer->pager, count, pfns, &restorer->refusing);
 }
 
 int xlm_restore_take_outstanding(struct xlm_restorer *restorer)
@@ -200,8 +227,8 @@ int xlm_restore_take_outstanding(struct xlm_restorer *restorer)
 
 int xlm_restore_answer_evicted(struct xlm_restorer *restorer)
 {
-    struct xlm_pfn_set *refused = &restorer->refused;
-    uint64_t *pfns = calloc(refused->count + 1, sizeof(*pfns));
+    struct xlm_pfn_set *refusing = &restorer->refusing;
+    uint64_t *pfns = calloc(refusing->count + 1, sizeof(*pfns));
     size_t count = 0;
     uint64_t pfn;
     int rc;
@@ -209,10 +236,12 @@ int xlm_restore_answer_evicted(struct xlm_restorer *restorer)
     if (!pfns) {
         return xlm_fail(restorer->ctx, "no memory for a list of pages");
     }
-    for (pfn = xlm_pfn_set_next(refused, 0); pfn != XLM_PFN_NONE;
-         pfn = xlm_pfn_set_next(refused, pfn + 1)) {
+    for (pfn = xlm_pfn_set_next(refusing, 0); pfn != XLM_PFN_NONE;
+         pfn = xlm_pfn_set_next(refusing, pfn + 1)) {
         pfns[count++] = pfn;
+        xlm_pfn_set_add(&restorer->refused, pfn);
     }
+    xlm_pfn_set_clear(refusing);
     rc = xlm_write_pfns(restorer->ctx, &restorer->channel,
                         XLM_REC_POSTCOPY_EVICTED, pfns, count);
     free(pfns);

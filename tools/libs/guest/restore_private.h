@@ -20,6 +20,8 @@ struct xlm_restorer {
     struct xlm_stats *stats;
     uint64_t start_us;
     enum xlm_reader_state state;
+    bool prepared;    /* PREPARE was answered, one way ... */
+    uint32_t refusal; /* ... or the other: with this enum xlm_refusal */
     bool done;
     bool *resumed;
 
@@ -32,7 +34,9 @@ struct xlm_restorer {
 
     struct xlm_pfn_set populated; /* we gave the domain a page there */
     struct xlm_pfn_set toolstack; /* rings of this host: never overwritten */
-    struct xlm_pfn_set refused;   /* cannot be evicted: awaited before READY */
+    struct xlm_pfn_set refusing;  /* cannot be evicted, source not told yet */
+    struct xlm_pfn_set refused;   /* the same, told: awaited before READY */
+    bool listing;                 /* between PFNS_BEGIN and PFNS_END */
 };
 
 void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase);

@@ -29,7 +29,8 @@ struct xlm_pusher {
     struct xlm_push_plan plan;
     uint32_t in_flight;  /* pages sent, credit not yet back */
     uint64_t running_us; /* when the destination said that it runs, or 0 */
-    bool complete;       /* it said that it has everything */
+    bool ended;          /* we said that it has everything ... */
+    bool complete;       /* ... and it has agreed */
     bool failed;         /* the reader gave up; the context has the reason */
     struct xlm_wire_stats stats;
 };
@@ -85,6 +86,10 @@ static int take_running(struct xlm_pusher *pusher,
     if (xlm_check_answer(saver->ctx, record)) {
         return -1;
     }
+    if (pusher->running_us) {
+        errno = EPROTO;
+        return xlm_fail(saver->ctx, "bad migration stream: RUNNING twice");
+    }
     pthread_mutex_lock(&pusher->lock);
     pusher->running_us = xlm_now_us() - saver->start_us;
     pthread_cond_signal(&pusher->wake);
@@ -105,7 +110,7 @@ static int take_complete(struct xlm_pusher *pusher)
     bool early;
 
     pthread_mutex_lock(&pusher->lock);
-    early = !pusher->running_us || pusher->plan.outstanding.count;
+    early = !pusher->running_us || !pusher->ended;
     pusher->complete = !early;
     pthread_cond_signal(&pusher->wake);
     pthread_mutex_unlock(&pusher->lock);
@@ -155,6 +160,7 @@ static void *read_requests(void *data)
         pusher->failed = true;
         pthread_cond_signal(&pusher->wake);
         pthread_mutex_unlock(&pusher->lock);
+        xlm_channel_stop(&saver->channel);
     }
     return NULL;
 }
@@ -272,7 +278,16 @@ static int push_all(struct xlm_pusher *pusher)
         }
         xlm_save_progress(pusher->saver, XLM_PHASE_POSTCOPY);
     }
-    return 0;
+    return pusher->plan.outstanding.count ? -1 : 0;
+}
+
+static int send_end(struct xlm_pusher *pusher)
+{
+    pthread_mutex_lock(&pusher->lock);
+    pusher->ended = true;
+    pthread_mutex_unlock(&pusher->lock);
+    return xlm_write_simple_record(pusher->saver->ctx, &pusher->saver->channel,
+                                   XLM_REC_END, NULL, 0);
 }
 
 static int await_complete(struct xlm_pusher *pusher)
@@ -308,14 +323,13 @@ int xlm_pusher_run(struct xlm_pusher *pusher)
     }
     rc = push_all(pusher);
     if (!rc) {
-        rc = xlm_write_simple_record(saver->ctx, &saver->channel, XLM_REC_END,
-                                     NULL, 0);
+        rc = send_end(pusher);
     }
     if (!rc) {
         rc = await_complete(pusher);
     }
     if (rc) {
-        xlm_channel_stop_reading(&saver->channel);
+        xlm_channel_stop(&saver->channel);
     }
     pthread_join(reader, NULL);
     return rc;

@@ -122,9 +122,9 @@ struct xlm_wire_hvm_param {
 struct xlm_wire_prepare {
     uint32_t version;
     uint32_t flags;  /* none defined: zero */
-    uint64_t pages;  /* pages that the guest may hold (max_pages) */
+    uint64_t pages;  /* pages that the guest holds */
     uint64_t pfns;   /* one more than the highest pfn of the guest */
-    uint32_t credit; /* background pages in flight at the most */
+    uint32_t credit; /* pages in flight at the most, unasked */
     uint32_t reserved;
 };
 
@@ -146,7 +146,7 @@ enum xlm_refusal {
 };
 
 struct xlm_wire_credit {
-    uint32_t pages; /* background pages consumed since the last CREDIT */
+    uint32_t pages; /* pages consumed since the last CREDIT */
     uint32_t reserved;
 };
 
