@@ -11,15 +11,21 @@ fetch() {
         apt-get -q download "$@"' sh "$@"
 }
 
-# The kernel that linux-image-amd64 stands for, without its scripts, and of its
-# modules only what a dom0 in this lab can have a use for.
-add_kernel() {
-    package=$(chroot "$root" apt-cache depends linux-image-amd64 |
+# The kernel that a suite's linux-image-amd64 stands for, in /var/kernel,
+# without running its scripts. Sets `version`.
+fetch_kernel() {
+    package=$(chroot "$root" apt-cache -t "$1" depends linux-image-amd64 |
               sed -n 's/.*Depends: \(linux-image.*\)/\1/p' | head -n1)
     version=${package#linux-image-}
     fetch "$package"
+    rm -rf "$root/var/kernel"
     mkdir "$root/var/kernel"
-    dpkg-deb -x "$root"/var/debs/linux-image-*.deb "$root/var/kernel"
+    dpkg-deb -x "$root"/var/debs/"$package"_*.deb "$root/var/kernel"
+}
+
+# Of the modules only what a dom0 in this lab can have a use for.
+add_kernel() {
+    fetch_kernel bullseye
     cp "$root/var/kernel/boot/vmlinuz-$version" "$root/boot/vmlinuz"
 
     from=$root/var/kernel/lib/modules/$version
@@ -48,6 +54,13 @@ unpack_kernel() {
         head -c $((length - 4)) | xz -dc > "$2"
 }
 
+# Newer guests rely on more of the hypervisor than 5.10 does.
+add_guest_kernel() {
+    fetch_kernel bookworm
+    unpack_kernel "$root/var/kernel/boot/vmlinuz-$version" \
+        "$root/boot/vmlinux-6.1"
+}
+
 add_hypervisor() {
     fetch xen-hypervisor-4.14-amd64
     mkdir "$root/var/hypervisor"
@@ -73,7 +86,8 @@ add_keys() {
 add_dom0() {
     tar -c -C "$XEN_LAB_SRC/rootfs" --owner=0 --group=0 . |
         tar -x --no-same-permissions -C "$root"
-    ln -s /boot/vmlinuz /boot/vmlinux "$root/usr/lib/xen-lab/"
+    ln -s /boot/vmlinuz /boot/vmlinux /boot/vmlinux-6.1 \
+        "$root/usr/lib/xen-lab/"
     ln -sf /bin/busybox "$root/sbin/init"
     mkdir -p "$root/proc" "$root/var/log/xen/console" "$root/var/lib/xenstored"
 }
@@ -91,6 +105,7 @@ relative_links() {
 case $XEN_LAB_PROGRAM in
 dom0)
     add_kernel
+    add_guest_kernel
     add_hypervisor
     add_keys
     add_dom0

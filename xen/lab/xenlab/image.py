@@ -14,6 +14,7 @@ from . import config
 from .config import LabError, say
 
 SUITE = "bullseye"
+GUEST_SUITE = "bookworm"    # a newer kernel for guests, and nothing else
 INITRAMFS_MODULES = ("virtio_pci", "virtio_blk", "squashfs", "overlay")
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*",
             "/usr/share/info/*", "/usr/share/lintian/*")
@@ -54,12 +55,16 @@ def mmdebstrap(program, packages, target):
     command = ["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar",
                "--include=" + ",".join(packages),
                "--aptopt=APT::Install-Recommends \"false\"",
+               f"--aptopt=APT::Default-Release \"{SUITE}\"",
                "--aptopt=Acquire::Check-Valid-Until \"false\""]
     command += [f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT]
-    keys = sorted(glob.glob("/usr/share/keyrings/debian-archive-bullseye*.gpg"))
+    keys = [key for suite in (SUITE, GUEST_SUITE) for key in sorted(
+        glob.glob(f"/usr/share/keyrings/debian-archive-{suite}-*.gpg"))]
     command += [f"--keyring={key}" for key in keys]
     command += [f"--customize-hook={config.SOURCE}/customize.sh \"$1\"",
-                SUITE, str(target), mirror()]
+                SUITE, str(target)]
+    uri = mirror()
+    command += [f"deb {uri} {suite} main" for suite in (SUITE, GUEST_SUITE)]
     env = dict(os.environ, XEN_LAB_SRC=str(config.SOURCE),
                XEN_LAB_PROGRAM=program)
     run(command, env=env)
