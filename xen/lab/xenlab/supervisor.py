@@ -166,7 +166,9 @@ class Supervisor:
         sock.close()
 
     def on_follower(self, sock, mask):
-        follower = self.followers[sock]
+        follower = self.followers.get(sock)
+        if follower is None:    # dropped by an earlier event of the same batch
+            return
         if mask & selectors.EVENT_READ:
             with contextlib.suppress(BlockingIOError):
                 if not self.drain(sock):
