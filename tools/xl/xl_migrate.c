@@ -223,23 +223,32 @@ static int connect_receiver(struct xl_migrate *migrate)
     return xl_transport_greet(&migrate->transport, migrate->abort_fd);
 }
 
-static const char *where_it_runs(struct xl_migrate *migrate, bool transitioned)
+static void say_handed_over(struct xl_migrate *migrate)
+{
+    char *name = libxl_domid_to_name(migrate->xl->ctx, migrate->domid);
+
+    fprintf(stderr,
+            "xl: The guest was handed over and may be running at the "
+            "destination. It is kept\n"
+            "xl: here, suspended, as %s (domain %u): do not resume it before "
+            "you\n"
+            "xl: have seen that it does not run there.\n",
+            name ? name : "?", migrate->domid);
+    free(name);
+}
+
+static void say_where_it_runs(struct xl_migrate *migrate)
 {
     libxl_dominfo info;
     bool stopped;
 
-    if (transitioned) {
-        return "The guest was handed over and may be running at the "
-               "destination.\n"
-               "It is kept here, suspended, as NAME--migratedaway: do not "
-               "resume it before\nyou have seen that it does not run there.";
-    }
     libxl_dominfo_init(&info);
     stopped = libxl_domain_info(migrate->xl->ctx, &info, migrate->domid) ||
               info.shutdown || info.dying;
     libxl_dominfo_dispose(&info);
-    return stopped ? "The guest does not run here any more: see xl list."
-                   : "The guest runs on here, as before.";
+    fprintf(stderr, "xl: %s\n",
+            stopped ? "The guest does not run here any more: see xl list."
+                    : "The guest runs on here, as before.");
 }
 
 static void report_failure(struct xl_migrate *migrate,
@@ -255,7 +264,11 @@ static void report_failure(struct xl_migrate *migrate,
     if (how[0]) {
         fprintf(stderr, "xl: %s\n", how);
     }
-    fprintf(stderr, "xl: %s\n", where_it_runs(migrate, transitioned));
+    if (transitioned) {
+        say_handed_over(migrate);
+    } else {
+        say_where_it_runs(migrate);
+    }
 }
 
 static int move_domain(struct xl_migrate *migrate)
@@ -323,12 +336,13 @@ static int migrate_domain(struct xl_migrate *migrate)
     }
     ret = connect_receiver(migrate);
     if (ret) {
-        fprintf(stderr, "xl: %s\n", where_it_runs(migrate, false));
+        say_where_it_runs(migrate);
         goto out;
     }
     ret = xl_config_write(migrate->xl, migrate->transport.send_fd,
                           migrate->config);
     if (ret) {
+        say_where_it_runs(migrate);
         goto out;
     }
     ret = move_domain(migrate);
