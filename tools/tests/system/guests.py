@@ -102,14 +102,18 @@ class Guest:
     def lines(self):
         return self.lab.console.lines(since=self.created)
 
+    def _beat(self, line):
+        match = re.search(self.beat_pattern, line.text)
+        return match and Beat(line.time, line.host, int(match[1]),
+                              int(match[2]))
+
     def beats(self, since=None):
-        found = []
-        for line in self.lab.console.lines(since=since or self.created):
-            match = re.search(self.beat_pattern, line.text)
-            if match:
-                found.append(Beat(line.time, line.host, int(match[1]),
-                                  int(match[2])))
-        return found
+        lines = self.lab.console.lines(since=since or self.created)
+        return list(filter(None, map(self._beat, lines)))
+
+    def follow_beats(self, since):
+        """The same, one by one as they come, until the lab goes down."""
+        return filter(None, map(self._beat, self.lab.console.follow(since)))
 
     # Judging.
 
@@ -154,7 +158,8 @@ class PatternGuest(Guest):
     def __init__(self, lab, name="pattern", memory=64, more_config="",
                  **options):
         super().__init__(lab, name, memory, more_config=more_config)
-        self.options = {"rate": "max", "check": "max", **options}
+        self.options = {"rate": 2000, "check": 8000, "heartbeat": 20,
+                        **options}
 
     def boot_config(self):
         words = " ".join(f"{name.replace('_', '-')}={value}"

@@ -46,6 +46,8 @@ class Runner:
         try:
             self.hosts()
             test(world)
+            if self.args.verbose:
+                self.show_migrations(world)
             self.fresh = not world.dirty and world.clean()
         except Skip:
             self.fresh = world.clean()
@@ -64,15 +66,22 @@ class Runner:
             print(f"  {pathlib.Path(frame.filename).name}:{frame.lineno} "
                   f"{frame.line}")
         print(f"{type(error).__name__}: {error}")
-        for migration in world.migrations:
-            print(f"==== `{migration.command}` on {migration.source}, "
-                  f"{'ended' if migration.ended else 'still running'}")
-            print(migration.all_output())
+        self.show_migrations(world)
         try:
             print(self.lab.failure_report())
         except (LabError, OSError) as another:
             print(f"no report of the lab: {another}")
         sys.stdout.flush()
+
+    @staticmethod
+    def show_migrations(world):
+        print()
+        for migration in world.migrations:
+            ended = migration.ended and \
+                f"ended after {migration.ended - migration.started:.1f} s"
+            print(f"==== `{migration.command}` on {migration.source}, "
+                  f"{ended or 'still running'}")
+            print(migration.all_output())
 
     def run(self, name, test):
         print(f"{name:56}", end="", flush=True)
@@ -121,6 +130,8 @@ def parse_arguments():
                         help="only tests with NAME in their names; repeatable")
     parser.add_argument("--keep", action="store_true",
                         help="stop at a failure and leave the lab up")
+    parser.add_argument("--verbose", action="store_true",
+                        help="show what xl prints, also when all goes well")
     parser.add_argument("--list", action="store_true",
                         help="print the tests' names")
     parser.add_argument("--state", metavar="DIR", default=STATE,

@@ -10,7 +10,7 @@ def assert_moved(world, guest, *route):
 
 
 def test_pure_postcopy_of_a_guest_that_writes_all_its_memory(world):
-    guest = world.pattern(memory=128).start("a")
+    guest = world.pattern(memory=128, rate="max", check="max").start("a")
     summary = world.move(guest)
     assert summary["precopy rounds"] == 0, summary
     assert summary["sent while it ran here"] == 0, summary
@@ -29,7 +29,7 @@ def test_hybrid(world):
 
 
 def test_an_idle_guest_ends_in_stop_and_copy(world):
-    guest = world.pattern(rate="none", check=1000).start("a")
+    guest = world.pattern(rate="none", check=4000).start("a")
     migration = world.migrate(guest, "--precopy-iterations 5 "
                                      "--precopy-dirty-threshold 1000")
     summary = migration.expect_success()

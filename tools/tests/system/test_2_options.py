@@ -1,0 +1,110 @@
+"""The options of xl migrate, and all that is left to the stock xl."""
+
+import json
+
+from test_1_moves import assert_moved
+
+STOCK = "/usr/sbin/xl"
+
+
+def config_of(world, host, name):
+    text = world.lab.run(host, ["xl", "list", "-l", name]).stdout
+    return json.loads(text)[0]["config"]
+
+
+def monitors(world, host):
+    """The processes that watch over domains, as far as one sees: all xl that
+    still run."""
+    return world.lab.run(host, "ps -C xl -o args --no-headers",
+                         check=False).stdout.split("\n")[:-1]
+
+
+def test_p_leaves_it_paused(world):
+    guest = world.pattern(memory=32).start("a")
+    world.move(guest, "-p", receive_options="-p")
+    assert world.is_paused("b", guest.name)
+    assert guest.route() == ["a"], "it has run at the destination"
+    world.lab.run("b", ["xl", "unpause", guest.name])
+    assert_moved(world, guest, "a", "b")
+
+
+def test_D_keeps_the_number(world):
+    for _ in range(2):
+        world.pattern(name="before", memory=16).start("a", "-p")
+        world.lab.run("a", ["xl", "destroy", "before"])
+    guest = world.pattern(memory=32).start("a")
+    number = world.domid("a", guest.name)
+    world.move(guest, "-D")
+    assert world.domid("b", guest.name) == number
+    assert_moved(world, guest, "a", "b")
+
+
+def test_C_sends_another_configuration(world):
+    guest = world.pattern(memory=32).start("a")
+    assert config_of(world, "a", guest.name).get("on_poweroff") != "preserve"
+    world.lab.run("a", f"sed 'a on_poweroff = \"preserve\"' "
+                       f"{guest.config_file} > /root/other.cfg")
+    world.move(guest, "-C /root/other.cfg")
+    assert config_of(world, "b", guest.name)["on_poweroff"] == "preserve"
+    assert_moved(world, guest, "a", "b")
+
+
+def test_without_e_a_daemon_restarts_and_buries_it(world):
+    guest = world.pattern(memory=32).start("a")
+    guest.write_config("b")
+    world.move(guest)
+    guest.wait_beat()
+    number = world.domid("b", guest.name)
+    since = world.lab.console.now()
+    world.lab.run("b", ["xl", "reboot", guest.name])
+    guest.wait(r"^\(d\d+\) filled", since, 120)
+    guest.wait_beat()
+    assert world.domid("b", guest.name) != number
+    assert not monitors(world, "a"), monitors(world, "a")
+    world.lab.run("b", ["xl", "shutdown", guest.name])
+    world.until(lambda: not world.domains("b"),
+                lambda: f"it is not buried: {world.domains('b')}")
+
+
+def test_e_and_debug_reach_the_receiver_over_ssh(world):
+    guest = world.pattern(memory=32).start("a")
+    migration = world.migrate(guest, "-e --debug", transport="ssh")
+    migration.expect_success()
+    assert '"c_info"' in migration.output, migration.output
+    world.until(lambda: not monitors(world, "b"),
+                lambda: f"with -e there is {monitors(world, 'b')}")
+    assert_moved(world, guest, "a", "b")
+
+
+def test_wrong_options_are_refused(world):
+    for options in ("--precopy-iterations -1 x y", "--no-such-option x y",
+                    "--precopy-dirty-threshold many x y", "x", ""):
+        done = world.lab.run("a", f"xl migrate --postcopy {options}",
+                             check=False)
+        assert done.returncode != 0, options
+        assert done.stderr, options
+    done = world.lab.run("a", "xl migrate --postcopy nobody xen-b",
+                         check=False)
+    assert done.returncode != 0 and "nobody" in done.stderr, done
+
+
+def test_other_commands_are_the_stock_xls(world):
+    found = world.lab.run("a", "command -v xl").stdout.strip()
+    assert found != STOCK, f"{found} is the stock xl: what is tested here?"
+    for command in ("list", "info -n", "vcpu-list 0", "-f list -l",
+                    "no-such-command", "destroy nobody", "migrate",
+                    "migrate nobody xen-b", "help"):
+        ours, stock = (world.lab.run("a", f"{xl} {command}", check=False)
+                       for xl in ("xl", STOCK))
+        # Times go on between the two.
+        if command in ("list", "vcpu-list 0", "-f list -l"):
+            ours.stdout = stock.stdout = bool(ours.stdout)
+        assert (ours.returncode, ours.stdout, ours.stderr) == \
+            (stock.returncode, stock.stdout, stock.stderr), \
+            f"xl {command}: {ours} and not {stock}"
+
+
+def test_a_stock_migration_passes_through(world):
+    guest = world.pattern(memory=32, rate=100).start("a")
+    world.move(guest, postcopy=False, transport="ssh")
+    assert_moved(world, guest, "a", "b")

@@ -1,0 +1,115 @@
+"""Whatever fails before the go, the guest runs on at the source."""
+
+import contextlib
+
+from moving import POSTCOPY, PRECOPY, STOPPED
+from test_1_moves import assert_moved
+
+RUNS_ON = "runs on here"
+
+
+def assert_unharmed(world, guest, migration):
+    """It runs where it did and never stopped for long; nothing of it is at
+    the destination; and the next try works."""
+    guest.assert_runs()
+    guest.assert_ran_once(migration.source)
+    world.assert_only_at(guest, migration.source)
+    world.move(guest)
+    assert_moved(world, guest, migration.source, migration.dest)
+
+
+def small(world, **options):
+    return world.pattern(memory=32, **options).start("a")
+
+
+def test_host_with_an_unknown_name(world):
+    guest = small(world)
+    migration = world.migrate(guest, transport="ssh", host="nowhere.invalid")
+    migration.expect_failure("nowhere.invalid cannot be reached", "check",
+                             RUNS_ON)
+    assert_unharmed(world, guest, migration)
+
+
+def test_host_that_does_not_answer(world):
+    guest = small(world)
+    migration = world.migrate(guest, transport="ssh", host="10.0.0.99")
+    migration.expect_failure("10.0.0.99 cannot be reached", "check", RUNS_ON)
+    assert_unharmed(world, guest, migration)
+
+
+@contextlib.contextmanager
+def without_our_xl(world, host):
+    """The host's xl is the stock one."""
+    ours = world.lab.run(host, "command -v xl").stdout.strip()
+    world.lab.run(host, f"mv {ours} {ours}.away")
+    try:
+        yield
+    finally:
+        world.lab.run(host, f"mv {ours}.away {ours}")
+
+
+def test_xl_without_postcopy_at_the_destination(world):
+    guest = small(world)
+    with without_our_xl(world, "b"):
+        migration = world.migrate(guest, transport="ssh")
+        migration.expect_failure("no postcopy support", "install", RUNS_ON)
+    assert_unharmed(world, guest, migration)
+
+
+def test_hypervisor_refuses_the_pager(world):
+    """As Xen does for a guest without hardware assisted paging."""
+    guest = small(world, more_config="hap = 0\n")
+    migration = world.migrate(guest)
+    migration.expect_failure("(?i)hap", RUNS_ON)
+    guest.assert_runs()
+    guest.assert_ran_once("a")
+    world.assert_only_at(guest, "a")
+    world.move(guest, postcopy=False)
+    assert_moved(world, guest, "a", "b")
+
+
+def test_not_enough_memory_at_the_destination(world):
+    guest = world.pattern(memory=96).start("a")
+    big = world.free_memory("b") - 80
+    filler = world.pattern(name="filler", memory=big).start("b", "-p")
+    migration = world.migrate(guest)
+    migration.expect_failure(r"\d+ MiB of free memory.* needs \d+ MiB",
+                             "shrink or move", RUNS_ON)
+    world.lab.run("b", ["xl", "destroy", filler.name])
+    assert_unharmed(world, guest, migration)
+
+
+def test_connection_cut_in_precopy(world):
+    guest = world.pattern().start("a")
+    migration = world.migrate(guest, "--precopy-iterations 1000",
+                              cut_at=PRECOPY)
+    migration.expect_failure("(?i)connection|destination", RUNS_ON)
+    assert POSTCOPY not in migration.output
+    assert_unharmed(world, guest, migration)
+
+
+def test_connection_cut_while_the_guest_is_stopped(world):
+    guest = small(world)
+    migration = world.migrate(guest, cut_at=STOPPED)
+    migration.expect_failure("(?i)connection|destination", RUNS_ON)
+    assert POSTCOPY not in migration.output
+    assert_unharmed(world, guest, migration)
+
+
+def test_receiver_killed_in_precopy(world):
+    guest = world.pattern().start("a")
+    migration = world.migrate(guest, "--precopy-iterations 1000")
+    migration.wait_output(PRECOPY)
+    migration.kill_receiver()
+    migration.expect_failure("(?i)connection|destination|receiver", RUNS_ON)
+    assert_unharmed(world, guest, migration)
+
+
+def test_interrupted_in_precopy(world):
+    """Ctrl-C at the source."""
+    guest = world.pattern().start("a")
+    migration = world.migrate(guest, "--precopy-iterations 1000")
+    migration.wait_output(PRECOPY)
+    world.lab.run("a", "kill -INT $(pgrep -o -x xl -f -- 'xl migrate .*')")
+    migration.expect_failure("(?i)abort|given up|request", RUNS_ON)
+    assert_unharmed(world, guest, migration)

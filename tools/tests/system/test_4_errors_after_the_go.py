@@ -1,0 +1,41 @@
+"""After the go the guest is the destination's, whatever happens."""
+
+from moving import POSTCOPY
+
+
+def assert_handed_over(world, guest, migration):
+    """The source keeps the guest's memory and never lets it run."""
+    away = f"{guest.name}--migratedaway"
+    assert list(world.domains("a")) == [away], world.domains("a")
+    # xl list: "---s--" is shut down, as a suspended domain is.
+    assert world.domains("a")[away][3] == "s", world.domains("a")
+    assert list(world.domains("b")) == [guest.name], world.domains("b")
+    # That the source does not run it can only be seen for a while.
+    beats = guest.beats(since=migration.ended)
+    assert not [beat for beat in beats if beat.host == "a"], beats
+    guest.assert_ran_once("a", "b")
+    guest.assert_sound()
+
+
+def test_receiver_killed_in_postcopy(world):
+    world.make_dirty()
+    guest = world.pattern(memory=128).start("a")
+    migration = world.migrate(guest)
+    migration.wait_output(POSTCOPY)
+    guest.wait_beat(host="b", since=migration.started)
+    migration.kill_receiver()
+    migration.expect_failure("handed over", "--migratedaway", "do not resume")
+    assert_handed_over(world, guest, migration)
+
+
+def test_connection_cut_in_postcopy(world):
+    world.make_dirty()
+    guest = world.pattern(memory=128).start("a")
+    migration = world.migrate(guest)
+    migration.wait_output(POSTCOPY)
+    guest.wait_beat(host="b", since=migration.started)
+    migration.kill_transport()
+    migration.expect_failure("handed over", "--migratedaway", "do not resume")
+    migration.receiver.finish()
+    assert "only copy" in migration.receiver.output, migration.all_output()
+    assert_handed_over(world, guest, migration)
