@@ -8,7 +8,7 @@ O ?= build
 override O := $(abspath $(O))
 
 # Targets that work before anything is installed or configured.
-BARE_GOALS := demo check check-lab deps format check-format clean distclean \
+BARE_GOALS := demo bench check check-lab deps format check-format clean distclean \
               docs help lab-build
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(O)/config.mk
@@ -133,7 +133,7 @@ lab-build:
 
 # ---- tests and the demo ----
 
-.PHONY: deps check check-unit check-lab demo
+.PHONY: deps check check-unit check-lab demo bench
 deps:
 	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages
 
@@ -151,6 +151,10 @@ check-lab: lab-build
 demo: deps
 	$(MAKE) lab-build
 	$(S)/xen/lab/demo --install $(LAB_STAGE)
+
+bench: deps
+	$(MAKE) lab-build
+	$(S)/xen/lab/demo --install $(LAB_STAGE) --figures
 
 # ---- looking after the sources ----
 
@@ -181,6 +185,7 @@ help:
 	@echo 'all          the libraries and xl, in $(O)'
 	@echo 'install      into DESTDIR, below the prefix given to configure'
 	@echo 'demo         a migration to watch; installs what it needs'
+	@echo 'bench        the figures in README.md, measured on this machine'
 	@echo 'check        check-unit, then check-lab; installs what it needs'
 	@echo 'check-unit   the unit tests, with sanitizers'
 	@echo 'check-lab    the tests between two real Xen hosts'
