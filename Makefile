@@ -58,6 +58,10 @@ xl: $(if $(XL_SRCS),$(XL))
 
 # ---- how ----
 
+# What is done is named in a line; make V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(subst $(O)/,,$@)')
+
 BUILD_DEPS := $(O)/config.mk $(S)/Config.mk
 
 $(O)/obj/tools/libs/guest/%.o: EXTRA_CFLAGS = $(GUEST_CFLAGS)
@@ -66,30 +70,36 @@ $(O)/obj/tools/xl/%.o: EXTRA_CFLAGS = $(XL_CFLAGS) $(LIGHT_CFLAGS)
 
 $(O)/obj/%.o: $(S)/%.c $(BUILD_DEPS)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(O)/san/%.o: $(S)/%.c $(BUILD_DEPS)
 	@mkdir -p $(@D)
-	$(CC) $(SAN_CFLAGS) -I$(S)/tools/xl -I$(S)/tools/tests/unit \
+	$(call say,CC)
+	$(Q)$(CC) $(SAN_CFLAGS) -I$(S)/tools/xl -I$(S)/tools/tests/unit \
 	    -I$(S)/tools/tests/fake -MMD -MP -c -o $@ $<
 
 $(GUEST_LIB): $(GUEST_OBJS)
 $(LIGHT_LIB): $(LIGHT_OBJS)
 $(GUEST_LIB) $(LIGHT_LIB):
 	@mkdir -p $(@D)
-	rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
 
 $(XL): $(XL_OBJS) $(LIGHT_LIB) $(GUEST_LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
 
 $(O)/tests/libsan.a: $(SAN_OBJS)
 	@mkdir -p $(@D)
-	rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
 
 $(O)/tests/%: $(O)/san/tools/tests/unit/%.o $(O)/tests/libsan.a
-	$(CC) $(SAN_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(SAN_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 
 .SECONDARY: $(UNIT_OBJS) $(SAN_OBJS)
 -include $(patsubst %.o,%.d,$(GUEST_OBJS) $(LIGHT_OBJS) $(XL_OBJS) \
