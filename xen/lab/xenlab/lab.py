@@ -20,6 +20,7 @@ SUPERVISOR = pathlib.Path(__file__).with_name("supervisor.py")
 BOOT_LIMIT = 300        # seconds; an idle machine needs about 20
 RESTORE_LIMIT = 120     # likewise, about 2
 QUIT_LIMIT = 15
+SNAPSHOT_FORMAT = "saved while stopped"
 
 
 class CommandFailed(LabError):
@@ -137,7 +138,8 @@ class Lab:
 
         argv = [qemu.command(host, img, self.memory, self.dom0_memory)
                 for host in HOSTS]
-        key = config.digest(repr(argv), qemu.version(), qemu.machine_id())
+        key = config.digest(SNAPSHOT_FORMAT, repr(argv), qemu.version(),
+                            qemu.machine_id())
         kind = f"snapshot{self.memory}+{self.dom0_memory}"
         return config.generation(kind, key, build)
 
@@ -184,7 +186,7 @@ class Lab:
                 raise LabError(f"host {host} did not come up: {line.text}")
         else:
             with self._monitor(host) as monitor:
-                monitor.until_loaded(RESTORE_LIMIT)
+                monitor.resume_loaded(RESTORE_LIMIT)
         deadline = time.monotonic() + RESTORE_LIMIT
         while True:
             # A host that was kept has the clock of that moment.

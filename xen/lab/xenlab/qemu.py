@@ -161,18 +161,21 @@ class Monitor:
             raise LabError(f"host {self.host}: no forwarded port in\n{text}")
         return int(found[1])
 
-    def until_loaded(self, timeout=120):
-        """Wait until a restored machine runs: whoever connects to it before
-        waits seconds for a packet to be sent again."""
+    def resume_loaded(self, timeout=120):
+        """Let a machine run once its saved state is loaded. Whoever connects
+        to it before waits seconds for a packet to be sent again."""
         deadline = time.monotonic() + timeout
         while self.execute("query-status")["status"] == "inmigrate":
             if time.monotonic() > deadline:
                 raise LabError(f"host {self.host}: restoring takes too long")
             time.sleep(0.02)
+        self.execute("cont")
 
     def save(self, path, timeout=120):
-        """Write the machine's state to a file and stop it. It is not stopped
-        before, or it would start as a stopped one."""
+        """Stop the machine and write its state to a file. What is saved
+        while it runs can lack writes under emulation: a dom0 restored from
+        such a file fell over its corrupt timer list."""
+        self.execute("stop")
         self.execute("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
         self.execute("migrate", uri=f"exec:cat > {shlex.quote(str(path))}")
         deadline = time.monotonic() + timeout
