@@ -110,7 +110,7 @@ static void op_close(struct xlm_hypervisor *hv)
     fake_lock(host);
     /* A guest that ran and lacks pages keeps its pager, so that it waits
      * for them; one that never ran is about to be destroyed. */
-    if (handle->pager_of && handle->pager_of->paging &&
+    if (!host->failed && handle->pager_of && handle->pager_of->paging &&
         handle->pager_of->ran && !fake_count_paged(handle->pager_of)) {
         fake_violation(host, "closed with the pager enabled");
     }

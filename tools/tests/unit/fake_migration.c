@@ -142,6 +142,7 @@ static int await_domain(uint32_t *domid, void *data)
     migration->destination =
         fake_domain_new(migration->hosts[1], migration->nr_pfns,
                         migration->max_pages, migration->vcpus);
+    fake_domain_set_hap(migration->destination, !migration->no_hap);
     *domid = fake_domain_id(migration->destination);
     return 0;
 }
@@ -435,6 +436,61 @@ void fake_migration_check_success(struct fake_migration *migration)
                          migration->stats[0].pushed_pages,
                      migration->stats[0].postcopy_pages);
     assert_int_equal(migration->stats[0].outstanding, 0);
+}
+
+/* ---- what went over the link ---- */
+
+static size_t headers_size(enum fake_way way)
+{
+    return way == FAKE_FORTH ? sizeof(struct xlm_wire_image_header) +
+                                   sizeof(struct xlm_wire_domain_header)
+                             : 0;
+}
+
+/* Octets from one record to the next, device state included. */
+static size_t record_size(const struct xlm_wire_record_header *header)
+{
+    size_t size = sizeof(*header) + ((header->length + 7) & ~(size_t)7);
+
+    return header->type == XLM_REC_POSTCOPY_TRANSITION
+               ? size + sizeof(DEVICE_STATE)
+               : size;
+}
+
+size_t fake_migration_records(struct fake_migration *migration,
+                              enum fake_way way, size_t *offsets, size_t max)
+{
+    struct xlm_wire_record_header header;
+    size_t length, count = 0, at = headers_size(way);
+    const uint8_t *heard = fake_link_heard(migration->link, way, &length);
+
+    for (; at + sizeof(header) <= length; at += record_size(&header)) {
+        assert_true(count + 1 < max);
+        offsets[count++] = at;
+        memcpy(&header, heard + at, sizeof(header));
+    }
+    offsets[count++] = at;
+    return count;
+}
+
+size_t fake_migration_find(struct fake_migration *migration, enum fake_way way,
+                           uint32_t type)
+{
+    static size_t offsets[10000];
+    size_t count = fake_migration_records(migration, way, offsets, 10000);
+    size_t length, i;
+    const uint8_t *heard = fake_link_heard(migration->link, way, &length);
+
+    for (i = 0; i + 1 < count; i++) {
+        struct xlm_wire_record_header header;
+
+        memcpy(&header, heard + offsets[i], sizeof(header));
+        if (header.type == type) {
+            return offsets[i];
+        }
+    }
+    fail_msg("no record of type %#x", type);
+    return 0;
 }
 
 /* ---- making and freeing ---- */

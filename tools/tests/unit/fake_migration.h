@@ -53,6 +53,7 @@ struct fake_migration {
     /* The guest's own threads run during all of it; 0: they do not. */
     unsigned int vcpu_seed;
     uint64_t max_pages; /* of the domain at the destination */
+    bool no_hap;        /* and that has none */
     /* Moments at which a test may act; NULL: does not. */
     fake_moment *at_policy;  /* the guest runs at the source */
     fake_moment *at_suspend; /* it still does, for the last time */
@@ -87,6 +88,13 @@ void fake_migration_run(struct fake_migration *migration);
 void fake_migration_check_promise(struct fake_migration *migration);
 /* It worked, and the guest is whole and runs at the destination. */
 void fake_migration_check_success(struct fake_migration *migration);
+/* Where records start in what was heard of one way, and where the last one
+ * ends: the number of these offsets. */
+size_t fake_migration_records(struct fake_migration *migration,
+                              enum fake_way way, size_t *offsets, size_t max);
+/* The start of the first record of a type; fails when there is none. */
+size_t fake_migration_find(struct fake_migration *migration, enum fake_way way,
+                           uint32_t type);
 /* Also stops the guest and checks both hosts for violations. */
 void fake_migration_free(struct fake_migration *migration);
 

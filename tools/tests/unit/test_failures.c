@@ -1,0 +1,493 @@
+/*
+ * The promise, under every failure that can be had on order: never two
+ * running copies, never a page lost while both hosts live.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake_migration.h"
+#include "wire.h"
+
+#define PAGES 64
+#define WATCHDOG_SECONDS 120
+#define MAX_RECORDS 1000
+
+enum way_to_move { PURE, HYBRID, STOP_AND_COPY, NR_WAYS };
+
+/* ---- a migration with something of everything in it ---- */
+
+static void write_some(struct fake_migration *migration)
+{
+    uint64_t pfn;
+
+    for (pfn = 2; pfn < PAGES; pfn += 9) {
+        fake_guest_write(migration->guest, 0, pfn);
+    }
+}
+
+static void write_others(struct fake_migration *migration)
+{
+    uint64_t pfn;
+
+    for (pfn = 3; pfn < PAGES; pfn += 9) {
+        fake_guest_write(migration->guest, 0, pfn);
+    }
+    fake_guest_give_back(migration->guest, 50);
+}
+
+static void make_busy(struct fake_migration *migration)
+{
+    fake_page_busy(migration->destination, 7, true);
+    fake_page_busy(migration->destination, 12, true); /* is written late */
+}
+
+/* The vCPUs start here: until then every run is the same to the octet. */
+static void start_vcpus(struct fake_migration *migration)
+{
+    fake_guest_start(migration->guest, 1);
+    if (migration->answer == XLM_PRECOPY_POSTCOPY) {
+        fake_await_waiting(migration->destination, 1);
+    }
+}
+
+static struct fake_migration *new_migration(enum way_to_move way)
+{
+    struct fake_migration *migration = fake_migration_new(PAGES, 2);
+
+    alarm(WATCHDOG_SECONDS);
+    migration->rounds = way == PURE ? 0 : 1;
+    migration->answer = way == STOP_AND_COPY ? XLM_PRECOPY_STOP_AND_COPY
+                                             : XLM_PRECOPY_POSTCOPY;
+    migration->params.hot_pages_max = 4;
+    migration->at_policy = write_some;
+    migration->at_suspend = write_others;
+    migration->at_build = make_busy;
+    migration->at_run = start_vcpus;
+    return migration;
+}
+
+/* Run it, and whatever came of it, the promise holds. */
+static void run_and_check(struct fake_migration *migration)
+{
+    fake_migration_run(migration);
+    fake_migration_check_promise(migration);
+    if (migration->save_rc == 0) {
+        assert_true(migration->resumed);
+        assert_int_equal(fake_domain_paged(migration->destination), 0);
+        assert_int_equal(
+            fake_guest_compare(migration->guest, migration->destination), 0);
+    }
+}
+
+static void undisturbed(void **state)
+{
+    enum way_to_move way;
+
+    (void)state;
+    for (way = 0; way < NR_WAYS; way++) {
+        struct fake_migration *migration = new_migration(way);
+
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        fake_migration_free(migration);
+    }
+}
+
+/* ---- calls that fail ---- */
+
+static unsigned int calls_of(enum way_to_move way, unsigned int host,
+                             enum fake_op op)
+{
+    static unsigned int calls[NR_WAYS][2][FAKE_OP_COUNT];
+    static bool known[NR_WAYS];
+    unsigned int h, o;
+
+    if (!known[way]) {
+        struct fake_migration *migration = new_migration(way);
+
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        for (h = 0; h < 2; h++) {
+            for (o = 0; o < FAKE_OP_COUNT; o++) {
+                calls[way][h][o] = fake_calls(migration->hosts[h], o);
+            }
+        }
+        fake_migration_free(migration);
+        known[way] = true;
+    }
+    return calls[way][host][op];
+}
+
+static void one_call_fails(enum way_to_move way, unsigned int host,
+                           enum fake_op op, unsigned int nth)
+{
+    struct fake_migration *migration = new_migration(way);
+
+    fake_fail(migration->hosts[host], op, nth, EIO);
+    run_and_check(migration);
+    if (migration->save_rc && !fake_failed(migration->hosts[host])) {
+        fail_msg("%s: failed without reason: %s; %s", fake_op_names[op],
+                 migration->contexts[0].reason, migration->contexts[1].reason);
+    }
+    fake_migration_free(migration);
+}
+
+/* The first calls, and the last; all between are like one of these. */
+static void calls_fail(enum way_to_move way, unsigned int host)
+{
+    unsigned int op, nth;
+
+    for (op = 0; op < FAKE_OP_COUNT; op++) {
+        unsigned int calls = calls_of(way, host, op);
+
+        for (nth = 1; nth <= calls; nth++) {
+            if (nth <= 4 || nth == calls / 2 || nth + 1 >= calls) {
+                one_call_fails(way, host, op, nth);
+            }
+        }
+    }
+}
+
+static void calls_fail_at_the_source(void **state)
+{
+    (void)state;
+    calls_fail(PURE, 0);
+    calls_fail(HYBRID, 0);
+    calls_fail(STOP_AND_COPY, 0);
+}
+
+static void calls_fail_at_the_destination(void **state)
+{
+    (void)state;
+    calls_fail(PURE, 1);
+    calls_fail(HYBRID, 1);
+    calls_fail(STOP_AND_COPY, 1);
+}
+
+/* ---- the toolstacks' parts that fail ---- */
+
+static void toolstack_fails(void **state)
+{
+    enum way_to_move way;
+    enum fake_part part;
+
+    (void)state;
+    for (way = 0; way < NR_WAYS; way++) {
+        for (part = FAKE_PART_NONE + 1; part < FAKE_PART_COUNT; part++) {
+            struct fake_migration *migration = new_migration(way);
+
+            migration->failing = part;
+            run_and_check(migration);
+            /* A guest that cannot be started has moved all the same. */
+            assert_int_equal(migration->transitioned, part == FAKE_PART_RUN);
+            if (part != FAKE_PART_RUN &&
+                (!migration->save_rc || !migration->restore_rc)) {
+                fail_msg("part %u of way %u failed, they did not", part, way);
+            }
+            fake_migration_free(migration);
+        }
+    }
+}
+
+/* ---- the link is cut ---- */
+
+static void cut(enum way_to_move way, enum fake_way cut_way, size_t after)
+{
+    struct fake_migration *migration = new_migration(way);
+
+    migration->cut_way = cut_way;
+    migration->cut_after = after;
+    run_and_check(migration);
+    fake_migration_free(migration);
+}
+
+static size_t record_offsets(enum way_to_move way, enum fake_way cut_way,
+                             size_t *offsets)
+{
+    struct fake_migration *migration = new_migration(way);
+    size_t count;
+
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    count = fake_migration_records(migration, cut_way, offsets, MAX_RECORDS);
+    fake_migration_free(migration);
+    return count;
+}
+
+/* Around the start of each record, in its header, and in its middle. */
+static void cut_at_records(enum way_to_move way, enum fake_way cut_way)
+{
+    size_t offsets[MAX_RECORDS];
+    size_t count = record_offsets(way, cut_way, offsets), i;
+
+    for (i = 0; i < count; i++) {
+        cut(way, cut_way, offsets[i]);
+        if (offsets[i]) {
+            cut(way, cut_way, offsets[i] - 1);
+        }
+        cut(way, cut_way, offsets[i] + 1);
+        if (i + 1 < count) {
+            cut(way, cut_way, (offsets[i] + offsets[i + 1]) / 2);
+        }
+    }
+}
+
+static void cut_on_the_way_forth(void **state)
+{
+    (void)state;
+    cut(PURE, FAKE_FORTH, 0);
+    cut(PURE, FAKE_FORTH, 7);
+    cut_at_records(PURE, FAKE_FORTH);
+    cut_at_records(STOP_AND_COPY, FAKE_FORTH);
+}
+
+static void cut_on_the_way_back(void **state)
+{
+    (void)state;
+    cut_at_records(PURE, FAKE_BACK);
+    cut_at_records(STOP_AND_COPY, FAKE_BACK);
+}
+
+/* Offsets that have nothing to do with records. */
+static void cut_anywhere(void **state)
+{
+    size_t offsets[MAX_RECORDS];
+    size_t count = record_offsets(HYBRID, FAKE_FORTH, offsets);
+    size_t end = offsets[count - 1], after;
+
+    (void)state;
+    for (after = 1; after < end; after += end / 61 + 1) {
+        cut(HYBRID, FAKE_FORTH, after);
+    }
+}
+
+/* ---- around the go ---- */
+
+static size_t find(enum fake_way way, uint32_t type)
+{
+    struct fake_migration *migration = new_migration(PURE);
+    size_t offset;
+
+    fake_migration_run(migration);
+    offset = fake_migration_find(migration, way, type);
+    fake_migration_check_success(migration);
+    fake_migration_free(migration);
+    return offset;
+}
+
+/* Less than a whole go: nobody runs the guest, and the source, which cannot
+ * know, does not resume it. */
+static void go_is_lost(void **state)
+{
+    size_t go = find(FAKE_FORTH, XLM_REC_POSTCOPY_GO), octets;
+
+    (void)state;
+    for (octets = 1; octets < 8; octets++) {
+        struct fake_migration *migration = new_migration(PURE);
+
+        migration->cut_after = go + octets;
+        run_and_check(migration);
+        assert_true(migration->transitioned);
+        assert_false(migration->resumed);
+        assert_false(migration->ran);
+        fake_migration_free(migration);
+    }
+}
+
+static void go_arrives_and_the_link_dies(void **state)
+{
+    size_t go = find(FAKE_FORTH, XLM_REC_POSTCOPY_GO);
+    struct fake_migration *migration = new_migration(PURE);
+
+    (void)state;
+    migration->cut_after = go + 8;
+    run_and_check(migration);
+    assert_true(migration->transitioned);
+    assert_true(migration->resumed);
+    assert_true(migration->ran);
+    assert_true(fake_domain_paged(migration->destination) > 0);
+    fake_migration_free(migration);
+}
+
+/* Ready is the last word before the go: without it the guest stays. */
+static void ready_is_lost(void **state)
+{
+    size_t ready = find(FAKE_BACK, XLM_REC_POSTCOPY_READY), octets;
+
+    (void)state;
+    for (octets = 0; octets <= 16; octets++) {
+        struct fake_migration *migration = new_migration(PURE);
+
+        migration->cut_way = FAKE_BACK;
+        migration->cut_after = ready + octets;
+        run_and_check(migration);
+        assert_int_equal(migration->transitioned, octets == 16);
+        assert_false(migration->resumed);
+        fake_migration_free(migration);
+    }
+}
+
+/* The destination has everything; the source does not hear of it. */
+static void complete_is_lost(void **state)
+{
+    size_t octets;
+
+    (void)state;
+    for (octets = 0; octets < 8; octets++) {
+        size_t complete = find(FAKE_BACK, XLM_REC_POSTCOPY_COMPLETE);
+        struct fake_migration *migration = new_migration(PURE);
+
+        migration->cut_way = FAKE_BACK;
+        migration->cut_after = complete + octets;
+        run_and_check(migration);
+        assert_true(migration->transitioned);
+        assert_true(migration->resumed);
+        fake_migration_free(migration);
+    }
+}
+
+/* ---- refusals in words ---- */
+
+static void refused_for(struct fake_migration *migration, const char *word)
+{
+    run_and_check(migration);
+    assert_int_equal(migration->save_rc, -1);
+    assert_false(migration->suspended);
+    assert_non_null(strstr(migration->contexts[0].reason, word));
+    assert_non_null(strstr(migration->contexts[1].reason, word));
+    fake_migration_free(migration);
+}
+
+static void no_paging_there(void **state)
+{
+    struct fake_migration *migration = new_migration(PURE);
+
+    (void)state;
+    fake_host_no_paging(migration->hosts[1]);
+    refused_for(migration, "CONFIG_MEM_PAGING");
+}
+
+static void no_hap_there(void **state)
+{
+    struct fake_migration *migration = new_migration(PURE);
+
+    (void)state;
+    migration->no_hap = true;
+    refused_for(migration, "hap=0");
+}
+
+static void no_memory_there(void **state)
+{
+    struct fake_migration *migration = new_migration(PURE);
+
+    (void)state;
+    fake_fail(migration->hosts[1], FAKE_OP_claim, 1, ENOMEM);
+    refused_for(migration, "no memory");
+}
+
+static void no_toolstack_there(void **state)
+{
+    struct fake_migration *migration = new_migration(PURE);
+
+    (void)state;
+    migration->failing = FAKE_PART_AWAIT_BUILD;
+    refused_for(migration, "build");
+}
+
+/* ---- aborting ---- */
+
+static int abort_pipe[2];
+
+static void say_abort(struct fake_migration *migration)
+{
+    (void)migration;
+    assert_int_equal(write(abort_pipe[1], "", 1), 1);
+}
+
+static void abort_in(enum way_to_move way, unsigned int end,
+                     void (*prepare)(struct fake_migration *migration),
+                     bool comes_too_late)
+{
+    struct fake_migration *migration = new_migration(way);
+
+    assert_int_equal(pipe(abort_pipe), 0);
+    migration->contexts[end].abort_fd = abort_pipe[0];
+    prepare(migration);
+    run_and_check(migration);
+    if (comes_too_late) {
+        assert_int_equal(migration->save_rc, 0);
+    } else {
+        assert_int_equal(migration->save_rc, -1);
+        assert_false(migration->transitioned);
+    }
+    fake_migration_free(migration);
+    close(abort_pipe[0]);
+    close(abort_pipe[1]);
+}
+
+static void abort_at_policy(struct fake_migration *migration)
+{
+    migration->at_policy = say_abort;
+}
+
+static void abort_at_suspend(struct fake_migration *migration)
+{
+    migration->at_suspend = say_abort;
+}
+
+static void abort_and_start(struct fake_migration *migration)
+{
+    say_abort(migration);
+    start_vcpus(migration);
+}
+
+static void abort_at_run(struct fake_migration *migration)
+{
+    migration->at_run = abort_and_start;
+}
+
+static void aborted(void **state)
+{
+    unsigned int end;
+
+    (void)state;
+    abort_in(HYBRID, 0, abort_at_policy, false);
+    abort_in(PURE, 0, abort_at_suspend, false);
+    for (end = 0; end < 2; end++) {
+        abort_in(PURE, end, abort_at_run, true);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(undisturbed),
+        cmocka_unit_test(calls_fail_at_the_source),
+        cmocka_unit_test(calls_fail_at_the_destination),
+        cmocka_unit_test(toolstack_fails),
+        cmocka_unit_test(cut_on_the_way_forth),
+        cmocka_unit_test(cut_on_the_way_back),
+        cmocka_unit_test(cut_anywhere),
+        cmocka_unit_test(go_is_lost),
+        cmocka_unit_test(go_arrives_and_the_link_dies),
+        cmocka_unit_test(ready_is_lost),
+        cmocka_unit_test(complete_is_lost),
+        cmocka_unit_test(no_paging_there),
+        cmocka_unit_test(no_hap_there),
+        cmocka_unit_test(no_memory_there),
+        cmocka_unit_test(no_toolstack_there),
+        cmocka_unit_test(aborted),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
