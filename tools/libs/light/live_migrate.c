@@ -94,10 +94,9 @@ static int source_write_device_state(struct xlm_channel *channel, void *data)
     struct lm_source *source = data;
 
     /* To a destination the stream goes on, in an image it ends. */
-    return lm_write_empty_record(&source->xlm, channel,
-                                 source->recv_fd >= 0
-                                     ? LM_REC_POSTCOPY_TRANSITION_END
-                                     : LM_REC_END);
+    return lm_write_empty_record(
+        &source->xlm, channel,
+        source->recv_fd >= 0 ? LM_REC_POSTCOPY_TRANSITION_END : LM_REC_END);
 }
 
 static int source_commit(void *data)
