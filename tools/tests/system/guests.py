@@ -183,17 +183,23 @@ class LinuxGuest(Guest):
     beat_pattern = r"^\(d\d+\) lhb (\d+) .* e=(\d+)$"
     files = ("linuxguest.initramfs",)
 
-    def __init__(self, lab, name="linux", memory=192, vcpus=2, tree=32):
+    def __init__(self, lab, name="linux", memory=160, vcpus=2, tree=32):
         super().__init__(lab, name, memory, vcpus)
         self.tree = tree
 
     def boot_config(self):
+        """See xen/guests/linux for why the second CPU needs cpuid and lpj."""
         return ('kernel = "/usr/lib/xen-lab/vmlinux"\n'
                 f'ramdisk = "{PLACE}/linuxguest.initramfs"\n'
-                f'extra = "console=hvc0 quiet tree={self.tree}"\n')
+                'cpuid = "host,htt=0"\n'
+                'cmdline = "console=hvc0 quiet oops=panic lpj=10000000 '
+                f'tree={self.tree}"\n')
 
     def start(self, host, options=""):
         super().start(host, options)
+        up = self.wait(r"^\(d\d+\) linuxguest cpus=(\d+)", self.created,
+                       START_LIMIT)
+        assert int(up.match[1]) == self.vcpus, up
         self.wait(r"^\(d\d+\) tree made", self.created, START_LIMIT)
         self.wait_beat()
         return self

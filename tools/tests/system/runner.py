@@ -9,6 +9,7 @@ import argparse
 import importlib
 import os
 import pathlib
+import re
 import sys
 import time
 import traceback
@@ -20,6 +21,9 @@ sys.path[:0] = [str(TREE / "xen" / "lab"), str(HERE)]
 from xenlab import Lab, LabError     # noqa: E402
 from world import Skip, World               # noqa: E402
 
+EVENTS_SHOWN = 60
+ROUTINE = re.compile(r"^\(d\d+\) l?hb \d|^\(XEN\) HVM ?d?\d+(v\d+)? "
+                     r"(save|restore):")
 STATE = TREE / "build" / "check-lab"
 
 
@@ -67,6 +71,7 @@ class Runner:
                   f"{frame.line}")
         print(f"{type(error).__name__}: {error}")
         self.show_migrations(world)
+        self.show_events()
         try:
             print(self.lab.failure_report())
         except (LabError, OSError) as another:
@@ -82,6 +87,14 @@ class Runner:
             print(f"==== `{migration.command}` on {migration.source}, "
                   f"{ended or 'still running'}")
             print(migration.all_output())
+
+    def show_events(self):
+        """Both consoles without what there is so much of."""
+        events = [line for line in self.lab.console.lines()
+                  if not ROUTINE.search(line.text)][-EVENTS_SHOWN:]
+        print("==== both consoles without heartbeats, by time")
+        for line in events:
+            print(line)
 
     def run(self, name, test):
         print(f"{name:56}", end="", flush=True)

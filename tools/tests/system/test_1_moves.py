@@ -62,7 +62,7 @@ def test_linux_with_two_vcpus_and_file_trees(world):
 
 
 def test_linux_hybrid_and_back(world):
-    guest = world.linux(memory=160, tree=16).start("a")
+    guest = world.linux(tree=16).start("a")
     world.move(guest, "--precopy-iterations 2")
     guest.wait_beat()
     world.move(guest)
