@@ -183,6 +183,27 @@ static int write_batch(struct xlm_saver *saver, struct batch *batch,
                             parts, nr_parts);
 }
 
+/* A page that could not be mapped is gone since its type was read; else its
+ * contents would be lost. */
+static int check_gone(struct xlm_saver *saver, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->nr_mapped; i++) {
+        uint32_t type;
+
+        if (!batch->errors[i]) {
+            continue;
+        }
+        if (page_types(saver, 1, &batch->mapped[i], &type)) {
+            return -1;
+        }
+        if (xlm_type_has_contents(type)) {
+            errno = batch->errors[i];
+            return fail_on_domain(saver, "map a page");
+        }
+    }
+    return 0;
+}
+
 static int send_batch(struct xlm_saver *saver, struct batch *batch,
                       uint64_t *sent)
 {
@@ -207,7 +228,10 @@ static int send_batch(struct xlm_saver *saver, struct batch *batch,
             return fail_on_domain(saver, "map the memory");
         }
     }
-    rc = write_batch(saver, batch, sent);
+    rc = check_gone(saver, batch);
+    if (!rc) {
+        rc = write_batch(saver, batch, sent);
+    }
     if (batch->mapping) {
         hv->ops->unmap(hv, batch->mapping, batch->nr_mapped);
     }
