@@ -451,6 +451,14 @@ void fake_page_busy(struct fake_domain *domain, uint64_t pfn, bool busy)
     fake_unlock(domain->host);
 }
 
+void fake_page_map_error(struct fake_domain *domain, uint64_t pfn, int error)
+{
+    fake_lock(domain->host);
+    domain->bad_pfn = pfn;
+    domain->bad_errno = error;
+    fake_unlock(domain->host);
+}
+
 void *fake_page_memory(struct fake_domain *domain, uint64_t pfn)
 {
     assert_true(pfn < domain->nr_pfns);

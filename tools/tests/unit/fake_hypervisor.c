@@ -325,6 +325,12 @@ static int map_error(struct fake_domain *domain, uint64_t pfn)
     if (pfn >= domain->nr_pfns) {
         return EINVAL;
     }
+    if (domain->bad_errno && domain->bad_pfn == pfn) {
+        int error = domain->bad_errno;
+
+        domain->bad_errno = 0;
+        return error;
+    }
     if (domain->p2m[pfn] == FAKE_RAM) {
         return 0;
     }

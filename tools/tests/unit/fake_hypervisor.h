@@ -138,6 +138,8 @@ void fake_page_set(struct fake_domain *domain, uint64_t pfn,
 enum fake_page fake_page_get(struct fake_domain *domain, uint64_t pfn);
 /* It refuses to be evicted, as one that a device model has mapped. */
 void fake_page_busy(struct fake_domain *domain, uint64_t pfn, bool busy);
+/* The next mapping of it fails with this errno, though it is there. */
+void fake_page_map_error(struct fake_domain *domain, uint64_t pfn, int error);
 /* Straight at the memory, whatever the state says. */
 void *fake_page_memory(struct fake_domain *domain, uint64_t pfn);
 /* Pages that are paged or being paged in. */

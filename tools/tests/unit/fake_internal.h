@@ -72,6 +72,8 @@ struct fake_domain {
     uint8_t *p2m;    /* enum fake_page of each pfn */
     uint8_t *refs;   /* mappings of each pfn */
     bool *busy;
+    uint64_t bad_pfn; /* when bad_errno */
+    int bad_errno;
     bool logdirty;
     bool *dirty;
 

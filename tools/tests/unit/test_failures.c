@@ -173,6 +173,21 @@ static void calls_fail_at_the_destination(void **state)
     calls_fail(STOP_AND_COPY, 1);
 }
 
+/* A page that is there and cannot be mapped is not to be taken for a hole. */
+static void page_that_cannot_be_mapped(void **state)
+{
+    enum way_to_move way;
+
+    (void)state;
+    for (way = 0; way < NR_WAYS; way++) {
+        struct fake_migration *migration = new_migration(way);
+
+        fake_page_map_error(migration->source, 22, ENOMEM);
+        run_and_check(migration);
+        fake_migration_free(migration);
+    }
+}
+
 /* ---- the toolstacks' parts that fail ---- */
 
 static void toolstack_fails(void **state)
@@ -473,6 +488,7 @@ int main(void)
         cmocka_unit_test(undisturbed),
         cmocka_unit_test(calls_fail_at_the_source),
         cmocka_unit_test(calls_fail_at_the_destination),
+        cmocka_unit_test(page_that_cannot_be_mapped),
         cmocka_unit_test(toolstack_fails),
         cmocka_unit_test(cut_on_the_way_forth),
         cmocka_unit_test(cut_on_the_way_back),
