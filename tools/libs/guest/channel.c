@@ -67,18 +67,25 @@ void xlm_channel_close(struct xlm_channel *channel)
 }
 
 /* Wait until the descriptor may be tried again. */
-static int wait_for(const struct xlm_channel *channel, int fd, short events)
+static int wait_for(const struct xlm_channel *channel, int fd, short events,
+                    int timeout_ms)
 {
     struct pollfd fds[] = {
         {.fd = fd, .events = events},
         {.fd = channel->abort_fd, .events = POLLIN},
         {.fd = channel->stop_fd, .events = POLLIN},
     };
+    int ready;
 
-    while (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0) {
-        if (errno != EINTR) {
-            return -1;
-        }
+    do {
+        ready = poll(fds, sizeof(fds) / sizeof(fds[0]), timeout_ms);
+    } while (ready < 0 && errno == EINTR);
+    if (ready < 0) {
+        return -1;
+    }
+    if (!ready) {
+        errno = ETIMEDOUT;
+        return -1;
     }
     if (fds[1].revents || fds[2].revents) {
         errno = ECANCELED;
@@ -101,7 +108,7 @@ int xlm_channel_read(struct xlm_channel *channel, void *buffer, size_t length)
             errno = ECONNRESET;
             return -1;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (wait_for(channel, channel->in_fd, POLLIN)) {
+            if (wait_for(channel, channel->in_fd, POLLIN, channel->idle_ms)) {
                 return -1;
             }
         } else if (errno != EINTR) {
@@ -142,7 +149,7 @@ int xlm_channel_write_parts(struct xlm_channel *channel, struct iovec *parts,
             channel->bytes_out += written;
             advance(&parts, &count, written);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (wait_for(channel, channel->out_fd, POLLOUT)) {
+            if (wait_for(channel, channel->out_fd, POLLOUT, -1)) {
                 return -1;
             }
         } else if (errno != EINTR) {

@@ -16,6 +16,7 @@
 struct xlm_channel {
     int in_fd;    /* -1: nothing to read */
     int out_fd;   /* -1: nowhere to write */
+    int idle_ms;  /* longest silence of the peer that a read stands; -1: any */
     int abort_fd; /* readable: reads and writes fail with ECANCELED; or -1 */
     int in_flags; /* as they were before, -1: not changed */
     int out_flags;
@@ -27,6 +28,7 @@ struct xlm_channel {
 #define XLM_CHANNEL_CLOSED \
     ((struct xlm_channel){.in_fd = -1, \
                           .out_fd = -1, \
+                          .idle_ms = -1, \
                           .abort_fd = -1, \
                           .in_flags = -1, \
                           .out_flags = -1, \
@@ -44,7 +46,7 @@ void xlm_channel_close(struct xlm_channel *channel);
 
 /*
  * Read exactly length octets.  ECONNRESET: the peer closed the channel;
- * ECANCELED: aborted; other errno values as read(2).
+ * ETIMEDOUT: it was silent for longer than idle_ms; ECANCELED: aborted; other errno values as read(2).
  */
 int xlm_channel_read(struct xlm_channel *channel, void *buffer, size_t length);
 

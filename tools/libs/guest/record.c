@@ -118,6 +118,9 @@ static int channel_failed(struct xlm_context *ctx, const char *doing)
                         "the other host closed the connection while %s: "
                         "see its messages",
                         doing);
+    case ETIMEDOUT:
+        return xlm_fail(ctx, "nothing was heard of the other host for too "
+                             "long: is the link cut?");
     default:
         return xlm_fail(ctx, "the connection failed while %s: %s", doing,
                         strerror(errno));

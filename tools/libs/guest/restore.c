@@ -33,6 +33,10 @@ void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase)
     }
 }
 
+/* A source that is alive is silent while it waits for its guest to suspend,
+ * for which the toolstack gives it a minute. */
+#define SOURCE_SILENCE_MS (3 * 60 * 1000)
+
 static int protocol_error(struct xlm_restorer *restorer, const char *what)
 {
     errno = EPROTO;
@@ -198,6 +202,28 @@ static int claim(struct xlm_restorer *restorer)
     return 0;
 }
 
+/* Before anything is built: without HAP the toolstack fails for reasons of
+ * its own, which would tell nobody what to do. */
+static int check_hap(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    struct xlm_domain_info info;
+
+    if (hv->ops->domain_info(hv, restorer->domid, &info)) {
+        return xlm_fail(restorer->ctx, "the new domain is gone: %s",
+                        strerror(errno));
+    }
+    if (!info.hap) {
+        restorer->refusal = XLM_REFUSED_NO_HAP;
+        errno = ENODEV;
+        return xlm_fail(restorer->ctx,
+                        "the guest has no hardware assisted paging, which "
+                        "postcopy needs: remove hap=0 from its configuration, "
+                        "or leave out --postcopy");
+    }
+    return 0;
+}
+
 static int prepare(struct xlm_restorer *restorer)
 {
     const struct xlm_wire_prepare *prepare = restorer->record.body;
@@ -206,7 +232,8 @@ static int prepare(struct xlm_restorer *restorer)
         return protocol_error(restorer, "unexpected PREPARE");
     }
     restorer->pages = prepare->pages;
-    if (check_prepare(restorer, prepare) || reserve(restorer, prepare->pfns)) {
+    if (check_prepare(restorer, prepare) || check_hap(restorer) ||
+        reserve(restorer, prepare->pfns)) {
         return -1;
     }
     restorer->refusal = XLM_REFUSED_NO_MEMORY;
@@ -361,6 +388,7 @@ static int take_go(struct xlm_restorer *restorer)
         return protocol_error(restorer, "GO before READY");
     }
     restorer->channel.abort_fd = -1;
+    restorer->channel.idle_ms = -1;
     restorer->state = XLM_READ_POSTCOPY;
     xlm_pager_open_requests(restorer->pager);
     run(restorer);
@@ -531,6 +559,7 @@ static int restore(struct xlm_restorer *restorer)
         return xlm_fail(restorer->ctx, "cannot use the connection: %s",
                         strerror(errno));
     }
+    restorer->channel.idle_ms = SOURCE_SILENCE_MS;
     if (read_headers(restorer)) {
         return -1;
     }

@@ -364,6 +364,7 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
     }
     xlm_pfn_set_unite(&pusher->plan.outstanding, &saver->outstanding);
     saver->stats->postcopy_pages = saver->outstanding.count;
+    saver->stats->outstanding = saver->outstanding.count;
     return pusher;
 }
 
