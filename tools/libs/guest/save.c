@@ -5,8 +5,9 @@
  * continues it after the go.  What goes over the wire, and when:
  *
  *   headers, static data            |
- *   platform state, PREPARE         |  the guest runs, the destination
- *                    <- PREPARED    |  builds its domain
+ *   platform state, device pages,   |  the guest runs, the destination
+ *   devices, PREPARE                |  builds its domain
+ *                    <- PREPARED    |
  *   PAGE_DATA, round after round    |
  *   BEGIN, list of outstanding pfns |
  *                    <- EVICTED     |
@@ -27,6 +28,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <xen/xen.h>
@@ -120,7 +122,7 @@ static int make_sets(struct xlm_saver *saver)
     struct xlm_pfn_set *sets[] = {
         &saver->present, &saver->toolstack,   &saver->resident,
         &saver->to_send, &saver->outstanding, &saver->dirty,
-        &saver->fresh,
+        &saver->fresh,   &saver->device,      &saver->device_send,
     };
 
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
@@ -131,6 +133,21 @@ static int make_sets(struct xlm_saver *saver)
         }
     }
     return 0;
+}
+
+/* The pages that a device model may have mapped at the destination: they are
+ * sent while the guest runs, before the device model starts there. */
+static void set_device_ranges(struct xlm_saver *saver)
+{
+    for (size_t i = 0; i < XLM_DEVICE_RANGES; i++) {
+        const struct xlm_pfn_range *range = &saver->params->device_ranges[i];
+
+        for (uint64_t pfn = range->first;
+             pfn < range->end && pfn < saver->nr_pfns; pfn++) {
+            xlm_pfn_set_add(&saver->device, pfn);
+        }
+    }
+    xlm_pfn_set_subtract(&saver->device, &saver->toolstack);
 }
 
 static int find_pages(struct xlm_saver *saver)
@@ -144,8 +161,10 @@ static int find_pages(struct xlm_saver *saver)
     }
     if (xlm_two_way(saver)) {
         xlm_pfn_set_intersect(&saver->resident, &saver->present);
+        set_device_ranges(saver);
     }
     xlm_pfn_set_unite(&saver->to_send, &saver->present);
+    xlm_save_split_device(saver, &saver->to_send);
     xlm_pfn_set_clear(&saver->fresh);
     return 0;
 }
@@ -173,33 +192,7 @@ static int write_headers(struct xlm_saver *saver)
                                  saver->params->domid);
 }
 
-/* ---- prepare ---- */
-
-static int prepare_destination(struct xlm_saver *saver)
-{
-    struct xlm_wire_prepare prepare = {
-        .version = XLM_PREPARE_VERSION,
-        .pages = saver->tot_pages,
-        .pfns = saver->nr_pfns,
-        .credit = saver->params->credit_pages,
-    };
-
-    if (!xlm_two_way(saver)) {
-        return 0;
-    }
-    xlm_save_progress(saver, XLM_PHASE_PREPARING);
-    if (xlm_write_platform(saver->ctx, &saver->channel,
-                           saver->params->domid) ||
-        xlm_write_simple_record(saver->ctx, &saver->channel,
-                                XLM_REC_POSTCOPY_PREPARE, &prepare,
-                                sizeof(prepare)) ||
-        read_answer(saver, XLM_READ_PREPARED)) {
-        return -1;
-    }
-    return xlm_check_answer(saver->ctx, &saver->record);
-}
-
-/* ---- precopy ---- */
+/* ---- the log of what is written ---- */
 
 static int enable_logdirty(struct xlm_saver *saver)
 {
@@ -234,6 +227,73 @@ static void disable_logdirty(struct xlm_saver *saver)
                                                      saver->callbacks->data);
     }
 }
+
+/* ---- prepare ---- */
+
+static int send_device_pages(struct xlm_saver *saver, uint64_t *sent)
+{
+    xlm_pfn_set_intersect(&saver->device_send, &saver->present);
+    return xlm_save_send_set(saver, &saver->device_send, sent);
+}
+
+static int send_early_devices(struct xlm_saver *saver)
+{
+    void *records = NULL;
+    size_t length = 0;
+    int rc = 0;
+
+    if (saver->callbacks->early_devices(&records, &length,
+                                        saver->callbacks->data)) {
+        return xlm_fail(saver->ctx, "cannot read the state of the devices");
+    }
+    if (length) {
+        rc =
+            xlm_write_simple_record(saver->ctx, &saver->channel,
+                                    XLM_REC_POSTCOPY_DEVICES, records, length);
+    }
+    free(records);
+    return rc;
+}
+
+/* The log was on while the destination prepared: what it says by now is in
+ * the first round anyway, but for pages that are new. */
+static int restart_log(struct xlm_saver *saver)
+{
+    if (xlm_save_read_dirty(saver, true)) {
+        return -1;
+    }
+    xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
+    return 0;
+}
+
+static int prepare_destination(struct xlm_saver *saver)
+{
+    struct xlm_wire_prepare prepare = {
+        .version = XLM_PREPARE_VERSION,
+        .pages = saver->tot_pages,
+        .pfns = saver->nr_pfns,
+        .credit = saver->params->credit_pages,
+    };
+
+    if (!xlm_two_way(saver)) {
+        return 0;
+    }
+    xlm_save_progress(saver, XLM_PHASE_PREPARING);
+    if (xlm_write_platform(saver->ctx, &saver->channel,
+                           saver->params->domid) ||
+        send_device_pages(saver, &saver->stats->precopy_pages) ||
+        send_early_devices(saver) ||
+        xlm_write_simple_record(saver->ctx, &saver->channel,
+                                XLM_REC_POSTCOPY_PREPARE, &prepare,
+                                sizeof(prepare)) ||
+        read_answer(saver, XLM_READ_PREPARED) ||
+        xlm_check_answer(saver->ctx, &saver->record)) {
+        return -1;
+    }
+    return restart_log(saver);
+}
+
+/* ---- precopy ---- */
 
 static enum xlm_precopy_answer ask_policy(struct xlm_saver *saver)
 {
@@ -297,7 +357,8 @@ static int evict_while_running(struct xlm_saver *saver)
     /* From here on the log says what is hot: what is written in the last
      * moment.  What was written before that is listed at once; the answer
      * comes when the guest is stopped. */
-    if (xlm_save_read_dirty(saver, true)) {
+    if (xlm_save_read_dirty(saver, true) ||
+        send_device_pages(saver, &saver->stats->precopy_pages)) {
         return -1;
     }
     xlm_pfn_set_clear(&saver->to_send);
@@ -356,6 +417,10 @@ static int send_final_pages(struct xlm_saver *saver, bool postcopy)
         return -1;
     }
     xlm_pfn_set_unite(&saver->dirty, &saver->fresh);
+    xlm_save_split_device(saver, &saver->dirty);
+    if (send_device_pages(saver, &saver->stats->stop_pages)) {
+        return -1;
+    }
     if (!postcopy) {
         xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
         xlm_pfn_set_intersect(&saver->to_send, &saver->present);
@@ -452,8 +517,8 @@ static int save(struct xlm_saver *saver, bool *transitioned)
     int rc;
 
     if (check_domain(saver) || make_sets(saver) || find_pages(saver) ||
-        write_headers(saver) || prepare_destination(saver) ||
-        enable_logdirty(saver) || precopy(saver, &answer)) {
+        write_headers(saver) || enable_logdirty(saver) ||
+        prepare_destination(saver) || precopy(saver, &answer)) {
         return -1;
     }
     postcopy = answer == XLM_PRECOPY_POSTCOPY;
@@ -499,6 +564,8 @@ static void dispose(struct xlm_saver *saver)
     xlm_pfn_set_dispose(&saver->outstanding);
     xlm_pfn_set_dispose(&saver->dirty);
     xlm_pfn_set_dispose(&saver->fresh);
+    xlm_pfn_set_dispose(&saver->device);
+    xlm_pfn_set_dispose(&saver->device_send);
 }
 
 int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,

@@ -126,7 +126,23 @@ int xlm_save_read_dirty(struct xlm_saver *saver, bool clean)
     if (xlm_two_way(saver)) {
         xlm_pfn_set_subtract(&saver->dirty, &saver->toolstack);
     }
-    return sort_out_dirty_holes(saver);
+    if (sort_out_dirty_holes(saver)) {
+        return -1;
+    }
+    xlm_save_split_device(saver, &saver->dirty);
+    return 0;
+}
+
+void xlm_save_split_device(struct xlm_saver *saver, struct xlm_pfn_set *set)
+{
+    uint64_t pfn;
+
+    for (pfn = xlm_pfn_set_next(&saver->device, 0); pfn != XLM_PFN_NONE;
+         pfn = xlm_pfn_set_next(&saver->device, pfn + 1)) {
+        if (xlm_pfn_set_remove(set, pfn)) {
+            xlm_pfn_set_add(&saver->device_send, pfn);
+        }
+    }
 }
 
 /* One batch on its way: the pages with contents come first in `mapped`. */

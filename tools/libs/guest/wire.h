@@ -76,6 +76,7 @@ enum xlm_record_type {
     XLM_REC_POSTCOPY_RUNNING = 0x20,
     XLM_REC_POSTCOPY_CREDIT = 0x21,
     XLM_REC_POSTCOPY_STATS = 0x22,
+    XLM_REC_POSTCOPY_DEVICES = 0x23,
 };
 
 /* Bit 31 of a record type: a reader that does not know the type skips it. */
