@@ -405,6 +405,15 @@ static int take_postcopy_pages(struct xlm_restorer *restorer)
     return rc;
 }
 
+static int take_zero_pages(struct xlm_restorer *restorer)
+{
+    if (!restorer->pager) {
+        return protocol_error(restorer, "POSTCOPY_ZERO_PAGES unasked for");
+    }
+    return restorer->state == XLM_READ_POSTCOPY ? take_postcopy_pages(restorer)
+                                                : take_page_data(restorer);
+}
+
 static int tell_complete(struct xlm_restorer *restorer,
                          const struct xlm_wire_stats *wire)
 {
@@ -484,6 +493,8 @@ static int take_record(struct xlm_restorer *restorer)
         return take_prepare(restorer);
     case XLM_REC_PAGE_DATA:
         return take_page_data(restorer);
+    case XLM_REC_POSTCOPY_ZERO_PAGES:
+        return take_zero_pages(restorer);
     case XLM_REC_POSTCOPY_BEGIN:
         return take_begin(restorer);
     case XLM_REC_POSTCOPY_PFNS_BEGIN:
