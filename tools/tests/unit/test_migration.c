@@ -44,6 +44,14 @@ static void await_fault(struct fake_migration *migration)
     }
 }
 
+/* Pages of zeroes cross the wire without them. */
+static void check_zeroes(const struct xlm_stats *stats)
+{
+    assert_in_range(stats->zero_pages, PAGES / 8, PAGES / 2);
+    assert_true(stats->bytes_sent <
+                (stats->guest_pages - PAGES / 16) * XLM_PAGE_SIZE);
+}
+
 /* ---- the ways to move ---- */
 
 static void pure_postcopy(void **state)
@@ -62,6 +70,7 @@ static void pure_postcopy(void **state)
                      stats->stop_pages + stats->postcopy_pages);
     assert_true(stats->postcopy_pages > 0);
     assert_true(stats->faults > 0);
+    check_zeroes(stats);
     assert_int_equal(stats->faults, migration->stats[1].faults);
     /* The destination counts those of the stop as well. */
     assert_true(migration->stats[1].requested_pages +
