@@ -181,6 +181,7 @@ void fake_guest_start(struct fake_guest *guest, unsigned int seed)
     unsigned int i;
 
     guest->started = true;
+    guest->stop = false;
     for (i = 0; i < guest->nr_vcpus; i++) {
         guest->vcpus[i] =
             (struct vcpu){.guest = guest, .number = i, .seed = seed + i};

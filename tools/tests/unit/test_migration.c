@@ -176,6 +176,29 @@ static void larger_guest(void **state)
     succeed(migration);
 }
 
+/* The second move starts from a domain that came by postcopy; the third from
+ * one that has the pages given back on the way. */
+static void there_and_back_again(void **state)
+{
+    static const unsigned int rounds[] = {0, 0, 2, 1};
+    struct fake_migration *migration = new_migration(2);
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(rounds) / sizeof(rounds[0]); i++) {
+        if (i) {
+            fake_migration_turn_round(migration);
+        }
+        migration->rounds = rounds[i];
+        migration->at_run = await_fault;
+        migration->params.hot_pages_max = PAGES / 4;
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        fake_guest_give_back(migration->guest, 100 + i);
+    }
+    fake_migration_free(migration);
+}
+
 /* ---- writes at bad moments ---- */
 
 static void write_some(struct fake_migration *migration)
@@ -478,6 +501,7 @@ int main(void)
         cmocka_unit_test(postcopy_without_a_way_back),
         cmocka_unit_test(many_vcpus),
         cmocka_unit_test(larger_guest),
+        cmocka_unit_test(there_and_back_again),
         cmocka_unit_test(written_all_the_time),
         cmocka_unit_test(refused_evictions),
         cmocka_unit_test(nothing_can_be_evicted),
