@@ -925,6 +925,31 @@ static void pages_that_are_not_awaited(void **state)
     free_puppet(puppet);
 }
 
+static void *touch_page(void *data)
+{
+    struct puppet *puppet = data;
+
+    fake_vcpu_access(puppet->domain, 0, 2, false, NULL, NULL);
+    return NULL;
+}
+
+/* The guest touches a page that nobody sends: the source hears of it. */
+static void request_reaches_the_source(void **state)
+{
+    struct puppet *puppet = start_restore();
+    pthread_t vcpu;
+
+    (void)state;
+    start_running(puppet);
+    assert_int_equal(pthread_create(&vcpu, NULL, touch_page, puppet), 0);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_FAULT));
+    say_page(puppet, XLM_REC_POSTCOPY_PAGE_DATA, 2, 0x12);
+    pthread_join(vcpu, NULL);
+    expect_page(puppet, 2, 0x12);
+    hang_up(puppet);
+    expect_runs_on(puppet);
+}
+
 /* One record brings the same page twice, with different contents. */
 static void one_page_twice_in_a_record(void **state)
 {
@@ -969,6 +994,7 @@ int main(void)
         cmocka_unit_test(source_dies),
         cmocka_unit_test(wrong_records_after_the_go),
         cmocka_unit_test(pages_that_are_not_awaited),
+        cmocka_unit_test(request_reaches_the_source),
         cmocka_unit_test(one_page_twice_in_a_record),
     };
 
