@@ -236,6 +236,23 @@ static void written_all_the_time(void **state)
     }
 }
 
+/* Each page goes once: in the stop, when it was written last, or later. */
+static void hot_pages_go_once(void **state)
+{
+    struct fake_migration *migration = new_migration(1);
+    struct xlm_stats *stats = &migration->stats[0];
+
+    (void)state;
+    migration->vcpu_seed = 0;
+    migration->at_suspend = write_some;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_in_range(stats->stop_pages, PAGES / 8, PAGES / 7 + 1);
+    assert_int_equal(stats->guest_pages,
+                     stats->stop_pages + stats->postcopy_pages);
+    fake_migration_free(migration);
+}
+
 /* ---- pages that refuse to be evicted ---- */
 
 static void make_busy(struct fake_migration *migration)
@@ -385,6 +402,30 @@ static void ballooning_at_suspend(void **state)
     }
 }
 
+/* New pages that the guest has not written to are pages all the same. */
+static void grow_at_suspend(struct fake_migration *migration)
+{
+    fake_guest_take_quietly(migration->guest, 5);
+    fake_guest_take_quietly(migration->guest, 18);
+}
+
+static void growing_at_suspend(void **state)
+{
+    unsigned int i;
+
+    (void)state;
+    for (i = 0; i < 6; i++) {
+        struct fake_migration *migration = new_migration(1);
+
+        migration->rounds = i / 2;
+        migration->answer =
+            i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY;
+        migration->vcpu_seed = 0;
+        migration->at_suspend = grow_at_suspend;
+        succeed(migration);
+    }
+}
+
 /* A page that refused to be evicted is given back before it was sent. */
 static void refused_and_given_back(void **state)
 {
@@ -503,11 +544,13 @@ int main(void)
         cmocka_unit_test(larger_guest),
         cmocka_unit_test(there_and_back_again),
         cmocka_unit_test(written_all_the_time),
+        cmocka_unit_test(hot_pages_go_once),
         cmocka_unit_test(refused_evictions),
         cmocka_unit_test(nothing_can_be_evicted),
         cmocka_unit_test(as_many_refusals_as_fit),
         cmocka_unit_test(ballooning_in_precopy),
         cmocka_unit_test(ballooning_at_suspend),
+        cmocka_unit_test(growing_at_suspend),
         cmocka_unit_test(refused_and_given_back),
         cmocka_unit_test(ballooning_at_the_destination),
         cmocka_unit_test(no_memory_for_a_while),
