@@ -10,6 +10,7 @@ from typing import NamedTuple
 from guests import PatternGuest
 from moving import Migration, Summary, other
 
+MEASURE_LIMIT = 1800        # seconds; the stock xl may take its time
 PAGE_AND_PFN = 4096 + 8     # what a page takes in any of the streams
 
 
@@ -76,7 +77,7 @@ def measure(lab, way, memory, working_set="all", host="a", on_start=None,
                           on_line=on_line)
     if on_start:
         on_start(guest, migration)
-    summary = migration.expect_success()
+    summary = migration.expect_success(MEASURE_LIMIT)
     wire = sent_octets(lab, host) - before
     if on_arrival:
         on_arrival(guest)
