@@ -462,7 +462,9 @@ static int settle_batch(struct xlm_pager *pager, size_t count,
             continue;
         }
         if (pages[i].error) {
-            pager->pages_dropped++;
+            /* Unless the ring told of it meanwhile. */
+            pager->pages_dropped +=
+                xlm_pfn_set_contains(&pager->outstanding, pages[i].pfn);
         } else if (asked) {
             pager->pages_requested++;
         } else {

@@ -61,6 +61,7 @@ struct xlm_stats {
     uint64_t requested_pages; /* of these, sent on request */
     uint64_t pushed_pages;    /* of these, sent unasked */
     uint64_t outstanding;     /* of these, still to be sent */
+    uint64_t zero_pages;      /* of all that were sent, without contents */
     uint64_t bytes_sent;
     unsigned int iterations; /* precopy rounds made */
     /* The source's own clock, microseconds since the call. */
@@ -113,7 +114,7 @@ struct xlm_save_callbacks {
     int (*switch_qemu_logdirty)(bool enable, void *data);
     /* The devices of the running guest, in records of the layer above, for
      * the destination to build the domain with; malloc'ed.  Their final state
-     * takes their place later.  Length 0: the guest needs none. */
+     * takes their place later.  Length 0: there are none.  May be NULL. */
     int (*early_devices)(void **records, size_t *length, void *data);
     /* Stop the guest for good order: when it returns 0 the domain is shut
      * down with reason suspend.  On failure the guest runs on. */

@@ -48,8 +48,7 @@ struct fake_migration {
     /* Rounds of precopy, then this. */
     unsigned int rounds;
     enum xlm_precopy_answer answer;
-    enum fake_way cut_way;
-    uint64_t cut_after;
+    struct fake_cut cut;
     enum fake_part failing;
     /* The guest's own threads run during all of it; 0: they do not. */
     unsigned int vcpu_seed;
@@ -91,13 +90,12 @@ void fake_migration_run(struct fake_migration *migration);
 void fake_migration_check_promise(struct fake_migration *migration);
 /* It worked, and the guest is whole and runs at the destination. */
 void fake_migration_check_success(struct fake_migration *migration);
+/* After a success: make ready to move the guest back, with the same orders. */
+void fake_migration_turn_round(struct fake_migration *migration);
 /* Where records start in what was heard of one way, and where the last one
  * ends: the number of these offsets. */
 size_t fake_migration_records(struct fake_migration *migration,
                               enum fake_way way, size_t *offsets, size_t max);
-/* The start of the first record of a type; fails when there is none. */
-size_t fake_migration_find(struct fake_migration *migration, enum fake_way way,
-                           uint32_t type);
 /* Also stops the guest and checks both hosts for violations. */
 void fake_migration_free(struct fake_migration *migration);
 

@@ -44,6 +44,14 @@ static void await_fault(struct fake_migration *migration)
     }
 }
 
+/* Pages of zeroes cross the wire without them. */
+static void check_zeroes(const struct xlm_stats *stats)
+{
+    assert_in_range(stats->zero_pages, PAGES / 8, PAGES / 2);
+    assert_true(stats->bytes_sent <
+                (stats->guest_pages - PAGES / 16) * XLM_PAGE_SIZE);
+}
+
 /* ---- the ways to move ---- */
 
 static void pure_postcopy(void **state)
@@ -62,6 +70,7 @@ static void pure_postcopy(void **state)
                      stats->stop_pages + stats->postcopy_pages);
     assert_true(stats->postcopy_pages > 0);
     assert_true(stats->faults > 0);
+    check_zeroes(stats);
     assert_int_equal(stats->faults, migration->stats[1].faults);
     /* The destination counts those of the stop as well. */
     assert_true(migration->stats[1].requested_pages +
@@ -167,6 +176,29 @@ static void larger_guest(void **state)
     succeed(migration);
 }
 
+/* The second move starts from a domain that came by postcopy; the third from
+ * one that has the pages given back on the way. */
+static void there_and_back_again(void **state)
+{
+    static const unsigned int rounds[] = {0, 0, 2, 1};
+    struct fake_migration *migration = new_migration(2);
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(rounds) / sizeof(rounds[0]); i++) {
+        if (i) {
+            fake_migration_turn_round(migration);
+        }
+        migration->rounds = rounds[i];
+        migration->at_run = await_fault;
+        migration->params.hot_pages_max = PAGES / 4;
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        fake_guest_give_back(migration->guest, 100 + i);
+    }
+    fake_migration_free(migration);
+}
+
 /* ---- writes at bad moments ---- */
 
 static void write_some(struct fake_migration *migration)
@@ -202,6 +234,23 @@ static void written_all_the_time(void **state)
         }
         succeed(migration);
     }
+}
+
+/* Each page goes once: in the stop, when it was written last, or later. */
+static void hot_pages_go_once(void **state)
+{
+    struct fake_migration *migration = new_migration(1);
+    struct xlm_stats *stats = &migration->stats[0];
+
+    (void)state;
+    migration->vcpu_seed = 0;
+    migration->at_suspend = write_some;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_in_range(stats->stop_pages, PAGES / 8, PAGES / 7 + 1);
+    assert_int_equal(stats->guest_pages,
+                     stats->stop_pages + stats->postcopy_pages);
+    fake_migration_free(migration);
 }
 
 /* ---- pages that refuse to be evicted ---- */
@@ -353,6 +402,30 @@ static void ballooning_at_suspend(void **state)
     }
 }
 
+/* New pages that the guest has not written to are pages all the same. */
+static void grow_at_suspend(struct fake_migration *migration)
+{
+    fake_guest_take_quietly(migration->guest, 5);
+    fake_guest_take_quietly(migration->guest, 18);
+}
+
+static void growing_at_suspend(void **state)
+{
+    unsigned int i;
+
+    (void)state;
+    for (i = 0; i < 6; i++) {
+        struct fake_migration *migration = new_migration(1);
+
+        migration->rounds = i / 2;
+        migration->answer =
+            i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY;
+        migration->vcpu_seed = 0;
+        migration->at_suspend = grow_at_suspend;
+        succeed(migration);
+    }
+}
+
 /* A page that refused to be evicted is given back before it was sent. */
 static void refused_and_given_back(void **state)
 {
@@ -469,12 +542,15 @@ int main(void)
         cmocka_unit_test(postcopy_without_a_way_back),
         cmocka_unit_test(many_vcpus),
         cmocka_unit_test(larger_guest),
+        cmocka_unit_test(there_and_back_again),
         cmocka_unit_test(written_all_the_time),
+        cmocka_unit_test(hot_pages_go_once),
         cmocka_unit_test(refused_evictions),
         cmocka_unit_test(nothing_can_be_evicted),
         cmocka_unit_test(as_many_refusals_as_fit),
         cmocka_unit_test(ballooning_in_precopy),
         cmocka_unit_test(ballooning_at_suspend),
+        cmocka_unit_test(growing_at_suspend),
         cmocka_unit_test(refused_and_given_back),
         cmocka_unit_test(ballooning_at_the_destination),
         cmocka_unit_test(no_memory_for_a_while),
