@@ -67,7 +67,9 @@ static int make_room(struct lm_qmp *qmp)
     size_t kept = qmp->end - qmp->begin;
     char *buffer;
 
-    memmove(qmp->buffer, qmp->buffer + qmp->begin, kept);
+    if (kept) {
+        memmove(qmp->buffer, qmp->buffer + qmp->begin, kept);
+    }
     qmp->begin = 0;
     qmp->end = kept;
     if (qmp->room - kept >= READ_OCTETS) {
@@ -203,12 +205,14 @@ static int read_message(struct lm_qmp *qmp, uint64_t deadline_us,
     char error[128];
     char *line;
 
+    *message = NULL;
     if (read_line(qmp, deadline_us, &line)) {
         return -1;
     }
     *message = yajl_tree_parse(line, error, sizeof(error));
     if (!YAJL_IS_OBJECT(*message)) {
         yajl_tree_free(*message);
+        *message = NULL;
         return fail(qmp, EPROTO, "sends what is not a message");
     }
     return 0;

@@ -81,7 +81,6 @@ static int early_devices(void **records, size_t *length, void *data)
 {
     struct fake_migration *migration = data;
 
-    moment(migration, migration->at_early_devices);
     if (part(migration, FAKE_PART_EARLY_DEVICES)) {
         return -1;
     }

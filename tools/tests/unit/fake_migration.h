@@ -56,11 +56,10 @@ struct fake_migration {
     bool no_hap;        /* and that has none */
     bool device_model;  /* its devices go early */
     /* Moments at which a test may act; NULL: does not. */
-    fake_moment *at_policy;        /* the guest runs at the source */
-    fake_moment *at_early_devices; /* the guest runs, nothing is built */
-    fake_moment *at_suspend;       /* it still does, for the last time */
-    fake_moment *at_build;         /* the destination's domain is built */
-    fake_moment *at_run;           /* the guest runs at the destination */
+    fake_moment *at_policy;  /* the guest runs at the source */
+    fake_moment *at_suspend; /* it still does, for the last time */
+    fake_moment *at_build;   /* the destination's domain is built */
+    fake_moment *at_run;     /* the guest runs at the destination */
     void *data;
 
     /* ---- after it ---- */
