@@ -49,20 +49,20 @@ void lm_device_ranges(const libxl_domain_config *config,
 
 /* ---- talking to it ---- */
 
-static int open_monitor(struct xlm_context *xlm, uint32_t domid,
+static int open_monitor(struct xlm_context *xlm, uint32_t domid, int abort_fd,
                         struct lm_qmp *qmp)
 {
     char path[64];
 
     snprintf(path, sizeof(path), "/var/run/xen/qmp-libxl-%" PRIu32, domid);
-    return lm_qmp_connect(qmp, xlm, path, LM_QMP_TIMEOUT_MS);
+    return lm_qmp_connect(qmp, xlm, path, abort_fd, LM_QMP_TIMEOUT_MS);
 }
 
-static int say(struct xlm_context *xlm, uint32_t domid, const char *command,
-               const char *arguments)
+static int say(struct xlm_context *xlm, uint32_t domid, int abort_fd,
+               const char *command, const char *arguments)
 {
     struct lm_qmp qmp = LM_QMP_CLOSED;
-    int rc = open_monitor(xlm, domid, &qmp);
+    int rc = open_monitor(xlm, domid, abort_fd, &qmp);
 
     if (!rc) {
         rc = lm_qmp_execute(&qmp, command, arguments, -1);
@@ -177,7 +177,7 @@ static int execute_on_memory(struct xlm_context *xlm, uint32_t domid,
     if (theirs < 0) {
         return -1;
     }
-    rc = open_monitor(xlm, domid, &qmp);
+    rc = open_monitor(xlm, domid, xlm->abort_fd, &qmp);
     if (!rc) {
         rc = execute_on_fd(&qmp, command, more_arguments, theirs);
     }
@@ -190,13 +190,15 @@ static int execute_on_memory(struct xlm_context *xlm, uint32_t domid,
 
 int lm_device_model_log(struct xlm_context *xlm, uint32_t domid, bool enable)
 {
-    return say(xlm, domid, "xen-set-global-dirty-log",
+    /* Whoever gives up wants it off. */
+    return say(xlm, domid, enable ? xlm->abort_fd : -1,
+               "xen-set-global-dirty-log",
                enable ? "{\"enable\": true}" : "{\"enable\": false}");
 }
 
 int lm_device_model_stop(struct xlm_context *xlm, uint32_t domid)
 {
-    return say(xlm, domid, "stop", NULL);
+    return say(xlm, domid, xlm->abort_fd, "stop", NULL);
 }
 
 int lm_device_model_save(struct xlm_context *xlm, uint32_t domid,

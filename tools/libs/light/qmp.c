@@ -36,7 +36,7 @@ static int await(struct lm_qmp *qmp, short events, uint64_t deadline_us)
 {
     struct pollfd pollers[2] = {
         {.fd = qmp->fd, .events = events},
-        {.fd = qmp->xlm->abort_fd, .events = POLLIN},
+        {.fd = qmp->abort_fd, .events = POLLIN},
     };
 
     for (;;) {
@@ -334,9 +334,10 @@ static int take_greeting(struct lm_qmp *qmp)
 }
 
 int lm_qmp_connect(struct lm_qmp *qmp, struct xlm_context *xlm,
-                   const char *path, int timeout_ms)
+                   const char *path, int abort_fd, int timeout_ms)
 {
     qmp->xlm = xlm;
+    qmp->abort_fd = abort_fd;
     qmp->timeout_ms = timeout_ms;
     if (open_socket(qmp, path) || take_greeting(qmp)) {
         return -1;

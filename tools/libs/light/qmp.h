@@ -16,6 +16,7 @@
 struct lm_qmp {
     struct xlm_context *xlm;
     int fd;
+    int abort_fd;   /* readable: give up; -1: never */
     int timeout_ms; /* how long one answer, or the greeting, may take */
     /* What was read: a line begins at `begin`, and more may follow it. */
     char *buffer;
@@ -27,13 +28,13 @@ struct lm_qmp {
 
 #define LM_QMP_TIMEOUT_MS 30000
 
-#define LM_QMP_CLOSED ((struct lm_qmp){.fd = -1})
+#define LM_QMP_CLOSED ((struct lm_qmp){.fd = -1, .abort_fd = -1})
 
 /* These return 0, or -1 with errno and the reason in the context. */
 
 /* The connection must be LM_QMP_CLOSED; close it also after a failure. */
 int lm_qmp_connect(struct lm_qmp *qmp, struct xlm_context *xlm,
-                   const char *path, int timeout_ms);
+                   const char *path, int abort_fd, int timeout_ms);
 void lm_qmp_close(struct lm_qmp *qmp);
 
 /*

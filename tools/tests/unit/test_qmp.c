@@ -143,7 +143,7 @@ static int converse(struct peer *peer, struct xlm_context *xlm, int timeout_ms)
     int error = 0;
 
     start(peer);
-    if (lm_qmp_connect(&qmp, xlm, peer->path, timeout_ms) ||
+    if (lm_qmp_connect(&qmp, xlm, peer->path, xlm->abort_fd, timeout_ms) ||
         lm_qmp_execute(&qmp, "stop", NULL, -1)) {
         error = errno;
     }
@@ -198,7 +198,7 @@ static void descriptor_and_number(void **state)
 
     (void)state;
     start(&peer);
-    assert_int_equal(lm_qmp_connect(&qmp, &xlm, peer.path, SOON_MS), 0);
+    assert_int_equal(lm_qmp_connect(&qmp, &xlm, peer.path, -1, SOON_MS), 0);
     assert_int_equal(lm_qmp_execute(&qmp, "add-fd", "{\"opaque\": \"x\"}", fd),
                      0);
     assert_int_equal(lm_qmp_number(&qmp, "fdset-id", &number), 0);
@@ -303,10 +303,11 @@ static void nobody_there(void **state)
     (void)state;
     memset(path, 'x', sizeof(path));
     path[sizeof(path) - 1] = '\0';
-    assert_int_equal(lm_qmp_connect(&qmp, &xlm, path, SOON_MS), -1);
+    assert_int_equal(lm_qmp_connect(&qmp, &xlm, path, -1, SOON_MS), -1);
     assert_int_equal(errno, ENAMETOOLONG);
     lm_qmp_close(&qmp);
-    assert_int_equal(lm_qmp_connect(&qmp, &xlm, "/nowhere/qmp", SOON_MS), -1);
+    assert_int_equal(lm_qmp_connect(&qmp, &xlm, "/nowhere/qmp", -1, SOON_MS),
+                     -1);
     assert_int_equal(errno, ENOENT);
     lm_qmp_close(&qmp);
 }
