@@ -6,7 +6,7 @@ import json
 from guests import LinuxGuest
 from test_1_moves import assert_moved
 from world import Skip
-from xenlab import LabError
+from xenlab import HOSTS, LabError
 
 # Run in a host: what the device model of a domain answers to commands.
 ASK = """\
@@ -43,6 +43,12 @@ class HvmGuest(LinuxGuest):
         pvh = super().boot_config()
         return (pvh.replace("xen-lab/vmlinux", "xen-lab/vmlinuz")
                 + "\n".join(self.devices) + "\n")
+
+    def start(self, host, options=""):
+        """QEMU reads kernel and initramfs wherever it starts."""
+        for where in HOSTS:
+            self.write_config(where)
+        return super().start(host, options)
 
 
 def ask_device_model(world, guest, command):
