@@ -189,6 +189,44 @@ static void page_that_cannot_be_mapped(void **state)
     }
 }
 
+static void spoil_page(struct fake_migration *migration)
+{
+    make_busy(migration);
+    fake_page_map_error(migration->destination, 22, ENOMEM);
+}
+
+static void page_that_cannot_be_mapped_there(void **state)
+{
+    enum way_to_move way;
+
+    (void)state;
+    for (way = HYBRID; way < NR_WAYS; way++) {
+        struct fake_migration *migration = new_migration(way);
+
+        migration->at_build = spoil_page;
+        run_and_check(migration);
+        assert_int_equal(migration->restore_rc, -1);
+        assert_false(migration->transitioned);
+        fake_migration_free(migration);
+    }
+}
+
+/* A guest that is shut down is not moved. */
+static void guest_is_gone(void **state)
+{
+    struct fake_migration *migration = new_migration(PURE);
+
+    (void)state;
+    fake_guest_move(migration->guest, NULL);
+    fake_domain_suspend(migration->source);
+    migration->suspended = true;
+    migration->at_policy = NULL;
+    run_and_check(migration);
+    assert_int_equal(migration->save_rc, -1);
+    assert_non_null(strstr(migration->contexts[0].reason, "shut down"));
+    fake_migration_free(migration);
+}
+
 /* ---- the toolstacks' parts that fail ---- */
 
 static void toolstack_fails(void **state)
@@ -484,6 +522,8 @@ int main(void)
         cmocka_unit_test(calls_fail_at_the_source),
         cmocka_unit_test(calls_fail_at_the_destination),
         cmocka_unit_test(page_that_cannot_be_mapped),
+        cmocka_unit_test(page_that_cannot_be_mapped_there),
+        cmocka_unit_test(guest_is_gone),
         cmocka_unit_test(toolstack_fails),
         cmocka_unit_test(cut_on_the_way_forth),
         cmocka_unit_test(cut_on_the_way_back),

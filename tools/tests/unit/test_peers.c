@@ -423,7 +423,7 @@ static void lies_after_the_go(void **state)
     int lie;
 
     (void)state;
-    for (lie = 0; lie < 7; lie++) {
+    for (lie = 0; lie < 8; lie++) {
         puppet = start_save(PAGES);
         play_to_go(puppet);
         switch (lie) {
@@ -444,6 +444,10 @@ static void lies_after_the_go(void **state)
             break;
         case 5:
             say_answer(puppet, XLM_REC_POSTCOPY_READY, 0);
+            break;
+        case 7:
+            say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+            say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
             break;
         case 6:
             say(puppet, XLM_REC_POSTCOPY_PAGE_DATA, "12345678", 8);
@@ -826,6 +830,11 @@ static void lists_out_of_order(void **state)
     puppet = start_restore();
     start_evicted(puppet);
     say(puppet, XLM_REC_POSTCOPY_PFNS_END, NULL, 0);
+    expect_never_ran(puppet);
+
+    puppet = start_restore();
+    start_evicted(puppet);
+    say_list(puppet, XLM_REC_POSTCOPY_PFNS, 1, (uint64_t[]){8});
     expect_never_ran(puppet);
 
     puppet = start_restore();

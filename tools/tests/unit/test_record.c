@@ -335,6 +335,7 @@ static const struct legality {
     {0x20, 8, S(REQUESTS), true, false},
     {0x21, 8, S(REQUESTS), false, false},
     {0x22, 64, S(REQUESTS), false, false},
+    {0x24, 8, S(LIVE), true, true},
     {0x23, 16, S(LIVE) | S(EVICTION) | S(LAST) | S(POSTCOPY), true, false},
 };
 #undef S
@@ -542,6 +543,17 @@ static void peer_is_gone(void **state)
                                              XLM_REC_END, NULL, 0),
                      -1);
     assert_int_equal(errno, EPIPE);
+    assert_true(wire->ctx.reason[0]);
+}
+
+/* Nothing comes, and nothing says that nothing will. */
+static void silent_peer(void **state)
+{
+    struct wire *wire = *state;
+
+    wire->channel.idle_ms = 1;
+    assert_int_equal(read_one(wire, XLM_READ_LIVE), -1);
+    assert_int_equal(errno, ETIMEDOUT);
     assert_true(wire->ctx.reason[0]);
 }
 
@@ -788,6 +800,7 @@ int main(void)
         TEST(cut_records),
         TEST(aborted),
         TEST(peer_is_gone),
+        TEST(silent_peer),
         TEST(answers),
         TEST(answers_with_wrong_length),
         TEST(answers_are_made_printable),
