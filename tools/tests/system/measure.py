@@ -68,8 +68,8 @@ def measure(lab, way, memory, working_set="all", host="a", on_start=None,
     on_start(guest, migration), on_line(text), for what xl prints, and
     on_arrival(guest), when xl has ended, let somebody watch.
     """
-    guest = PatternGuest(lab, memory=memory, heartbeat=10,
-                         working_set=working_set).start(host)
+    guest = PatternGuest(lab, memory=memory, heartbeat=10, rate="max",
+                         check="max", working_set=working_set).start(host)
     guest.wait_pass()
     before = sent_octets(lab, host)
     since = lab.console.now()
