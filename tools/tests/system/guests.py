@@ -205,7 +205,7 @@ class LinuxGuest(Guest):
                 f'ramdisk = "{PLACE}/linuxguest.initramfs"\n'
                 'cpuid = "host,htt=0"\n'
                 'cmdline = "console=hvc0 quiet oops=panic lpj=10000000 '
-                f'tree={self.tree}"\n')
+                f'tree={self.tree} tree-pause=20"\n')
 
     def console_logs(self):
         return f"/var/log/xen/console/guest-{self.name}*.log"
