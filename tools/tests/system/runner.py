@@ -18,12 +18,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 TREE = HERE.parents[2]
 sys.path[:0] = [str(TREE / "xen" / "lab"), str(HERE)]
 
-from xenlab import HOSTS, Lab, LabError     # noqa: E402
+from xenlab import Lab, LabError     # noqa: E402
 from world import Skip, World               # noqa: E402
 
-# As on any host: guests that want all of the one processor must not keep
-# dom0, and with it their own migration, waiting.
-DOM0_FIRST = "xl sched-credit2 -d 0 -w 2048"
 EVENTS_SHOWN = 60
 ROUTINE = re.compile(r"^\(d\d+\) (l?hb \d|.*pass \d+ done, .*errors 0\b)"
                      r"|^\(XEN\) HVM ?d?\d+(v\d+)? "
@@ -46,8 +43,6 @@ class Runner:
         if not self.fresh:
             owner = None if self.args.keep else os.getpid()
             self.lab.up(fresh=True, install=self.args.install, owner=owner)
-            for host in HOSTS:
-                self.lab.run(host, DOM0_FIRST)
             self.fresh = True
 
     def attempt(self, test):
