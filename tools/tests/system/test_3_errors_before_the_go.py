@@ -6,6 +6,7 @@ from moving import POSTCOPY, PRECOPY, STOPPED
 from test_1_moves import assert_moved
 
 RUNS_ON = "runs on here"
+ENDLESS_PRECOPY = "--precopy-iterations 1000000 --precopy-dirty-threshold 0"
 
 
 def assert_unharmed(world, guest, migration):
@@ -84,7 +85,7 @@ def test_not_enough_memory_at_the_destination(world):
 
 def test_connection_cut_in_precopy(world):
     guest = world.pattern().start("a")
-    migration = world.migrate(guest, "--precopy-iterations 1000",
+    migration = world.migrate(guest, ENDLESS_PRECOPY,
                               cut_at=PRECOPY)
     migration.expect_failure("(?i)connection|destination", RUNS_ON)
     assert POSTCOPY not in migration.output
@@ -101,7 +102,7 @@ def test_connection_cut_while_the_guest_is_stopped(world):
 
 def test_receiver_killed_in_precopy(world):
     guest = world.pattern().start("a")
-    migration = world.migrate(guest, "--precopy-iterations 1000")
+    migration = world.migrate(guest, ENDLESS_PRECOPY)
     migration.wait_output(PRECOPY)
     migration.kill_receiver()
     migration.expect_failure("(?i)connection|destination|receiver", RUNS_ON)
@@ -111,7 +112,7 @@ def test_receiver_killed_in_precopy(world):
 def test_interrupted_in_precopy(world):
     """Ctrl-C at the source."""
     guest = world.pattern().start("a")
-    migration = world.migrate(guest, "--precopy-iterations 1000")
+    migration = world.migrate(guest, ENDLESS_PRECOPY)
     migration.wait_output(PRECOPY)
     world.lab.run("a", "kill -INT $(pgrep -o -f '^xl migrate --postcopy')")
     migration.expect_failure("(?i)abort|given up|request", RUNS_ON)
