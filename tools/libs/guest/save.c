@@ -241,7 +241,7 @@ static int send_early_devices(struct xlm_saver *saver)
     return rc;
 }
 
-/* Read the log in passing: what it says is kept for the next round. */
+/* Read the log: what it says is kept for the next round. */
 static int keep_dirty(struct xlm_saver *saver)
 {
     if (xlm_save_read_dirty(saver, true)) {
@@ -301,10 +301,9 @@ static int precopy(struct xlm_saver *saver, enum xlm_precopy_answer *answer)
     while ((*answer = ask_policy(saver)) == XLM_PRECOPY_CONTINUE) {
         if (xlm_save_send_set(saver, &saver->to_send,
                               &saver->stats->precopy_pages) ||
-            xlm_save_read_dirty(saver, true)) {
+            keep_dirty(saver)) {
             return -1;
         }
-        xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
         saver->stats->iterations++;
         xlm_save_progress(saver, XLM_PHASE_PRECOPY);
     }
