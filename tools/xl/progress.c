@@ -122,13 +122,28 @@ static void show_postcopy(const libxl_live_migrate_stats *stats)
     }
 }
 
+/* The guest stops somewhere in the first part, and runs before the last one
+ * ends. */
+static void show_stop(const libxl_live_migrate_stats *stats)
+{
+    show_time("stopped, seen from here",
+              stats->running_us - stats->suspend_us);
+    show_time("  suspending the guest",
+              stats->suspended_us - stats->suspend_us);
+    show_time("  its last pages and state",
+              stats->sent_us - stats->suspended_us);
+    show_time("  until the destination is ready",
+              stats->ready_us - stats->sent_us);
+    show_time("  letting go of it here", stats->go_us - stats->ready_us);
+    show_time("  until it runs there", stats->running_us - stats->go_us);
+}
+
 void xl_progress_summary(const libxl_live_migrate_stats *stats)
 {
     fprintf(stderr, "Migration complete:\n");
     show_time("total time", stats->end_us);
     if (stats->running_us > stats->suspend_us) {
-        show_time("stopped, seen from here",
-                  stats->running_us - stats->suspend_us);
+        show_stop(stats);
     }
     if (stats->end_us > stats->running_us && stats->postcopy_pages) {
         show_time("postcopy", stats->end_us - stats->running_us);
@@ -140,6 +155,7 @@ void xl_progress_summary(const libxl_live_migrate_stats *stats)
     if (stats->postcopy_pages) {
         show_postcopy(stats);
     }
+    show_pages("all zeroes, sent as such", stats->zero_pages);
     fprintf(stderr, "  %-32s %8" PRIu64 "     MiB\n", "on the wire",
             stats->bytes_sent >> 20);
 }

@@ -71,7 +71,7 @@ int xlm_check_answer(struct xlm_context *ctx, const struct xlm_record *record);
 
 /*
  * Write pfns in as many records of this type (POSTCOPY_PFNS, POSTCOPY_FAULT,
- * POSTCOPY_EVICTED) as they need; none for an empty list.  Being an answer,
+ * POSTCOPY_EVICTED, POSTCOPY_ZERO_PAGES) as they need; none for an empty list.  Being an answer,
  * POSTCOPY_EVICTED ends with a record that is not full, if need be empty.
  */
 int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,
@@ -85,8 +85,8 @@ struct xlm_pfn_list {
 };
 
 /*
- * Check PAGE_DATA, POSTCOPY_PAGE_DATA, POSTCOPY_PFNS, POSTCOPY_FAULT or
- * POSTCOPY_EVICTED in this order: size, count, every pfn and type, total.
+ * Check PAGE_DATA, POSTCOPY_PAGE_DATA, POSTCOPY_PFNS, POSTCOPY_FAULT,
+ * POSTCOPY_EVICTED or POSTCOPY_ZERO_PAGES in this order: size, count, every pfn and type, total.
  * The view points into the record.
  */
 int xlm_parse_pfn_list(struct xlm_context *ctx,

@@ -405,6 +405,15 @@ static int take_postcopy_pages(struct xlm_restorer *restorer)
     return rc;
 }
 
+static int take_zero_pages(struct xlm_restorer *restorer)
+{
+    if (!restorer->pager) {
+        return protocol_error(restorer, "POSTCOPY_ZERO_PAGES unasked for");
+    }
+    return restorer->state == XLM_READ_POSTCOPY ? take_postcopy_pages(restorer)
+                                                : take_page_data(restorer);
+}
+
 static int tell_complete(struct xlm_restorer *restorer,
                          const struct xlm_wire_stats *wire)
 {
@@ -484,6 +493,8 @@ static int take_record(struct xlm_restorer *restorer)
         return take_prepare(restorer);
     case XLM_REC_PAGE_DATA:
         return take_page_data(restorer);
+    case XLM_REC_POSTCOPY_ZERO_PAGES:
+        return take_zero_pages(restorer);
     case XLM_REC_POSTCOPY_BEGIN:
         return take_begin(restorer);
     case XLM_REC_POSTCOPY_PFNS_BEGIN:
@@ -503,6 +514,32 @@ static int take_record(struct xlm_restorer *restorer)
     default:
         return protocol_error(restorer, "unexpected record");
     }
+}
+
+/*
+ * What fails while the source still prepares us is told to the source, which
+ * listens for that once it has sent PREPARE: read up to there.
+ */
+static void refuse(struct xlm_restorer *restorer)
+{
+    struct xlm_context unheard = XLM_CONTEXT_INIT;
+
+    if (restorer->prepared || restorer->params->out_fd < 0) {
+        return;
+    }
+    unheard.logger = restorer->ctx->logger;
+    while (restorer->record.type != XLM_REC_POSTCOPY_PREPARE) {
+        if (restorer->record.type == XLM_REC_STATIC_DATA_END) {
+            restorer->state = XLM_READ_LIVE;
+        }
+        if (xlm_read_record(&unheard, &restorer->channel, restorer->state,
+                            &restorer->record)) {
+            return;
+        }
+    }
+    (void)xlm_write_answer(&unheard, &restorer->channel,
+                           XLM_REC_POSTCOPY_PREPARED, restorer->refusal,
+                           restorer->ctx->reason);
 }
 
 static int read_headers(struct xlm_restorer *restorer)
@@ -526,30 +563,14 @@ static int read_headers(struct xlm_restorer *restorer)
         headers.domain.page_shift != XLM_PAGE_SHIFT) {
         return protocol_error(restorer, "not an HVM or PVH guest");
     }
-    return feed(restorer, &headers, sizeof(headers));
-}
-
-/*
- * What fails while the source still prepares us is told to the source, which
- * listens for that once it has sent PREPARE: read up to there.
- */
-static void refuse(struct xlm_restorer *restorer)
-{
-    struct xlm_context unheard = XLM_CONTEXT_INIT;
-
-    unheard.logger = restorer->ctx->logger;
-    while (restorer->record.type != XLM_REC_POSTCOPY_PREPARE) {
-        if (restorer->record.type == XLM_REC_STATIC_DATA_END) {
-            restorer->state = XLM_READ_LIVE;
-        }
-        if (xlm_read_record(&unheard, &restorer->channel, restorer->state,
-                            &restorer->record)) {
-            return;
-        }
+    /* The first that the toolstack hears of it: it looks for room. */
+    if (feed(restorer, &headers, sizeof(headers))) {
+        restorer->refusal =
+            errno == ENOMEM ? XLM_REFUSED_NO_MEMORY : XLM_REFUSED_BUILD;
+        refuse(restorer);
+        return -1;
     }
-    (void)xlm_write_answer(&unheard, &restorer->channel,
-                           XLM_REC_POSTCOPY_PREPARED, restorer->refusal,
-                           restorer->ctx->reason);
+    return 0;
 }
 
 static int restore(struct xlm_restorer *restorer)
@@ -569,9 +590,7 @@ static int restore(struct xlm_restorer *restorer)
             return -1;
         }
         if (take_record(restorer)) {
-            if (!restorer->prepared && restorer->params->out_fd >= 0) {
-                refuse(restorer);
-            }
+            refuse(restorer);
             return -1;
         }
     }

@@ -139,6 +139,20 @@ static int take_hole(struct xlm_restorer *restorer, uint64_t pfn)
     return 0;
 }
 
+/* The contents of the next page of a record, which may have none to carry. */
+static const uint8_t *next_contents(const struct xlm_record *record,
+                                    const uint8_t **at)
+{
+    static const uint8_t zero_page[XLM_PAGE_SIZE];
+    const uint8_t *contents = *at;
+
+    if (record->type == XLM_REC_POSTCOPY_ZERO_PAGES) {
+        return zero_page;
+    }
+    *at += XLM_PAGE_SIZE;
+    return contents;
+}
+
 /* Sort the pages of a record by what has to be done with them. */
 static int sort_pages(struct xlm_restorer *restorer, struct sorted *sorted,
                       const struct xlm_pfn_list *list)
@@ -151,8 +165,8 @@ static int sort_pages(struct xlm_restorer *restorer, struct sorted *sorted,
         uint32_t type = xlm_entry_type(list->entries[i]);
 
         if (xlm_type_has_contents(type)) {
-            sort_page(restorer, sorted, pfn, contents);
-            contents += XLM_PAGE_SIZE;
+            sort_page(restorer, sorted, pfn,
+                      next_contents(&restorer->record, &contents));
         } else if (type != XLM_TYPE_XALLOC && take_hole(restorer, pfn)) {
             return -1;
         } else if (type == XLM_TYPE_XALLOC &&
@@ -264,9 +278,10 @@ int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer)
         uint64_t pfn = xlm_entry_pfn(list.entries[i]);
 
         if (xlm_type_has_contents(xlm_entry_type(list.entries[i]))) {
-            pages[count++] =
-                (struct xlm_page_in){.pfn = pfn, .contents = contents};
-            contents += XLM_PAGE_SIZE;
+            pages[count++] = (struct xlm_page_in){
+                .pfn = pfn,
+                .contents = next_contents(&restorer->record, &contents),
+            };
         } else if (xlm_pager_bring_hole(restorer->pager, pfn)) {
             return -1;
         }

@@ -46,13 +46,13 @@ void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase);
 /* Give the domain its pages at these pfns where it has none. */
 int xlm_restore_populate(struct xlm_restorer *restorer, size_t count,
                          const uint64_t *pfns);
-/* PAGE_DATA: contents of pages that must be there before the guest runs. */
+/* PAGE_DATA, POSTCOPY_ZERO_PAGES: contents of pages that must be there before the guest runs. */
 int xlm_restore_take_pages(struct xlm_restorer *restorer);
 /* POSTCOPY_PFNS: pages that come later. */
 int xlm_restore_take_outstanding(struct xlm_restorer *restorer);
 /* POSTCOPY_PFNS_END: say what could not be evicted. */
 int xlm_restore_answer_evicted(struct xlm_restorer *restorer);
-/* POSTCOPY_PAGE_DATA: pages for a guest that runs. */
+/* POSTCOPY_PAGE_DATA, POSTCOPY_ZERO_PAGES: pages for a guest that runs. */
 int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer);
 
 #endif

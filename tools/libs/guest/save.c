@@ -10,9 +10,10 @@
  *   PAGE_DATA, round after round    |
  *   BEGIN, list of outstanding pfns |
  *                    <- EVICTED     |
- *   list of what was dirtied since  /
+ *   lists of what is written since, |  save_hot.c, while it suspends
+ *   every few milliseconds          /
  *   ---- suspended ----
- *   list of the final dirty pages, PAGE_DATA of those that must be there,
+ *   list of the last writes, PAGE_DATA of those that must be there,
  *   platform state, TRANSITION, device state
  *                    <- EVICTED (each list), READY
  *   ---- commit: the guest is not ours any more ----
@@ -290,21 +291,10 @@ static int evict_while_running(struct xlm_saver *saver)
     /* What must be there before the guest runs is sent, not listed. */
     xlm_pfn_set_subtract(&saver->to_send, &saver->resident);
     if (write_empty(saver, XLM_REC_POSTCOPY_BEGIN) ||
-        xlm_save_list_outstanding(saver, &saver->to_send) ||
-        await_evicted(saver)) {
+        xlm_save_list_outstanding(saver, &saver->to_send)) {
         return -1;
     }
-    /* From here on the log says what is hot: what is written in the last
-     * moment.  What was written before that is listed at once; the answer
-     * comes when the guest is stopped. */
-    if (xlm_save_read_dirty(saver, true)) {
-        return -1;
-    }
-    xlm_pfn_set_clear(&saver->to_send);
-    xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
-    xlm_pfn_set_subtract(&saver->to_send, &saver->outstanding);
-    xlm_pfn_set_subtract(&saver->to_send, &saver->resident);
-    return xlm_save_list_outstanding(saver, &saver->to_send);
+    return await_evicted(saver);
 }
 
 /* ---- suspended ---- */
@@ -330,49 +320,75 @@ static int suspend(struct xlm_saver *saver)
                         info.shutdown_reason);
     }
     saver->stats->suspended_us = elapsed_us(saver);
-    xlm_save_progress(saver, XLM_PHASE_SUSPENDED);
-    /* Has it ballooned meanwhile?  Then our list of its pages is stale. */
-    return info.tot_pages == saver->tot_pages ? 0
-                                              : xlm_save_list_present(saver);
+    saver->ballooned = info.tot_pages != saver->tot_pages;
+    return 0;
 }
 
-/* Keep the lowest `most` members of a set. */
-static void trim(struct xlm_pfn_set *set, uint64_t most)
+/* When it has ballooned, our list of its pages is stale. */
+static int refresh_present(struct xlm_saver *saver)
 {
-    while (set->count > most) {
-        xlm_pfn_set_remove(set, xlm_pfn_set_previous(set, set->limit));
+    return saver->ballooned ? xlm_save_list_present(saver) : 0;
+}
+
+/* Stop the guest and send what is left of its memory. */
+static int stop_and_copy(struct xlm_saver *saver)
+{
+    if (suspend(saver)) {
+        return -1;
     }
+    xlm_save_progress(saver, XLM_PHASE_SUSPENDED);
+    if (xlm_save_read_dirty(saver, false) || refresh_present(saver)) {
+        return -1;
+    }
+    xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
+    xlm_pfn_set_unite(&saver->to_send, &saver->fresh);
+    xlm_pfn_set_intersect(&saver->to_send, &saver->present);
+    return xlm_save_send_set(saver, &saver->to_send,
+                             &saver->stats->stop_pages);
+}
+
+/* Stop the guest, watching what it writes: the hot set is in to_send and the
+ * rest of its last writes in dirty. */
+static int suspend_watched(struct xlm_saver *saver)
+{
+    struct xlm_hot *hot = xlm_hot_start(saver);
+    int rc;
+
+    if (!hot) {
+        return -1;
+    }
+    rc = suspend(saver);
+    if (xlm_hot_stop(hot, &saver->to_send)) {
+        rc = -1;
+    }
+    return rc;
 }
 
 /*
- * The last writes.  Pages written in the last moment before the stop are the
- * ones that the guest, and the hypervisor on its behalf, needs first: they
- * are sent now, with what has to be resident.  Other final dirty pages join
- * the outstanding.
+ * Stop the guest and send what it needs first: what was written last, and
+ * what has to be resident.  Other pages of its last writes join the
+ * outstanding.
  */
-static int send_final_pages(struct xlm_saver *saver, bool postcopy)
+static int stop_for_postcopy(struct xlm_saver *saver)
 {
-    if (xlm_save_read_dirty(saver, false)) {
+    if (suspend_watched(saver)) {
         return -1;
     }
-    xlm_pfn_set_unite(&saver->dirty, &saver->fresh);
-    if (!postcopy) {
-        xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
-        xlm_pfn_set_intersect(&saver->to_send, &saver->present);
-        return xlm_save_send_set(saver, &saver->to_send,
-                                 &saver->stats->stop_pages);
+    xlm_save_progress(saver, XLM_PHASE_SUSPENDED);
+    if (refresh_present(saver)) {
+        return -1;
     }
-    xlm_pfn_set_clear(&saver->to_send);
-    xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
-    trim(&saver->to_send, saver->params->hot_pages_max);
+    /* What has to be resident is waited for there, even if it is gone. */
+    xlm_pfn_set_intersect(&saver->to_send, &saver->present);
+    xlm_pfn_set_unite(&saver->to_send, &saver->resident);
+    xlm_pfn_set_clear(&saver->resident);
+
+    xlm_pfn_set_unite(&saver->dirty, &saver->fresh);
     xlm_pfn_set_subtract(&saver->dirty, &saver->to_send);
     xlm_pfn_set_subtract(&saver->dirty, &saver->outstanding);
-    xlm_pfn_set_subtract(&saver->dirty, &saver->resident);
     if (xlm_save_list_outstanding(saver, &saver->dirty)) {
         return -1;
     }
-    xlm_pfn_set_unite(&saver->to_send, &saver->resident);
-    xlm_pfn_set_clear(&saver->resident);
     xlm_pfn_set_subtract(&saver->outstanding, &saver->to_send);
     return xlm_save_send_set(saver, &saver->to_send,
                              &saver->stats->stop_pages);
@@ -465,8 +481,9 @@ static int save(struct xlm_saver *saver, bool *transitioned)
     if (postcopy && evict_while_running(saver)) {
         return -1;
     }
-    if (xlm_save_check_abort(saver) || suspend(saver) ||
-        send_final_pages(saver, postcopy) || write_final_state(saver)) {
+    if (xlm_save_check_abort(saver) ||
+        (postcopy ? stop_for_postcopy(saver) : stop_and_copy(saver)) ||
+        write_final_state(saver)) {
         return -1;
     }
     if (!xlm_two_way(saver)) {

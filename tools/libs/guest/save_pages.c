@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "page_batch.h"
+
 static int fail_on_domain(struct xlm_saver *saver, const char *doing)
 {
     return xlm_fail(saver->ctx, "cannot %s of domain %" PRIu32 ": %s", doing,
@@ -138,49 +140,33 @@ struct batch {
     int errors[XLM_BATCH_PAGES];
     size_t nr_mapped;
     uint8_t *mapping;
+    struct xlm_page_batch out;
 };
 
-/* Entries, and the contents joined where they lie side by side. */
 static int write_batch(struct xlm_saver *saver, struct batch *batch,
                        uint64_t *sent)
 {
-    struct xlm_wire_pfn_list head = {.count = batch->count};
-    uint64_t entries[XLM_BATCH_PAGES];
-    struct iovec parts[XLM_BATCH_PAGES + 2] = {
-        {&head, sizeof(head)},
-        {entries, batch->count * sizeof(entries[0])},
-    };
-    size_t nr_parts = 2;
+    struct xlm_page_batch *out = &batch->out;
     size_t page = 0;
-    uint64_t with_contents = 0;
 
+    xlm_page_batch_begin(out, XLM_REC_PAGE_DATA, xlm_two_way(saver));
     for (size_t i = 0; i < batch->count; i++) {
         uint32_t type = batch->types[i];
-        uint8_t *contents = NULL;
+        const uint8_t *contents = NULL;
 
         if (xlm_type_has_contents(type)) {
             if (batch->errors[page]) {
                 type = XLM_TYPE_XTAB; /* gone since its type was read */
             } else {
                 contents = batch->mapping + page * XLM_PAGE_SIZE;
+                *sent += 1;
             }
             page++;
         }
-        entries[i] = xlm_entry(batch->pfns[i], type);
-        if (contents) {
-            struct iovec *last = &parts[nr_parts - 1];
-
-            with_contents++;
-            if ((uint8_t *)last->iov_base + last->iov_len == contents) {
-                last->iov_len += XLM_PAGE_SIZE;
-            } else {
-                parts[nr_parts++] = (struct iovec){contents, XLM_PAGE_SIZE};
-            }
-        }
+        xlm_page_batch_add(out, batch->pfns[i], type, contents);
     }
-    *sent += with_contents;
-    return xlm_write_record(saver->ctx, &saver->channel, XLM_REC_PAGE_DATA,
-                            parts, nr_parts);
+    saver->stats->zero_pages += out->nr_zeroes;
+    return xlm_page_batch_write(saver->ctx, &saver->channel, out);
 }
 
 /* A page that could not be mapped is gone since its type was read; else its

@@ -20,6 +20,7 @@ struct xlm_saver {
     uint64_t start_us;
     uint64_t nr_pfns;
     uint64_t tot_pages; /* when the guest's pages were listed last */
+    bool ballooned;     /* it has another number of pages since */
     bool logdirty;
     bool qemu_logdirty;
 
@@ -62,6 +63,21 @@ int xlm_save_list_outstanding(struct xlm_saver *saver,
 /* Take POSTCOPY_EVICTED: what it names is resident from now on.  *last: no
  * further one belongs to the same answer. */
 int xlm_save_take_evicted(struct xlm_saver *saver, bool *last);
+
+/* save_hot.c */
+
+struct xlm_hot;
+
+/* Watch what the guest writes from now on, telling the destination what it
+ * does not expect, in a thread of its own: until xlm_hot_stop() the caller
+ * writes no record and uses none of the sets.  NULL with a reason. */
+struct xlm_hot *xlm_hot_start(struct xlm_saver *saver);
+/*
+ * The guest has stopped.  Leaves in saver->dirty what it wrote since the last
+ * look, and in `hottest` the pages that it wrote last, at most hot_pages_max
+ * of them.  Ends the watching also when it fails.
+ */
+int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest);
 
 /* save_push.c */
 

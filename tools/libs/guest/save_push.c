@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "page_batch.h"
 #include "push_plan.h"
 #include "source_memory.h"
 
@@ -22,7 +23,8 @@
 
 struct xlm_pusher {
     struct xlm_saver *saver;
-    struct xlm_source_memory memory; /* the pushing thread's */
+    struct xlm_source_memory memory; /* the pushing thread's ... */
+    struct xlm_page_batch batch;     /* ... and this */
 
     pthread_mutex_t lock;
     pthread_cond_t wake; /* there may be something to do */
@@ -190,31 +192,23 @@ static int check_hole(struct xlm_pusher *pusher, uint64_t pfn)
 static int send_pages(struct xlm_pusher *pusher, size_t count,
                       const uint64_t *pfns)
 {
-    struct xlm_wire_pfn_list head = {.count = count};
-    uint64_t entries[PUSH_PAGES];
-    struct iovec parts[PUSH_PAGES + 2] = {
-        {&head, sizeof(head)},
-        {entries, count * sizeof(entries[0])},
-    };
-    size_t nr_parts = 2;
+    struct xlm_saver *saver = pusher->saver;
+    struct xlm_page_batch *batch = &pusher->batch;
 
+    xlm_page_batch_begin(batch, XLM_REC_POSTCOPY_PAGE_DATA, true);
     for (size_t i = 0; i < count; i++) {
         const void *contents =
             xlm_source_memory_page(&pusher->memory, pfns[i]);
-        uint32_t type = XLM_TYPE_NOTAB;
 
-        if (contents) {
-            parts[nr_parts++] =
-                (struct iovec){(void *)contents, XLM_PAGE_SIZE};
-        } else if (check_hole(pusher, pfns[i])) {
+        if (!contents && check_hole(pusher, pfns[i])) {
             return -1;
-        } else {
-            type = XLM_TYPE_XTAB;
         }
-        entries[i] = xlm_entry(pfns[i], type);
+        xlm_page_batch_add(batch, pfns[i],
+                           contents ? XLM_TYPE_NOTAB : XLM_TYPE_XTAB,
+                           contents);
     }
-    return xlm_write_record(pusher->saver->ctx, &pusher->saver->channel,
-                            XLM_REC_POSTCOPY_PAGE_DATA, parts, nr_parts);
+    saver->stats->zero_pages += batch->nr_zeroes;
+    return xlm_page_batch_write(saver->ctx, &saver->channel, batch);
 }
 
 /* Room for another batch in flight; one may always be. */

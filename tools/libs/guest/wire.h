@@ -76,14 +76,15 @@ enum xlm_record_type {
     XLM_REC_POSTCOPY_RUNNING = 0x20,
     XLM_REC_POSTCOPY_CREDIT = 0x21,
     XLM_REC_POSTCOPY_STATS = 0x22,
+    XLM_REC_POSTCOPY_ZERO_PAGES = 0x23,
 };
 
 /* Bit 31 of a record type: a reader that does not know the type skips it. */
 #define XLM_REC_OPTIONAL 0x80000000u
 
 /*
- * PAGE_DATA, POSTCOPY_PAGE_DATA, POSTCOPY_PFNS, POSTCOPY_FAULT and
- * POSTCOPY_EVICTED: this, then count entries of 64 bits, then (the first two
+ * PAGE_DATA, POSTCOPY_PAGE_DATA, POSTCOPY_PFNS, POSTCOPY_FAULT,
+ * POSTCOPY_EVICTED and POSTCOPY_ZERO_PAGES: this, then count entries of 64 bits, then (the first two
  * only) the contents of every page whose type has contents.
  */
 struct xlm_wire_pfn_list {

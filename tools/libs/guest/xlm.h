@@ -61,6 +61,7 @@ struct xlm_stats {
     uint64_t requested_pages; /* of these, sent on request */
     uint64_t pushed_pages;    /* of these, sent unasked */
     uint64_t outstanding;     /* of these, still to be sent */
+    uint64_t zero_pages;      /* of all that were sent, without contents */
     uint64_t bytes_sent;
     unsigned int iterations; /* precopy rounds made */
     /* The source's own clock, microseconds since the call. */

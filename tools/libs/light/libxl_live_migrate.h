@@ -57,10 +57,15 @@ typedef struct libxl_live_migrate_stats {
     uint64_t requested_pages; /* of these, sent on request */
     uint64_t pushed_pages;    /* of these, sent unasked */
     uint64_t outstanding;     /* of these, still to be sent */
+    uint64_t zero_pages;      /* of all that were sent, without contents */
     uint64_t bytes_sent;
-    uint64_t iterations; /* precopy rounds made */
-    uint64_t suspend_us; /* when suspending began */
-    uint64_t running_us; /* when the destination said that it runs */
+    uint64_t iterations;   /* precopy rounds made */
+    uint64_t suspend_us;   /* when suspending began */
+    uint64_t suspended_us; /* when the guest was stopped */
+    uint64_t sent_us;      /* when its last pages and state were written */
+    uint64_t ready_us;     /* when the destination said that it is ready */
+    uint64_t go_us;        /* when the go was written */
+    uint64_t running_us;   /* when the destination said that it runs */
     uint64_t end_us;
     uint64_t faults; /* pages that the guest had to wait for */
     uint64_t fault_median_us;

@@ -183,7 +183,7 @@ class LinuxGuest(Guest):
     beat_pattern = r"^\(d\d+\) lhb (\d+) .* e=(\d+)$"
     files = ("linuxguest.initramfs",)
 
-    def __init__(self, lab, name="linux", memory=160, vcpus=2, tree=32):
+    def __init__(self, lab, name="linux", memory=128, vcpus=2, tree=16):
         super().__init__(lab, name, memory, vcpus)
         self.tree = tree
 

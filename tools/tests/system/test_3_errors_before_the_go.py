@@ -110,6 +110,6 @@ def test_interrupted_in_precopy(world):
     guest = world.pattern().start("a")
     migration = world.migrate(guest, "--precopy-iterations 1000")
     migration.wait_output(PRECOPY)
-    world.lab.run("a", "kill -INT $(pgrep -o -x xl -f -- 'xl migrate .*')")
+    world.lab.run("a", "kill -INT $(pgrep -o -f '^xl migrate --postcopy')")
     migration.expect_failure("(?i)abort|given up|request", RUNS_ON)
     assert_unharmed(world, guest, migration)

@@ -37,10 +37,14 @@ struct fake_guest {
 
 /* ---- contents ---- */
 
+/* Pages are all zeroes now and then, in turn with what is not. */
 static uint64_t word_of(uint64_t pfn, uint32_t generation, size_t i)
 {
     uint64_t x = pfn * 0x9e3779b97f4a7c15ULL + generation;
 
+    if ((pfn + generation) % 4 == 3) {
+        return 0;
+    }
     x ^= x >> 29;
     x *= 0xbf58476d1ce4e5b9ULL;
     return x + i * 0x94d049bb133111ebULL;
@@ -177,6 +181,7 @@ void fake_guest_start(struct fake_guest *guest, unsigned int seed)
     unsigned int i;
 
     guest->started = true;
+    guest->stop = false;
     for (i = 0; i < guest->nr_vcpus; i++) {
         guest->vcpus[i] =
             (struct vcpu){.guest = guest, .number = i, .seed = seed + i};

@@ -557,6 +557,29 @@ struct fake_migration *fake_migration_new(uint64_t guest_pfns,
     return migration;
 }
 
+void fake_migration_turn_round(struct fake_migration *migration)
+{
+    struct fake_host *host = migration->hosts[0];
+    int i;
+
+    fake_domain_destroy(migration->source);
+    migration->source = migration->destination;
+    migration->destination = NULL;
+    migration->hosts[0] = migration->hosts[1];
+    migration->hosts[1] = host;
+    for (i = 0; i < 2; i++) {
+        xlm_hypervisor_close(migration->contexts[i].hypervisor);
+    }
+    for (i = 0; i < 2; i++) {
+        init_context(&migration->contexts[i], migration->hosts[i]);
+    }
+    fake_link_free(migration->link);
+    migration->link = NULL;
+    migration->fed_length = 0;
+    migration->transitioned = migration->resumed = false;
+    migration->suspended = migration->committed = migration->ran = false;
+}
+
 void fake_migration_free(struct fake_migration *migration)
 {
     int i;

@@ -88,6 +88,8 @@ void fake_migration_run(struct fake_migration *migration);
 void fake_migration_check_promise(struct fake_migration *migration);
 /* It worked, and the guest is whole and runs at the destination. */
 void fake_migration_check_success(struct fake_migration *migration);
+/* After a success: make ready to move the guest back, with the same orders. */
+void fake_migration_turn_round(struct fake_migration *migration);
 /* Where records start in what was heard of one way, and where the last one
  * ends: the number of these offsets. */
 size_t fake_migration_records(struct fake_migration *migration,

@@ -44,6 +44,14 @@ static void await_fault(struct fake_migration *migration)
     }
 }
 
+/* Pages of zeroes cross the wire without them. */
+static void check_zeroes(const struct xlm_stats *stats)
+{
+    assert_in_range(stats->zero_pages, PAGES / 8, PAGES / 2);
+    assert_true(stats->bytes_sent <
+                (stats->guest_pages - PAGES / 16) * XLM_PAGE_SIZE);
+}
+
 /* ---- the ways to move ---- */
 
 static void pure_postcopy(void **state)
@@ -62,6 +70,7 @@ static void pure_postcopy(void **state)
                      stats->stop_pages + stats->postcopy_pages);
     assert_true(stats->postcopy_pages > 0);
     assert_true(stats->faults > 0);
+    check_zeroes(stats);
     assert_int_equal(stats->faults, migration->stats[1].faults);
     /* The destination counts those of the stop as well. */
     assert_true(migration->stats[1].requested_pages +
@@ -165,6 +174,29 @@ static void larger_guest(void **state)
     alarm(WATCHDOG_SECONDS);
     migration->vcpu_seed = 5;
     succeed(migration);
+}
+
+/* The second move starts from a domain that came by postcopy; the third from
+ * one that has the pages given back on the way. */
+static void there_and_back_again(void **state)
+{
+    static const unsigned int rounds[] = {0, 0, 2, 1};
+    struct fake_migration *migration = new_migration(2);
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(rounds) / sizeof(rounds[0]); i++) {
+        if (i) {
+            fake_migration_turn_round(migration);
+        }
+        migration->rounds = rounds[i];
+        migration->at_run = await_fault;
+        migration->params.hot_pages_max = PAGES / 4;
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        fake_guest_give_back(migration->guest, 100 + i);
+    }
+    fake_migration_free(migration);
 }
 
 /* ---- writes at bad moments ---- */
@@ -469,6 +501,7 @@ int main(void)
         cmocka_unit_test(postcopy_without_a_way_back),
         cmocka_unit_test(many_vcpus),
         cmocka_unit_test(larger_guest),
+        cmocka_unit_test(there_and_back_again),
         cmocka_unit_test(written_all_the_time),
         cmocka_unit_test(refused_evictions),
         cmocka_unit_test(nothing_can_be_evicted),

@@ -22,6 +22,7 @@
 
 #define PAGES 64
 #define VCPUS 12 /* more than the ring has slots */
+#define WATCHDOG_SECONDS 60
 
 struct rig {
     struct fake_host *host;
@@ -49,6 +50,7 @@ static int make_rig(void **state)
     struct rig *rig = calloc(1, sizeof(*rig));
     uint64_t pfn;
 
+    alarm(WATCHDOG_SECONDS);
     rig->host = fake_host_new(10000);
     rig->domain = fake_domain_new(rig->host, PAGES + 8, PAGES + 8, VCPUS);
     for (pfn = 0; pfn < PAGES; pfn++) {

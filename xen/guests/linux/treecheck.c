@@ -327,7 +327,8 @@ static bool is_cry(const char *record)
 {
     static const char *const cries[] = {
         "BUG:", "Oops", "general protection", "segfault", "Call Trace",
-        "soft lockup", "detected stall", "I/O error", "Out of memory", "WARNING:",
+        "soft lockup", "detected stall", "I/O error", "Out of memory",
+        "WARNING:",
     };
     size_t i;
 

@@ -1,0 +1,154 @@
+/*
+ * The hot set: what the guest writes in its last moments at the source.
+ *
+ * Some pages have to be at the destination before the guest runs: those that
+ * the hypervisor reads on the guest's behalf without asking a pager, such as
+ * those of vcpu_info.  No interface names them, but a guest writes to each of
+ * them on its way down.  They, and what else was written last, are also what
+ * the guest needs first.
+ *
+ * While the guest suspends, a thread reads the dirty log every few
+ * milliseconds, so that afterwards it is known what was written last, and
+ * what shortly before.  What it finds that the destination does not expect is
+ * told at once: the list that is left for the stop is short.
+ */
+#include "save_private.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+/* Samples that are kept; the last moments that count as hot are theirs. */
+#define SAMPLES 8
+/* From the end of a sample to the next, or three times what it took. */
+#define SAMPLE_PAUSE_MS 5
+
+struct xlm_hot {
+    struct xlm_saver *saver;
+    pthread_t thread;
+    int stop_fd;
+    unsigned int taken;
+    struct xlm_pfn_set samples[SAMPLES]; /* by number modulo SAMPLES */
+    struct xlm_pfn_set unlisted;
+    int rc;
+};
+
+static void dispose(struct xlm_hot *hot)
+{
+    if (hot->stop_fd >= 0) {
+        close(hot->stop_fd);
+    }
+    for (size_t i = 0; i < SAMPLES; i++) {
+        xlm_pfn_set_dispose(&hot->samples[i]);
+    }
+    xlm_pfn_set_dispose(&hot->unlisted);
+    free(hot);
+}
+
+/* One sample; what of it the destination does not expect is listed. */
+static int sample(struct xlm_hot *hot)
+{
+    struct xlm_saver *saver = hot->saver;
+    struct xlm_pfn_set *set = &hot->samples[hot->taken % SAMPLES];
+
+    if (xlm_save_read_dirty(saver, true)) {
+        return -1;
+    }
+    hot->taken++;
+    xlm_pfn_set_clear(set);
+    xlm_pfn_set_unite(set, &saver->dirty);
+
+    xlm_pfn_set_clear(&hot->unlisted);
+    xlm_pfn_set_unite(&hot->unlisted, &saver->dirty);
+    xlm_pfn_set_subtract(&hot->unlisted, &saver->outstanding);
+    xlm_pfn_set_subtract(&hot->unlisted, &saver->resident);
+    return hot->unlisted.count
+               ? xlm_save_list_outstanding(saver, &hot->unlisted)
+               : 0;
+}
+
+static void *run(void *data)
+{
+    struct xlm_hot *hot = data;
+    struct pollfd stop = {.fd = hot->stop_fd, .events = POLLIN};
+    uint64_t pause_ms = 0;
+
+    while (!hot->rc && poll(&stop, 1, pause_ms) <= 0) {
+        uint64_t began_us = xlm_now_us();
+
+        hot->rc = sample(hot);
+        pause_ms = (xlm_now_us() - began_us) * 3 / 1000;
+        if (pause_ms < SAMPLE_PAUSE_MS) {
+            pause_ms = SAMPLE_PAUSE_MS;
+        }
+    }
+    return NULL;
+}
+
+struct xlm_hot *xlm_hot_start(struct xlm_saver *saver)
+{
+    struct xlm_hot *hot = calloc(1, sizeof(*hot));
+    bool made;
+
+    if (!hot) {
+        xlm_fail(saver->ctx, "no memory to watch what the guest writes");
+        return NULL;
+    }
+    hot->saver = saver;
+    hot->stop_fd = eventfd(0, EFD_CLOEXEC);
+    made = hot->stop_fd >= 0 &&
+           !xlm_pfn_set_reserve(&hot->unlisted, saver->nr_pfns);
+    for (size_t i = 0; made && i < SAMPLES; i++) {
+        made = !xlm_pfn_set_reserve(&hot->samples[i], saver->nr_pfns);
+    }
+    if (!made || pthread_create(&hot->thread, NULL, run, hot)) {
+        xlm_fail(saver->ctx, "cannot watch what the guest writes: %s",
+                 strerror(errno));
+        dispose(hot);
+        return NULL;
+    }
+    return hot;
+}
+
+/* Add members of a set, the lowest first, until there are `most`. */
+static void add_up_to(struct xlm_pfn_set *set, const struct xlm_pfn_set *more,
+                      uint64_t most)
+{
+    uint64_t pfn;
+
+    for (pfn = xlm_pfn_set_next(more, 0);
+         pfn != XLM_PFN_NONE && set->count < most;
+         pfn = xlm_pfn_set_next(more, pfn + 1)) {
+        xlm_pfn_set_add(set, pfn);
+    }
+}
+
+int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
+{
+    struct xlm_saver *saver = hot->saver;
+    uint32_t most = saver->params->hot_pages_max;
+    int rc;
+
+    eventfd_write(hot->stop_fd, 1);
+    pthread_join(hot->thread, NULL);
+    rc = hot->rc;
+    if (!rc) {
+        /* What came after the last sample, then the samples backwards. */
+        rc = xlm_save_read_dirty(saver, false);
+    }
+    if (!rc) {
+        xlm_pfn_set_clear(hottest);
+        add_up_to(hottest, &saver->dirty, most);
+        for (unsigned int i = 1; i <= hot->taken && i <= SAMPLES; i++) {
+            add_up_to(hottest, &hot->samples[(hot->taken - i) % SAMPLES],
+                      most);
+        }
+    }
+    dispose(hot);
+    return rc;
+}
