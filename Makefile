@@ -120,6 +120,31 @@ $(O)/tests/%: $(O)/san/tools/tests/unit/%.o $(O)/tests/libsan.a
 -include $(patsubst %.o,%.d,$(GUEST_OBJS) $(LIGHT_OBJS) $(XL_OBJS) \
                             $(SAN_OBJS) $(UNIT_OBJS) $(STREAM_TOOL_OBJS))
 
+# The fuzzers: once more, with what clang has for them.
+CLANG ?= clang
+FUZZ := $(S)/tools/tests/fuzz
+FUZZERS := $(patsubst $(FUZZ)/%.c,$(O)/fuzz/%,\
+    $(filter-out %/fuzz_peer.c,$(wildcard $(FUZZ)/fuzz_*.c)))
+FUZZ_OBJS := $(call objects,$(SAN_SRCS) $(FUZZ)/fuzz_peer.c,fuzz/obj)
+MAKE_SEEDS := $(O)/fuzz/make_seeds
+
+$(O)/fuzz/obj/%.o: $(S)/%.c $(BUILD_DEPS)
+	@mkdir -p $(@D)
+	$(call say,CLANG)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -I$(S)/tools/xl -I$(S)/tools/tests/unit \
+	    -I$(S)/tools/tests/fake -I$(FUZZ) -MMD -MP -c -o $@ $<
+
+$(FUZZERS): $(O)/fuzz/%: $(O)/fuzz/obj/tools/tests/fuzz/%.o $(FUZZ_OBJS)
+	$(call say,LINK)
+	$(Q)$(CLANG) $(FUZZ_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+
+$(MAKE_SEEDS): $(O)/san/tools/tests/fuzz/make_seeds.o $(O)/tests/libsan.a
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(SAN_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+
+-include $(FUZZ_OBJS:.o=.d) $(O)/fuzz/obj/tools/tests/fuzz/*.d
+
 # The test guests: freestanding, with a Makefile of their own.
 GUESTS_DIR := $(O)/guests
 .PHONY: guests
@@ -158,17 +183,24 @@ lab-build:
 
 # ---- tests and the demo ----
 
-.PHONY: deps check check-unit check-lab demo bench
+.PHONY: deps check check-unit check-fuzz check-lab demo bench
 deps:
 	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages
 
 check: deps
 	$(MAKE) check-unit
+	$(MAKE) check-fuzz
 	$(MAKE) check-lab
 
 check-unit: $(UNIT_PROGRAMS)
 	$(S)/scripts/check-spec
 	$(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
+
+# Without clang the fuzzers are skipped.
+HAVE_CLANG := $(shell command -v $(firstword $(CLANG)))
+check-fuzz: $(if $(HAVE_CLANG),$(FUZZERS) $(MAKE_SEEDS))
+	$(if $(HAVE_CLANG),$(S)/scripts/run-fuzzers $(MAKE_SEEDS) $(FUZZERS),\
+	    @echo '0 passed, 0 failed, $(words $(FUZZERS)) skipped')
 
 check-lab: lab-build
 	$(S)/tools/tests/system/run --install $(LAB_STAGE)
@@ -200,8 +232,8 @@ docs:
 
 # The lab's images are not touched: they take minutes to make (lab clean).
 clean:
-	rm -rf $(O)/obj $(O)/san $(O)/tests $(O)/man $(O)/guests $(O)/*.a \
-	    $(XL) $(STREAM_TOOL) $(LAB_O) $(LAB_STAGE)
+	rm -rf $(O)/obj $(O)/san $(O)/tests $(O)/fuzz $(O)/man $(O)/guests \
+	    $(O)/*.a $(XL) $(STREAM_TOOL) $(LAB_O) $(LAB_STAGE)
 
 distclean: clean
 	rm -f $(O)/config.mk
@@ -211,8 +243,9 @@ help:
 	@echo 'install      into DESTDIR, below the prefix given to configure'
 	@echo 'demo         a migration to watch; installs what it needs'
 	@echo 'bench        the figures in README.md, measured on this machine'
-	@echo 'check        check-unit, then check-lab; installs what it needs'
+	@echo 'check        check-unit, check-fuzz, check-lab; installs what it needs'
 	@echo 'check-unit   the unit tests, with sanitizers'
+	@echo 'check-fuzz   both ends against octets that a fuzzer makes up (clang)'
 	@echo 'check-lab    the tests between two real Xen hosts'
 	@echo 'lab-build    all of it for the dom0 of the lab, in build/stage'
 	@echo 'guests       the test guests'

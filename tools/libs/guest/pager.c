@@ -484,7 +484,7 @@ static int settle_batch(struct xlm_pager *pager, size_t count,
             continue;
         }
         if (pages[i].error) {
-            /* Unless the guest's own word came first. */
+            /* Unless the ring told of it meanwhile. */
             pager->pages_dropped +=
                 xlm_pfn_set_contains(&pager->outstanding, pages[i].pfn);
         } else if (asked) {

@@ -25,8 +25,9 @@
 
 /* Samples that are kept; the last moments that count as hot are theirs. */
 #define SAMPLES 8
-/* From the end of a sample to the next, or three times what it took. */
-#define SAMPLE_PAUSE_MS 5
+/* From the end of a sample to the next, or three times what it took: after
+ * each the guest pays for its first write to every page once more. */
+#define SAMPLE_PAUSE_MS 20
 
 struct xlm_hot {
     struct xlm_saver *saver;

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from guests import PatternGuest
 from moving import Migration, Summary, other
 
+MEASURE_LIMIT = 1800        # seconds; the stock xl may take its time
 PAGE_AND_PFN = 4096 + 8     # what a page takes in any of the streams
 
 
@@ -60,12 +61,12 @@ def downtime(guest, source, dest, since):
 
 
 def measure(lab, way, memory, working_set="all", host="a", on_start=None,
-            on_line=None):
+            on_line=None, on_arrival=None):
     """Start a pattern guest that writes its working set as fast as it can,
     move it, let it check all its memory, and destroy it.
 
-    on_start(guest, migration) and on_line(text), for what xl prints, let
-    somebody watch.
+    on_start(guest, migration), on_line(text), for what xl prints, and
+    on_arrival(guest), when xl has ended, let somebody watch.
     """
     guest = PatternGuest(lab, memory=memory, heartbeat=10,
                          working_set=working_set).start(host)
@@ -76,8 +77,10 @@ def measure(lab, way, memory, working_set="all", host="a", on_start=None,
                           on_line=on_line)
     if on_start:
         on_start(guest, migration)
-    summary = migration.expect_success()
+    summary = migration.expect_success(MEASURE_LIMIT)
     wire = sent_octets(lab, host) - before
+    if on_arrival:
+        on_arrival(guest)
     guest.wait_pass()
     last, first = downtime(guest, host, other(host), since)
     guest.assert_ran_once(host, other(host))

@@ -140,8 +140,8 @@ class Migration(Process):
         return (f"{self.output}\n---- and at the destination:\n{there}"
                 if there else self.output)
 
-    def expect_success(self):
-        status = self.finish()
+    def expect_success(self, timeout=MOVE_LIMIT):
+        status = self.finish(timeout)
         assert status == 0, \
             f"`{self.command}` ended with {status}:\n{self.all_output()}"
         self.guest.host = self.dest

@@ -46,7 +46,8 @@ class Runner:
             self.fresh = True
 
     def attempt(self, test):
-        """Run one test; Skip or Failed when it does not pass."""
+        """Run one test; returns a remark; Skip or Failed when it does not
+        pass."""
         world = World(self.lab)
         try:
             self.hosts()
@@ -61,6 +62,7 @@ class Runner:
             self.fresh = False
             self.show_failure(world, error)
             raise Failed() from error
+        return "".join(f" ({note})" for note in world.notes)
 
     def show_failure(self, world, error):
         """Before anything is cleaned up."""
@@ -102,7 +104,7 @@ class Runner:
         started = time.monotonic()
         result, remark = "passed", ""
         try:
-            self.attempt(test)
+            remark = self.attempt(test)
         except Skip as why:
             result, remark = "skipped", f": {why}"
         except Failed:

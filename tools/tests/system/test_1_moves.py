@@ -1,5 +1,9 @@
 """Migrations that succeed."""
 
+from xenlab import LabError
+
+from world import Skip
+
 
 def assert_moved(world, guest, *route):
     """It is where the route ends and nowhere else, sound, checked in full
@@ -55,10 +59,25 @@ def test_over_ssh(world):
     assert_moved(world, guest, "b", "a")
 
 
-def test_linux_with_two_vcpus_and_file_trees(world):
-    """Its files are checked all the time, so during the move as well."""
+def linux_there_and_back(world):
     guest = world.linux().start("a")
-    world.move(guest)
-    assert_moved(world, guest, "a", "b")
-    world.move(guest, "--precopy-iterations 1")
-    assert_moved(world, guest, "a", "b", "a")
+    try:
+        world.move(guest)
+        assert_moved(world, guest, "a", "b")
+        world.move(guest, "--precopy-iterations 1")
+        assert_moved(world, guest, "a", "b", "a")
+    except (AssertionError, LabError):
+        if not guest.killed_by_emulation():
+            raise
+        return False
+    return True
+
+
+def test_linux_with_two_vcpus_and_file_trees(world):
+    """Its files are checked all the time, so during the moves as well."""
+    for _ in range(3):
+        if linux_there_and_back(world):
+            return
+        world.note("once more, as QEMU gave the guest an interrupt twice")
+        world.clean()
+    raise Skip("QEMU gave the guest an interrupt twice, three times over")

@@ -20,6 +20,7 @@ class World:
         self.lab = lab
         self.dirty = False
         self.migrations = []
+        self.notes = []
 
     # Making.
 
@@ -42,6 +43,10 @@ class World:
         """The test leaves something in a host that only a fresh one is rid
         of."""
         self.dirty = True
+
+    def note(self, text):
+        """Something to be said of the test though it passes."""
+        self.notes.append(text)
 
     # Looking.
 

@@ -250,13 +250,18 @@ void fake_guest_give_back(struct fake_guest *guest, uint64_t pfn)
     }
 }
 
-void fake_guest_take_page(struct fake_guest *guest, uint64_t pfn)
+void fake_guest_take_quietly(struct fake_guest *guest, uint64_t pfn)
 {
     if (!fake_guest_unballoon(guest->domain, pfn)) {
         abort();
     }
     fill(fake_page_memory(guest->domain, pfn), pfn, 1000);
     atomic_store(&guest->generation[pfn], 1000);
+}
+
+void fake_guest_take_page(struct fake_guest *guest, uint64_t pfn)
+{
+    fake_guest_take_quietly(guest, pfn);
     fake_guest_write(guest, 0, pfn);
 }
 

@@ -40,6 +40,8 @@ enum fake_access fake_guest_write(struct fake_guest *guest, unsigned int vcpu,
 /* Give a page back, for good or until the guest takes one there again. */
 void fake_guest_give_back(struct fake_guest *guest, uint64_t pfn);
 void fake_guest_take_page(struct fake_guest *guest, uint64_t pfn);
+/* The same, and no dirty log tells of it. */
+void fake_guest_take_quietly(struct fake_guest *guest, uint64_t pfn);
 
 /* Pages found wrong so far. */
 unsigned int fake_guest_errors(struct fake_guest *guest);

@@ -131,8 +131,10 @@ bool fake_failed(struct fake_host *host)
 
 void fake_host_hook(struct fake_host *host, fake_hook *hook, void *data)
 {
+    fake_lock(host);
     host->hook = hook;
     host->hook_data = data;
+    fake_unlock(host);
 }
 
 void fake_host_no_paging(struct fake_host *host)

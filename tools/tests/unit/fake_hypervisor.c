@@ -35,6 +35,20 @@ static int ordered_failure(struct fake_host *host, enum fake_op op)
     return -1;
 }
 
+static void run_hook(struct fake_host *host, enum fake_op op)
+{
+    fake_hook *hook;
+    void *data;
+
+    fake_lock(host);
+    hook = host->hook;
+    data = host->hook_data;
+    fake_unlock(host);
+    if (hook) {
+        hook(op, data);
+    }
+}
+
 /* Locks the host in any case; -1: this call is to fail. */
 static int op_begin(struct fake_handle *handle, enum fake_op op)
 {
@@ -44,9 +58,7 @@ static int op_begin(struct fake_handle *handle, enum fake_op op)
     if (!thread_safe(op)) {
         overlaps = atomic_exchange(&handle->busy[op], true);
     }
-    if (host->hook) {
-        host->hook(op, host->hook_data);
-    }
+    run_hook(host, op);
     fake_lock(host);
     if (overlaps) {
         fake_violation(host, "%s called by two threads at once",

@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "wire.h"
+
 #define CHUNK 65536
 
 /* One way: what comes in at `from` goes out at `to`. */
@@ -16,6 +18,8 @@ struct way {
     int from;
     int to;
     uint64_t allowance;
+    const struct fake_cut *cut; /* of this way, at a record; or NULL */
+    size_t next_record;         /* where it starts */
     uint8_t *heard;
     size_t length;
     size_t room;
@@ -26,6 +30,7 @@ struct fake_link {
     int relay[2]; /* the other sides of these */
     int open[2];
     struct way ways[2];
+    struct fake_cut cut;
     int joined;
 };
 
@@ -59,24 +64,73 @@ static void cut(struct fake_link *link)
     shutdown(link->relay[1], SHUT_RDWR);
 }
 
+size_t fake_first_record(enum fake_way way)
+{
+    return way == FAKE_FORTH ? sizeof(struct xlm_wire_image_header) +
+                                   sizeof(struct xlm_wire_domain_header)
+                             : 0;
+}
+
+size_t fake_record_size(uint32_t type, uint32_t length)
+{
+    size_t size =
+        sizeof(struct xlm_wire_record_header) + ((length + 7) & ~(size_t)7);
+
+    return type == XLM_REC_POSTCOPY_TRANSITION
+               ? size + sizeof(FAKE_DEVICE_STATE)
+               : size;
+}
+
+/* Has the record come at which the link is to end? */
+static void look_for_record(struct way *way)
+{
+    struct xlm_wire_record_header header;
+
+    while (way->cut && way->next_record + sizeof(header) <= way->length) {
+        memcpy(&header, way->heard + way->next_record, sizeof(header));
+        if (header.type == way->cut->type) {
+            way->allowance = way->next_record + way->cut->octets;
+            way->cut = NULL;
+        }
+        way->next_record += fake_record_size(header.type, header.length);
+    }
+}
+
+/* Pass on what was heard and not passed on; false: that is all. */
+static bool pass_on(struct way *way, size_t *passed)
+{
+    size_t end = way->length;
+
+    if (way->cut && way->next_record < end) {
+        end = way->next_record; /* part of a header: wait for the rest */
+    }
+    if (end > way->allowance) {
+        end = way->allowance;
+    }
+    if (end > *passed &&
+        send_all(way->to, way->heard + *passed, end - *passed)) {
+        return false;
+    }
+    *passed = end > *passed ? end : *passed;
+    return *passed < way->allowance;
+}
+
 static void *relay(void *data)
 {
     struct way *way = data;
     uint8_t *octets = malloc(CHUNK);
+    size_t passed = 0;
     ssize_t got;
 
-    while (way->allowance && (got = recv(way->from, octets, CHUNK, 0)) > 0) {
-        size_t length = (uint64_t)got < way->allowance
-                            ? (size_t)got
-                            : (size_t)way->allowance;
-
-        keep(way, octets, length);
-        way->allowance -= length;
-        if (send_all(way->to, octets, length)) {
+    while (passed < way->allowance &&
+           (got = recv(way->from, octets, CHUNK, 0)) > 0) {
+        keep(way, octets, (size_t)got);
+        look_for_record(way);
+        if (!pass_on(way, &passed)) {
             break;
         }
     }
-    if (!way->allowance) {
+    if (passed >= way->allowance) {
         cut(way->link);
     } else {
         /* The sender hung up, or the receiver did: pass it on. */
@@ -87,25 +141,31 @@ static void *relay(void *data)
     return NULL;
 }
 
-static void start_way(struct fake_link *link, enum fake_way which,
-                      uint64_t allowance)
+static void start_way(struct fake_link *link, enum fake_way which)
 {
     struct way *way = &link->ways[which];
 
     way->link = link;
     way->from = link->relay[which == FAKE_FORTH ? 0 : 1];
     way->to = link->relay[which == FAKE_FORTH ? 1 : 0];
-    way->allowance = allowance;
+    way->allowance = FAKE_UNCUT;
+    way->next_record = fake_first_record(which);
+    if (link->cut.way == which && link->cut.at_record) {
+        way->cut = &link->cut;
+    } else if (link->cut.way == which) {
+        way->allowance = link->cut.octets;
+    }
     if (pthread_create(&way->thread, NULL, relay, way)) {
         abort();
     }
 }
 
-struct fake_link *fake_link_new(enum fake_way way, uint64_t cut_after)
+struct fake_link *fake_link_new(const struct fake_cut *cut)
 {
     struct fake_link *link = calloc(1, sizeof(*link));
     int end, fds[2];
 
+    link->cut = *cut;
     for (end = 0; end < 2; end++) {
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds)) {
             abort();
@@ -114,8 +174,8 @@ struct fake_link *fake_link_new(enum fake_way way, uint64_t cut_after)
         link->relay[end] = fds[1];
         link->open[end] = 1;
     }
-    start_way(link, way, cut_after);
-    start_way(link, way == FAKE_FORTH ? FAKE_BACK : FAKE_FORTH, FAKE_UNCUT);
+    start_way(link, FAKE_FORTH);
+    start_way(link, FAKE_BACK);
     return link;
 }
 

@@ -5,21 +5,39 @@
 #ifndef FAKE_LINK_H
 #define FAKE_LINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* What fake toolstacks send after POSTCOPY_TRANSITION. */
+#define FAKE_DEVICE_STATE "device model state"
 
 enum fake_way {
     FAKE_FORTH, /* from end 0 to end 1 */
     FAKE_BACK,
 };
 
+/* Where a link ends. */
+struct fake_cut {
+    enum fake_way way;
+    /* So many octets of that way after ... */
+    uint64_t octets;
+    /* ... its beginning, or the start of the first record of a type. */
+    bool at_record;
+    uint32_t type;
+};
+
 #define FAKE_UNCUT UINT64_MAX
 
 struct fake_link;
 
-/* Cut after so many octets of one way have been delivered: both ends then
- * find both ways closed. */
-struct fake_link *fake_link_new(enum fake_way way, uint64_t cut_after);
+/* Both ends find both ways closed after the cut; octets FAKE_UNCUT: never. */
+struct fake_link *fake_link_new(const struct fake_cut *cut);
+/* Octets from one record's header to the next's. */
+size_t fake_record_size(uint32_t type, uint32_t length);
+/* Octets before the first record of a way. */
+size_t fake_first_record(enum fake_way way);
+
 /* The descriptor of an end, both ways; the link's own. */
 int fake_link_end(struct fake_link *link, unsigned int end);
 /* Close an end, as its process would by ending. */

@@ -17,7 +17,6 @@
 #include "wire.h"
 
 #define TOOLSTACK_PAGES 8
-#define DEVICE_STATE "device model state"
 #define HOST_PAGES 1000000
 
 /* The toolstack's pages lie above the guest's. */
@@ -99,8 +98,8 @@ static int write_device_state(struct xlm_channel *channel, void *data)
 
     return part(migration, FAKE_PART_WRITE_DEVICE_STATE)
                ? -1
-               : xlm_channel_write(channel, DEVICE_STATE,
-                                   sizeof(DEVICE_STATE));
+               : xlm_channel_write(channel, FAKE_DEVICE_STATE,
+                                   sizeof(FAKE_DEVICE_STATE));
 }
 
 static int commit(void *data)
@@ -219,13 +218,13 @@ static int await_build(void *data)
 static int read_device_state(struct xlm_channel *channel, void *data)
 {
     struct fake_migration *migration = data;
-    char state[sizeof(DEVICE_STATE)];
+    char state[sizeof(FAKE_DEVICE_STATE)];
 
     if (part(migration, FAKE_PART_READ_DEVICE_STATE) ||
         xlm_channel_read(channel, state, sizeof(state))) {
         return -1;
     }
-    assert_string_equal(state, DEVICE_STATE);
+    assert_string_equal(state, FAKE_DEVICE_STATE);
     return 0;
 }
 
@@ -298,7 +297,7 @@ void fake_migration_run(struct fake_migration *migration)
     pthread_t saver;
     int fd;
 
-    migration->link = fake_link_new(migration->cut_way, migration->cut_after);
+    migration->link = fake_link_new(&migration->cut);
     fd = fake_link_end(migration->link, 0);
     migration->params.domid = fake_domain_id(migration->source);
     migration->params.out_fd = fd;
@@ -440,57 +439,21 @@ void fake_migration_check_success(struct fake_migration *migration)
 
 /* ---- what went over the link ---- */
 
-static size_t headers_size(enum fake_way way)
-{
-    return way == FAKE_FORTH ? sizeof(struct xlm_wire_image_header) +
-                                   sizeof(struct xlm_wire_domain_header)
-                             : 0;
-}
-
-/* Octets from one record to the next, device state included. */
-static size_t record_size(const struct xlm_wire_record_header *header)
-{
-    size_t size = sizeof(*header) + ((header->length + 7) & ~(size_t)7);
-
-    return header->type == XLM_REC_POSTCOPY_TRANSITION
-               ? size + sizeof(DEVICE_STATE)
-               : size;
-}
-
 size_t fake_migration_records(struct fake_migration *migration,
                               enum fake_way way, size_t *offsets, size_t max)
 {
     struct xlm_wire_record_header header;
-    size_t length, count = 0, at = headers_size(way);
+    size_t length, count = 0, at = fake_first_record(way);
     const uint8_t *heard = fake_link_heard(migration->link, way, &length);
 
-    for (; at + sizeof(header) <= length; at += record_size(&header)) {
+    for (; at + sizeof(header) <= length;
+         at += fake_record_size(header.type, header.length)) {
         assert_true(count + 1 < max);
         offsets[count++] = at;
         memcpy(&header, heard + at, sizeof(header));
     }
     offsets[count++] = at;
     return count;
-}
-
-size_t fake_migration_find(struct fake_migration *migration, enum fake_way way,
-                           uint32_t type)
-{
-    static size_t offsets[10000];
-    size_t count = fake_migration_records(migration, way, offsets, 10000);
-    size_t length, i;
-    const uint8_t *heard = fake_link_heard(migration->link, way, &length);
-
-    for (i = 0; i + 1 < count; i++) {
-        struct xlm_wire_record_header header;
-
-        memcpy(&header, heard + offsets[i], sizeof(header));
-        if (header.type == type) {
-            return offsets[i];
-        }
-    }
-    fail_msg("no record of type %#x", type);
-    return 0;
 }
 
 /* ---- making and freeing ---- */
@@ -553,7 +516,7 @@ struct fake_migration *fake_migration_new(uint64_t guest_pfns,
     xlm_save_params_init(&migration->params);
     migration->params.in_fd = 0; /* there is a way back */
     migration->answer = XLM_PRECOPY_POSTCOPY;
-    migration->cut_after = FAKE_UNCUT;
+    migration->cut.octets = FAKE_UNCUT;
     return migration;
 }
 

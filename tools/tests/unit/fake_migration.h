@@ -47,8 +47,7 @@ struct fake_migration {
     /* Rounds of precopy, then this. */
     unsigned int rounds;
     enum xlm_precopy_answer answer;
-    enum fake_way cut_way;
-    uint64_t cut_after;
+    struct fake_cut cut;
     enum fake_part failing;
     /* The guest's own threads run during all of it; 0: they do not. */
     unsigned int vcpu_seed;
@@ -94,9 +93,6 @@ void fake_migration_turn_round(struct fake_migration *migration);
  * ends: the number of these offsets. */
 size_t fake_migration_records(struct fake_migration *migration,
                               enum fake_way way, size_t *offsets, size_t max);
-/* The start of the first record of a type; fails when there is none. */
-size_t fake_migration_find(struct fake_migration *migration, enum fake_way way,
-                           uint32_t type);
 /* Also stops the guest and checks both hosts for violations. */
 void fake_migration_free(struct fake_migration *migration);
 

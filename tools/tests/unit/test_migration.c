@@ -236,6 +236,23 @@ static void written_all_the_time(void **state)
     }
 }
 
+/* Each page goes once: in the stop, when it was written last, or later. */
+static void hot_pages_go_once(void **state)
+{
+    struct fake_migration *migration = new_migration(1);
+    struct xlm_stats *stats = &migration->stats[0];
+
+    (void)state;
+    migration->vcpu_seed = 0;
+    migration->at_suspend = write_some;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_in_range(stats->stop_pages, PAGES / 8, PAGES / 7 + 1);
+    assert_int_equal(stats->guest_pages,
+                     stats->stop_pages + stats->postcopy_pages);
+    fake_migration_free(migration);
+}
+
 /* ---- pages that refuse to be evicted ---- */
 
 static void make_busy(struct fake_migration *migration)
@@ -385,6 +402,30 @@ static void ballooning_at_suspend(void **state)
     }
 }
 
+/* New pages that the guest has not written to are pages all the same. */
+static void grow_at_suspend(struct fake_migration *migration)
+{
+    fake_guest_take_quietly(migration->guest, 5);
+    fake_guest_take_quietly(migration->guest, 18);
+}
+
+static void growing_at_suspend(void **state)
+{
+    unsigned int i;
+
+    (void)state;
+    for (i = 0; i < 6; i++) {
+        struct fake_migration *migration = new_migration(1);
+
+        migration->rounds = i / 2;
+        migration->answer =
+            i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY;
+        migration->vcpu_seed = 0;
+        migration->at_suspend = grow_at_suspend;
+        succeed(migration);
+    }
+}
+
 /* A page that refused to be evicted is given back before it was sent. */
 static void refused_and_given_back(void **state)
 {
@@ -476,19 +517,61 @@ static void dirty_rings(struct fake_migration *migration)
            XLM_PAGE_SIZE);
 }
 
-static void rings_stay_the_destinations(void **state)
+/* And the old one uses its own to the end. */
+static void write_to_ring(struct fake_migration *migration)
 {
-    struct fake_migration *migration = new_migration(1);
-    const uint8_t *ring;
+    fake_vcpu_access(migration->source, 0, PAGES, true, NULL, NULL);
+}
+
+static bool lists_pfns(uint32_t type)
+{
+    return type == XLM_REC_PAGE_DATA || type == XLM_REC_POSTCOPY_PFNS ||
+           type == XLM_REC_POSTCOPY_PAGE_DATA;
+}
+
+static void expect_guest_pages(const uint8_t *record)
+{
+    struct xlm_wire_record_header header;
+    struct xlm_wire_pfn_list list;
+    uint64_t entry, i;
+
+    memcpy(&header, record, sizeof(header));
+    if (!lists_pfns(header.type)) {
+        return;
+    }
+    memcpy(&list, record + sizeof(header), sizeof(list));
+    for (i = 0; i < list.count; i++) {
+        memcpy(&entry, record + sizeof(header) + sizeof(list) + 8 * i, 8);
+        assert_true(xlm_entry_pfn(entry) < PAGES);
+    }
+}
+
+static void rings_stay_where_they_are(void **state)
+{
+    static size_t offsets[1000];
+    size_t count, length, i;
+    unsigned int rounds;
 
     (void)state;
-    migration->rounds = 2;
-    migration->at_build = dirty_rings;
-    fake_migration_run(migration);
-    fake_migration_check_success(migration);
-    ring = fake_page_memory(migration->destination, PAGES);
-    assert_int_equal(ring[0], 0x77);
-    fake_migration_free(migration);
+    for (rounds = 0; rounds < 3; rounds++) {
+        struct fake_migration *migration = new_migration(1);
+        const uint8_t *octets;
+
+        migration->rounds = rounds;
+        migration->at_build = dirty_rings;
+        migration->at_policy = write_to_ring;
+        migration->at_suspend = write_to_ring;
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        octets = fake_page_memory(migration->destination, PAGES);
+        assert_int_equal(octets[0], 0x77);
+        octets = fake_link_heard(migration->link, FAKE_FORTH, &length);
+        count = fake_migration_records(migration, FAKE_FORTH, offsets, 1000);
+        for (i = 0; i + 1 < count; i++) {
+            expect_guest_pages(octets + offsets[i]);
+        }
+        fake_migration_free(migration);
+    }
 }
 
 int main(void)
@@ -503,16 +586,18 @@ int main(void)
         cmocka_unit_test(larger_guest),
         cmocka_unit_test(there_and_back_again),
         cmocka_unit_test(written_all_the_time),
+        cmocka_unit_test(hot_pages_go_once),
         cmocka_unit_test(refused_evictions),
         cmocka_unit_test(nothing_can_be_evicted),
         cmocka_unit_test(as_many_refusals_as_fit),
         cmocka_unit_test(ballooning_in_precopy),
         cmocka_unit_test(ballooning_at_suspend),
+        cmocka_unit_test(growing_at_suspend),
         cmocka_unit_test(refused_and_given_back),
         cmocka_unit_test(ballooning_at_the_destination),
         cmocka_unit_test(no_memory_for_a_while),
         cmocka_unit_test(tuning),
-        cmocka_unit_test(rings_stay_the_destinations),
+        cmocka_unit_test(rings_stay_where_they_are),
     };
 
     signal(SIGPIPE, SIG_IGN);

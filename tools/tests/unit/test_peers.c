@@ -38,6 +38,7 @@ struct puppet {
     pthread_t thread;
     int rc;
     bool over; /* transitioned, or resumed */
+    uint32_t credit;
     bool suspended;
     bool ran;
 };
@@ -214,18 +215,19 @@ static void *run_save(void *data)
     xlm_save_params_init(&params);
     params.domid = fake_domain_id(puppet->domain);
     params.in_fd = params.out_fd = puppet->engine_fd;
-    params.credit_pages = 1000000;
+    params.credit_pages = puppet->credit;
     puppet->rc = xlm_save(&puppet->ctx, &params, &callbacks, &puppet->stats,
                           &puppet->over);
     shutdown(puppet->engine_fd, SHUT_RDWR);
     return NULL;
 }
 
-static struct puppet *start_save(uint64_t pages)
+static struct puppet *start_save_with(uint64_t pages, uint32_t credit)
 {
     struct puppet *puppet = new_puppet();
     uint64_t pfn;
 
+    puppet->credit = credit;
     puppet->domain = fake_domain_new(puppet->host, pages, pages, 1);
     for (pfn = 0; pfn < pages; pfn++) {
         fake_page_set(puppet->domain, pfn, FAKE_RAM);
@@ -240,6 +242,11 @@ static struct puppet *start_save(uint64_t pages)
     assert_int_equal(pthread_create(&puppet->thread, NULL, run_save, puppet),
                      0);
     return puppet;
+}
+
+static struct puppet *start_save(uint64_t pages)
+{
+    return start_save_with(pages, 1000000);
 }
 
 /* Play along as a destination that refuses nothing. */
@@ -494,6 +501,35 @@ static void odd_requests(void **state)
     assert_int_equal(puppet->stats.requested_pages +
                          puppet->stats.pushed_pages,
                      puppet->stats.postcopy_pages);
+    free_puppet(puppet);
+}
+
+/* Credit is for what nobody asked for: who waits for it has to wake up for a
+ * request. */
+static void requests_without_credit(void **state)
+{
+    struct puppet *puppet = start_save_with(PAGES, 16);
+    struct xlm_wire_credit credit = {.pages = 0};
+    uint64_t pfn;
+
+    (void)state;
+    play_to_go(puppet);
+    say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_PAGE_DATA));
+    for (pfn = PAGES - 2; pfn > PAGES - 12; pfn -= 2) { /* not zeroes */
+        say_list(puppet, XLM_REC_POSTCOPY_FAULT, 1, &pfn);
+        assert_true(hear(puppet, XLM_REC_POSTCOPY_PAGE_DATA));
+    }
+    credit.pages = 16 + 5;
+    say(puppet, XLM_REC_POSTCOPY_CREDIT, &credit, sizeof(credit));
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_PAGE_DATA));
+    credit.pages = 16;
+    say(puppet, XLM_REC_POSTCOPY_CREDIT, &credit, sizeof(credit));
+    assert_true(hear(puppet, XLM_REC_END));
+    say(puppet, XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, 0);
+    assert_int_equal(puppet->stats.requested_pages, 5);
     free_puppet(puppet);
 }
 
@@ -944,6 +980,69 @@ static void pages_that_are_not_awaited(void **state)
     free_puppet(puppet);
 }
 
+/* Zeroes are contents like any other. */
+static void pages_of_zeroes(void **state)
+{
+    struct puppet *puppet = start_restore();
+
+    (void)state;
+    start_ready(puppet);
+    say_list(puppet, XLM_REC_POSTCOPY_ZERO_PAGES, 2, (uint64_t[]){9, 2});
+    say(puppet, XLM_REC_POSTCOPY_GO, NULL, 0);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_RUNNING));
+    expect_page(puppet, 9, 0);
+    expect_page(puppet, 2, 0);
+    guest_writes(puppet, 2, 0x55);
+    say_list(puppet, XLM_REC_POSTCOPY_ZERO_PAGES, 3, (uint64_t[]){0, 1, 2});
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_CREDIT));
+    expect_page(puppet, 0, 0x11);
+    expect_page(puppet, 1, 0);
+    expect_page(puppet, 2, 0x55);
+    hang_up(puppet);
+    expect_runs_on(puppet);
+}
+
+static void zeroes_nobody_asked_for(void **state)
+{
+    struct puppet *puppet = start_restore();
+
+    (void)state;
+    start_live(puppet);
+    say_list(puppet, XLM_REC_POSTCOPY_ZERO_PAGES, 1, (uint64_t[]){0});
+    hang_up(puppet);
+    expect_never_ran(puppet);
+
+    puppet = start_restore();
+    start_prepared(puppet);
+    say_list(puppet, XLM_REC_POSTCOPY_ZERO_PAGES, 1, (uint64_t[]){PAGES});
+    expect_never_ran(puppet);
+}
+
+static void *touch_page(void *data)
+{
+    struct puppet *puppet = data;
+
+    fake_vcpu_access(puppet->domain, 0, 2, false, NULL, NULL);
+    return NULL;
+}
+
+/* The guest touches a page that nobody sends: the source hears of it. */
+static void request_reaches_the_source(void **state)
+{
+    struct puppet *puppet = start_restore();
+    pthread_t vcpu;
+
+    (void)state;
+    start_running(puppet);
+    assert_int_equal(pthread_create(&vcpu, NULL, touch_page, puppet), 0);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_FAULT));
+    say_page(puppet, XLM_REC_POSTCOPY_PAGE_DATA, 2, 0x12);
+    pthread_join(vcpu, NULL);
+    expect_page(puppet, 2, 0x12);
+    hang_up(puppet);
+    expect_runs_on(puppet);
+}
+
 /* One record brings the same page twice, with different contents. */
 static void one_page_twice_in_a_record(void **state)
 {
@@ -976,6 +1075,7 @@ int main(void)
         cmocka_unit_test(gone),
         cmocka_unit_test(lies_and_does_not_read),
         cmocka_unit_test(odd_requests),
+        cmocka_unit_test(requests_without_credit),
         cmocka_unit_test(bad_image_headers),
         cmocka_unit_test(impossible_prepares),
         cmocka_unit_test(prepare_twice),
@@ -989,6 +1089,9 @@ int main(void)
         cmocka_unit_test(source_dies),
         cmocka_unit_test(wrong_records_after_the_go),
         cmocka_unit_test(pages_that_are_not_awaited),
+        cmocka_unit_test(pages_of_zeroes),
+        cmocka_unit_test(zeroes_nobody_asked_for),
+        cmocka_unit_test(request_reaches_the_source),
         cmocka_unit_test(one_page_twice_in_a_record),
     };
 

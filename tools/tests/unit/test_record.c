@@ -335,6 +335,7 @@ static const struct legality {
     {0x20, 8, S(REQUESTS), true, false},
     {0x21, 8, S(REQUESTS), false, false},
     {0x22, 64, S(REQUESTS), false, false},
+    {0x23, 16, S(LIVE) | S(EVICTION) | S(LAST) | S(POSTCOPY), true, false},
 };
 #undef S
 #define NR_LEGALITIES (sizeof(legalities) / sizeof(legalities[0]))
@@ -415,6 +416,7 @@ static const struct longest {
     {XLM_REC_POSTCOPY_PFNS, XLM_READ_EVICTION, 8 + 8192 * 8},
     {XLM_REC_POSTCOPY_FAULT, XLM_READ_REQUESTS, 8 + 8192 * 8},
     {XLM_REC_POSTCOPY_EVICTED, XLM_READ_EVICTED, 8 + 8192 * 8},
+    {XLM_REC_POSTCOPY_ZERO_PAGES, XLM_READ_LAST, 8 + 1024 * 8},
     {XLM_REC_POSTCOPY_PREPARED, XLM_READ_PREPARED, 8 + 1024},
     {XLM_REC_POSTCOPY_READY, XLM_READ_READY, 8 + 1024},
     {XLM_REC_POSTCOPY_RUNNING, XLM_READ_REQUESTS, 8 + 1024},
@@ -460,7 +462,7 @@ static void longest_records(void **state)
 static void unknown_records(void **state)
 {
     static const uint32_t unknown[] = {0x02, 0x03, 0x0b,      0x0d,
-                                       0x0e, 0x23, 0x7fffffff};
+                                       0x0e, 0x24, 0x7fffffff};
     struct wire *wire = *state;
     size_t i;
 
@@ -644,6 +646,13 @@ static void good_lists(void **state)
     assert_null(list.contents);
     assert_int_equal(
         parse(wire, XLM_REC_POSTCOPY_EVICTED, 0, entries, 0, 0, 0, &list), 0);
+    assert_int_equal(
+        parse(wire, XLM_REC_POSTCOPY_ZERO_PAGES, 5, entries, 5, 0, 0, &list),
+        0);
+    assert_null(list.contents);
+    assert_int_equal(
+        parse(wire, XLM_REC_POSTCOPY_ZERO_PAGES, 5, entries, 5, 2, 0, &list),
+        -1);
 }
 
 static void lists_with_wrong_totals(void **state)

@@ -1,0 +1,29 @@
+/*
+ * What both fuzzers have in common: the peer, whose octets they make up.
+ */
+#ifndef FUZZ_PEER_H
+#define FUZZ_PEER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "xlm.h"
+
+struct fuzz_peer;
+
+/* Says these octets, then nothing more, and reads whatever it is told. */
+struct fuzz_peer *fuzz_peer_new(const uint8_t *octets, size_t length);
+/* The engine's end. */
+int fuzz_peer_fd(struct fuzz_peer *peer);
+void fuzz_peer_free(struct fuzz_peer *peer);
+
+/* A context for a handle on a fake host. */
+struct xlm_context fuzz_context(struct xlm_hypervisor *hypervisor);
+
+/* Stop here when a thing that must hold does not. */
+void fuzz_require(int holds);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length);
+
+#endif

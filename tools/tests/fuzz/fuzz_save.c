@@ -1,0 +1,116 @@
+/*
+ * The source, answered by a destination that says anything.
+ */
+#include <stdlib.h>
+
+#include "channel.h"
+#include "fake_hypervisor.h"
+#include "fuzz_peer.h"
+#include "wire.h"
+
+#define PFNS 16
+
+static enum xlm_precopy_answer policy(const struct xlm_precopy_stats *stats,
+                                      void *data)
+{
+    (void)data;
+    return stats->iteration ? XLM_PRECOPY_POSTCOPY : XLM_PRECOPY_CONTINUE;
+}
+
+static int switch_qemu_logdirty(bool enable, void *data)
+{
+    (void)enable;
+    (void)data;
+    return 0;
+}
+
+/* Every second page is written again and again. */
+static void dirty(struct fake_domain *domain, uint64_t from)
+{
+    uint64_t pfn;
+
+    for (pfn = from; pfn < PFNS; pfn += 2) {
+        fake_vcpu_access(domain, 0, pfn, true, NULL, NULL);
+    }
+}
+
+static int suspend(void *data)
+{
+    struct fake_domain *domain = data;
+
+    dirty(domain, 1);
+    fake_domain_suspend(domain);
+    return 0;
+}
+
+static int write_device_state(struct xlm_channel *channel, void *data)
+{
+    (void)data;
+    return xlm_channel_write(channel, "state", 5);
+}
+
+static int commit(void *data)
+{
+    (void)data;
+    return 0;
+}
+
+static void dirty_between(enum fake_op op, void *data)
+{
+    if (op == FAKE_OP_logdirty_read) {
+        dirty(data, 0);
+    }
+}
+
+static struct fake_domain *make_guest(struct fake_host *host)
+{
+    struct fake_domain *domain = fake_domain_new(host, PFNS, PFNS, 1);
+    uint64_t pfn;
+
+    for (pfn = 0; pfn < PFNS; pfn++) {
+        if (pfn != 5) {
+            fake_page_set(domain, pfn, FAKE_RAM);
+        }
+    }
+    fake_domain_put_state(domain, XLM_STATE_CPUID_POLICY, "c", 1);
+    fake_domain_put_state(domain, XLM_STATE_MSR_POLICY, "m", 1);
+    fake_domain_put_state(domain, XLM_STATE_TSC_INFO,
+                          "0123456789abcdef01234567", 24);
+    fake_domain_put_state(domain, XLM_STATE_HVM_CONTEXT, "h", 1);
+    fake_domain_run(domain);
+    fake_host_hook(host, dirty_between, domain);
+    return domain;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
+{
+    struct fake_host *host = fake_host_new(1000);
+    struct fake_domain *domain = make_guest(host);
+    struct fuzz_peer *peer = fuzz_peer_new(octets, length);
+    const struct xlm_save_callbacks callbacks = {
+        .precopy_policy = policy,
+        .switch_qemu_logdirty = switch_qemu_logdirty,
+        .suspend = suspend,
+        .write_device_state = write_device_state,
+        .commit = commit,
+        .data = domain,
+    };
+    struct xlm_context ctx = fuzz_context(fake_open(host));
+    struct xlm_save_params params;
+    struct xlm_stats stats;
+    bool transitioned;
+    int rc;
+
+    xlm_save_params_init(&params);
+    params.domid = fake_domain_id(domain);
+    params.in_fd = params.out_fd = fuzz_peer_fd(peer);
+    params.hot_pages_max = 2;
+    rc = xlm_save(&ctx, &params, &callbacks, &stats, &transitioned);
+    fuzz_require(rc ? ctx.reason[0] != '\0' : transitioned);
+    fuzz_require(!fake_domain_logdirty(domain));
+    fuzz_peer_free(peer);
+    xlm_hypervisor_close(ctx.hypervisor);
+    fuzz_require(fake_violations(host) == 0);
+    fake_host_free(host);
+    return 0;
+}
