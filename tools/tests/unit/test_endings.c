@@ -64,36 +64,37 @@ static void destroy(struct fake_migration *migration)
     fake_domain_destroy(migration->destination);
 }
 
-static struct fake_migration *destroy_in_postcopy(uint64_t cut_after)
+static void destroy_in_postcopy(const struct fake_cut *cut, int source_rc)
 {
     struct fake_migration *migration = new_migration();
 
     migration->params.hot_pages_max = 0;
     migration->at_run = destroy;
-    migration->cut_way = FAKE_BACK;
-    migration->cut_after = cut_after;
+    migration->cut = *cut;
     fake_migration_run(migration);
     assert_true(migration->transitioned);
     assert_true(migration->resumed);
     assert_int_equal(migration->restore_rc, 0);
     assert_non_null(strstr(migration->contexts[1].reason, "ended"));
     assert_true(migration->stats[1].outstanding > 0);
-    return migration;
+    assert_int_equal(migration->save_rc, source_rc);
+    fake_migration_free(migration);
 }
 
 /* Both ends are done; or the source cannot be told and keeps its copy. */
 static void destroyed_in_postcopy(void **state)
 {
-    struct fake_migration *migration = destroy_in_postcopy(FAKE_UNCUT);
-    size_t told =
-        fake_migration_find(migration, FAKE_BACK, XLM_REC_POSTCOPY_GONE);
+    const struct fake_cut uncut = {.octets = FAKE_UNCUT};
+    const struct fake_cut untold = {
+        .way = FAKE_BACK,
+        .octets = 1,
+        .at_record = true,
+        .type = XLM_REC_POSTCOPY_GONE,
+    };
 
     (void)state;
-    assert_int_equal(migration->save_rc, 0);
-    fake_migration_free(migration);
-    migration = destroy_in_postcopy(told + 1);
-    assert_int_equal(migration->save_rc, -1);
-    fake_migration_free(migration);
+    destroy_in_postcopy(&uncut, 0);
+    destroy_in_postcopy(&untold, -1);
 }
 
 int main(void)
