@@ -47,6 +47,7 @@ struct xl_monitor {
     uint32_t domid;
     libxl_domain_config *config;
     libxl_shutdown_reason reason;
+    int memory_fd; /* ends when all memory is here; -1: it is */
 };
 
 static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
@@ -155,10 +156,23 @@ static libxl_action_on_shutdown choose_action(const struct xl_monitor *monitor)
 
 /* ---- carry_out ---- */
 
+/* A dump leaves out what has not come. */
+static void await_memory(struct xl_monitor *monitor)
+{
+    char word;
+    ssize_t got = monitor->memory_fd < 0 ? 0 : 1;
+
+    while (got > 0 || (got < 0 && errno == EINTR)) {
+        got = read(monitor->memory_fd, &word, 1);
+    }
+}
+
 static void dump_core(struct xl_monitor *monitor)
 {
     char *path = NULL;
     int rc;
+
+    await_memory(monitor);
 
     if (asprintf(&path, XL_DUMP_DIR "/%s", monitor->config->c_info.name) < 0) {
         return;
@@ -275,13 +289,12 @@ static int start_again(struct xl_monitor *monitor, enum xl_next next)
     return rc;
 }
 
-int xl_monitor_run(struct xl_context *xl, uint32_t domid,
-                   libxl_domain_config *config)
+static int run(struct xl_monitor monitor)
 {
-    struct xl_monitor monitor = {.xl = xl, .domid = domid, .config = config};
     enum xl_next next;
 
-    say("waiting for the end of %s, domain %u", config->c_info.name, domid);
+    say("waiting for the end of %s, domain %u", monitor.config->c_info.name,
+        monitor.domid);
     for (;;) {
         switch (await_end(&monitor)) {
         case XL_END_GONE:
@@ -300,6 +313,17 @@ int xl_monitor_run(struct xl_context *xl, uint32_t domid,
             return EXIT_FAILURE;
         }
     }
+}
+
+int xl_monitor_run(struct xl_context *xl, uint32_t domid,
+                   libxl_domain_config *config)
+{
+    return run((struct xl_monitor){
+        .xl = xl,
+        .domid = domid,
+        .config = config,
+        .memory_fd = -1,
+    });
 }
 
 /* ---- the standby, seen from the receiver ---- */
@@ -349,13 +373,13 @@ int xl_monitor_begin(struct xl_monitor_standby *standby, uint32_t domid)
 {
     ssize_t written;
 
-    if (standby->fd < 0) {
+    if (standby->fd < 0 || standby->begun) {
         return 0;
     }
+    standby->begun = true;
     do {
         written = write(standby->fd, &domid, sizeof(domid));
     } while (written < 0 && errno == EINTR);
-    xl_monitor_dismiss(standby);
     if (written != sizeof(domid)) {
         fprintf(stderr,
                 "xl: no daemon watches over domain %u: it will not be "
@@ -407,17 +431,15 @@ static int open_log(struct xl_context *xl, const char *domain)
 }
 
 /* No tie to the connection may be left, or the ssh at the other end would
- * wait for us. */
+ * wait for us.  The pipe to the receiver stays. */
 static int detach(struct xl_context *xl, const char *domain)
 {
-    int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int log_fd = open_log(xl, domain);
 
-    if (null_fd < 0 || log_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
-        dup2(log_fd, STDOUT_FILENO) < 0 || dup2(log_fd, STDERR_FILENO) < 0) {
+    if (log_fd < 0 || dup2(log_fd, STDOUT_FILENO) < 0 ||
+        dup2(log_fd, STDERR_FILENO) < 0) {
         return -1;
     }
-    close(null_fd);
     close(log_fd);
     return chdir("/");
 }
@@ -440,7 +462,12 @@ static int watch(struct xl_context *xl, uint32_t domid)
     if (detach(xl, config.c_info.name)) {
         goto out;
     }
-    ret = xl_monitor_run(xl, domid, &config);
+    ret = run((struct xl_monitor){
+        .xl = xl,
+        .domid = domid,
+        .config = &config,
+        .memory_fd = STDIN_FILENO,
+    });
 
 out:
     libxl_domain_config_dispose(&config);

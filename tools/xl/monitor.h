@@ -10,6 +10,7 @@
 #ifndef XL_MONITOR_H
 #define XL_MONITOR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <libxl.h>
@@ -17,7 +18,8 @@
 #include "xl.h"
 
 struct xl_monitor_standby {
-    int fd; /* tells it which domain; closed: there is none */
+    int fd; /* tells it which domain, and by its end that no more pages come */
+    bool begun;
 };
 
 #define XL_MONITOR_NOBODY ((struct xl_monitor_standby){.fd = -1})
@@ -27,11 +29,12 @@ int xl_monitor_standby(struct xl_monitor_standby *standby);
 /* The domain is here: watch over it.  Only the first call does something, and
  * none when nobody stands by.  0, or -1 having said why. */
 int xl_monitor_begin(struct xl_monitor_standby *standby, uint32_t domid);
-/* There is no domain. */
+/* No more of the domain comes, or there is none. */
 void xl_monitor_dismiss(struct xl_monitor_standby *standby);
 
-/* The same in this process: returns an exit status when the domain is gone.
- * The configuration changes when the domain is started again. */
+/* The same in this process, of a domain that is here as a whole: returns an
+ * exit status when it is gone.  The configuration changes when the domain is
+ * started again. */
 int xl_monitor_run(struct xl_context *xl, uint32_t domid,
                    libxl_domain_config *config);
 
