@@ -2,6 +2,7 @@
  * Whole migrations: both ends, a guest at work all the time, and every page
  * looked at by the guest itself and at the end.
  */
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -251,6 +252,47 @@ static void hot_pages_go_once(void **state)
     assert_int_equal(stats->guest_pages,
                      stats->stop_pages + stats->postcopy_pages);
     fake_migration_free(migration);
+}
+
+static void wait_for_samples(struct fake_migration *migration)
+{
+    unsigned int calls =
+        fake_calls(migration->hosts[0], FAKE_OP_logdirty_read);
+
+    while (fake_calls(migration->hosts[0], FAKE_OP_logdirty_read) <
+           calls + 2) {
+        sched_yield();
+    }
+}
+
+/* Between two looks at the dirty log; more than the hot set holds. */
+static void write_while_sampled(struct fake_migration *migration)
+{
+    write_some(migration);
+    wait_for_samples(migration);
+    fake_guest_write(migration->guest, 0, 290);
+    fake_guest_write(migration->guest, 0, 291);
+    wait_for_samples(migration);
+    fake_guest_write(migration->guest, 0, 292);
+}
+
+/* What the source sees written while the guest suspends is not lost, sent or
+ * not, whether the destination had it or not. */
+static void sampled_while_suspending(void **state)
+{
+    static const uint32_t hot[] = {0, 2, 1024};
+    unsigned int i;
+
+    (void)state;
+    for (i = 0; i < 6; i++) {
+        struct fake_migration *migration = new_migration(1);
+
+        migration->vcpu_seed = 0;
+        migration->rounds = i / 3;
+        migration->params.hot_pages_max = hot[i % 3];
+        migration->at_suspend = write_while_sampled;
+        succeed(migration);
+    }
 }
 
 /* ---- pages that refuse to be evicted ---- */
@@ -586,6 +628,7 @@ int main(void)
         cmocka_unit_test(larger_guest),
         cmocka_unit_test(there_and_back_again),
         cmocka_unit_test(written_all_the_time),
+        cmocka_unit_test(sampled_while_suspending),
         cmocka_unit_test(hot_pages_go_once),
         cmocka_unit_test(refused_evictions),
         cmocka_unit_test(nothing_can_be_evicted),

@@ -117,7 +117,8 @@ class Console:
                 match = wanted.search(line.text)
                 if match and host in (None, line.host):
                     return line._replace(match=match)
-                if host and line.text == self.ended(host):
+                if line.host == "lab" and host and \
+                        line.text == self.ended(host):
                     raise LabError(f"{line.text}, while waiting for "
                                    f"/{pattern}/ on its console")
                 seen = (seen + [str(line)])[-15:]
