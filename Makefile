@@ -34,6 +34,7 @@ FAKE_SRCS := $(wildcard $(S)/tools/tests/unit/fake_*.c) \
 
 # Files of the upper layers that need no libxl: the tests link them.
 PURE_SRCS := $(wildcard $(S)/tools/libs/light/*_policy.c) \
+             $(S)/tools/libs/light/qmp.c \
              $(wildcard $(S)/tools/xl/*_header.c)
 
 objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
@@ -174,7 +175,8 @@ LAB_STAGE := $(S)/build/stage
 .PHONY: lab-build
 lab-build:
 	sysroot=$$($(LAB) sysroot) && \
-	grep -q -s -x "SYSROOT = $$sysroot" $(LAB_O)/config.mk || \
+	{ [ ! $(S)/configure -nt $(LAB_O)/config.mk ] && \
+	  grep -q -s -x "SYSROOT = $$sysroot" $(LAB_O)/config.mk; } || \
 	    $(S)/configure --output=$(LAB_O) --sysroot=$$sysroot
 	$(MAKE) O=$(LAB_O) all test-tools
 	rm -rf $(LAB_STAGE)

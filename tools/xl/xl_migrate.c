@@ -22,8 +22,8 @@
 static const char usage[] =
     "usage: xl migrate --postcopy [options] DOMAIN HOST\n"
     "\n"
-    "Moves a running PVH guest to HOST: the guest first, its memory after "
-    "it.\n"
+    "Moves a running PVH or HVM guest to HOST: the guest first, its memory "
+    "after it.\n"
     "\n"
     "  --precopy-iterations N       copy memory in N rounds before (0)\n"
     "  --precopy-dirty-threshold N  no postcopy when a round leaves no more\n"

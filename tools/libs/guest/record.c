@@ -48,6 +48,7 @@ static const struct record_rule {
     {XLM_REC_CPUID_POLICY, "X86_CPUID_POLICY", IN_STATIC, 0, 1 << 20},
     {XLM_REC_MSR_POLICY, "X86_MSR_POLICY", IN_STATIC, 0, 1 << 20},
 
+    {XLM_REC_POSTCOPY_DEVICES, "POSTCOPY_DEVICES", IN_LIVE, 0, 64 << 20},
     {XLM_REC_POSTCOPY_PREPARE, "POSTCOPY_PREPARE", IN_LIVE,
      sizeof(struct xlm_wire_prepare), sizeof(struct xlm_wire_prepare)},
     {XLM_REC_POSTCOPY_BEGIN, "POSTCOPY_BEGIN", IN_LIVE, 0, 0},

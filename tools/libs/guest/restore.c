@@ -107,14 +107,20 @@ static int populate_toolstack_pages(struct xlm_restorer *restorer)
     return 0;
 }
 
-static int build(struct xlm_restorer *restorer)
+/* All that the toolstack needs of the libxc stream. */
+static int feed_last(struct xlm_restorer *restorer)
 {
     if (!xlm_platform_is_complete(&restorer->platform)) {
         return protocol_error(restorer, "the platform state is incomplete");
     }
-    if (populate_toolstack_pages(restorer) || feed_platform(restorer)) {
+    if (populate_toolstack_pages(restorer)) {
         return -1;
     }
+    return feed_platform(restorer);
+}
+
+static int await_build(struct xlm_restorer *restorer)
+{
     if (restorer->callbacks->await_build(restorer->callbacks->data)) {
         return xlm_fail(restorer->ctx, "the toolstack here could not build "
                                        "the domain: see its log");
@@ -142,6 +148,23 @@ static int take_static_end(struct xlm_restorer *restorer)
                                        "the domain: see its log");
     }
     restorer->state = XLM_READ_LIVE;
+    return 0;
+}
+
+/* What the toolstack starts the devices with, when it builds early. */
+static int take_devices(struct xlm_restorer *restorer)
+{
+    const struct xlm_record *record = &restorer->record;
+
+    if (restorer->devices || restorer->pager) {
+        return protocol_error(restorer, "unexpected DEVICES");
+    }
+    restorer->devices = malloc(record->length + 1);
+    if (!restorer->devices) {
+        return xlm_fail(restorer->ctx, "no memory for the devices");
+    }
+    memcpy(restorer->devices, record->body, record->length);
+    restorer->devices_length = record->length;
     return 0;
 }
 
@@ -241,7 +264,9 @@ static int prepare(struct xlm_restorer *restorer)
         return -1;
     }
     restorer->refusal = XLM_REFUSED_BUILD;
-    if (build(restorer)) {
+    if (feed_last(restorer) ||
+        feed(restorer, restorer->devices, restorer->devices_length) ||
+        await_build(restorer)) {
         return -1;
     }
     restorer->refusal = XLM_REFUSED_OTHER;
@@ -407,7 +432,7 @@ static int take_postcopy_pages(struct xlm_restorer *restorer)
 
 static int take_zero_pages(struct xlm_restorer *restorer)
 {
-    if (!restorer->pager) {
+    if (restorer->params->out_fd < 0) {
         return protocol_error(restorer, "POSTCOPY_ZERO_PAGES unasked for");
     }
     return restorer->state == XLM_READ_POSTCOPY ? take_postcopy_pages(restorer)
@@ -461,7 +486,8 @@ static int finish_ordinary(struct xlm_restorer *restorer)
         return protocol_error(restorer, "END without TRANSITION");
     }
     restorer->done = true;
-    if (build(restorer) || read_device_state(restorer)) {
+    if (feed_last(restorer) || read_device_state(restorer) ||
+        await_build(restorer)) {
         return -1;
     }
     run(restorer);
@@ -546,6 +572,8 @@ static int take_record(struct xlm_restorer *restorer)
     case XLM_REC_HVM_CONTEXT:
         return xlm_platform_take(restorer->ctx, &restorer->platform,
                                  &restorer->record);
+    case XLM_REC_POSTCOPY_DEVICES:
+        return take_devices(restorer);
     case XLM_REC_POSTCOPY_PREPARE:
         return take_prepare(restorer);
     case XLM_REC_PAGE_DATA:
@@ -674,6 +702,7 @@ static void dispose(struct xlm_restorer *restorer)
     xlm_channel_close(&restorer->channel);
     xlm_record_dispose(&restorer->record);
     xlm_platform_dispose(&restorer->platform);
+    free(restorer->devices);
     xlm_pfn_set_dispose(&restorer->populated);
     xlm_pfn_set_dispose(&restorer->toolstack);
     xlm_pfn_set_dispose(&restorer->refusing);

@@ -31,6 +31,8 @@ struct xlm_restorer {
     uint64_t pages; /* that the guest may hold, as the source said */
     uint64_t limit; /* pfns are below */
     struct xlm_platform platform;
+    void *devices; /* records for the toolstack, after its END; or NULL */
+    size_t devices_length;
     struct xlm_pager *pager; /* NULL: not prepared */
 
     struct xlm_pfn_set populated; /* we gave the domain a page there */

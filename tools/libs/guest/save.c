@@ -5,8 +5,9 @@
  * continues it after the go.  What goes over the wire, and when:
  *
  *   headers, static data            |
- *   platform state, PREPARE         |  the guest runs, the destination
- *                    <- PREPARED    |  builds its domain
+ *   platform state, device pages,   |  the guest runs, the destination
+ *   devices, PREPARE                |  builds its domain
+ *                    <- PREPARED    |
  *   PAGE_DATA, round after round    |
  *   BEGIN, list of outstanding pfns |
  *                    <- EVICTED     |
@@ -28,6 +29,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <xen/xen.h>
@@ -131,7 +133,7 @@ static int make_sets(struct xlm_saver *saver)
     struct xlm_pfn_set *sets[] = {
         &saver->present, &saver->toolstack,   &saver->resident,
         &saver->to_send, &saver->outstanding, &saver->dirty,
-        &saver->fresh,
+        &saver->fresh,   &saver->device_send,
     };
 
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
@@ -157,6 +159,7 @@ static int find_pages(struct xlm_saver *saver)
         xlm_pfn_set_intersect(&saver->resident, &saver->present);
     }
     xlm_pfn_set_unite(&saver->to_send, &saver->present);
+    xlm_save_split_device(saver, &saver->to_send);
     xlm_pfn_set_clear(&saver->fresh);
     return 0;
 }
@@ -184,33 +187,7 @@ static int write_headers(struct xlm_saver *saver)
                                  saver->params->domid);
 }
 
-/* ---- prepare ---- */
-
-static int prepare_destination(struct xlm_saver *saver)
-{
-    struct xlm_wire_prepare prepare = {
-        .version = XLM_PREPARE_VERSION,
-        .pages = saver->tot_pages,
-        .pfns = saver->nr_pfns,
-        .credit = saver->params->credit_pages,
-    };
-
-    if (!xlm_two_way(saver)) {
-        return 0;
-    }
-    xlm_save_progress(saver, XLM_PHASE_PREPARING);
-    if (xlm_write_platform(saver->ctx, &saver->channel,
-                           saver->params->domid) ||
-        xlm_write_simple_record(saver->ctx, &saver->channel,
-                                XLM_REC_POSTCOPY_PREPARE, &prepare,
-                                sizeof(prepare)) ||
-        read_answer(saver, XLM_READ_PREPARED)) {
-        return -1;
-    }
-    return xlm_check_answer(saver->ctx, &saver->record);
-}
-
-/* ---- precopy ---- */
+/* ---- the log of what is written ---- */
 
 static int enable_logdirty(struct xlm_saver *saver)
 {
@@ -245,6 +222,74 @@ static void disable_logdirty(struct xlm_saver *saver)
                                                      saver->callbacks->data);
     }
 }
+
+/* ---- prepare ---- */
+
+static int send_device_pages(struct xlm_saver *saver, uint64_t *sent)
+{
+    xlm_pfn_set_intersect(&saver->device_send, &saver->present);
+    return xlm_save_send_set(saver, &saver->device_send, sent);
+}
+
+static int send_early_devices(struct xlm_saver *saver)
+{
+    void *records = NULL;
+    size_t length = 0;
+    int rc = 0;
+
+    if (saver->callbacks->early_devices &&
+        saver->callbacks->early_devices(&records, &length,
+                                        saver->callbacks->data)) {
+        return xlm_fail(saver->ctx, "cannot read the state of the devices");
+    }
+    if (length) {
+        rc =
+            xlm_write_simple_record(saver->ctx, &saver->channel,
+                                    XLM_REC_POSTCOPY_DEVICES, records, length);
+    }
+    free(records);
+    return rc;
+}
+
+/* Read the log in passing: what it says is kept for the next round. */
+static int keep_dirty(struct xlm_saver *saver)
+{
+    if (xlm_save_read_dirty(saver, true)) {
+        return -1;
+    }
+    xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
+    return 0;
+}
+
+static int prepare_destination(struct xlm_saver *saver)
+{
+    struct xlm_wire_prepare prepare = {
+        .version = XLM_PREPARE_VERSION,
+        .pages = saver->tot_pages,
+        .pfns = saver->nr_pfns,
+        .credit = saver->params->credit_pages,
+    };
+
+    if (!xlm_two_way(saver)) {
+        return 0;
+    }
+    xlm_save_progress(saver, XLM_PHASE_PREPARING);
+    if (xlm_write_platform(saver->ctx, &saver->channel,
+                           saver->params->domid) ||
+        send_device_pages(saver, &saver->stats->precopy_pages) ||
+        send_early_devices(saver) ||
+        xlm_write_simple_record(saver->ctx, &saver->channel,
+                                XLM_REC_POSTCOPY_PREPARE, &prepare,
+                                sizeof(prepare)) ||
+        read_answer(saver, XLM_READ_PREPARED) ||
+        xlm_check_answer(saver->ctx, &saver->record)) {
+        return -1;
+    }
+    /* The log was on meanwhile: new pages would be lost with it. */
+    return keep_dirty(saver);
+}
+
+/* ---- precopy ---- */
 
 static enum xlm_precopy_answer ask_policy(struct xlm_saver *saver)
 {
@@ -297,16 +342,31 @@ static int await_evicted(struct xlm_saver *saver)
     return 0;
 }
 
+/* What was written to the device's pages by now need not wait for the stop;
+ * other pages that the log has are listed, as all that come after. */
+static int update_device_pages(struct xlm_saver *saver)
+{
+    if (xlm_save_read_dirty(saver, true) ||
+        send_device_pages(saver, &saver->stats->precopy_pages)) {
+        return -1;
+    }
+    xlm_pfn_set_subtract(&saver->dirty, &saver->outstanding);
+    xlm_pfn_set_subtract(&saver->dirty, &saver->resident);
+    return saver->dirty.count ? xlm_save_list_outstanding(saver, &saver->dirty)
+                              : 0;
+}
+
 static int evict_while_running(struct xlm_saver *saver)
 {
     xlm_save_progress(saver, XLM_PHASE_EVICTING);
     /* What must be there before the guest runs is sent, not listed. */
     xlm_pfn_set_subtract(&saver->to_send, &saver->resident);
     if (write_empty(saver, XLM_REC_POSTCOPY_BEGIN) ||
-        xlm_save_list_outstanding(saver, &saver->to_send)) {
+        xlm_save_list_outstanding(saver, &saver->to_send) ||
+        await_evicted(saver)) {
         return -1;
     }
-    return await_evicted(saver);
+    return update_device_pages(saver);
 }
 
 /* ---- suspended ---- */
@@ -359,6 +419,7 @@ static int stop_and_copy(struct xlm_saver *saver)
     }
     xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
     xlm_pfn_set_unite(&saver->to_send, &saver->fresh);
+    xlm_pfn_set_unite(&saver->to_send, &saver->device_send);
     xlm_pfn_set_intersect(&saver->to_send, &saver->present);
     return xlm_save_send_set(saver, &saver->to_send,
                              &saver->stats->stop_pages);
@@ -393,6 +454,10 @@ static int stop_for_postcopy(struct xlm_saver *saver)
     }
     xlm_save_progress(saver, XLM_PHASE_SUSPENDED);
     if (refresh_present(saver)) {
+        return -1;
+    }
+    xlm_save_split_device(saver, &saver->fresh);
+    if (send_device_pages(saver, &saver->stats->stop_pages)) {
         return -1;
     }
     /* What has to be resident is waited for there, even if it is gone. */
@@ -485,8 +550,8 @@ static int save(struct xlm_saver *saver, bool *transitioned)
     int rc;
 
     if (check_domain(saver) || make_sets(saver) || find_pages(saver) ||
-        write_headers(saver) || prepare_destination(saver) ||
-        enable_logdirty(saver) || precopy(saver, &answer)) {
+        write_headers(saver) || enable_logdirty(saver) ||
+        prepare_destination(saver) || precopy(saver, &answer)) {
         return -1;
     }
     postcopy = answer == XLM_PRECOPY_POSTCOPY;
@@ -533,6 +598,7 @@ static void dispose(struct xlm_saver *saver)
     xlm_pfn_set_dispose(&saver->outstanding);
     xlm_pfn_set_dispose(&saver->dirty);
     xlm_pfn_set_dispose(&saver->fresh);
+    xlm_pfn_set_dispose(&saver->device_send);
 }
 
 int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,

@@ -128,7 +128,26 @@ int xlm_save_read_dirty(struct xlm_saver *saver, bool clean)
     if (xlm_two_way(saver)) {
         xlm_pfn_set_subtract(&saver->dirty, &saver->toolstack);
     }
-    return sort_out_dirty_holes(saver);
+    if (sort_out_dirty_holes(saver)) {
+        return -1;
+    }
+    xlm_save_split_device(saver, &saver->dirty);
+    return 0;
+}
+
+void xlm_save_split_device(struct xlm_saver *saver, struct xlm_pfn_set *set)
+{
+    for (size_t i = 0; xlm_two_way(saver) && i < XLM_DEVICE_RANGES; i++) {
+        const struct xlm_pfn_range *range = &saver->params->device_ranges[i];
+        uint64_t pfn;
+
+        for (pfn = xlm_pfn_set_next(set, range->first);
+             pfn != XLM_PFN_NONE && pfn < range->end;
+             pfn = xlm_pfn_set_next(set, pfn + 1)) {
+            xlm_pfn_set_remove(set, pfn);
+            xlm_pfn_set_add(&saver->device_send, pfn);
+        }
+    }
 }
 
 /* One batch on its way: the pages with contents come first in `mapped`. */

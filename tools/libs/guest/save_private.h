@@ -33,6 +33,7 @@ struct xlm_saver {
     struct xlm_pfn_set outstanding; /* the destination knows it lacks them */
     struct xlm_pfn_set dirty;       /* as the hypervisor said last */
     struct xlm_pfn_set fresh;       /* the guest got them since the list */
+    struct xlm_pfn_set device_send; /* the device model's: to send (again) */
 };
 
 static inline bool xlm_two_way(const struct xlm_saver *saver)
@@ -51,8 +52,10 @@ int xlm_save_check_abort(struct xlm_saver *saver);
  * the last call. */
 int xlm_save_list_present(struct xlm_saver *saver);
 /* Read, and clear when `clean`, which pages were dirtied; only pages that the
- * guest has are in saver->dirty afterwards. */
+ * guest has are in saver->dirty afterwards, without the device's. */
 int xlm_save_read_dirty(struct xlm_saver *saver, bool clean);
+/* Move a set's members that are the device's over to what is to be sent. */
+void xlm_save_split_device(struct xlm_saver *saver, struct xlm_pfn_set *set);
 /* Send the members of a set as PAGE_DATA, taking them out of the set as they
  * go; `sent` counts those with contents. */
 int xlm_save_send_set(struct xlm_saver *saver, struct xlm_pfn_set *set,

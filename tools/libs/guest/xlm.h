@@ -112,6 +112,10 @@ struct xlm_save_callbacks {
      * before the first page is read and with false at the end, also after
      * failures.  A no-op for guests without a device model. */
     int (*switch_qemu_logdirty)(bool enable, void *data);
+    /* The devices of the running guest, in records of the layer above, for
+     * the destination to build the domain with; malloc'ed.  Their final state
+     * takes their place later.  Length 0: there are none.  May be NULL. */
+    int (*early_devices)(void **records, size_t *length, void *data);
     /* Stop the guest for good order: when it returns 0 the domain is shut
      * down with reason suspend.  On failure the guest runs on. */
     int (*suspend)(void *data);
@@ -129,10 +133,21 @@ struct xlm_save_callbacks {
     void *data;
 };
 
+/* pfns from first up to, without, end. */
+struct xlm_pfn_range {
+    uint64_t first;
+    uint64_t end;
+};
+
+#define XLM_DEVICE_RANGES 2
+
 struct xlm_save_params {
     uint32_t domid;
     int out_fd;
     int in_fd; /* -1: no way back; the stream is an ordinary one */
+    /* What a device model keeps mapped lies in there: it must have those
+     * pages before it starts, and they cannot be evicted.  {0, 0}: unused. */
+    struct xlm_pfn_range device_ranges[XLM_DEVICE_RANGES];
     /* Tuning; xlm_save_params_init() sets what is good for most. */
     uint32_t credit_pages;  /* background pages in flight */
     uint32_t hot_pages_max; /* hot set sent during the stop */
@@ -161,15 +176,17 @@ int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
  * in the context. */
 struct xlm_restore_callbacks {
     /* Records for the toolstack that builds the domain, in stream order,
-     * headers first: everything but page data. */
+     * headers first: everything but page data.  The libxc END is followed by
+     * those of early_devices(), if there are any. */
     int (*feed)(const void *bytes, size_t length, void *data);
     /* All static data was fed: wait until the domain exists. */
     int (*await_domain)(uint32_t *domid, void *data);
     /* The last record was fed: wait until the domain is built, with its
      * devices, and paused. */
     int (*await_build)(void *data);
-    /* Read the records of the layer above after POSTCOPY_TRANSITION or, in a
-     * stream without one, after END. */
+    /* Read the records of the layer above: after POSTCOPY_TRANSITION, when
+     * the domain is built, or in a stream without one after END, when what
+     * they say is still wanted for building. */
     int (*read_device_state)(struct xlm_channel *channel, void *data);
     /* The guest is ours: give it its name and let it run (or leave it
      * paused when asked to). */

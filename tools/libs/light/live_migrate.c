@@ -4,6 +4,7 @@
  * The guest layer does the work and calls back, in this order:
  *
  *   source_switch_logdirty(true)
+ *   source_early_devices           the guest is paused for it
  *   source_policy                  before each precopy round and after the last
  *   source_suspend                 RUNNING -> SUSPENDED
  *   source_write_device_state
@@ -20,6 +21,7 @@
 #include <libxl_utils.h>
 
 #include "common.h"
+#include "device_model.h"
 #include "libxl_live_migrate.h"
 #include "precopy_policy.h"
 #include "stream.h"
@@ -46,6 +48,8 @@ struct lm_source {
     struct lm_precopy_limits limits;
     enum lm_source_state state;
     bool suspend_timed_out;
+    bool device_model;
+    struct xlm_pfn_range device_ranges[XLM_DEVICE_RANGES];
     char *name;
     char *away_name;
     xentoollog_logger *own_logger;
@@ -58,11 +62,13 @@ struct lm_source {
 
 static int source_switch_logdirty(bool enable, void *data)
 {
-    /* Only a device model writes to guest memory past the hypervisor's log,
-     * and guests that have one were refused. */
-    (void)enable;
-    (void)data;
-    return 0;
+    struct lm_source *source = data;
+
+    /* Only a device model writes to guest memory past the hypervisor's log. */
+    if (!source->device_model) {
+        return 0;
+    }
+    return lm_device_model_log(&source->xlm, source->domid, enable);
 }
 
 static enum xlm_precopy_answer source_policy(
@@ -71,6 +77,47 @@ static enum xlm_precopy_answer source_policy(
     struct lm_source *source = data;
 
     return lm_precopy_policy(&source->limits, stats);
+}
+
+/* Paused for as long as the device model takes to tell its state: meanwhile it
+ * heeds no access to its devices. */
+static int save_devices_paused(struct lm_source *source,
+                               struct lm_device_state *state)
+{
+    int rc = libxl_domain_pause(source->ctx, source->domid, NULL);
+    int saved;
+
+    if (rc) {
+        return xlm_fail(&source->xlm,
+                        "the guest could not be paused (libxl error %d)", rc);
+    }
+    saved = lm_device_model_save(&source->xlm, source->domid, state);
+    rc = libxl_domain_unpause(source->ctx, source->domid, NULL);
+    if (rc) {
+        free(saved ? NULL : state->octets);
+        return xlm_fail(&source->xlm,
+                        "the guest could not be unpaused (libxl error %d): "
+                        "try xl unpause",
+                        rc);
+    }
+    return saved;
+}
+
+static int source_early_devices(void **records, size_t *length, void *data)
+{
+    struct lm_source *source = data;
+    struct lm_device_state state;
+
+    if (!source->device_model) {
+        return 0;
+    }
+    if (save_devices_paused(source, &state)) {
+        return -1;
+    }
+    *records = lm_make_emulator_context(&source->xlm, state.octets,
+                                        state.length, length);
+    free(state.octets);
+    return *records ? 0 : -1;
 }
 
 static int source_suspend(void *data)
@@ -91,10 +138,34 @@ static int source_suspend(void *data)
     return 0;
 }
 
+static int write_final_devices(struct lm_source *source,
+                               struct xlm_channel *channel)
+{
+    struct lm_device_state state;
+    void *record;
+    size_t length;
+    int rc = -1;
+
+    if (lm_device_model_take_saved(&source->xlm, source->domid, &state)) {
+        return -1;
+    }
+    record = lm_make_emulator_context(&source->xlm, state.octets, state.length,
+                                      &length);
+    free(state.octets);
+    if (record) {
+        rc = xlm_channel_write(channel, record, length);
+    }
+    free(record);
+    return rc;
+}
+
 static int source_write_device_state(struct xlm_channel *channel, void *data)
 {
     struct lm_source *source = data;
 
+    if (source->device_model && write_final_devices(source, channel)) {
+        return -1;
+    }
     /* To a destination the stream goes on, in an image it ends. */
     return lm_write_empty_record(
         &source->xlm, channel,
@@ -150,6 +221,30 @@ static int check_arguments(struct lm_source *source)
     return ERROR_INVAL;
 }
 
+/* Only libxl's own QEMU, in dom0, can be asked for what is needed. */
+static int check_device_model(struct lm_source *source,
+                              const libxl_domain_config *config)
+{
+    const libxl_domain_build_info *info = &config->b_info;
+    bool stubdomain =
+        !libxl_defbool_is_default(info->device_model_stubdomain) &&
+        libxl_defbool_val(info->device_model_stubdomain);
+
+    /* What was left to libxl may not be filled in. */
+    if (info->device_model_version ==
+            LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN_TRADITIONAL ||
+        stubdomain) {
+        xlm_fail(&source->xlm,
+                 "%s has a device model other than QEMU in dom0: use xl "
+                 "migrate without --postcopy",
+                 source->name);
+        return ERROR_NI;
+    }
+    source->device_model = true;
+    lm_device_ranges(config, source->device_ranges);
+    return 0;
+}
+
 /* What can be seen beforehand to fail, or to break the guest. */
 static int check_config(struct lm_source *source,
                         const libxl_domain_config *config)
@@ -158,12 +253,7 @@ static int check_config(struct lm_source *source,
     case LIBXL_DOMAIN_TYPE_PVH:
         break;
     case LIBXL_DOMAIN_TYPE_HVM:
-        xlm_fail(&source->xlm,
-                 "%s is an HVM guest with a device model, which is not "
-                 "supported yet: use a PVH guest, or xl migrate without "
-                 "--postcopy",
-                 source->name);
-        return ERROR_NI;
+        return check_device_model(source, config);
     default:
         xlm_fail(&source->xlm,
                  "%s is a PV guest, whose memory cannot be paged: use a PVH "
@@ -273,6 +363,7 @@ static int move_out(struct lm_source *source, bool *transitioned)
     const struct xlm_save_callbacks callbacks = {
         .precopy_policy = source_policy,
         .switch_qemu_logdirty = source_switch_logdirty,
+        .early_devices = source_early_devices,
         .suspend = source_suspend,
         .write_device_state = source_write_device_state,
         .commit = source_commit,
@@ -285,6 +376,8 @@ static int move_out(struct lm_source *source, bool *transitioned)
     params.domid = source->domid;
     params.out_fd = source->send_fd;
     params.in_fd = source->recv_fd;
+    memcpy(params.device_ranges, source->device_ranges,
+           sizeof(params.device_ranges));
     if (xlm_save(&source->xlm, &params, &callbacks, &source->stats,
                  transitioned)) {
         return ERROR_FAIL;

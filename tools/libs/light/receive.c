@@ -19,6 +19,7 @@
 
 #include "builder.h"
 #include "common.h"
+#include "device_model.h"
 #include "libxl_live_migrate.h"
 #include "memory.h"
 #include "stream.h"
@@ -91,15 +92,80 @@ static int destination_await_build(void *data)
         return -1;
     }
     destination->state = LM_DESTINATION_BUILT;
+    /* It runs with a state that is not the last: its devices must not go on
+     * with what they were doing. */
+    if (lm_has_device_model(destination->config)) {
+        return lm_device_model_stop(&destination->xlm,
+                                    destination->builder.domid);
+    }
     return 0;
+}
+
+/* The final state takes the place of the one that the device model was
+ * started with. */
+static int load_device_state(struct lm_destination *destination,
+                             const struct lm_record *record)
+{
+    const void *octets;
+    struct lm_device_state state;
+
+    if (lm_parse_emulator_context(&destination->xlm, record, &octets,
+                                  &state.length)) {
+        return -1;
+    }
+    state.octets = (void *)octets;
+    return lm_device_model_load(&destination->xlm, destination->builder.domid,
+                                &state);
+}
+
+static int take_device_record(struct lm_destination *destination,
+                              const struct lm_record *record)
+{
+    switch (record->type) {
+    case LM_REC_EMULATOR_XENSTORE_DATA:
+    case LM_REC_EMULATOR_CONTEXT:
+        if (!lm_has_device_model(destination->config)) {
+            break;
+        }
+        if (destination->state == LM_DESTINATION_BUILDING) {
+            return lm_builder_feed(&destination->builder, record->octets,
+                                   record->total);
+        }
+        return record->type == LM_REC_EMULATOR_CONTEXT
+                   ? load_device_state(destination, record)
+                   : 0;
+    default:
+        break;
+    }
+    errno = EPROTO;
+    return xlm_fail(&destination->xlm,
+                    "libxl migration stream: bad record %#x of %u octets",
+                    record->type, record->length);
+}
+
+static bool ends_device_state(const struct lm_record *record)
+{
+    return !record->length && (record->type == LM_REC_END ||
+                               record->type == LM_REC_POSTCOPY_TRANSITION_END);
 }
 
 static int destination_read_device_state(struct xlm_channel *channel,
                                          void *data)
 {
     struct lm_destination *destination = data;
+    struct lm_record record;
+    bool ended = false;
+    int rc = 0;
 
-    return lm_read_device_records(&destination->xlm, channel);
+    while (!rc && !ended) {
+        rc = lm_read_record(&destination->xlm, channel, &record);
+        ended = !rc && ends_device_state(&record);
+        if (!rc && !ended) {
+            rc = take_device_record(destination, &record);
+        }
+        lm_record_dispose(&record);
+    }
+    return rc;
 }
 
 /* A name that is taken must not keep the only copy of a guest from running:

@@ -5,6 +5,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LM_STREAM_IDENT 0x4c6962786c466d74ULL /* "LibxlFmt" */
@@ -27,9 +28,28 @@ struct lm_wire_prologue {
     struct lm_wire_record libxc_context;
 };
 
+#define LM_EMULATOR_QEMU 2u
+#define LM_EMULATOR_HEADER 8u
+/* Far more than any device model has to say. */
+#define LM_RECORD_MAX (64u << 20)
+
+struct lm_wire_emulator_context {
+    struct lm_wire_record record;
+    uint32_t emulator;
+    uint32_t index;
+};
+
+_Static_assert(sizeof(struct lm_wire_emulator_context) ==
+                   sizeof(struct lm_wire_record) + LM_EMULATOR_HEADER,
+               "wire");
 _Static_assert(sizeof(struct lm_wire_header) == 16, "wire");
 _Static_assert(sizeof(struct lm_wire_record) == 8, "wire");
 _Static_assert(sizeof(struct lm_wire_prologue) == LM_PROLOGUE_SIZE, "wire");
+
+static size_t padded(size_t length)
+{
+    return (length + 7) & ~(size_t)7;
+}
 
 void lm_make_prologue(uint8_t prologue[LM_PROLOGUE_SIZE])
 {
@@ -116,29 +136,87 @@ int lm_write_empty_record(struct xlm_context *xlm, struct xlm_channel *channel,
     return 0;
 }
 
-int lm_read_device_records(struct xlm_context *xlm,
-                           struct xlm_channel *channel)
+void *lm_make_emulator_context(struct xlm_context *xlm, const void *state,
+                               size_t state_length, size_t *length)
 {
-    struct lm_wire_record record;
+    struct lm_wire_emulator_context head = {
+        .record.type = htole32(LM_REC_EMULATOR_CONTEXT),
+        .emulator = htole32(LM_EMULATOR_QEMU),
+    };
+    size_t body = state_length + LM_EMULATOR_HEADER;
+    uint8_t *octets = NULL;
 
-    if (xlm_channel_read(channel, &record, sizeof(record))) {
+    if (body <= LM_RECORD_MAX) {
+        *length = padded(sizeof(head.record) + body);
+        octets = calloc(1, *length);
+    }
+    if (!octets) {
+        xlm_fail(xlm, "no memory for the state of the devices");
+        return NULL;
+    }
+    head.record.length = htole32(body);
+    memcpy(octets, &head, sizeof(head));
+    memcpy(octets + sizeof(head), state, state_length);
+    return octets;
+}
+
+int lm_read_record(struct xlm_context *xlm, struct xlm_channel *channel,
+                   struct lm_record *record)
+{
+    struct lm_wire_record head;
+
+    *record = (struct lm_record){.octets = NULL};
+    if (xlm_channel_read(channel, &head, sizeof(head))) {
         return xlm_fail(xlm, "cannot read the device records: %s",
                         strerror(errno));
     }
-    switch (le32toh(record.type)) {
-    case LM_REC_END:
-    case LM_REC_POSTCOPY_TRANSITION_END:
-        if (record.length) {
-            break;
-        }
-        return 0;
-    case LM_REC_EMULATOR_XENSTORE_DATA:
-    case LM_REC_EMULATOR_CONTEXT:
-        return xlm_fail(xlm, "the guest comes with a device model: only PVH "
-                             "guests can be received");
-    default:
-        break;
+    record->type = le32toh(head.type);
+    record->length = le32toh(head.length);
+    if (record->length > LM_RECORD_MAX) {
+        errno = EPROTO;
+        return xlm_fail(xlm,
+                        "libxl migration stream: bad record %#x of %u octets",
+                        record->type, record->length);
     }
-    return xlm_fail(xlm, "libxl migration stream: bad record %#x of %u octets",
-                    le32toh(record.type), le32toh(record.length));
+    record->total = padded(sizeof(head) + record->length);
+    record->octets = malloc(record->total);
+    if (!record->octets) {
+        return xlm_fail(xlm, "no memory for the device records");
+    }
+    memcpy(record->octets, &head, sizeof(head));
+    if (xlm_channel_read(channel, record->octets + sizeof(head),
+                         record->total - sizeof(head))) {
+        return xlm_fail(xlm, "cannot read the device records: %s",
+                        strerror(errno));
+    }
+    return 0;
+}
+
+void lm_record_dispose(struct lm_record *record)
+{
+    free(record->octets);
+    record->octets = NULL;
+}
+
+int lm_parse_emulator_context(struct xlm_context *xlm,
+                              const struct lm_record *record,
+                              const void **state, size_t *length)
+{
+    struct lm_wire_emulator_context head;
+
+    if (record->length <= LM_EMULATOR_HEADER) {
+        errno = EPROTO;
+        return xlm_fail(xlm, "libxl migration stream: no device state");
+    }
+    memcpy(&head, record->octets, sizeof(head));
+    if (le32toh(head.emulator) != LM_EMULATOR_QEMU || head.index) {
+        errno = EPROTO;
+        return xlm_fail(xlm,
+                        "the guest comes with a device model of kind %u: "
+                        "only libxl's QEMU is known here",
+                        le32toh(head.emulator));
+    }
+    *state = record->octets + sizeof(head);
+    *length = record->length - LM_EMULATOR_HEADER;
+    return 0;
 }

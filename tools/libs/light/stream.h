@@ -30,12 +30,34 @@ void lm_make_prologue(uint8_t prologue[LM_PROLOGUE_SIZE]);
 int lm_write_prologue(struct xlm_context *xlm, int fd);
 int lm_read_prologue(struct xlm_context *xlm, int fd);
 
+/*
+ * The octets of an EMULATOR_CONTEXT record, malloc'ed: the state of libxl's
+ * QEMU.  NULL: no memory, or too much of a state.
+ */
+void *lm_make_emulator_context(struct xlm_context *xlm, const void *state,
+                               size_t state_length, size_t *length);
+
+/* A record as it was read. */
+struct lm_record {
+    uint32_t type;
+    uint32_t length; /* of the body */
+    /* From its header to the end of its padding, malloc'ed. */
+    uint8_t *octets;
+    size_t total;
+};
+
+/* Dispose of it once, also after failure. */
+int lm_read_record(struct xlm_context *xlm, struct xlm_channel *channel,
+                   struct lm_record *record);
+void lm_record_dispose(struct lm_record *record);
+
+/* The device model's state in an EMULATOR_CONTEXT; points into the record. */
+int lm_parse_emulator_context(struct xlm_context *xlm,
+                              const struct lm_record *record,
+                              const void **state, size_t *length);
+
 /* An END or a POSTCOPY_TRANSITION_END. */
 int lm_write_empty_record(struct xlm_context *xlm, struct xlm_channel *channel,
                           enum lm_record_type type);
-/* Read up to END or POSTCOPY_TRANSITION_END.  The records of a device model
- * are refused: the guests that we receive have none. */
-int lm_read_device_records(struct xlm_context *xlm,
-                           struct xlm_channel *channel);
 
 #endif

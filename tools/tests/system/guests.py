@@ -39,6 +39,7 @@ class Guest:
 
     beat_pattern = None
     files = ()
+    start_limit = START_LIMIT
 
     def __init__(self, lab, name, memory, vcpus=1, more_config=""):
         self.lab = lab
@@ -76,7 +77,7 @@ class Guest:
         self.created = self.lab.console.now()
         self.host = host
         self.lab.run(host, f"xl create {options} {self.config_file}",
-                     timeout=START_LIMIT)
+                     timeout=self.start_limit)
         return self
 
     # Listening.
@@ -171,7 +172,7 @@ class PatternGuest(Guest):
     def start(self, host, options=""):
         super().start(host, options)
         if "-p" not in options.split():
-            self.wait(r"^\(d\d+\) filled", self.created, START_LIMIT)
+            self.wait(r"^\(d\d+\) filled", self.created, self.start_limit)
             self.wait_beat()
         return self
 
@@ -214,9 +215,9 @@ class LinuxGuest(Guest):
             self.lab.run(where, f"rm -f {self.console_logs()}")
         super().start(host, options)
         up = self.wait(r"^\(d\d+\) linuxguest cpus=(\d+)", self.created,
-                       START_LIMIT)
+                       self.start_limit)
         assert int(up.match[1]) == self.vcpus, up
-        self.wait(r"^\(d\d+\) tree made", self.created, START_LIMIT)
+        self.wait(r"^\(d\d+\) tree made", self.created, self.start_limit)
         self.wait_beat()
         return self
 

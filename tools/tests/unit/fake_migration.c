@@ -17,6 +17,7 @@
 #include "wire.h"
 
 #define TOOLSTACK_PAGES 8
+#define EARLY_DEVICES "early devices"
 #define HOST_PAGES 1000000
 
 /* The toolstack's pages lie above the guest's. */
@@ -74,6 +75,20 @@ static int switch_qemu_logdirty(bool enable, void *data)
 
     migration->qemu_logdirty = enable;
     return enable ? part(migration, FAKE_PART_QEMU_LOGDIRTY) : 0;
+}
+
+static int early_devices(void **records, size_t *length, void *data)
+{
+    struct fake_migration *migration = data;
+
+    if (part(migration, FAKE_PART_EARLY_DEVICES)) {
+        return -1;
+    }
+    if (migration->device_model) {
+        *records = strdup(EARLY_DEVICES);
+        *length = sizeof(EARLY_DEVICES);
+    }
+    return 0;
 }
 
 static int suspend(void *data)
@@ -210,6 +225,11 @@ static int await_build(void *data)
                      header.length);
         at += (header.length + 7) & ~7u;
     } while (header.type != XLM_REC_END);
+    if (migration->device_model) {
+        assert_memory_equal(migration->fed + at, EARLY_DEVICES,
+                            sizeof(EARLY_DEVICES));
+        at += sizeof(EARLY_DEVICES);
+    }
     assert_int_equal(at, migration->fed_length);
     moment(migration, migration->at_build);
     return 0;
@@ -253,6 +273,7 @@ static void *run_save(void *data)
     const struct xlm_save_callbacks callbacks = {
         .precopy_policy = policy,
         .switch_qemu_logdirty = switch_qemu_logdirty,
+        .early_devices = early_devices,
         .suspend = suspend,
         .write_device_state = write_device_state,
         .commit = commit,

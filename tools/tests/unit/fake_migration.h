@@ -21,6 +21,7 @@ enum fake_part {
     FAKE_PART_NONE,
     FAKE_PART_POLICY, /* aborts */
     FAKE_PART_QEMU_LOGDIRTY,
+    FAKE_PART_EARLY_DEVICES,
     FAKE_PART_SUSPEND,
     FAKE_PART_WRITE_DEVICE_STATE,
     FAKE_PART_COMMIT,
@@ -53,6 +54,7 @@ struct fake_migration {
     unsigned int vcpu_seed;
     uint64_t max_pages; /* of the domain at the destination */
     bool no_hap;        /* and that has none */
+    bool device_model;  /* its devices go early */
     /* Moments at which a test may act; NULL: does not. */
     fake_moment *at_policy;  /* the guest runs at the source */
     fake_moment *at_suspend; /* it still does, for the last time */

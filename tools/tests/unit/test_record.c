@@ -462,7 +462,7 @@ static void longest_records(void **state)
 static void unknown_records(void **state)
 {
     static const uint32_t unknown[] = {0x02, 0x03, 0x0b,      0x0d,
-                                       0x0e, 0x24, 0x7fffffff};
+                                       0x0e, 0x25, 0x7fffffff};
     struct wire *wire = *state;
     size_t i;
 

@@ -1,0 +1,50 @@
+/*
+ * A connection to the monitor of a QEMU (QMP).
+ *
+ * QEMU serves one connection at a time and libxl uses the same one: connect,
+ * say what is to be said, and close.
+ */
+#ifndef LM_QMP_H
+#define LM_QMP_H
+
+#include <stdint.h>
+
+#include <yajl/yajl_tree.h>
+
+#include "xlm.h"
+
+struct lm_qmp {
+    struct xlm_context *xlm;
+    int fd;
+    int abort_fd;   /* readable: give up; -1: never */
+    int timeout_ms; /* how long one answer, or the greeting, may take */
+    /* What was read: a line begins at `begin`, and more may follow it. */
+    char *buffer;
+    size_t room;
+    size_t begin;
+    size_t end;
+    yajl_val answer; /* of the last command */
+};
+
+#define LM_QMP_TIMEOUT_MS 30000
+
+#define LM_QMP_CLOSED ((struct lm_qmp){.fd = -1, .abort_fd = -1})
+
+/* These return 0, or -1 with errno and the reason in the context. */
+
+/* The connection must be LM_QMP_CLOSED; close it also after a failure. */
+int lm_qmp_connect(struct lm_qmp *qmp, struct xlm_context *xlm,
+                   const char *path, int abort_fd, int timeout_ms);
+void lm_qmp_close(struct lm_qmp *qmp);
+
+/*
+ * Run a command and wait for its answer, over all events that come meanwhile.
+ * The arguments are a JSON object, or NULL.  pass_fd goes along, for add-fd;
+ * -1: none.
+ */
+int lm_qmp_execute(struct lm_qmp *qmp, const char *command,
+                   const char *arguments, int pass_fd);
+/* A number in the last answer. */
+int lm_qmp_number(struct lm_qmp *qmp, const char *name, long long *number);
+
+#endif
