@@ -92,6 +92,21 @@ $(XL): $(XL_OBJS) $(LIGHT_LIB) $(GUEST_LIB)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
 
+# For the tests between hosts, and installed nowhere: streams in files.
+STREAM_TOOL := $(O)/stream-tool
+STREAM_TOOL_OBJS := $(O)/obj/tools/tests/system/stream-tool.o \
+                    $(addprefix $(O)/obj/tools/xl/,config.o save_header.o \
+                      stock.o)
+$(O)/obj/tools/tests/system/%.o: EXTRA_CFLAGS = $(XL_CFLAGS) \
+                                 $(LIGHT_CFLAGS) -I$(S)/tools/xl
+
+.PHONY: test-tools
+test-tools: $(STREAM_TOOL)
+
+$(STREAM_TOOL): $(STREAM_TOOL_OBJS) $(LIGHT_LIB) $(GUEST_LIB)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
+
 $(O)/tests/libsan.a: $(SAN_OBJS)
 	@mkdir -p $(@D)
 	$(call say,AR)
@@ -104,7 +119,7 @@ $(O)/tests/%: $(O)/san/tools/tests/unit/%.o $(O)/tests/libsan.a
 
 .SECONDARY: $(UNIT_OBJS) $(SAN_OBJS)
 -include $(patsubst %.o,%.d,$(GUEST_OBJS) $(LIGHT_OBJS) $(XL_OBJS) \
-                            $(SAN_OBJS) $(UNIT_OBJS))
+                            $(SAN_OBJS) $(UNIT_OBJS) $(STREAM_TOOL_OBJS))
 
 # The fuzzers: once more, with what clang has for them.
 CLANG ?= clang
@@ -163,7 +178,7 @@ lab-build:
 	{ [ ! $(S)/configure -nt $(LAB_O)/config.mk ] && \
 	  grep -q -s -x "SYSROOT = $$sysroot" $(LAB_O)/config.mk; } || \
 	    $(S)/configure --output=$(LAB_O) --sysroot=$$sysroot
-	$(MAKE) O=$(LAB_O) all
+	$(MAKE) O=$(LAB_O) all test-tools
 	rm -rf $(LAB_STAGE)
 	$(MAKE) O=$(LAB_O) DESTDIR=$(LAB_STAGE) install
 	$(MAKE) -C $(S)/xen/guests O=$(S)/build/guests
@@ -220,7 +235,7 @@ docs:
 # The lab's images are not touched: they take minutes to make (lab clean).
 clean:
 	rm -rf $(O)/obj $(O)/san $(O)/tests $(O)/fuzz $(O)/man $(O)/guests \
-	    $(O)/*.a $(XL) $(LAB_O) $(LAB_STAGE)
+	    $(O)/*.a $(XL) $(STREAM_TOOL) $(LAB_O) $(LAB_STAGE)
 
 distclean: clean
 	rm -f $(O)/config.mk

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,7 @@ struct xl_monitor {
     uint32_t domid;
     libxl_domain_config *config;
     libxl_shutdown_reason reason;
+    int memory_fd; /* ends when all memory is here; -1: it is */
 };
 
 static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
@@ -154,10 +156,23 @@ static libxl_action_on_shutdown choose_action(const struct xl_monitor *monitor)
 
 /* ---- carry_out ---- */
 
+/* A dump leaves out what has not come. */
+static void await_memory(struct xl_monitor *monitor)
+{
+    char word;
+    ssize_t got = monitor->memory_fd < 0 ? 0 : 1;
+
+    while (got > 0 || (got < 0 && errno == EINTR)) {
+        got = read(monitor->memory_fd, &word, 1);
+    }
+}
+
 static void dump_core(struct xl_monitor *monitor)
 {
     char *path = NULL;
     int rc;
+
+    await_memory(monitor);
 
     if (asprintf(&path, XL_DUMP_DIR "/%s", monitor->config->c_info.name) < 0) {
         return;
@@ -274,13 +289,12 @@ static int start_again(struct xl_monitor *monitor, enum xl_next next)
     return rc;
 }
 
-int xl_monitor_run(struct xl_context *xl, uint32_t domid,
-                   libxl_domain_config *config)
+static int run(struct xl_monitor monitor)
 {
-    struct xl_monitor monitor = {.xl = xl, .domid = domid, .config = config};
     enum xl_next next;
 
-    say("waiting for the end of %s, domain %u", config->c_info.name, domid);
+    say("waiting for the end of %s, domain %u", monitor.config->c_info.name,
+        monitor.domid);
     for (;;) {
         switch (await_end(&monitor)) {
         case XL_END_GONE:
@@ -301,7 +315,100 @@ int xl_monitor_run(struct xl_context *xl, uint32_t domid,
     }
 }
 
+int xl_monitor_run(struct xl_context *xl, uint32_t domid,
+                   libxl_domain_config *config)
+{
+    return run((struct xl_monitor){
+        .xl = xl,
+        .domid = domid,
+        .config = config,
+        .memory_fd = -1,
+    });
+}
+
+/* ---- the standby, seen from the receiver ---- */
+
+/* Not a child of the receiver, which has no time for its end. */
+static void __attribute__((noreturn)) become_standby(int read_fd)
+{
+    sigset_t none;
+
+    setsid();
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (!fork() && dup2(read_fd, STDIN_FILENO) >= 0) {
+        execl("/proc/self/exe", "xl", "domain-monitor", "--postcopy",
+              (char *)NULL);
+    }
+    _exit(EXIT_FAILURE);
+}
+
+int xl_monitor_standby(struct xl_monitor_standby *standby)
+{
+    int ends[2];
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC)) {
+        fprintf(stderr, "xl: cannot make a pipe: %s\n", strerror(errno));
+        return -1;
+    }
+    pid = fork();
+    if (pid == 0) {
+        become_standby(ends[0]);
+    }
+    close(ends[0]);
+    if (pid < 0) {
+        fprintf(stderr, "xl: cannot start a process: %s\n", strerror(errno));
+        close(ends[1]);
+        return -1;
+    }
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+        continue;
+    }
+    standby->fd = ends[1];
+    return 0;
+}
+
+int xl_monitor_begin(struct xl_monitor_standby *standby, uint32_t domid)
+{
+    ssize_t written;
+
+    if (standby->fd < 0 || standby->begun) {
+        return 0;
+    }
+    standby->begun = true;
+    do {
+        written = write(standby->fd, &domid, sizeof(domid));
+    } while (written < 0 && errno == EINTR);
+    if (written != sizeof(domid)) {
+        fprintf(stderr,
+                "xl: no daemon watches over domain %u: it will not be "
+                "restarted or cleaned up when it ends\n",
+                domid);
+        return -1;
+    }
+    return 0;
+}
+
+void xl_monitor_dismiss(struct xl_monitor_standby *standby)
+{
+    if (standby->fd >= 0) {
+        close(standby->fd);
+    }
+    standby->fd = -1;
+}
+
 /* ---- the daemon ---- */
+
+static int await_domid(uint32_t *domid)
+{
+    ssize_t got;
+
+    do {
+        got = read(STDIN_FILENO, domid, sizeof(*domid));
+    } while (got < 0 && errno == EINTR);
+    return got == sizeof(*domid) ? 0 : -1;
+}
 
 static int open_log(struct xl_context *xl, const char *domain)
 {
@@ -323,69 +430,59 @@ static int open_log(struct xl_context *xl, const char *domain)
     return fd;
 }
 
-/* In the child: no tie to the connection may be left, or the ssh at the other
- * end would wait for us. */
-static int detach(int log_fd)
+/* No tie to the connection may be left, or the ssh at the other end would
+ * wait for us.  The pipe to the receiver stays. */
+static int detach(struct xl_context *xl, const char *domain)
 {
-    int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int log_fd = open_log(xl, domain);
 
-    if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 ||
-        dup2(log_fd, STDOUT_FILENO) < 0 || dup2(log_fd, STDERR_FILENO) < 0) {
+    if (log_fd < 0 || dup2(log_fd, STDOUT_FILENO) < 0 ||
+        dup2(log_fd, STDERR_FILENO) < 0) {
         return -1;
-    }
-    close(null_fd);
-    close(log_fd);
-    if (setsid() < 0 || chdir("/")) {
-        return -1;
-    }
-    return 0;
-}
-
-static void __attribute__((noreturn))
-be_daemon(struct xl_context *xl, uint32_t domid, libxl_domain_config *config,
-          int log_fd)
-{
-    pid_t pid;
-
-    xl_context_forked(xl);
-    if (detach(log_fd)) {
-        _exit(EXIT_FAILURE);
-    }
-    /* Not a session leader: no terminal can become ours. */
-    pid = fork();
-    if (pid) {
-        _exit(pid < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
-    }
-    if (xl_context_open(xl)) {
-        _exit(EXIT_FAILURE);
-    }
-    _exit(xl_monitor_run(xl, domid, config));
-}
-
-int xl_monitor_start(struct xl_context *xl, uint32_t domid,
-                     libxl_domain_config *config)
-{
-    int log_fd, status = 0;
-    pid_t pid;
-
-    log_fd = open_log(xl, config->c_info.name);
-    if (log_fd < 0) {
-        return -1;
-    }
-    pid = fork();
-    if (pid == 0) {
-        be_daemon(xl, domid, config, log_fd);
     }
     close(log_fd);
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-        continue;
-    }
-    if (pid < 0 || status) {
+    return chdir("/");
+}
+
+static int watch(struct xl_context *xl, uint32_t domid)
+{
+    libxl_domain_config config;
+    int ret = EXIT_FAILURE;
+    int rc;
+
+    libxl_domain_config_init(&config);
+    rc = libxl_retrieve_domain_configuration(xl->ctx, domid, &config, NULL);
+    if (rc) {
         fprintf(stderr,
-                "xl: no daemon watches over %s: it will not be "
-                "restarted or cleaned up when it ends\n",
-                config->c_info.name);
-        return -1;
+                "xl: no daemon watches over domain %u: it has no "
+                "configuration (libxl error %d)\n",
+                domid, rc);
+        goto out;
     }
-    return 0;
+    if (detach(xl, config.c_info.name)) {
+        goto out;
+    }
+    ret = run((struct xl_monitor){
+        .xl = xl,
+        .domid = domid,
+        .config = &config,
+        .memory_fd = STDIN_FILENO,
+    });
+
+out:
+    libxl_domain_config_dispose(&config);
+    return ret;
+}
+
+int xl_main_monitor(struct xl_context *xl, int argc, char **argv)
+{
+    uint32_t domid;
+
+    (void)argc;
+    (void)argv;
+    signal(SIGPIPE, SIG_IGN); /* the ssh that carries stderr may be gone */
+    if (await_domid(&domid)) {
+        return EXIT_SUCCESS; /* there is no domain to watch over */
+    }
+    return xl_context_open(xl) ? EXIT_FAILURE : watch(xl, domid);
 }

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "guard.h"
+#include "monitor.h"
 #include "stock.h"
 
 struct xl_command {
@@ -21,6 +23,7 @@ static const struct xl_command commands[] = {
     {"migrate", xl_main_migrate},
     {"migrate-receive", xl_main_migrate_receive},
     {"incoming-guard", xl_main_guard}, /* for ourselves only */
+    {"domain-monitor", xl_main_monitor},
 };
 
 /* ---- the context ---- */
@@ -132,6 +135,8 @@ int main(int argc, char **argv)
     const struct xl_command *command = find_command(argc - word, argv + word);
     int status;
 
+    /* Not what /proc/self/exe made of it. */
+    prctl(PR_SET_NAME, "xl");
     if (!command) {
         return xl_stock_exec(argv);
     }

@@ -292,6 +292,10 @@ static int move_domain(struct xl_migrate *migrate)
         return -1;
     }
     xl_progress_summary(&result.stats);
+    if (result.phase < LIBXL_LIVE_MIGRATE_PHASE_COMPLETE) {
+        fprintf(stderr, "xl: The guest has ended at the destination, before "
+                        "all of its memory was there.\n");
+    }
     return 0;
 }
 

@@ -39,6 +39,8 @@ struct xl_receive {
     char *name;
     uint32_t domid;
     struct xl_guard guard;
+    struct xl_monitor_standby standby;
+    bool unwatched; /* though it should be watched over */
 };
 
 /* ---- options ---- */
@@ -177,7 +179,8 @@ static int check_name_free(struct xl_receive *receive)
     return 0;
 }
 
-/* Before the guest can run here, the guard must be gone. */
+/* Before the guest can run here, the guard must be gone; and once it runs, it
+ * may end. */
 static void note_phase(libxl_live_migrate_phase phase,
                        const libxl_live_migrate_stats *stats, void *user)
 {
@@ -186,6 +189,10 @@ static void note_phase(libxl_live_migrate_phase phase,
     (void)stats;
     if (phase >= LIBXL_LIVE_MIGRATE_PHASE_GO) {
         xl_guard_release(&receive->guard);
+    }
+    if (phase >= LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY &&
+        xl_monitor_begin(&receive->standby, receive->domid)) {
+        receive->unwatched = true;
     }
 }
 
@@ -210,6 +217,10 @@ static int receive_domain(struct xl_receive *receive)
         report_failure(receive, &result, rc, resumed);
         return -1;
     }
+    if (result.phase < LIBXL_LIVE_MIGRATE_PHASE_COMPLETE) {
+        fprintf(stderr, "xl: destination: %s: %s.\n", receive->name,
+                result.reason);
+    }
     return 0;
 }
 
@@ -228,15 +239,10 @@ static int watch_over(struct xl_receive *receive)
     close(receive->send_fd);
     receive->recv_fd = -1;
     receive->send_fd = -1;
-    switch (receive->monitor) {
-    case XL_MONITOR_DAEMON:
-        return xl_monitor_start(receive->xl, receive->domid, &receive->config);
-    case XL_MONITOR_FOREGROUND:
+    if (receive->monitor == XL_MONITOR_FOREGROUND) {
         return xl_monitor_run(receive->xl, receive->domid, &receive->config);
-    case XL_MONITOR_NONE:
-        break;
     }
-    return 0;
+    return receive->unwatched ? -1 : 0;
 }
 
 static int migrate_receive(struct xl_receive *receive)
@@ -266,8 +272,15 @@ static int migrate_receive(struct xl_receive *receive)
     if (ret) {
         goto out;
     }
+    if (receive->monitor == XL_MONITOR_DAEMON) {
+        ret = xl_monitor_standby(&receive->standby);
+        if (ret) {
+            goto out;
+        }
+    }
     ret = receive_domain(receive);
     xl_guard_release(&receive->guard);
+    xl_monitor_dismiss(&receive->standby);
     if (ret) {
         goto out;
     }
@@ -282,7 +295,12 @@ out:
 int xl_main_migrate_receive(struct xl_context *xl, int argc, char **argv)
 {
     struct xl_receive receive = {
-        .xl = xl, .recv_fd = -1, .send_fd = -1, .guard = XL_GUARD_NONE};
+        .xl = xl,
+        .recv_fd = -1,
+        .send_fd = -1,
+        .guard = XL_GUARD_NONE,
+        .standby = XL_MONITOR_NOBODY,
+    };
     int ret;
 
     parse_options(&receive, argc, argv);

@@ -25,6 +25,17 @@ const char *xlm_phase_name(enum xlm_phase phase)
     return names[phase];
 }
 
+void xlm_restate(struct xlm_context *ctx, const char *format, ...)
+{
+    va_list args;
+
+    pthread_mutex_lock(&ctx->reason_lock);
+    va_start(args, format);
+    vsnprintf(ctx->reason, sizeof(ctx->reason), format, args);
+    va_end(args);
+    pthread_mutex_unlock(&ctx->reason_lock);
+}
+
 int xlm_fail(struct xlm_context *ctx, const char *format, ...)
 {
     int saved_errno = errno;

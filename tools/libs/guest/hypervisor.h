@@ -44,7 +44,8 @@ enum xlm_platform_state {
 struct xlm_page_in {
     uint64_t pfn;
     const void *contents; /* XLM_PAGE_SIZE octets */
-    int error;            /* out: 0, ENOENT: no longer paged, ENOMEM: retry */
+    int error;            /* out: 0, ENOENT: no longer paged, ENOMEM: retry,
+                             ESRCH: the domain is being destroyed */
 };
 
 /* One page to evict, and what became of it. */

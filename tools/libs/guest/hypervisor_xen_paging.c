@@ -238,6 +238,11 @@ static int page_in_chunk(struct xen_hypervisor *xen, uint32_t domid,
     }
     for (i = 0; i < count; i++) {
         pages[i].error = batch_error(batch, i);
+        /* Xen says EINVAL of any domain that is being destroyed, long before
+         * it shows as dying.  (It also does so without a buffer.) */
+        if (pages[i].error == EINVAL) {
+            pages[i].error = ESRCH;
+        }
     }
     return 0;
 }

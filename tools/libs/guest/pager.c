@@ -49,6 +49,7 @@ struct xlm_pager {
     size_t max_waiters;
     bool requests_open; /* the source takes them: it has said GO */
     bool stopping;
+    bool gone; /* the domain is being destroyed */
     struct xlm_latency latency;
     uint64_t pages_requested;
     uint64_t pages_pushed;
@@ -422,6 +423,26 @@ uint64_t xlm_pager_outstanding(struct xlm_pager *pager)
     return count;
 }
 
+bool xlm_pager_guest_is_gone(struct xlm_pager *pager)
+{
+    bool gone;
+
+    pthread_mutex_lock(&pager->lock);
+    gone = pager->gone;
+    pthread_mutex_unlock(&pager->lock);
+    return gone;
+}
+
+void xlm_pager_forget_guest(struct xlm_pager *pager)
+{
+    pthread_mutex_lock(&pager->lock);
+    xlm_pfn_set_clear(&pager->outstanding);
+    xlm_pfn_set_clear(&pager->requested);
+    xlm_pfn_set_clear(&pager->unsent);
+    pager->nr_waiters = 0;
+    pthread_mutex_unlock(&pager->lock);
+}
+
 static int page_in_failed(struct xlm_pager *pager,
                           const struct xlm_page_in *page)
 {
@@ -458,6 +479,7 @@ static int settle_batch(struct xlm_pager *pager, size_t count,
             continue;
         }
         if (pages[i].error && pages[i].error != ENOENT) {
+            pager->gone |= pages[i].error == ESRCH;
             rc = page_in_failed(pager, &pages[i]);
             continue;
         }

@@ -44,6 +44,11 @@ void xlm_pager_close(struct xlm_pager *pager);
 int xlm_pager_evict(struct xlm_pager *pager, size_t count,
                     const uint64_t *pfns, struct xlm_pfn_set *refused);
 
+/* A page did not come in since the domain is being destroyed. */
+bool xlm_pager_guest_is_gone(struct xlm_pager *pager);
+/* The guest is no more: nothing is outstanding, and nobody waits. */
+void xlm_pager_forget_guest(struct xlm_pager *pager);
+
 /* True for a page that is evicted and has not come in. */
 bool xlm_pager_is_outstanding(struct xlm_pager *pager, uint64_t pfn);
 uint64_t xlm_pager_outstanding(struct xlm_pager *pager);

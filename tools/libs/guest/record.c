@@ -79,6 +79,7 @@ static const struct record_rule {
     {XLM_REC_POSTCOPY_STATS, "POSTCOPY_STATS", IN_REQUESTS,
      sizeof(struct xlm_wire_stats), sizeof(struct xlm_wire_stats)},
     {XLM_REC_POSTCOPY_COMPLETE, "POSTCOPY_COMPLETE", IN_REQUESTS, 0, 0},
+    {XLM_REC_POSTCOPY_GONE, "POSTCOPY_GONE", IN_REQUESTS, 0, 0},
 };
 
 static const struct record_rule *rule_of(uint32_t type)

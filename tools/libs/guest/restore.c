@@ -500,6 +500,63 @@ static int take_end(struct xlm_restorer *restorer)
                                                 : finish_ordinary(restorer);
 }
 
+/* ---- the guest ends before its memory has come ---- */
+
+static bool guest_is_gone(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    struct xlm_domain_info info;
+
+    if (restorer->state != XLM_READ_POSTCOPY) {
+        return false;
+    }
+    if (hv->ops->domain_info(hv, restorer->domid, &info)) {
+        return errno == ESRCH;
+    }
+    return info.dying || xlm_pager_guest_is_gone(restorer->pager);
+}
+
+/* The source may be in the middle of a record, and has to hear us before it
+ * finds the connection closed. */
+static int tell_gone(struct xlm_restorer *restorer)
+{
+    struct xlm_context unheard = XLM_CONTEXT_INIT;
+
+    unheard.logger = restorer->ctx->logger;
+    restorer->channel.idle_ms = SOURCE_SILENCE_MS;
+    if (xlm_write_simple_record(&unheard, &restorer->channel,
+                                XLM_REC_POSTCOPY_GONE, NULL, 0)) {
+        return -1;
+    }
+    do {
+        if (xlm_read_record(&unheard, &restorer->channel, restorer->state,
+                            &restorer->record)) {
+            return -1;
+        }
+    } while (restorer->record.type != XLM_REC_END);
+    return 0;
+}
+
+/*
+ * Somebody has destroyed the domain, its monitor after it had shut down or a
+ * person: what has not come is not needed, on neither host.  So this is no
+ * failure, whatever it made fail.
+ */
+static void end_with_guest(struct xlm_restorer *restorer)
+{
+    restorer->stats->outstanding = xlm_pager_outstanding(restorer->pager);
+    xlm_pager_forget_guest(restorer->pager);
+    restorer->gone = true;
+    xlm_restate(restorer->ctx, "the guest ended here before all of its "
+                               "memory had come");
+    if (tell_gone(restorer)) {
+        xtl_log(restorer->ctx->logger, XTL_WARN, -1, "xlm",
+                "domain %" PRIu32 " has ended, but the source could not be "
+                "told: it still keeps its suspended copy",
+                restorer->domid);
+    }
+}
+
 /* ---- the whole ---- */
 
 static int take_record(struct xlm_restorer *restorer)
@@ -601,6 +658,21 @@ static int read_headers(struct xlm_restorer *restorer)
     return 0;
 }
 
+static int take_stream(struct xlm_restorer *restorer)
+{
+    while (!restorer->done) {
+        if (xlm_read_record(restorer->ctx, &restorer->channel, restorer->state,
+                            &restorer->record)) {
+            return -1;
+        }
+        if (take_record(restorer)) {
+            refuse(restorer);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int restore(struct xlm_restorer *restorer)
 {
     if (xlm_channel_open(&restorer->channel, restorer->params->in_fd,
@@ -612,15 +684,11 @@ static int restore(struct xlm_restorer *restorer)
     if (read_headers(restorer)) {
         return -1;
     }
-    while (!restorer->done) {
-        if (xlm_read_record(restorer->ctx, &restorer->channel, restorer->state,
-                            &restorer->record)) {
+    if (take_stream(restorer)) {
+        if (!guest_is_gone(restorer)) {
             return -1;
         }
-        if (take_record(restorer)) {
-            refuse(restorer);
-            return -1;
-        }
+        end_with_guest(restorer);
     }
     return 0;
 }
@@ -665,7 +733,7 @@ int xlm_restore(struct xlm_context *ctx,
     rc = restore(&restorer);
     stats->end_us = xlm_now_us() - restorer.start_us;
     dispose(&restorer);
-    if (!rc) {
+    if (!rc && !restorer.gone) {
         xlm_restore_progress(&restorer, XLM_PHASE_COMPLETE);
     }
     return rc;

@@ -23,6 +23,7 @@ struct xlm_restorer {
     bool prepared;    /* PREPARE was answered, one way ... */
     uint32_t refusal; /* ... or the other: with this enum xlm_refusal */
     bool done;
+    bool gone; /* the guest ran here and has ended */
     bool *resumed;
 
     uint32_t domid; /* valid once the static data has ended */

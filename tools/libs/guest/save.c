@@ -89,25 +89,35 @@ static int read_answer(struct xlm_saver *saver, enum xlm_reader_state state)
 
 /* ---- start ---- */
 
+static int check_alive(struct xlm_saver *saver, struct xlm_domain_info *info)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+
+    if (hv->ops->domain_info(hv, saver->params->domid, info)) {
+        return xlm_fail(saver->ctx, "there is no domain %" PRIu32,
+                        saver->params->domid);
+    }
+    if (info->dying || info->shutdown) {
+        errno = ESHUTDOWN;
+        return xlm_fail(saver->ctx, "domain %" PRIu32 " has shut down",
+                        saver->params->domid);
+    }
+    return 0;
+}
+
 static int check_domain(struct xlm_saver *saver)
 {
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
     struct xlm_domain_info info;
 
-    if (hv->ops->domain_info(hv, saver->params->domid, &info)) {
-        return xlm_fail(saver->ctx, "there is no domain %" PRIu32,
-                        saver->params->domid);
+    if (check_alive(saver, &info)) {
+        return -1;
     }
     if (!info.hvm) {
         errno = EOPNOTSUPP;
         return xlm_fail(saver->ctx,
                         "domain %" PRIu32 " is a PV guest, which can only be "
                         "moved by the stock migration: leave out --postcopy",
-                        saver->params->domid);
-    }
-    if (info.dying || info.shutdown) {
-        errno = ESHUTDOWN;
-        return xlm_fail(saver->ctx, "domain %" PRIu32 " is shut down",
                         saver->params->domid);
     }
     if (hv->ops->nr_pfns(hv, saver->params->domid, &saver->nr_pfns)) {
@@ -297,11 +307,13 @@ static enum xlm_precopy_answer ask_policy(struct xlm_saver *saver)
  * What is then in to_send was never sent, or was written since. */
 static int precopy(struct xlm_saver *saver, enum xlm_precopy_answer *answer)
 {
+    struct xlm_domain_info info;
+
     xlm_save_progress(saver, XLM_PHASE_PRECOPY);
     while ((*answer = ask_policy(saver)) == XLM_PRECOPY_CONTINUE) {
         if (xlm_save_send_set(saver, &saver->to_send,
                               &saver->stats->precopy_pages) ||
-            keep_dirty(saver)) {
+            keep_dirty(saver) || check_alive(saver, &info)) {
             return -1;
         }
         saver->stats->iterations++;
@@ -363,6 +375,11 @@ static int suspend(struct xlm_saver *saver)
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
     struct xlm_domain_info info;
 
+    /* A guest that has shut down, and that nobody buries, would be waited for
+     * until the toolstack's patience ends. */
+    if (check_alive(saver, &info)) {
+        return -1;
+    }
     saver->stats->suspend_us = elapsed_us(saver);
     if (saver->callbacks->suspend(saver->callbacks->data)) {
         return xlm_fail(saver->ctx, "the guest did not suspend; is its "
@@ -607,7 +624,7 @@ int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
         rc = save(&saver, transitioned);
     }
     stats->end_us = elapsed_us(&saver);
-    if (!rc) {
+    if (!rc && !saver.gone) {
         xlm_save_progress(&saver, XLM_PHASE_COMPLETE);
     }
     dispose(&saver);

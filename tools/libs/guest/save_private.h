@@ -23,6 +23,7 @@ struct xlm_saver {
     bool ballooned;     /* it has another number of pages since */
     bool logdirty;
     bool qemu_logdirty;
+    bool gone; /* it was handed over, and has ended over there */
 
     /* Sets of pages, all of one limit: */
     struct xlm_pfn_set present;     /* what the guest has */

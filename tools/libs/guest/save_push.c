@@ -33,6 +33,7 @@ struct xlm_pusher {
     uint64_t running_us; /* when the destination said that it runs, or 0 */
     bool ended;          /* we said that it has everything ... */
     bool complete;       /* ... and it has agreed */
+    bool gone;           /* the guest has ended over there */
     bool failed;         /* the reader gave up; the context has the reason */
     struct xlm_wire_stats stats;
 };
@@ -124,6 +125,21 @@ static int take_complete(struct xlm_pusher *pusher)
     return 0;
 }
 
+/* There is no guest any more that could need a page. */
+static int take_gone(struct xlm_pusher *pusher)
+{
+    pthread_mutex_lock(&pusher->lock);
+    pusher->gone = pusher->complete = pusher->running_us;
+    pthread_cond_signal(&pusher->wake);
+    pthread_mutex_unlock(&pusher->lock);
+    if (!pusher->gone) {
+        errno = EPROTO;
+        return xlm_fail(pusher->saver->ctx, "bad migration stream: the guest "
+                                            "ended before it ran");
+    }
+    return 0;
+}
+
 static int take_record(struct xlm_pusher *pusher,
                        const struct xlm_record *record)
 {
@@ -137,6 +153,8 @@ static int take_record(struct xlm_pusher *pusher,
     case XLM_REC_POSTCOPY_STATS:
         take_stats(pusher, record);
         return 0;
+    case XLM_REC_POSTCOPY_GONE:
+        return take_gone(pusher);
     default:
         return take_complete(pusher);
     }
@@ -240,7 +258,8 @@ static enum xlm_push_kind await_pages(struct xlm_pusher *pusher,
     enum xlm_push_kind kind = XLM_PUSH_NOTHING;
 
     pthread_mutex_lock(&pusher->lock);
-    while (!pusher->failed && pusher->plan.outstanding.count) {
+    while (!pusher->failed && !pusher->gone &&
+           pusher->plan.outstanding.count) {
         kind = xlm_push_plan_next(&pusher->plan, may_push(pusher), PUSH_PAGES,
                                   pfns, count);
         if (kind != XLM_PUSH_NOTHING) {
@@ -272,7 +291,7 @@ static int push_all(struct xlm_pusher *pusher)
         }
         xlm_save_progress(pusher->saver, XLM_PHASE_POSTCOPY);
     }
-    return pusher->plan.outstanding.count ? -1 : 0;
+    return pusher->plan.outstanding.count && !pusher->gone ? -1 : 0;
 }
 
 static int send_end(struct xlm_pusher *pusher)
@@ -293,6 +312,7 @@ static int await_complete(struct xlm_pusher *pusher)
         pthread_cond_wait(&pusher->wake, &pusher->lock);
     }
     complete = pusher->complete;
+    pusher->saver->gone = pusher->gone;
     update_stats(pusher);
     pthread_mutex_unlock(&pusher->lock);
     return complete ? 0 : -1;

@@ -78,6 +78,7 @@ enum xlm_record_type {
     XLM_REC_POSTCOPY_STATS = 0x22,
     XLM_REC_POSTCOPY_ZERO_PAGES = 0x23,
     XLM_REC_POSTCOPY_DEVICES = 0x24,
+    XLM_REC_POSTCOPY_GONE = 0x25,
 };
 
 /* Bit 31 of a record type: a reader that does not know the type skips it. */

@@ -160,7 +160,8 @@ struct xlm_save_params {
 void xlm_save_params_init(struct xlm_save_params *params);
 
 /*
- * Move a domain out.  Returns 0 when the destination has all of it.  On -1
+ * Move a domain out.  Returns 0 when the destination has all of it, or in
+ * XLM_PHASE_POSTCOPY when the guest has ended there before.  On -1
  * *transitioned says whose the guest is: false, it is suspended or running
  * here and never ran anywhere else; true, the go was sent and it must not be
  * resumed here.  *transitioned is written on every path.  Closes nothing.
@@ -202,7 +203,9 @@ struct xlm_restore_params {
 };
 
 /*
- * Receive a domain.  Returns 0 when it is here as a whole.  On -1 with
+ * Receive a domain.  Returns 0 when it is here as a whole, or in
+ * XLM_PHASE_POSTCOPY when it ran here and was destroyed before: the source
+ * has then been told, and ctx->reason says it.  On -1 with
  * *resumed false the caller must destroy what was built: it never ran.  With
  * *resumed true the guest runs here and is the only copy: never destroy it.
  */
@@ -214,6 +217,11 @@ int xlm_restore(struct xlm_context *ctx,
 /* Say why in ctx->reason, once: the first reason stays.  Returns -1 and
  * keeps errno. */
 int xlm_fail(struct xlm_context *ctx, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Say something else in ctx->reason: what failed had a cause that is now
+ * known. */
+void xlm_restate(struct xlm_context *ctx, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 #endif

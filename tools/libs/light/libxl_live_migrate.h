@@ -142,7 +142,9 @@ void libxl_live_migrate_params_dispose(libxl_live_migrate_params *params);
  *
  * Returns 0 when the destination has all of the domain.  It is then still
  * here, suspended, under its away name, and for the caller to destroy with
- * libxl_domain_destroy(); no earlier moment is safe.
+ * libxl_domain_destroy(); no earlier moment is safe.  It also returns 0 when
+ * the domain has ended at the destination before all of its memory was there:
+ * the last phase is then POSTCOPY, and it is to be destroyed all the same.
  *
  * Otherwise a libxl error: ERROR_INVAL for arguments, ERROR_DOMAIN_NOTFOUND,
  * ERROR_NI for a guest that cannot be moved this way, ERROR_ABORTED,
@@ -193,7 +195,8 @@ void libxl_live_migrate_receive_params_dispose(
  *
  * @param config   the domain's configuration, as for
  *                 libxl_domain_create_restore(); stays the caller's.
- * @param domid    set when the domain exists at the end.
+ * @param domid    set when the domain exists at the end, and from the phase
+ *                 POSTCOPY on.
  * @param recv_fd  the stream, at its libxl header.
  * @param send_fd  the way back; -1: none, postcopy is then refused.
  * @param postcopy_resumed  may not be NULL; written on every path.  On failure:
@@ -203,7 +206,11 @@ void libxl_live_migrate_receive_params_dispose(
  *                 a program.
  * @param ao_how   must be NULL for now: ERROR_NI, before anything happens.
  *
- * Returns 0 when the domain is here as a whole, else a libxl error:
+ * Returns 0 when the domain is here as a whole, or when somebody destroyed it
+ * here after it had shut down: the last phase is then POSTCOPY and there is
+ * no domain *domid.  A caller who wants that a shutdown in the postcopy phase
+ * is acted upon at once watches the domain from that phase on.  Else a libxl
+ * error:
  * ERROR_INVAL, ERROR_NOMEM when the host has not the memory, ERROR_ABORTED,
  * ERROR_FAIL.  *result (may be NULL) is written on every path.
  */

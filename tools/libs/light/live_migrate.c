@@ -29,6 +29,9 @@
 /* Ordinary live migration makes at most so many rounds. */
 #define LM_LIVE_ITERATIONS 5
 #define LM_DIRTY_THRESHOLD 50
+#define LM_NO_ANSWER \
+    "the guest did not answer the request to suspend: it is paused, or its " \
+    "Xen drivers do not work"
 
 enum lm_source_state {
     LM_SOURCE_RUNNING,
@@ -126,8 +129,7 @@ static int source_suspend(void *data)
         source->suspend_timed_out = rc == ERROR_GUEST_TIMEDOUT;
         return xlm_fail(&source->xlm,
                         source->suspend_timed_out
-                            ? "the guest did not answer the request to "
-                              "suspend: check its Xen drivers"
+                            ? LM_NO_ANSWER
                             : "the guest could not be suspended (libxl error "
                               "%d)",
                         rc);
@@ -309,10 +311,6 @@ static int check_domain(struct lm_source *source)
         rc = ERROR_DOMAIN_NOTFOUND;
         goto out;
     }
-    rc = check_state(source);
-    if (rc) {
-        goto out;
-    }
     rc = libxl_retrieve_domain_configuration(source->ctx, source->domid,
                                              &config, NULL);
     if (rc) {
@@ -322,6 +320,10 @@ static int check_domain(struct lm_source *source)
         goto out;
     }
     rc = check_config(source, &config);
+    if (rc) {
+        goto out;
+    }
+    rc = check_state(source);
 
 out:
     libxl_domain_config_dispose(&config);
@@ -406,6 +408,29 @@ static void take_back(struct lm_source *source)
     source->state = LM_SOURCE_RUNNING;
 }
 
+/* A guest that ends by itself makes any call fail, with any reason; and libxl
+ * 4.14 reports one that never answered as suspended. */
+static void explain_state(struct lm_source *source)
+{
+    libxl_dominfo info;
+    bool runs, exists;
+
+    libxl_dominfo_init(&info);
+    exists = !libxl_domain_info(source->ctx, &info, source->domid);
+    runs = exists && !info.dying && !info.shutdown;
+    if (source->state == LM_SOURCE_RUNNING && !runs) {
+        xlm_restate(&source->xlm,
+                    "%s shut down or was destroyed while it was being moved",
+                    source->name);
+    }
+    if (source->state == LM_SOURCE_SUSPENDED && runs) {
+        source->suspend_timed_out = true;
+        source->state = LM_SOURCE_RUNNING;
+        xlm_restate(&source->xlm, LM_NO_ANSWER);
+    }
+    libxl_dominfo_dispose(&info);
+}
+
 static int source_error(const struct lm_source *source, int rc)
 {
     if (source->suspend_timed_out) {
@@ -446,6 +471,7 @@ static int live_migrate(struct lm_source *source, bool *transitioned)
     }
     rc = move_out(source, transitioned);
     if (rc && !*transitioned) {
+        explain_state(source);
         take_back(source);
         rc = source_error(source, rc);
     }

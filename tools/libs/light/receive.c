@@ -34,6 +34,7 @@ enum lm_destination_state {
 struct lm_destination {
     libxl_ctx *ctx;
     libxl_domain_config *config;
+    uint32_t *domid; /* the caller's */
     int recv_fd;
     int send_fd;
     const libxl_live_migrate_receive_params *params;
@@ -205,6 +206,7 @@ static int destination_run(void *data)
         }
     }
     take_name(destination);
+    *destination->domid = destination->builder.domid;
     destination->state = LM_DESTINATION_OURS;
     return 0;
 }
@@ -261,8 +263,7 @@ static int destination_error(const struct lm_destination *destination, int rc)
     return lm_aborted(destination->xlm.abort_fd) ? ERROR_ABORTED : rc;
 }
 
-static int receive(struct lm_destination *destination, uint32_t *domid,
-                   bool *resumed)
+static int receive(struct lm_destination *destination, bool *resumed)
 {
     int rc;
 
@@ -286,7 +287,7 @@ static int receive(struct lm_destination *destination, uint32_t *domid,
         lm_builder_abandon(&destination->builder);
         goto out;
     }
-    *domid = destination->builder.domid;
+    *destination->domid = destination->builder.domid;
 
 out:
     xlm_hypervisor_close(destination->xlm.hypervisor);
@@ -317,6 +318,7 @@ int libxl_domain_live_migrate_receive(
     struct lm_destination destination = {
         .ctx = ctx,
         .config = config,
+        .domid = domid,
         .recv_fd = recv_fd,
         .send_fd = send_fd,
         .params = params,
@@ -341,7 +343,7 @@ int libxl_domain_live_migrate_receive(
     lm_sigpipe_block(&guard);
     lm_builder_init(&destination.builder, ctx, config, &destination.xlm,
                     &guard.saved_mask);
-    rc = receive(&destination, domid, postcopy_resumed);
+    rc = receive(&destination, postcopy_resumed);
     lm_sigpipe_restore(&guard);
     lm_export_result(result, &destination.observer, &destination.stats,
                      destination.xlm.reason);

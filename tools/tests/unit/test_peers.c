@@ -423,7 +423,7 @@ static void lies_after_the_go(void **state)
     int lie;
 
     (void)state;
-    for (lie = 0; lie < 8; lie++) {
+    for (lie = 0; lie < 9; lie++) {
         puppet = start_save(PAGES);
         play_to_go(puppet);
         switch (lie) {
@@ -445,12 +445,15 @@ static void lies_after_the_go(void **state)
         case 5:
             say_answer(puppet, XLM_REC_POSTCOPY_READY, 0);
             break;
+        case 6:
+            say(puppet, XLM_REC_POSTCOPY_PAGE_DATA, "12345678", 8);
+            break;
         case 7:
             say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
             say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
             break;
-        case 6:
-            say(puppet, XLM_REC_POSTCOPY_PAGE_DATA, "12345678", 8);
+        case 8:
+            say(puppet, XLM_REC_POSTCOPY_GONE, NULL, 0);
             break;
         }
         expect_let_go(puppet);
@@ -469,6 +472,22 @@ static void complete_without_running(void **state)
     assert_true(hear(puppet, XLM_REC_END));
     say(puppet, XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
     expect_let_go(puppet);
+}
+
+/* The guest has ended over there: no page is of use to anybody. */
+static void gone(void **state)
+{
+    struct puppet *puppet = start_save(BIG_PAGES);
+
+    (void)state;
+    play_to_go(puppet);
+    say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+    say(puppet, XLM_REC_POSTCOPY_GONE, NULL, 0);
+    assert_true(hear(puppet, XLM_REC_END));
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, 0);
+    assert_true(puppet->over);
+    free_puppet(puppet);
 }
 
 static void complete_too_early(void **state)
@@ -1100,6 +1119,7 @@ int main(void)
         cmocka_unit_test(lies_after_the_go),
         cmocka_unit_test(complete_without_running),
         cmocka_unit_test(complete_too_early),
+        cmocka_unit_test(gone),
         cmocka_unit_test(lies_and_does_not_read),
         cmocka_unit_test(odd_requests),
         cmocka_unit_test(requests_without_credit),

@@ -1,0 +1,104 @@
+"""Guests that give memory back or get some, before a move and during it."""
+
+from moving import POSTCOPY
+from test_1_moves import assert_moved
+
+FULL = 160
+LESS = 128
+FIRST_ROUND = "precopy: 0 rounds done, [1-9]"
+SLACK = 2       # MiB: page tables of the p2m, rings and the like
+
+
+def held(world, guest):
+    """MiB that the guest holds where it is."""
+    text = world.lab.run(guest.host, "xl list").stdout
+    return next(int(line.split()[2]) for line in text.splitlines()
+                if line.startswith(f"{guest.name} "))
+
+
+def target(world, guest):
+    domid = world.domid(guest.host, guest.name)
+    return int(world.lab.run(
+        guest.host, f"xenstore-read /local/domain/{domid}/memory/target"
+    ).stdout) // 1024
+
+
+def set_memory(world, guest, mib, host=None):
+    world.lab.run(host or guest.host, ["xl", "mem-set", guest.name, str(mib)])
+
+
+def await_held(world, guest, mib):
+    world.until(lambda: abs(held(world, guest) - mib) <= SLACK,
+                lambda: f"it holds {held(world, guest)} MiB and not {mib}")
+
+
+def assert_memory_adds_up(world, guest, free):
+    """What it was told to hold it holds, and the other host nothing."""
+    await_held(world, guest, target(world, guest))
+    for host in ("a", "b"):
+        used = held(world, guest) if host == guest.host else 0
+        world.until(
+            lambda: abs(world.free_memory(host) + used - free[host]) <= 4,
+            lambda: f"{host} had {free[host]} MiB free and has now "
+                    f"{world.free_memory(host)}, of the guest {used}")
+
+
+def start(world):
+    free = {host: world.free_memory(host) for host in ("a", "b")}
+    return world.linux(memory=FULL, vcpus=1, tree=16).start("a"), free
+
+
+def test_a_ballooned_guest(world):
+    """Moved with holes in its memory, filled again, moved, emptied, moved."""
+    guest, free = start(world)
+    set_memory(world, guest, LESS)
+    await_held(world, guest, LESS)
+    world.move(guest)
+    await_held(world, guest, LESS)
+    assert_memory_adds_up(world, guest, free)
+    set_memory(world, guest, FULL)
+    await_held(world, guest, FULL)
+    guest.assert_runs()
+    world.move(guest)
+    assert_moved(world, guest, "a", "b", "a")
+    assert_memory_adds_up(world, guest, free)
+
+
+def test_ballooning_down_in_precopy(world):
+    guest, free = start(world)
+    migration = world.migrate(guest, "--precopy-iterations 2")
+    migration.wait_output(FIRST_ROUND)
+    set_memory(world, guest, LESS)
+    migration.expect_success()
+    assert_moved(world, guest, "a", "b")
+    assert_memory_adds_up(world, guest, free)
+
+
+def test_ballooning_up_in_precopy(world):
+    guest, free = start(world)
+    set_memory(world, guest, LESS)
+    await_held(world, guest, LESS)
+    migration = world.migrate(guest, "--precopy-iterations 2")
+    migration.wait_output(FIRST_ROUND)
+    set_memory(world, guest, FULL)
+    migration.expect_success()
+    assert_moved(world, guest, "a", "b")
+    assert_memory_adds_up(world, guest, free)
+
+
+def test_ballooning_in_postcopy(world):
+    """Down with pages that have not come, and up again."""
+    guest, free = start(world)
+    migration = world.migrate(guest)
+    migration.wait_output(POSTCOPY)
+    set_memory(world, guest, LESS, "b")
+    migration.expect_success()
+    await_held(world, guest, LESS)
+    assert_moved(world, guest, "a", "b")
+    migration = world.migrate(guest)
+    migration.wait_output(POSTCOPY)
+    set_memory(world, guest, FULL, "a")
+    migration.expect_success()
+    await_held(world, guest, FULL)
+    assert_moved(world, guest, "a", "b", "a")
+    assert_memory_adds_up(world, guest, free)
