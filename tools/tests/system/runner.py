@@ -158,19 +158,6 @@ def parse_arguments():
     return args
 
 
-# Run only when named: on emulated hosts they take minutes each, and QEMU now
-# and then kills such a guest by itself.
-SLOW = ("hvm_", "linux_with_")
-
-
-def leave_out_slow(tests):
-    """The other tests, and how many were left out, each with a line."""
-    slow = [name for name, _ in tests if name.startswith(SLOW)]
-    for name in slow:
-        print(f"{name}: skipped, takes minutes: run it with --only {name}")
-    return [test for test in tests if test[0] not in slow], len(slow)
-
-
 def choose(tests, only):
     exact = [test for test in tests if test[0] in only]
     if not only or len(exact) == len(only):
@@ -188,9 +175,6 @@ def main():
         print("no such test", file=sys.stderr)
         return 2
     runner = Runner(args)
-    if not args.only:
-        tests, left_out = leave_out_slow(tests)
-        runner.counts["skipped"] += left_out
     started = time.monotonic()
     try:
         runner.run_all(tests)
