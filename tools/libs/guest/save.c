@@ -43,7 +43,7 @@ void xlm_save_params_init(struct xlm_save_params *params)
     *params = (struct xlm_save_params){
         .out_fd = -1,
         .in_fd = -1,
-        .credit_pages = 128,
+        .credit_pages = 1024,
         .hot_pages_max = 1024,
         .window_before = 8,
         .window_after = 24,

@@ -16,10 +16,8 @@
 #include "clock.h"
 #include "page_batch.h"
 #include "push_plan.h"
+#include "push_window.h"
 #include "source_memory.h"
-
-/* Pages in a record that nobody asked for: a request waits behind one. */
-#define PUSH_PAGES 16
 
 struct xlm_pusher {
     struct xlm_saver *saver;
@@ -29,7 +27,7 @@ struct xlm_pusher {
     pthread_mutex_t lock;
     pthread_cond_t wake; /* there may be something to do */
     struct xlm_push_plan plan;
-    uint32_t in_flight;  /* pages sent, credit not yet back */
+    struct xlm_push_window window;
     uint64_t running_us; /* when the destination said that it runs, or 0 */
     bool ended;          /* we said that it has everything ... */
     bool complete;       /* ... and it has agreed */
@@ -67,10 +65,8 @@ static int take_credit(struct xlm_pusher *pusher,
     bool honest;
 
     pthread_mutex_lock(&pusher->lock);
-    honest = credit->pages <= pusher->in_flight;
-    if (honest) {
-        pusher->in_flight -= credit->pages;
-    }
+    honest = !xlm_push_window_credited(&pusher->window, credit->pages,
+                                       xlm_now_us());
     pthread_cond_signal(&pusher->wake);
     pthread_mutex_unlock(&pusher->lock);
     if (!honest) {
@@ -229,13 +225,6 @@ static int send_pages(struct xlm_pusher *pusher, size_t count,
     return xlm_page_batch_write(saver->ctx, &saver->channel, batch);
 }
 
-/* Room for another batch in flight; one may always be. */
-static bool may_push(const struct xlm_pusher *pusher)
-{
-    return !pusher->in_flight || pusher->in_flight + PUSH_PAGES <=
-                                     pusher->saver->params->credit_pages;
-}
-
 /* What the reader has learned, for the thread that owns the stats. */
 static void update_stats(struct xlm_pusher *pusher)
 {
@@ -256,14 +245,17 @@ static enum xlm_push_kind await_pages(struct xlm_pusher *pusher,
                                       uint64_t *pfns, size_t *count)
 {
     enum xlm_push_kind kind = XLM_PUSH_NOTHING;
+    uint32_t room;
 
     pthread_mutex_lock(&pusher->lock);
     while (!pusher->failed && !pusher->gone &&
            pusher->plan.outstanding.count) {
-        kind = xlm_push_plan_next(&pusher->plan, may_push(pusher), PUSH_PAGES,
-                                  pfns, count);
+        room = xlm_push_window_room(&pusher->window);
+        kind = xlm_push_plan_next(&pusher->plan, room > 0,
+                                  room ? room : XLM_PUSH_WINDOW_SENDING, pfns,
+                                  count);
         if (kind != XLM_PUSH_NOTHING) {
-            pusher->in_flight += *count;
+            xlm_push_window_sent(&pusher->window, *count, xlm_now_us());
             break;
         }
         pthread_cond_wait(&pusher->wake, &pusher->lock);
@@ -276,7 +268,7 @@ static enum xlm_push_kind await_pages(struct xlm_pusher *pusher,
 static int push_all(struct xlm_pusher *pusher)
 {
     struct xlm_stats *stats = pusher->saver->stats;
-    uint64_t pfns[PUSH_PAGES];
+    uint64_t pfns[XLM_PUSH_WINDOW_SENDING];
     size_t count;
     enum xlm_push_kind kind;
 
@@ -376,6 +368,7 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
         xlm_pusher_close(pusher);
         return NULL;
     }
+    xlm_push_window_init(&pusher->window, saver->params->credit_pages);
     xlm_pfn_set_unite(&pusher->plan.outstanding, &saver->outstanding);
     saver->stats->postcopy_pages = saver->outstanding.count;
     saver->stats->outstanding = saver->outstanding.count;

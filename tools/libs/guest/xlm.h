@@ -149,7 +149,7 @@ struct xlm_save_params {
      * pages before it starts, and they cannot be evicted.  {0, 0}: unused. */
     struct xlm_pfn_range device_ranges[XLM_DEVICE_RANGES];
     /* Tuning; xlm_save_params_init() sets what is good for most. */
-    uint32_t credit_pages;  /* background pages in flight */
+    uint32_t credit_pages;  /* background pages in flight at the most */
     uint32_t hot_pages_max; /* hot set sent during the stop */
     uint32_t window_before; /* neighbours sent with a request */
     uint32_t window_after;

@@ -1,0 +1,125 @@
+/*
+ * How much may be under way unasked in the postcopy phase.
+ */
+#include "push_window.h"
+
+/* What a sending may take beside twice the fastest: jitter, not a queue. */
+#define JITTER_US 1000
+/* A slow sending takes away one page of so many. */
+#define SHRINK 8
+
+static void look_again(struct xlm_push_window *window, uint64_t now_us)
+{
+    window->pages = XLM_PUSH_WINDOW_MIN;
+    window->opening = true;
+    window->fastest_us = 0;
+    window->looked_us = now_us;
+    window->heed_since_us = now_us;
+}
+
+void xlm_push_window_init(struct xlm_push_window *window, uint32_t most)
+{
+    *window = (struct xlm_push_window){
+        .most = most > XLM_PUSH_WINDOW_MIN ? most : XLM_PUSH_WINDOW_MIN,
+    };
+    look_again(window, 0);
+}
+
+uint32_t xlm_push_window_room(const struct xlm_push_window *window)
+{
+    /* Two under way keep the path busy: one travels, one is taken in. */
+    uint32_t pages = window->pages / 2;
+
+    if (pages > XLM_PUSH_WINDOW_SENDING) {
+        pages = XLM_PUSH_WINDOW_SENDING;
+    }
+    if (window->in_flight &&
+        (window->nr_sendings == XLM_PUSH_WINDOW_SENDINGS ||
+         window->in_flight + pages > window->pages)) {
+        return 0;
+    }
+    return pages;
+}
+
+void xlm_push_window_sent(struct xlm_push_window *window, uint32_t pages,
+                          uint64_t now_us)
+{
+    uint32_t slot =
+        (window->first + window->nr_sendings) % XLM_PUSH_WINDOW_SENDINGS;
+
+    window->in_flight += pages;
+    /* More requests than can be timed: they count, and the push waits. */
+    if (window->nr_sendings < XLM_PUSH_WINDOW_SENDINGS) {
+        window->sendings[slot] = (struct xlm_push_sending){
+            .sent_us = now_us,
+            .pages = pages,
+            .uncredited = pages,
+        };
+        window->nr_sendings++;
+    }
+}
+
+static void shrink(struct xlm_push_window *window, uint64_t now_us)
+{
+    uint32_t less = window->pages / SHRINK + 1;
+
+    window->pages = window->pages > XLM_PUSH_WINDOW_MIN + less
+                        ? window->pages - less
+                        : XLM_PUSH_WINDOW_MIN;
+    window->opening = false;
+    /* What was sent before waits in the same queue: once is enough. */
+    window->heed_since_us = now_us;
+}
+
+static void grow(struct xlm_push_window *window, uint32_t pages)
+{
+    window->pages = window->most - window->pages > pages
+                        ? window->pages + pages
+                        : window->most;
+}
+
+static void learn(struct xlm_push_window *window,
+                  const struct xlm_push_sending *sending, uint64_t now_us)
+{
+    uint64_t took_us = now_us - sending->sent_us;
+
+    if (sending->sent_us < window->heed_since_us) {
+        return;
+    }
+    if (!window->fastest_us || took_us < window->fastest_us) {
+        window->fastest_us = took_us ? took_us : 1;
+    }
+    if (now_us - window->looked_us > XLM_PUSH_WINDOW_BELIEVED_US) {
+        look_again(window, now_us);
+    } else if (took_us > 2 * window->fastest_us + JITTER_US) {
+        shrink(window, now_us);
+    } else {
+        grow(window, window->opening ? sending->pages : 1);
+    }
+}
+
+int xlm_push_window_credited(struct xlm_push_window *window, uint32_t pages,
+                             uint64_t now_us)
+{
+    if (pages > window->in_flight) {
+        return -1;
+    }
+    window->in_flight -= pages;
+    while (pages && window->nr_sendings) {
+        struct xlm_push_sending *oldest = &window->sendings[window->first];
+        uint32_t part =
+            pages < oldest->uncredited ? pages : oldest->uncredited;
+
+        pages -= part;
+        oldest->uncredited -= part;
+        if (!oldest->uncredited) {
+            learn(window, oldest, now_us);
+            window->first = (window->first + 1) % XLM_PUSH_WINDOW_SENDINGS;
+            window->nr_sendings--;
+        }
+    }
+    if (!window->in_flight) {
+        window->nr_sendings = 0; /* what was not timed is back as well */
+    }
+    return 0;
+}

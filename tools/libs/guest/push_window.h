@@ -1,0 +1,58 @@
+/*
+ * How much may be under way unasked in the postcopy phase: pure policy.
+ *
+ * What is under way is what a requested page queues behind.  So it is kept to
+ * what the path takes without queueing: as long as credit comes back in about
+ * the time of the fastest sending there was, there may be more; when it takes
+ * longer the pages wait somewhere, and there have to be fewer.
+ *
+ * The fastest time is worth nothing when it holds a queue of our own.  So the
+ * window opens from a few pages, and is now and then closed to look again.
+ *
+ * Not thread safe; the caller has the clock and the lock.
+ */
+#ifndef XLM_PUSH_WINDOW_H
+#define XLM_PUSH_WINDOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Pages that may always be under way: less starves the push. */
+#define XLM_PUSH_WINDOW_MIN 4
+/* Pages that go at once, at the most. */
+#define XLM_PUSH_WINDOW_SENDING 16
+/* Sendings under way whose time is taken. */
+#define XLM_PUSH_WINDOW_SENDINGS 256
+/* How long a fastest time is believed: the path may have changed. */
+#define XLM_PUSH_WINDOW_BELIEVED_US 10000000
+
+struct xlm_push_window {
+    uint32_t pages; /* may be under way */
+    uint32_t most;  /* what `pages` may be */
+    uint32_t in_flight;
+    bool opening;           /* no sending was slow since the last look */
+    uint64_t fastest_us;    /* since the last look; 0: none came back yet */
+    uint64_t looked_us;     /* when the last look began */
+    uint64_t heed_since_us; /* sendings before it say nothing new */
+    struct xlm_push_sending {
+        uint64_t sent_us;
+        uint32_t pages;
+        uint32_t uncredited;
+    } sendings[XLM_PUSH_WINDOW_SENDINGS]; /* a ring, the oldest at `first` */
+    uint32_t first;
+    uint32_t nr_sendings;
+};
+
+/* At most `most` pages, but never less than XLM_PUSH_WINDOW_MIN. */
+void xlm_push_window_init(struct xlm_push_window *window, uint32_t most);
+/* How many pages may go now unasked, in one sending; 0: none. */
+uint32_t xlm_push_window_room(const struct xlm_push_window *window);
+/* So many pages go at once, asked for or not. */
+void xlm_push_window_sent(struct xlm_push_window *window, uint32_t pages,
+                          uint64_t now_us);
+/* Credit for so many pages has come: the oldest under way, part of a sending
+ * or several.  Returns -1 when not so many are under way. */
+int xlm_push_window_credited(struct xlm_push_window *window, uint32_t pages,
+                             uint64_t now_us);
+
+#endif

@@ -1,0 +1,284 @@
+/*
+ * How much is under way unasked: a path is played to the policy, which sees
+ * nothing of it but when credit comes back.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "push_window.h"
+
+#define MOST 1024
+
+/* A path that takes pages one after another, and has a way back. */
+struct path {
+    uint64_t page_us;  /* what each page takes */
+    uint64_t delay_us; /* what all else takes, both ways */
+};
+
+struct under_way {
+    uint64_t done_us;
+    uint32_t pages;
+};
+
+/* A push over a path. */
+struct play {
+    struct xlm_push_window window;
+    struct under_way queue[XLM_PUSH_WINDOW_SENDINGS];
+    unsigned int head, tail;
+    uint64_t now_us;
+    uint64_t free_us; /* when the path has taken all that was sent */
+    uint64_t busy_us; /* how long it has been taking pages */
+    uint64_t took_us; /* from end to end, the last sending */
+    uint32_t fewest;  /* pages the window had at the least */
+};
+
+static void begin(struct play *play, uint32_t most)
+{
+    *play = (struct play){.now_us = 1};
+    xlm_push_window_init(&play->window, most);
+}
+
+static void send(struct play *play, const struct path *path, uint32_t pages)
+{
+    struct under_way *one =
+        &play->queue[play->tail++ % XLM_PUSH_WINDOW_SENDINGS];
+
+    if (play->free_us < play->now_us) {
+        play->free_us = play->now_us;
+    }
+    play->free_us += pages * path->page_us;
+    play->busy_us += pages * path->page_us;
+    one->done_us = play->free_us + path->delay_us;
+    one->pages = pages;
+    play->took_us = one->done_us - play->now_us;
+    xlm_push_window_sent(&play->window, pages, play->now_us);
+}
+
+static void take_credit(struct play *play)
+{
+    struct under_way *one =
+        &play->queue[play->head++ % XLM_PUSH_WINDOW_SENDINGS];
+
+    play->now_us = one->done_us;
+    assert_int_equal(
+        xlm_push_window_credited(&play->window, one->pages, play->now_us), 0);
+}
+
+/* Push for so long. */
+static void play_for(struct play *play, const struct path *path, uint64_t us)
+{
+    uint64_t until_us = play->now_us + us;
+
+    play->fewest = UINT32_MAX;
+    play->busy_us = 0;
+    while (play->now_us < until_us) {
+        uint32_t room = xlm_push_window_room(&play->window);
+
+        if (room) {
+            send(play, path, room);
+        } else {
+            take_credit(play);
+        }
+        if (play->window.pages < play->fewest) {
+            play->fewest = play->window.pages;
+        }
+    }
+}
+
+static void a_slow_path_is_not_filled(void **state)
+{
+    const struct path slow = {.page_us = 1500, .delay_us = 3000};
+    struct play play;
+
+    (void)state;
+    begin(&play, MOST);
+    play_for(&play, &slow, 9000000);
+    /* The credit alone would let 1.5 s of pages wait. */
+    assert_in_range(play.took_us, 1, 20000);
+    /* And yet it is never idle. */
+    assert_true(play.busy_us > 8500000);
+}
+
+static void a_fast_path_is_filled(void **state)
+{
+    const struct path fast = {.page_us = 4, .delay_us = 300};
+    struct play play;
+
+    (void)state;
+    begin(&play, MOST);
+    play_for(&play, &fast, 1000000);
+    assert_true(play.busy_us > 950000);
+    /* A request waits for a millisecond or two. */
+    assert_in_range(play.took_us, 1, 3000);
+}
+
+static void a_long_path_is_filled(void **state)
+{
+    const struct path lengthy = {.page_us = 40, .delay_us = 30000};
+    struct play play;
+
+    (void)state;
+    begin(&play, MOST);
+    play_for(&play, &lengthy, 5000000);
+    assert_true(play.busy_us > 4000000);
+}
+
+static void a_path_that_gets_slower_is_noticed(void **state)
+{
+    const struct path fast = {.page_us = 4, .delay_us = 300};
+    const struct path slow = {.page_us = 1500, .delay_us = 300};
+    struct play play;
+    uint32_t before;
+
+    (void)state;
+    begin(&play, MOST);
+    play_for(&play, &fast, 1000000);
+    before = play.window.pages;
+    play_for(&play, &slow, 5000000);
+    assert_true(play.window.pages < before / 4);
+}
+
+/* The fastest time of a path that was short does not hold for ever. */
+static void a_path_that_gets_longer_is_believed_in_time(void **state)
+{
+    const struct path near = {.page_us = 40, .delay_us = 300};
+    const struct path far = {.page_us = 40, .delay_us = 30000};
+    struct play play;
+
+    (void)state;
+    begin(&play, MOST);
+    play_for(&play, &near, 1000000);
+    play_for(&play, &far, XLM_PUSH_WINDOW_BELIEVED_US);
+    play_for(&play, &far, 2000000);
+    assert_true(play.busy_us > 1500000);
+}
+
+/* Looking again costs a moment of few pages, now and then. */
+static void it_looks_again(void **state)
+{
+    const struct path fast = {.page_us = 4, .delay_us = 300};
+    struct play play;
+
+    (void)state;
+    begin(&play, MOST);
+    play_for(&play, &fast, 1000000);
+    play_for(&play, &fast, 1000000);
+    assert_true(play.fewest > XLM_PUSH_WINDOW_MIN);
+    play_for(&play, &fast, XLM_PUSH_WINDOW_BELIEVED_US);
+    assert_int_equal(play.fewest, XLM_PUSH_WINDOW_MIN);
+    assert_true(play.busy_us > XLM_PUSH_WINDOW_BELIEVED_US / 20 * 19);
+}
+
+/* Those that were sent before it shrank are slow for the same reason. */
+static void one_queue_shrinks_it_once(void **state)
+{
+    struct xlm_push_window window;
+    uint32_t before, i;
+
+    (void)state;
+    xlm_push_window_init(&window, MOST);
+    for (i = 0; i < 20; i++) { /* opens */
+        xlm_push_window_sent(&window, 16, i * 1000);
+        assert_int_equal(xlm_push_window_credited(&window, 16, i * 1000 + 100),
+                         0);
+    }
+    before = window.pages;
+    for (i = 0; i < 10; i++) {
+        xlm_push_window_sent(&window, 16, 50000);
+    }
+    for (i = 0; i < 10; i++) {
+        assert_int_equal(xlm_push_window_credited(&window, 16, 90000 + i), 0);
+    }
+    assert_int_equal(window.pages, before - before / 8 - 1);
+}
+
+static void something_always_goes(void **state)
+{
+    struct xlm_push_window window;
+    unsigned int i;
+
+    (void)state;
+    xlm_push_window_init(&window, 0);
+    for (i = 0; i < 1000; i++) { /* slower and slower */
+        uint32_t room = xlm_push_window_room(&window);
+
+        assert_true(room > 0);
+        xlm_push_window_sent(&window, room, 200000 * i);
+        assert_int_equal(
+            xlm_push_window_credited(&window, room, 200000 * i + 100 * i), 0);
+        assert_true(window.pages >= XLM_PUSH_WINDOW_MIN);
+    }
+}
+
+static void never_more_than_the_most(void **state)
+{
+    const struct path fast = {.page_us = 1, .delay_us = 10000};
+    struct play play;
+
+    (void)state;
+    begin(&play, 50);
+    play_for(&play, &fast, 1000000);
+    assert_int_equal(play.window.pages, 50);
+    assert_true(play.window.in_flight <= 50);
+}
+
+static void credit_in_parts_and_too_much_of_it(void **state)
+{
+    struct xlm_push_window window;
+
+    (void)state;
+    xlm_push_window_init(&window, MOST);
+    xlm_push_window_sent(&window, 16, 10);
+    xlm_push_window_sent(&window, 1, 20);
+    assert_int_equal(window.in_flight, 17);
+    assert_int_equal(xlm_push_window_credited(&window, 10, 30), 0);
+    assert_int_equal(window.nr_sendings, 2);
+    assert_int_equal(xlm_push_window_credited(&window, 6, 40), 0);
+    assert_int_equal(window.nr_sendings, 1);
+    assert_int_equal(window.fastest_us, 30);
+    assert_int_equal(xlm_push_window_credited(&window, 2, 50), -1);
+    assert_int_equal(window.in_flight, 1);
+    assert_int_equal(xlm_push_window_credited(&window, 1, 50), 0);
+    assert_int_equal(window.in_flight, 0);
+}
+
+/* More requests than can be timed keep the push waiting, and no more. */
+static void many_requests(void **state)
+{
+    struct xlm_push_window window;
+    unsigned int i;
+
+    (void)state;
+    xlm_push_window_init(&window, UINT32_MAX);
+    for (i = 0; i < 2 * XLM_PUSH_WINDOW_SENDINGS; i++) {
+        xlm_push_window_sent(&window, 1, i);
+    }
+    assert_int_equal(xlm_push_window_room(&window), 0);
+    for (i = 0; i < 2 * XLM_PUSH_WINDOW_SENDINGS; i++) {
+        assert_int_equal(xlm_push_window_credited(&window, 1, 1000 + i), 0);
+    }
+    assert_true(xlm_push_window_room(&window) > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_slow_path_is_not_filled),
+        cmocka_unit_test(a_fast_path_is_filled),
+        cmocka_unit_test(a_long_path_is_filled),
+        cmocka_unit_test(a_path_that_gets_slower_is_noticed),
+        cmocka_unit_test(a_path_that_gets_longer_is_believed_in_time),
+        cmocka_unit_test(it_looks_again),
+        cmocka_unit_test(one_queue_shrinks_it_once),
+        cmocka_unit_test(something_always_goes),
+        cmocka_unit_test(never_more_than_the_most),
+        cmocka_unit_test(credit_in_parts_and_too_much_of_it),
+        cmocka_unit_test(many_requests),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
