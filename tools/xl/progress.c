@@ -151,6 +151,9 @@ void xl_progress_summary(const libxl_live_migrate_stats *stats)
     fprintf(stderr, "  %-32s %8" PRIu64 "\n", "precopy rounds",
             stats->iterations);
     show_pages("sent while it ran here", stats->precopy_pages);
+    if (stats->left_out_pages) {
+        show_pages("  left out, being written", stats->left_out_pages);
+    }
     show_pages("sent while it was stopped", stats->stop_pages);
     if (stats->postcopy_pages) {
         show_postcopy(stats);

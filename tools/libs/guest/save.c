@@ -311,9 +311,8 @@ static int precopy(struct xlm_saver *saver, enum xlm_precopy_answer *answer)
 
     xlm_save_progress(saver, XLM_PHASE_PRECOPY);
     while ((*answer = ask_policy(saver)) == XLM_PRECOPY_CONTINUE) {
-        if (xlm_save_send_set(saver, &saver->to_send,
-                              &saver->stats->precopy_pages) ||
-            keep_dirty(saver) || check_alive(saver, &info)) {
+        if (xlm_save_send_round(saver) || keep_dirty(saver) ||
+            check_alive(saver, &info)) {
             return -1;
         }
         saver->stats->iterations++;

@@ -60,6 +60,9 @@ void xlm_save_split_device(struct xlm_saver *saver, struct xlm_pfn_set *set);
  * go; `sent` counts those with contents. */
 int xlm_save_send_set(struct xlm_saver *saver, struct xlm_pfn_set *set,
                       uint64_t *sent);
+/* The same for a round of precopy, of to_send, but leave out pages that the
+ * guest has written again meanwhile: they stay in the log, for the next. */
+int xlm_save_send_round(struct xlm_saver *saver);
 /* Tell the destination that it lacks these pages: a list of POSTCOPY_PFNS
  * records from PFNS_BEGIN to PFNS_END; they become outstanding. */
 int xlm_save_list_outstanding(struct xlm_saver *saver,

@@ -56,6 +56,7 @@ const char *xlm_phase_name(enum xlm_phase phase);
 struct xlm_stats {
     uint64_t guest_pages;     /* pages that the guest had */
     uint64_t precopy_pages;   /* sent while it ran */
+    uint64_t left_out_pages;  /* not sent in a round: written again before */
     uint64_t stop_pages;      /* sent while it was stopped */
     uint64_t postcopy_pages;  /* outstanding when it went */
     uint64_t requested_pages; /* of these, sent on request */

@@ -73,6 +73,7 @@ void lm_export_stats(libxl_live_migrate_stats *out,
     *out = (libxl_live_migrate_stats){
         .guest_pages = stats->guest_pages,
         .precopy_pages = stats->precopy_pages,
+        .left_out_pages = stats->left_out_pages,
         .stop_pages = stats->stop_pages,
         .postcopy_pages = stats->postcopy_pages,
         .requested_pages = stats->requested_pages,

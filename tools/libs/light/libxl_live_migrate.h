@@ -52,6 +52,7 @@ const char *libxl_live_migrate_phase_to_string(libxl_live_migrate_phase phase);
 typedef struct libxl_live_migrate_stats {
     uint64_t guest_pages;     /* pages that the guest had */
     uint64_t precopy_pages;   /* sent while it ran at the source */
+    uint64_t left_out_pages;  /* not sent in a round: written again before */
     uint64_t stop_pages;      /* sent while it was stopped */
     uint64_t postcopy_pages;  /* outstanding when it went */
     uint64_t requested_pages; /* of these, sent on request */

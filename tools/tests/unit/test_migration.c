@@ -238,6 +238,42 @@ static void written_all_the_time(void **state)
 }
 
 /* Each page goes once: in the stop, when it was written last, or later. */
+/* The guest writes to its last pages while the first are being sent. */
+static void write_far_ahead(enum fake_op op, void *data)
+{
+    struct fake_migration *migration = data;
+    uint64_t pfn;
+
+    if (op != FAKE_OP_map || migration->iteration ||
+        fake_page_dirty(migration->source, migration->guest_pfns - 1)) {
+        return;
+    }
+    for (pfn = migration->guest_pfns - 100; pfn < migration->guest_pfns;
+         pfn++) {
+        fake_guest_write(migration->guest, 0, pfn);
+    }
+}
+
+static void rewritten_pages_are_left_out(void **state)
+{
+    struct fake_migration *migration = fake_migration_new(20000, 1);
+
+    (void)state;
+    alarm(WATCHDOG_SECONDS);
+    migration->rounds = 1;
+    migration->params.hot_pages_max = 0;
+    fake_host_hook(migration->hosts[0], write_far_ahead, migration);
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_true(migration->stats[0].left_out_pages > 80);
+    assert_int_equal(migration->stats[0].precopy_pages +
+                         migration->stats[0].left_out_pages,
+                     migration->stats[0].guest_pages);
+    assert_int_equal(migration->stats[0].postcopy_pages,
+                     migration->stats[0].left_out_pages);
+    fake_migration_free(migration);
+}
+
 static void hot_pages_go_once(void **state)
 {
     struct fake_migration *migration = new_migration(1);
@@ -629,6 +665,7 @@ int main(void)
         cmocka_unit_test(there_and_back_again),
         cmocka_unit_test(written_all_the_time),
         cmocka_unit_test(sampled_while_suspending),
+        cmocka_unit_test(rewritten_pages_are_left_out),
         cmocka_unit_test(hot_pages_go_once),
         cmocka_unit_test(refused_evictions),
         cmocka_unit_test(nothing_can_be_evicted),
