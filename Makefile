@@ -8,7 +8,7 @@ O ?= build
 override O := $(abspath $(O))
 
 # Targets that work before anything is installed or configured.
-BARE_GOALS := demo bench check check-lab deps format check-format clean distclean \
+BARE_GOALS := demo bench bench-downtime check check-lab deps format check-format clean distclean \
               docs help lab-build
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(O)/config.mk
@@ -185,7 +185,7 @@ lab-build:
 
 # ---- tests and the demo ----
 
-.PHONY: deps check check-unit check-fuzz check-lab demo bench
+.PHONY: deps check check-unit check-fuzz check-lab demo bench bench-downtime
 deps:
 	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages
 
@@ -214,6 +214,10 @@ demo: deps
 bench: deps
 	$(MAKE) lab-build
 	$(S)/xen/lab/demo --install $(LAB_STAGE) --figures
+
+bench-downtime: deps
+	$(MAKE) lab-build
+	$(S)/tools/tests/system/bench-downtime --install $(LAB_STAGE)
 
 # ---- looking after the sources ----
 
@@ -245,6 +249,7 @@ help:
 	@echo 'install      into DESTDIR, below the prefix given to configure'
 	@echo 'demo         a migration to watch; installs what it needs'
 	@echo 'bench        the figures in README.md, measured on this machine'
+	@echo 'bench-downtime  downtime by the size of the guest, and its parts'
 	@echo 'check        check-unit, check-fuzz, check-lab; installs what it needs'
 	@echo 'check-unit   the unit tests, with sanitizers'
 	@echo 'check-fuzz   both ends against octets that a fuzzer makes up (clang)'

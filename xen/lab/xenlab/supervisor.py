@@ -122,8 +122,11 @@ class Supervisor:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.bind(name)
+        # Under its name only once it answers: others wait for the name.
+        new = f"{name}.new"
+        sock.bind(new)
         sock.listen(16)
+        os.rename(new, name)
         sock.setblocking(False)
         self.selector.register(
             sock, selectors.EVENT_READ, lambda s, _: on_accept(s.accept()[0]))
