@@ -119,11 +119,11 @@ class Supervisor:
     # Sockets.
 
     def listen(self, name, on_accept):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         # Under its name only once it answers: others wait for the name.
         new = f"{name}.new"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.bind(new)
         sock.listen(16)
         os.rename(new, name)
