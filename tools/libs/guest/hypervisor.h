@@ -89,6 +89,12 @@ struct xlm_hypervisor_ops {
     int (*set_param)(struct xlm_hypervisor *hv, uint32_t domid, uint32_t index,
                      uint64_t value);
 
+    /* The suspend of a suspended domain came to nothing: tell the guest when
+     * it runs on, which else takes itself for one in a new domain and sets up
+     * what it has already.  One without Xen drivers is not asking.  EINVAL:
+     * not suspended. */
+    int (*cancel_suspend)(struct xlm_hypervisor *hv, uint32_t domid);
+
     /* ---- memory ---- */
 
     /* Types XLM_TYPE_* of up to XLM_BATCH_PAGES pfns. */
@@ -115,6 +121,9 @@ struct xlm_hypervisor_ops {
 
     /* ---- the destination ---- */
 
+    /* How many pages the domain may hold, paged out ones not counted. */
+    int (*set_max_pages)(struct xlm_hypervisor *hv, uint32_t domid,
+                         uint64_t pages);
     /* Give the domain a page at each of these pfns, all or fail: ENOMEM. */
     int (*populate)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                     const uint64_t *pfns);

@@ -149,6 +149,39 @@ static int xen_set_param(struct xlm_hypervisor *hv, uint32_t domid,
     return 0;
 }
 
+/*
+ * A guest that suspends finds in its first vCPU's rax whether it goes on in a
+ * new domain (0) or where it was (1): see xen/include/public/sched.h.  Before
+ * Xen 4.15 libxl_domain_resume() forgets this for PVH.
+ */
+static int xen_cancel_suspend(struct xlm_hypervisor *hv, uint32_t domid)
+{
+    struct xen_hypervisor *xen = xen_of(hv);
+    struct xlm_domain_info info;
+    vcpu_guest_context_any_t context;
+    uint64_t callback = 0;
+
+    if (xen_domain_info(hv, domid, &info) ||
+        xen_get_param(hv, domid, HVM_PARAM_CALLBACK_IRQ, &callback)) {
+        return -1;
+    }
+    if (!info.shutdown || info.shutdown_reason != SHUTDOWN_suspend) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (!callback) {
+        return 0;
+    }
+    if (xc_vcpu_getcontext(xen->xc, domid, 0, &context)) {
+        return xen_failed(xen, "reading the first vCPU of domain %u", domid);
+    }
+    context.x64.user_regs.rax = 1;
+    if (xc_vcpu_setcontext(xen->xc, domid, 0, &context)) {
+        return xen_failed(xen, "setting the first vCPU of domain %u", domid);
+    }
+    return 0;
+}
+
 /* ---- platform state ---- */
 
 /* Both parts of the policy come in one call; the one not asked for goes. */
@@ -324,12 +357,14 @@ static const struct xlm_hypervisor_ops xen_ops = {
     .set_state = xen_set_state,
     .get_param = xen_get_param,
     .set_param = xen_set_param,
+    .cancel_suspend = xen_cancel_suspend,
     .page_types = xen_page_types,
     .map = xen_map,
     .unmap = xen_unmap,
     .logdirty_enable = xen_logdirty_enable,
     .logdirty_disable = xen_logdirty_disable,
     .logdirty_read = xen_logdirty_read,
+    .set_max_pages = xen_set_max_pages,
     .populate = xen_populate,
     .depopulate = xen_depopulate,
     .claim = xen_claim,

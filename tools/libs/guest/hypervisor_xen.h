@@ -108,6 +108,8 @@ int xen_logdirty_enable(struct xlm_hypervisor *hv, uint32_t domid);
 int xen_logdirty_disable(struct xlm_hypervisor *hv, uint32_t domid);
 int xen_logdirty_read(struct xlm_hypervisor *hv, uint32_t domid, bool clean,
                       uint64_t nr_pfns, unsigned long *bitmap);
+int xen_set_max_pages(struct xlm_hypervisor *hv, uint32_t domid,
+                      uint64_t pages);
 int xen_populate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                  const uint64_t *pfns);
 int xen_depopulate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,

@@ -234,6 +234,18 @@ static int change_reservation(struct xen_hypervisor *xen, unsigned int command,
                     (uintptr_t)buffer->reservation);
 }
 
+int xen_set_max_pages(struct xlm_hypervisor *hv, uint32_t domid,
+                      uint64_t pages)
+{
+    struct xen_hypervisor *xen = xen_of(hv);
+
+    if (xc_domain_setmaxmem(xen->xc, domid, pages << (XLM_PAGE_SHIFT - 10))) {
+        return xen_failed(xen, "allowing domain %u %llu pages", domid,
+                          (unsigned long long)pages);
+    }
+    return 0;
+}
+
 int xen_populate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                  const uint64_t *pfns)
 {

@@ -384,6 +384,7 @@ static int suspend(struct xlm_saver *saver)
         return xlm_fail(saver->ctx, "the guest did not suspend; is its "
                                     "kernel alive?");
     }
+    saver->suspended = true;
     if (hv->ops->domain_info(hv, saver->params->domid, &info)) {
         return xlm_fail(saver->ctx, "the guest is gone: %s", strerror(errno));
     }
@@ -584,6 +585,20 @@ static int save(struct xlm_saver *saver, bool *transitioned)
     return rc;
 }
 
+/* The guest is about to run on here. */
+static void cancel_suspend(struct xlm_saver *saver)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+
+    /* EINVAL: it has not suspended after all, or shut down instead. */
+    if (hv->ops->cancel_suspend(hv, saver->params->domid) && errno != EINVAL) {
+        xtl_log(saver->ctx->logger, XTL_ERROR, errno, "xlm",
+                "domain %" PRIu32 " is not told that it goes on where it was: "
+                "its Xen drivers may fail",
+                saver->params->domid);
+    }
+}
+
 static void dispose(struct xlm_saver *saver)
 {
     disable_logdirty(saver);
@@ -621,6 +636,9 @@ int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
         xlm_fail(ctx, "cannot use the connection: %s", strerror(errno));
     } else {
         rc = save(&saver, transitioned);
+    }
+    if (rc && saver.suspended && !*transitioned) {
+        cancel_suspend(&saver);
     }
     stats->end_us = elapsed_us(&saver);
     if (!rc && !saver.gone) {

@@ -299,7 +299,13 @@ void fake_domain_pause(struct fake_domain *domain)
 
 void fake_domain_suspend(struct fake_domain *domain)
 {
+    set_flag(domain, &domain->suspend_cancelled, false);
     set_flag(domain, &domain->suspended, true);
+}
+
+bool fake_domain_suspend_cancelled(struct fake_domain *domain)
+{
+    return get_flag(domain, &domain->suspend_cancelled);
 }
 
 void fake_domain_resume(struct fake_domain *domain)

@@ -295,6 +295,22 @@ static int op_set_param(struct xlm_hypervisor *hv, uint32_t domid,
     return op_end(handle, FAKE_OP_set_param, rc);
 }
 
+static int op_cancel_suspend(struct xlm_hypervisor *hv, uint32_t domid)
+{
+    struct fake_handle *handle = handle_of(hv);
+    struct fake_domain *domain =
+        op_begin_on(handle, FAKE_OP_cancel_suspend, domid);
+    int rc = -1;
+
+    if (domain && domain->suspended) {
+        domain->suspend_cancelled = true;
+        rc = 0;
+    } else if (domain) {
+        errno = EINVAL;
+    }
+    return op_end(handle, FAKE_OP_cancel_suspend, rc);
+}
+
 /* ---- memory ---- */
 
 static uint32_t type_of(const struct fake_domain *domain, uint64_t pfn)
@@ -539,6 +555,19 @@ static int populate_all(struct fake_domain *domain, size_t count,
         memset(domain->memory + pfns[i] * XLM_PAGE_SIZE, 0xa5, XLM_PAGE_SIZE);
     }
     return 0;
+}
+
+static int op_set_max_pages(struct xlm_hypervisor *hv, uint32_t domid,
+                            uint64_t pages)
+{
+    struct fake_handle *handle = handle_of(hv);
+    struct fake_domain *domain =
+        op_begin_on(handle, FAKE_OP_set_max_pages, domid);
+
+    if (domain) {
+        domain->max_pages = pages;
+    }
+    return op_end(handle, FAKE_OP_set_max_pages, domain ? 0 : -1);
 }
 
 static int op_populate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,

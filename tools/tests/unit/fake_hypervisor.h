@@ -24,11 +24,13 @@
     X(set_state) \
     X(get_param) \
     X(set_param) \
+    X(cancel_suspend) \
     X(page_types) \
     X(map) \
     X(logdirty_enable) \
     X(logdirty_disable) \
     X(logdirty_read) \
+    X(set_max_pages) \
     X(populate) \
     X(depopulate) \
     X(claim) \
@@ -109,6 +111,8 @@ void fake_domain_pause(struct fake_domain *domain);
 /* Shut down with reason suspend, and back. */
 void fake_domain_suspend(struct fake_domain *domain);
 void fake_domain_resume(struct fake_domain *domain);
+/* Has it been told, since it was suspended, that this came to nothing? */
+bool fake_domain_suspend_cancelled(struct fake_domain *domain);
 bool fake_domain_running(struct fake_domain *domain);
 /* Has it ever been unpaused? */
 bool fake_domain_ran(struct fake_domain *domain);

@@ -57,6 +57,7 @@ struct fake_domain {
     bool hap;
     bool paused;
     bool suspended;
+    bool suspend_cancelled;
     bool dead;
     bool ran;
     bool crashed;

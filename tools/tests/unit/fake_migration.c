@@ -346,6 +346,8 @@ static void check_still_at_source(struct fake_migration *migration)
         fake_domain_destroy(migration->destination);
     }
     if (migration->suspended) {
+        assert_true(fake_domain_suspend_cancelled(migration->source) ||
+                    !migration->stats[0].suspend_us);
         fake_domain_resume(migration->source);
         fake_guest_move(migration->guest, migration->source);
     }
