@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What the toolstack may have given the domain beside the pages of ours. */
+#define UNCOUNTED_PAGES 64
+
 static int parse(struct xlm_restorer *restorer, struct xlm_pfn_list *list)
 {
     uint64_t end = 0;
@@ -32,6 +35,34 @@ static int parse(struct xlm_restorer *restorer, struct xlm_pfn_list *list)
     return 0;
 }
 
+/* A guest that balloons up while it moves outgrows what the toolstack allowed
+ * its domain here, since that goes by the size it had at the start. */
+static int allow_populated(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    struct xlm_domain_info info;
+    uint64_t wanted = restorer->populated.count + UNCOUNTED_PAGES;
+
+    if (!restorer->max_pages) {
+        if (hv->ops->domain_info(hv, restorer->domid, &info)) {
+            return xlm_fail(restorer->ctx, "the new domain is gone: %s",
+                            strerror(errno));
+        }
+        restorer->max_pages = info.max_pages;
+    }
+    if (wanted <= restorer->max_pages) {
+        return 0;
+    }
+    wanted += XLM_BATCH_PAGES;
+    if (hv->ops->set_max_pages(hv, restorer->domid, wanted)) {
+        return xlm_fail(restorer->ctx,
+                        "cannot allow the guest %" PRIu64 " pages: %s", wanted,
+                        strerror(errno));
+    }
+    restorer->max_pages = wanted;
+    return 0;
+}
+
 int xlm_restore_populate(struct xlm_restorer *restorer, size_t count,
                          const uint64_t *pfns)
 {
@@ -44,8 +75,13 @@ int xlm_restore_populate(struct xlm_restorer *restorer, size_t count,
             missing[nr_missing++] = pfns[i];
         }
     }
-    if (nr_missing &&
-        hv->ops->populate(hv, restorer->domid, nr_missing, missing)) {
+    if (!nr_missing) {
+        return 0;
+    }
+    if (allow_populated(restorer)) {
+        return -1;
+    }
+    if (hv->ops->populate(hv, restorer->domid, nr_missing, missing)) {
         return xlm_fail(restorer->ctx,
                         "cannot get memory for the guest: %s; "
                         "free some on this host",

@@ -26,10 +26,11 @@ struct xlm_restorer {
     bool gone; /* the guest ran here and has ended */
     bool *resumed;
 
-    uint32_t domid; /* valid once the static data has ended */
-    bool built;     /* the toolstack has finished the domain */
-    uint64_t pages; /* that the guest may hold, as the source said */
-    uint64_t limit; /* pfns are below */
+    uint32_t domid;     /* valid once the static data has ended */
+    bool built;         /* the toolstack has finished the domain */
+    uint64_t pages;     /* that the guest may hold, as the source said */
+    uint64_t limit;     /* pfns are below */
+    uint64_t max_pages; /* that the domain may hold; 0: not known yet */
     struct xlm_platform platform;
     void *devices; /* records for the toolstack, after its END; or NULL */
     size_t devices_length;

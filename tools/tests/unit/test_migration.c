@@ -504,6 +504,38 @@ static void growing_at_suspend(void **state)
     }
 }
 
+/* The guest fills all its holes in the first round, and outgrows what the
+ * destination's toolstack allowed its domain. */
+static void fill_holes(struct fake_migration *migration)
+{
+    uint64_t pfn;
+
+    for (pfn = 0; !migration->iteration && pfn < migration->guest_pfns;
+         pfn++) {
+        if (!fake_guest_has(migration->guest, pfn)) {
+            fake_guest_take_page(migration->guest, pfn);
+        }
+    }
+}
+
+static void growing_beyond_the_limit(void **state)
+{
+    unsigned int i;
+
+    (void)state;
+    alarm(WATCHDOG_SECONDS);
+    for (i = 0; i < 4; i++) {
+        struct fake_migration *migration = fake_migration_new(20000, 1);
+
+        migration->rounds = i / 2;
+        migration->answer =
+            i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY;
+        migration->max_pages = migration->nr_pfns - migration->guest_pfns / 13;
+        migration->at_policy = fill_holes;
+        succeed(migration);
+    }
+}
+
 /* A page that refused to be evicted is given back before it was sent. */
 static void refused_and_given_back(void **state)
 {
@@ -673,6 +705,7 @@ int main(void)
         cmocka_unit_test(ballooning_in_precopy),
         cmocka_unit_test(ballooning_at_suspend),
         cmocka_unit_test(growing_at_suspend),
+        cmocka_unit_test(growing_beyond_the_limit),
         cmocka_unit_test(refused_and_given_back),
         cmocka_unit_test(ballooning_at_the_destination),
         cmocka_unit_test(no_memory_for_a_while),
