@@ -2,6 +2,7 @@
 
 import contextlib
 
+from guests import SIGN_OF_LIFE_LIMIT
 from moving import POSTCOPY, PRECOPY, STOPPED
 from test_1_moves import assert_moved
 
@@ -92,12 +93,24 @@ def test_connection_cut_in_precopy(world):
     assert_unharmed(world, guest, migration)
 
 
-def test_connection_cut_while_the_guest_is_stopped(world):
-    guest = small(world)
+def cut_while_stopped(world, guest):
     migration = world.migrate(guest, cut_at=STOPPED)
     migration.expect_failure("(?i)connection|destination", RUNS_ON)
     assert POSTCOPY not in migration.output
+    return migration
+
+
+def test_connection_cut_while_the_guest_is_stopped(world):
+    guest = small(world)
+    migration = cut_while_stopped(world, guest)
+    guest.wait(r"^\(d\d+\) resume cancelled", guest.created, SIGN_OF_LIFE_LIMIT)
     assert_unharmed(world, guest, migration)
+
+
+def test_linux_goes_on_after_a_stop_for_nothing(world):
+    """It has to be told, or it sets up once more what it has already."""
+    guest = world.linux(memory=96, vcpus=1, tree=8).start("a")
+    assert_unharmed(world, guest, cut_while_stopped(world, guest))
 
 
 def test_receiver_killed_in_precopy(world):
