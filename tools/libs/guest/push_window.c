@@ -3,18 +3,28 @@
  */
 #include "push_window.h"
 
-/* What a sending may take beside twice the fastest: jitter, not a queue. */
-#define JITTER_US 1000
-/* A slow sending takes away one page of so many. */
+/* What a round trip may take beside twice the empty path's. */
+#define GRACE_US 1000
+/* A slow round trip takes away one page of so many. */
 #define SHRINK 8
+
+static void begin_round(struct xlm_push_window *window, bool heed_before,
+                        uint64_t now_us)
+{
+    window->round_us = now_us;
+    window->heed_before = heed_before;
+    window->round_sum_us = 0;
+    window->round_sendings = 0;
+    window->round_pages = 0;
+}
 
 static void look_again(struct xlm_push_window *window, uint64_t now_us)
 {
     window->pages = XLM_PUSH_WINDOW_MIN;
     window->opening = true;
-    window->fastest_us = 0;
+    window->empty_us = 0;
     window->looked_us = now_us;
-    window->heed_since_us = now_us;
+    begin_round(window, false, now_us);
 }
 
 void xlm_push_window_init(struct xlm_push_window *window, uint32_t most)
@@ -59,7 +69,7 @@ void xlm_push_window_sent(struct xlm_push_window *window, uint32_t pages,
     }
 }
 
-static void shrink(struct xlm_push_window *window, uint64_t now_us)
+static void shrink(struct xlm_push_window *window)
 {
     uint32_t less = window->pages / SHRINK + 1;
 
@@ -67,8 +77,6 @@ static void shrink(struct xlm_push_window *window, uint64_t now_us)
                         ? window->pages - less
                         : XLM_PUSH_WINDOW_MIN;
     window->opening = false;
-    /* What was sent before waits in the same queue: once is enough. */
-    window->heed_since_us = now_us;
 }
 
 static void grow(struct xlm_push_window *window, uint32_t pages)
@@ -78,23 +86,48 @@ static void grow(struct xlm_push_window *window, uint32_t pages)
                         : window->most;
 }
 
+/* A round trip is over. */
+static void judge(struct xlm_push_window *window, uint64_t now_us)
+{
+    uint64_t took_us = window->round_sum_us / window->round_sendings;
+    bool slow = took_us > 2 * window->empty_us + GRACE_US;
+
+    if (now_us - window->looked_us > XLM_PUSH_WINDOW_BELIEVED_US) {
+        look_again(window, now_us);
+        return;
+    }
+    if (slow) {
+        shrink(window);
+    } else {
+        grow(window,
+             window->opening ? window->round_pages : window->round_sendings);
+    }
+    /* What waits in a queue now will be late for that reason alone. */
+    begin_round(window, !slow, now_us);
+}
+
+static void end_look(struct xlm_push_window *window, uint64_t now_us)
+{
+    window->empty_us = window->round_sum_us / window->round_sendings + 1;
+    begin_round(window, true, now_us);
+}
+
 static void learn(struct xlm_push_window *window,
                   const struct xlm_push_sending *sending, uint64_t now_us)
 {
-    uint64_t took_us = now_us - sending->sent_us;
+    bool of_round = sending->sent_us >= window->round_us;
 
-    if (sending->sent_us < window->heed_since_us) {
+    if (!of_round && !window->heed_before) {
         return;
     }
-    if (!window->fastest_us || took_us < window->fastest_us) {
-        window->fastest_us = took_us ? took_us : 1;
-    }
-    if (now_us - window->looked_us > XLM_PUSH_WINDOW_BELIEVED_US) {
-        look_again(window, now_us);
-    } else if (took_us > 2 * window->fastest_us + JITTER_US) {
-        shrink(window, now_us);
-    } else {
-        grow(window, window->opening ? sending->pages : 1);
+    window->round_sum_us += now_us - sending->sent_us;
+    window->round_sendings++;
+    window->round_pages += sending->pages;
+    if (window->empty_us && of_round) {
+        judge(window, now_us);
+    } else if (!window->empty_us &&
+               window->round_sendings == XLM_PUSH_WINDOW_LOOK) {
+        end_look(window, now_us);
     }
 }
 

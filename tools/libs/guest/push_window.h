@@ -2,12 +2,13 @@
  * How much may be under way unasked in the postcopy phase: pure policy.
  *
  * What is under way is what a requested page queues behind.  So it is kept to
- * what the path takes without queueing: as long as credit comes back in about
- * the time of the fastest sending there was, there may be more; when it takes
- * longer the pages wait somewhere, and there have to be fewer.
+ * what the path takes without queueing: as long as credit comes back in not
+ * much more time than when hardly anything was under way, there may be more;
+ * when it takes longer the pages wait somewhere, and there have to be fewer.
  *
- * The fastest time is worth nothing when it holds a queue of our own.  So the
- * window opens from a few pages, and is now and then closed to look again.
+ * Means are compared, of a round trip or several: single times are as much the
+ * noise of busy hosts as anything.  What the path takes when it is empty is
+ * looked at first and now and then, with the window nearly shut.
  *
  * Not thread safe; the caller has the clock and the lock.
  */
@@ -23,17 +24,24 @@
 #define XLM_PUSH_WINDOW_SENDING 16
 /* Sendings under way whose time is taken. */
 #define XLM_PUSH_WINDOW_SENDINGS 256
-/* How long a fastest time is believed: the path may have changed. */
+/* Sendings that a look at the empty path is made of ... */
+#define XLM_PUSH_WINDOW_LOOK 8
+/* ... and how long it is believed: the path may have changed. */
 #define XLM_PUSH_WINDOW_BELIEVED_US 10000000
 
 struct xlm_push_window {
     uint32_t pages; /* may be under way */
     uint32_t most;  /* what `pages` may be */
     uint32_t in_flight;
-    bool opening;           /* no sending was slow since the last look */
-    uint64_t fastest_us;    /* since the last look; 0: none came back yet */
-    uint64_t looked_us;     /* when the last look began */
-    uint64_t heed_since_us; /* sendings before it say nothing new */
+    uint64_t empty_us;  /* what the empty path takes; 0: looking at it */
+    uint64_t looked_us; /* when that began */
+    bool opening;       /* no round trip was slow since */
+    /* Of the round trip under way, or the look: */
+    uint64_t round_us;     /* when it began; what was sent before it ... */
+    bool heed_before;      /* ... counts as well, or tells nothing new */
+    uint64_t round_sum_us; /* what its sendings took */
+    uint32_t round_sendings;
+    uint32_t round_pages;
     struct xlm_push_sending {
         uint64_t sent_us;
         uint32_t pages;
