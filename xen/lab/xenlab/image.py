@@ -161,7 +161,7 @@ def initramfs(read):
 
 
 def build_image(work):
-    say("building the dom0 image (about a minute)")
+    say("building the dom0 image (about two minutes)")
     root = work / "root.tar"
     mmdebstrap("dom0", config.read_list("dom0.packages"), root)
     with tarfile.open(root) as tar:
