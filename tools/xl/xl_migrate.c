@@ -64,6 +64,7 @@ enum {
     OPTION_THRESHOLD,
     OPTION_DEBUG,
     OPTION_LIVE,
+    OPTION_HOT_PAGES, /* for tests */
 };
 
 static const struct option long_options[] = {
@@ -72,6 +73,7 @@ static const struct option long_options[] = {
     {"precopy-dirty-threshold", required_argument, NULL, OPTION_THRESHOLD},
     {"debug", no_argument, NULL, OPTION_DEBUG},
     {"live", no_argument, NULL, OPTION_LIVE},
+    {"hot-pages", required_argument, NULL, OPTION_HOT_PAGES},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -121,6 +123,13 @@ static void parse_option(struct xl_migrate *migrate, int option)
     case OPTION_THRESHOLD:
         migrate->params.precopy_dirty_threshold =
             parse_number("--precopy-dirty-threshold", optarg, UINT64_MAX);
+        break;
+    case OPTION_HOT_PAGES:
+        migrate->params.hot_pages_max =
+            parse_number("--hot-pages", optarg, UINT32_MAX);
+        if (!migrate->params.hot_pages_max) {
+            migrate->params.hot_pages_max = LIBXL_LIVE_MIGRATE_NO_HOT_PAGES;
+        }
         break;
     case OPTION_POSTCOPY: /* what brought us here */
     case OPTION_LIVE:     /* always so */

@@ -51,14 +51,23 @@ unpack_kernel() {
     start=$(od -An -t u4 -j $((0x248)) -N 4 "$1")
     length=$(od -An -t u4 -j $((0x24c)) -N 4 "$1")
     tail -c +$(((setup + 1) * 512 + start + 1)) "$1" |
-        head -c $((length - 4)) | xz -dc > "$2"
+        head -c $((length - 4)) > "$2.packed"
+    case $(od -An -t x4 -N 4 "$2.packed") in
+    *fd2fb528) zstd -qdc "$2.packed" > "$2" ;;
+    *) xz -dc "$2.packed" > "$2" ;;
+    esac
+    rm "$2.packed"
 }
 
 # Newer guests rely on more of the hypervisor than 5.10 does.
-add_guest_kernel() {
-    fetch_kernel bookworm
-    unpack_kernel "$root/var/kernel/boot/vmlinuz-$version" \
-        "$root/boot/vmlinux-6.1"
+add_guest_kernels() {
+    for suite in bookworm trixie; do
+        fetch_kernel "$suite"
+        release=$(echo "$version" | cut -d. -f1,2)
+        unpack_kernel "$root/var/kernel/boot/vmlinuz-$version" \
+            "$root/boot/vmlinux-$release"
+        ln -s "/boot/vmlinux-$release" "$root/usr/lib/xen-lab/"
+    done
 }
 
 add_hypervisor() {
@@ -86,8 +95,7 @@ add_keys() {
 add_dom0() {
     tar -c -C "$XEN_LAB_SRC/rootfs" --owner=0 --group=0 . |
         tar -x --no-same-permissions -C "$root"
-    ln -s /boot/vmlinuz /boot/vmlinux /boot/vmlinux-6.1 \
-        "$root/usr/lib/xen-lab/"
+    ln -s /boot/vmlinuz /boot/vmlinux "$root/usr/lib/xen-lab/"
     ln -sf /bin/busybox "$root/sbin/init"
     mkdir -p "$root/proc" "$root/var/log/xen/console" "$root/var/lib/xenstored"
 }
@@ -105,10 +113,10 @@ relative_links() {
 case $XEN_LAB_PROGRAM in
 dom0)
     add_kernel
-    add_guest_kernel
     add_hypervisor
     add_keys
     add_dom0
+    add_guest_kernels
     ;;
 sysroot)
     relative_links

@@ -441,6 +441,16 @@ static int suspend_watched(struct xlm_saver *saver)
     return rc;
 }
 
+static int send_hot(struct xlm_saver *saver)
+{
+    uint64_t began_us = elapsed_us(saver);
+    int rc =
+        xlm_save_send_set(saver, &saver->to_send, &saver->stats->stop_pages);
+
+    saver->stats->hot_us = elapsed_us(saver) - began_us;
+    return rc;
+}
+
 /*
  * Stop the guest and send what it needs first: what was written last, and
  * what has to be resident.  Other pages of its last writes join the
@@ -461,6 +471,7 @@ static int stop_for_postcopy(struct xlm_saver *saver)
     }
     /* What has to be resident is waited for there, even if it is gone. */
     xlm_pfn_set_intersect(&saver->to_send, &saver->present);
+    saver->stats->hot_pages = saver->to_send.count;
     xlm_pfn_set_unite(&saver->to_send, &saver->resident);
     xlm_pfn_set_clear(&saver->resident);
 
@@ -471,8 +482,7 @@ static int stop_for_postcopy(struct xlm_saver *saver)
         return -1;
     }
     xlm_pfn_set_subtract(&saver->outstanding, &saver->to_send);
-    return xlm_save_send_set(saver, &saver->to_send,
-                             &saver->stats->stop_pages);
+    return send_hot(saver);
 }
 
 /* The destination found pages that it cannot evict: it gets them now. */

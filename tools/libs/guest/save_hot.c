@@ -11,6 +11,9 @@
  * milliseconds, so that afterwards it is known what was written last, and
  * what shortly before.  What it finds that the destination does not expect is
  * told at once: the list that is left for the stop is short.
+ *
+ * Of a guest that writes fast that can be more than is to be sent in the stop.
+ * Then the pages that it cannot do without are told by what is in them.
  */
 #include "save_private.h"
 
@@ -22,8 +25,9 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "vcpu_info.h"
 
-/* Samples that are kept; the last moments that count as hot are theirs. */
+/* Samples that are kept one by one. */
 #define SAMPLES 8
 /* From the end of a sample to the next, or three times what it took: after
  * each the guest pays for its first write to every page once more. */
@@ -35,6 +39,9 @@ struct xlm_hot {
     int stop_fd;
     unsigned int taken;
     struct xlm_pfn_set samples[SAMPLES]; /* by number modulo SAMPLES */
+    /* What was in all before: where many vCPUs share a processor, the first
+     * has long been still when the last one stops. */
+    struct xlm_pfn_set older;
     struct xlm_pfn_set unlisted;
     int rc;
 };
@@ -47,6 +54,7 @@ static void dispose(struct xlm_hot *hot)
     for (size_t i = 0; i < SAMPLES; i++) {
         xlm_pfn_set_dispose(&hot->samples[i]);
     }
+    xlm_pfn_set_dispose(&hot->older);
     xlm_pfn_set_dispose(&hot->unlisted);
     free(hot);
 }
@@ -61,6 +69,7 @@ static int sample(struct xlm_hot *hot)
         return -1;
     }
     hot->taken++;
+    xlm_pfn_set_unite(&hot->older, set);
     xlm_pfn_set_clear(set);
     xlm_pfn_set_unite(set, &saver->dirty);
 
@@ -103,6 +112,7 @@ struct xlm_hot *xlm_hot_start(struct xlm_saver *saver)
     hot->saver = saver;
     hot->stop_fd = eventfd(0, EFD_CLOEXEC);
     made = hot->stop_fd >= 0 &&
+           !xlm_pfn_set_reserve(&hot->older, saver->nr_pfns) &&
            !xlm_pfn_set_reserve(&hot->unlisted, saver->nr_pfns);
     for (size_t i = 0; made && i < SAMPLES; i++) {
         made = !xlm_pfn_set_reserve(&hot->samples[i], saver->nr_pfns);
@@ -129,10 +139,90 @@ static void add_up_to(struct xlm_pfn_set *set, const struct xlm_pfn_set *more,
     }
 }
 
+/* ---- more pages than there is room for ---- */
+
+/* Of `count` pages, those with a vcpu_info. */
+static int add_vcpu_infos(struct xlm_saver *saver, struct xlm_pfn_set *set,
+                          size_t count, const uint64_t *pfns)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    int errors[XLM_BATCH_PAGES];
+    uint8_t *mapping;
+
+    mapping =
+        hv->ops->map(hv, saver->params->domid, false, count, pfns, errors);
+    if (!mapping) {
+        return xlm_fail(saver->ctx, "cannot look at what the guest wrote: %s",
+                        strerror(errno));
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!errors[i] && xlm_has_vcpu_info(mapping + i * XLM_PAGE_SIZE)) {
+            xlm_pfn_set_add(set, pfns[i]);
+        }
+    }
+    hv->ops->unmap(hv, mapping, count);
+    return 0;
+}
+
+/* The same of a set. */
+static int find_vcpu_infos(struct xlm_saver *saver, struct xlm_pfn_set *set,
+                           const struct xlm_pfn_set *among)
+{
+    uint64_t pfns[XLM_BATCH_PAGES];
+    uint64_t pfn = xlm_pfn_set_next(among, 0);
+
+    while (pfn != XLM_PFN_NONE) {
+        size_t count = 0;
+
+        while (pfn != XLM_PFN_NONE && count < XLM_BATCH_PAGES) {
+            pfns[count++] = pfn;
+            pfn = xlm_pfn_set_next(among, pfn + 1);
+        }
+        if (add_vcpu_infos(saver, set, count, pfns)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* The nth last that was seen written; NULL when there is none. */
+static const struct xlm_pfn_set *written(const struct xlm_hot *hot,
+                                         unsigned int nth)
+{
+    if (!nth) {
+        return &hot->saver->dirty;
+    }
+    if (nth > hot->taken || nth > SAMPLES + 1) {
+        return NULL;
+    }
+    return nth > SAMPLES ? &hot->older
+                         : &hot->samples[(hot->taken - nth) % SAMPLES];
+}
+
+/*
+ * What was written last may be more than is to be taken along, and the pages
+ * that the guest cannot do without anywhere in it.  They are looked for then.
+ */
+static int add_pinned(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
+{
+    uint32_t most = hot->saver->params->hot_pages_max;
+    struct xlm_pfn_set *all = &hot->unlisted; /* of no other use any more */
+    const struct xlm_pfn_set *set;
+
+    xlm_pfn_set_clear(all);
+    for (unsigned int nth = 0; (set = written(hot, nth)); nth++) {
+        xlm_pfn_set_unite(all, set);
+    }
+    return most && all->count > most
+               ? find_vcpu_infos(hot->saver, hottest, all)
+               : 0;
+}
+
 int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
 {
     struct xlm_saver *saver = hot->saver;
     uint32_t most = saver->params->hot_pages_max;
+    const struct xlm_pfn_set *set;
     int rc;
 
     eventfd_write(hot->stop_fd, 1);
@@ -142,13 +232,12 @@ int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
         /* What came after the last sample, then the samples backwards. */
         rc = xlm_save_read_dirty(saver, false);
     }
+    xlm_pfn_set_clear(hottest);
     if (!rc) {
-        xlm_pfn_set_clear(hottest);
-        add_up_to(hottest, &saver->dirty, most);
-        for (unsigned int i = 1; i <= hot->taken && i <= SAMPLES; i++) {
-            add_up_to(hottest, &hot->samples[(hot->taken - i) % SAMPLES],
-                      most);
-        }
+        rc = add_pinned(hot, hottest);
+    }
+    for (unsigned int nth = 0; !rc && (set = written(hot, nth)); nth++) {
+        add_up_to(hottest, set, most);
     }
     dispose(hot);
     return rc;

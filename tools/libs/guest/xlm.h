@@ -79,6 +79,10 @@ struct xlm_stats {
     uint64_t fault_p99_us;
     uint64_t fault_max_us;
     uint64_t dropped_pages;
+    /* The source again: of stop_pages those of the hot set, and what sending
+     * these took. */
+    uint64_t hot_pages;
+    uint64_t hot_us;
 };
 
 /* ---- precopy policy ---- */

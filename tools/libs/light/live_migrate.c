@@ -358,6 +358,18 @@ static int open_hypervisor(struct lm_source *source)
     return 0;
 }
 
+static void set_hot_pages(const libxl_live_migrate_params *from,
+                          struct xlm_save_params *to)
+{
+    if (from->hot_pages_max == LIBXL_LIVE_MIGRATE_NO_HOT_PAGES) {
+        to->hot_pages_max = 0;
+    } else if (from->hot_pages_max) {
+        to->hot_pages_max = from->hot_pages_max < UINT32_MAX
+                                ? from->hot_pages_max
+                                : UINT32_MAX;
+    }
+}
+
 static int move_out(struct lm_source *source, bool *transitioned)
 {
     const struct xlm_save_callbacks callbacks = {
@@ -376,6 +388,7 @@ static int move_out(struct lm_source *source, bool *transitioned)
     params.domid = source->domid;
     params.out_fd = source->send_fd;
     params.in_fd = source->recv_fd;
+    set_hot_pages(source->params, &params);
     memcpy(params.device_ranges, source->device_ranges,
            sizeof(params.device_ranges));
     if (xlm_save(&source->xlm, &params, &callbacks, &source->stats,

@@ -331,6 +331,56 @@ static void sampled_while_suspending(void **state)
     }
 }
 
+/* ---- a page that the guest cannot do without ---- */
+
+#define PINNED (PAGES - 4)
+
+static void put_vcpu_info(void *page, uint64_t pfn, void *data)
+{
+    static const uint64_t time[] = {2, 1, 1, 0x80000000};
+
+    (void)pfn;
+    (void)data;
+    memcpy((uint8_t *)page + XLM_PAGE_SIZE - sizeof(time), time, sizeof(time));
+}
+
+static void write_pinned(struct fake_migration *migration)
+{
+    fake_vcpu_access(migration->source, 0, PINNED, true, put_vcpu_info, NULL);
+    if (migration->params.hot_pages_max % 2) {
+        wait_for_samples(migration);
+    }
+    write_some(migration);
+}
+
+static void expect_pinned(struct fake_migration *migration)
+{
+    int expected = migration->params.hot_pages_max ? FAKE_RAM : FAKE_PAGED;
+
+    assert_int_equal(fake_page_get(migration->destination, PINNED), expected);
+}
+
+/* More is written last than is taken along, before it and after it. */
+static void vcpu_info_is_taken_along(void **state)
+{
+    static const uint32_t hot[] = {0, 1, 4, 5, 1024};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(hot) / sizeof(hot[0]); i++) {
+        struct fake_migration *migration = new_migration(1);
+
+        /* None of the guest's own pages, whose contents it knows. */
+        fake_guest_give_back(migration->guest, PINNED);
+        fake_page_set(migration->source, PINNED, FAKE_RAM);
+        migration->vcpu_seed = 0;
+        migration->params.hot_pages_max = hot[i];
+        migration->at_suspend = write_pinned;
+        migration->at_run = expect_pinned;
+        succeed(migration);
+    }
+}
+
 /* ---- pages that refuse to be evicted ---- */
 
 static void make_busy(struct fake_migration *migration)
@@ -699,6 +749,7 @@ int main(void)
         cmocka_unit_test(sampled_while_suspending),
         cmocka_unit_test(rewritten_pages_are_left_out),
         cmocka_unit_test(hot_pages_go_once),
+        cmocka_unit_test(vcpu_info_is_taken_along),
         cmocka_unit_test(refused_evictions),
         cmocka_unit_test(nothing_can_be_evicted),
         cmocka_unit_test(as_many_refusals_as_fit),

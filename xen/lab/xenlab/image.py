@@ -14,7 +14,8 @@ from . import config
 from .config import LabError, say
 
 SUITE = "bullseye"
-GUEST_SUITE = "bookworm"    # a newer kernel for guests, and nothing else
+# Newer kernels for guests, and nothing else.
+GUEST_SUITES = ("bookworm", "trixie")
 INITRAMFS_MODULES = ("virtio_pci", "virtio_blk", "squashfs", "overlay")
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*",
             "/usr/share/info/*", "/usr/share/lintian/*")
@@ -58,13 +59,13 @@ def mmdebstrap(program, packages, target):
                f"--aptopt=APT::Default-Release \"{SUITE}\"",
                "--aptopt=Acquire::Check-Valid-Until \"false\""]
     command += [f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT]
-    keys = [key for suite in (SUITE, GUEST_SUITE) for key in sorted(
+    keys = [key for suite in (SUITE, *GUEST_SUITES) for key in sorted(
         glob.glob(f"/usr/share/keyrings/debian-archive-{suite}-*.gpg"))]
     command += [f"--keyring={key}" for key in keys]
     command += [f"--customize-hook={config.SOURCE}/customize.sh \"$1\"",
                 SUITE, str(target)]
     uri = mirror()
-    command += [f"deb {uri} {suite} main" for suite in (SUITE, GUEST_SUITE)]
+    command += [f"deb {uri} {suite} main" for suite in (SUITE, *GUEST_SUITES)]
     env = dict(os.environ, XEN_LAB_SRC=str(config.SOURCE),
                XEN_LAB_PROGRAM=program)
     run(command, env=env)
@@ -160,7 +161,7 @@ def initramfs(read):
 
 
 def build_image(work):
-    say("building the dom0 image (about a minute)")
+    say("building the dom0 image (about two minutes)")
     root = work / "root.tar"
     mmdebstrap("dom0", config.read_list("dom0.packages"), root)
     with tarfile.open(root) as tar:

@@ -1,0 +1,91 @@
+/*
+ * Pages that hold a vcpu_info, and those that look nearly so.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "vcpu_info.h"
+#include "wire.h"
+
+/* What a Linux guest in the lab had, with a TSC that fits it. */
+static const uint8_t sample[64] = {
+    [32] = 0x68,                         /* version */
+    [40] = 0x68, 0x5c, 0x19, 0x34, 0x8e, /* TSC */
+    [48] = 0x63, 0xd0, 0x4f, 0xb6, 0x36, /* time */
+    [56] = 0x50, 0x5b, 0xfd, 0xc4, 0xff, /* factor and shift */
+};
+
+static bool found_with(size_t at, size_t octet, uint8_t value)
+{
+    uint8_t *page = calloc(1, XLM_PAGE_SIZE);
+    bool found;
+
+    memcpy(page + at, sample, sizeof(sample));
+    page[at + octet] = value;
+    found = xlm_has_vcpu_info(page);
+    free(page);
+    return found;
+}
+
+static void anywhere_in_a_page(void **state)
+{
+    (void)state;
+    for (size_t at = 0; at + sizeof(sample) <= XLM_PAGE_SIZE; at += 8) {
+        assert_true(found_with(at, 0, 1));
+    }
+}
+
+static void nearly_one(void **state)
+{
+    static const struct {
+        size_t octet;
+        uint8_t value;
+    } wrong[] = {
+        {32, 0x69}, /* an odd version */
+        {36, 1},    /* padding */
+        {59, 0x44}, /* a factor without its top bit */
+        {60, 32},   /* a shift by too much, to the left and to the right */
+        {60, 0xe0}, {61, 4}, /* a flag that there is not */
+        {62, 1},             /* padding */
+        {63, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_false(found_with(128, wrong[i].octet, wrong[i].value));
+    }
+}
+
+static void other_pages(void **state)
+{
+    uint8_t *page = calloc(1, XLM_PAGE_SIZE);
+    uint32_t random = 1;
+
+    (void)state;
+    assert_false(xlm_has_vcpu_info(page));
+    memset(page, 0xff, XLM_PAGE_SIZE);
+    assert_false(xlm_has_vcpu_info(page));
+    for (int round = 0; round < 1000; round++) {
+        for (size_t i = 0; i < XLM_PAGE_SIZE; i++) {
+            random = random * 1103515245 + 12345;
+            page[i] = random >> 24;
+        }
+        assert_false(xlm_has_vcpu_info(page));
+    }
+    free(page);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(anywhere_in_a_page),
+        cmocka_unit_test(nearly_one),
+        cmocka_unit_test(other_pages),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
