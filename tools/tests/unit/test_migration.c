@@ -15,10 +15,10 @@
 #include <cmocka.h>
 
 #include "fake_migration.h"
+#include "watchdog.h"
 #include "wire.h"
 
 #define PAGES 300
-#define WATCHDOG_SECONDS 30
 
 static struct fake_migration *new_migration(unsigned int vcpus)
 {
