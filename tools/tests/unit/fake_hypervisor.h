@@ -178,6 +178,8 @@ bool fake_guest_unballoon(struct fake_domain *domain, uint64_t pfn);
 /* Wait until so many guest vCPUs are waiting for the pager, or until the
  * domain is stopped or crashes. */
 void fake_await_waiting(struct fake_domain *domain, unsigned int vcpus);
+/* Wait until the pager has taken every request out of the ring. */
+void fake_await_taken(struct fake_domain *domain);
 /* Times that a vCPU found the ring full. */
 unsigned int fake_ring_full(struct fake_domain *domain);
 /* Requests put in the ring so far, and those not answered yet. */

@@ -96,6 +96,15 @@ static void look_for_record(struct way *way)
     }
 }
 
+/*
+ * The other way ends before this one's last octets go: the answer to them must
+ * not get through, however late the cut comes.
+ */
+static void close_other_way(const struct way *way)
+{
+    shutdown(way->from, SHUT_WR);
+}
+
 /* Pass on what was heard and not passed on; false: that is all. */
 static bool pass_on(struct way *way, size_t *passed)
 {
@@ -106,6 +115,9 @@ static bool pass_on(struct way *way, size_t *passed)
     }
     if (end > way->allowance) {
         end = way->allowance;
+    }
+    if (end == way->allowance) {
+        close_other_way(way);
     }
     if (end > *passed &&
         send_all(way->to, way->heard + *passed, end - *passed)) {

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -356,6 +357,27 @@ void fake_await_waiting(struct fake_domain *domain, unsigned int vcpus)
         fake_wait(domain->host);
     }
     fake_unlock(domain->host);
+}
+
+/* The pager says in the ring what it awaits: the request after the last. */
+static bool all_taken(struct fake_domain *domain)
+{
+    const vm_event_front_ring_t *front = &domain->paging->front;
+
+    return __atomic_load_n(&front->sring->req_event, __ATOMIC_SEQ_CST) ==
+           front->req_prod_pvt + 1;
+}
+
+void fake_await_taken(struct fake_domain *domain)
+{
+    bool taken = false;
+
+    while (!taken) {
+        sched_yield();
+        fake_lock(domain->host);
+        taken = !domain->paging || domain->stopped || all_taken(domain);
+        fake_unlock(domain->host);
+    }
 }
 
 static unsigned int get_count(struct fake_domain *domain,

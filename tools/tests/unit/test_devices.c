@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include "fake_migration.h"
+#include "watchdog.h"
 
 #define PAGES 300
-#define WATCHDOG_SECONDS 30
 
 static const struct xlm_pfn_range ranges[XLM_DEVICE_RANGES] = {
     {10, 26}, {PAGES - 60, 1ULL << 20}, /* beyond the end of the guest */

@@ -14,10 +14,10 @@
 #include <cmocka.h>
 
 #include "fake_migration.h"
+#include "watchdog.h"
 #include "wire.h"
 
 #define PAGES 3000
-#define WATCHDOG_SECONDS 60
 
 static struct fake_migration *new_migration(void)
 {

@@ -15,10 +15,10 @@
 #include <cmocka.h>
 
 #include "fake_migration.h"
+#include "watchdog.h"
 #include "wire.h"
 
 #define PAGES 64
-#define WATCHDOG_SECONDS 120
 #define MAX_RECORDS 1000
 
 enum way_to_move { PURE, HYBRID, STOP_AND_COPY, NR_WAYS };

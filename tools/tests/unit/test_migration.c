@@ -15,10 +15,10 @@
 #include <cmocka.h>
 
 #include "fake_migration.h"
+#include "watchdog.h"
 #include "wire.h"
 
 #define PAGES 300
-#define WATCHDOG_SECONDS 30
 
 static struct fake_migration *new_migration(unsigned int vcpus)
 {
@@ -36,12 +36,13 @@ static void succeed(struct fake_migration *migration)
     fake_migration_free(migration);
 }
 
-/* The engine's thread stays here until every vCPU waits for a page: so there
- * are faults, whatever the push is doing. */
+/* The engine's thread stays here until every vCPU waits for a page, and the
+ * pager knows: so there are faults, whatever the push is doing. */
 static void await_fault(struct fake_migration *migration)
 {
     if (fake_domain_paged(migration->destination)) {
         fake_await_waiting(migration->destination, migration->vcpus);
+        fake_await_taken(migration->destination);
     }
 }
 

@@ -19,10 +19,10 @@
 #include "fake_log.h"
 #include "pager.h"
 #include "record.h"
+#include "watchdog.h"
 
 #define PAGES 64
 #define VCPUS 12 /* more than the ring has slots */
-#define WATCHDOG_SECONDS 60
 
 struct rig {
     struct fake_host *host;

@@ -20,12 +20,12 @@
 #include "fake_hypervisor.h"
 #include "fake_log.h"
 #include "record.h"
+#include "watchdog.h"
 #include "wire.h"
 #include "xlm.h"
 
 #define PAGES 40
 #define BIG_PAGES 4000 /* more than sockets take */
-#define WATCHDOG_SECONDS 60
 #define HEARD_END 0xffffffff /* END, whose type is 0 */
 
 struct puppet {

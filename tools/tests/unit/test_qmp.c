@@ -18,13 +18,13 @@
 
 #include "fake_log.h"
 #include "qmp.h"
+#include "watchdog.h"
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
 #define DONE "{\"return\": {}}\r\n"
 #define EVENT "{\"timestamp\": {\"seconds\": 1}, \"event\": \"STOP\"}\r\n"
 #define SOON_MS 5000
 #define AT_ONCE_MS 50
-#define WATCHDOG_SECONDS 30
 #define MOST_LINES 4
 
 /* What the peer says: first unasked, then after each line that it hears.  At

@@ -17,10 +17,10 @@
 
 #include "fake_log.h"
 #include "record.h"
+#include "watchdog.h"
 
 #define PFN_LIMIT 0x1000
 #define BODY_MAX (8u << 20)
-#define WATCHDOG_SECONDS 60
 
 struct wire {
     struct xlm_context ctx;

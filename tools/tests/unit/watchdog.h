@@ -1,0 +1,10 @@
+/*
+ * How long a test may take before an alarm ends it.  That is for what hangs
+ * and no measure of time: the machine may have any amount of other work.
+ */
+#ifndef WATCHDOG_H
+#define WATCHDOG_H
+
+#define WATCHDOG_SECONDS 600
+
+#endif
