@@ -44,7 +44,7 @@ void xlm_save_params_init(struct xlm_save_params *params)
         .out_fd = -1,
         .in_fd = -1,
         .credit_pages = 1024,
-        .hot_pages_max = 1024,
+        .hot_pages_max = 256,
         .window_before = 8,
         .window_after = 24,
         .background_share = 8,

@@ -12,8 +12,9 @@
  * what shortly before.  What it finds that the destination does not expect is
  * told at once: the list that is left for the stop is short.
  *
- * Of a guest that writes fast that can be more than is to be sent in the stop.
- * Then the pages that it cannot do without are told by what is in them.
+ * Of a guest that writes fast that is more than is to be sent in the stop.  The
+ * pages that it cannot do without are told by what is in them, and they are
+ * looked for at once, too, so that the stop has few left to look at.
  */
 #include "save_private.h"
 
@@ -25,7 +26,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "vcpu_info.h"
+#include "pinned_page.h"
 
 /* Samples that are kept one by one. */
 #define SAMPLES 8
@@ -42,7 +43,9 @@ struct xlm_hot {
     /* What was in all before: where many vCPUs share a processor, the first
      * has long been still when the last one stops. */
     struct xlm_pfn_set older;
-    struct xlm_pfn_set unlisted;
+    struct xlm_pfn_set looked_at;
+    struct xlm_pfn_set pinned; /* of these, those that the hypervisor holds */
+    struct xlm_pfn_set scratch;
     int rc;
 };
 
@@ -55,11 +58,86 @@ static void dispose(struct xlm_hot *hot)
         xlm_pfn_set_dispose(&hot->samples[i]);
     }
     xlm_pfn_set_dispose(&hot->older);
-    xlm_pfn_set_dispose(&hot->unlisted);
+    xlm_pfn_set_dispose(&hot->looked_at);
+    xlm_pfn_set_dispose(&hot->pinned);
+    xlm_pfn_set_dispose(&hot->scratch);
     free(hot);
 }
 
-/* One sample; what of it the destination does not expect is listed. */
+/* Of `count` pages, those that the hypervisor holds. */
+static int add_pinned(struct xlm_saver *saver, struct xlm_pfn_set *set,
+                      size_t count, const uint64_t *pfns)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    int errors[XLM_BATCH_PAGES];
+    uint8_t *mapping;
+
+    mapping =
+        hv->ops->map(hv, saver->params->domid, false, count, pfns, errors);
+    if (!mapping) {
+        return xlm_fail(saver->ctx, "cannot look at what the guest wrote: %s",
+                        strerror(errno));
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!errors[i] && xlm_is_pinned_page(mapping + i * XLM_PAGE_SIZE)) {
+            xlm_pfn_set_add(set, pfns[i]);
+        }
+    }
+    hv->ops->unmap(hv, mapping, count);
+    return 0;
+}
+
+/* The same of a set. */
+static int find_pinned(struct xlm_saver *saver, struct xlm_pfn_set *set,
+                       const struct xlm_pfn_set *among)
+{
+    uint64_t pfns[XLM_BATCH_PAGES];
+    uint64_t pfn = xlm_pfn_set_next(among, 0);
+
+    while (pfn != XLM_PFN_NONE) {
+        size_t count = 0;
+
+        while (pfn != XLM_PFN_NONE && count < XLM_BATCH_PAGES) {
+            pfns[count++] = pfn;
+            pfn = xlm_pfn_set_next(among, pfn + 1);
+        }
+        if (add_pinned(saver, set, count, pfns)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Which pages these are does not change while a guest runs: none has to be
+ * looked at twice. */
+static int look_at(struct xlm_hot *hot, const struct xlm_pfn_set *written)
+{
+    struct xlm_pfn_set *fresh = &hot->scratch;
+
+    if (!hot->saver->params->hot_pages_max) {
+        return 0;
+    }
+    xlm_pfn_set_clear(fresh);
+    xlm_pfn_set_unite(fresh, written);
+    xlm_pfn_set_subtract(fresh, &hot->looked_at);
+    xlm_pfn_set_unite(&hot->looked_at, fresh);
+    return find_pinned(hot->saver, &hot->pinned, fresh);
+}
+
+/* What of it the destination does not expect. */
+static int list_unexpected(struct xlm_hot *hot,
+                           const struct xlm_pfn_set *written)
+{
+    struct xlm_saver *saver = hot->saver;
+    struct xlm_pfn_set *unlisted = &hot->scratch;
+
+    xlm_pfn_set_clear(unlisted);
+    xlm_pfn_set_unite(unlisted, written);
+    xlm_pfn_set_subtract(unlisted, &saver->outstanding);
+    xlm_pfn_set_subtract(unlisted, &saver->resident);
+    return unlisted->count ? xlm_save_list_outstanding(saver, unlisted) : 0;
+}
+
 static int sample(struct xlm_hot *hot)
 {
     struct xlm_saver *saver = hot->saver;
@@ -72,14 +150,7 @@ static int sample(struct xlm_hot *hot)
     xlm_pfn_set_unite(&hot->older, set);
     xlm_pfn_set_clear(set);
     xlm_pfn_set_unite(set, &saver->dirty);
-
-    xlm_pfn_set_clear(&hot->unlisted);
-    xlm_pfn_set_unite(&hot->unlisted, &saver->dirty);
-    xlm_pfn_set_subtract(&hot->unlisted, &saver->outstanding);
-    xlm_pfn_set_subtract(&hot->unlisted, &saver->resident);
-    return hot->unlisted.count
-               ? xlm_save_list_outstanding(saver, &hot->unlisted)
-               : 0;
+    return list_unexpected(hot, set) || look_at(hot, set) ? -1 : 0;
 }
 
 static void *run(void *data)
@@ -113,7 +184,9 @@ struct xlm_hot *xlm_hot_start(struct xlm_saver *saver)
     hot->stop_fd = eventfd(0, EFD_CLOEXEC);
     made = hot->stop_fd >= 0 &&
            !xlm_pfn_set_reserve(&hot->older, saver->nr_pfns) &&
-           !xlm_pfn_set_reserve(&hot->unlisted, saver->nr_pfns);
+           !xlm_pfn_set_reserve(&hot->looked_at, saver->nr_pfns) &&
+           !xlm_pfn_set_reserve(&hot->pinned, saver->nr_pfns) &&
+           !xlm_pfn_set_reserve(&hot->scratch, saver->nr_pfns);
     for (size_t i = 0; made && i < SAMPLES; i++) {
         made = !xlm_pfn_set_reserve(&hot->samples[i], saver->nr_pfns);
     }
@@ -139,52 +212,6 @@ static void add_up_to(struct xlm_pfn_set *set, const struct xlm_pfn_set *more,
     }
 }
 
-/* ---- more pages than there is room for ---- */
-
-/* Of `count` pages, those with a vcpu_info. */
-static int add_vcpu_infos(struct xlm_saver *saver, struct xlm_pfn_set *set,
-                          size_t count, const uint64_t *pfns)
-{
-    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
-    int errors[XLM_BATCH_PAGES];
-    uint8_t *mapping;
-
-    mapping =
-        hv->ops->map(hv, saver->params->domid, false, count, pfns, errors);
-    if (!mapping) {
-        return xlm_fail(saver->ctx, "cannot look at what the guest wrote: %s",
-                        strerror(errno));
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!errors[i] && xlm_has_vcpu_info(mapping + i * XLM_PAGE_SIZE)) {
-            xlm_pfn_set_add(set, pfns[i]);
-        }
-    }
-    hv->ops->unmap(hv, mapping, count);
-    return 0;
-}
-
-/* The same of a set. */
-static int find_vcpu_infos(struct xlm_saver *saver, struct xlm_pfn_set *set,
-                           const struct xlm_pfn_set *among)
-{
-    uint64_t pfns[XLM_BATCH_PAGES];
-    uint64_t pfn = xlm_pfn_set_next(among, 0);
-
-    while (pfn != XLM_PFN_NONE) {
-        size_t count = 0;
-
-        while (pfn != XLM_PFN_NONE && count < XLM_BATCH_PAGES) {
-            pfns[count++] = pfn;
-            pfn = xlm_pfn_set_next(among, pfn + 1);
-        }
-        if (add_vcpu_infos(saver, set, count, pfns)) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
 /* The nth last that was seen written; NULL when there is none. */
 static const struct xlm_pfn_set *written(const struct xlm_hot *hot,
                                          unsigned int nth)
@@ -197,25 +224,6 @@ static const struct xlm_pfn_set *written(const struct xlm_hot *hot,
     }
     return nth > SAMPLES ? &hot->older
                          : &hot->samples[(hot->taken - nth) % SAMPLES];
-}
-
-/*
- * What was written last may be more than is to be taken along, and the pages
- * that the guest cannot do without anywhere in it.  They are looked for then.
- */
-static int add_pinned(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
-{
-    uint32_t most = hot->saver->params->hot_pages_max;
-    struct xlm_pfn_set *all = &hot->unlisted; /* of no other use any more */
-    const struct xlm_pfn_set *set;
-
-    xlm_pfn_set_clear(all);
-    for (unsigned int nth = 0; (set = written(hot, nth)); nth++) {
-        xlm_pfn_set_unite(all, set);
-    }
-    return most && all->count > most
-               ? find_vcpu_infos(hot->saver, hottest, all)
-               : 0;
 }
 
 int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
@@ -232,10 +240,11 @@ int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
         /* What came after the last sample, then the samples backwards. */
         rc = xlm_save_read_dirty(saver, false);
     }
-    xlm_pfn_set_clear(hottest);
     if (!rc) {
-        rc = add_pinned(hot, hottest);
+        rc = look_at(hot, &saver->dirty);
     }
+    xlm_pfn_set_clear(hottest);
+    xlm_pfn_set_unite(hottest, &hot->pinned);
     for (unsigned int nth = 0; !rc && (set = written(hot, nth)); nth++) {
         add_up_to(hottest, set, most);
     }

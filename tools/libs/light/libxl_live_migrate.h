@@ -123,7 +123,7 @@ typedef struct libxl_live_migrate_params {
     void *progress_user;
     /* With postcopy: of the pages that the guest wrote last, it takes along so
      * many at most.  A current Linux guest does not survive without them.
-     * 0: 1024; LIBXL_LIVE_MIGRATE_NO_HOT_PAGES: none, for tests. */
+     * 0: 256; LIBXL_LIVE_MIGRATE_NO_HOT_PAGES: none, for tests. */
     uint64_t hot_pages_max; /* 0 */
     uint64_t reserved[15];
 } libxl_live_migrate_params;

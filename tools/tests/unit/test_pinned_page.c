@@ -1,5 +1,5 @@
 /*
- * Pages that hold a vcpu_info, and those that look nearly so.
+ * Pages that the hypervisor holds for a guest, and those that look nearly so.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "vcpu_info.h"
+#include "pinned_page.h"
 #include "wire.h"
 
 /* What a Linux guest in the lab had, with a TSC that fits it. */
@@ -26,7 +26,7 @@ static bool found_with(size_t at, size_t octet, uint8_t value)
 
     memcpy(page + at, sample, sizeof(sample));
     page[at + octet] = value;
-    found = xlm_has_vcpu_info(page);
+    found = xlm_is_pinned_page(page);
     free(page);
     return found;
 }
@@ -45,7 +45,6 @@ static void nearly_one(void **state)
         size_t octet;
         uint8_t value;
     } wrong[] = {
-        {32, 0x69}, /* an odd version */
         {36, 1},    /* padding */
         {59, 0x44}, /* a factor without its top bit */
         {60, 32},   /* a shift by too much, to the left and to the right */
@@ -60,21 +59,62 @@ static void nearly_one(void **state)
     }
 }
 
+static void control_block(void **state)
+{
+    uint32_t *page = calloc(1, XLM_PAGE_SIZE);
+
+    (void)state;
+    page[2 + 7] = 17; /* the queue of the usual priority */
+    assert_true(xlm_is_pinned_page((uint8_t *)page));
+    page[0] = 1u << 7; /* ready */
+    assert_true(xlm_is_pinned_page((uint8_t *)page));
+    page[0] = 1u << 16;
+    assert_false(xlm_is_pinned_page((uint8_t *)page));
+    page[0] = 0;
+    page[2 + 15] = 1u << 17;
+    assert_false(xlm_is_pinned_page((uint8_t *)page));
+    page[2 + 15] = 0;
+    page[1023] = 1;
+    assert_false(xlm_is_pinned_page((uint8_t *)page));
+    free(page);
+}
+
+static void event_array(void **state)
+{
+    uint32_t *page = calloc(1, XLM_PAGE_SIZE);
+
+    (void)state;
+    for (size_t i = 0; i < 1024; i++) {
+        page[i] = 1u << 30;
+    }
+    page[3] = 0;
+    page[4] = 1u << 31 | 1u << 29 | 9;
+    assert_true(xlm_is_pinned_page((uint8_t *)page));
+    page[1023] |= 1u << 17;
+    assert_false(xlm_is_pinned_page((uint8_t *)page));
+    page[1023] = 0;
+    for (size_t i = 5; i < 600; i++) {
+        page[i] = 0;
+    }
+    assert_false(xlm_is_pinned_page((uint8_t *)page));
+    free(page);
+}
+
 static void other_pages(void **state)
 {
     uint8_t *page = calloc(1, XLM_PAGE_SIZE);
     uint32_t random = 1;
 
     (void)state;
-    assert_false(xlm_has_vcpu_info(page));
+    assert_false(xlm_is_pinned_page(page));
     memset(page, 0xff, XLM_PAGE_SIZE);
-    assert_false(xlm_has_vcpu_info(page));
+    assert_false(xlm_is_pinned_page(page));
     for (int round = 0; round < 1000; round++) {
         for (size_t i = 0; i < XLM_PAGE_SIZE; i++) {
             random = random * 1103515245 + 12345;
             page[i] = random >> 24;
         }
-        assert_false(xlm_has_vcpu_info(page));
+        assert_false(xlm_is_pinned_page(page));
     }
     free(page);
 }
@@ -82,8 +122,8 @@ static void other_pages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(anywhere_in_a_page),
-        cmocka_unit_test(nearly_one),
+        cmocka_unit_test(anywhere_in_a_page), cmocka_unit_test(nearly_one),
+        cmocka_unit_test(control_block),      cmocka_unit_test(event_array),
         cmocka_unit_test(other_pages),
     };
 
