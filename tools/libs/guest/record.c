@@ -295,7 +295,7 @@ int xlm_check_answer(struct xlm_context *ctx, const struct xlm_record *record)
     /* The words are the peer's and will be shown on somebody's terminal. */
     memcpy(text, answer + 1, answer->length);
     for (i = 0; i < answer->length; i++) {
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
+        if (text[i] < ' ' || text[i] > '~') {
             text[i] = '?';
         }
     }

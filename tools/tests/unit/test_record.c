@@ -604,6 +604,13 @@ static void answers_are_made_printable(void **state)
     assert_int_equal(check_answer(wire, 1, 9, "a\033[2J\n\0%s", 9), -1);
     assert_non_null(strstr(wire->ctx.reason, "a?[2J??%s"));
     assert_null(strchr(wire->ctx.reason, '\033'));
+    /* 0x9b alone does to some of them what ESC and [ do to others. */
+    assert_int_equal(check_answer(wire, 1, 5,
+                                  "a\x9b"
+                                  "2J\xff",
+                                  5),
+                     -1);
+    assert_non_null(strstr(wire->ctx.reason, "a?2J?"));
 }
 
 /* ---- lists of pfns ---- */
