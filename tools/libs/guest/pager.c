@@ -348,6 +348,10 @@ void xlm_pager_close(struct xlm_pager *pager)
     }
     hv = pager->ctx->hypervisor;
     stop_threads(pager);
+    if (pager->ring_thread_runs) {
+        /* Once more, in case the last one was lost: no other will follow. */
+        notify(pager);
+    }
     if (pager->outstanding.count) {
         xtl_log(pager->ctx->logger, XTL_WARN, -1, "xlm",
                 "domain %" PRIu32 " lacks %" PRIu64 " pages and has lost its "
