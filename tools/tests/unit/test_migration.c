@@ -2,6 +2,7 @@
  * Whole migrations: both ends, a guest at work all the time, and every page
  * looked at by the guest itself and at the end.
  */
+#include <errno.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -646,6 +647,36 @@ static void no_memory_for_a_while(void **state)
     succeed(migration);
 }
 
+static int mapping_error;
+
+static void trouble_with_mappings(struct fake_migration *migration)
+{
+    fake_fail(migration->hosts[0], FAKE_OP_map, 1, mapping_error);
+    fake_page_map_error(migration->source, PAGES - 10, mapping_error);
+}
+
+/* Nobody else has these pages: what may go otherwise the next time is tried
+ * again. */
+static void mappings_that_fail_for_a_while(void **state)
+{
+    static const int errors[] = {EAGAIN, ENOMEM, EBUSY, EINTR};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        struct fake_migration *migration = new_migration(1);
+
+        mapping_error = errors[i];
+        migration->vcpu_seed = 0;
+        migration->params.credit_pages = 16; /* the most are still to come */
+        migration->at_run = trouble_with_mappings;
+        fake_migration_run(migration);
+        assert_true(fake_failed(migration->hosts[0]));
+        fake_migration_check_success(migration);
+        fake_migration_free(migration);
+    }
+}
+
 /* Credit and windows at their ends. */
 static void tuning(void **state)
 {
@@ -761,6 +792,7 @@ int main(void)
         cmocka_unit_test(refused_and_given_back),
         cmocka_unit_test(ballooning_at_the_destination),
         cmocka_unit_test(no_memory_for_a_while),
+        cmocka_unit_test(mappings_that_fail_for_a_while),
         cmocka_unit_test(tuning),
         cmocka_unit_test(rings_stay_where_they_are),
     };

@@ -583,6 +583,25 @@ static void page_in_fails(void **state)
     bring_in_rest(rig);
 }
 
+/* What may go otherwise the next time does not end the guest's memory. */
+static void calls_that_fail_for_a_while(void **state)
+{
+    static const int errors[] = {EAGAIN, ENOMEM, EBUSY, EINTR};
+    struct rig *rig = *state;
+    size_t i;
+
+    run_evicted(rig);
+    for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        fake_fail(rig->host, FAKE_OP_page_in, 1, errors[i]);
+        assert_int_equal(bring_in(rig, i), 0);
+        fake_fail(rig->host, FAKE_OP_depopulate, 1, errors[i]);
+        assert_int_equal(xlm_pager_bring_hole(rig->pager, 10 + i), 0);
+    }
+    await_answers(rig);
+    bring_in_rest(rig);
+    assert_int_equal(stats_of(rig).pages_dropped, 4);
+}
+
 /* The answer was in the ring, but nobody told the hypervisor. */
 static void notify_is_lost(void **state)
 {
@@ -705,6 +724,7 @@ int main(void)
         TEST(no_memory_for_a_while),
         TEST(no_memory_for_one),
         TEST(page_in_fails),
+        TEST(calls_that_fail_for_a_while),
         TEST(notify_is_lost),
         TEST(pages_never_evicted),
         TEST(accept_fails_once),
