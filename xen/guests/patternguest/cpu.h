@@ -15,6 +15,9 @@ static inline void cpu_halt(void)
     asm volatile("hlt" ::: "memory");
 }
 
+/* In entry.S.  Interrupts are on for as long as this takes, and never else. */
+void cpu_await_interrupt(void);
+
 static inline uint64_t cpu_tsc(void)
 {
     uint32_t low, high;
