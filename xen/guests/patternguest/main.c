@@ -316,7 +316,7 @@ void guest_main(const struct hvm_start_info *start_info)
     exceptions_catch();
     apic_enable();
     not_understood = read_options(&guest.options, start_info);
-    if (xen_find()) {
+    if (guest.options.drivers && xen_find()) {
         xen_connect();
         connect_rings();
     }

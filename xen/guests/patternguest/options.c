@@ -121,6 +121,9 @@ static bool read_option(struct options *options, struct word name,
     if (equals(name, "vcpus")) {
         return read_vcpus(value, &options->vcpus);
     }
+    if (equals(name, "drivers")) {
+        return read_choice(value, "yes", "no", &options->drivers);
+    }
     if (equals(name, "corrupt")) {
         return read_choice(value, "yes", "no", &options->corrupt);
     }
@@ -136,6 +139,7 @@ void options_default(struct options *options)
     options->heartbeat_us = 10000;
     options->run_us = 0;
     options->vcpus = 1;
+    options->drivers = true;
     options->random_order = false;
     options->to_port = true;
     options->to_ring = true;

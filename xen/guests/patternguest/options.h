@@ -16,6 +16,7 @@ struct options {
     uint64_t heartbeat_us;
     uint64_t run_us;          /* 0: for ever */
     uint64_t vcpus;
+    bool drivers;             /* false: as if Xen were not there */
     bool random_order;
     bool to_port;
     bool to_ring;
