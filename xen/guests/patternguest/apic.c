@@ -9,6 +9,10 @@
 #define TIMER_COUNT 0x380u
 #define TIMER_DIVISOR 0x3e0u
 
+/* The two old interrupt controllers' masks. */
+#define FIRST_PIC_MASK 0x21
+#define SECOND_PIC_MASK 0xa1
+
 #define ENABLED 0x100u
 #define NOT_DIVIDED 0xbu
 #define ALL_BUT_SELF 0xc0000u
@@ -27,6 +31,9 @@ static void write(uint32_t offset, uint32_t value)
 
 void apic_enable(void)
 {
+    /* An HVM guest's firmware leaves its timer on. */
+    cpu_out8(FIRST_PIC_MASK, 0xff);
+    cpu_out8(SECOND_PIC_MASK, 0xff);
     write(SPURIOUS_VECTOR, ENABLED | VECTOR_SPURIOUS);
     write(TIMER_DIVISOR, NOT_DIVIDED);
     write(TIMER_VECTOR, VECTOR_TIMER);

@@ -48,6 +48,11 @@ static inline uint64_t cpu_fault_address(void)
     return address;
 }
 
+static inline void cpu_out8(uint16_t port, uint8_t value)
+{
+    asm volatile("outb %0, %1" :: "a"(value), "Nd"(port));
+}
+
 static inline void cpu_out32(uint16_t port, uint32_t value)
 {
     asm volatile("outl %0, %1" :: "a"(value), "Nd"(port));
