@@ -92,7 +92,8 @@ $(XL): $(XL_OBJS) $(LIGHT_LIB) $(GUEST_LIB)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
 
-# For the tests between hosts, and installed nowhere: streams in files.
+# For the tests between hosts, and installed nowhere: streams in files, and
+# what a hypervisor does that we expect of it.
 STREAM_TOOL := $(O)/stream-tool
 STREAM_TOOL_OBJS := $(O)/obj/tools/tests/system/stream-tool.o \
                     $(addprefix $(O)/obj/tools/xl/,config.o save_header.o \
@@ -100,12 +101,19 @@ STREAM_TOOL_OBJS := $(O)/obj/tools/tests/system/stream-tool.o \
 $(O)/obj/tools/tests/system/%.o: EXTRA_CFLAGS = $(XL_CFLAGS) \
                                  $(LIGHT_CFLAGS) -I$(S)/tools/xl
 
+PAGER_PROBE := $(O)/pager-probe
+PAGER_PROBE_OBJS := $(O)/obj/tools/tests/system/pager-probe.o
+
 .PHONY: test-tools
-test-tools: $(STREAM_TOOL)
+test-tools: $(STREAM_TOOL) $(PAGER_PROBE)
 
 $(STREAM_TOOL): $(STREAM_TOOL_OBJS) $(LIGHT_LIB) $(GUEST_LIB)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
+
+$(PAGER_PROBE): $(PAGER_PROBE_OBJS) $(GUEST_LIB)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(GUEST_LIBS)
 
 $(O)/tests/libsan.a: $(SAN_OBJS)
 	@mkdir -p $(@D)
@@ -119,7 +127,8 @@ $(O)/tests/%: $(O)/san/tools/tests/unit/%.o $(O)/tests/libsan.a
 
 .SECONDARY: $(UNIT_OBJS) $(SAN_OBJS)
 -include $(patsubst %.o,%.d,$(GUEST_OBJS) $(LIGHT_OBJS) $(XL_OBJS) \
-                            $(SAN_OBJS) $(UNIT_OBJS) $(STREAM_TOOL_OBJS))
+                            $(SAN_OBJS) $(UNIT_OBJS) $(STREAM_TOOL_OBJS) \
+                            $(PAGER_PROBE_OBJS))
 
 # The fuzzers: once more, with what clang has for them.
 CLANG ?= clang
@@ -239,7 +248,7 @@ docs:
 # The lab's images are not touched: they take minutes to make (lab clean).
 clean:
 	rm -rf $(O)/obj $(O)/san $(O)/tests $(O)/fuzz $(O)/man $(O)/guests \
-	    $(O)/*.a $(XL) $(STREAM_TOOL) $(LAB_O) $(LAB_STAGE)
+	    $(O)/*.a $(XL) $(STREAM_TOOL) $(PAGER_PROBE) $(LAB_O) $(LAB_STAGE)
 
 distclean: clean
 	rm -f $(O)/config.mk

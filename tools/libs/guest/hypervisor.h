@@ -12,6 +12,7 @@
 #ifndef XLM_HYPERVISOR_H
 #define XLM_HYPERVISOR_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -171,6 +172,13 @@ struct xlm_hypervisor_ops {
 struct xlm_hypervisor {
     const struct xlm_hypervisor_ops *ops;
 };
+
+/* No memory now, or busy, or a signal came: another time it may succeed. */
+static inline bool xlm_try_again(int error)
+{
+    return error == ENOMEM || error == EAGAIN || error == EBUSY ||
+           error == EINTR;
+}
 
 /*
  * The hypervisor of this host.  NULL with errno when this is not a dom0 or

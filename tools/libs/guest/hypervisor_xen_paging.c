@@ -171,10 +171,40 @@ static int settle(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
     return EBUSY;
 }
 
+/* As many pages as a multicall takes, of whatever kind. */
+typedef int run_chunk(struct xen_hypervisor *xen, uint32_t domid, size_t count,
+                      void *pages);
+
+/*
+ * Pages of any number, chunk by chunk.  0: *done of them went through, with
+ * their errors set; those that did not all have failed with errno.
+ * -1: not one went through.
+ */
+static int run_in_chunks(struct xen_hypervisor *xen, uint32_t domid,
+                         size_t count, void *pages, size_t page_size,
+                         run_chunk *run, size_t *done)
+{
+    size_t chunk;
+
+    *done = 0;
+    if (xen_pager_check(xen, domid)) {
+        return -1;
+    }
+    for (; *done < count; *done += chunk) {
+        chunk = count - *done < XEN_PAGING_CHUNK ? count - *done
+                                                 : XEN_PAGING_CHUNK;
+        if (run(xen, domid, chunk, (char *)pages + *done * page_size)) {
+            break;
+        }
+    }
+    return *done == 0 && count ? -1 : 0;
+}
+
 static int evict_chunk(struct xen_hypervisor *xen, uint32_t domid,
-                       size_t count, struct xlm_eviction *pages)
+                       size_t count, void *data)
 {
     struct xen_paging_batch *batch = &xen->pager.evict;
+    struct xlm_eviction *pages = data;
     size_t i;
 
     for (i = 0; i < count; i++) {
@@ -199,23 +229,13 @@ int xen_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
               struct xlm_eviction *pages)
 {
     struct xen_hypervisor *xen = xen_of(hv);
-    size_t done, chunk;
+    size_t done;
 
-    if (xen_pager_check(xen, domid)) {
-        return -1;
-    }
-    for (done = 0; done < count; done += chunk) {
-        chunk =
-            count - done < XEN_PAGING_CHUNK ? count - done : XEN_PAGING_CHUNK;
-        if (evict_chunk(xen, domid, chunk, pages + done)) {
-            break;
-        }
-    }
-    if (done == 0 && count) {
+    if (run_in_chunks(xen, domid, count, pages, sizeof(*pages), evict_chunk,
+                      &done)) {
         return xen_failed(xen, "evicting %zu pages of domain %u", count,
                           domid);
     }
-    /* Some were evicted: then the rest are pages that failed. */
     for (; done < count; done++) {
         pages[done].error = errno;
     }
@@ -223,9 +243,10 @@ int xen_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
 }
 
 static int page_in_chunk(struct xen_hypervisor *xen, uint32_t domid,
-                         size_t count, struct xlm_page_in *pages)
+                         size_t count, void *data)
 {
     struct xen_paging_batch *batch = &xen->pager.page_in;
+    struct xlm_page_in *pages = data;
     size_t i;
 
     for (i = 0; i < count; i++) {
@@ -251,19 +272,10 @@ int xen_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                 struct xlm_page_in *pages)
 {
     struct xen_hypervisor *xen = xen_of(hv);
-    size_t done, chunk;
+    size_t done;
 
-    if (xen_pager_check(xen, domid)) {
-        return -1;
-    }
-    for (done = 0; done < count; done += chunk) {
-        chunk =
-            count - done < XEN_PAGING_CHUNK ? count - done : XEN_PAGING_CHUNK;
-        if (page_in_chunk(xen, domid, chunk, pages + done)) {
-            break;
-        }
-    }
-    if (done == 0 && count) {
+    if (run_in_chunks(xen, domid, count, pages, sizeof(*pages), page_in_chunk,
+                      &done)) {
         return xen_failed(xen, "paging in %zu pages of domain %u", count,
                           domid);
     }

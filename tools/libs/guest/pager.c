@@ -17,8 +17,8 @@
 #include "paging_ring.h"
 #include "record.h"
 
-/* How long to let the host find memory before asking it again. */
-#define NO_MEMORY_PAUSE_MS 10
+/* How long to let the host find memory, or time, before asking it again. */
+#define TRY_AGAIN_PAUSE_MS 10
 
 /* A vCPU that waits for a page. */
 struct waiter {
@@ -348,6 +348,10 @@ void xlm_pager_close(struct xlm_pager *pager)
     }
     hv = pager->ctx->hypervisor;
     stop_threads(pager);
+    if (pager->ring_thread_runs) {
+        /* Once more, in case the last one was lost: no other will follow. */
+        notify(pager);
+    }
     if (pager->outstanding.count) {
         xtl_log(pager->ctx->logger, XTL_WARN, -1, "xlm",
                 "domain %" PRIu32 " lacks %" PRIu64 " pages and has lost its "
@@ -453,12 +457,6 @@ static int page_in_failed(struct xlm_pager *pager,
                     page->pfn, pager->domid, strerror(errno));
 }
 
-/* No memory now, or the hypervisor was busy: the page comes in later. */
-static bool try_again(int error)
-{
-    return error == ENOMEM || error == EAGAIN || error == EINTR;
-}
-
 /*
  * Account for a batch that was tried; what is left to try again moves to its
  * front.  0: *left pages remain; -1: a page failed for good.
@@ -474,7 +472,7 @@ static int settle_batch(struct xlm_pager *pager, size_t count,
     for (size_t i = 0; i < count; i++) {
         bool asked = xlm_pfn_set_contains(&pager->requested, pages[i].pfn);
 
-        if (try_again(pages[i].error)) {
+        if (xlm_try_again(pages[i].error)) {
             pages[(*left)++] = pages[i];
             continue;
         }
@@ -525,20 +523,20 @@ int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
 
     count = only_outstanding(pager, count, pages);
     while (count) {
-        size_t left;
+        size_t left = count;
+        int rc = hv->ops->page_in(hv, pager->domid, count, pages);
 
-        if (hv->ops->page_in(hv, pager->domid, count, pages)) {
+        if (rc && !xlm_try_again(errno)) {
             return xlm_fail(pager->ctx,
                             "cannot bring in pages of domain "
                             "%" PRIu32 ": %s",
                             pager->domid, strerror(errno));
         }
-        if (settle_batch(pager, count, pages, &left)) {
+        if (!rc && settle_batch(pager, count, pages, &left)) {
             return -1;
         }
         if (left == count) {
-            /* Not one found memory. */
-            poll(NULL, 0, NO_MEMORY_PAUSE_MS);
+            poll(NULL, 0, TRY_AGAIN_PAUSE_MS);
         }
         count = left;
     }
@@ -553,11 +551,14 @@ int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn)
     if (!xlm_pager_is_outstanding(pager, pfn)) {
         return 0;
     }
-    if (hv->ops->depopulate(hv, pager->domid, 1, &pfn)) {
-        return xlm_fail(pager->ctx,
-                        "cannot remove page %#" PRIx64 " of domain %" PRIu32
-                        ": %s",
-                        pfn, pager->domid, strerror(errno));
+    while (hv->ops->depopulate(hv, pager->domid, 1, &pfn)) {
+        if (!xlm_try_again(errno)) {
+            return xlm_fail(pager->ctx,
+                            "cannot remove page %#" PRIx64
+                            " of domain %" PRIu32 ": %s",
+                            pfn, pager->domid, strerror(errno));
+        }
+        poll(NULL, 0, TRY_AGAIN_PAUSE_MS);
     }
     pthread_mutex_lock(&pager->lock);
     pager->pages_dropped += xlm_pfn_set_contains(&pager->outstanding, pfn);

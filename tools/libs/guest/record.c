@@ -295,7 +295,7 @@ int xlm_check_answer(struct xlm_context *ctx, const struct xlm_record *record)
     /* The words are the peer's and will be shown on somebody's terminal. */
     memcpy(text, answer + 1, answer->length);
     for (i = 0; i < answer->length; i++) {
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
+        if (text[i] < ' ' || text[i] > '~') {
             text[i] = '?';
         }
     }
@@ -330,9 +330,16 @@ int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,
     return 0;
 }
 
-static bool type_is_known(uint32_t type)
+static bool carries_contents(uint32_t type)
 {
-    return type == XLM_TYPE_NOTAB || !xlm_type_has_contents(type);
+    return type == XLM_REC_PAGE_DATA || type == XLM_REC_POSTCOPY_PAGE_DATA;
+}
+
+/* Where no contents can come, there is no type to say why not. */
+static bool type_is_good(const struct xlm_record *record, uint32_t type)
+{
+    return type == XLM_TYPE_NOTAB ||
+           (carries_contents(record->type) && !xlm_type_has_contents(type));
 }
 
 /* How many pages of contents the entries call for, after checking each. */
@@ -348,7 +355,7 @@ static int count_contents(struct xlm_context *ctx,
         uint32_t type = xlm_entry_type(entries[i]);
 
         if (entries[i] != xlm_entry(pfn, type) || pfn >= pfn_limit ||
-            !type_is_known(type)) {
+            !type_is_good(record, type)) {
             return bad_record(ctx, "%s with entry %#" PRIx64,
                               xlm_record_name(record->type), entries[i]);
         }
@@ -356,11 +363,6 @@ static int count_contents(struct xlm_context *ctx,
     }
     *pages = with_contents;
     return 0;
-}
-
-static bool carries_contents(uint32_t type)
-{
-    return type == XLM_REC_PAGE_DATA || type == XLM_REC_POSTCOPY_PAGE_DATA;
 }
 
 int xlm_parse_pfn_list(struct xlm_context *ctx,

@@ -198,19 +198,6 @@ static int check_prepare(struct xlm_restorer *restorer,
     return 0;
 }
 
-static int reserve(struct xlm_restorer *restorer, uint64_t pfns)
-{
-    if (xlm_pfn_set_reserve(&restorer->populated, pfns) ||
-        xlm_pfn_set_reserve(&restorer->toolstack, pfns) ||
-        xlm_pfn_set_reserve(&restorer->refusing, pfns) ||
-        xlm_pfn_set_reserve(&restorer->refused, pfns)) {
-        return xlm_fail(restorer->ctx,
-                        "no memory to keep track of %" PRIu64 " pages", pfns);
-    }
-    restorer->limit = pfns;
-    return 0;
-}
-
 static int claim(struct xlm_restorer *restorer)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
@@ -256,9 +243,10 @@ static int prepare(struct xlm_restorer *restorer)
     }
     restorer->pages = prepare->pages;
     if (check_prepare(restorer, prepare) || check_hap(restorer) ||
-        reserve(restorer, prepare->pfns)) {
+        xlm_restore_reserve(restorer, prepare->pfns)) {
         return -1;
     }
+    restorer->limit = prepare->pfns;
     restorer->refusal = XLM_REFUSED_NO_MEMORY;
     if (claim(restorer)) {
         return -1;

@@ -11,6 +11,18 @@
 /* What the toolstack may have given the domain beside the pages of ours. */
 #define UNCOUNTED_PAGES 64
 
+int xlm_restore_reserve(struct xlm_restorer *restorer, uint64_t pfns)
+{
+    if (xlm_pfn_set_reserve(&restorer->populated, pfns) ||
+        xlm_pfn_set_reserve(&restorer->toolstack, pfns) ||
+        xlm_pfn_set_reserve(&restorer->refusing, pfns) ||
+        xlm_pfn_set_reserve(&restorer->refused, pfns)) {
+        return xlm_fail(restorer->ctx,
+                        "no memory to keep track of %" PRIu64 " pages", pfns);
+    }
+    return 0;
+}
+
 static int parse(struct xlm_restorer *restorer, struct xlm_pfn_list *list)
 {
     uint64_t end = 0;
@@ -25,14 +37,9 @@ static int parse(struct xlm_restorer *restorer, struct xlm_pfn_list *list)
 
         end = pfn >= end ? pfn + 1 : end;
     }
-    if (end > restorer->populated.limit &&
-        (xlm_pfn_set_reserve(&restorer->populated, 2 * end) ||
-         xlm_pfn_set_reserve(&restorer->toolstack, 2 * end) ||
-         xlm_pfn_set_reserve(&restorer->refusing, 2 * end) ||
-         xlm_pfn_set_reserve(&restorer->refused, 2 * end))) {
-        return xlm_fail(restorer->ctx, "no memory to keep track of pages");
-    }
-    return 0;
+    return end > restorer->populated.limit
+               ? xlm_restore_reserve(restorer, 2 * end)
+               : 0;
 }
 
 /* A guest that balloons up while it moves outgrows what the toolstack allowed

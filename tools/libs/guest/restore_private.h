@@ -47,10 +47,14 @@ void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase);
 
 /* restore_pages.c */
 
+/* Make room in the sets for pfns below this one. */
+int xlm_restore_reserve(struct xlm_restorer *restorer, uint64_t pfns);
+
 /* Give the domain its pages at these pfns where it has none. */
 int xlm_restore_populate(struct xlm_restorer *restorer, size_t count,
                          const uint64_t *pfns);
-/* PAGE_DATA, POSTCOPY_ZERO_PAGES: contents of pages that must be there before the guest runs. */
+/* PAGE_DATA, POSTCOPY_ZERO_PAGES: contents of pages that must be there before
+ * the guest runs. */
 int xlm_restore_take_pages(struct xlm_restorer *restorer);
 /* POSTCOPY_PFNS: pages that come later. */
 int xlm_restore_take_outstanding(struct xlm_restorer *restorer);

@@ -4,6 +4,7 @@
 #include "source_memory.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "pfn_set.h"
@@ -12,6 +13,11 @@
 #define PIECE_PAGES XLM_PUSH_ALIGN
 /* 1 GiB in pieces of 256 KiB; a piece always lives in the same place. */
 #define PIECES 4096
+
+/* Nobody else has these pages: what may succeed another time is tried for a
+ * minute. */
+#define TRIES 6000
+#define TRY_AGAIN_PAUSE_MS 10
 
 struct xlm_source_memory_piece {
     uint64_t number;  /* first pfn / PIECE_PAGES */
@@ -66,18 +72,33 @@ static int map_piece(struct xlm_source_memory *memory,
     return piece->mapping ? 0 : -1;
 }
 
-const void *xlm_source_memory_page(struct xlm_source_memory *memory,
-                                   uint64_t pfn)
+/* 0: the page is mapped in its piece; else an errno. */
+static int map_page(struct xlm_source_memory *memory,
+                    struct xlm_source_memory_piece *piece, uint64_t pfn)
 {
     uint64_t number = pfn / PIECE_PAGES;
-    struct xlm_source_memory_piece *piece = &memory->pieces[number % PIECES];
 
     if ((!piece->mapping || piece->number != number) &&
         map_piece(memory, piece, number)) {
-        return NULL;
+        return errno;
     }
-    if (piece->errors[pfn % PIECE_PAGES]) {
-        errno = piece->errors[pfn % PIECE_PAGES];
+    return piece->errors[pfn % PIECE_PAGES];
+}
+
+const void *xlm_source_memory_page(struct xlm_source_memory *memory,
+                                   uint64_t pfn)
+{
+    struct xlm_source_memory_piece *piece =
+        &memory->pieces[pfn / PIECE_PAGES % PIECES];
+    int error = map_page(memory, piece, pfn);
+
+    for (unsigned int i = 1; xlm_try_again(error) && i < TRIES; i++) {
+        unmap_piece(memory, piece);
+        poll(NULL, 0, TRY_AGAIN_PAUSE_MS);
+        error = map_page(memory, piece, pfn);
+    }
+    if (error) {
+        errno = error;
         return NULL;
     }
     return piece->mapping + pfn % PIECE_PAGES * XLM_PAGE_SIZE;

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include <libxl_utils.h>
+#include <xen/hvm/params.h>
 
 #include "common.h"
 #include "device_model.h"
@@ -358,6 +359,36 @@ static int open_hypervisor(struct lm_source *source)
     return 0;
 }
 
+/*
+ * libxl stops an HVM guest that has no Xen drivers as it is, but asks every
+ * PVH guest, and gives it a minute.  What it takes for a sign of drivers is
+ * where the guest wants its events.
+ */
+static int check_drivers(struct lm_source *source)
+{
+    struct xlm_hypervisor *hv = source->xlm.hypervisor;
+    uint64_t callback = 0;
+
+    if (source->device_model) {
+        return 0;
+    }
+    if (hv->ops->get_param(hv, source->domid, HVM_PARAM_CALLBACK_IRQ,
+                           &callback)) {
+        xlm_fail(&source->xlm, "the parameters of %s could not be read: %s",
+                 source->name, strerror(errno));
+        return ERROR_FAIL;
+    }
+    if (!callback) {
+        xlm_fail(&source->xlm,
+                 "%s is a PVH guest without Xen drivers, which cannot be "
+                 "suspended: wait if it has just started, else give it a "
+                 "kernel that has them",
+                 source->name);
+        return ERROR_NI;
+    }
+    return 0;
+}
+
 static void set_hot_pages(const libxl_live_migrate_params *from,
                           struct xlm_save_params *to)
 {
@@ -475,6 +506,10 @@ static int live_migrate(struct lm_source *source, bool *transitioned)
         goto out;
     }
     rc = open_hypervisor(source);
+    if (rc) {
+        goto out;
+    }
+    rc = check_drivers(source);
     if (rc) {
         goto out;
     }

@@ -50,8 +50,10 @@ class Guest:
         self.host = None
         self.created = None
 
+    kind = "pvh"
+
     def config(self):
-        return (f'name = "{self.name}"\ntype = "pvh"\n'
+        return (f'name = "{self.name}"\ntype = "{self.kind}"\n'
                 f"memory = {self.memory}\nvcpus = {self.vcpus}\n"
                 f"{self.boot_config()}{self.more_config}\n")
 
@@ -150,19 +152,31 @@ class Guest:
         self.assert_sound()
 
 
+class Walk(NamedTuple):
+    """Of one vCPU over the pages that all walk together and its own part."""
+    vcpu: int
+    number: int
+    errors: int
+    together: int
+    met: int        # how often another one was at the same page
+    apart: int
+
+
 class PatternGuest(Guest):
     """It knows the contents of all its memory; options are its own (see
     xen/guests/README.md)."""
 
     beat_pattern = r"^\(d\d+\) hb (\d+) .* e=(\d+)$"
     pass_pattern = r"^\(d\d+\) pass (\d+) done"
+    walk_pattern = (r"^\(d\d+\) vcpu (\d+) walk (\d+) done, errors (\d+), "
+                    r"together (\d+), met (\d+), apart (\d+)$")
     files = ("patternguest",)
 
-    def __init__(self, lab, name="pattern", memory=64, more_config="",
-                 **options):
-        super().__init__(lab, name, memory, more_config=more_config)
+    def __init__(self, lab, name="pattern", memory=64, vcpus=1,
+                 more_config="", **options):
+        super().__init__(lab, name, memory, vcpus, more_config)
         self.options = {"rate": 2000, "check": 8000, "heartbeat": 20,
-                        **options}
+                        "vcpus": vcpus, **options}
 
     def boot_config(self):
         words = " ".join(f"{name.replace('_', '-')}={value}"
@@ -172,12 +186,36 @@ class PatternGuest(Guest):
     def start(self, host, options=""):
         super().start(host, options)
         if "-p" not in options.split():
-            self.wait(r"^\(d\d+\) filled", self.created, self.start_limit)
+            self.wait(r"^\(d\d+\) vcpus \d+", self.created, self.start_limit)
             self.wait_beat()
         return self
 
     def wait_pass(self, since=None):
+        """Of the first vCPU, and walks of the others."""
+        since = self.lab.console.now() if since is None else since
         self.wait_passes(self.pass_pattern, since)
+        for vcpu in range(1, self.vcpus):
+            self.wait_passes(rf"^\(d\d+\) vcpu {vcpu} walk", since)
+
+    def walks(self, since):
+        matches = (re.search(self.walk_pattern, line.text)
+                   for line in self.lab.console.lines(since))
+        return [Walk(*map(int, match.groups())) for match in matches if match]
+
+
+class HvmPatternGuest(PatternGuest):
+    """The same, started by QEMU and its firmware."""
+
+    kind = "hvm"
+
+    def boot_config(self):
+        return super().boot_config() + 'vga = "none"\n'
+
+    def start(self, host, options=""):
+        """QEMU reads the kernel wherever it starts."""
+        for where in HOSTS:
+            self.write_config(where)
+        return super().start(host, options)
 
 
 # QEMU's emulation of VMRUN leaves the vector of an interrupt that it injects

@@ -2,6 +2,7 @@
  * Whole migrations: both ends, a guest at work all the time, and every page
  * looked at by the guest itself and at the end.
  */
+#include <errno.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -20,12 +21,29 @@
 
 #define PAGES 300
 
+static struct fake_migration *new_of_size(uint64_t pages, unsigned int vcpus)
+{
+    alarm(WATCHDOG_SECONDS);
+    return fake_migration_new(pages, vcpus);
+}
+
+/* Its vCPUs are at work all the time. */
 static struct fake_migration *new_migration(unsigned int vcpus)
 {
-    struct fake_migration *migration = fake_migration_new(PAGES, vcpus);
+    struct fake_migration *migration = new_of_size(PAGES, vcpus);
 
-    alarm(WATCHDOG_SECONDS);
     migration->vcpu_seed = 1;
+    return migration;
+}
+
+/* What its vCPU does is the test's choice. */
+static struct fake_migration *new_quiet(unsigned int rounds,
+                                        enum xlm_precopy_answer answer)
+{
+    struct fake_migration *migration = new_of_size(PAGES, 1);
+
+    migration->rounds = rounds;
+    migration->answer = answer;
     return migration;
 }
 
@@ -170,10 +188,9 @@ static void many_vcpus(void **state)
 /* Lists longer than a record, more pages than a batch. */
 static void larger_guest(void **state)
 {
-    struct fake_migration *migration = fake_migration_new(20000, 2);
+    struct fake_migration *migration = new_of_size(20000, 2);
 
     (void)state;
-    alarm(WATCHDOG_SECONDS);
     migration->vcpu_seed = 5;
     succeed(migration);
 }
@@ -277,11 +294,10 @@ static void rewritten_pages_are_left_out(void **state)
 
 static void hot_pages_go_once(void **state)
 {
-    struct fake_migration *migration = new_migration(1);
+    struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
     struct xlm_stats *stats = &migration->stats[0];
 
     (void)state;
-    migration->vcpu_seed = 0;
     migration->at_suspend = write_some;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
@@ -322,10 +338,9 @@ static void sampled_while_suspending(void **state)
 
     (void)state;
     for (i = 0; i < 6; i++) {
-        struct fake_migration *migration = new_migration(1);
+        struct fake_migration *migration =
+            new_quiet(i / 3, XLM_PRECOPY_POSTCOPY);
 
-        migration->vcpu_seed = 0;
-        migration->rounds = i / 3;
         migration->params.hot_pages_max = hot[i % 3];
         migration->at_suspend = write_while_sampled;
         succeed(migration);
@@ -437,10 +452,9 @@ static void as_many_refusals_as_fit(void **state)
     (void)state;
     for (refusals = XLM_LIST_PFNS; refusals <= XLM_LIST_PFNS + 1; refusals++) {
         struct fake_migration *migration =
-            fake_migration_new(refusals * 13 / 12 + 20, 1);
+            new_of_size(refusals * 13 / 12 + 20, 1);
         uint64_t pfn;
 
-        alarm(WATCHDOG_SECONDS);
         for (pfn = 0; pfn < migration->guest_pfns; pfn++) {
             if (fake_domain_resident(migration->source) <= refusals + 4) {
                 break;
@@ -477,12 +491,9 @@ static void ballooning_in_precopy(void **state)
 
     (void)state;
     for (i = 0; i < 8; i++) {
-        struct fake_migration *migration = new_migration(1);
+        struct fake_migration *migration = new_quiet(
+            i / 2, i % 2 ? XLM_PRECOPY_POSTCOPY : XLM_PRECOPY_STOP_AND_COPY);
 
-        migration->rounds = i / 2;
-        migration->answer =
-            i % 2 ? XLM_PRECOPY_POSTCOPY : XLM_PRECOPY_STOP_AND_COPY;
-        migration->vcpu_seed = 0;
         migration->at_policy = balloon_at_policy;
         succeed(migration);
     }
@@ -520,12 +531,9 @@ static void ballooning_at_suspend(void **state)
 
     (void)state;
     for (i = 0; i < 12; i++) {
-        struct fake_migration *migration = new_migration(1);
+        struct fake_migration *migration = new_quiet(
+            i / 4, i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY);
 
-        migration->rounds = i / 4;
-        migration->answer =
-            i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY;
-        migration->vcpu_seed = 0;
         migration->at_suspend = moments[i / 2 % 2];
         succeed(migration);
     }
@@ -544,12 +552,9 @@ static void growing_at_suspend(void **state)
 
     (void)state;
     for (i = 0; i < 6; i++) {
-        struct fake_migration *migration = new_migration(1);
+        struct fake_migration *migration = new_quiet(
+            i / 2, i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY);
 
-        migration->rounds = i / 2;
-        migration->answer =
-            i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY;
-        migration->vcpu_seed = 0;
         migration->at_suspend = grow_at_suspend;
         succeed(migration);
     }
@@ -590,10 +595,9 @@ static void growing_beyond_the_limit(void **state)
 /* A page that refused to be evicted is given back before it was sent. */
 static void refused_and_given_back(void **state)
 {
-    struct fake_migration *migration = new_migration(1);
+    struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
 
     (void)state;
-    migration->vcpu_seed = 0;
     migration->at_build = make_busy;
     migration->at_suspend = shrink_at_suspend;
     succeed(migration);
@@ -614,11 +618,10 @@ static void balloon_at_run(struct fake_migration *migration)
 
 static void ballooning_at_the_destination(void **state)
 {
-    struct fake_migration *migration = new_migration(1);
+    struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
     unsigned int i;
 
     (void)state;
-    migration->vcpu_seed = 0;
     migration->at_run = balloon_at_run;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
@@ -644,6 +647,35 @@ static void no_memory_for_a_while(void **state)
     (void)state;
     migration->at_run = starve;
     succeed(migration);
+}
+
+static int mapping_error;
+
+static void trouble_with_mappings(struct fake_migration *migration)
+{
+    fake_fail(migration->hosts[0], FAKE_OP_map, 1, mapping_error);
+    fake_page_map_error(migration->source, PAGES - 10, mapping_error);
+}
+
+/* Nobody else has these pages: what may go otherwise the next time is tried
+ * again. */
+static void mappings_that_fail_for_a_while(void **state)
+{
+    static const int errors[] = {EAGAIN, ENOMEM, EBUSY, EINTR};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
+
+        mapping_error = errors[i];
+        migration->params.credit_pages = 16; /* the most are still to come */
+        migration->at_run = trouble_with_mappings;
+        fake_migration_run(migration);
+        assert_true(fake_failed(migration->hosts[0]));
+        fake_migration_check_success(migration);
+        fake_migration_free(migration);
+    }
 }
 
 /* Credit and windows at their ends. */
@@ -761,6 +793,7 @@ int main(void)
         cmocka_unit_test(refused_and_given_back),
         cmocka_unit_test(ballooning_at_the_destination),
         cmocka_unit_test(no_memory_for_a_while),
+        cmocka_unit_test(mappings_that_fail_for_a_while),
         cmocka_unit_test(tuning),
         cmocka_unit_test(rings_stay_where_they_are),
     };

@@ -583,6 +583,47 @@ static void page_in_fails(void **state)
     bring_in_rest(rig);
 }
 
+/* What may go otherwise the next time does not end the guest's memory. */
+static void calls_that_fail_for_a_while(void **state)
+{
+    static const int errors[] = {EAGAIN, ENOMEM, EBUSY, EINTR};
+    struct rig *rig = *state;
+    size_t i;
+
+    run_evicted(rig);
+    for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        fake_fail(rig->host, FAKE_OP_page_in, 1, errors[i]);
+        assert_int_equal(bring_in(rig, i), 0);
+        fake_fail(rig->host, FAKE_OP_depopulate, 1, errors[i]);
+        assert_int_equal(xlm_pager_bring_hole(rig->pager, 10 + i), 0);
+    }
+    await_answers(rig);
+    bring_in_rest(rig);
+    assert_int_equal(stats_of(rig).pages_dropped, 4);
+}
+
+/* The answer was in the ring, but nobody told the hypervisor. */
+static void notify_is_lost(void **state)
+{
+    struct rig *rig = *state;
+
+    run_evicted(rig);
+    start_touch(rig, 0, 14);
+    assert_int_equal(next_fault(rig), 14);
+    /* That of the request, which had no answer in it, is past. */
+    while (!fake_calls(rig->host, FAKE_OP_pager_notify)) {
+        sched_yield();
+    }
+    fake_fail(rig->host, FAKE_OP_pager_notify, 1, EIO);
+    assert_int_equal(bring_in(rig, 14), 0);
+    bring_in_rest(rig);
+    assert_int_equal(fake_unanswered(rig->domain), 1);
+    xlm_pager_close(rig->pager);
+    rig->pager = NULL;
+    assert_int_equal(fake_unanswered(rig->domain), 0);
+    expect_touched(rig, 0);
+}
+
 /* What was not evicted here must not be written from outside. */
 static void pages_never_evicted(void **state)
 {
@@ -683,6 +724,8 @@ int main(void)
         TEST(no_memory_for_a_while),
         TEST(no_memory_for_one),
         TEST(page_in_fails),
+        TEST(calls_that_fail_for_a_while),
+        TEST(notify_is_lost),
         TEST(pages_never_evicted),
         TEST(accept_fails_once),
         TEST(storm),

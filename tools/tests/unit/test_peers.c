@@ -25,7 +25,7 @@
 #include "xlm.h"
 
 #define PAGES 40
-#define BIG_PAGES 4000 /* more than sockets take */
+#define BIG_PAGES 4000       /* more than sockets take */
 #define HEARD_END 0xffffffff /* END, whose type is 0 */
 
 struct puppet {

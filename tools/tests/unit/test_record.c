@@ -604,6 +604,13 @@ static void answers_are_made_printable(void **state)
     assert_int_equal(check_answer(wire, 1, 9, "a\033[2J\n\0%s", 9), -1);
     assert_non_null(strstr(wire->ctx.reason, "a?[2J??%s"));
     assert_null(strchr(wire->ctx.reason, '\033'));
+    /* 0x9b alone does to some of them what ESC and [ do to others. */
+    assert_int_equal(check_answer(wire, 1, 5,
+                                  "a\x9b"
+                                  "2J\xff",
+                                  5),
+                     -1);
+    assert_non_null(strstr(wire->ctx.reason, "a?2J?"));
 }
 
 /* ---- lists of pfns ---- */
@@ -641,6 +648,7 @@ static void good_lists(void **state)
     const uint64_t entries[] = {0, xlm_entry(5, XLM_TYPE_XTAB), PFN_LIMIT - 1,
                                 xlm_entry(7, XLM_TYPE_BROKEN),
                                 xlm_entry(8, XLM_TYPE_XALLOC)};
+    static const uint64_t plain[] = {0, 5, PFN_LIMIT - 1};
     struct wire *wire = *state;
     struct xlm_pfn_list list;
 
@@ -654,17 +662,34 @@ static void good_lists(void **state)
         parse(wire, XLM_REC_PAGE_DATA, 1, entries + 1, 1, 0, 0, &list), 0);
     assert_null(list.contents);
     assert_int_equal(
-        parse(wire, XLM_REC_POSTCOPY_PFNS, 5, entries, 5, 0, 0, &list), 0);
+        parse(wire, XLM_REC_POSTCOPY_PFNS, 3, plain, 3, 0, 0, &list), 0);
     assert_null(list.contents);
     assert_int_equal(
         parse(wire, XLM_REC_POSTCOPY_EVICTED, 0, entries, 0, 0, 0, &list), 0);
     assert_int_equal(
-        parse(wire, XLM_REC_POSTCOPY_ZERO_PAGES, 5, entries, 5, 0, 0, &list),
-        0);
+        parse(wire, XLM_REC_POSTCOPY_ZERO_PAGES, 3, plain, 3, 0, 0, &list), 0);
     assert_null(list.contents);
     assert_int_equal(
-        parse(wire, XLM_REC_POSTCOPY_ZERO_PAGES, 5, entries, 5, 2, 0, &list),
+        parse(wire, XLM_REC_POSTCOPY_ZERO_PAGES, 3, plain, 3, 2, 0, &list),
         -1);
+}
+
+/* Only pages that may come without contents have a type to say so. */
+static void types_where_there_are_none(void **state)
+{
+    static const uint32_t types[] = {
+        XLM_REC_POSTCOPY_PFNS, XLM_REC_POSTCOPY_FAULT,
+        XLM_REC_POSTCOPY_EVICTED, XLM_REC_POSTCOPY_ZERO_PAGES};
+    const uint64_t entries[] = {1, xlm_entry(2, XLM_TYPE_XTAB), 3};
+    struct wire *wire = *state;
+    struct xlm_pfn_list list;
+    size_t i;
+
+    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        assert_int_equal(parse(wire, types[i], 1, entries, 1, 0, 0, &list), 0);
+        assert_int_equal(parse(wire, types[i], 3, entries, 3, 0, 0, &list),
+                         -1);
+    }
 }
 
 static void lists_with_wrong_totals(void **state)
@@ -730,13 +755,14 @@ static void lists_without_head(void **state)
 /* More pages than one record may bring. */
 static void lists_of_too_many(void **state)
 {
-    static uint64_t entries[XLM_BATCH_PAGES + 1];
+    static uint64_t entries[XLM_BATCH_PAGES + 1], plain[XLM_BATCH_PAGES + 1];
     struct wire *wire = *state;
     struct xlm_pfn_list list;
     size_t i;
 
     for (i = 0; i <= XLM_BATCH_PAGES; i++) {
         entries[i] = xlm_entry(i, XLM_TYPE_XTAB);
+        plain[i] = i;
     }
     assert_int_equal(parse(wire, XLM_REC_PAGE_DATA, XLM_BATCH_PAGES, entries,
                            XLM_BATCH_PAGES, 0, 0, &list),
@@ -745,7 +771,7 @@ static void lists_of_too_many(void **state)
                            entries, XLM_BATCH_PAGES + 1, 0, 0, &list),
                      -1);
     assert_int_equal(parse(wire, XLM_REC_POSTCOPY_PFNS, XLM_BATCH_PAGES + 1,
-                           entries, XLM_BATCH_PAGES + 1, 0, 0, &list),
+                           plain, XLM_BATCH_PAGES + 1, 0, 0, &list),
                      0);
 }
 
@@ -805,6 +831,7 @@ int main(void)
         TEST(answers_with_wrong_length),
         TEST(answers_are_made_printable),
         TEST(good_lists),
+        TEST(types_where_there_are_none),
         TEST(lists_with_wrong_totals),
         TEST(lists_with_wrong_counts),
         TEST(lists_without_head),

@@ -1,8 +1,9 @@
+#include "apic.h"
 #include "clock.h"
 #include "cpu.h"
 #include "xen.h"
 
-/* Outside Xen nobody says how fast the TSC runs, and nothing depends on it. */
+/* Without Xen nobody says how fast the TSC runs, and nothing depends on it. */
 #define ASSUMED_TSC_MHZ 2500u
 
 static uint64_t own_us;
@@ -39,6 +40,6 @@ void clock_sleep(uint64_t duration_us)
     if (xen_present()) {
         xen_sleep_until(xen_time_ns() + duration_us * 1000);
     } else {
-        cpu_pause();
+        apic_nap(duration_us);
     }
 }

@@ -6,6 +6,7 @@
 
 #include "console.h"
 #include "cpu.h"
+#include "lock.h"
 #include "text.h"
 #include "xen.h"
 
@@ -15,11 +16,22 @@
 static unsigned int selected = CONSOLE_BOTH;
 static struct xencons_interface *ring;
 static uint32_t ring_port;
+static struct lock printing;
 static char line[LINE_SIZE + 2];
 
 void console_select(unsigned int ways)
 {
     selected = ways;
+}
+
+void console_hold(void)
+{
+    lock_take(&printing);
+}
+
+void console_release(void)
+{
+    lock_release(&printing);
 }
 
 void console_connect_ring(struct xencons_interface *new_ring, uint32_t port)
@@ -48,8 +60,10 @@ static void put_in_ring(const char *text, size_t length)
 static __attribute__((format(printf, 2, 0)))
 void print_list(unsigned int ways, const char *format, va_list args)
 {
-    size_t length = text_format(line, LINE_SIZE, format, args);
+    size_t length;
 
+    console_hold();
+    length = text_format(line, LINE_SIZE, format, args);
     ways &= selected;
     if ((ways & CONSOLE_PORT) != 0) {
         line[length] = '\n';
@@ -60,6 +74,7 @@ void print_list(unsigned int ways, const char *format, va_list args)
         line[length + 1] = '\n';
         put_in_ring(line, length + 2);
     }
+    console_release();
 }
 
 void print(const char *format, ...)

@@ -21,7 +21,11 @@ void console_select(unsigned int ways);
 /* There is no ring before the first call. */
 void console_connect_ring(struct xencons_interface *ring, uint32_t port);
 
-/* Prints a line. */
+/* Nobody prints between the two calls: for when the ring is another one. */
+void console_hold(void);
+void console_release(void);
+
+/* Prints a line, of one vCPU at a time. */
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void print_on(unsigned int ways, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -15,6 +15,9 @@ static inline void cpu_halt(void)
     asm volatile("hlt" ::: "memory");
 }
 
+/* In entry.S.  Interrupts are on for as long as this takes, and never else. */
+void cpu_await_interrupt(void);
+
 static inline uint64_t cpu_tsc(void)
 {
     uint32_t low, high;
@@ -43,6 +46,11 @@ static inline uint64_t cpu_fault_address(void)
 
     asm volatile("mov %%cr2, %0" : "=r"(address));
     return address;
+}
+
+static inline void cpu_out8(uint16_t port, uint8_t value)
+{
+    asm volatile("outb %0, %1" :: "a"(value), "Nd"(port));
 }
 
 static inline void cpu_out32(uint16_t port, uint32_t value)

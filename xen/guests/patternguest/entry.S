@@ -1,10 +1,11 @@
 /*
- * From the PVH entry point to C.
+ * From the entry point to C.
  *
  * The loader jumps to pvh_entry in flat 32-bit protected mode, paging off,
- * with the address of struct hvm_start_info in %ebx.  We clear .bss, map the
- * first 4 GiB one to one with 2 MiB pages, switch to long mode and call
- * guest_main(start_info).
+ * with the address of struct hvm_start_info in %ebx, or of what Multiboot has
+ * in its place.  We clear .bss, map the first 4 GiB one to one with 2 MiB
+ * pages, switch to long mode and call guest_main(start_info).  The other vCPUs
+ * come later, through start_code.
  */
 #include <xen/elfnote.h>
 
@@ -16,6 +17,13 @@
 #define PTE_LARGE       0x083           /* present, writable, 2 MiB */
 #define SEL_CODE64      0x08
 #define SEL_DATA        0x10
+#define SEL_CODE32      0x18
+#define CR0_PE          0x01
+
+#define MOST_VCPUS      16
+#define STACK_SHIFT     13
+#define STACK_SIZE      (1 << STACK_SHIFT)
+#define APIC_EOI        0xfee000b0
 
         .section .note.xen, "a", @note
         .balign 4
@@ -25,8 +33,23 @@
         .asciz "Xen"
         .quad pvh_entry
 
+/* With addresses, as Multiboot knows no 64-bit ELF files. */
+#define MULTIBOOT_MAGIC 0x1badb002
+#define MULTIBOOT_FLAGS 0x00010002      /* addresses, and the memory map */
+
         .section .text.entry, "ax"
         .code32
+        .balign 4
+multiboot_header:
+        .long MULTIBOOT_MAGIC
+        .long MULTIBOOT_FLAGS
+        .long -(MULTIBOOT_MAGIC + MULTIBOOT_FLAGS)
+        .long multiboot_header
+        .long image_start
+        .long bss_start
+        .long image_end
+        .long pvh_entry
+
         .globl pvh_entry
 pvh_entry:
         cli
@@ -55,6 +78,10 @@ pvh_entry:
         add     $8, %edi
         loop    2b
 
+        xor     %esi, %esi              /* the number of this vCPU */
+
+/* The way of every vCPU, with its number in %esi. */
+enter_long_mode:
         mov     $page_map, %eax
         mov     %eax, %cr3
         mov     %cr4, %eax
@@ -79,12 +106,76 @@ long_mode:
         xor     %eax, %eax
         mov     %eax, %fs
         mov     %eax, %gs
-        mov     $stack_end, %rsp
+        mov     %esi, %eax
+        shl     $STACK_SHIFT, %eax
+        lea     stacks + STACK_SIZE(%rax), %rsp
         xor     %ebp, %ebp
+        test    %esi, %esi
+        jnz     3f
         mov     %ebx, %edi
         call    guest_main
-3:      hlt
-        jmp     3b
+3:      mov     %esi, %edi
+        call    vcpu_main
+4:      hlt
+        jmp     4b
+
+/* Another vCPU arrives from start_code.  More than we have stacks for stop. */
+        .code32
+vcpu_entry:
+        mov     $SEL_DATA, %eax
+        mov     %eax, %ds
+        mov     $1, %esi
+        lock xadd %esi, vcpus_started
+        inc     %esi
+        cmp     $MOST_VCPUS, %esi
+        jb      enter_long_mode
+5:      hlt
+        jmp     5b
+
+/*
+ * Where a vCPU starts, in real mode at offset 0 of its code segment: copied to
+ * a page below 1 MiB.
+ */
+        .code16
+        .globl start_code, start_code_end
+start_code:
+        cli
+        lgdtl   %cs:(start_gdt_pointer - start_code)
+        mov     %cr0, %eax
+        or      $CR0_PE, %eax
+        mov     %eax, %cr0
+        ljmpl   $SEL_CODE32, $vcpu_entry
+        .balign 4
+start_gdt_pointer:
+        .word gdt_pointer - gdt - 1
+        .long gdt
+start_code_end:
+        .code64
+
+/*
+ * No interrupt should come between the two instructions, after which nobody
+ * would end the halt.  On an emulated processor one does now and then: it
+ * returns to after the halt.
+ */
+        .globl cpu_await_interrupt
+cpu_await_interrupt:
+        sti
+halt:   hlt
+halted: cli
+        ret
+
+        .globl timer_interrupt
+timer_interrupt:
+        push    %rax
+        mov     $APIC_EOI, %eax
+        movl    $0, (%rax)
+        cmpq    $halt, 8(%rsp)
+        jne     7f
+        movq    $halted, 8(%rsp)
+7:      pop     %rax
+        .globl spurious_interrupt
+spurious_interrupt:
+        iretq
 
 /*
  * One stub of 16 bytes per exception vector.  Each leaves the vector and an
@@ -110,8 +201,8 @@ exception_common:
         mov     %rsp, %rdi
         and     $-16, %rsp
         call    report_exception
-4:      hlt
-        jmp     4b
+6:      hlt
+        jmp     6b
 
         .section .rodata.entry, "a"
         .balign 8
@@ -119,6 +210,7 @@ gdt:
         .quad 0
         .quad 0x00af9b000000ffff        /* 64-bit code */
         .quad 0x00cf93000000ffff        /* data */
+        .quad 0x00cf9b000000ffff        /* 32-bit code */
 gdt_pointer:
         .word gdt_pointer - gdt - 1
         .long gdt
@@ -134,8 +226,13 @@ page_directories:
         .globl hypercall_page
 hypercall_page:
         .skip 4096
-stack:
-        .skip 4 * 4096
-stack_end:
+stacks:
+        .skip MOST_VCPUS * STACK_SIZE
+
+        .section .bss.entry, "aw", @nobits
+        .balign 4
+        .globl vcpus_started
+vcpus_started:
+        .skip 4
 
         .section .note.GNU-stack, "", @progbits

@@ -7,7 +7,8 @@
 #include "exception.h"
 #include "xen.h"
 
-#define VECTORS 32
+#define EXCEPTIONS 32
+#define VECTORS 48
 #define STUB_SIZE 16
 #define CODE_SELECTOR 0x08
 #define PRESENT_INTERRUPT_GATE 0x8e00
@@ -32,10 +33,32 @@ struct exception_frame {
     uint64_t ss;
 };
 
-extern char exception_stubs[];
+extern char exception_stubs[], timer_interrupt[], spurious_interrupt[];
 void report_exception(const struct exception_frame *frame);
 
 static struct gate gates[VECTORS];
+
+static void set_gate(unsigned int vector, const char *stub)
+{
+    uintptr_t address = (uintptr_t)stub;
+
+    gates[vector].offset_low = (uint16_t)address;
+    gates[vector].offset_middle = (uint16_t)(address >> 16);
+    gates[vector].offset_high = (uint32_t)(address >> 32);
+    gates[vector].selector = CODE_SELECTOR;
+    gates[vector].flags = PRESENT_INTERRUPT_GATE;
+}
+
+void exceptions_prepare(void)
+{
+    unsigned int vector;
+
+    for (vector = 0; vector < EXCEPTIONS; vector++) {
+        set_gate(vector, exception_stubs + vector * STUB_SIZE);
+    }
+    set_gate(VECTOR_TIMER, timer_interrupt);
+    set_gate(VECTOR_SPURIOUS, spurious_interrupt);
+}
 
 void exceptions_catch(void)
 {
@@ -43,23 +66,15 @@ void exceptions_catch(void)
         uint16_t limit;
         uint64_t base;
     } idt = { sizeof(gates) - 1, (uintptr_t)gates };
-    unsigned int vector;
 
-    for (vector = 0; vector < VECTORS; vector++) {
-        uintptr_t stub = (uintptr_t)exception_stubs + vector * STUB_SIZE;
-
-        gates[vector].offset_low = (uint16_t)stub;
-        gates[vector].offset_middle = (uint16_t)(stub >> 16);
-        gates[vector].offset_high = (uint32_t)(stub >> 32);
-        gates[vector].selector = CODE_SELECTOR;
-        gates[vector].flags = PRESENT_INTERRUPT_GATE;
-    }
     asm volatile("lidt %0" :: "m"(idt));
 }
 
 /* Called from entry.S, which halts if this returns. */
 void report_exception(const struct exception_frame *frame)
 {
+    /* It may have come while this vCPU was printing. */
+    console_release();
     print("FATAL exception=%lu error=%lx rip=%lx rsp=%lx address=%lx",
           frame->vector, frame->error_code, frame->rip, frame->rsp,
           cpu_fault_address());

@@ -1,7 +1,15 @@
-/* An exception is a bug of ours or a page gone wrong: say so and stop. */
+/*
+ * An exception is a bug of ours or a page gone wrong: say so and stop.  The
+ * interrupts that there are do nothing but end a halt.
+ */
 #ifndef EXCEPTION_H
 #define EXCEPTION_H
 
+#define VECTOR_TIMER 32u
+#define VECTOR_SPURIOUS 47u
+
+/* Once, and then on each vCPU. */
+void exceptions_prepare(void);
 void exceptions_catch(void);
 
 #endif

@@ -9,11 +9,14 @@
 #include <xen/sched.h>
 #include <xen/arch-x86/hvm/start_info.h>
 
+#include "apic.h"
 #include "clock.h"
 #include "console.h"
 #include "cpu.h"
+#include "cpus.h"
 #include "exception.h"
 #include "frames.h"
+#include "multiboot.h"
 #include "options.h"
 #include "pacer.h"
 #include "pattern.h"
@@ -57,8 +60,9 @@ struct guest {
 static struct guest guest;
 static char command_line[COMMAND_LINE_SIZE];
 
-static void read_options(struct options *options,
-                         const struct hvm_start_info *start_info)
+/* Returns what was not understood, or NULL. */
+static const char *read_options(struct options *options,
+                                const struct hvm_start_info *start_info)
 {
     const char *given = (const char *)(uintptr_t)start_info->cmdline_paddr;
     const char *not_understood;
@@ -72,6 +76,11 @@ static void read_options(struct options *options,
     not_understood = options_parse(options, command_line);
     console_select((options->to_port ? CONSOLE_PORT : 0) |
                    (options->to_ring ? CONSOLE_RING : 0));
+    return not_understood;
+}
+
+static void announce(const char *not_understood)
+{
     print("patternguest %s", command_line);
     if (not_understood != NULL) {
         print("option not understood: %s", not_understood);
@@ -102,6 +111,7 @@ static void find_memory(struct frames *frames,
     }
     frames_remove(frames, image_first, image_last - image_first);
     frames_remove(frames, 0, 1);    /* so that no page is at NULL */
+    frames_remove(frames, CPUS_START_FRAME, 1);
 }
 
 static uint64_t pages_of_mib(uint64_t mib, uint64_t most)
@@ -146,6 +156,9 @@ static bool connect_rings(void)
 }
 
 /*
+ * The other vCPUs run on until Xen stops them all, wherever they are, and go
+ * on there.  They must not be printing then: the ring may be another one.
+ *
  * A toolstack may call off a suspend without telling: libxl 4.14 does, of PVH
  * guests.  The hypercall then returns as in a new domain, but the rings are
  * the old ones.
@@ -155,12 +168,15 @@ static void suspend(void)
     bool cancelled;
 
     print("suspending");
+    console_hold();
     cancelled = xen_suspend();
     if (!cancelled) {
         xen_connect();
         cancelled = !connect_rings();
     }
+    console_release();
     clock_rebase();
+    cpus_restart_walk();
     print(cancelled ? "resume cancelled" : "resumed");
     guest.batch = 1;
     workload_restart_pass(&guest.work);
@@ -172,6 +188,7 @@ static void power_off(unsigned int reason)
     if (xen_present()) {
         xen_shutdown(reason);
     }
+    cpus_stop();
     cpu_out32(QEMU_EXIT_PORT, guest.work.errors != 0);
     for (;;) {
         cpu_halt();
@@ -281,18 +298,38 @@ static void run(void)
     }
 }
 
+static void start_vcpus(void)
+{
+    unsigned int vcpus = (unsigned int)guest.options.vcpus;
+
+    if (!cpus_start(&guest.work, vcpus, guest.options.check_rate)) {
+        print("FATAL not all of %u vcpus are there", vcpus);
+        power_off(SHUTDOWN_crash);
+    }
+    print("vcpus %u", vcpus);
+}
+
 void guest_main(const struct hvm_start_info *start_info)
 {
+    const char *not_understood;
+
+    exceptions_prepare();
     exceptions_catch();
-    if (xen_find()) {
+    apic_enable();
+    if (start_info->magic != XEN_HVM_START_MAGIC_VALUE) {
+        start_info = multiboot_start_info(start_info);
+    }
+    not_understood = read_options(&guest.options, start_info);
+    if (guest.options.drivers && xen_find()) {
         xen_connect();
         connect_rings();
     }
-    read_options(&guest.options, start_info);
+    announce(not_understood);
     find_memory(&guest.work.frames, start_info);
     if (prepare_work(&guest.work, &guest.options)) {
         workload_fill(&guest.work);
         print("filled t=%lu", clock_us());
+        start_vcpus();
         run();
     }
     power_off(SHUTDOWN_poweroff);

@@ -62,6 +62,18 @@ static bool read_milliseconds(struct word word, uint64_t *microseconds)
     return true;
 }
 
+static bool read_vcpus(struct word word, uint64_t *vcpus)
+{
+    uint64_t number;
+
+    if (!read_number(word, &number) || number == 0 ||
+        number > OPTIONS_MOST_VCPUS) {
+        return false;
+    }
+    *vcpus = number;
+    return true;
+}
+
 static bool read_choice(struct word word, const char *yes, const char *no,
                         bool *choice)
 {
@@ -106,6 +118,12 @@ static bool read_option(struct options *options, struct word name,
     if (equals(name, "output")) {
         return read_output(value, options);
     }
+    if (equals(name, "vcpus")) {
+        return read_vcpus(value, &options->vcpus);
+    }
+    if (equals(name, "drivers")) {
+        return read_choice(value, "yes", "no", &options->drivers);
+    }
     if (equals(name, "corrupt")) {
         return read_choice(value, "yes", "no", &options->corrupt);
     }
@@ -120,6 +138,8 @@ void options_default(struct options *options)
     options->check_rate = 4000;
     options->heartbeat_us = 10000;
     options->run_us = 0;
+    options->vcpus = 1;
+    options->drivers = true;
     options->random_order = false;
     options->to_port = true;
     options->to_ring = true;

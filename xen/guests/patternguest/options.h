@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define OPTIONS_ALL UINT64_MAX
+#define OPTIONS_MOST_VCPUS 16u      /* also in entry.S */
 
 struct options {
     uint64_t memory_mib;      /* OPTIONS_ALL: all there is */
@@ -14,6 +15,8 @@ struct options {
     uint64_t check_rate;      /* the same */
     uint64_t heartbeat_us;
     uint64_t run_us;          /* 0: for ever */
+    uint64_t vcpus;
+    bool drivers;             /* false: as if Xen were not there */
     bool random_order;
     bool to_port;
     bool to_ring;

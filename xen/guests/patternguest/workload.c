@@ -32,10 +32,11 @@ static uint64_t checksum_image(void)
 /* Counts an error; true if it is to be printed, which a flood is not. */
 static bool count_error(struct workload *work)
 {
-    work->errors++;
-    work->pass_errors++;
-    return work->errors <= BAD_LINES_IN_FULL ||
-           work->errors % BAD_LINES_IN_FULL == 0;
+    uint64_t errors =
+        __atomic_add_fetch(&work->errors, 1, __ATOMIC_RELAXED);
+
+    __atomic_add_fetch(&work->pass_errors, 1, __ATOMIC_RELAXED);
+    return errors <= BAD_LINES_IN_FULL || errors % BAD_LINES_IN_FULL == 0;
 }
 
 static void report_page(struct workload *work, uint64_t pfn,
@@ -54,23 +55,71 @@ static void report_page(struct workload *work, uint64_t pfn,
 }
 
 /* A wrong page is reported once, then made right. */
-static void check_page(struct workload *work, uint64_t position)
+static bool mend_page(struct workload *work, uint64_t pfn, uint64_t position)
 {
-    uint64_t pfn = frames_at(&work->frames, position);
     uint32_t generation = work->generation[position];
 
-    work->checked++;
-    if (!pattern_matches(page_at(pfn), pfn, generation)) {
-        report_page(work, pfn, generation);
-        pattern_write(page_at(pfn), pfn, generation);
+    if (pattern_matches(page_at(pfn), pfn, generation)) {
+        return true;
     }
+    report_page(work, pfn, generation);
+    pattern_write(page_at(pfn), pfn, generation);
+    return false;
+}
+
+static bool check_page(struct workload *work, uint64_t position)
+{
+    uint64_t pfn = frames_at(&work->frames, position);
+    bool right;
+
+    if (pattern_matches(page_at(pfn), pfn, work->generation[position])) {
+        return true;
+    }
+    lock_take(&work->lock);
+    right = mend_page(work, pfn, position);
+    lock_release(&work->lock);
+    return right;
+}
+
+static void set_place(struct workload *work, unsigned int vcpu, uint64_t place)
+{
+    __atomic_store_n(&work->at[vcpu], place, __ATOMIC_RELAXED);
+}
+
+static bool others_are_at(struct workload *work, unsigned int vcpu,
+                          uint64_t place)
+{
+    unsigned int other;
+
+    for (other = 0; other < OPTIONS_MOST_VCPUS; other++) {
+        if (other != vcpu &&
+            __atomic_load_n(&work->at[other], __ATOMIC_RELAXED) == place) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool workload_check_one(struct workload *work, unsigned int vcpu,
+                        uint64_t position, bool *met)
+{
+    uint64_t place = position + 1;
+    bool right;
+
+    set_place(work, vcpu, place);
+    right = check_page(work, position);
+    *met = others_are_at(work, vcpu, place);
+    set_place(work, vcpu, 0);
+    return right;
 }
 
 static void write_page(struct workload *work, uint64_t position)
 {
     uint64_t pfn = frames_at(&work->frames, position);
 
+    lock_take(&work->lock);
     pattern_write(page_at(pfn), pfn, ++work->generation[position]);
+    lock_release(&work->lock);
     work->written++;
 }
 
@@ -108,6 +157,7 @@ void workload_write(struct workload *work, unsigned int pages)
         uint64_t position = next_in_order(work);
 
         check_page(work, position);
+        work->checked++;
         write_page(work, position);
         if (++work->round_written == work->working_set) {
             work->round_written = 0;
@@ -141,9 +191,11 @@ static void check_record(struct workload *work)
         } else if (found != expected) {
             uint64_t pfn = frames_at(&work->frames, position);
 
+            lock_take(&work->lock);
             report_record(work, pfn, expected, found);
             work->generation[position] = expected;
             pattern_write(page_at(pfn), pfn, expected);
+            lock_release(&work->lock);
         }
     }
     if (next_round != work->round_written && count_error(work)) {
@@ -180,8 +232,11 @@ static void end_pass(struct workload *work)
 
 void workload_check(struct workload *work, unsigned int pages)
 {
+    bool met;
+
     for (; pages > 0; pages--) {
-        check_page(work, work->check_position);
+        workload_check_one(work, 0, work->check_position, &met);
+        work->checked++;
         if (++work->check_position == work->pages) {
             end_pass(work);
         }
@@ -236,6 +291,8 @@ void workload_corrupt(struct workload *work)
     uint64_t last = work->pages - 1;
     unsigned int fault;
 
+    /* Nobody is to see a page half broken: that would be another fault. */
+    lock_take(&work->lock);
     for (fault = 0; fault < PATTERN_FAULTS; fault++) {
         corrupt_page(work, fault, fault * step);
     }
@@ -245,4 +302,5 @@ void workload_corrupt(struct workload *work)
                   frames_at(&work->frames, last), work->generation[last]);
     print("corrupted pfn=%lx fault=record", frames_at(&work->frames, last));
     workload_restart_pass(work);
+    lock_release(&work->lock);
 }

@@ -13,7 +13,14 @@
 #include <stdint.h>
 
 #include "frames.h"
+#include "lock.h"
+#include "options.h"
 
+/*
+ * The first vCPU writes and checks; others check at the same time.  What they
+ * read may be being written: a page that looks wrong is looked at once more
+ * under the lock, without which no page is written.
+ */
 struct workload {
     struct frames frames;
     uint64_t pages;
@@ -32,6 +39,9 @@ struct workload {
     uint64_t checked;
     uint64_t errors;
     uint64_t passes;
+
+    struct lock lock;
+    uint64_t at[OPTIONS_MOST_VCPUS];    /* the page each is at, plus one */
 };
 
 /* Writes the first generation of every page. */
@@ -42,6 +52,11 @@ void workload_write(struct workload *work, unsigned int pages);
 
 /* Checks the next pages; prints a line after the last one of all. */
 void workload_check(struct workload *work, unsigned int pages);
+
+/* For another vCPU: checks one page; true if it was right, and *met tells
+ * whether another vCPU was at the same page when that was done. */
+bool workload_check_one(struct workload *work, unsigned int vcpu,
+                        uint64_t position, bool *met);
 
 /* Lets the next full pass start at the first page. */
 void workload_restart_pass(struct workload *work);

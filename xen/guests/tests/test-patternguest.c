@@ -154,6 +154,13 @@ static void test_options(void)
     CHECK(options.heartbeat_us == 5000 && options.run_us == 100000);
     CHECK(options.random_order && options.corrupt);
     CHECK(!options.to_port && options.to_ring);
+    CHECK(options.vcpus == 1 && options.drivers);
+    CHECK(options_parse(&options, "vcpus=16 drivers=no") == NULL);
+    CHECK(options.vcpus == 16 && !options.drivers);
+    CHECK(options_parse(&options, "vcpus=0") != NULL);
+    CHECK(options_parse(&options, "vcpus=17") != NULL);
+    CHECK(options_parse(&options, "drivers=none") != NULL);
+    CHECK(options.vcpus == 16);
 
     wrong = options_parse(&options, "rate=5 rate=5x memory= all=all rate=6");
     CHECK(wrong != NULL && strncmp(wrong, "rate=5x", 7) == 0);

@@ -1,0 +1,17 @@
+"""What the engine expects of the hypervisor, asked of it directly."""
+
+from guests import TREE
+
+PROBE = "/root/pager-probe"
+PAGES = 2048
+
+
+def test_paging_works_as_expected(world):
+    guest = world.pattern(memory=32).start("a", "-p")
+    world.lab.put("a", TREE / "build" / "dom0" / "pager-probe", PROBE)
+    probe = world.lab.run(
+        "a", [PROBE, str(world.domid("a", guest.name)), str(PAGES)],
+        check=False)
+    assert probe.returncode == 0 and "FAILED" not in probe.stdout, \
+        probe.stdout + probe.stderr
+    assert probe.stdout.endswith("all good\n"), probe.stdout
