@@ -120,6 +120,10 @@ static void show_postcopy(const libxl_live_migrate_stats *stats)
         show_fault_time("  99 of 100 below", stats->fault_p99_us);
         show_fault_time("  longest", stats->fault_max_us);
     }
+    if (stats->outside) {
+        fprintf(stderr, "  %-32s %8" PRIu64 "\n", "requests of back ends",
+                stats->outside);
+    }
 }
 
 /* The guest stops somewhere in the first part, and runs before the last one

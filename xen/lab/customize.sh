@@ -42,6 +42,25 @@ add_kernel() {
     chroot "$root" depmod -a "$version"
     echo "$version" > "$root/boot/version"
     unpack_kernel "$root/boot/vmlinuz" "$root/boot/vmlinux"
+    add_guest_modules 5.10
+}
+
+# A cpio archive of what a guest needs of the kernel in /var/kernel for a disk
+# and a network, to be put before its own initramfs.
+add_guest_modules() {
+    mkdir -p "$root/usr/lib/xen-lab"
+    chroot "$root" sh -eu -s "$1" "$version" <<'EOF'
+        depmod -b /var/kernel "$2"
+        modprobe -d /var/kernel -S "$2" -a --show-depends \
+            xen-blkfront xen-netfront ext4 crc32c_generic |
+            sed -n 's:^insmod /var/kernel/\([^ ]*\).*:\1:p' | sort -u |
+            tar -c -C /var/kernel -T - | tar -x --one-top-level=/var/modules
+        depmod -b /var/modules "$2"
+        cd /var/modules
+        find . | LC_ALL=C sort | busybox cpio -o -H newc -R 0:0 \
+            > "/usr/lib/xen-lab/modules-$1.cpio"
+        rm -r /var/modules
+EOF
 }
 
 # The ELF image inside a bzImage (see the kernel's x86 boot protocol). As a PVH

@@ -54,6 +54,7 @@ struct xlm_pager {
     uint64_t pages_requested;
     uint64_t pages_pushed;
     uint64_t pages_dropped;
+    uint64_t outside; /* requests on which no vCPU waits */
 };
 
 /* ---- the ring; callers hold the lock ---- */
@@ -132,6 +133,7 @@ static void take_request(struct xlm_pager *pager,
         }
     } else if (xlm_pfn_set_contains(&pager->outstanding, pfn)) {
         ask_for(pager, pfn);
+        pager->outside += !vcpu_waits;
         if (vcpu_waits && pager->nr_waiters < pager->max_waiters) {
             pager->waiters[pager->nr_waiters++] =
                 (struct waiter){*request, xlm_now_us()};
@@ -582,6 +584,7 @@ void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats)
         .pages_pushed = pager->pages_pushed,
         .pages_dropped = pager->pages_dropped,
         .blocked_us = pager->latency.sum_us,
+        .outside = pager->outside,
     };
     pthread_mutex_unlock(&pager->lock);
 }

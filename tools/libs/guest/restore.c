@@ -454,6 +454,7 @@ static int complete(struct xlm_restorer *restorer)
     stats->requested_pages = wire.pages_requested;
     stats->pushed_pages = wire.pages_pushed;
     stats->dropped_pages = wire.pages_dropped;
+    stats->outside = wire.outside;
     restorer->done = true;
     /* What the guest gave up on the way is the host's again. */
     (void)restorer->ctx->hypervisor->ops->claim(restorer->ctx->hypervisor,

@@ -237,6 +237,7 @@ static void update_stats(struct xlm_pusher *pusher)
     stats->fault_p99_us = pusher->stats.fault_p99_us;
     stats->fault_max_us = pusher->stats.fault_max_us;
     stats->dropped_pages = pusher->stats.pages_dropped;
+    stats->outside = pusher->stats.outside;
 }
 
 /* Take the next pages off the plan; waits while there is nothing that may be

@@ -162,6 +162,7 @@ struct xlm_wire_stats {
     uint64_t pages_pushed;    /* pages that arrived unasked */
     uint64_t pages_dropped;   /* no longer wanted by the guest */
     uint64_t blocked_us;      /* sum of all waits of all vCPUs */
+    uint64_t outside;         /* requests from outside the guest */
 };
 
 _Static_assert(sizeof(struct xlm_wire_image_header) == 24, "wire");
@@ -174,7 +175,7 @@ _Static_assert(sizeof(struct xlm_wire_hvm_param) == 16, "wire");
 _Static_assert(sizeof(struct xlm_wire_prepare) == 32, "wire");
 _Static_assert(sizeof(struct xlm_wire_answer) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_credit) == 8, "wire");
-_Static_assert(sizeof(struct xlm_wire_stats) == 64, "wire");
+_Static_assert(sizeof(struct xlm_wire_stats) == 72, "wire");
 
 static inline uint64_t xlm_entry(uint64_t pfn, uint32_t type)
 {

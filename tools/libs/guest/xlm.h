@@ -79,6 +79,7 @@ struct xlm_stats {
     uint64_t fault_p99_us;
     uint64_t fault_max_us;
     uint64_t dropped_pages;
+    uint64_t outside; /* requests of others than the guest */
     /* The source again: of stop_pages those of the hot set, and what sending
      * these took. */
     uint64_t hot_pages;

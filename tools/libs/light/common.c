@@ -94,6 +94,7 @@ void lm_export_stats(libxl_live_migrate_stats *out,
         .fault_p99_us = stats->fault_p99_us,
         .fault_max_us = stats->fault_max_us,
         .dropped_pages = stats->dropped_pages,
+        .outside = stats->outside,
         .hot_pages = stats->hot_pages,
         .hot_us = stats->hot_us,
     };

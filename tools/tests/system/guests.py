@@ -233,17 +233,20 @@ class LinuxGuest(Guest):
     beat_pattern = r"^\(d\d+\) lhb (\d+) .* e=(\d+)$"
     files = ("linuxguest.initramfs",)
 
-    def __init__(self, lab, name="linux", memory=128, vcpus=2, tree=16):
-        super().__init__(lab, name, memory, vcpus)
+    def __init__(self, lab, name="linux", memory=128, vcpus=2, tree=16,
+                 more_arguments="", more_config=""):
+        super().__init__(lab, name, memory, vcpus, more_config)
         self.tree = tree
+        self.more_arguments = more_arguments
+        self.ramdisk = f"{PLACE}/{self.files[0]}"
 
     def boot_config(self):
         """See xen/guests/linux for why the second CPU needs cpuid and lpj."""
         return ('kernel = "/usr/lib/xen-lab/vmlinux"\n'
-                f'ramdisk = "{PLACE}/linuxguest.initramfs"\n'
+                f'ramdisk = "{self.ramdisk}"\n'
                 'cpuid = "host,htt=0"\n'
                 'cmdline = "console=hvc0 quiet oops=panic lpj=10000000 '
-                f'tree={self.tree} tree-pause=20"\n')
+                f'tree={self.tree} tree-pause=20 {self.more_arguments}"\n')
 
     def console_logs(self):
         return f"/var/log/xen/console/guest-{self.name}*.log"
@@ -270,3 +273,28 @@ class LinuxGuest(Guest):
         return any(INJECTED_TWICE.search(self.lab.run(
             host, f"cat {self.console_logs()}", check=False).stdout)
             for host in HOSTS)
+
+
+class LinuxGuestWithDevices(LinuxGuest):
+    """It has a file tree on a disk as well, and an echo service (echo.py)."""
+
+    modules = "/usr/lib/xen-lab/modules-5.10.cpio"
+
+    def __init__(self, lab, disk, address, **options):
+        super().__init__(
+            lab, more_arguments=f"disk=xvda address={address}/24",
+            more_config=f'disk = [ "phy:{disk},xvda,w" ]\n'
+                        'vif = [ "mac=00:16:3e:00:00:10,bridge=xenbr0" ]\n',
+            **options)
+        self.initramfs = self.ramdisk
+        self.ramdisk += "+modules"
+
+    def write_config(self, host):
+        super().write_config(host)
+        self.lab.run(host, f"cat {self.modules} {self.initramfs} "
+                           f"> {self.ramdisk}")
+
+    def wait_pass(self, since=None):
+        since = self.lab.console.now() if since is None else since
+        super().wait_pass(since)
+        self.wait_passes(rf"^\(d\d+\) tree {self.vcpus} pass \d+ done", since)

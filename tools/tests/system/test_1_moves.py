@@ -59,25 +59,27 @@ def test_over_ssh(world):
     assert_moved(world, guest, "b", "a")
 
 
-def linux_there_and_back(world):
-    guest = world.linux().start("a")
-    try:
-        world.move(guest)
-        assert_moved(world, guest, "a", "b")
-        world.move(guest, "--precopy-iterations 1")
-        assert_moved(world, guest, "a", "b", "a")
-    except (AssertionError, LabError):
-        if not guest.killed_by_emulation():
-            raise
-        return False
-    return True
+def play_linux(world, guest, play):
+    """A test of a Linux guest, anew should the emulated processor kill it."""
+    for _ in range(3):
+        try:
+            return play(world, guest)
+        except (AssertionError, LabError):
+            if not guest.killed_by_emulation():
+                raise
+        world.note("once more, as QEMU gave the guest an interrupt twice")
+        world.clean()
+    raise Skip("QEMU gave the guest an interrupt twice, three times over")
+
+
+def linux_there_and_back(world, guest):
+    guest.start("a")
+    world.move(guest)
+    assert_moved(world, guest, "a", "b")
+    world.move(guest, "--precopy-iterations 1")
+    assert_moved(world, guest, "a", "b", "a")
 
 
 def test_linux_with_two_vcpus_and_file_trees(world):
     """Its files are checked all the time, so during the moves as well."""
-    for _ in range(3):
-        if linux_there_and_back(world):
-            return
-        world.note("once more, as QEMU gave the guest an interrupt twice")
-        world.clean()
-    raise Skip("QEMU gave the guest an interrupt twice, three times over")
+    play_linux(world, world.linux(), linux_there_and_back)

@@ -3,7 +3,7 @@
 import re
 import time
 
-from guests import LinuxGuest, PatternGuest
+from guests import LinuxGuest, LinuxGuestWithDevices, PatternGuest
 from moving import Migration
 
 CLEAN_LIMIT = 60
@@ -29,6 +29,9 @@ class World:
 
     def linux(self, **options):
         return LinuxGuest(self.lab, **options)
+
+    def linux_with_devices(self, **options):
+        return LinuxGuestWithDevices(self.lab, **options)
 
     def migrate(self, guest, options="", **how):
         migration = Migration(guest, options, **how)

@@ -442,6 +442,7 @@ static void foreign_requests_free_their_slots(void **state)
     bring_in_rest(rig);
     /* Nobody waited: no faults of the guest. */
     assert_int_equal(stats_of(rig).faults, 1);
+    assert_int_equal(stats_of(rig).outside, 20);
 }
 
 /* ---- dropped pages ---- */

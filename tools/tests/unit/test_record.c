@@ -139,12 +139,12 @@ static void write_fixed_bodies(void **state)
 
 static void write_statistics(void **state)
 {
-    const struct xlm_wire_stats stats = {1, 2, 3, 4, 5, 6, 7, 8};
+    const struct xlm_wire_stats stats = {1, 2, 3, 4, 5, 6, 7, 8, 9};
     struct wire *wire = *state;
-    uint8_t octets[72] = {0x22, 0, 0, 0, 64};
+    uint8_t octets[80] = {0x22, 0, 0, 0, 72};
     size_t i;
 
-    for (i = 0; i < 8; i++) {
+    for (i = 0; i < 9; i++) {
         octets[8 + 8 * i] = i + 1;
     }
     xlm_write_simple_record(&wire->ctx, &wire->channel, XLM_REC_POSTCOPY_STATS,
@@ -334,7 +334,7 @@ static const struct legality {
     {0x1f, 0, S(LAST), false, false},
     {0x20, 8, S(REQUESTS), true, false},
     {0x21, 8, S(REQUESTS), false, false},
-    {0x22, 64, S(REQUESTS), false, false},
+    {0x22, 72, S(REQUESTS), false, false},
     {0x24, 8, S(LIVE), true, true},
     {0x23, 16, S(LIVE) | S(EVICTION) | S(LAST) | S(POSTCOPY), true, false},
 };
@@ -343,7 +343,7 @@ static const struct legality {
 
 static void each_record_in_each_state(void **state)
 {
-    static const uint8_t zeroes[64];
+    static const uint8_t zeroes[72];
     struct wire *wire = *state;
     unsigned int in;
     size_t i;

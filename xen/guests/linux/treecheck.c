@@ -3,9 +3,9 @@
  *
  *   treecheck make TREE MIB     a tree of about so many MiB
  *   treecheck check TREE PAUSE-MS
- *                               on the CPU of that number, for ever: verify
- *                               each file, rewrite every fourth one
- *   treecheck beat MS CPUS      a heartbeat line every MS milliseconds
+ *                               on the CPU of that number (modulo CPUs), for
+ *                               ever: verify each file, rewrite every fourth
+ *   treecheck beat MS TREES     a heartbeat line every MS milliseconds
  *   treecheck kernel            repeat the kernel's cries of pain
  *   treecheck say TEXT          print a line
  *
@@ -37,7 +37,7 @@
 #define FILE_SIZE (FILE_WORDS * sizeof(uint64_t))
 #define FILES_PER_MIB (1048576u / FILE_SIZE)
 #define MOST_FILES 8192u
-#define MOST_CPUS 64u
+#define MOST_TREES 64u
 #define REWRITE_EVERY 4u
 
 /* One per tree, in a file that all processes map. */
@@ -161,10 +161,13 @@ static void path_of(char *path, size_t size, unsigned int tree,
     snprintf(path, size, "/tree/%u/%u/%u", tree, file / 64, file);
 }
 
+/* On a disk, not only to and from the kernel's cache: what is read next is read
+ * from there.  In tmpfs neither call does anything. */
 static bool transfer(unsigned int tree, unsigned int file, uint64_t *words,
                      int flags)
 {
     char path[64];
+    bool forget;
     ssize_t done;
     int fd;
 
@@ -175,8 +178,10 @@ static bool transfer(unsigned int tree, unsigned int file, uint64_t *words,
     }
     done = flags == O_RDONLY ? read(fd, words, FILE_SIZE)
                              : write(fd, words, FILE_SIZE);
+    forget = (flags == O_RDONLY || fsync(fd) == 0) &&
+             posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0;
     close(fd);
-    return done == (ssize_t)FILE_SIZE;
+    return forget && done == (ssize_t)FILE_SIZE;
 }
 
 static bool write_file(struct state *state, unsigned int tree,
@@ -276,7 +281,7 @@ static int check_tree(unsigned int tree, unsigned int pause_ms)
     unsigned int file;
 
     CPU_ZERO(&cpus);
-    CPU_SET(tree, &cpus);
+    CPU_SET(tree % (unsigned int)sysconf(_SC_NPROCESSORS_ONLN), &cpus);
     if (state == NULL || sched_setaffinity(0, sizeof(cpus), &cpus) != 0) {
         return complain("start of a checker");
     }
@@ -294,17 +299,17 @@ static int check_tree(unsigned int tree, unsigned int pause_ms)
 
 /* ---- heartbeat and kernel log ---- */
 
-static int beat(unsigned int interval_ms, unsigned int cpus)
+static int beat(unsigned int interval_ms, unsigned int trees)
 {
     const struct sched_param priority = { .sched_priority = 1 };
-    struct state *states[MOST_CPUS];
+    struct state *states[MOST_TREES];
     unsigned int beats = 0;
-    unsigned int cpu;
+    unsigned int tree;
 
-    cpus = cpus > MOST_CPUS ? MOST_CPUS : cpus;
-    for (cpu = 0; cpu < cpus; cpu++) {
-        states[cpu] = map_state(cpu);
-        if (states[cpu] == NULL) {
+    trees = trees > MOST_TREES ? MOST_TREES : trees;
+    for (tree = 0; tree < trees; tree++) {
+        states[tree] = map_state(tree);
+        if (states[tree] == NULL) {
             return complain("state");
         }
     }
@@ -312,9 +317,9 @@ static int beat(unsigned int interval_ms, unsigned int cpus)
     for (;;) {
         uint64_t files = 0, errors = 0;
 
-        for (cpu = 0; cpu < cpus; cpu++) {
-            files += states[cpu]->files_checked;
-            errors += states[cpu]->errors;
+        for (tree = 0; tree < trees; tree++) {
+            files += states[tree]->files_checked;
+            errors += states[tree]->errors;
         }
         beats++;
         say(beats % 64 == 0, "lhb %u f=%llu e=%llu", beats,
@@ -328,7 +333,7 @@ static bool is_cry(const char *record)
     static const char *const cries[] = {
         "BUG:", "Oops", "general protection", "segfault", "Call Trace",
         "soft lockup", "detected stall", "I/O error", "Out of memory",
-        "WARNING:",
+        "WARNING:", "EXT4-fs error", "aborted journal", "vbd vbd-", "vif vif-",
     };
     size_t i;
 

@@ -18,6 +18,9 @@ SOURCE = pathlib.Path(__file__).resolve().parent.parent
 DEFAULT_MEMORY = 1280
 DEFAULT_DOM0_MEMORY = 384
 
+SHARED_DISK = "disk.img"    # in the state directory
+SHARED_DISK_SIZE = 256      # MiB, of which the file takes what was written
+
 IN_USE = ".in-use"          # in a cache directory: locked while it is used
 KEEP_UNUSED = 2 * 3600      # seconds
 

@@ -110,6 +110,8 @@ class Lab:
     def _start(self, owner, snapshot):
         img = image()
         saved = self._snapshot(img) if snapshot else None
+        with open(self.state / config.SHARED_DISK, "wb") as disk:
+            disk.truncate(config.SHARED_DISK_SIZE << 20)
         self._start_supervisor([img] + ([saved] if saved else []), owner)
         for host in HOSTS:
             incoming = saved and saved / f"{host}.vmstate"

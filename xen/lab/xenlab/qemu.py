@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 
+from . import config
 from .config import LabError
 
 BINARY = "qemu-system-x86_64"
@@ -65,6 +66,11 @@ def command(host, image, memory, dom0_memory, incoming=None):
         "-drive", f"if=none,id=root,file={image}/root.squashfs,format=raw,"
                   "readonly=on",
         "-device", "virtio-blk-pci,drive=root",
+        # Both hosts write to it. They see each other's writes at once, as both
+        # QEMUs go through this machine's page cache and keep none themselves.
+        "-drive", f"if=none,id=shared,file={config.SHARED_DISK},format=raw,"
+                  "file.locking=off,cache=unsafe",
+        "-device", "virtio-blk-pci,drive=shared,share-rw=on",
         # A free port, chosen by the kernel: see ssh_port().
         "-netdev", "user,id=out,restrict=on,hostfwd=tcp:127.0.0.1:0-:22",
         "-device", f"virtio-net-pci,netdev=out,mac=52:54:00:00:00:0{number},"

@@ -1,0 +1,116 @@
+"""A guest that uses a disk and the network while it moves.
+
+The back ends in dom0 map pages of its memory, and copy to and from them, also
+such that have not arrived.
+"""
+
+import contextlib
+import re
+
+from echo import Echo
+from test_1_moves import assert_moved, play_linux
+from xenlab import HOSTS
+
+DISK = "/dev/vdb"       # the one that the hosts share
+ADDRESS = "10.0.0.10"
+FILES = 32              # that the guest has on the disk
+SHUTDOWN_LIMIT = 120
+
+# Of a dom0's kernel and of the hypervisor, when a back end does not get on.
+COMPLAINT = re.compile(
+    r"I/O error|EXT4-fs (error|warning)|WARNING|BUG|Call Trace|gnttab|grant_table"
+    r"|bad gref|(blkback|vif\S*|xenbus)\b.*(fail|invalid|error|stall|bad|fatal)",
+    re.I)
+
+
+class Busy:
+    """A guest with a disk and a network, and a connection from each host to
+    it; all of them in use as long as this lives."""
+
+    def __init__(self, world, guest):
+        self.world = world
+        self.lab = world.lab
+        self.guest = guest
+        self.resources = contextlib.ExitStack()
+        self.echoes = []
+
+    def __enter__(self):
+        for host in HOSTS:
+            self.lab.run(host, "dmesg --clear")
+        self.lab.run("a", f"mke2fs -q -F -t ext4 {DISK}")
+        self.guest.start("a")
+        for host in HOSTS:
+            echo = Echo(self.lab, host, ADDRESS)
+            self.echoes.append(self.resources.enter_context(echo))
+        self.wait_streams()
+        return self
+
+    def __exit__(self, *_):
+        self.resources.close()
+
+    def wait_streams(self):
+        for echo in self.echoes:
+            echo.wait_progress()
+
+    def disk_requests(self):
+        """How often this host's back end has read, and written."""
+        text = self.lab.run(
+            self.guest.host, "cat /sys/bus/xen-backend/devices/vbd-*/"
+                             "statistics/{rd,wr}_req").stdout
+        return [int(word) for word in text.split()]
+
+    def assert_moved(self, *route):
+        """And all of it goes on, through this host's back ends."""
+        before = self.disk_requests()
+        assert_moved(self.world, self.guest, *route)
+        now = self.disk_requests()
+        assert all(old < new for old, new in zip(before, now)), (before, now)
+        self.wait_streams()
+        self.assert_no_complaints()
+
+    def assert_no_complaints(self):
+        lines = [str(line) for line in self.guest.lines()
+                 if line.text.startswith("(XEN)")]
+        for host in HOSTS:
+            text = self.lab.run(host, "dmesg").stdout
+            lines += [f"{host}: {line}" for line in text.splitlines()]
+        bad = [line for line in lines if COMPLAINT.search(line)]
+        assert not bad, "\n".join(bad)
+
+    def finish(self):
+        """Shut it down; what it left on the disk is whole for both hosts."""
+        for echo in self.echoes:
+            echo.finish()
+        self.lab.run(self.guest.host,
+                     ["xl", "shutdown", "-w", self.guest.name],
+                     timeout=SHUTDOWN_LIMIT)
+        self.guest.assert_sound()
+        for host in HOSTS:
+            self.assert_disk_is_whole(host)
+        self.assert_no_complaints()
+
+    def assert_disk_is_whole(self, host):
+        """The guest has written its files' checksums next to them."""
+        self.lab.run(host, f"e2fsck -f -n {DISK} && mkdir -p /mnt/disk && "
+                           f"mount -o ro {DISK} /mnt/disk")
+        try:
+            self.lab.run(host, "cd /mnt/disk && sha256sum -c --quiet sums && "
+                               f"test $(wc -l < sums) -eq {FILES}")
+        finally:
+            self.lab.run(host, "umount /mnt/disk")
+
+
+def there_and_back(world, guest):
+    with Busy(world, guest) as busy:
+        summary = world.move(guest)
+        assert summary["left for postcopy"] > 0, summary
+        busy.assert_moved("a", "b")
+        world.move(guest)
+        busy.assert_moved("a", "b", "a")
+        busy.finish()
+
+
+def test_a_guest_with_disk_and_network(world):
+    guest = world.linux_with_devices(disk=DISK, address=ADDRESS, vcpus=1,
+                                     tree=8)
+    play_linux(world, guest, there_and_back)
