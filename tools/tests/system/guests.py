@@ -234,19 +234,25 @@ class LinuxGuest(Guest):
     files = ("linuxguest.initramfs",)
 
     def __init__(self, lab, name="linux", memory=128, vcpus=2, tree=16,
-                 more_arguments="", more_config=""):
+                 kernel="vmlinux", busy=None, more_config="",
+                 more_arguments=""):
+        """`busy`: only so many of its CPUs have work."""
         super().__init__(lab, name, memory, vcpus, more_config)
         self.tree = tree
+        self.kernel = kernel
+        self.busy = vcpus if busy is None else busy
         self.more_arguments = more_arguments
         self.ramdisk = f"{PLACE}/{self.files[0]}"
 
     def boot_config(self):
-        """See xen/guests/linux for why the second CPU needs cpuid and lpj."""
-        return ('kernel = "/usr/lib/xen-lab/vmlinux"\n'
+        """See xen/guests/README.md for what it needs for several CPUs."""
+        return (f'kernel = "/usr/lib/xen-lab/{self.kernel}"\n'
                 f'ramdisk = "{self.ramdisk}"\n'
-                'cpuid = "host,htt=0"\n'
+                'cpuid = "host,htt=0"\ntsc_mode = "native"\n'
                 'cmdline = "console=hvc0 quiet oops=panic lpj=10000000 '
-                f'tree={self.tree} tree-pause=20 {self.more_arguments}"\n')
+                'nowatchdog rcupdate.rcu_cpu_stall_suppress=1 '
+                f'tree={self.tree} tree-cpus={self.busy} tree-pause=20 '
+                f'{self.more_arguments}"\n')
 
     def console_logs(self):
         return f"/var/log/xen/console/guest-{self.name}*.log"
@@ -265,8 +271,13 @@ class LinuxGuest(Guest):
     def wait_pass(self, since=None):
         """A check of each CPU's tree."""
         since = self.lab.console.now() if since is None else since
-        for tree in range(self.vcpus):
+        for tree in range(self.busy):
             self.wait_passes(rf"^\(d\d+\) tree {tree} pass \d+ done", since)
+
+    def has_said(self, host, text):
+        """Whether it has, on its console in that host."""
+        return text in self.lab.run(
+            host, f"cat {self.console_logs()}", check=False).stdout
 
     def killed_by_emulation(self):
         """Whether the emulated processor has killed it."""

@@ -144,6 +144,8 @@ def parse_arguments():
                         "test (make lab-build makes build/stage)")
     parser.add_argument("--only", metavar="NAME", action="append", default=[],
                         help="only tests with NAME in their names; repeatable")
+    parser.add_argument("--repeat", metavar="N", type=int, default=1,
+                        help="run them N times over")
     parser.add_argument("--keep", action="store_true",
                         help="stop at a failure and leave the lab up")
     parser.add_argument("--verbose", action="store_true",
@@ -159,16 +161,21 @@ def parse_arguments():
 
 
 def choose(tests, only):
+    if not only:
+        return [test for test in tests
+                if not hasattr(test[1], "on_request")]
     exact = [test for test in tests if test[0] in only]
-    if not only or len(exact) == len(only):
-        return exact or tests
+    if len(exact) == len(only):
+        return exact
     return [test for test in tests if any(part in test[0] for part in only)]
 
 
 def main():
     args = parse_arguments()
-    tests = choose(find_tests(), args.only)
-    if args.list:
+    tests = find_tests()
+    if not args.list:
+        tests = choose(tests, args.only)
+    else:
         print("\n".join(name for name, _ in tests))
         return 0
     if not tests:
@@ -177,7 +184,7 @@ def main():
     runner = Runner(args)
     started = time.monotonic()
     try:
-        runner.run_all(tests)
+        runner.run_all(tests * args.repeat)
     except KeyboardInterrupt:
         print("\nstopped")
         return 130

@@ -13,6 +13,12 @@ class Skip(Exception):
     """Raised by a test that cannot run here; says why."""
 
 
+def on_request(test):
+    """Marks a test that runs only when its name is given."""
+    test.on_request = True
+    return test
+
+
 class World:
     """The lab's two hosts during one test."""
 
