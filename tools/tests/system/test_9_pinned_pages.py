@@ -5,7 +5,6 @@ still paged.  The hot set brings these pages along.  Some of the tests run only
 when they are named: `make check-pinned` runs all, ten times over.
 """
 
-from moving import POSTCOPY
 from test_1_moves import assert_moved
 from world import on_request
 
@@ -14,7 +13,7 @@ MEMORY = {1: 96, 2: 96, 8: 128, 16: 160}    # MiB, by vCPUs
 
 # Of some 550 to 970 that are written while it suspends.
 FEW_PAGES = 64
-PANIC_LIMIT = 120
+MOVES_TO_DIE = 5
 
 
 def linux(world, kernel, vcpus, **options):
@@ -48,16 +47,25 @@ def test_pinned_pages_are_told_from_others(world):
     there_and_back(world, linux(world, "6_12", 2), f"--hot-pages {FEW_PAGES}")
 
 
-def test_pinned_pages_are_needed(world):
-    """Without them there is nothing to be seen of what the others test."""
-    guest = linux(world, "6_1", 2, more_config='on_crash = "preserve"\n')
-    guest.start("a")
+def dies_without(world, guest):
+    """A move without the pages; whether it was its last."""
     migration = world.migrate(guest, "--hot-pages 0")
-    migration.wait_output(POSTCOPY)
-    world.until(lambda: guest.has_said("b", "register_vcpu_info failed"),
-                lambda: "the guest does without its vcpu_infos", PANIC_LIMIT)
-    world.lab.run("b", ["xl", "destroy", guest.name])
     migration.expect_success()
+    dead = guest.has_said(guest.host, "register_vcpu_info failed")
+    assert dead != (guest.name in world.domains(guest.host)), \
+        "the guest died of something else:\n" + migration.all_output()
+    return dead
+
+
+def test_pinned_pages_are_needed(world):
+    """Or the tests above would show nothing.  Now and then all of them come in
+    time by themselves: the guest's CPUs happen to touch them before."""
+    guest = linux(world, "6_1", 8).start("a")
+    for _ in range(MOVES_TO_DIE):
+        if dies_without(world, guest):
+            return
+    raise AssertionError(f"the guest has outlived {MOVES_TO_DIE} moves without "
+                         "its vcpu_infos")
 
 
 def of_kernel_and_vcpus(kernel, vcpus):
