@@ -8,7 +8,8 @@ O ?= build
 override O := $(abspath $(O))
 
 # Targets that work before anything is installed or configured.
-BARE_GOALS := demo bench bench-downtime check check-lab deps format check-format clean distclean \
+BARE_GOALS := demo bench bench-downtime check check-lab check-pinned deps format \
+              check-format clean distclean \
               docs help lab-build
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(O)/config.mk
@@ -194,7 +195,8 @@ lab-build:
 
 # ---- tests and the demo ----
 
-.PHONY: deps check check-unit check-fuzz check-lab demo bench bench-downtime
+.PHONY: deps check check-unit check-fuzz check-lab check-pinned demo bench \
+        bench-downtime
 deps:
 	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages
 
@@ -215,6 +217,11 @@ check-fuzz: $(if $(HAVE_CLANG),$(FUZZERS) $(MAKE_SEEDS))
 
 check-lab: lab-build
 	$(S)/tools/tests/system/run --install $(LAB_STAGE)
+
+check-pinned: deps
+	$(MAKE) lab-build
+	$(S)/tools/tests/system/run --install $(LAB_STAGE) --only pinned_pages \
+	    --repeat 10
 
 demo: deps
 	$(MAKE) lab-build
@@ -263,6 +270,7 @@ help:
 	@echo 'check-unit   the unit tests, with sanitizers'
 	@echo 'check-fuzz   both ends against octets that a fuzzer makes up (clang)'
 	@echo 'check-lab    the tests between two real Xen hosts'
+	@echo 'check-pinned those with newer Linux kernels, ten times over (hours)'
 	@echo 'lab-build    all of it for the dom0 of the lab, in build/stage'
 	@echo 'guests       the test guests'
 	@echo 'deps         install the Debian packages that all this needs'

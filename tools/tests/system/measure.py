@@ -99,6 +99,12 @@ def milliseconds(figures, name):
     return "-" if value is None else f"{value:.1f} ms"
 
 
+def hot_share(figures):
+    hot = figures.summary.get("of this, pages written last")
+    stop = figures.summary.get("stopped, seen from here")
+    return "-" if hot is None or not stop else f"{100 * hot / stop:.0f} %"
+
+
 ROWS = (
     ("downtime", lambda f: f"{f.downtime:.2f} s"),
     ("time to completion", lambda f: f"{f.total:.1f} s"),
@@ -108,6 +114,9 @@ ROWS = (
      lambda f: count(f, "sent while it ran here")),
     ("  while it was stopped",
      lambda f: count(f, "sent while it was stopped")),
+    ("    of these written last",
+     lambda f: count(f, "of these written last")),
+    ("    and what they take of the stop", hot_share),
     ("  pushed after it", lambda f: count(f, "of these pushed")),
     ("  requested by it", lambda f: count(f, "of these requested")),
     ("faults", lambda f: count(f, "faults of the guest")),

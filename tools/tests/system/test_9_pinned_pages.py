@@ -1,0 +1,82 @@
+"""Linux guests that rely on pages which nobody can page in for them.
+
+From 6.1 on Linux panics on resume when the page of one of its vcpu_infos is
+still paged.  The hot set brings these pages along.  Some of the tests run only
+when they are named: `make check-pinned` runs all, ten times over.
+"""
+
+from test_1_moves import assert_moved
+from world import on_request
+
+KERNELS = {"6_1": "vmlinux-6.1", "6_12": "vmlinux-6.12"}
+MEMORY = {1: 96, 2: 96, 8: 128, 16: 160}    # MiB, by vCPUs
+
+# Of some 550 to 970 that are written while it suspends.
+FEW_PAGES = 64
+MOVES_TO_DIE = 5
+
+
+def linux(world, kernel, vcpus, **options):
+    """All CPUs but two are idle."""
+    return world.linux(kernel=KERNELS[kernel], vcpus=vcpus,
+                       memory=MEMORY[vcpus], busy=min(vcpus, 2), tree=8,
+                       **options)
+
+
+def note_hot_pages(world, summary):
+    stop = summary["stopped, seen from here"]
+    hot = summary["of this, pages written last"]
+    world.note(f"hot: {summary['of these written last']:.0f} pages, "
+               f"{hot * 1000:.0f} of {stop * 1000:.0f} ms")
+
+
+def there_and_back(world, guest, options=""):
+    guest.start("a")
+    for route in (("a", "b"), ("a", "b", "a")):
+        summary = world.move(guest, options)
+        note_hot_pages(world, summary)
+        assert_moved(world, guest, *route)
+
+
+def test_pinned_pages_go_along(world):
+    there_and_back(world, linux(world, "6_1", 2))
+
+
+def test_pinned_pages_are_told_from_others(world):
+    """More is written last than goes along."""
+    there_and_back(world, linux(world, "6_12", 2), f"--hot-pages {FEW_PAGES}")
+
+
+def dies_without(world, guest):
+    """A move without the pages; whether it was its last."""
+    migration = world.migrate(guest, "--hot-pages 0")
+    migration.expect_success()
+    dead = guest.has_said(guest.host, "register_vcpu_info failed")
+    assert dead != (guest.name in world.domains(guest.host)), \
+        "the guest died of something else:\n" + migration.all_output()
+    return dead
+
+
+def test_pinned_pages_are_needed(world):
+    """Or the tests above would show nothing.  Now and then all of them come in
+    time by themselves: the guest's CPUs happen to touch them before."""
+    guest = linux(world, "6_1", 8).start("a")
+    for _ in range(MOVES_TO_DIE):
+        if dies_without(world, guest):
+            return
+    raise AssertionError(f"the guest has outlived {MOVES_TO_DIE} moves without "
+                         "its vcpu_infos")
+
+
+def of_kernel_and_vcpus(kernel, vcpus):
+    @on_request
+    def test(world):
+        there_and_back(world, linux(world, kernel, vcpus))
+
+    return test
+
+
+for _kernel in KERNELS:
+    for _vcpus in MEMORY:
+        globals()[f"test_pinned_pages_linux_{_kernel}_{_vcpus}_vcpus"] = \
+            of_kernel_and_vcpus(_kernel, _vcpus)
