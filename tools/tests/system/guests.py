@@ -313,4 +313,4 @@ class LinuxGuestWithDevices(LinuxGuest):
     def wait_pass(self, since=None):
         since = self.lab.console.now() if since is None else since
         super().wait_pass(since)
-        self.wait_passes(rf"^\(d\d+\) tree {self.vcpus} pass \d+ done", since)
+        self.wait_passes(rf"^\(d\d+\) tree {self.busy} pass \d+ done", since)
