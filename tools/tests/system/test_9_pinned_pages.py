@@ -5,7 +5,7 @@ still paged.  The hot set brings these pages along.  Some of the tests run only
 when they are named: `make check-pinned` runs all, ten times over.
 """
 
-from test_1_moves import assert_moved
+from test_1_moves import assert_moved, play_linux
 from world import on_request
 
 KERNELS = {"6_1": "vmlinux-6.1", "6_12": "vmlinux-6.12"}
@@ -31,11 +31,14 @@ def note_hot_pages(world, summary):
 
 
 def there_and_back(world, guest, options=""):
-    guest.start("a")
-    for route in (("a", "b"), ("a", "b", "a")):
-        summary = world.move(guest, options)
-        note_hot_pages(world, summary)
-        assert_moved(world, guest, *route)
+    def play(world, guest):
+        guest.start("a")
+        for route in (("a", "b"), ("a", "b", "a")):
+            summary = world.move(guest, options)
+            note_hot_pages(world, summary)
+            assert_moved(world, guest, *route)
+
+    play_linux(world, guest, play)
 
 
 def test_pinned_pages_go_along(world):
@@ -60,12 +63,12 @@ def dies_without(world, guest):
 def test_pinned_pages_are_needed(world):
     """Or the tests above would show nothing.  Now and then all of them come in
     time by themselves: the guest's CPUs happen to touch them before."""
-    guest = linux(world, "6_1", 8).start("a")
-    for _ in range(MOVES_TO_DIE):
-        if dies_without(world, guest):
-            return
-    raise AssertionError(f"the guest has outlived {MOVES_TO_DIE} moves without "
-                         "its vcpu_infos")
+    def play(world, guest):
+        guest.start("a")
+        assert any(dies_without(world, guest) for _ in range(MOVES_TO_DIE)), \
+            "the guest has outlived all moves without its vcpu_infos"
+
+    play_linux(world, linux(world, "6_1", 8), play)
 
 
 def of_kernel_and_vcpus(kernel, vcpus):
