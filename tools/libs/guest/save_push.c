@@ -203,10 +203,9 @@ static int check_hole(struct xlm_pusher *pusher, uint64_t pfn)
     return 0;
 }
 
-static int send_pages(struct xlm_pusher *pusher, size_t count,
+static int fill_batch(struct xlm_pusher *pusher, size_t count,
                       const uint64_t *pfns)
 {
-    struct xlm_saver *saver = pusher->saver;
     struct xlm_page_batch *batch = &pusher->batch;
 
     xlm_page_batch_begin(batch, XLM_REC_POSTCOPY_PAGE_DATA, true);
@@ -221,6 +220,22 @@ static int send_pages(struct xlm_pusher *pusher, size_t count,
                            contents ? XLM_TYPE_NOTAB : XLM_TYPE_XTAB,
                            contents);
     }
+    return 0;
+}
+
+static int send_pages(struct xlm_pusher *pusher, size_t count,
+                      const uint64_t *pfns)
+{
+    struct xlm_saver *saver = pusher->saver;
+    struct xlm_page_batch *batch = &pusher->batch;
+    uint64_t remapped;
+
+    do { /* a page that is mapped anew takes its neighbours along */
+        remapped = pusher->memory.remapped;
+        if (fill_batch(pusher, count, pfns)) {
+            return -1;
+        }
+    } while (pusher->memory.remapped != remapped);
     saver->stats->zero_pages += batch->nr_zeroes;
     return xlm_page_batch_write(saver->ctx, &saver->channel, batch);
 }

@@ -94,6 +94,7 @@ const void *xlm_source_memory_page(struct xlm_source_memory *memory,
 
     for (unsigned int i = 1; xlm_try_again(error) && i < TRIES; i++) {
         unmap_piece(memory, piece);
+        memory->remapped++;
         poll(NULL, 0, TRY_AGAIN_PAUSE_MS);
         error = map_page(memory, piece, pfn);
     }

@@ -19,6 +19,7 @@ struct xlm_source_memory {
     struct xlm_hypervisor *hypervisor;
     uint32_t domid;
     struct xlm_source_memory_piece *pieces;
+    uint64_t remapped; /* changes when pages handed out before are not valid */
 };
 
 #define XLM_SOURCE_MEMORY_CLOSED \
@@ -31,7 +32,7 @@ void xlm_source_memory_close(struct xlm_source_memory *memory);
 
 /*
  * The contents of a page, valid until a page of another aligned group of
- * XLM_PUSH_ALIGN is asked for.  NULL with the hypervisor's errno: it cannot
+ * XLM_PUSH_ALIGN is asked for, or `remapped` changes.  NULL with the hypervisor's errno: it cannot
  * be mapped; page_types() tells whether there is a page at all.
  */
 const void *xlm_source_memory_page(struct xlm_source_memory *memory,

@@ -5,6 +5,7 @@ from moving import STOPPED
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import RUNS_ON, assert_unharmed
 from test_smp import assert_walked
+from world import on_request
 
 
 def test_pvh_without_drivers_is_refused(world):
@@ -27,6 +28,7 @@ def test_hvm_without_drivers_there_and_back(world):
     assert_moved(world, guest, "a", "b", "a")
 
 
+@on_request
 def test_hvm_without_drivers_with_four_vcpus(world):
     """They are stopped amid their work, and go on there."""
     guest = HvmPatternGuest(world.lab, memory=64, drivers="no", vcpus=4,
