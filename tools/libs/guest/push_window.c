@@ -20,7 +20,7 @@ static void begin_round(struct xlm_push_window *window, bool heed_before,
 
 static void look_again(struct xlm_push_window *window, uint64_t now_us)
 {
-    window->pages = XLM_PUSH_WINDOW_MIN;
+    window->pages = XLM_PUSH_WINDOW_SENDING;
     window->opening = true;
     window->empty_us = 0;
     window->looked_us = now_us;
@@ -30,25 +30,20 @@ static void look_again(struct xlm_push_window *window, uint64_t now_us)
 void xlm_push_window_init(struct xlm_push_window *window, uint32_t most)
 {
     *window = (struct xlm_push_window){
-        .most = most > XLM_PUSH_WINDOW_MIN ? most : XLM_PUSH_WINDOW_MIN,
+        .most =
+            most > XLM_PUSH_WINDOW_SENDING ? most : XLM_PUSH_WINDOW_SENDING,
     };
     look_again(window, 0);
 }
 
 uint32_t xlm_push_window_room(const struct xlm_push_window *window)
 {
-    /* Two under way keep the path busy: one travels, one is taken in. */
-    uint32_t pages = window->pages / 2;
+    bool room = window->in_flight < XLM_PUSH_WINDOW_SENDING ||
+                window->in_flight + XLM_PUSH_WINDOW_SENDING <= window->pages;
 
-    if (pages > XLM_PUSH_WINDOW_SENDING) {
-        pages = XLM_PUSH_WINDOW_SENDING;
-    }
-    if (window->in_flight &&
-        (window->nr_sendings == XLM_PUSH_WINDOW_SENDINGS ||
-         window->in_flight + pages > window->pages)) {
-        return 0;
-    }
-    return pages;
+    return room && window->nr_sendings < XLM_PUSH_WINDOW_SENDINGS
+               ? XLM_PUSH_WINDOW_SENDING
+               : 0;
 }
 
 void xlm_push_window_sent(struct xlm_push_window *window, uint32_t pages,
@@ -71,11 +66,10 @@ void xlm_push_window_sent(struct xlm_push_window *window, uint32_t pages,
 
 static void shrink(struct xlm_push_window *window)
 {
-    uint32_t less = window->pages / SHRINK + 1;
-
-    window->pages = window->pages > XLM_PUSH_WINDOW_MIN + less
-                        ? window->pages - less
-                        : XLM_PUSH_WINDOW_MIN;
+    window->pages -= window->pages / SHRINK;
+    if (window->pages < XLM_PUSH_WINDOW_SENDING) {
+        window->pages = XLM_PUSH_WINDOW_SENDING;
+    }
     window->opening = false;
 }
 

@@ -8,7 +8,7 @@
  *
  * Means are compared, of a round trip or several: single times are as much the
  * noise of busy hosts as anything.  What the path takes when it is empty is
- * looked at first and now and then, with the window nearly shut.
+ * looked at first and now and then, with one sending at a time.
  *
  * Not thread safe; the caller has the clock and the lock.
  */
@@ -18,9 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Pages that may always be under way: less starves the push. */
-#define XLM_PUSH_WINDOW_MIN 4
-/* Pages that go at once, at the most. */
+/* Pages that go at once.  So many may always be under way. */
 #define XLM_PUSH_WINDOW_SENDING 16
 /* Sendings under way whose time is taken. */
 #define XLM_PUSH_WINDOW_SENDINGS 256
@@ -51,7 +49,7 @@ struct xlm_push_window {
     uint32_t nr_sendings;
 };
 
-/* At most `most` pages, but never less than XLM_PUSH_WINDOW_MIN. */
+/* At most `most` pages, but never less than XLM_PUSH_WINDOW_SENDING. */
 void xlm_push_window_init(struct xlm_push_window *window, uint32_t most);
 /* How many pages may go now unasked, in one sending; 0: none. */
 uint32_t xlm_push_window_room(const struct xlm_push_window *window);

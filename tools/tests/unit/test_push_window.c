@@ -112,7 +112,7 @@ static void a_slow_path_is_not_filled(void **state)
     begin(&play, MOST);
     play_for(&play, &slow, 9000000);
     /* The credit alone would let 1.5 s of pages wait. */
-    assert_in_range(play.took_us, 1, 25000);
+    assert_in_range(play.took_us, 1, 70000);
     /* And yet it is never idle. */
     assert_true(play.busy_us > 8500000);
 }
@@ -196,9 +196,9 @@ static void it_looks_again(void **state)
     begin(&play, MOST);
     play_for(&play, &fast, 1000000);
     play_for(&play, &fast, 1000000);
-    assert_true(play.fewest > XLM_PUSH_WINDOW_MIN);
+    assert_true(play.fewest > XLM_PUSH_WINDOW_SENDING);
     play_for(&play, &fast, XLM_PUSH_WINDOW_BELIEVED_US);
-    assert_int_equal(play.fewest, XLM_PUSH_WINDOW_MIN);
+    assert_int_equal(play.fewest, XLM_PUSH_WINDOW_SENDING);
     assert_true(play.busy_us > XLM_PUSH_WINDOW_BELIEVED_US / 20 * 19);
 }
 
@@ -222,7 +222,7 @@ static void one_queue_shrinks_it_once(void **state)
     for (i = 0; i < 10; i++) {
         assert_int_equal(xlm_push_window_credited(&window, 16, 90000 + i), 0);
     }
-    assert_int_equal(window.pages, before - before / 8 - 1);
+    assert_int_equal(window.pages, before - before / 8);
 }
 
 static void something_always_goes(void **state)
@@ -239,7 +239,7 @@ static void something_always_goes(void **state)
         xlm_push_window_sent(&window, room, 200000 * i);
         assert_int_equal(
             xlm_push_window_credited(&window, room, 200000 * i + 100 * i), 0);
-        assert_true(window.pages >= XLM_PUSH_WINDOW_MIN);
+        assert_true(window.pages >= XLM_PUSH_WINDOW_SENDING);
     }
 }
 
