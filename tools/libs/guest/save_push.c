@@ -240,18 +240,51 @@ static void update_stats(struct xlm_pusher *pusher)
     stats->outside = pusher->stats.outside;
 }
 
+/* How many pages may go unasked now; 0: none, for *wait_us at the most. */
+static uint32_t unasked_room(struct xlm_pusher *pusher, uint64_t *wait_us)
+{
+    *wait_us = XLM_RATE_WAIT_EVER;
+    if (pusher->saver->params->no_push) {
+        return 0;
+    }
+    *wait_us = xlm_save_background_wait_us(pusher->saver);
+    return *wait_us ? 0 : xlm_push_window_room(&pusher->window);
+}
+
+/* Until the reader has something, or the rate lets the background go on: that
+ * may be changed by somebody who does not wake us. */
+static void await_turn(struct xlm_pusher *pusher, uint64_t wait_us)
+{
+    struct timespec until;
+    uint64_t ns;
+
+    if (!wait_us) {
+        pthread_cond_wait(&pusher->wake, &pusher->lock);
+        return;
+    }
+    if (wait_us > XLM_SAVE_HEED_US) {
+        wait_us = XLM_SAVE_HEED_US;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    ns = until.tv_nsec + wait_us * 1000;
+    until.tv_sec += ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    pthread_cond_timedwait(&pusher->wake, &pusher->lock, &until);
+}
+
 /* Take the next pages off the plan; waits while there is nothing that may be
  * sent.  XLM_PUSH_NOTHING: all was sent, or the reader failed. */
 static enum xlm_push_kind await_pages(struct xlm_pusher *pusher,
                                       uint64_t *pfns, size_t *count)
 {
     enum xlm_push_kind kind = XLM_PUSH_NOTHING;
+    uint64_t wait_us;
     uint32_t room;
 
     pthread_mutex_lock(&pusher->lock);
     while (!pusher->failed && !pusher->gone &&
            pusher->plan.outstanding.count) {
-        room = xlm_push_window_room(&pusher->window);
+        room = unasked_room(pusher, &wait_us);
         kind = xlm_push_plan_next(&pusher->plan, room > 0,
                                   room ? room : XLM_PUSH_WINDOW_SENDING, pfns,
                                   count);
@@ -259,7 +292,7 @@ static enum xlm_push_kind await_pages(struct xlm_pusher *pusher,
             xlm_push_window_sent(&pusher->window, *count, xlm_now_us());
             break;
         }
-        pthread_cond_wait(&pusher->wake, &pusher->lock);
+        await_turn(pusher, wait_us);
     }
     update_stats(pusher);
     pthread_mutex_unlock(&pusher->lock);
@@ -268,21 +301,26 @@ static enum xlm_push_kind await_pages(struct xlm_pusher *pusher,
 
 static int push_all(struct xlm_pusher *pusher)
 {
-    struct xlm_stats *stats = pusher->saver->stats;
+    struct xlm_saver *saver = pusher->saver;
+    struct xlm_stats *stats = saver->stats;
     uint64_t pfns[XLM_PUSH_WINDOW_SENDING];
+    uint64_t bytes;
     size_t count;
     enum xlm_push_kind kind;
 
     while ((kind = await_pages(pusher, pfns, &count)) != XLM_PUSH_NOTHING) {
+        bytes = saver->channel.bytes_out;
         if (send_pages(pusher, count, pfns)) {
             return -1;
         }
+        bytes = saver->channel.bytes_out - bytes;
         if (kind == XLM_PUSH_REQUESTED) {
             stats->requested_pages += count;
         } else {
             stats->pushed_pages += count;
+            xlm_rate_limit_spend(&saver->limit, bytes);
         }
-        xlm_save_progress(pusher->saver, XLM_PHASE_POSTCOPY);
+        xlm_save_progress(saver, XLM_PHASE_POSTCOPY);
     }
     return pusher->plan.outstanding.count && !pusher->gone ? -1 : 0;
 }
@@ -342,6 +380,17 @@ int xlm_pusher_run(struct xlm_pusher *pusher)
     return rc;
 }
 
+/* Waits on it are timed by the clock that all durations are. */
+static void init_wake(pthread_cond_t *wake)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
 {
     const struct xlm_push_tuning tuning = {
@@ -359,9 +408,9 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
         .saver = saver,
         .memory = XLM_SOURCE_MEMORY_CLOSED,
         .lock = PTHREAD_MUTEX_INITIALIZER,
-        .wake = PTHREAD_COND_INITIALIZER,
         .plan = XLM_PUSH_PLAN_EMPTY,
     };
+    init_wake(&pusher->wake);
     if (xlm_push_plan_init(&pusher->plan, saver->nr_pfns, &tuning) ||
         xlm_source_memory_open(&pusher->memory, saver->ctx->hypervisor,
                                saver->params->domid)) {

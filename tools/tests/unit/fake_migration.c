@@ -61,6 +61,11 @@ static enum xlm_precopy_answer policy(const struct xlm_precopy_stats *stats,
     struct fake_migration *migration = data;
 
     migration->iteration = stats->iteration;
+    migration->asked = *stats;
+    if (stats->in_round) {
+        moment(migration, migration->at_round);
+        return migration->round_answer;
+    }
     moment(migration, migration->at_policy);
     if (part(migration, FAKE_PART_POLICY)) {
         return XLM_PRECOPY_ABORT;

@@ -48,6 +48,8 @@ struct fake_migration {
     /* Rounds of precopy, then this. */
     unsigned int rounds;
     enum xlm_precopy_answer answer;
+    /* In the middle of a round; at_round may change it. */
+    enum xlm_precopy_answer round_answer;
     struct fake_cut cut;
     enum fake_part failing;
     /* The guest's own threads run during all of it; 0: they do not. */
@@ -57,6 +59,7 @@ struct fake_migration {
     bool device_model;  /* its devices go early */
     /* Moments at which a test may act; NULL: does not. */
     fake_moment *at_policy;  /* the guest runs at the source */
+    fake_moment *at_round;   /* the same, in the middle of a round */
     fake_moment *at_suspend; /* it still does, for the last time */
     fake_moment *at_build;   /* the destination's domain is built */
     fake_moment *at_run;     /* the guest runs at the destination */
@@ -71,7 +74,8 @@ struct fake_migration {
     int restore_rc;
     bool transitioned;
     bool resumed;
-    unsigned int iteration; /* of the policy call under way */
+    unsigned int iteration; /* of the policy call under way, or the last */
+    struct xlm_precopy_stats asked; /* the same */
     bool suspended;
     bool committed;
     bool ran; /* the run callback was called */
