@@ -35,7 +35,8 @@ FAKE_SRCS := $(wildcard $(S)/tools/tests/unit/fake_*.c) \
 
 # Files of the upper layers that need no libxl: the tests link them.
 PURE_SRCS := $(wildcard $(S)/tools/libs/light/*_policy.c) \
-             $(S)/tools/libs/light/qmp.c \
+             $(wildcard $(S)/tools/libs/light/control*.c) \
+             $(addprefix $(S)/tools/libs/light/,qmp.c common.c estimate.c) \
              $(wildcard $(S)/tools/xl/*_header.c)
 
 objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
+#include "control.h"
+
 _Static_assert((int)LIBXL_LIVE_MIGRATE_PHASE_START == (int)XLM_PHASE_START &&
                    (int)LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED ==
                        (int)XLM_PHASE_SUSPENDED &&
@@ -97,6 +100,9 @@ void lm_export_stats(libxl_live_migrate_stats *out,
         .outside = stats->outside,
         .hot_pages = stats->hot_pages,
         .hot_us = stats->hot_us,
+        .dirty_pages = stats->dirty_pages,
+        .send_rate = stats->send_rate,
+        .dirty_rate = stats->dirty_rate,
     };
 }
 
@@ -106,8 +112,14 @@ void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
     libxl_live_migrate_stats shown;
 
     observer->phase = phase;
+    lm_estimate_update(&observer->estimate, phase, stats, xlm_now_us());
+    lm_export_stats(&shown, stats);
+    shown.rate = observer->estimate.bytes_per_second;
+    shown.time_left_us = observer->estimate.time_left_us;
+    if (observer->control) {
+        lm_control_observe(observer->control, phase, &shown);
+    }
     if (observer->progress) {
-        lm_export_stats(&shown, stats);
         observer->progress((libxl_live_migrate_phase)phase, &shown,
                            observer->user);
     }

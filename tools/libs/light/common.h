@@ -9,6 +9,7 @@
 
 #include <xentoollog.h>
 
+#include "estimate.h"
 #include "libxl_live_migrate.h"
 #include "xlm.h"
 
@@ -32,11 +33,16 @@ bool lm_aborted(int abort_fd);
 void lm_export_stats(libxl_live_migrate_stats *out,
                      const struct xlm_stats *stats);
 
-/* Where progress goes: the caller's callback, and the last phase noted. */
+struct lm_control;
+
+/* Where progress goes: the caller's callback and whoever watches from outside,
+ * and the last phase noted. */
 struct lm_observer {
     libxl_live_migrate_progress *progress;
     void *user;
     enum xlm_phase phase;
+    struct lm_estimate estimate;
+    struct lm_control *control; /* NULL: nobody watches */
 };
 void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
                 const struct xlm_stats *stats);

@@ -76,7 +76,12 @@ typedef struct libxl_live_migrate_stats {
     uint64_t outside;       /* times that a back end asked for a page */
     uint64_t hot_pages;     /* of stop_pages, those it had written last */
     uint64_t hot_us;        /* what sending these took of the stop */
-    uint64_t reserved[16];
+    uint64_t dirty_pages;   /* in precopy: to be sent in the round */
+    uint64_t send_rate;     /* in precopy: pages a second while sending ... */
+    uint64_t dirty_rate;    /* ... and written by the guest in the round */
+    uint64_t rate;          /* octets a second, lately */
+    uint64_t time_left_us;  /* of the round, or of postcopy; 0: not known */
+    uint64_t reserved[11];
 } libxl_live_migrate_stats;
 
 typedef struct libxl_live_migrate_result {
@@ -99,6 +104,10 @@ typedef enum libxl_live_migrate_strategy {
     LIBXL_LIVE_MIGRATE_STRATEGY_STOP_AND_COPY = 0,
     /* After the precopy rounds move the guest and let the rest follow. */
     LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY = 1,
+    /* Precopy for as long as it will end in a short stop, by the rates at
+     * which the guest writes and pages are sent; else postcopy, as soon as
+     * that is seen. */
+    LIBXL_LIVE_MIGRATE_STRATEGY_AUTO = 2,
 } libxl_live_migrate_strategy;
 
 /*
@@ -126,7 +135,25 @@ typedef struct libxl_live_migrate_params {
      * many at most.  A current Linux guest does not survive without them.
      * 0: 256; LIBXL_LIVE_MIGRATE_NO_HOT_PAGES: none, for tests. */
     uint64_t hot_pages_max; /* 0 */
-    uint64_t reserved[15];
+    /* With POSTCOPY and AUTO: precopy until then, in seconds, unless it ends
+     * before by itself; precopy_iterations 0 sets no other limit.  0: off. */
+    uint32_t postcopy_after; /* 0 */
+    /* With AUTO and with postcopy_after: what can be sent in so many
+     * milliseconds may be left for the stop.  0: 300. */
+    uint32_t max_downtime_ms; /* 0 */
+    /* Octets a second for what nobody waits for: precopy rounds, and pages
+     * that follow unasked.  0: no limit. */
+    uint64_t background_rate; /* 0 */
+    /* Neighbours below and above a page that the guest asks for, which follow
+     * it unasked.  0: 8 and 24; UINT32_MAX: none, but not for both. */
+    uint32_t window_before; /* 0 */
+    uint32_t window_after;  /* 0 */
+    /* Pages under way unasked at the most.  0: 1024. */
+    uint32_t credit_pages; /* 0 */
+    /* Only pages that the guest asks for follow it: it depends on the source
+     * until it has touched all of its memory. */
+    bool no_background_push; /* false */
+    uint64_t reserved[11];
 } libxl_live_migrate_params;
 
 #define LIBXL_LIVE_MIGRATE_NO_HOT_PAGES UINT64_MAX
@@ -229,5 +256,78 @@ int libxl_domain_live_migrate_receive(
     int send_fd, const libxl_live_migrate_receive_params *params,
     libxl_live_migrate_result *result, bool *postcopy_resumed,
     const libxl_asyncop_how *ao_how);
+
+/* ---- migrations under way, whoever does them ---- */
+
+/*
+ * Each migration is shown in xenstore and takes requests there: see
+ * docs/specs/live-migrate-control.md.  These functions may be called from any
+ * process of the toolstack's domain, and need no ctx.
+ */
+#define LIBXL_HAVE_LIVE_MIGRATE_STATUS 1
+
+typedef enum libxl_live_migrate_role {
+    LIBXL_LIVE_MIGRATE_ROLE_SOURCE = 0,
+    LIBXL_LIVE_MIGRATE_ROLE_DESTINATION = 1,
+} libxl_live_migrate_role;
+
+typedef enum libxl_live_migrate_state {
+    LIBXL_LIVE_MIGRATE_STATE_RUNNING = 0,
+    LIBXL_LIVE_MIGRATE_STATE_COMPLETE = 1,
+    LIBXL_LIVE_MIGRATE_STATE_FAILED = 2, /* the guest is where it was */
+    /* Failed, and the guest is the destination's. */
+    LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER = 3,
+    LIBXL_LIVE_MIGRATE_STATE_KILLED = 4, /* the process has gone */
+} libxl_live_migrate_state;
+
+#define LIBXL_LIVE_MIGRATE_RATE_UNLIMITED UINT64_MAX
+
+typedef struct libxl_live_migrate_status {
+    uint32_t domid;
+    int32_t pid;    /* of the process that does it; 0: not known */
+    char name[256]; /* the guest's own, whatever the domain is called now */
+    libxl_live_migrate_role role;
+    libxl_live_migrate_state state;
+    libxl_live_migrate_phase phase; /* the last one reached */
+    uint64_t elapsed_us;
+    /* Octets a second, or LIBXL_LIVE_MIGRATE_RATE_UNLIMITED; 0: held. */
+    uint64_t background_rate;
+    libxl_live_migrate_stats stats;
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX]; /* when it has failed */
+    uint64_t reserved[16];
+} libxl_live_migrate_status;
+
+/* The migrations of this host, those that have ended and are still shown
+ * included.  *list is to be freed with free(), also when there are none. */
+int libxl_live_migrate_list(libxl_live_migrate_status **list, int *count);
+
+/* A line of JSON without its end, malloc'ed; NULL: no memory. */
+char *libxl_live_migrate_status_to_json(
+    const libxl_live_migrate_status *status);
+
+typedef enum libxl_live_migrate_command {
+    /* Move the guest now: in precopy, also in the middle of a round. */
+    LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY = 0,
+    LIBXL_LIVE_MIGRATE_COMMAND_ABORT = 1, /* until the guest is let go */
+    /* Change the background rate, never that of pages that are asked for. */
+    LIBXL_LIVE_MIGRATE_COMMAND_SET_RATE = 2,
+} libxl_live_migrate_command;
+
+/*
+ * Ask something of the migration of a domain, and wait for the answer.
+ *
+ * @param rate     with SET_RATE; as background_rate in the status.
+ * @param timeout_ms  how long an answer is waited for; it can take as long as
+ *                 a guest takes to suspend.
+ * @param reason   may be NULL; else it has LIBXL_LIVE_MIGRATE_REASON_MAX octets
+ *                 and says on failure what is wrong, in a line.
+ *
+ * 0 when it was done; ERROR_DOMAIN_NOTFOUND; ERROR_NOTFOUND when no migration
+ * of it is under way; ERROR_TIMEDOUT; ERROR_INVAL when the migration
+ * refuses: it is too late, for instance; else ERROR_FAIL.
+ */
+int libxl_live_migrate_request(uint32_t domid,
+                               libxl_live_migrate_command command,
+                               uint64_t rate, int timeout_ms, char *reason);
 
 #endif

@@ -22,6 +22,7 @@
 #include <xen/hvm/params.h>
 
 #include "common.h"
+#include "control.h"
 #include "device_model.h"
 #include "libxl_live_migrate.h"
 #include "precopy_policy.h"
@@ -30,6 +31,9 @@
 /* Ordinary live migration makes at most so many rounds. */
 #define LM_LIVE_ITERATIONS 5
 #define LM_DIRTY_THRESHOLD 50
+/* When the rates decide: rounds at the most, and what a stop may take. */
+#define LM_AUTO_ITERATIONS 30
+#define LM_MAX_DOWNTIME_MS 300
 #define LM_NO_ANSWER \
     "the guest did not answer the request to suspend: it is paused, or its " \
     "Xen drivers do not work"
@@ -57,6 +61,8 @@ struct lm_source {
     struct xlm_context xlm;
     struct xlm_stats stats;
     struct lm_observer observer;
+    struct xlm_control steering; /* what requests from outside change */
+    struct lm_abort abort;
 };
 
 /* ---- callbacks, in execution order ---- */
@@ -203,6 +209,19 @@ static void source_progress(enum xlm_phase phase,
 
 /* ---- stages ---- */
 
+static int check_window(struct lm_source *source)
+{
+    const libxl_live_migrate_params *params = source->params;
+
+    if (params->window_before == UINT32_MAX &&
+        params->window_after == UINT32_MAX) {
+        xlm_fail(&source->xlm, "the push has to go on somewhere: a window "
+                               "before or after a fault, or no push");
+        return ERROR_INVAL;
+    }
+    return 0;
+}
+
 static int check_arguments(struct lm_source *source)
 {
     const libxl_live_migrate_params *params = source->params;
@@ -211,8 +230,9 @@ static int check_arguments(struct lm_source *source)
     case LIBXL_LIVE_MIGRATE_STRATEGY_STOP_AND_COPY:
         return 0;
     case LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY:
+    case LIBXL_LIVE_MIGRATE_STRATEGY_AUTO:
         if (source->recv_fd >= 0) {
-            return 0;
+            return check_window(source);
         }
         xlm_fail(&source->xlm, "postcopy needs a way back from the "
                                "destination");
@@ -348,6 +368,43 @@ static int choose_away_name(struct lm_source *source)
     return 0;
 }
 
+/* Somebody else who moves the same domain would be in our way, and we in his;
+ * without xenstore we go on unseen. */
+static int show_outside(struct lm_source *source)
+{
+    const struct lm_control_setup setup = {
+        .domid = source->domid,
+        .role = LIBXL_LIVE_MIGRATE_ROLE_SOURCE,
+        .name = source->name,
+        .may_switch = source->limits.postcopy,
+        .engine = &source->steering,
+        .abort_event_fd = source->abort.event_fd,
+        .logger = source->xlm.logger,
+    };
+
+    source->observer.control = lm_control_start(&setup);
+    if (!source->observer.control && errno == EBUSY) {
+        xlm_fail(&source->xlm,
+                 "%s is being migrated already: see xl "
+                 "migrate-status",
+                 source->name);
+        return ERROR_FAIL;
+    }
+    return 0;
+}
+
+static void show_end(struct lm_source *source, int rc, bool transitioned)
+{
+    libxl_live_migrate_state state = LIBXL_LIVE_MIGRATE_STATE_COMPLETE;
+
+    if (rc) {
+        state = transitioned ? LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER
+                             : LIBXL_LIVE_MIGRATE_STATE_FAILED;
+    }
+    lm_control_end(source->observer.control, state, source->xlm.reason);
+    source->observer.control = NULL;
+}
+
 static int open_hypervisor(struct lm_source *source)
 {
     source->xlm.hypervisor = xlm_hypervisor_open(source->xlm.logger);
@@ -401,6 +458,24 @@ static void set_hot_pages(const libxl_live_migrate_params *from,
     }
 }
 
+/* What the caller has left at zero stays as the guest layer likes it. */
+static void tune(struct xlm_save_params *out,
+                 const libxl_live_migrate_params *params)
+{
+    if (params->window_before) {
+        out->window_before =
+            params->window_before == UINT32_MAX ? 0 : params->window_before;
+    }
+    if (params->window_after) {
+        out->window_after =
+            params->window_after == UINT32_MAX ? 0 : params->window_after;
+    }
+    if (params->credit_pages) {
+        out->credit_pages = params->credit_pages;
+    }
+    out->no_push = params->no_background_push;
+}
+
 static int move_out(struct lm_source *source, bool *transitioned)
 {
     const struct xlm_save_callbacks callbacks = {
@@ -422,6 +497,8 @@ static int move_out(struct lm_source *source, bool *transitioned)
     set_hot_pages(source->params, &params);
     memcpy(params.device_ranges, source->device_ranges,
            sizeof(params.device_ranges));
+    tune(&params, source->params);
+    params.control = &source->steering;
     if (xlm_save(&source->xlm, &params, &callbacks, &source->stats,
                  transitioned)) {
         return ERROR_FAIL;
@@ -513,6 +590,10 @@ static int live_migrate(struct lm_source *source, bool *transitioned)
     if (rc) {
         goto out;
     }
+    rc = show_outside(source);
+    if (rc) {
+        goto out;
+    }
     if (lm_write_prologue(&source->xlm, source->send_fd)) {
         rc = ERROR_FAIL;
         goto out;
@@ -525,6 +606,8 @@ static int live_migrate(struct lm_source *source, bool *transitioned)
     }
 
 out:
+    show_end(source, rc, *transitioned);
+    lm_abort_close(&source->abort);
     xlm_hypervisor_close(source->xlm.hypervisor);
     xtl_logger_destroy(source->own_logger);
     free(source->name);
@@ -548,6 +631,32 @@ void libxl_live_migrate_params_dispose(libxl_live_migrate_params *params)
     libxl_live_migrate_params_init(params);
 }
 
+static struct lm_precopy_limits make_limits(
+    const libxl_live_migrate_params *params)
+{
+    bool watch = params->strategy == LIBXL_LIVE_MIGRATE_STRATEGY_AUTO;
+    struct lm_precopy_limits limits = {
+        .postcopy =
+            watch || params->strategy == LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY,
+        .watch = watch,
+        .iterations = params->precopy_iterations,
+        .dirty_threshold = params->precopy_dirty_threshold,
+    };
+
+    if (limits.postcopy) {
+        limits.after_us = (uint64_t)params->postcopy_after * 1000000;
+    }
+    if (watch || limits.after_us) {
+        limits.downtime_us = (params->max_downtime_ms ? params->max_downtime_ms
+                                                      : LM_MAX_DOWNTIME_MS) *
+                             UINT64_C(1000);
+        if (!limits.iterations) {
+            limits.iterations = watch ? LM_AUTO_ITERATIONS : UINT32_MAX;
+        }
+    }
+    return limits;
+}
+
 int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
                                     int send_fd, int flags, int recv_fd,
                                     const libxl_live_migrate_params *params,
@@ -562,6 +671,7 @@ int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
         .recv_fd = recv_fd,
         .params = params,
         .xlm = XLM_CONTEXT_INIT,
+        .steering = XLM_CONTROL_INIT,
     };
     struct lm_sigpipe guard;
     int rc;
@@ -580,13 +690,14 @@ int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
                          "unknown flags");
         return ERROR_INVAL;
     }
-    source.limits.postcopy =
-        params->strategy == LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
-    source.limits.iterations = params->precopy_iterations;
-    source.limits.dirty_threshold = params->precopy_dirty_threshold;
+    source.limits = make_limits(params);
+    if (params->background_rate) {
+        source.steering.background_rate = params->background_rate;
+    }
     source.observer.progress = params->progress;
     source.observer.user = params->progress_user;
-    source.xlm.abort_fd = params->abort_fd;
+    lm_abort_open(&source.abort, params->abort_fd);
+    source.xlm.abort_fd = source.abort.poll_fd;
 
     lm_sigpipe_block(&guard);
     rc = live_migrate(&source, postcopy_transitioned);

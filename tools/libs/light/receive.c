@@ -19,6 +19,7 @@
 
 #include "builder.h"
 #include "common.h"
+#include "control.h"
 #include "device_model.h"
 #include "libxl_live_migrate.h"
 #include "memory.h"
@@ -45,6 +46,7 @@ struct lm_destination {
     struct xlm_context xlm;
     struct xlm_stats stats;
     struct lm_observer observer;
+    struct lm_abort abort;
 };
 
 /* ---- callbacks, in execution order ---- */
@@ -84,6 +86,34 @@ static int destination_await_domain(uint32_t *domid, void *data)
     return lm_builder_await_domain(&destination->builder, domid);
 }
 
+/* While libxl builds the domain, it makes the nodes that ours are below. */
+static void show_outside(struct lm_destination *destination)
+{
+    const char *name = destination->params->final_name;
+    const struct lm_control_setup setup = {
+        .domid = destination->builder.domid,
+        .role = LIBXL_LIVE_MIGRATE_ROLE_DESTINATION,
+        .name = name ? name : destination->config->c_info.name,
+        .abort_event_fd = destination->abort.event_fd,
+        .logger = destination->xlm.logger,
+    };
+
+    destination->observer.control = lm_control_start(&setup);
+}
+
+static void show_end(struct lm_destination *destination, int rc, bool resumed)
+{
+    libxl_live_migrate_state state = LIBXL_LIVE_MIGRATE_STATE_COMPLETE;
+
+    if (rc) {
+        state = resumed ? LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER
+                        : LIBXL_LIVE_MIGRATE_STATE_FAILED;
+    }
+    lm_control_end(destination->observer.control, state,
+                   destination->xlm.reason);
+    destination->observer.control = NULL;
+}
+
 static int destination_await_build(void *data)
 {
     struct lm_destination *destination = data;
@@ -92,6 +122,7 @@ static int destination_await_build(void *data)
         return -1;
     }
     destination->state = LM_DESTINATION_BUILT;
+    show_outside(destination);
     /* It runs with a state that is not the last: its devices must not go on
      * with what they were doing. */
     if (lm_has_device_model(destination->config)) {
@@ -290,6 +321,8 @@ static int receive(struct lm_destination *destination, bool *resumed)
     *destination->domid = destination->builder.domid;
 
 out:
+    show_end(destination, rc, *resumed);
+    lm_abort_close(&destination->abort);
     xlm_hypervisor_close(destination->xlm.hypervisor);
     xtl_logger_destroy(destination->own_logger);
     return rc;
@@ -338,7 +371,8 @@ int libxl_domain_live_migrate_receive(
     }
     destination.observer.progress = params->progress;
     destination.observer.user = params->progress_user;
-    destination.xlm.abort_fd = params->abort_fd;
+    lm_abort_open(&destination.abort, params->abort_fd);
+    destination.xlm.abort_fd = destination.abort.poll_fd;
 
     lm_sigpipe_block(&guard);
     lm_builder_init(&destination.builder, ctx, config, &destination.xlm,
