@@ -37,7 +37,8 @@ FAKE_SRCS := $(wildcard $(S)/tools/tests/unit/fake_*.c) \
 PURE_SRCS := $(wildcard $(S)/tools/libs/light/*_policy.c) \
              $(wildcard $(S)/tools/libs/light/control*.c) \
              $(addprefix $(S)/tools/libs/light/,qmp.c common.c estimate.c) \
-             $(wildcard $(S)/tools/xl/*_header.c)
+             $(addprefix $(S)/tools/xl/,save_header.c rate.c policy_option.c \
+               migrate_view.c)
 
 objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
 GUEST_OBJS := $(call objects,$(GUEST_SRCS),obj)
