@@ -244,6 +244,7 @@ static int prepare(struct xlm_restorer *restorer)
         return protocol_error(restorer, "unexpected PREPARE");
     }
     restorer->pages = prepare->pages;
+    restorer->stats->guest_pages = restorer->pages;
     if (check_prepare(restorer, prepare) || check_hap(restorer) ||
         xlm_restore_reserve(restorer, prepare->pfns)) {
         return -1;
