@@ -50,12 +50,20 @@ SAN_OBJS := $(call objects,$(SAN_SRCS),san)
 UNIT_OBJS := $(call objects,$(UNIT_SRCS),san)
 UNIT_PROGRAMS := $(patsubst $(S)/tools/tests/unit/%.c,$(O)/tests/%,$(UNIT_SRCS))
 
-GUEST_LIB := $(O)/libxenguest-postcopy.a
-LIGHT_LIB := $(O)/libxenlight-postcopy.a
+# One shared library, with the guest layer inside. The major number changes
+# when a program that was linked to it before would no longer work, the minor
+# one when something is added.
+LIB_MAJOR := 1
+LIB_MINOR := 0
+LIB_NAME := libxenlight-postcopy.so
+LIB_SONAME := $(LIB_NAME).$(LIB_MAJOR)
+LIB_FILE := $(LIB_SONAME).$(LIB_MINOR)
+LIB := $(O)/$(LIB_FILE)
+LIB_MAP := $(S)/tools/libs/light/libxenlight-postcopy.map
 XL := $(O)/xl
 
 .PHONY: libs xl
-libs: $(GUEST_LIB) $(LIGHT_LIB)
+libs: $(LIB)
 xl: $(if $(XL_SRCS),$(XL))
 
 # ---- how ----
@@ -66,9 +74,11 @@ say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(subst $(O)/,,$@)')
 
 BUILD_DEPS := $(O)/config.mk $(S)/Config.mk
 
-$(O)/obj/tools/libs/guest/%.o: EXTRA_CFLAGS = $(GUEST_CFLAGS)
-$(O)/obj/tools/libs/light/%.o: EXTRA_CFLAGS = $(LIGHT_CFLAGS) $(GUEST_CFLAGS)
-$(O)/obj/tools/xl/%.o: EXTRA_CFLAGS = $(XL_CFLAGS) $(LIGHT_CFLAGS)
+$(O)/obj/tools/libs/guest/%.o: EXTRA_CFLAGS = $(LIBRARY_CFLAGS) $(GUEST_CFLAGS)
+$(O)/obj/tools/libs/light/%.o: EXTRA_CFLAGS = $(LIBRARY_CFLAGS) \
+                                              $(LIGHT_CFLAGS) $(GUEST_CFLAGS)
+$(O)/obj/tools/xl/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(XL_CFLAGS) \
+                                      $(LIGHT_CFLAGS)
 
 $(O)/obj/%.o: $(S)/%.c $(BUILD_DEPS)
 	@mkdir -p $(@D)
@@ -81,17 +91,21 @@ $(O)/san/%.o: $(S)/%.c $(BUILD_DEPS)
 	$(Q)$(CC) $(SAN_CFLAGS) -I$(S)/tools/xl -I$(S)/tools/tests/unit \
 	    -I$(S)/tools/tests/fake -MMD -MP -c -o $@ $<
 
-$(GUEST_LIB): $(GUEST_OBJS)
-$(LIGHT_LIB): $(LIGHT_OBJS)
-$(GUEST_LIB) $(LIGHT_LIB):
-	@mkdir -p $(@D)
-	$(call say,AR)
-	$(Q)rm -f $@
-	$(Q)$(AR) rcs $@ $^
-
-$(XL): $(XL_OBJS) $(LIGHT_LIB) $(GUEST_LIB)
+# The links are for whoever links against it or runs it here.
+$(LIB): $(LIGHT_OBJS) $(GUEST_OBJS) $(LIB_MAP)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(LIBRARY_LDFLAGS) -Wl,-soname,$(LIB_SONAME) \
+	    -Wl,--version-script=$(LIB_MAP) -o $@ $(filter %.o,$^) \
+	    $(LIGHT_LIBS) $(GUEST_LIBS)
+	$(Q)ln -sf $(LIB_FILE) $(O)/$(LIB_SONAME)
+	$(Q)ln -sf $(LIB_SONAME) $(O)/$(LIB_NAME)
+
+# With the shared library and not with its objects: so the linker sees to it
+# that xl does nothing that another program could not.
+$(XL): $(XL_OBJS) $(LIB)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(RPATH_FLAGS) -o $@ $^ \
+	    $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
 
 # For the tests between hosts, and installed nowhere: streams in files, and
 # what a hypervisor does that we expect of it.
@@ -99,7 +113,7 @@ STREAM_TOOL := $(O)/stream-tool
 STREAM_TOOL_OBJS := $(O)/obj/tools/tests/system/stream-tool.o \
                     $(addprefix $(O)/obj/tools/xl/,config.o save_header.o \
                       stock.o)
-$(O)/obj/tools/tests/system/%.o: EXTRA_CFLAGS = $(XL_CFLAGS) \
+$(O)/obj/tools/tests/system/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(XL_CFLAGS) \
                                  $(LIGHT_CFLAGS) -I$(S)/tools/xl
 
 PAGER_PROBE := $(O)/pager-probe
@@ -108,13 +122,15 @@ PAGER_PROBE_OBJS := $(O)/obj/tools/tests/system/pager-probe.o
 .PHONY: test-tools
 test-tools: $(STREAM_TOOL) $(PAGER_PROBE)
 
-$(STREAM_TOOL): $(STREAM_TOOL_OBJS) $(LIGHT_LIB) $(GUEST_LIB)
+$(STREAM_TOOL): $(STREAM_TOOL_OBJS) $(LIB)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(RPATH_FLAGS) -o $@ $^ \
+	    $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
 
-$(PAGER_PROBE): $(PAGER_PROBE_OBJS) $(GUEST_LIB)
+# It looks below the library's functions.
+$(PAGER_PROBE): $(PAGER_PROBE_OBJS) $(GUEST_OBJS)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(GUEST_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) -o $@ $^ $(GUEST_LIBS)
 
 $(O)/tests/libsan.a: $(SAN_OBJS)
 	@mkdir -p $(@D)
@@ -166,15 +182,36 @@ guests:
 
 DESTDIR ?=
 SBINDIR = $(DESTDIR)$(PREFIX)/sbin
-LIBDIR = $(DESTDIR)$(PREFIX)/lib
 INCDIR = $(DESTDIR)$(PREFIX)/include
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+LIBS_TO = $(DESTDIR)$(LIBDIR)
+PC := xenlight-postcopy.pc
+HEADER := libxl_live_migrate.h
 
-.PHONY: install
-install: all
-	install -d $(SBINDIR) $(LIBDIR) $(INCDIR)
+# Without pandoc there are no man pages.
+HAVE_PANDOC := $(shell command -v pandoc)
+MAN_SRCS := $(wildcard $(S)/docs/man/*.md)
+MAN_PAGES := $(patsubst $(S)/docs/man/%.md,%,$(MAN_SRCS))
+man_dir = $(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))
+
+.PHONY: install uninstall
+install: all $(if $(HAVE_PANDOC),docs)
+	install -d $(SBINDIR) $(LIBS_TO)/pkgconfig $(INCDIR)
 	install -m 755 $(XL) $(SBINDIR)/xl
-	install -m 644 $(GUEST_LIB) $(LIGHT_LIB) $(LIBDIR)
-	install -m 644 $(S)/tools/libs/light/libxl_live_migrate.h $(INCDIR)
+	install -m 644 $(LIB) $(LIBS_TO)
+	ln -sf $(LIB_FILE) $(LIBS_TO)/$(LIB_SONAME)
+	ln -sf $(LIB_SONAME) $(LIBS_TO)/$(LIB_NAME)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+	    -e 's|@VERSION@|$(LIB_MAJOR).$(LIB_MINOR)|' \
+	    $(S)/tools/libs/light/$(PC).in > $(LIBS_TO)/pkgconfig/$(PC)
+	install -m 644 $(S)/tools/libs/light/$(HEADER) $(INCDIR)
+	$(if $(HAVE_PANDOC),$(foreach m,$(MAN_PAGES),install -D -m 644 \
+	    $(O)/man/$(m) $(call man_dir,$(m))/$(m) &&)) true
+
+uninstall:
+	rm -f $(SBINDIR)/xl $(INCDIR)/$(HEADER) $(LIBS_TO)/pkgconfig/$(PC) \
+	    $(addprefix $(LIBS_TO)/,$(LIB_FILE) $(LIB_SONAME) $(LIB_NAME)) \
+	    $(foreach m,$(MAN_PAGES),$(call man_dir,$(m))/$(m))
 
 # ---- the lab: the same sources once more, for its dom0 ----
 
@@ -246,16 +283,15 @@ format:
 check-format:
 	cd $(S) && clang-format --dry-run -Werror $(FORMATTED)
 
-MAN_SRCS := $(wildcard $(S)/docs/man/*.md)
 docs:
 	@mkdir -p $(O)/man
-	$(foreach m,$(MAN_SRCS),pandoc -s -t man -o \
-	    $(O)/man/$(basename $(notdir $(m))) $(m) &&) true
+	$(foreach m,$(MAN_PAGES),pandoc -s -t man -o $(O)/man/$(m) \
+	    $(S)/docs/man/$(m).md &&) true
 
 # The lab's images are not touched: they take minutes to make (lab clean).
 clean:
 	rm -rf $(O)/obj $(O)/san $(O)/tests $(O)/fuzz $(O)/man $(O)/guests \
-	    $(O)/*.a $(XL) $(STREAM_TOOL) $(PAGER_PROBE) $(LAB_O) $(LAB_STAGE)
+	    $(O)/*.so* $(XL) $(STREAM_TOOL) $(PAGER_PROBE) $(LAB_O) $(LAB_STAGE)
 
 distclean: clean
 	rm -f $(O)/config.mk
@@ -263,6 +299,7 @@ distclean: clean
 help:
 	@echo 'all          the libraries and xl, in $(O)'
 	@echo 'install      into DESTDIR, below the prefix given to configure'
+	@echo 'uninstall    remove what install put there'
 	@echo 'demo         a migration to watch; installs what it needs'
 	@echo 'bench        the figures in README.md, measured on this machine'
 	@echo 'bench-downtime  downtime by the size of the guest, and its parts'
