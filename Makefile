@@ -33,19 +33,17 @@ UNIT_SRCS := $(wildcard $(S)/tools/tests/unit/test_*.c)
 FAKE_SRCS := $(wildcard $(S)/tools/tests/unit/fake_*.c) \
              $(wildcard $(S)/tools/tests/fake/*.c)
 
-# Files of the upper layers that need no libxl: the tests link them.
-PURE_SRCS := $(wildcard $(S)/tools/libs/light/*_policy.c) \
-             $(S)/tools/libs/light/qmp.c \
-             $(wildcard $(S)/tools/xl/*_header.c)
+# Files of xl that need no libxl: the tests link them.
+PURE_SRCS := $(wildcard $(S)/tools/xl/*_header.c)
 
 objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
 GUEST_OBJS := $(call objects,$(GUEST_SRCS),obj)
 LIGHT_OBJS := $(call objects,$(LIGHT_SRCS),obj)
 XL_OBJS := $(call objects,$(XL_SRCS),obj)
 
-# The tests' guest layer has the fake in place of the hypervisor module.
+# The tests' library has fakes in place of the hypervisor module and of libxl.
 SAN_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor_xen%,$(GUEST_SRCS)) \
-            $(PURE_SRCS) $(FAKE_SRCS)
+            $(LIGHT_SRCS) $(PURE_SRCS) $(FAKE_SRCS)
 SAN_OBJS := $(call objects,$(SAN_SRCS),san)
 UNIT_OBJS := $(call objects,$(UNIT_SRCS),san)
 UNIT_PROGRAMS := $(patsubst $(S)/tools/tests/unit/%.c,$(O)/tests/%,$(UNIT_SRCS))

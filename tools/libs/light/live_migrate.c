@@ -24,6 +24,7 @@
 #include "common.h"
 #include "device_model.h"
 #include "libxl_live_migrate.h"
+#include "operation.h"
 #include "precopy_policy.h"
 #include "stream.h"
 
@@ -41,11 +42,14 @@ enum lm_source_state {
 };
 
 struct lm_source {
+    struct lm_operation operation;
     libxl_ctx *ctx;
     uint32_t domid;
     int send_fd;
     int recv_fd;
-    const libxl_live_migrate_params *params;
+    libxl_live_migrate_params params; /* a copy */
+    libxl_live_migrate_result *result;
+    bool *transitioned;
     struct lm_precopy_limits limits;
     enum lm_source_state state;
     bool suspend_timed_out;
@@ -205,9 +209,7 @@ static void source_progress(enum xlm_phase phase,
 
 static int check_arguments(struct lm_source *source)
 {
-    const libxl_live_migrate_params *params = source->params;
-
-    switch (params->strategy) {
+    switch (source->params.strategy) {
     case LIBXL_LIVE_MIGRATE_STRATEGY_STOP_AND_COPY:
         return 0;
     case LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY:
@@ -218,7 +220,8 @@ static int check_arguments(struct lm_source *source)
                                "destination");
         return ERROR_INVAL;
     }
-    xlm_fail(&source->xlm, "unknown strategy %d", (int)params->strategy);
+    xlm_fail(&source->xlm, "unknown strategy %d",
+             (int)source->params.strategy);
     return ERROR_INVAL;
 }
 
@@ -333,15 +336,11 @@ out:
 
 static int choose_away_name(struct lm_source *source)
 {
-    const char *wanted = source->params->away_name;
-
-    if (wanted) {
-        source->away_name = strdup(wanted);
-    } else if (asprintf(&source->away_name, "%s--migratedaway", source->name) <
-               0) {
-        source->away_name = NULL;
+    if (source->away_name) {
+        return 0;
     }
-    if (!source->away_name) {
+    if (asprintf(&source->away_name, "%s--migratedaway", source->name) < 0) {
+        source->away_name = NULL;
         xlm_fail(&source->xlm, "out of memory");
         return ERROR_NOMEM;
     }
@@ -401,7 +400,7 @@ static void set_hot_pages(const libxl_live_migrate_params *from,
     }
 }
 
-static int move_out(struct lm_source *source, bool *transitioned)
+static int move_out(struct lm_source *source)
 {
     const struct xlm_save_callbacks callbacks = {
         .precopy_policy = source_policy,
@@ -419,11 +418,11 @@ static int move_out(struct lm_source *source, bool *transitioned)
     params.domid = source->domid;
     params.out_fd = source->send_fd;
     params.in_fd = source->recv_fd;
-    set_hot_pages(source->params, &params);
+    set_hot_pages(&source->params, &params);
     memcpy(params.device_ranges, source->device_ranges,
            sizeof(params.device_ranges));
     if (xlm_save(&source->xlm, &params, &callbacks, &source->stats,
-                 transitioned)) {
+                 source->transitioned)) {
         return ERROR_FAIL;
     }
     return 0;
@@ -483,12 +482,11 @@ static int source_error(const struct lm_source *source, int rc)
     return lm_aborted(source->xlm.abort_fd) ? ERROR_ABORTED : rc;
 }
 
-static int live_migrate(struct lm_source *source, bool *transitioned)
+static int live_migrate(struct lm_source *source)
 {
     int rc;
 
-    source->xlm.logger =
-        lm_logger(source->params->logger, &source->own_logger);
+    source->xlm.logger = lm_logger(source->params.logger, &source->own_logger);
     if (!source->xlm.logger) {
         rc = ERROR_NOMEM;
         goto out;
@@ -517,19 +515,39 @@ static int live_migrate(struct lm_source *source, bool *transitioned)
         rc = ERROR_FAIL;
         goto out;
     }
-    rc = move_out(source, transitioned);
-    if (rc && !*transitioned) {
+    rc = move_out(source);
+    if (rc && !*source->transitioned) {
         explain_state(source);
         take_back(source);
         rc = source_error(source, rc);
     }
 
 out:
+    if (rc && !source->result && source->xlm.logger) {
+        lm_log_reason(source->xlm.logger, source->xlm.reason);
+    }
+    return rc;
+}
+
+static int run_source(struct lm_operation *operation)
+{
+    struct lm_source *source = (struct lm_source *)operation;
+    int rc = live_migrate(source);
+
+    lm_export_result(source->result, &source->observer, &source->stats,
+                     source->xlm.reason);
+    return rc;
+}
+
+static void free_source(struct lm_operation *operation)
+{
+    struct lm_source *source = (struct lm_source *)operation;
+
     xlm_hypervisor_close(source->xlm.hypervisor);
     xtl_logger_destroy(source->own_logger);
     free(source->name);
     free(source->away_name);
-    return rc;
+    free(source);
 }
 
 /* ---- entry points ---- */
@@ -548,6 +566,44 @@ void libxl_live_migrate_params_dispose(libxl_live_migrate_params *params)
     libxl_live_migrate_params_init(params);
 }
 
+/* Nothing of the params is needed any more once this has returned. */
+static struct lm_source *new_source(libxl_ctx *ctx,
+                                    const libxl_live_migrate_params *params)
+{
+    struct lm_source *source = malloc(sizeof(*source));
+
+    if (!source) {
+        return NULL;
+    }
+    *source = (struct lm_source){
+        .operation = {.ctx = ctx, .run = run_source, .free = free_source},
+        .ctx = ctx,
+        .params = *params,
+        .limits =
+            {
+                .postcopy =
+                    params->strategy == LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY,
+                .iterations = params->precopy_iterations,
+                .dirty_threshold = params->precopy_dirty_threshold,
+            },
+        .observer =
+            {
+                .progress = params->progress,
+                .user = params->progress_user,
+            },
+        .xlm = XLM_CONTEXT_INIT,
+    };
+    source->xlm.abort_fd = params->abort_fd;
+    if (params->away_name) {
+        source->away_name = strdup(params->away_name);
+        if (!source->away_name) {
+            free(source);
+            return NULL;
+        }
+    }
+    return source;
+}
+
 int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
                                     int send_fd, int flags, int recv_fd,
                                     const libxl_live_migrate_params *params,
@@ -555,45 +611,33 @@ int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
                                     bool *postcopy_transitioned,
                                     const libxl_asyncop_how *ao_how)
 {
-    struct lm_source source = {
-        .ctx = ctx,
-        .domid = domid,
-        .send_fd = send_fd,
-        .recv_fd = recv_fd,
-        .params = params,
-        .xlm = XLM_CONTEXT_INIT,
-    };
-    struct lm_sigpipe guard;
+    struct lm_source *source;
     int rc;
 
     if (!postcopy_transitioned) {
-        return ERROR_INVAL;
+        return lm_refuse(ERROR_INVAL, result, params->logger,
+                         "postcopy_transitioned is NULL: whose the guest is "
+                         "could not be told");
     }
     *postcopy_transitioned = false;
-    if (ao_how) {
-        lm_export_result(result, &source.observer, &source.stats,
-                         "asynchronous operation is not implemented");
+    if (lm_check_how(ao_how, result, params->logger)) {
         return ERROR_NI;
     }
     if (flags & ~LIBXL_SUSPEND_DEBUG) {
-        lm_export_result(result, &source.observer, &source.stats,
-                         "unknown flags");
-        return ERROR_INVAL;
+        return lm_refuse(ERROR_INVAL, result, params->logger, "unknown flags");
     }
-    source.limits.postcopy =
-        params->strategy == LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
-    source.limits.iterations = params->precopy_iterations;
-    source.limits.dirty_threshold = params->precopy_dirty_threshold;
-    source.observer.progress = params->progress;
-    source.observer.user = params->progress_user;
-    source.xlm.abort_fd = params->abort_fd;
-
-    lm_sigpipe_block(&guard);
-    rc = live_migrate(&source, postcopy_transitioned);
-    lm_sigpipe_restore(&guard);
-    lm_export_result(result, &source.observer, &source.stats,
-                     source.xlm.reason);
-    return rc;
+    source = new_source(ctx, params);
+    if (!source) {
+        return lm_refuse(ERROR_NOMEM, result, params->logger, "out of memory");
+    }
+    source->domid = domid;
+    source->send_fd = send_fd;
+    source->recv_fd = recv_fd;
+    source->result = result;
+    source->transitioned = postcopy_transitioned;
+    rc = lm_operation_start(&source->operation, ao_how);
+    return rc && ao_how ? lm_refuse(rc, result, params->logger, LM_NO_THREAD)
+                        : rc;
 }
 
 int libxl_domain_live_migrate(libxl_ctx *ctx, uint32_t domid, int send_fd,
