@@ -117,8 +117,20 @@ $(O)/obj/tools/tests/system/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(XL_CFLAGS) \
 PAGER_PROBE := $(O)/pager-probe
 PAGER_PROBE_OBJS := $(O)/obj/tools/tests/system/pager-probe.o
 
+# The example, for the hosts of the lab; check-install builds it as its readers
+# would.
+EXAMPLES := $(patsubst $(S)/docs/examples/%.c,%,$(wildcard $(S)/docs/examples/*.c))
+EXAMPLE_PROGRAMS := $(addprefix $(O)/examples/,$(EXAMPLES))
+$(O)/obj/docs/examples/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(LIGHT_CFLAGS)
+
 .PHONY: test-tools
-test-tools: $(STREAM_TOOL) $(PAGER_PROBE)
+test-tools: $(STREAM_TOOL) $(PAGER_PROBE) $(EXAMPLE_PROGRAMS)
+
+$(EXAMPLE_PROGRAMS): $(O)/examples/%: $(O)/obj/docs/examples/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(RPATH_FLAGS) -o $@ $^ \
+	    $(LIGHT_LIBS) $(GUEST_LIBS)
 
 $(STREAM_TOOL): $(STREAM_TOOL_OBJS) $(LIB)
 	$(call say,LINK)
@@ -143,7 +155,8 @@ $(O)/tests/%: $(O)/san/tools/tests/unit/%.o $(O)/tests/libsan.a
 .SECONDARY: $(UNIT_OBJS) $(SAN_OBJS)
 -include $(patsubst %.o,%.d,$(GUEST_OBJS) $(LIGHT_OBJS) $(XL_OBJS) \
                             $(SAN_OBJS) $(UNIT_OBJS) $(STREAM_TOOL_OBJS) \
-                            $(PAGER_PROBE_OBJS))
+                            $(PAGER_PROBE_OBJS)) \
+         $(EXAMPLES:%=$(O)/obj/docs/examples/%.d)
 
 # The fuzzers: once more, with what clang has for them.
 CLANG ?= clang
@@ -230,19 +243,35 @@ lab-build:
 
 # ---- tests and the demo ----
 
-.PHONY: deps check check-unit check-fuzz check-lab check-pinned demo bench \
-        bench-downtime
+.PHONY: deps check check-unit check-install check-fuzz check-lab \
+        check-pinned demo bench bench-downtime
 deps:
 	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages
 
 check: deps
 	$(MAKE) check-unit
+	$(MAKE) check-install
 	$(MAKE) check-fuzz
 	$(MAKE) check-lab
 
+INTERFACE := $(S)/tools/libs/light/$(HEADER) \
+             $(S)/docs/man/libxl_domain_live_migrate.3.md
+
 check-unit: $(UNIT_PROGRAMS)
 	$(S)/scripts/check-spec
+	$(S)/scripts/check-interface $(INTERFACE)
 	$(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
+
+# What is installed must serve a program that knows nothing of this tree.
+CHECK_INSTALL := $(O)/installed
+check-install: all
+	rm -rf $(CHECK_INSTALL)
+	$(MAKE) DESTDIR=$(CHECK_INSTALL) install
+	CC='$(CC)' $(S)/scripts/check-install $(CHECK_INSTALL) $(PREFIX) $(LIBDIR) \
+	    $(wildcard $(S)/docs/examples/*.c)
+	$(S)/scripts/check-interface $(INTERFACE) $(CHECK_INSTALL)$(LIBDIR)/$(LIB_NAME)
+	$(MAKE) DESTDIR=$(CHECK_INSTALL) uninstall
+	find $(CHECK_INSTALL) ! -type d | { ! grep . ; }
 
 # Without clang the fuzzers are skipped.
 HAVE_CLANG := $(shell command -v $(firstword $(CLANG)))
@@ -272,7 +301,7 @@ bench-downtime: deps
 
 # ---- looking after the sources ----
 
-FORMATTED = $(shell git -C $(S) ls-files 'tools/*.[ch]' 'xen/*.[ch]')
+FORMATTED = $(shell git -C $(S) ls-files 'tools/*.[ch]' 'xen/*.[ch]' 'docs/*.[ch]')
 
 .PHONY: format check-format docs clean distclean help
 format:
@@ -289,6 +318,7 @@ docs:
 # The lab's images are not touched: they take minutes to make (lab clean).
 clean:
 	rm -rf $(O)/obj $(O)/san $(O)/tests $(O)/fuzz $(O)/man $(O)/guests \
+	    $(O)/examples $(O)/installed \
 	    $(O)/*.so* $(XL) $(STREAM_TOOL) $(PAGER_PROBE) $(LAB_O) $(LAB_STAGE)
 
 distclean: clean
@@ -301,8 +331,9 @@ help:
 	@echo 'demo         a migration to watch; installs what it needs'
 	@echo 'bench        the figures in README.md, measured on this machine'
 	@echo 'bench-downtime  downtime by the size of the guest, and its parts'
-	@echo 'check        check-unit, check-fuzz, check-lab; installs what it needs'
+	@echo 'check        check-unit, -install, -fuzz, -lab; installs what it needs'
 	@echo 'check-unit   the unit tests, with sanitizers'
+	@echo 'check-install  the installed library, and the example built with it'
 	@echo 'check-fuzz   both ends against octets that a fuzzer makes up (clang)'
 	@echo 'check-lab    the tests between two real Xen hosts'
 	@echo 'check-pinned those with newer Linux kernels, ten times over (hours)'
