@@ -35,6 +35,9 @@ SAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(SANITIZE) $(TEST_CFLAGS) \
              $(USER_CFLAGS)
 SAN_LDFLAGS = $(SANITIZE) -pthread $(USER_LDFLAGS)
 
+# For valgrind.
+PLAIN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(TEST_CFLAGS) $(USER_CFLAGS)
+
 # The fuzzers, by a clang of whatever age: its warnings are no errors.
 FUZZ_CFLAGS = $(SAN_CFLAGS) -Wno-error -fsanitize=fuzzer-no-link
 FUZZ_LDFLAGS = $(SANITIZE) -fsanitize=fuzzer -pthread $(USER_LDFLAGS)

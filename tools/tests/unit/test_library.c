@@ -26,7 +26,7 @@
 
 #define PAGES 300
 #define VCPUS 2
-#define WATCHDOG_SECONDS 120
+#define WATCHDOG_SECONDS 600 /* under valgrind */
 #define ROUNDS 20
 #define NAME "guest"
 #define INCOMING "guest--incoming"
