@@ -70,7 +70,8 @@ def end_all(daemons):
 
 def exchange(world, daemons, guests, rounds, options=""):
     """Both guests change places, both at the same time, so many times; after
-    the first time the daemons have what they have for good."""
+    the first time the daemons have what they have for good: libxl's connection
+    to xenstore has a thread."""
     before = None
     for number in range(1, rounds + 1):
         for guest in guests:
@@ -85,16 +86,25 @@ def exchange(world, daemons, guests, rounds, options=""):
             guest.wait_beat()
         if number == 1:
             before = settled(world, daemons)
-    after = settled(world, daemons)
-    assert before == after, f"held before {before}, after {after}"
+    world.until(lambda: settled(world, daemons) == before,
+                lambda: f"held before {before}, now "
+                        f"{settled(world, daemons)}")
 
 
 def settled(world, daemons):
-    """What they hold once the threads of what has ended are gone."""
-    for daemon in daemons.values():
-        world.until(lambda: daemon.held()[1] == 1,
-                    lambda: f"{daemon.host} keeps {daemon.held()[1]} threads")
-    return {host: daemon.held() for host, daemon in daemons.items()}
+    """What they hold once the threads of what has ended are gone: when two
+    looks find the same."""
+    def look():
+        return {host: daemon.held() for host, daemon in daemons.items()}
+
+    seen = [look()]
+
+    def same_again():
+        seen.append(look())
+        return seen[-1] == seen[-2]
+
+    world.until(same_again, lambda: f"the daemons do not settle: {seen}")
+    return seen[-1]
 
 
 def start_pair(world):
