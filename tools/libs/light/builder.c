@@ -207,12 +207,15 @@ int lm_builder_finish(struct lm_builder *builder)
 }
 
 /* With the caller's signals, which the scripts that libxl runs for it get as
- * well: a shell that waits for its children must not have them all blocked. */
+ * well: a shell that waits for its children must not have them all blocked.
+ * But for SIGPIPE, as one of ours may be pending. */
 static void destroy_domain(struct lm_builder *builder)
 {
+    sigset_t mask = builder->signal_mask;
     sigset_t ours;
 
-    pthread_sigmask(SIG_SETMASK, &builder->signal_mask, &ours);
+    sigaddset(&mask, SIGPIPE);
+    pthread_sigmask(SIG_SETMASK, &mask, &ours);
     libxl_domain_destroy(builder->ctx, builder->domid, NULL);
     pthread_sigmask(SIG_SETMASK, &ours, NULL);
 }

@@ -614,6 +614,34 @@ static void libxl_fails(void **state)
     assert_int_equal(descriptors(), before);
 }
 
+/* The destination meets a closed pipe and has a domain to destroy: neither may
+ * end the process by a SIGPIPE. */
+static void nobody_listens_to_the_destination(void **state)
+{
+    struct move *move = new_move();
+    struct fake_migration *migration = move->migration;
+    libxl_asyncop_how how;
+    int ends[2];
+
+    (void)state;
+    prepare(move);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    close(ends[0]);
+    assert_int_equal(send_guest(move, how_of(&move->ends[0], &how)), 0);
+    move->ends[1].rc = libxl_domain_live_migrate_receive(
+        move->ends[1].ctx, &move->config, &move->domid,
+        fake_link_end(migration->link, 1), ends[1], &move->receive_params,
+        &move->ends[1].result, &migration->resumed, NULL);
+    close(ends[1]);
+    fake_link_hang_up(migration->link, 1);
+    await(&move->ends[0]);
+    libxl_domain_config_dispose(&move->config);
+    note(move);
+    assert_int_equal(move->ends[1].rc, ERROR_FAIL);
+    check_stayed(move);
+    free_move(move);
+}
+
 static void cut_link(libxl_live_migrate_phase phase,
                      const libxl_live_migrate_stats *stats, void *user)
 {
@@ -737,6 +765,7 @@ int main(void)
         cmocka_unit_test(aborted),
         cmocka_unit_test(aborted_before_anybody_answers),
         cmocka_unit_test(libxl_fails),
+        cmocka_unit_test(nobody_listens_to_the_destination),
         cmocka_unit_test(link_is_lost_after_the_go),
         cmocka_unit_test(two_at_once_from_threads),
         cmocka_unit_test(two_at_once_by_callbacks),
