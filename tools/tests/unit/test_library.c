@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -468,6 +470,69 @@ static void image(void **state)
     free_move(move);
 }
 
+static void connect_by_tcp(int ends[2])
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET,
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    socklen_t length = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(listener, (void *)&address, length), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (void *)&address, &length), 0);
+    ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(ends[0], (void *)&address, length), 0);
+    ends[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(ends[1] >= 0);
+    close(listener);
+}
+
+static bool sends_at_once(int fd)
+{
+    socklen_t length = sizeof(int);
+    int on = 0;
+
+    return !getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &length) && on;
+}
+
+/* A request must not wait for the one before it to be acknowledged. */
+static void over_tcp(void **state)
+{
+    struct move *move = new_move();
+    struct fake_migration *migration = move->migration;
+    libxl_asyncop_how how;
+    int ends[2];
+
+    (void)state;
+    prepare(move);
+    connect_by_tcp(ends);
+    assert_int_equal(libxl_domain_live_migrate_tuned(
+                         move->ends[0].ctx, fake_domain_id(migration->source),
+                         ends[0], 0, ends[0], &move->params,
+                         &move->ends[0].result, &migration->transitioned,
+                         how_of(&move->ends[0], &how)),
+                     0);
+    assert_int_equal(libxl_domain_live_migrate_receive(
+                         move->ends[1].ctx, &move->config, &move->domid,
+                         ends[1], ends[1], &move->receive_params,
+                         &move->ends[1].result, &migration->resumed,
+                         how_of(&move->ends[1], &how)),
+                     0);
+    await(&move->ends[0]);
+    shutdown(ends[0], SHUT_WR);
+    await(&move->ends[1]);
+    libxl_domain_config_dispose(&move->config);
+    note(move);
+    check_moved(move);
+    assert_true(sends_at_once(ends[0]));
+    assert_true(sends_at_once(ends[1]));
+    close(ends[0]);
+    close(ends[1]);
+    free_move(move);
+}
+
 /* ---- refused before anything happens ---- */
 
 static void check_untouched(struct move *move, int end, const char *word)
@@ -761,6 +826,7 @@ int main(void)
         cmocka_unit_test(params_are_copied),
         cmocka_unit_test(libxl_builds_with_the_callers_signals),
         cmocka_unit_test(image),
+        cmocka_unit_test(over_tcp),
         cmocka_unit_test(refused),
         cmocka_unit_test(aborted),
         cmocka_unit_test(aborted_before_anybody_answers),
