@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <libxl_utils.h>
+#include <xen/xen.h>
+#include <xen/hvm/params.h>
 
 #include "fake_log.h"
 #include "stream.h"
@@ -86,6 +88,8 @@ static void put(libxl_ctx *ctx, struct domain domain)
 void fake_libxl_add(libxl_ctx *ctx, const char *name,
                     struct fake_migration *migration)
 {
+    /* It has Xen drivers. */
+    fake_domain_put_param(migration->source, HVM_PARAM_CALLBACK_IRQ, 1);
     put(ctx, (struct domain){
                  .name = strdup(name),
                  .domid = fake_domain_id(migration->source),
@@ -414,6 +418,8 @@ int libxl_domain_unpause(libxl_ctx *ctx, uint32_t domid,
     if (rc) {
         return rc;
     }
+    /* Its drivers say so wherever they run. */
+    fake_domain_put_param(domain.domain, HVM_PARAM_CALLBACK_IRQ, 1);
     fake_domain_run(domain.domain);
     fake_guest_move(migration->guest, domain.domain);
     if (domain.domain == migration->destination) {
