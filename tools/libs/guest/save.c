@@ -502,6 +502,11 @@ static int go(struct xlm_saver *saver, bool *transitioned)
 
     saver->stats->ready_us = elapsed_us(saver);
     xlm_save_progress(saver, XLM_PHASE_READY);
+    /* The last chance: an answer that is there already is read without a
+     * look at the descriptor. */
+    if (xlm_save_check_abort(saver)) {
+        return -1;
+    }
     if (saver->callbacks->commit(saver->callbacks->data)) {
         return xlm_fail(saver->ctx, "cannot let go of the domain");
     }

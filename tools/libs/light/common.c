@@ -137,3 +137,37 @@ void lm_export_result(libxl_live_migrate_result *result,
     lm_export_stats(&result->stats, stats);
     snprintf(result->reason, sizeof(result->reason), "%s", reason);
 }
+
+void lm_log_reason(xentoollog_logger *logger, const char *reason)
+{
+    xtl_log(logger, XTL_ERROR, -1, "light", "%s", reason);
+}
+
+int lm_refuse(int rc, libxl_live_migrate_result *result,
+              xentoollog_logger *logger, const char *reason)
+{
+    const struct lm_observer nothing = {.phase = XLM_PHASE_START};
+    const struct xlm_stats none = {0};
+    xentoollog_logger *own = NULL;
+
+    lm_export_result(result, &nothing, &none, reason);
+    if (!result) {
+        logger = lm_logger(logger, &own);
+        if (logger) {
+            lm_log_reason(logger, reason);
+        }
+        xtl_logger_destroy(own);
+    }
+    return rc;
+}
+
+int lm_check_how(const libxl_asyncop_how *ao_how,
+                 libxl_live_migrate_result *result, xentoollog_logger *logger)
+{
+    if (!ao_how || ao_how->callback) {
+        return 0;
+    }
+    return lm_refuse(ERROR_NI, result, logger,
+                     "completion cannot be told by an event, as libxl lets "
+                     "nobody else post one: give a callback");
+}

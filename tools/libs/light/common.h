@@ -52,4 +52,20 @@ void lm_export_result(libxl_live_migrate_result *result,
                       const struct lm_observer *observer,
                       const struct xlm_stats *stats, const char *reason);
 
+/* Why the call has failed, for a caller who does not ask for a result. */
+void lm_log_reason(xentoollog_logger *logger, const char *reason);
+
+/*
+ * What is wrong with a call before anything has happened: returns rc, with the
+ * reason in the result or, when that is NULL, in the log.
+ */
+int lm_refuse(int rc, libxl_live_migrate_result *result,
+              xentoollog_logger *logger, const char *reason);
+
+#define LM_NO_THREAD "no thread could be started"
+
+/* Can its completion be told in this way?  0, or refused. */
+int lm_check_how(const libxl_asyncop_how *ao_how,
+                 libxl_live_migrate_result *result, xentoollog_logger *logger);
+
 #endif

@@ -7,8 +7,22 @@
  * at the same time from different threads, each with a ctx of its own or with
  * a shared one.  While a call runs other threads may use the same ctx.
  *
+ * With ao_how NULL a call returns when all is over.  With a callback in it the
+ * call returns at once: 0, the work goes on in a thread of ours and the
+ * callback comes exactly once, from that thread and perhaps before the call
+ * has returned; or an error, nothing has happened and no callback comes.  What
+ * the pointers point to, and the descriptors, must stay until the callback;
+ * ao_how, params and the strings in those are copied.  The callback is the
+ * last that is done: it may release all of it and the ctx, may call libxl and
+ * these functions, and need not be quick.  All signals are blocked in it.  An
+ * ao_how without a callback asks for an event, which libxl lets nobody else
+ * post: ERROR_NI.
+ *
  * Child processes: the calls use what the ctx was set to with
- * libxl_childproc_setmode().  Signals: none is caught, none is left pending.
+ * libxl_childproc_setmode(); what libxl starts gets the signal mask that the
+ * calling thread had.  Signals: none is caught, none is left pending.
+ * Descriptors: those handed in are non-blocking during the call, all others
+ * are closed when it ends.
  */
 #ifndef LIBXL_LIVE_MIGRATE_H
 #define LIBXL_LIVE_MIGRATE_H
@@ -18,8 +32,12 @@
 
 #include <libxl.h>
 
-/* libxl_domain_live_migrate() and libxl_domain_live_migrate_tuned() */
+/* libxl_domain_live_migrate() */
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE 1
+/* libxl_domain_live_migrate_tuned() */
+#define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_TUNED 1
+/* ao_how with a callback, at both ends */
+#define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_ASYNC 1
 /* libxl_domain_live_migrate_receive() */
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECEIVE 1
 
@@ -89,10 +107,11 @@ typedef struct libxl_live_migrate_result {
     libxl_live_migrate_stats stats;
     /* On failure: one line for a person, what is wrong and what to do. */
     char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+    uint64_t reserved[16];
 } libxl_live_migrate_result;
 
-/* Called from the calling thread, often: must be quick, must not call libxl
- * with the same domain. */
+/* Called from the thread that does the work (the calling one, or ours), often:
+ * must be quick, must not call libxl with the same domain. */
 typedef void libxl_live_migrate_progress(libxl_live_migrate_phase phase,
                                          const libxl_live_migrate_stats *stats,
                                          void *user);
@@ -122,12 +141,14 @@ typedef struct libxl_live_migrate_params {
     /* A precopy round after which no more than so many pages are left to
      * send ends in stop-and-copy, whatever the strategy. */
     uint64_t precopy_dirty_threshold; /* 50 */
-    /* Readable: give up, when the go has not been given.  -1: never. */
+    /* Readable: give up, when the go has not been given.  -1: never.  Never
+     * read from: an eventfd serves any number of calls. */
     int abort_fd; /* -1 */
     /* What the domain is called here once it has been let go; NULL: its name
      * with "--migratedaway" added. */
     const char *away_name; /* NULL */
-    /* Where messages go, beside the ctx's own; NULL: warnings to stderr. */
+    /* Where messages go, beside the ctx's own; NULL: warnings to stderr.  Used
+     * by several threads. */
     struct xentoollog_logger *logger;      /* NULL */
     libxl_live_migrate_progress *progress; /* NULL */
     void *progress_user;
@@ -175,7 +196,7 @@ void libxl_live_migrate_params_dispose(libxl_live_migrate_params *params);
  *                 On failure: false, the domain runs here as it did; true, it
  *                 was let go, may run at the destination, and must never be
  *                 resumed here by a program.
- * @param ao_how   must be NULL for now: ERROR_NI, before anything happens.
+ * @param ao_how   see above; NULL: return when all is over.
  *
  * Returns 0 when the destination has all of the domain.  It is then still
  * here, suspended, under its away name, and for the caller to destroy with
@@ -185,7 +206,8 @@ void libxl_live_migrate_params_dispose(libxl_live_migrate_params *params);
  *
  * Otherwise a libxl error: ERROR_INVAL for arguments, ERROR_DOMAIN_NOTFOUND,
  * ERROR_NI for a guest that cannot be moved this way, ERROR_ABORTED,
- * ERROR_GUEST_TIMEDOUT when it did not suspend, else ERROR_FAIL.
+ * ERROR_GUEST_TIMEDOUT when it did not suspend, else ERROR_FAIL.  Why is in
+ * the log.
  */
 int libxl_domain_live_migrate(libxl_ctx *ctx, uint32_t domid, int send_fd,
                               int flags, int recv_fd,
@@ -194,7 +216,8 @@ int libxl_domain_live_migrate(libxl_ctx *ctx, uint32_t domid, int send_fd,
 
 /*
  * The same with tunables, which take the place of the flags: these must be 0
- * or LIBXL_SUSPEND_DEBUG.  *result (may be NULL) is written on every path.
+ * or LIBXL_SUSPEND_DEBUG.  *result (may be NULL) is written on every path, as
+ * postcopy_transitioned is: before the return or the callback.
  */
 int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
                                     int send_fd, int flags, int recv_fd,
@@ -241,7 +264,7 @@ void libxl_live_migrate_receive_params_dispose(
  *                 here, some of its memory may be missing for good, and it
  *                 is the only copy: *domid is set, never destroy it by
  *                 a program.
- * @param ao_how   must be NULL for now: ERROR_NI, before anything happens.
+ * @param ao_how   see above; NULL: return when all is over.
  *
  * Returns 0 when the domain is here as a whole, or when somebody destroyed it
  * here after it had shut down: the last phase is then POSTCOPY and there is

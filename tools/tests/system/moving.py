@@ -33,7 +33,8 @@ def other(host):
 class Process:
     """A command in a host and what it has printed, as it prints it."""
 
-    def __init__(self, lab, host, command, on_line=None):
+    def __init__(self, lab, host, command, on_line=None,
+                 stdin=subprocess.DEVNULL):
         self.lab = lab
         self.command = command
         self.lines = []
@@ -42,7 +43,7 @@ class Process:
         self.ended = None
         self.more = threading.Condition()
         self.process = lab.popen(
-            host, command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            host, command, stdin=stdin, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace")
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
