@@ -72,7 +72,7 @@ def test_pinned_pages_are_needed(world):
 
 
 def of_kernel_and_vcpus(kernel, vcpus):
-    @on_request
+    @on_request("takes minutes")
     def test(world):
         there_and_back(world, linux(world, kernel, vcpus))
 

@@ -52,7 +52,7 @@ def there_and_back(world, **config):
     world.assert_only_at(guest, "a")
 
 
-@on_request
+@on_request("takes minutes")
 def test_two_vcpus_there_and_back(world):
     there_and_back(world, vcpus=2, memory=64, check=8000)
 
@@ -61,13 +61,13 @@ def test_four_vcpus_there_and_back(world):
     there_and_back(world, vcpus=4, memory=64, check=4000)
 
 
-@on_request
+@on_request("takes minutes")
 def test_sixteen_vcpus_there_and_back(world):
     """Twice as many as the paging ring has slots."""
     there_and_back(world, vcpus=16, memory=32, check=1000)
 
 
-@on_request
+@on_request("takes minutes")
 def test_sixteen_vcpus_by_hybrid(world):
     put_dom0_first(world)
     guest = world.pattern(vcpus=16, memory=32, working_set=4,

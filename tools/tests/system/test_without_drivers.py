@@ -28,7 +28,7 @@ def test_hvm_without_drivers_there_and_back(world):
     assert_moved(world, guest, "a", "b", "a")
 
 
-@on_request
+@on_request("takes minutes")
 def test_hvm_without_drivers_with_four_vcpus(world):
     """They are stopped amid their work, and go on there."""
     guest = HvmPatternGuest(world.lab, memory=64, drivers="no", vcpus=4,
