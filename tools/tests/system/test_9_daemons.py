@@ -122,7 +122,7 @@ def assert_all_sound(world, guests, rounds):
         assert list(world.domains(guest.host)) == [guest.name]
 
 
-@on_request
+@on_request("has not passed between hosts yet")
 def test_guests_change_places_between_two_daemons(world):
     """Each daemon has a guest that goes and one that comes, all the time."""
     guests = start_pair(world)
@@ -134,7 +134,7 @@ def test_guests_change_places_between_two_daemons(world):
     assert_all_sound(world, guests, ROUNDS)
 
 
-@on_request
+@on_request("has not passed between hosts yet")
 def test_a_daemon_gives_up_one_of_two(world):
     """The one that is aborted stays, the other is not touched by it."""
     first = world.pattern(name="first", memory=32).start("a")
@@ -158,7 +158,7 @@ def test_a_daemon_gives_up_one_of_two(world):
     assert list(world.domains("b")) == ["second"], world.domains("b")
 
 
-@on_request
+@on_request("has not passed between hosts yet")
 def test_a_killed_daemon_takes_no_guest_with_it(world):
     """It is killed in precopy; whoever comes after it finds the guest."""
     guest = world.pattern(memory=32).start("a")
