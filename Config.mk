@@ -3,8 +3,8 @@
 OPTFLAGS = -O2 -g
 WARNINGS = -Wall -Wextra -Wmissing-prototypes -Wsign-compare \
            -Wwrite-strings -Werror
-HARDENING = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
-HARDENING_LD = -pie -Wl,-z,relro -Wl,-z,now
+HARDENING = -fstack-protector-strong -D_FORTIFY_SOURCE=2
+HARDENING_LD = -Wl,-z,relro -Wl,-z,now
 
 # The libxl interface as of Xen 4.13: in 4.14 and all later releases.
 DEFINES = -D_GNU_SOURCE -DLIBXL_API_VERSION=0x041300 \
@@ -17,12 +17,26 @@ ALL_CFLAGS = $(COMMON_CFLAGS) $(OPTFLAGS) $(HARDENING) $(USER_CFLAGS)
 ALL_LDFLAGS = $(SYSROOT_FLAGS) $(HARDENING_LD) -pthread -Wl,--as-needed \
               $(USER_LDFLAGS)
 
+PROGRAM_CFLAGS = -fPIE
+PROGRAM_LDFLAGS = -pie
+# Only libxl_* names leave the library, so none inside it is ever replaced.
+# Never unloaded: a thread may be on its way out of it.
+LIBRARY_CFLAGS = -fPIC -fno-semantic-interposition
+LIBRARY_LDFLAGS = -shared -Wl,-z,defs -Wl,-z,nodelete
+LIBDIR ?= $(PREFIX)/lib
+# A program finds the library also where the system does not look for one.
+RPATH_FLAGS = $(if $(filter /lib /lib/% /usr/lib /usr/lib/%,$(LIBDIR)),,\
+                -Wl,-rpath,$(LIBDIR))
+
 # The unit tests: everything is built once more, with the sanitizers.
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all \
            -fno-omit-frame-pointer
 SAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(SANITIZE) $(TEST_CFLAGS) \
              $(USER_CFLAGS)
 SAN_LDFLAGS = $(SANITIZE) -pthread $(USER_LDFLAGS)
+
+# For valgrind.
+PLAIN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(TEST_CFLAGS) $(USER_CFLAGS)
 
 # The fuzzers, by a clang of whatever age: its warnings are no errors.
 FUZZ_CFLAGS = $(SAN_CFLAGS) -Wno-error -fsanitize=fuzzer-no-link

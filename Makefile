@@ -33,29 +33,36 @@ UNIT_SRCS := $(wildcard $(S)/tools/tests/unit/test_*.c)
 FAKE_SRCS := $(wildcard $(S)/tools/tests/unit/fake_*.c) \
              $(wildcard $(S)/tools/tests/fake/*.c)
 
-# Files of the upper layers that need no libxl: the tests link them.
-PURE_SRCS := $(wildcard $(S)/tools/libs/light/*_policy.c) \
-             $(S)/tools/libs/light/qmp.c \
-             $(wildcard $(S)/tools/xl/*_header.c)
+# Files of xl that need no libxl: the tests link them.
+PURE_SRCS := $(addprefix $(S)/tools/xl/,save_header.c rate.c policy_option.c \
+               migrate_view.c)
 
 objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
 GUEST_OBJS := $(call objects,$(GUEST_SRCS),obj)
 LIGHT_OBJS := $(call objects,$(LIGHT_SRCS),obj)
 XL_OBJS := $(call objects,$(XL_SRCS),obj)
 
-# The tests' guest layer has the fake in place of the hypervisor module.
+# The tests' library has fakes in place of the hypervisor module and of libxl.
 SAN_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor_xen%,$(GUEST_SRCS)) \
-            $(PURE_SRCS) $(FAKE_SRCS)
+            $(LIGHT_SRCS) $(PURE_SRCS) $(FAKE_SRCS)
 SAN_OBJS := $(call objects,$(SAN_SRCS),san)
 UNIT_OBJS := $(call objects,$(UNIT_SRCS),san)
 UNIT_PROGRAMS := $(patsubst $(S)/tools/tests/unit/%.c,$(O)/tests/%,$(UNIT_SRCS))
 
-GUEST_LIB := $(O)/libxenguest-postcopy.a
-LIGHT_LIB := $(O)/libxenlight-postcopy.a
+# One shared library, with the guest layer inside. The major number changes
+# when a program that was linked to it before would no longer work, the minor
+# one when something is added.
+LIB_MAJOR := 1
+LIB_MINOR := 0
+LIB_NAME := libxenlight-postcopy.so
+LIB_SONAME := $(LIB_NAME).$(LIB_MAJOR)
+LIB_FILE := $(LIB_SONAME).$(LIB_MINOR)
+LIB := $(O)/$(LIB_FILE)
+LIB_MAP := $(S)/tools/libs/light/libxenlight-postcopy.map
 XL := $(O)/xl
 
 .PHONY: libs xl
-libs: $(GUEST_LIB) $(LIGHT_LIB)
+libs: $(LIB)
 xl: $(if $(XL_SRCS),$(XL))
 
 # ---- how ----
@@ -66,9 +73,11 @@ say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(subst $(O)/,,$@)')
 
 BUILD_DEPS := $(O)/config.mk $(S)/Config.mk
 
-$(O)/obj/tools/libs/guest/%.o: EXTRA_CFLAGS = $(GUEST_CFLAGS)
-$(O)/obj/tools/libs/light/%.o: EXTRA_CFLAGS = $(LIGHT_CFLAGS) $(GUEST_CFLAGS)
-$(O)/obj/tools/xl/%.o: EXTRA_CFLAGS = $(XL_CFLAGS) $(LIGHT_CFLAGS)
+$(O)/obj/tools/libs/guest/%.o: EXTRA_CFLAGS = $(LIBRARY_CFLAGS) $(GUEST_CFLAGS)
+$(O)/obj/tools/libs/light/%.o: EXTRA_CFLAGS = $(LIBRARY_CFLAGS) \
+                                              $(LIGHT_CFLAGS) $(GUEST_CFLAGS)
+$(O)/obj/tools/xl/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(XL_CFLAGS) \
+                                      $(LIGHT_CFLAGS)
 
 $(O)/obj/%.o: $(S)/%.c $(BUILD_DEPS)
 	@mkdir -p $(@D)
@@ -81,17 +90,21 @@ $(O)/san/%.o: $(S)/%.c $(BUILD_DEPS)
 	$(Q)$(CC) $(SAN_CFLAGS) -I$(S)/tools/xl -I$(S)/tools/tests/unit \
 	    -I$(S)/tools/tests/fake -MMD -MP -c -o $@ $<
 
-$(GUEST_LIB): $(GUEST_OBJS)
-$(LIGHT_LIB): $(LIGHT_OBJS)
-$(GUEST_LIB) $(LIGHT_LIB):
-	@mkdir -p $(@D)
-	$(call say,AR)
-	$(Q)rm -f $@
-	$(Q)$(AR) rcs $@ $^
-
-$(XL): $(XL_OBJS) $(LIGHT_LIB) $(GUEST_LIB)
+# The links are for whoever links against it or runs it here.
+$(LIB): $(LIGHT_OBJS) $(GUEST_OBJS) $(LIB_MAP)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(LIBRARY_LDFLAGS) -Wl,-soname,$(LIB_SONAME) \
+	    -Wl,--version-script=$(LIB_MAP) -o $@ $(filter %.o,$^) \
+	    $(LIGHT_LIBS) $(GUEST_LIBS)
+	$(Q)ln -sf $(LIB_FILE) $(O)/$(LIB_SONAME)
+	$(Q)ln -sf $(LIB_SONAME) $(O)/$(LIB_NAME)
+
+# With the shared library and not with its objects: so the linker sees to it
+# that xl does nothing that another program could not.
+$(XL): $(XL_OBJS) $(LIB)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(RPATH_FLAGS) -o $@ $^ \
+	    $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
 
 # For the tests between hosts, and installed nowhere: streams in files, and
 # what a hypervisor does that we expect of it.
@@ -99,22 +112,36 @@ STREAM_TOOL := $(O)/stream-tool
 STREAM_TOOL_OBJS := $(O)/obj/tools/tests/system/stream-tool.o \
                     $(addprefix $(O)/obj/tools/xl/,config.o save_header.o \
                       stock.o)
-$(O)/obj/tools/tests/system/%.o: EXTRA_CFLAGS = $(XL_CFLAGS) \
+$(O)/obj/tools/tests/system/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(XL_CFLAGS) \
                                  $(LIGHT_CFLAGS) -I$(S)/tools/xl
 
 PAGER_PROBE := $(O)/pager-probe
 PAGER_PROBE_OBJS := $(O)/obj/tools/tests/system/pager-probe.o
 
+# The example, for the hosts of the lab; check-install builds it as its readers
+# would.
+EXAMPLES := $(patsubst $(S)/docs/examples/%.c,%,$(wildcard $(S)/docs/examples/*.c))
+EXAMPLE_PROGRAMS := $(addprefix $(O)/examples/,$(EXAMPLES))
+$(O)/obj/docs/examples/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(LIGHT_CFLAGS)
+
 .PHONY: test-tools
-test-tools: $(STREAM_TOOL) $(PAGER_PROBE)
+test-tools: $(STREAM_TOOL) $(PAGER_PROBE) $(EXAMPLE_PROGRAMS)
 
-$(STREAM_TOOL): $(STREAM_TOOL_OBJS) $(LIGHT_LIB) $(GUEST_LIB)
+$(EXAMPLE_PROGRAMS): $(O)/examples/%: $(O)/obj/docs/examples/%.o $(LIB)
+	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(RPATH_FLAGS) -o $@ $^ \
+	    $(LIGHT_LIBS) $(GUEST_LIBS)
 
-$(PAGER_PROBE): $(PAGER_PROBE_OBJS) $(GUEST_LIB)
+$(STREAM_TOOL): $(STREAM_TOOL_OBJS) $(LIB)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(GUEST_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(RPATH_FLAGS) -o $@ $^ \
+	    $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
+
+# It looks below the library's functions.
+$(PAGER_PROBE): $(PAGER_PROBE_OBJS) $(GUEST_OBJS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) -o $@ $^ $(GUEST_LIBS)
 
 $(O)/tests/libsan.a: $(SAN_OBJS)
 	@mkdir -p $(@D)
@@ -129,7 +156,8 @@ $(O)/tests/%: $(O)/san/tools/tests/unit/%.o $(O)/tests/libsan.a
 .SECONDARY: $(UNIT_OBJS) $(SAN_OBJS)
 -include $(patsubst %.o,%.d,$(GUEST_OBJS) $(LIGHT_OBJS) $(XL_OBJS) \
                             $(SAN_OBJS) $(UNIT_OBJS) $(STREAM_TOOL_OBJS) \
-                            $(PAGER_PROBE_OBJS))
+                            $(PAGER_PROBE_OBJS)) \
+         $(EXAMPLES:%=$(O)/obj/docs/examples/%.d)
 
 # The fuzzers: once more, with what clang has for them.
 CLANG ?= clang
@@ -166,15 +194,36 @@ guests:
 
 DESTDIR ?=
 SBINDIR = $(DESTDIR)$(PREFIX)/sbin
-LIBDIR = $(DESTDIR)$(PREFIX)/lib
 INCDIR = $(DESTDIR)$(PREFIX)/include
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+LIBS_TO = $(DESTDIR)$(LIBDIR)
+PC := xenlight-postcopy.pc
+HEADER := libxl_live_migrate.h
 
-.PHONY: install
-install: all
-	install -d $(SBINDIR) $(LIBDIR) $(INCDIR)
+# Without pandoc there are no man pages.
+HAVE_PANDOC := $(shell command -v pandoc)
+MAN_SRCS := $(wildcard $(S)/docs/man/*.md)
+MAN_PAGES := $(patsubst $(S)/docs/man/%.md,%,$(MAN_SRCS))
+man_dir = $(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))
+
+.PHONY: install uninstall
+install: all $(if $(HAVE_PANDOC),docs)
+	install -d $(SBINDIR) $(LIBS_TO)/pkgconfig $(INCDIR)
 	install -m 755 $(XL) $(SBINDIR)/xl
-	install -m 644 $(GUEST_LIB) $(LIGHT_LIB) $(LIBDIR)
-	install -m 644 $(S)/tools/libs/light/libxl_live_migrate.h $(INCDIR)
+	install -m 644 $(LIB) $(LIBS_TO)
+	ln -sf $(LIB_FILE) $(LIBS_TO)/$(LIB_SONAME)
+	ln -sf $(LIB_SONAME) $(LIBS_TO)/$(LIB_NAME)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+	    -e 's|@VERSION@|$(LIB_MAJOR).$(LIB_MINOR)|' \
+	    $(S)/tools/libs/light/$(PC).in > $(LIBS_TO)/pkgconfig/$(PC)
+	install -m 644 $(S)/tools/libs/light/$(HEADER) $(INCDIR)
+	$(if $(HAVE_PANDOC),$(foreach m,$(MAN_PAGES),install -D -m 644 \
+	    $(O)/man/$(m) $(call man_dir,$(m))/$(m) &&)) true
+
+uninstall:
+	rm -f $(SBINDIR)/xl $(INCDIR)/$(HEADER) $(LIBS_TO)/pkgconfig/$(PC) \
+	    $(addprefix $(LIBS_TO)/,$(LIB_FILE) $(LIB_SONAME) $(LIB_NAME)) \
+	    $(foreach m,$(MAN_PAGES),$(call man_dir,$(m))/$(m))
 
 # ---- the lab: the same sources once more, for its dom0 ----
 
@@ -195,19 +244,61 @@ lab-build:
 
 # ---- tests and the demo ----
 
-.PHONY: deps check check-unit check-fuzz check-lab check-pinned demo bench \
-        bench-downtime
+.PHONY: deps check check-unit check-valgrind check-install check-fuzz check-lab \
+        check-pinned demo bench bench-downtime
 deps:
 	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages
 
 check: deps
 	$(MAKE) check-unit
+	$(MAKE) check-valgrind
+	$(MAKE) check-install
 	$(MAKE) check-fuzz
 	$(MAKE) check-lab
 
+INTERFACE := $(S)/tools/libs/light/$(HEADER) \
+             $(S)/docs/man/libxl_domain_live_migrate.3.md:$(S)/docs/man/libxl_live_migrate_list.3.md
+
 check-unit: $(UNIT_PROGRAMS)
 	$(S)/scripts/check-spec
+	$(S)/scripts/check-interface $(INTERFACE)
 	$(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
+
+# The library as a whole without sanitizers, of which valgrind thinks nothing.
+# In the lab valgrind is of no use: it answers hypercalls that it does not know,
+# memory paging among them, in Xen's place.
+PLAIN_OBJS := $(call objects,$(SAN_SRCS) $(S)/tools/tests/unit/test_library.c,plain)
+PLAIN_PROGRAM := $(O)/plain/test_library
+
+$(O)/plain/%.o: $(S)/%.c $(BUILD_DEPS)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(PLAIN_CFLAGS) -I$(S)/tools/xl -I$(S)/tools/tests/unit \
+	    -I$(S)/tools/tests/fake -MMD -MP -c -o $@ $<
+
+$(PLAIN_PROGRAM): $(PLAIN_OBJS)
+	$(call say,LINK)
+	$(Q)$(CC) -pthread $(USER_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+
+-include $(PLAIN_OBJS:.o=.d)
+
+HAVE_VALGRIND := $(shell command -v valgrind)
+check-valgrind: $(if $(HAVE_VALGRIND),$(PLAIN_PROGRAM))
+	$(if $(HAVE_VALGRIND),UNDER='valgrind -q --leak-check=full \
+	    --errors-for-leak-kinds=all --show-leak-kinds=all --error-exitcode=1' \
+	    $(S)/scripts/run-unit-tests $(PLAIN_PROGRAM),\
+	    @echo '0 passed, 0 failed, 1 skipped')
+
+# What is installed must serve a program that knows nothing of this tree.
+CHECK_INSTALL := $(O)/installed
+check-install: all
+	rm -rf $(CHECK_INSTALL)
+	$(MAKE) DESTDIR=$(CHECK_INSTALL) install
+	CC='$(CC)' $(S)/scripts/check-install $(CHECK_INSTALL) $(PREFIX) $(LIBDIR) \
+	    $(wildcard $(S)/docs/examples/*.c)
+	$(S)/scripts/check-interface $(INTERFACE) $(CHECK_INSTALL)$(LIBDIR)/$(LIB_NAME)
+	$(MAKE) DESTDIR=$(CHECK_INSTALL) uninstall
+	find $(CHECK_INSTALL) ! -type d | { ! grep . ; }
 
 # Without clang the fuzzers are skipped.
 HAVE_CLANG := $(shell command -v $(firstword $(CLANG)))
@@ -237,7 +328,7 @@ bench-downtime: deps
 
 # ---- looking after the sources ----
 
-FORMATTED = $(shell git -C $(S) ls-files 'tools/*.[ch]' 'xen/*.[ch]')
+FORMATTED = $(shell git -C $(S) ls-files 'tools/*.[ch]' 'xen/*.[ch]' 'docs/*.[ch]')
 
 .PHONY: format check-format docs clean distclean help
 format:
@@ -246,16 +337,16 @@ format:
 check-format:
 	cd $(S) && clang-format --dry-run -Werror $(FORMATTED)
 
-MAN_SRCS := $(wildcard $(S)/docs/man/*.md)
 docs:
 	@mkdir -p $(O)/man
-	$(foreach m,$(MAN_SRCS),pandoc -s -t man -o \
-	    $(O)/man/$(basename $(notdir $(m))) $(m) &&) true
+	$(foreach m,$(MAN_PAGES),pandoc -s -t man -o $(O)/man/$(m) \
+	    $(S)/docs/man/$(m).md &&) true
 
 # The lab's images are not touched: they take minutes to make (lab clean).
 clean:
-	rm -rf $(O)/obj $(O)/san $(O)/tests $(O)/fuzz $(O)/man $(O)/guests \
-	    $(O)/*.a $(XL) $(STREAM_TOOL) $(PAGER_PROBE) $(LAB_O) $(LAB_STAGE)
+	rm -rf $(O)/obj $(O)/san $(O)/plain $(O)/tests $(O)/fuzz $(O)/man $(O)/guests \
+	    $(O)/examples $(O)/installed \
+	    $(O)/*.so* $(XL) $(STREAM_TOOL) $(PAGER_PROBE) $(LAB_O) $(LAB_STAGE)
 
 distclean: clean
 	rm -f $(O)/config.mk
@@ -263,11 +354,14 @@ distclean: clean
 help:
 	@echo 'all          the libraries and xl, in $(O)'
 	@echo 'install      into DESTDIR, below the prefix given to configure'
+	@echo 'uninstall    remove what install put there'
 	@echo 'demo         a migration to watch; installs what it needs'
 	@echo 'bench        the figures in README.md, measured on this machine'
 	@echo 'bench-downtime  downtime by the size of the guest, and its parts'
-	@echo 'check        check-unit, check-fuzz, check-lab; installs what it needs'
+	@echo 'check        check-unit, -valgrind, -install, -fuzz, -lab; installs what it needs'
 	@echo 'check-unit   the unit tests, with sanitizers'
+	@echo 'check-valgrind  the library as a whole under valgrind'
+	@echo 'check-install  the installed library, and the example built with it'
 	@echo 'check-fuzz   both ends against octets that a fuzzer makes up (clang)'
 	@echo 'check-lab    the tests between two real Xen hosts'
 	@echo 'check-pinned those with newer Linux kernels, ten times over (hours)'

@@ -1,13 +1,20 @@
 /*
- * What a person sees of a migration.
+ * What is seen of a migration.
  */
 #include "progress.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "migrate_view.h"
 
 #define US_PER_SECOND 1000000u
+/* How often a line on a terminal is drawn over. */
+#define DRAW_US 200000
 
 static uint64_t now_us(void)
 {
@@ -49,6 +56,10 @@ static void show_counters(libxl_live_migrate_phase phase,
     case LIBXL_LIVE_MIGRATE_PHASE_PRECOPY:
         fprintf(stderr, ": %" PRIu64 " rounds done, %" PRIu64 " pages sent",
                 stats->iterations, stats->precopy_pages);
+        if (stats->dirty_rate) {
+            fprintf(stderr, ", %" PRIu64 " pages/s written, %" PRIu64 " sent",
+                    stats->dirty_rate, stats->send_rate);
+        }
         break;
     case LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY:
         fprintf(
@@ -61,29 +72,113 @@ static void show_counters(libxl_live_migrate_phase phase,
     }
 }
 
+static void show_line(const struct xl_progress *progress,
+                      libxl_live_migrate_phase phase,
+                      const libxl_live_migrate_stats *stats)
+{
+    uint64_t elapsed = progress->last_us - progress->start_us;
+
+    fprintf(stderr, "[%3" PRIu64 ".%03" PRIu64 "] %s", elapsed / US_PER_SECOND,
+            elapsed % US_PER_SECOND / 1000, phase_text(phase));
+    show_counters(phase, stats);
+    fprintf(stderr, "\n");
+}
+
+/* ---- on a terminal ---- */
+
+static void draw(struct xl_progress *progress, libxl_live_migrate_phase phase,
+                 const libxl_live_migrate_stats *stats)
+{
+    struct winsize size = {.ws_col = 80};
+    char line[XL_VIEW_MAX];
+
+    ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
+    xl_view_progress(line, size.ws_col, phase, stats);
+    fprintf(stderr, "\r%s\033[K", line);
+    progress->drawn = true;
+}
+
+static void undraw(struct xl_progress *progress)
+{
+    if (progress->drawn) {
+        fprintf(stderr, "\r\033[K");
+    }
+    progress->drawn = false;
+}
+
+/* ---- for machines ---- */
+
+static void show_object(const struct xl_progress *progress,
+                        libxl_live_migrate_state state,
+                        libxl_live_migrate_phase phase,
+                        const libxl_live_migrate_stats *stats,
+                        const char *reason)
+{
+    libxl_live_migrate_status status = {
+        .domid = progress->domid,
+        .pid = getpid(),
+        .role = LIBXL_LIVE_MIGRATE_ROLE_SOURCE,
+        .state = state,
+        .phase = phase,
+        .elapsed_us = progress->begun ? now_us() - progress->start_us : 0,
+        .background_rate = progress->background_rate
+                               ? progress->background_rate
+                               : LIBXL_LIVE_MIGRATE_RATE_UNLIMITED,
+        .stats = *stats,
+    };
+    char *json;
+
+    snprintf(status.name, sizeof(status.name), "%s", progress->name);
+    snprintf(status.reason, sizeof(status.reason), "%s", reason);
+    json = libxl_live_migrate_status_to_json(&status);
+    if (json) {
+        puts(json);
+        fflush(stdout);
+    }
+    free(json);
+}
+
+/* ---- in all three ways ---- */
+
+static bool is_due(const struct xl_progress *progress,
+                   libxl_live_migrate_phase phase,
+                   const libxl_live_migrate_stats *stats, uint64_t now)
+{
+    uint64_t pause_us = progress->terminal ? DRAW_US : US_PER_SECOND;
+
+    /* The rounds of a guest that writes little follow each other fast: on a
+     * terminal nobody could read them. */
+    return phase != progress->last_phase ||
+           now - progress->last_us >= pause_us ||
+           (!progress->terminal &&
+            stats->iterations != progress->last_iteration);
+}
+
 void xl_progress_show(libxl_live_migrate_phase phase,
                       const libxl_live_migrate_stats *stats, void *user)
 {
     struct xl_progress *progress = user;
-    uint64_t now = now_us(), elapsed;
+    uint64_t now = now_us();
 
     if (!progress->begun) {
         progress->begun = true;
         progress->start_us = now;
-    } else if (phase == progress->last_phase &&
-               stats->iterations == progress->last_iteration &&
-               now - progress->last_us < US_PER_SECOND) {
+        progress->terminal = !progress->json && isatty(STDERR_FILENO);
+    } else if (!is_due(progress, phase, stats, now)) {
         return;
     }
     progress->last_us = now;
     progress->last_phase = phase;
     progress->last_iteration = stats->iterations;
 
-    elapsed = now - progress->start_us;
-    fprintf(stderr, "[%3" PRIu64 ".%03" PRIu64 "] %s", elapsed / US_PER_SECOND,
-            elapsed % US_PER_SECOND / 1000, phase_text(phase));
-    show_counters(phase, stats);
-    fprintf(stderr, "\n");
+    if (progress->json) {
+        show_object(progress, LIBXL_LIVE_MIGRATE_STATE_RUNNING, phase, stats,
+                    "");
+    } else if (progress->terminal) {
+        draw(progress, phase, stats);
+    } else {
+        show_line(progress, phase, stats);
+    }
 }
 
 /* ---- the summary ---- */
@@ -143,7 +238,7 @@ static void show_stop(const libxl_live_migrate_stats *stats)
     show_time("  until it runs there", stats->running_us - stats->go_us);
 }
 
-void xl_progress_summary(const libxl_live_migrate_stats *stats)
+static void show_summary(const libxl_live_migrate_stats *stats)
 {
     fprintf(stderr, "Migration complete:\n");
     show_time("total time", stats->end_us);
@@ -169,4 +264,17 @@ void xl_progress_summary(const libxl_live_migrate_stats *stats)
     show_pages("all zeroes, sent as such", stats->zero_pages);
     fprintf(stderr, "  %-32s %8" PRIu64 "     MiB\n", "on the wire",
             stats->bytes_sent >> 20);
+}
+
+void xl_progress_end(struct xl_progress *progress,
+                     libxl_live_migrate_state state,
+                     const libxl_live_migrate_result *result)
+{
+    undraw(progress);
+    if (progress->json) {
+        show_object(progress, state, result->phase, &result->stats,
+                    result->reason);
+    } else if (state == LIBXL_LIVE_MIGRATE_STATE_COMPLETE) {
+        show_summary(&result->stats);
+    }
 }

@@ -1,5 +1,5 @@
 /*
- * xl with postcopy: runs the two commands of ours and leaves all others to the
+ * xl with postcopy: runs the commands of ours and leaves all others to the
  * stock xl.
  */
 #include "xl.h"
@@ -16,14 +16,18 @@
 struct xl_command {
     const char *name;
     int (*run)(struct xl_context *xl, int argc, char **argv);
+    bool always; /* else only when --postcopy is among its options */
 };
 
-/* Ours when --postcopy is among their options. */
 static const struct xl_command commands[] = {
-    {"migrate", xl_main_migrate},
-    {"migrate-receive", xl_main_migrate_receive},
-    {"incoming-guard", xl_main_guard}, /* for ourselves only */
-    {"domain-monitor", xl_main_monitor},
+    {"migrate", xl_main_migrate, false},
+    {"migrate-receive", xl_main_migrate_receive, false},
+    {"migrate-status", xl_main_migrate_status, true},
+    {"migrate-start-postcopy", xl_main_migrate_start_postcopy, true},
+    {"migrate-abort", xl_main_migrate_abort, true},
+    {"migrate-set-rate", xl_main_migrate_set_rate, true},
+    {"incoming-guard", xl_main_guard, false}, /* for ourselves only */
+    {"domain-monitor", xl_main_monitor, false},
 };
 
 /* ---- the context ---- */
@@ -104,7 +108,7 @@ static bool wants_postcopy(int argc, char **argv)
     int i;
 
     for (i = 1; i < argc && strcmp(argv[i], "--"); i++) {
-        /* Or --postcopy=SOMETHING, which we then refuse with a word. */
+        /* Or --postcopy=WHEN, or =SOMETHING that we refuse with a word. */
         if (!strncmp(argv[i], option, length) &&
             (argv[i][length] == '\0' || argv[i][length] == '=')) {
             return true;
@@ -117,12 +121,11 @@ static const struct xl_command *find_command(int argc, char **argv)
 {
     size_t i;
 
-    if (argc < 1 || !wants_postcopy(argc, argv)) {
-        return NULL;
-    }
-    for (i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+    for (i = 0; argc > 0 && i < sizeof(commands) / sizeof(*commands); i++) {
         if (!strcmp(argv[0], commands[i].name)) {
-            return &commands[i];
+            return commands[i].always || wants_postcopy(argc, argv)
+                       ? &commands[i]
+                       : NULL;
         }
     }
     return NULL;

@@ -33,5 +33,10 @@ void xl_context_forked(struct xl_context *xl);
  * return an exit status. */
 int xl_main_migrate(struct xl_context *xl, int argc, char **argv);
 int xl_main_migrate_receive(struct xl_context *xl, int argc, char **argv);
+int xl_main_migrate_status(struct xl_context *xl, int argc, char **argv);
+int xl_main_migrate_start_postcopy(struct xl_context *xl, int argc,
+                                   char **argv);
+int xl_main_migrate_abort(struct xl_context *xl, int argc, char **argv);
+int xl_main_migrate_set_rate(struct xl_context *xl, int argc, char **argv);
 
 #endif

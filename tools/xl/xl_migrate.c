@@ -15,19 +15,32 @@
 
 #include "config.h"
 #include "libxl_live_migrate.h"
+#include "policy_option.h"
 #include "progress.h"
+#include "rate.h"
 #include "transport.h"
 #include "xl.h"
 
 static const char usage[] =
-    "usage: xl migrate --postcopy [options] DOMAIN HOST\n"
+    "usage: xl migrate --postcopy[=WHEN] [options] DOMAIN HOST\n"
     "\n"
     "Moves a running PVH or HVM guest to HOST: the guest first, its memory "
     "after it.\n"
     "\n"
+    "  WHEN           now: at once (the default); auto: as soon as precopy "
+    "is\n"
+    "                 seen not to end well; after:SECONDS or after-rounds:N "
+    "of\n"
+    "                 precopy\n"
     "  --precopy-iterations N       copy memory in N rounds before (0)\n"
     "  --precopy-dirty-threshold N  no postcopy when a round leaves no more\n"
     "                               than N pages (50)\n"
+    "  --max-downtime MS            with auto and after:SECONDS, what may be\n"
+    "                               left for a stop without postcopy (300)\n"
+    "  --background-rate RATE       octets a second for what the guest does "
+    "not\n"
+    "                               wait for (K, M, G; unlimited)\n"
+    "  --json         progress as one JSON object a line, on stdout\n"
     "  -s SSHCOMMAND  use this in place of ssh; '': HOST is itself a command\n"
     "                 that runs the receiver or connects to it\n"
     "  -e             no daemon at HOST waits for the domain's end\n"
@@ -47,6 +60,7 @@ struct xl_migrate {
     bool leave_paused;
     bool preserve_domid;
     bool debug;
+    bool json;
     libxl_live_migrate_params params;
     /* Made of these. */
     uint32_t domid;
@@ -62,15 +76,21 @@ enum {
     OPTION_POSTCOPY = 0x100,
     OPTION_ITERATIONS,
     OPTION_THRESHOLD,
+    OPTION_MAX_DOWNTIME,
+    OPTION_RATE,
+    OPTION_JSON,
     OPTION_DEBUG,
     OPTION_LIVE,
     OPTION_HOT_PAGES, /* for tests */
 };
 
 static const struct option long_options[] = {
-    {"postcopy", no_argument, NULL, OPTION_POSTCOPY},
+    {"postcopy", optional_argument, NULL, OPTION_POSTCOPY},
     {"precopy-iterations", required_argument, NULL, OPTION_ITERATIONS},
     {"precopy-dirty-threshold", required_argument, NULL, OPTION_THRESHOLD},
+    {"max-downtime", required_argument, NULL, OPTION_MAX_DOWNTIME},
+    {"background-rate", required_argument, NULL, OPTION_RATE},
+    {"json", no_argument, NULL, OPTION_JSON},
     {"debug", no_argument, NULL, OPTION_DEBUG},
     {"live", no_argument, NULL, OPTION_LIVE},
     {"hot-pages", required_argument, NULL, OPTION_HOT_PAGES},
@@ -93,6 +113,39 @@ static uint64_t parse_number(const char *option, const char *text,
         exit(EXIT_FAILURE);
     }
     return value;
+}
+
+static uint64_t parse_rate(const char *text)
+{
+    uint64_t rate;
+    const char *wrong = xl_parse_rate(text, &rate);
+
+    /* Held from the start it would not begin. */
+    if (wrong || !rate) {
+        fprintf(stderr, "xl: --background-rate '%s': %s\n", text,
+                wrong ? wrong : "nothing would ever be sent");
+        exit(EXIT_FAILURE);
+    }
+    return rate;
+}
+
+static void take_policy(libxl_live_migrate_params *params, const char *text)
+{
+    struct xl_policy policy;
+
+    if (!xl_parse_policy(text, &policy)) {
+        fprintf(stderr,
+                "xl: --postcopy may be =now, =auto, =after:SECONDS or "
+                "=after-rounds:N, not '%s'\n",
+                text);
+        exit(EXIT_FAILURE);
+    }
+    params->strategy = policy.automatic ? LIBXL_LIVE_MIGRATE_STRATEGY_AUTO
+                                        : LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
+    params->postcopy_after = policy.after;
+    if (policy.has_rounds) {
+        params->precopy_iterations = policy.rounds;
+    }
 }
 
 static void parse_option(struct xl_migrate *migrate, int option)
@@ -131,8 +184,20 @@ static void parse_option(struct xl_migrate *migrate, int option)
             migrate->params.hot_pages_max = LIBXL_LIVE_MIGRATE_NO_HOT_PAGES;
         }
         break;
-    case OPTION_POSTCOPY: /* what brought us here */
-    case OPTION_LIVE:     /* always so */
+    case OPTION_MAX_DOWNTIME:
+        migrate->params.max_downtime_ms =
+            parse_number("--max-downtime", optarg, UINT32_MAX);
+        break;
+    case OPTION_RATE:
+        migrate->params.background_rate = parse_rate(optarg);
+        break;
+    case OPTION_JSON:
+        migrate->json = true;
+        break;
+    case OPTION_POSTCOPY:
+        take_policy(&migrate->params, optarg);
+        break;
+    case OPTION_LIVE: /* always so */
         break;
     case 'h':
         fputs(usage, stdout);
@@ -280,14 +345,28 @@ static void report_failure(struct xl_migrate *migrate,
     }
 }
 
+static libxl_live_migrate_state end_state(int rc, bool transitioned)
+{
+    if (!rc) {
+        return LIBXL_LIVE_MIGRATE_STATE_COMPLETE;
+    }
+    return transitioned ? LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER
+                        : LIBXL_LIVE_MIGRATE_STATE_FAILED;
+}
+
 static int move_domain(struct xl_migrate *migrate)
 {
-    struct xl_progress progress = {0};
+    char *name = libxl_domid_to_name(migrate->xl->ctx, migrate->domid);
+    struct xl_progress progress = {
+        .json = migrate->json,
+        .domid = migrate->domid,
+        .name = name ? name : migrate->domain,
+        .background_rate = migrate->params.background_rate,
+    };
     libxl_live_migrate_result result;
     bool transitioned;
     int rc;
 
-    migrate->params.strategy = LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
     migrate->params.logger = migrate->xl->logger;
     migrate->params.progress = xl_progress_show;
     migrate->params.progress_user = &progress;
@@ -295,12 +374,13 @@ static int move_domain(struct xl_migrate *migrate)
         migrate->xl->ctx, migrate->domid, migrate->transport.send_fd, 0,
         migrate->transport.recv_fd, &migrate->params, &result, &transitioned,
         NULL);
+    xl_progress_end(&progress, end_state(rc, transitioned), &result);
+    free(name);
     xl_transport_end(&migrate->transport);
     if (rc) {
         report_failure(migrate, &result, rc, transitioned);
         return -1;
     }
-    xl_progress_summary(&result.stats);
     if (result.phase < LIBXL_LIVE_MIGRATE_PHASE_COMPLETE) {
         fprintf(stderr, "xl: The guest has ended at the destination, before "
                         "all of its memory was there.\n");

@@ -31,6 +31,16 @@ static int make_nonblocking(int fd, int *flags)
     return 0;
 }
 
+/* Both ends write little at a time and wait for the answer; TCP by itself would
+ * hold a request back until the one before it is acknowledged.  What is not TCP
+ * does not know the option and needs it not. */
+static void send_at_once(int fd)
+{
+    int on = 1;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
 int xlm_channel_open(struct xlm_channel *channel, int in_fd, int out_fd,
                      int abort_fd)
 {
@@ -43,6 +53,7 @@ int xlm_channel_open(struct xlm_channel *channel, int in_fd, int out_fd,
         xlm_channel_close(channel);
         return -1;
     }
+    send_at_once(out_fd);
     return 0;
 }
 
@@ -170,7 +181,6 @@ int xlm_channel_write(struct xlm_channel *channel, const void *bytes,
 void xlm_channel_keep_queue_short(struct xlm_channel *channel)
 {
     int low_water = UNSENT_LOW_WATER;
-    int on = 1;
     int family;
     socklen_t length = sizeof(family);
 
@@ -184,6 +194,4 @@ void xlm_channel_keep_queue_short(struct xlm_channel *channel)
     }
     (void)setsockopt(channel->out_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
                      &low_water, sizeof(low_water));
-    (void)setsockopt(channel->out_fd, IPPROTO_TCP, TCP_NODELAY, &on,
-                     sizeof(on));
 }

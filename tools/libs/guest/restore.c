@@ -36,6 +36,8 @@ void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase)
 /* A source that is alive is silent while it waits for its guest to suspend,
  * for which the toolstack gives it a minute. */
 #define SOURCE_SILENCE_MS (3 * 60 * 1000)
+/* How often the source is told of the faults while its guest's pages come. */
+#define TELL_STATS_US 1000000
 
 static int protocol_error(struct xlm_restorer *restorer, const char *what)
 {
@@ -242,6 +244,7 @@ static int prepare(struct xlm_restorer *restorer)
         return protocol_error(restorer, "unexpected PREPARE");
     }
     restorer->pages = prepare->pages;
+    restorer->stats->guest_pages = restorer->pages;
     if (check_prepare(restorer, prepare) || check_hap(restorer) ||
         xlm_restore_reserve(restorer, prepare->pfns)) {
         return -1;
@@ -410,10 +413,41 @@ static int take_go(struct xlm_restorer *restorer)
                             XLM_REC_POSTCOPY_RUNNING, 0, "");
 }
 
+static void take_stats(struct xlm_restorer *restorer,
+                       struct xlm_wire_stats *wire)
+{
+    struct xlm_stats *stats = restorer->stats;
+
+    xlm_pager_get_stats(restorer->pager, wire);
+    stats->faults = wire->faults;
+    stats->fault_median_us = wire->fault_median_us;
+    stats->fault_p99_us = wire->fault_p99_us;
+    stats->fault_max_us = wire->fault_max_us;
+    stats->requested_pages = wire->pages_requested;
+    stats->pushed_pages = wire->pages_pushed;
+    stats->dropped_pages = wire->pages_dropped;
+    stats->outside = wire->outside;
+}
+
+static int tell_stats(struct xlm_restorer *restorer)
+{
+    struct xlm_wire_stats wire;
+
+    take_stats(restorer, &wire);
+    return xlm_write_simple_record(restorer->ctx, &restorer->channel,
+                                   XLM_REC_POSTCOPY_STATS, &wire,
+                                   sizeof(wire));
+}
+
 static int take_postcopy_pages(struct xlm_restorer *restorer)
 {
     int rc = xlm_restore_take_postcopy_pages(restorer);
+    uint64_t now_us = xlm_now_us();
 
+    if (!rc && now_us - restorer->told_us >= TELL_STATS_US) {
+        restorer->told_us = now_us;
+        rc = tell_stats(restorer);
+    }
     xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
     return rc;
 }
@@ -427,11 +461,9 @@ static int take_zero_pages(struct xlm_restorer *restorer)
                                                 : take_page_data(restorer);
 }
 
-static int tell_complete(struct xlm_restorer *restorer,
-                         const struct xlm_wire_stats *wire)
+static int tell_complete(struct xlm_restorer *restorer)
 {
-    if (xlm_write_simple_record(restorer->ctx, &restorer->channel,
-                                XLM_REC_POSTCOPY_STATS, wire, sizeof(*wire))) {
+    if (tell_stats(restorer)) {
         return -1;
     }
     return xlm_write_simple_record(restorer->ctx, &restorer->channel,
@@ -440,27 +472,15 @@ static int tell_complete(struct xlm_restorer *restorer,
 
 static int complete(struct xlm_restorer *restorer)
 {
-    struct xlm_wire_stats wire;
-    struct xlm_stats *stats = restorer->stats;
-
     if (xlm_pager_outstanding(restorer->pager)) {
         return protocol_error(restorer, "END while pages are outstanding");
     }
-    xlm_pager_get_stats(restorer->pager, &wire);
-    stats->faults = wire.faults;
-    stats->fault_median_us = wire.fault_median_us;
-    stats->fault_p99_us = wire.fault_p99_us;
-    stats->fault_max_us = wire.fault_max_us;
-    stats->requested_pages = wire.pages_requested;
-    stats->pushed_pages = wire.pages_pushed;
-    stats->dropped_pages = wire.pages_dropped;
-    stats->outside = wire.outside;
     restorer->done = true;
     /* What the guest gave up on the way is the host's again. */
     (void)restorer->ctx->hypervisor->ops->claim(restorer->ctx->hypervisor,
                                                 restorer->domid, 0);
     /* The guest is whole, whether or not the source hears of it. */
-    if (tell_complete(restorer, &wire)) {
+    if (tell_complete(restorer)) {
         xtl_log(restorer->ctx->logger, XTL_WARN, -1, "xlm",
                 "domain %" PRIu32 " is complete, but the source could not be "
                 "told: it still keeps its suspended copy",

@@ -19,6 +19,7 @@ struct xlm_restorer {
     struct xlm_record record; /* the one being handled */
     struct xlm_stats *stats;
     uint64_t start_us;
+    uint64_t told_us; /* when the source heard of faults last */
     enum xlm_reader_state state;
     bool prepared;    /* PREPARE was answered, one way ... */
     uint32_t refusal; /* ... or the other: with this enum xlm_refusal */

@@ -1,8 +1,9 @@
 /*
  * The source of a migration: from the running domain to the go.
  *
- * save() at the end of this file is the whole story in order; save_push.c
- * continues it after the go.  What goes over the wire, and when:
+ * save() at the end of this file is the whole story in order; save_precopy.c
+ * has the rounds of precopy, save_push.c what comes after the go.  What goes
+ * over the wire, and when:
  *
  *   headers, static data            |
  *   platform state, device pages,   |  the guest runs, the destination
@@ -72,6 +73,16 @@ int xlm_save_check_abort(struct xlm_saver *saver)
     return 0;
 }
 
+uint64_t xlm_save_background_wait_us(struct xlm_saver *saver)
+{
+    struct xlm_control *control = saver->params->control;
+
+    return xlm_rate_limit_wait_us(
+        &saver->limit,
+        control ? atomic_load(&control->background_rate) : XLM_RATE_UNLIMITED,
+        xlm_now_us());
+}
+
 static uint64_t elapsed_us(const struct xlm_saver *saver)
 {
     return xlm_now_us() - saver->start_us;
@@ -89,7 +100,7 @@ static int read_answer(struct xlm_saver *saver, enum xlm_reader_state state)
 
 /* ---- start ---- */
 
-static int check_alive(struct xlm_saver *saver, struct xlm_domain_info *info)
+int xlm_save_check_alive(struct xlm_saver *saver, struct xlm_domain_info *info)
 {
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
 
@@ -110,7 +121,7 @@ static int check_domain(struct xlm_saver *saver)
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
     struct xlm_domain_info info;
 
-    if (check_alive(saver, &info)) {
+    if (xlm_save_check_alive(saver, &info)) {
         return -1;
     }
     if (!info.hvm) {
@@ -251,16 +262,6 @@ static int send_early_devices(struct xlm_saver *saver)
     return rc;
 }
 
-/* Read the log: what it says is kept for the next round. */
-static int keep_dirty(struct xlm_saver *saver)
-{
-    if (xlm_save_read_dirty(saver, true)) {
-        return -1;
-    }
-    xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
-    return 0;
-}
-
 static int prepare_destination(struct xlm_saver *saver)
 {
     struct xlm_wire_prepare prepare = {
@@ -286,43 +287,7 @@ static int prepare_destination(struct xlm_saver *saver)
         return -1;
     }
     /* The log was on meanwhile: new pages would be lost with it. */
-    return keep_dirty(saver);
-}
-
-/* ---- precopy ---- */
-
-static enum xlm_precopy_answer ask_policy(struct xlm_saver *saver)
-{
-    struct xlm_precopy_stats stats = {
-        .iteration = saver->stats->iterations,
-        .total_written = saver->stats->precopy_pages,
-        .dirty_count = saver->to_send.count,
-        .guest_pages = saver->present.count,
-    };
-
-    return saver->callbacks->precopy_policy(&stats, saver->callbacks->data);
-}
-
-/* Rounds of to_send, until the policy has another answer than to go on.
- * What is then in to_send was never sent, or was written since. */
-static int precopy(struct xlm_saver *saver, enum xlm_precopy_answer *answer)
-{
-    struct xlm_domain_info info;
-
-    xlm_save_progress(saver, XLM_PHASE_PRECOPY);
-    while ((*answer = ask_policy(saver)) == XLM_PRECOPY_CONTINUE) {
-        if (xlm_save_send_round(saver) || keep_dirty(saver) ||
-            check_alive(saver, &info)) {
-            return -1;
-        }
-        saver->stats->iterations++;
-        xlm_save_progress(saver, XLM_PHASE_PRECOPY);
-    }
-    if (*answer == XLM_PRECOPY_ABORT) {
-        errno = ECANCELED;
-        return xlm_fail(saver->ctx, "precopy was given up by its policy");
-    }
-    return 0;
+    return xlm_save_keep_dirty(saver);
 }
 
 /* ---- evicting, while the guest still runs ---- */
@@ -376,7 +341,7 @@ static int suspend(struct xlm_saver *saver)
 
     /* A guest that has shut down, and that nobody buries, would be waited for
      * until the toolstack's patience ends. */
-    if (check_alive(saver, &info)) {
+    if (xlm_save_check_alive(saver, &info)) {
         return -1;
     }
     saver->stats->suspend_us = elapsed_us(saver);
@@ -537,6 +502,11 @@ static int go(struct xlm_saver *saver, bool *transitioned)
 
     saver->stats->ready_us = elapsed_us(saver);
     xlm_save_progress(saver, XLM_PHASE_READY);
+    /* The last chance: an answer that is there already is read without a
+     * look at the descriptor. */
+    if (xlm_save_check_abort(saver)) {
+        return -1;
+    }
     if (saver->callbacks->commit(saver->callbacks->data)) {
         return xlm_fail(saver->ctx, "cannot let go of the domain");
     }
@@ -560,7 +530,7 @@ static int save(struct xlm_saver *saver, bool *transitioned)
 
     if (check_domain(saver) || make_sets(saver) || find_pages(saver) ||
         write_headers(saver) || enable_logdirty(saver) ||
-        prepare_destination(saver) || precopy(saver, &answer)) {
+        prepare_destination(saver) || xlm_save_precopy(saver, &answer)) {
         return -1;
     }
     postcopy = answer == XLM_PRECOPY_POSTCOPY;

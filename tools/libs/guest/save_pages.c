@@ -9,12 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
 #include "page_batch.h"
-
-/* The guest pauses while its log is read: in a round that takes one part of so
- * many. */
-#define LOOK_SHARE 20
 
 static int fail_on_domain(struct xlm_saver *saver, const char *doing)
 {
@@ -248,12 +243,17 @@ static int send_batch(struct xlm_saver *saver, struct batch *batch,
     return rc;
 }
 
-/* Send the next batch of a set's members from *at on. */
-static int send_next(struct xlm_saver *saver, struct xlm_pfn_set *set,
-                     uint64_t *at, struct batch *batch, uint64_t *sent)
+int xlm_save_send_some(struct xlm_saver *saver, struct xlm_pfn_set *set,
+                       uint64_t *at, size_t most, uint64_t *sent)
 {
+    struct batch *batch = malloc(sizeof(*batch));
+    int rc;
+
+    if (!batch) {
+        return xlm_fail(saver->ctx, "no memory to send pages");
+    }
     batch->count = 0;
-    while (batch->count < XLM_BATCH_PAGES) {
+    while (batch->count < most && batch->count < XLM_BATCH_PAGES) {
         *at = xlm_pfn_set_next(set, *at);
         if (*at == XLM_PFN_NONE) {
             break;
@@ -261,66 +261,26 @@ static int send_next(struct xlm_saver *saver, struct xlm_pfn_set *set,
         xlm_pfn_set_remove(set, *at);
         batch->pfns[batch->count++] = *at;
     }
-    if (xlm_save_check_abort(saver) || send_batch(saver, batch, sent)) {
-        return -1;
+    rc = xlm_save_check_abort(saver);
+    if (!rc) {
+        rc = send_batch(saver, batch, sent);
     }
-    xlm_save_progress(saver, saver->phase);
-    return 0;
+    free(batch);
+    if (!rc) {
+        xlm_save_progress(saver, saver->phase);
+    }
+    return rc;
 }
 
 int xlm_save_send_set(struct xlm_saver *saver, struct xlm_pfn_set *set,
                       uint64_t *sent)
 {
-    struct batch *batch = malloc(sizeof(*batch));
     uint64_t at = 0;
     int rc = 0;
 
-    if (!batch) {
-        return xlm_fail(saver->ctx, "no memory to send pages");
-    }
     while (!rc && set->count) {
-        rc = send_next(saver, set, &at, batch, sent);
+        rc = xlm_save_send_some(saver, set, &at, XLM_BATCH_PAGES, sent);
     }
-    free(batch);
-    return rc;
-}
-
-/* What is in the log now will be in it at the end of the round: it need not
- * go in this one. */
-static int leave_out_dirty(struct xlm_saver *saver)
-{
-    uint64_t before = saver->to_send.count;
-
-    if (xlm_save_read_dirty(saver, false)) {
-        return -1;
-    }
-    xlm_pfn_set_subtract(&saver->to_send, &saver->dirty);
-    saver->stats->left_out_pages += before - saver->to_send.count;
-    return 0;
-}
-
-int xlm_save_send_round(struct xlm_saver *saver)
-{
-    struct batch *batch = malloc(sizeof(*batch));
-    uint64_t due_us = 0;
-    uint64_t at = 0;
-    int rc = 0;
-
-    if (!batch) {
-        return xlm_fail(saver->ctx, "no memory to send pages");
-    }
-    while (!rc && saver->to_send.count) {
-        rc = send_next(saver, &saver->to_send, &at, batch,
-                       &saver->stats->precopy_pages);
-        if (!rc && xlm_now_us() >= due_us) {
-            uint64_t began_us = xlm_now_us();
-
-            rc = leave_out_dirty(saver);
-            due_us = xlm_now_us();
-            due_us += (due_us - began_us) * LOOK_SHARE;
-        }
-    }
-    free(batch);
     return rc;
 }
 

@@ -25,6 +25,7 @@ struct xlm_saver {
     bool logdirty;
     bool qemu_logdirty;
     bool gone; /* it was handed over, and has ended over there */
+    struct xlm_rate_limit limit; /* of the background */
 
     /* Sets of pages, all of one limit: */
     struct xlm_pfn_set present;     /* what the guest has */
@@ -46,6 +47,14 @@ static inline bool xlm_two_way(const struct xlm_saver *saver)
 void xlm_save_progress(struct xlm_saver *saver, enum xlm_phase phase);
 /* ECANCELED when the caller asked to give up. */
 int xlm_save_check_abort(struct xlm_saver *saver);
+/* The domain is there and has not shut down; info is filled in. */
+int xlm_save_check_alive(struct xlm_saver *saver,
+                         struct xlm_domain_info *info);
+/* How long the background has to wait; XLM_RATE_WAIT_EVER: until it is let go
+ * on. */
+uint64_t xlm_save_background_wait_us(struct xlm_saver *saver);
+/* The longest wait until a change of the rate is noticed. */
+#define XLM_SAVE_HEED_US 100000
 
 /* save_pages.c */
 
@@ -61,9 +70,9 @@ void xlm_save_split_device(struct xlm_saver *saver, struct xlm_pfn_set *set);
  * go; `sent` counts those with contents. */
 int xlm_save_send_set(struct xlm_saver *saver, struct xlm_pfn_set *set,
                       uint64_t *sent);
-/* The same for a round of precopy, of to_send, but leave out pages that the
- * guest has written again meanwhile: they stay in the log, for the next. */
-int xlm_save_send_round(struct xlm_saver *saver);
+/* The same for the first of them from *at on, at most `most`; *at moves on. */
+int xlm_save_send_some(struct xlm_saver *saver, struct xlm_pfn_set *set,
+                       uint64_t *at, size_t most, uint64_t *sent);
 /* Tell the destination that it lacks these pages: a list of POSTCOPY_PFNS
  * records from PFNS_BEGIN to PFNS_END; they become outstanding. */
 int xlm_save_list_outstanding(struct xlm_saver *saver,
@@ -71,6 +80,14 @@ int xlm_save_list_outstanding(struct xlm_saver *saver,
 /* Take POSTCOPY_EVICTED: what it names is resident from now on.  *last: no
  * further one belongs to the same answer. */
 int xlm_save_take_evicted(struct xlm_saver *saver, bool *last);
+
+/* save_precopy.c */
+
+/* Read the log: what it says is kept for the next round. */
+int xlm_save_keep_dirty(struct xlm_saver *saver);
+/* Rounds of to_send, until the policy has another answer than to go on.
+ * What is then in to_send was never sent, or was written since. */
+int xlm_save_precopy(struct xlm_saver *saver, enum xlm_precopy_answer *answer);
 
 /* save_hot.c */
 

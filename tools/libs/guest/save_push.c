@@ -255,47 +255,97 @@ static void update_stats(struct xlm_pusher *pusher)
     stats->outside = pusher->stats.outside;
 }
 
-/* Take the next pages off the plan; waits while there is nothing that may be
- * sent.  XLM_PUSH_NOTHING: all was sent, or the reader failed. */
-static enum xlm_push_kind await_pages(struct xlm_pusher *pusher,
-                                      uint64_t *pfns, size_t *count)
+/* How many pages may go unasked now; 0: none, for *wait_us if nothing comes
+ * from the reader. */
+static uint32_t unasked_room(struct xlm_pusher *pusher, uint64_t *wait_us)
 {
-    enum xlm_push_kind kind = XLM_PUSH_NOTHING;
+    *wait_us = XLM_RATE_WAIT_EVER;
+    if (pusher->saver->params->no_push) {
+        return 0;
+    }
+    *wait_us = xlm_save_background_wait_us(pusher->saver);
+    if (*wait_us) {
+        return 0;
+    }
+    *wait_us = XLM_RATE_WAIT_EVER; /* credit comes from the reader */
+    return xlm_push_window_room(&pusher->window);
+}
+
+/* Until the reader has something, or the rate lets the background go on; at
+ * the most for as long as it may take to notice what nobody wakes us for. */
+static void await_turn(struct xlm_pusher *pusher, uint64_t wait_us)
+{
+    struct timespec until;
+    uint64_t ns;
+
+    if (wait_us > XLM_SAVE_HEED_US) {
+        wait_us = XLM_SAVE_HEED_US;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    ns = until.tv_nsec + wait_us * 1000;
+    until.tv_sec += ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    pthread_cond_timedwait(&pusher->wake, &pusher->lock, &until);
+}
+
+/*
+ * Take the next pages off the plan; waits a little while there is nothing that
+ * may be sent, and then *kind can be XLM_PUSH_NOTHING.  False: all was sent, or
+ * the reader failed.
+ */
+static bool await_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
+                        uint64_t *pfns, size_t *count)
+{
+    uint64_t wait_us;
     uint32_t room;
+    bool more;
 
     pthread_mutex_lock(&pusher->lock);
-    while (!pusher->failed && !pusher->gone &&
-           pusher->plan.outstanding.count) {
-        room = xlm_push_window_room(&pusher->window);
-        kind = xlm_push_plan_next(&pusher->plan, room > 0,
-                                  room ? room : XLM_PUSH_WINDOW_SENDING, pfns,
-                                  count);
-        if (kind != XLM_PUSH_NOTHING) {
+    more = !pusher->failed && !pusher->gone && pusher->plan.outstanding.count;
+    *kind = XLM_PUSH_NOTHING;
+    if (more) {
+        room = unasked_room(pusher, &wait_us);
+        *kind = xlm_push_plan_next(&pusher->plan, room > 0,
+                                   room ? room : XLM_PUSH_WINDOW_SENDING, pfns,
+                                   count);
+        if (*kind != XLM_PUSH_NOTHING) {
             xlm_push_window_sent(&pusher->window, *count, xlm_now_us());
-            break;
+        } else {
+            await_turn(pusher, wait_us);
         }
-        pthread_cond_wait(&pusher->wake, &pusher->lock);
     }
     update_stats(pusher);
     pthread_mutex_unlock(&pusher->lock);
-    return kind;
+    return more;
+}
+
+static int push(struct xlm_pusher *pusher, enum xlm_push_kind kind,
+                const uint64_t *pfns, size_t count)
+{
+    struct xlm_saver *saver = pusher->saver;
+    uint64_t bytes = saver->channel.bytes_out;
+
+    if (send_pages(pusher, count, pfns)) {
+        return -1;
+    }
+    if (kind == XLM_PUSH_REQUESTED) {
+        saver->stats->requested_pages += count;
+    } else {
+        saver->stats->pushed_pages += count;
+        xlm_rate_limit_spend(&saver->limit, saver->channel.bytes_out - bytes);
+    }
+    return 0;
 }
 
 static int push_all(struct xlm_pusher *pusher)
 {
-    struct xlm_stats *stats = pusher->saver->stats;
     uint64_t pfns[XLM_PUSH_WINDOW_SENDING];
-    size_t count;
     enum xlm_push_kind kind;
+    size_t count;
 
-    while ((kind = await_pages(pusher, pfns, &count)) != XLM_PUSH_NOTHING) {
-        if (send_pages(pusher, count, pfns)) {
+    while (await_pages(pusher, &kind, pfns, &count)) {
+        if (kind != XLM_PUSH_NOTHING && push(pusher, kind, pfns, count)) {
             return -1;
-        }
-        if (kind == XLM_PUSH_REQUESTED) {
-            stats->requested_pages += count;
-        } else {
-            stats->pushed_pages += count;
         }
         xlm_save_progress(pusher->saver, XLM_PHASE_POSTCOPY);
     }
@@ -357,6 +407,17 @@ int xlm_pusher_run(struct xlm_pusher *pusher)
     return rc;
 }
 
+/* Waits on it are timed by the clock that all durations are. */
+static void init_wake(pthread_cond_t *wake)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
 {
     const struct xlm_push_tuning tuning = {
@@ -374,9 +435,9 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
         .saver = saver,
         .memory = XLM_SOURCE_MEMORY_CLOSED,
         .lock = PTHREAD_MUTEX_INITIALIZER,
-        .wake = PTHREAD_COND_INITIALIZER,
         .plan = XLM_PUSH_PLAN_EMPTY,
     };
+    init_wake(&pusher->wake);
     if (xlm_push_plan_init(&pusher->plan, saver->nr_pfns, &tuning) ||
         xlm_source_memory_open(&pusher->memory, saver->ctx->hypervisor,
                                saver->params->domid)) {

@@ -12,6 +12,7 @@
 #define XLM_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@
 #include <xentoollog.h>
 
 #include "hypervisor.h"
+#include "rate_limit.h"
 
 #define XLM_REASON_MAX 512
 
@@ -65,6 +67,9 @@ struct xlm_stats {
     uint64_t zero_pages;      /* of all that were sent, without contents */
     uint64_t bytes_sent;
     unsigned int iterations; /* precopy rounds made */
+    uint64_t dirty_pages;    /* in precopy: still to be sent in the round */
+    uint64_t send_rate;      /* in precopy: pages a second while sending ... */
+    uint64_t dirty_rate;     /* ... and written by the guest in the round */
     /* The source's own clock, microseconds since the call. */
     uint64_t suspend_us;   /* when suspending began */
     uint64_t suspended_us; /* when the guest was stopped */
@@ -97,12 +102,37 @@ enum xlm_precopy_answer {
 
 struct xlm_precopy_stats {
     unsigned int iteration; /* rounds finished; 0 before the first */
+    /* Asked in the middle of the next round, which any answer but CONTINUE
+     * ends. */
+    bool in_round;
     uint64_t total_written; /* pages sent so far */
-    uint64_t dirty_count;   /* pages to send in the next round */
+    /* Pages to send in the next round.  In a round: those that the guest has
+     * written since its beginning, and that will be in the next. */
+    uint64_t dirty_count;
     uint64_t guest_pages;
+    uint64_t round_pages; /* to send when the last round began, or this one */
+    uint64_t round_sent;  /* of these, sent */
+    uint64_t elapsed_us;  /* since precopy began */
+    uint64_t send_rate;   /* pages a second while sending; 0: not known yet */
+    uint64_t dirty_rate;  /* pages a second that the guest wrote, each counted
+                             once a round */
 };
 
 /* ---- the source ---- */
+
+/* What may be changed of a migration under way, from any thread. */
+struct xlm_control {
+    /* Leave precopy for postcopy, at once: never back to false. */
+    atomic_bool switch_now;
+    /* Octets a second for what nobody waits for, precopy rounds and unasked
+     * pages after the go; 0 holds both. */
+    _Atomic uint64_t background_rate;
+};
+
+#define XLM_CONTROL_INIT \
+    { \
+        .background_rate = XLM_RATE_UNLIMITED, \
+    }
 
 struct xlm_channel;
 
@@ -111,7 +141,7 @@ struct xlm_channel;
  * int answer 0, or -1 for failure, after having said why in the log.
  */
 struct xlm_save_callbacks {
-    /* Before each precopy round and after the last. */
+    /* Before each precopy round, after the last, and now and then in each. */
     enum xlm_precopy_answer (*precopy_policy)(
         const struct xlm_precopy_stats *stats, void *data);
     /* Have the device model log its writes, or stop that.  Called with true
@@ -159,8 +189,10 @@ struct xlm_save_params {
     uint32_t hot_pages_max; /* hot set sent during the stop */
     uint32_t window_before; /* neighbours sent with a request */
     uint32_t window_after;
-    uint32_t background_share; /* one background batch after so many
+    uint32_t background_share;   /* one background batch after so many
                                     requested ones, even under load */
+    bool no_push;                /* send only what is asked for */
+    struct xlm_control *control; /* the caller's; NULL: nothing changes */
 };
 
 void xlm_save_params_init(struct xlm_save_params *params);

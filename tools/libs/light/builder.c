@@ -206,6 +206,20 @@ int lm_builder_finish(struct lm_builder *builder)
     return 0;
 }
 
+/* With the caller's signals, which the scripts that libxl runs for it get as
+ * well: a shell that waits for its children must not have them all blocked.
+ * But for SIGPIPE, as one of ours may be pending. */
+static void destroy_domain(struct lm_builder *builder)
+{
+    sigset_t mask = builder->signal_mask;
+    sigset_t ours;
+
+    sigaddset(&mask, SIGPIPE);
+    pthread_sigmask(SIG_SETMASK, &mask, &ours);
+    libxl_domain_destroy(builder->ctx, builder->domid, NULL);
+    pthread_sigmask(SIG_SETMASK, &ours, NULL);
+}
+
 void lm_builder_abandon(struct lm_builder *builder)
 {
     close_fd(&builder->feed_fd);
@@ -216,7 +230,7 @@ void lm_builder_abandon(struct lm_builder *builder)
         join(builder); /* it has met the end of its stream too soon */
     }
     if (builder->state == LM_BUILDER_BUILT) {
-        libxl_domain_destroy(builder->ctx, builder->domid, NULL);
+        destroy_domain(builder);
         builder->state = LM_BUILDER_FAILED;
     }
 }

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
+#include "control.h"
+
 _Static_assert((int)LIBXL_LIVE_MIGRATE_PHASE_START == (int)XLM_PHASE_START &&
                    (int)LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED ==
                        (int)XLM_PHASE_SUSPENDED &&
@@ -97,6 +100,9 @@ void lm_export_stats(libxl_live_migrate_stats *out,
         .outside = stats->outside,
         .hot_pages = stats->hot_pages,
         .hot_us = stats->hot_us,
+        .dirty_pages = stats->dirty_pages,
+        .send_rate = stats->send_rate,
+        .dirty_rate = stats->dirty_rate,
     };
 }
 
@@ -106,8 +112,14 @@ void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
     libxl_live_migrate_stats shown;
 
     observer->phase = phase;
+    lm_estimate_update(&observer->estimate, phase, stats, xlm_now_us());
+    lm_export_stats(&shown, stats);
+    shown.rate = observer->estimate.bytes_per_second;
+    shown.time_left_us = observer->estimate.time_left_us;
+    if (observer->control) {
+        lm_control_observe(observer->control, phase, &shown);
+    }
     if (observer->progress) {
-        lm_export_stats(&shown, stats);
         observer->progress((libxl_live_migrate_phase)phase, &shown,
                            observer->user);
     }
@@ -124,4 +136,38 @@ void lm_export_result(libxl_live_migrate_result *result,
     result->phase = (libxl_live_migrate_phase)observer->phase;
     lm_export_stats(&result->stats, stats);
     snprintf(result->reason, sizeof(result->reason), "%s", reason);
+}
+
+void lm_log_reason(xentoollog_logger *logger, const char *reason)
+{
+    xtl_log(logger, XTL_ERROR, -1, "light", "%s", reason);
+}
+
+int lm_refuse(int rc, libxl_live_migrate_result *result,
+              xentoollog_logger *logger, const char *reason)
+{
+    const struct lm_observer nothing = {.phase = XLM_PHASE_START};
+    const struct xlm_stats none = {0};
+    xentoollog_logger *own = NULL;
+
+    lm_export_result(result, &nothing, &none, reason);
+    if (!result) {
+        logger = lm_logger(logger, &own);
+        if (logger) {
+            lm_log_reason(logger, reason);
+        }
+        xtl_logger_destroy(own);
+    }
+    return rc;
+}
+
+int lm_check_how(const libxl_asyncop_how *ao_how,
+                 libxl_live_migrate_result *result, xentoollog_logger *logger)
+{
+    if (!ao_how || ao_how->callback) {
+        return 0;
+    }
+    return lm_refuse(ERROR_NI, result, logger,
+                     "completion cannot be told by an event, as libxl lets "
+                     "nobody else post one: give a callback");
 }

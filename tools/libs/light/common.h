@@ -9,6 +9,7 @@
 
 #include <xentoollog.h>
 
+#include "estimate.h"
 #include "libxl_live_migrate.h"
 #include "xlm.h"
 
@@ -32,11 +33,16 @@ bool lm_aborted(int abort_fd);
 void lm_export_stats(libxl_live_migrate_stats *out,
                      const struct xlm_stats *stats);
 
-/* Where progress goes: the caller's callback, and the last phase noted. */
+struct lm_control;
+
+/* Where progress goes: the caller's callback and whoever watches from outside,
+ * and the last phase noted. */
 struct lm_observer {
     libxl_live_migrate_progress *progress;
     void *user;
     enum xlm_phase phase;
+    struct lm_estimate estimate;
+    struct lm_control *control; /* NULL: nobody watches */
 };
 void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
                 const struct xlm_stats *stats);
@@ -45,5 +51,21 @@ void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
 void lm_export_result(libxl_live_migrate_result *result,
                       const struct lm_observer *observer,
                       const struct xlm_stats *stats, const char *reason);
+
+/* Why the call has failed, for a caller who does not ask for a result. */
+void lm_log_reason(xentoollog_logger *logger, const char *reason);
+
+/*
+ * What is wrong with a call before anything has happened: returns rc, with the
+ * reason in the result or, when that is NULL, in the log.
+ */
+int lm_refuse(int rc, libxl_live_migrate_result *result,
+              xentoollog_logger *logger, const char *reason);
+
+#define LM_NO_THREAD "no thread could be started"
+
+/* Can its completion be told in this way?  0, or refused. */
+int lm_check_how(const libxl_asyncop_how *ao_how,
+                 libxl_live_migrate_result *result, xentoollog_logger *logger);
 
 #endif

@@ -7,8 +7,22 @@
  * at the same time from different threads, each with a ctx of its own or with
  * a shared one.  While a call runs other threads may use the same ctx.
  *
+ * With ao_how NULL a call returns when all is over.  With a callback in it the
+ * call returns at once: 0, the work goes on in a thread of ours and the
+ * callback comes exactly once, from that thread and perhaps before the call
+ * has returned; or an error, nothing has happened and no callback comes.  What
+ * the pointers point to, and the descriptors, must stay until the callback;
+ * ao_how, params and the strings in those are copied.  The callback is the
+ * last that is done: it may release all of it and the ctx, may call libxl and
+ * these functions, and need not be quick.  All signals are blocked in it.  An
+ * ao_how without a callback asks for an event, which libxl lets nobody else
+ * post: ERROR_NI.
+ *
  * Child processes: the calls use what the ctx was set to with
- * libxl_childproc_setmode().  Signals: none is caught, none is left pending.
+ * libxl_childproc_setmode(); what libxl starts gets the signal mask that the
+ * calling thread had.  Signals: none is caught, none is left pending.
+ * Descriptors: those handed in are non-blocking during the call, all others
+ * are closed when it ends.
  */
 #ifndef LIBXL_LIVE_MIGRATE_H
 #define LIBXL_LIVE_MIGRATE_H
@@ -18,8 +32,12 @@
 
 #include <libxl.h>
 
-/* libxl_domain_live_migrate() and libxl_domain_live_migrate_tuned() */
+/* libxl_domain_live_migrate() */
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE 1
+/* libxl_domain_live_migrate_tuned() */
+#define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_TUNED 1
+/* ao_how with a callback, at both ends */
+#define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_ASYNC 1
 /* libxl_domain_live_migrate_receive() */
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECEIVE 1
 
@@ -76,7 +94,12 @@ typedef struct libxl_live_migrate_stats {
     uint64_t outside;       /* times that a back end asked for a page */
     uint64_t hot_pages;     /* of stop_pages, those it had written last */
     uint64_t hot_us;        /* what sending these took of the stop */
-    uint64_t reserved[16];
+    uint64_t dirty_pages;   /* in precopy: to be sent in the round */
+    uint64_t send_rate;     /* in precopy: pages a second while sending ... */
+    uint64_t dirty_rate;    /* ... and written by the guest in the round */
+    uint64_t rate;          /* octets a second, lately */
+    uint64_t time_left_us;  /* of the round, or of postcopy; 0: not known */
+    uint64_t reserved[11];
 } libxl_live_migrate_stats;
 
 typedef struct libxl_live_migrate_result {
@@ -84,10 +107,11 @@ typedef struct libxl_live_migrate_result {
     libxl_live_migrate_stats stats;
     /* On failure: one line for a person, what is wrong and what to do. */
     char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+    uint64_t reserved[16];
 } libxl_live_migrate_result;
 
-/* Called from the calling thread, often: must be quick, must not call libxl
- * with the same domain. */
+/* Called from the thread that does the work (the calling one, or ours), often:
+ * must be quick, must not call libxl with the same domain. */
 typedef void libxl_live_migrate_progress(libxl_live_migrate_phase phase,
                                          const libxl_live_migrate_stats *stats,
                                          void *user);
@@ -99,6 +123,10 @@ typedef enum libxl_live_migrate_strategy {
     LIBXL_LIVE_MIGRATE_STRATEGY_STOP_AND_COPY = 0,
     /* After the precopy rounds move the guest and let the rest follow. */
     LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY = 1,
+    /* Precopy for as long as it will end in a short stop, by the rates at
+     * which the guest writes and pages are sent; else postcopy, as soon as
+     * that is seen. */
+    LIBXL_LIVE_MIGRATE_STRATEGY_AUTO = 2,
 } libxl_live_migrate_strategy;
 
 /*
@@ -113,12 +141,14 @@ typedef struct libxl_live_migrate_params {
     /* A precopy round after which no more than so many pages are left to
      * send ends in stop-and-copy, whatever the strategy. */
     uint64_t precopy_dirty_threshold; /* 50 */
-    /* Readable: give up, when the go has not been given.  -1: never. */
+    /* Readable: give up, when the go has not been given.  -1: never.  Never
+     * read from: an eventfd serves any number of calls. */
     int abort_fd; /* -1 */
     /* What the domain is called here once it has been let go; NULL: its name
      * with "--migratedaway" added. */
     const char *away_name; /* NULL */
-    /* Where messages go, beside the ctx's own; NULL: warnings to stderr. */
+    /* Where messages go, beside the ctx's own; NULL: warnings to stderr.  Used
+     * by several threads. */
     struct xentoollog_logger *logger;      /* NULL */
     libxl_live_migrate_progress *progress; /* NULL */
     void *progress_user;
@@ -126,7 +156,25 @@ typedef struct libxl_live_migrate_params {
      * many at most.  A current Linux guest does not survive without them.
      * 0: 256; LIBXL_LIVE_MIGRATE_NO_HOT_PAGES: none, for tests. */
     uint64_t hot_pages_max; /* 0 */
-    uint64_t reserved[15];
+    /* With POSTCOPY and AUTO: precopy until then, in seconds, unless it ends
+     * before by itself; precopy_iterations 0 sets no other limit.  0: off. */
+    uint32_t postcopy_after; /* 0 */
+    /* With AUTO and with postcopy_after: what can be sent in so many
+     * milliseconds may be left for the stop.  0: 300. */
+    uint32_t max_downtime_ms; /* 0 */
+    /* Octets a second for what nobody waits for: precopy rounds, and pages
+     * that follow unasked.  0: no limit. */
+    uint64_t background_rate; /* 0 */
+    /* Neighbours below and above a page that the guest asks for, which follow
+     * it unasked.  0: 8 and 24; UINT32_MAX: none, but not for both. */
+    uint32_t window_before; /* 0 */
+    uint32_t window_after;  /* 0 */
+    /* Pages under way unasked at the most.  0: 1024. */
+    uint32_t credit_pages; /* 0 */
+    /* Only pages that the guest asks for follow it: it depends on the source
+     * until it has touched all of its memory. */
+    bool no_background_push; /* false */
+    uint64_t reserved[11];
 } libxl_live_migrate_params;
 
 #define LIBXL_LIVE_MIGRATE_NO_HOT_PAGES UINT64_MAX
@@ -148,7 +196,7 @@ void libxl_live_migrate_params_dispose(libxl_live_migrate_params *params);
  *                 On failure: false, the domain runs here as it did; true, it
  *                 was let go, may run at the destination, and must never be
  *                 resumed here by a program.
- * @param ao_how   must be NULL for now: ERROR_NI, before anything happens.
+ * @param ao_how   see above; NULL: return when all is over.
  *
  * Returns 0 when the destination has all of the domain.  It is then still
  * here, suspended, under its away name, and for the caller to destroy with
@@ -158,7 +206,8 @@ void libxl_live_migrate_params_dispose(libxl_live_migrate_params *params);
  *
  * Otherwise a libxl error: ERROR_INVAL for arguments, ERROR_DOMAIN_NOTFOUND,
  * ERROR_NI for a guest that cannot be moved this way, ERROR_ABORTED,
- * ERROR_GUEST_TIMEDOUT when it did not suspend, else ERROR_FAIL.
+ * ERROR_GUEST_TIMEDOUT when it did not suspend, else ERROR_FAIL.  Why is in
+ * the log.
  */
 int libxl_domain_live_migrate(libxl_ctx *ctx, uint32_t domid, int send_fd,
                               int flags, int recv_fd,
@@ -167,7 +216,8 @@ int libxl_domain_live_migrate(libxl_ctx *ctx, uint32_t domid, int send_fd,
 
 /*
  * The same with tunables, which take the place of the flags: these must be 0
- * or LIBXL_SUSPEND_DEBUG.  *result (may be NULL) is written on every path.
+ * or LIBXL_SUSPEND_DEBUG.  *result (may be NULL) is written on every path, as
+ * postcopy_transitioned is: before the return or the callback.
  */
 int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
                                     int send_fd, int flags, int recv_fd,
@@ -214,7 +264,7 @@ void libxl_live_migrate_receive_params_dispose(
  *                 here, some of its memory may be missing for good, and it
  *                 is the only copy: *domid is set, never destroy it by
  *                 a program.
- * @param ao_how   must be NULL for now: ERROR_NI, before anything happens.
+ * @param ao_how   see above; NULL: return when all is over.
  *
  * Returns 0 when the domain is here as a whole, or when somebody destroyed it
  * here after it had shut down: the last phase is then POSTCOPY and there is
@@ -229,5 +279,78 @@ int libxl_domain_live_migrate_receive(
     int send_fd, const libxl_live_migrate_receive_params *params,
     libxl_live_migrate_result *result, bool *postcopy_resumed,
     const libxl_asyncop_how *ao_how);
+
+/* ---- migrations under way, whoever does them ---- */
+
+/*
+ * Each migration is shown in xenstore and takes requests there: see
+ * docs/specs/live-migrate-control.md.  These functions may be called from any
+ * process of the toolstack's domain, and need no ctx.
+ */
+#define LIBXL_HAVE_LIVE_MIGRATE_STATUS 1
+
+typedef enum libxl_live_migrate_role {
+    LIBXL_LIVE_MIGRATE_ROLE_SOURCE = 0,
+    LIBXL_LIVE_MIGRATE_ROLE_DESTINATION = 1,
+} libxl_live_migrate_role;
+
+typedef enum libxl_live_migrate_state {
+    LIBXL_LIVE_MIGRATE_STATE_RUNNING = 0,
+    LIBXL_LIVE_MIGRATE_STATE_COMPLETE = 1,
+    LIBXL_LIVE_MIGRATE_STATE_FAILED = 2, /* the guest is where it was */
+    /* Failed, and the guest is the destination's. */
+    LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER = 3,
+    LIBXL_LIVE_MIGRATE_STATE_KILLED = 4, /* the process has gone */
+} libxl_live_migrate_state;
+
+#define LIBXL_LIVE_MIGRATE_RATE_UNLIMITED UINT64_MAX
+
+typedef struct libxl_live_migrate_status {
+    uint32_t domid;
+    int32_t pid;    /* of the process that does it; 0: not known */
+    char name[256]; /* the guest's own, whatever the domain is called now */
+    libxl_live_migrate_role role;
+    libxl_live_migrate_state state;
+    libxl_live_migrate_phase phase; /* the last one reached */
+    uint64_t elapsed_us;
+    /* Octets a second, or LIBXL_LIVE_MIGRATE_RATE_UNLIMITED; 0: held. */
+    uint64_t background_rate;
+    libxl_live_migrate_stats stats;
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX]; /* when it has failed */
+    uint64_t reserved[16];
+} libxl_live_migrate_status;
+
+/* The migrations of this host, those that have ended and are still shown
+ * included.  *list is to be freed with free(), also when there are none. */
+int libxl_live_migrate_list(libxl_live_migrate_status **list, int *count);
+
+/* A line of JSON without its end, malloc'ed; NULL: no memory. */
+char *libxl_live_migrate_status_to_json(
+    const libxl_live_migrate_status *status);
+
+typedef enum libxl_live_migrate_command {
+    /* Move the guest now: in precopy, also in the middle of a round. */
+    LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY = 0,
+    LIBXL_LIVE_MIGRATE_COMMAND_ABORT = 1, /* until the guest is let go */
+    /* Change the background rate, never that of pages that are asked for. */
+    LIBXL_LIVE_MIGRATE_COMMAND_SET_RATE = 2,
+} libxl_live_migrate_command;
+
+/*
+ * Ask something of the migration of a domain, and wait for the answer.
+ *
+ * @param rate     with SET_RATE; as background_rate in the status.
+ * @param timeout_ms  how long an answer is waited for; it can take as long as
+ *                 a guest takes to suspend.
+ * @param reason   may be NULL; else it has LIBXL_LIVE_MIGRATE_REASON_MAX octets
+ *                 and says on failure what is wrong, in a line.
+ *
+ * 0 when it was done; ERROR_DOMAIN_NOTFOUND; ERROR_NOTFOUND when no migration
+ * of it is under way; ERROR_TIMEDOUT; ERROR_INVAL when the migration
+ * refuses: it is too late, for instance; else ERROR_FAIL.
+ */
+int libxl_live_migrate_request(uint32_t domid,
+                               libxl_live_migrate_command command,
+                               uint64_t rate, int timeout_ms, char *reason);
 
 #endif

@@ -22,14 +22,19 @@
 #include <xen/hvm/params.h>
 
 #include "common.h"
+#include "control.h"
 #include "device_model.h"
 #include "libxl_live_migrate.h"
+#include "operation.h"
 #include "precopy_policy.h"
 #include "stream.h"
 
 /* Ordinary live migration makes at most so many rounds. */
 #define LM_LIVE_ITERATIONS 5
 #define LM_DIRTY_THRESHOLD 50
+/* When the rates decide: rounds at the most, and what a stop may take. */
+#define LM_AUTO_ITERATIONS 30
+#define LM_MAX_DOWNTIME_MS 300
 #define LM_NO_ANSWER \
     "the guest did not answer the request to suspend: it is paused, or its " \
     "Xen drivers do not work"
@@ -41,11 +46,14 @@ enum lm_source_state {
 };
 
 struct lm_source {
+    struct lm_operation operation;
     libxl_ctx *ctx;
     uint32_t domid;
     int send_fd;
     int recv_fd;
-    const libxl_live_migrate_params *params;
+    libxl_live_migrate_params params; /* a copy */
+    libxl_live_migrate_result *result;
+    bool *transitioned;
     struct lm_precopy_limits limits;
     enum lm_source_state state;
     bool suspend_timed_out;
@@ -57,6 +65,8 @@ struct lm_source {
     struct xlm_context xlm;
     struct xlm_stats stats;
     struct lm_observer observer;
+    struct xlm_control steering; /* what requests from outside change */
+    struct lm_abort abort;
 };
 
 /* ---- callbacks, in execution order ---- */
@@ -203,22 +213,35 @@ static void source_progress(enum xlm_phase phase,
 
 /* ---- stages ---- */
 
+static int check_window(struct lm_source *source)
+{
+    const libxl_live_migrate_params *params = &source->params;
+
+    if (params->window_before == UINT32_MAX &&
+        params->window_after == UINT32_MAX) {
+        xlm_fail(&source->xlm, "the push has to go on somewhere: a window "
+                               "before or after a fault, or no push");
+        return ERROR_INVAL;
+    }
+    return 0;
+}
+
 static int check_arguments(struct lm_source *source)
 {
-    const libxl_live_migrate_params *params = source->params;
-
-    switch (params->strategy) {
+    switch (source->params.strategy) {
     case LIBXL_LIVE_MIGRATE_STRATEGY_STOP_AND_COPY:
         return 0;
     case LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY:
+    case LIBXL_LIVE_MIGRATE_STRATEGY_AUTO:
         if (source->recv_fd >= 0) {
-            return 0;
+            return check_window(source);
         }
         xlm_fail(&source->xlm, "postcopy needs a way back from the "
                                "destination");
         return ERROR_INVAL;
     }
-    xlm_fail(&source->xlm, "unknown strategy %d", (int)params->strategy);
+    xlm_fail(&source->xlm, "unknown strategy %d",
+             (int)source->params.strategy);
     return ERROR_INVAL;
 }
 
@@ -333,19 +356,52 @@ out:
 
 static int choose_away_name(struct lm_source *source)
 {
-    const char *wanted = source->params->away_name;
-
-    if (wanted) {
-        source->away_name = strdup(wanted);
-    } else if (asprintf(&source->away_name, "%s--migratedaway", source->name) <
-               0) {
-        source->away_name = NULL;
+    if (source->away_name) {
+        return 0;
     }
-    if (!source->away_name) {
+    if (asprintf(&source->away_name, "%s--migratedaway", source->name) < 0) {
+        source->away_name = NULL;
         xlm_fail(&source->xlm, "out of memory");
         return ERROR_NOMEM;
     }
     return 0;
+}
+
+/* Somebody else who moves the same domain would be in our way, and we in his;
+ * without xenstore we go on unseen. */
+static int show_outside(struct lm_source *source)
+{
+    const struct lm_control_setup setup = {
+        .domid = source->domid,
+        .role = LIBXL_LIVE_MIGRATE_ROLE_SOURCE,
+        .name = source->name,
+        .may_switch = source->limits.postcopy,
+        .engine = &source->steering,
+        .abort_event_fd = source->abort.event_fd,
+        .logger = source->xlm.logger,
+    };
+
+    source->observer.control = lm_control_start(&setup);
+    if (!source->observer.control && errno == EBUSY) {
+        xlm_fail(&source->xlm,
+                 "%s is being migrated already: see xl "
+                 "migrate-status",
+                 source->name);
+        return ERROR_FAIL;
+    }
+    return 0;
+}
+
+static void show_end(struct lm_source *source, int rc)
+{
+    libxl_live_migrate_state state = LIBXL_LIVE_MIGRATE_STATE_COMPLETE;
+
+    if (rc) {
+        state = *source->transitioned ? LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER
+                                      : LIBXL_LIVE_MIGRATE_STATE_FAILED;
+    }
+    lm_control_end(source->observer.control, state, source->xlm.reason);
+    source->observer.control = NULL;
 }
 
 static int open_hypervisor(struct lm_source *source)
@@ -401,7 +457,25 @@ static void set_hot_pages(const libxl_live_migrate_params *from,
     }
 }
 
-static int move_out(struct lm_source *source, bool *transitioned)
+/* What the caller has left at zero stays as the guest layer likes it. */
+static void tune(struct xlm_save_params *out,
+                 const libxl_live_migrate_params *params)
+{
+    if (params->window_before) {
+        out->window_before =
+            params->window_before == UINT32_MAX ? 0 : params->window_before;
+    }
+    if (params->window_after) {
+        out->window_after =
+            params->window_after == UINT32_MAX ? 0 : params->window_after;
+    }
+    if (params->credit_pages) {
+        out->credit_pages = params->credit_pages;
+    }
+    out->no_push = params->no_background_push;
+}
+
+static int move_out(struct lm_source *source)
 {
     const struct xlm_save_callbacks callbacks = {
         .precopy_policy = source_policy,
@@ -419,11 +493,13 @@ static int move_out(struct lm_source *source, bool *transitioned)
     params.domid = source->domid;
     params.out_fd = source->send_fd;
     params.in_fd = source->recv_fd;
-    set_hot_pages(source->params, &params);
+    set_hot_pages(&source->params, &params);
     memcpy(params.device_ranges, source->device_ranges,
            sizeof(params.device_ranges));
+    tune(&params, &source->params);
+    params.control = &source->steering;
     if (xlm_save(&source->xlm, &params, &callbacks, &source->stats,
-                 transitioned)) {
+                 source->transitioned)) {
         return ERROR_FAIL;
     }
     return 0;
@@ -483,12 +559,11 @@ static int source_error(const struct lm_source *source, int rc)
     return lm_aborted(source->xlm.abort_fd) ? ERROR_ABORTED : rc;
 }
 
-static int live_migrate(struct lm_source *source, bool *transitioned)
+static int live_migrate(struct lm_source *source)
 {
     int rc;
 
-    source->xlm.logger =
-        lm_logger(source->params->logger, &source->own_logger);
+    source->xlm.logger = lm_logger(source->params.logger, &source->own_logger);
     if (!source->xlm.logger) {
         rc = ERROR_NOMEM;
         goto out;
@@ -513,23 +588,49 @@ static int live_migrate(struct lm_source *source, bool *transitioned)
     if (rc) {
         goto out;
     }
+    rc = show_outside(source);
+    if (rc) {
+        goto out;
+    }
     if (lm_write_prologue(&source->xlm, source->send_fd)) {
         rc = ERROR_FAIL;
         goto out;
     }
-    rc = move_out(source, transitioned);
-    if (rc && !*transitioned) {
+    rc = move_out(source);
+    if (rc && !*source->transitioned) {
         explain_state(source);
         take_back(source);
         rc = source_error(source, rc);
     }
 
 out:
+    show_end(source, rc);
+    if (rc && !source->result && source->xlm.logger) {
+        lm_log_reason(source->xlm.logger, source->xlm.reason);
+    }
+    return rc;
+}
+
+static int run_source(struct lm_operation *operation)
+{
+    struct lm_source *source = (struct lm_source *)operation;
+    int rc = live_migrate(source);
+
+    lm_export_result(source->result, &source->observer, &source->stats,
+                     source->xlm.reason);
+    return rc;
+}
+
+static void free_source(struct lm_operation *operation)
+{
+    struct lm_source *source = (struct lm_source *)operation;
+
+    lm_abort_close(&source->abort);
     xlm_hypervisor_close(source->xlm.hypervisor);
     xtl_logger_destroy(source->own_logger);
     free(source->name);
     free(source->away_name);
-    return rc;
+    free(source);
 }
 
 /* ---- entry points ---- */
@@ -548,6 +649,69 @@ void libxl_live_migrate_params_dispose(libxl_live_migrate_params *params)
     libxl_live_migrate_params_init(params);
 }
 
+static struct lm_precopy_limits make_limits(
+    const libxl_live_migrate_params *params)
+{
+    bool watch = params->strategy == LIBXL_LIVE_MIGRATE_STRATEGY_AUTO;
+    struct lm_precopy_limits limits = {
+        .postcopy =
+            watch || params->strategy == LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY,
+        .watch = watch,
+        .iterations = params->precopy_iterations,
+        .dirty_threshold = params->precopy_dirty_threshold,
+    };
+
+    if (limits.postcopy) {
+        limits.after_us = (uint64_t)params->postcopy_after * 1000000;
+    }
+    if (watch || limits.after_us) {
+        limits.downtime_us = (params->max_downtime_ms ? params->max_downtime_ms
+                                                      : LM_MAX_DOWNTIME_MS) *
+                             UINT64_C(1000);
+        if (!limits.iterations) {
+            limits.iterations = watch ? LM_AUTO_ITERATIONS : UINT32_MAX;
+        }
+    }
+    return limits;
+}
+
+/* Nothing of the params is needed any more once this has returned. */
+static struct lm_source *new_source(libxl_ctx *ctx,
+                                    const libxl_live_migrate_params *params)
+{
+    struct lm_source *source = malloc(sizeof(*source));
+
+    if (!source) {
+        return NULL;
+    }
+    *source = (struct lm_source){
+        .operation = {.ctx = ctx, .run = run_source, .free = free_source},
+        .ctx = ctx,
+        .params = *params,
+        .limits = make_limits(params),
+        .observer =
+            {
+                .progress = params->progress,
+                .user = params->progress_user,
+            },
+        .xlm = XLM_CONTEXT_INIT,
+        .steering = XLM_CONTROL_INIT,
+    };
+    if (params->background_rate) {
+        source->steering.background_rate = params->background_rate;
+    }
+    if (params->away_name) {
+        source->away_name = strdup(params->away_name);
+        if (!source->away_name) {
+            free(source);
+            return NULL;
+        }
+    }
+    lm_abort_open(&source->abort, params->abort_fd);
+    source->xlm.abort_fd = source->abort.poll_fd;
+    return source;
+}
+
 int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
                                     int send_fd, int flags, int recv_fd,
                                     const libxl_live_migrate_params *params,
@@ -555,45 +719,33 @@ int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
                                     bool *postcopy_transitioned,
                                     const libxl_asyncop_how *ao_how)
 {
-    struct lm_source source = {
-        .ctx = ctx,
-        .domid = domid,
-        .send_fd = send_fd,
-        .recv_fd = recv_fd,
-        .params = params,
-        .xlm = XLM_CONTEXT_INIT,
-    };
-    struct lm_sigpipe guard;
+    struct lm_source *source;
     int rc;
 
     if (!postcopy_transitioned) {
-        return ERROR_INVAL;
+        return lm_refuse(ERROR_INVAL, result, params->logger,
+                         "postcopy_transitioned is NULL: whose the guest is "
+                         "could not be told");
     }
     *postcopy_transitioned = false;
-    if (ao_how) {
-        lm_export_result(result, &source.observer, &source.stats,
-                         "asynchronous operation is not implemented");
+    if (lm_check_how(ao_how, result, params->logger)) {
         return ERROR_NI;
     }
     if (flags & ~LIBXL_SUSPEND_DEBUG) {
-        lm_export_result(result, &source.observer, &source.stats,
-                         "unknown flags");
-        return ERROR_INVAL;
+        return lm_refuse(ERROR_INVAL, result, params->logger, "unknown flags");
     }
-    source.limits.postcopy =
-        params->strategy == LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
-    source.limits.iterations = params->precopy_iterations;
-    source.limits.dirty_threshold = params->precopy_dirty_threshold;
-    source.observer.progress = params->progress;
-    source.observer.user = params->progress_user;
-    source.xlm.abort_fd = params->abort_fd;
-
-    lm_sigpipe_block(&guard);
-    rc = live_migrate(&source, postcopy_transitioned);
-    lm_sigpipe_restore(&guard);
-    lm_export_result(result, &source.observer, &source.stats,
-                     source.xlm.reason);
-    return rc;
+    source = new_source(ctx, params);
+    if (!source) {
+        return lm_refuse(ERROR_NOMEM, result, params->logger, "out of memory");
+    }
+    source->domid = domid;
+    source->send_fd = send_fd;
+    source->recv_fd = recv_fd;
+    source->result = result;
+    source->transitioned = postcopy_transitioned;
+    rc = lm_operation_start(&source->operation, ao_how);
+    return rc && ao_how ? lm_refuse(rc, result, params->logger, LM_NO_THREAD)
+                        : rc;
 }
 
 int libxl_domain_live_migrate(libxl_ctx *ctx, uint32_t domid, int send_fd,

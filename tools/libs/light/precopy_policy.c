@@ -3,18 +3,64 @@
  */
 #include "precopy_policy.h"
 
+#define US_PER_SECOND 1000000u
+/* Watched precopy goes on while each round is less than one part in so many of
+ * the one before: all together then send the guest's memory less than twice. */
+#define SHRINK 2
+
+static enum xlm_precopy_answer over(const struct lm_precopy_limits *limits)
+{
+    return limits->postcopy ? XLM_PRECOPY_POSTCOPY : XLM_PRECOPY_STOP_AND_COPY;
+}
+
+static bool time_is_up(const struct lm_precopy_limits *limits,
+                       const struct xlm_precopy_stats *stats)
+{
+    return limits->after_us && stats->elapsed_us >= limits->after_us;
+}
+
+/* What is dirty now is soon sent. */
+static bool ends_well(const struct lm_precopy_limits *limits,
+                      const struct xlm_precopy_stats *stats)
+{
+    if (stats->dirty_count <= limits->dirty_threshold) {
+        return true;
+    }
+    return stats->send_rate &&
+           stats->dirty_count * US_PER_SECOND / stats->send_rate <=
+               limits->downtime_us;
+}
+
+/* The guest writes so fast that another round leaves it no better. */
+static bool is_lost(const struct lm_precopy_limits *limits,
+                    const struct xlm_precopy_stats *stats)
+{
+    return limits->watch && !ends_well(limits, stats) &&
+           stats->dirty_count >= stats->round_pages / SHRINK;
+}
+
 enum xlm_precopy_answer lm_precopy_policy(
     const struct lm_precopy_limits *limits,
     const struct xlm_precopy_stats *stats)
 {
+    if (time_is_up(limits, stats)) {
+        return over(limits);
+    }
+    if (stats->in_round) {
+        return is_lost(limits, stats) ? over(limits) : XLM_PRECOPY_CONTINUE;
+    }
     /* Before the first round every page counts as dirty: a guest so small
      * that they are below the threshold still gets what was asked for. */
-    if (stats->iteration > 0 &&
-        stats->dirty_count <= limits->dirty_threshold) {
-        return XLM_PRECOPY_STOP_AND_COPY;
+    if (stats->iteration > 0) {
+        if (ends_well(limits, stats)) {
+            return XLM_PRECOPY_STOP_AND_COPY;
+        }
+        if (is_lost(limits, stats)) {
+            return over(limits);
+        }
     }
     if (stats->iteration < limits->iterations) {
         return XLM_PRECOPY_CONTINUE;
     }
-    return limits->postcopy ? XLM_PRECOPY_POSTCOPY : XLM_PRECOPY_STOP_AND_COPY;
+    return over(limits);
 }

@@ -15,13 +15,16 @@
  * is never destroyed here.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "builder.h"
 #include "common.h"
+#include "control.h"
 #include "device_model.h"
 #include "libxl_live_migrate.h"
 #include "memory.h"
+#include "operation.h"
 #include "stream.h"
 
 enum lm_destination_state {
@@ -32,12 +35,16 @@ enum lm_destination_state {
 };
 
 struct lm_destination {
+    struct lm_operation operation;
     libxl_ctx *ctx;
     libxl_domain_config *config;
     uint32_t *domid; /* the caller's */
     int recv_fd;
     int send_fd;
-    const libxl_live_migrate_receive_params *params;
+    libxl_live_migrate_receive_params params; /* a copy */
+    char *final_name;
+    libxl_live_migrate_result *result;
+    bool *resumed;
     enum lm_destination_state state;
     bool no_memory;
     struct lm_builder builder;
@@ -45,6 +52,7 @@ struct lm_destination {
     struct xlm_context xlm;
     struct xlm_stats stats;
     struct lm_observer observer;
+    struct lm_abort abort;
 };
 
 /* ---- callbacks, in execution order ---- */
@@ -52,7 +60,7 @@ struct lm_destination {
 static int start_building(struct lm_destination *destination)
 {
     int rc = lm_make_room(destination->ctx, destination->config,
-                          destination->params->autoballoon, &destination->xlm);
+                          destination->params.autoballoon, &destination->xlm);
 
     if (rc) {
         destination->no_memory = rc == ERROR_NOMEM;
@@ -84,6 +92,34 @@ static int destination_await_domain(uint32_t *domid, void *data)
     return lm_builder_await_domain(&destination->builder, domid);
 }
 
+/* While libxl builds the domain, it makes the nodes that ours are below. */
+static void show_outside(struct lm_destination *destination)
+{
+    const char *name = destination->final_name;
+    const struct lm_control_setup setup = {
+        .domid = destination->builder.domid,
+        .role = LIBXL_LIVE_MIGRATE_ROLE_DESTINATION,
+        .name = name ? name : destination->config->c_info.name,
+        .abort_event_fd = destination->abort.event_fd,
+        .logger = destination->xlm.logger,
+    };
+
+    destination->observer.control = lm_control_start(&setup);
+}
+
+static void show_end(struct lm_destination *destination, int rc)
+{
+    libxl_live_migrate_state state = LIBXL_LIVE_MIGRATE_STATE_COMPLETE;
+
+    if (rc) {
+        state = *destination->resumed ? LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER
+                                      : LIBXL_LIVE_MIGRATE_STATE_FAILED;
+    }
+    lm_control_end(destination->observer.control, state,
+                   destination->xlm.reason);
+    destination->observer.control = NULL;
+}
+
 static int destination_await_build(void *data)
 {
     struct lm_destination *destination = data;
@@ -92,6 +128,7 @@ static int destination_await_build(void *data)
         return -1;
     }
     destination->state = LM_DESTINATION_BUILT;
+    show_outside(destination);
     /* It runs with a state that is not the last: its devices must not go on
      * with what they were doing. */
     if (lm_has_device_model(destination->config)) {
@@ -172,7 +209,7 @@ static int destination_read_device_state(struct xlm_channel *channel,
  * it keeps the name that it was built under. */
 static void take_name(struct lm_destination *destination)
 {
-    const char *name = destination->params->final_name;
+    const char *name = destination->final_name;
     const char *built = destination->config->c_info.name;
     int rc;
 
@@ -195,7 +232,7 @@ static int destination_run(void *data)
     int rc;
 
     /* The guest first: its name can wait, and it has waited long enough. */
-    if (!destination->params->paused) {
+    if (!destination->params.paused) {
         rc = libxl_domain_unpause(destination->ctx, destination->builder.domid,
                                   NULL);
         if (rc) {
@@ -232,7 +269,7 @@ static int open_hypervisor(struct lm_destination *destination)
     return 0;
 }
 
-static int move_in(struct lm_destination *destination, bool *resumed)
+static int move_in(struct lm_destination *destination)
 {
     const struct xlm_restore_callbacks callbacks = {
         .feed = destination_feed,
@@ -249,7 +286,7 @@ static int move_in(struct lm_destination *destination, bool *resumed)
     };
 
     if (xlm_restore(&destination->xlm, &params, &callbacks,
-                    &destination->stats, resumed)) {
+                    &destination->stats, destination->resumed)) {
         return ERROR_FAIL;
     }
     return 0;
@@ -263,12 +300,12 @@ static int destination_error(const struct lm_destination *destination, int rc)
     return lm_aborted(destination->xlm.abort_fd) ? ERROR_ABORTED : rc;
 }
 
-static int receive(struct lm_destination *destination, bool *resumed)
+static int receive(struct lm_destination *destination)
 {
     int rc;
 
     destination->xlm.logger =
-        lm_logger(destination->params->logger, &destination->own_logger);
+        lm_logger(destination->params.logger, &destination->own_logger);
     if (!destination->xlm.logger) {
         rc = ERROR_NOMEM;
         goto out;
@@ -281,8 +318,8 @@ static int receive(struct lm_destination *destination, bool *resumed)
         rc = ERROR_FAIL;
         goto out;
     }
-    rc = move_in(destination, resumed);
-    if (rc && !*resumed) {
+    rc = move_in(destination);
+    if (rc && !*destination->resumed) {
         rc = destination_error(destination, rc);
         lm_builder_abandon(&destination->builder);
         goto out;
@@ -290,9 +327,36 @@ static int receive(struct lm_destination *destination, bool *resumed)
     *destination->domid = destination->builder.domid;
 
 out:
+    show_end(destination, rc);
+    if (rc && !destination->result && destination->xlm.logger) {
+        lm_log_reason(destination->xlm.logger, destination->xlm.reason);
+    }
+    return rc;
+}
+
+static int run_destination(struct lm_operation *operation)
+{
+    struct lm_destination *destination = (struct lm_destination *)operation;
+    int rc;
+
+    lm_builder_init(&destination->builder, destination->ctx,
+                    destination->config, &destination->xlm,
+                    &operation->signal_mask);
+    rc = receive(destination);
+    lm_export_result(destination->result, &destination->observer,
+                     &destination->stats, destination->xlm.reason);
+    return rc;
+}
+
+static void free_destination(struct lm_operation *operation)
+{
+    struct lm_destination *destination = (struct lm_destination *)operation;
+
+    lm_abort_close(&destination->abort);
     xlm_hypervisor_close(destination->xlm.hypervisor);
     xtl_logger_destroy(destination->own_logger);
-    return rc;
+    free(destination->final_name);
+    free(destination);
 }
 
 /* ---- entry points ---- */
@@ -309,43 +373,69 @@ void libxl_live_migrate_receive_params_dispose(
     libxl_live_migrate_receive_params_init(params);
 }
 
+/* Nothing of the params is needed any more once this has returned. */
+static struct lm_destination *new_destination(
+    libxl_ctx *ctx, const libxl_live_migrate_receive_params *params)
+{
+    struct lm_destination *destination = malloc(sizeof(*destination));
+
+    if (!destination) {
+        return NULL;
+    }
+    *destination = (struct lm_destination){
+        .operation = {.ctx = ctx,
+                      .run = run_destination,
+                      .free = free_destination},
+        .ctx = ctx,
+        .params = *params,
+        .observer =
+            {
+                .progress = params->progress,
+                .user = params->progress_user,
+            },
+        .xlm = XLM_CONTEXT_INIT,
+    };
+    if (params->final_name) {
+        destination->final_name = strdup(params->final_name);
+        if (!destination->final_name) {
+            free(destination);
+            return NULL;
+        }
+    }
+    lm_abort_open(&destination->abort, params->abort_fd);
+    destination->xlm.abort_fd = destination->abort.poll_fd;
+    return destination;
+}
+
 int libxl_domain_live_migrate_receive(
     libxl_ctx *ctx, libxl_domain_config *config, uint32_t *domid, int recv_fd,
     int send_fd, const libxl_live_migrate_receive_params *params,
     libxl_live_migrate_result *result, bool *postcopy_resumed,
     const libxl_asyncop_how *ao_how)
 {
-    struct lm_destination destination = {
-        .ctx = ctx,
-        .config = config,
-        .domid = domid,
-        .recv_fd = recv_fd,
-        .send_fd = send_fd,
-        .params = params,
-        .xlm = XLM_CONTEXT_INIT,
-    };
-    struct lm_sigpipe guard;
+    struct lm_destination *destination;
     int rc;
 
     if (!postcopy_resumed) {
-        return ERROR_INVAL;
+        return lm_refuse(ERROR_INVAL, result, params->logger,
+                         "postcopy_resumed is NULL: whose the guest is could "
+                         "not be told");
     }
     *postcopy_resumed = false;
-    if (ao_how) {
-        lm_export_result(result, &destination.observer, &destination.stats,
-                         "asynchronous operation is not implemented");
+    if (lm_check_how(ao_how, result, params->logger)) {
         return ERROR_NI;
     }
-    destination.observer.progress = params->progress;
-    destination.observer.user = params->progress_user;
-    destination.xlm.abort_fd = params->abort_fd;
-
-    lm_sigpipe_block(&guard);
-    lm_builder_init(&destination.builder, ctx, config, &destination.xlm,
-                    &guard.saved_mask);
-    rc = receive(&destination, postcopy_resumed);
-    lm_sigpipe_restore(&guard);
-    lm_export_result(result, &destination.observer, &destination.stats,
-                     destination.xlm.reason);
-    return rc;
+    destination = new_destination(ctx, params);
+    if (!destination) {
+        return lm_refuse(ERROR_NOMEM, result, params->logger, "out of memory");
+    }
+    destination->config = config;
+    destination->domid = domid;
+    destination->recv_fd = recv_fd;
+    destination->send_fd = send_fd;
+    destination->result = result;
+    destination->resumed = postcopy_resumed;
+    rc = lm_operation_start(&destination->operation, ao_how);
+    return rc && ao_how ? lm_refuse(rc, result, params->logger, LM_NO_THREAD)
+                        : rc;
 }

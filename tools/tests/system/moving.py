@@ -10,6 +10,7 @@ TCP_PORT = 8002
 MOVE_LIMIT = 400        # seconds; a failure by itself
 RECEIVER_PID = "/run/receiver.pid"
 TRANSPORT_PID = "/run/transport.pid"
+STDOUT = "/run/migrate.stdout"
 
 # Of xl's progress.
 PRECOPY = "precopy: 1 round"
@@ -32,7 +33,8 @@ def other(host):
 class Process:
     """A command in a host and what it has printed, as it prints it."""
 
-    def __init__(self, lab, host, command, on_line=None):
+    def __init__(self, lab, host, command, on_line=None,
+                 stdin=subprocess.DEVNULL):
         self.lab = lab
         self.command = command
         self.lines = []
@@ -41,7 +43,7 @@ class Process:
         self.ended = None
         self.more = threading.Condition()
         self.process = lab.popen(
-            host, command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            host, command, stdin=stdin, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace")
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -89,17 +91,20 @@ class Migration(Process):
                encryption, several times as fast here and easier to cut
     postcopy   False for the stock xl's own way
     cut_at     the transport is killed once a line of xl's has this in it
+    when       --postcopy=WHEN
+    apart      stdout is kept apart from what else it prints, as .stdout
     """
 
     def __init__(self, guest, options="", transport="tcp", postcopy=True,
-                 receive_options="", host=None, on_line=None, cut_at=None):
+                 receive_options="", host=None, on_line=None, cut_at=None,
+                 when=None, apart=False):
         self.guest = guest
         self.source = guest.host
         self.dest = other(guest.host)
         self.receiver = None
         words = ["xl", "migrate"]
         if postcopy:
-            words.append("--postcopy")
+            words.append(f"--postcopy={when}" if when else "--postcopy")
         words += shlex.split(options)
         host = host or f"xen-{self.dest}"
         if transport == "tcp":
@@ -111,7 +116,13 @@ class Migration(Process):
         if cut_at:
             command = CUTTER.format(command=command, text=shlex.quote(cut_at),
                                     pid=TRANSPORT_PID)
+        if apart:
+            command += f" > {STDOUT}"
         super().__init__(guest.lab, self.source, command, on_line)
+
+    @property
+    def stdout(self):
+        return self.lab.run(self.source, f"cat {STDOUT}").stdout
 
     def _listen(self, lab, postcopy, options):
         receive = f"xl migrate-receive {options}"

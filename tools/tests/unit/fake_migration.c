@@ -61,6 +61,11 @@ static enum xlm_precopy_answer policy(const struct xlm_precopy_stats *stats,
     struct fake_migration *migration = data;
 
     migration->iteration = stats->iteration;
+    migration->asked = *stats;
+    if (stats->in_round) {
+        moment(migration, migration->at_round);
+        return migration->round_answer;
+    }
     moment(migration, migration->at_policy);
     if (part(migration, FAKE_PART_POLICY)) {
         return XLM_PRECOPY_ABORT;
@@ -181,8 +186,8 @@ static void build_params(struct fake_domain *domain, const uint8_t *body)
     }
 }
 
-static void build_record(struct fake_domain *domain, uint32_t type,
-                         const uint8_t *body, uint32_t length)
+void fake_build_record(struct fake_domain *domain, uint32_t type,
+                       const uint8_t *body, uint32_t length)
 {
     switch (type) {
     case XLM_REC_CPUID_POLICY:
@@ -221,8 +226,8 @@ static int await_build(void *data)
         memcpy(&header, migration->fed + at, sizeof(header));
         at += sizeof(header);
         assert_true(at + header.length <= migration->fed_length);
-        build_record(migration->destination, header.type, migration->fed + at,
-                     header.length);
+        fake_build_record(migration->destination, header.type,
+                          migration->fed + at, header.length);
         at += (header.length + 7) & ~7u;
     } while (header.type != XLM_REC_END);
     if (migration->device_model) {
@@ -516,8 +521,9 @@ static void init_context(struct xlm_context *ctx, struct fake_host *host)
     ctx->hypervisor = fake_open(host);
 }
 
-struct fake_migration *fake_migration_new(uint64_t guest_pfns,
-                                          unsigned int vcpus)
+static struct fake_migration *new_on(struct fake_host *from,
+                                     struct fake_host *to, uint64_t guest_pfns,
+                                     unsigned int vcpus)
 {
     struct fake_migration *migration = calloc(1, sizeof(*migration));
     int i;
@@ -526,8 +532,9 @@ struct fake_migration *fake_migration_new(uint64_t guest_pfns,
     migration->nr_pfns = guest_pfns + TOOLSTACK_PAGES;
     migration->max_pages = migration->nr_pfns;
     migration->vcpus = vcpus;
+    migration->hosts[0] = from;
+    migration->hosts[1] = to;
     for (i = 0; i < 2; i++) {
-        migration->hosts[i] = fake_host_new(HOST_PAGES);
         init_context(&migration->contexts[i], migration->hosts[i]);
     }
     migration->source = fake_domain_new(
@@ -540,6 +547,23 @@ struct fake_migration *fake_migration_new(uint64_t guest_pfns,
     migration->params.in_fd = 0; /* there is a way back */
     migration->answer = XLM_PRECOPY_POSTCOPY;
     migration->cut.octets = FAKE_UNCUT;
+    return migration;
+}
+
+struct fake_migration *fake_migration_new(uint64_t guest_pfns,
+                                          unsigned int vcpus)
+{
+    return new_on(fake_host_new(HOST_PAGES), fake_host_new(HOST_PAGES),
+                  guest_pfns, vcpus);
+}
+
+struct fake_migration *fake_migration_against(
+    const struct fake_migration *other)
+{
+    struct fake_migration *migration = new_on(other->hosts[1], other->hosts[0],
+                                              other->guest_pfns, other->vcpus);
+
+    migration->hosts_are_others = true;
     return migration;
 }
 
@@ -580,7 +604,9 @@ void fake_migration_free(struct fake_migration *migration)
     for (i = 0; i < 2; i++) {
         xlm_hypervisor_close(migration->contexts[i].hypervisor);
         fake_host_check(migration->hosts[i]);
-        fake_host_free(migration->hosts[i]);
+        if (!migration->hosts_are_others) {
+            fake_host_free(migration->hosts[i]);
+        }
     }
     free(migration->fed);
     free(migration);

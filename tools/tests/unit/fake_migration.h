@@ -39,6 +39,7 @@ typedef void fake_moment(struct fake_migration *migration);
 struct fake_migration {
     /* ---- before the run ---- */
     struct fake_host *hosts[2];
+    bool hosts_are_others;
     struct fake_domain *source;
     struct fake_guest *guest;
     uint64_t guest_pfns; /* pfns below are the guest's */
@@ -48,6 +49,8 @@ struct fake_migration {
     /* Rounds of precopy, then this. */
     unsigned int rounds;
     enum xlm_precopy_answer answer;
+    /* In the middle of a round; at_round may change it. */
+    enum xlm_precopy_answer round_answer;
     struct fake_cut cut;
     enum fake_part failing;
     /* The guest's own threads run during all of it; 0: they do not. */
@@ -57,6 +60,7 @@ struct fake_migration {
     bool device_model;  /* its devices go early */
     /* Moments at which a test may act; NULL: does not. */
     fake_moment *at_policy;  /* the guest runs at the source */
+    fake_moment *at_round;   /* the same, in the middle of a round */
     fake_moment *at_suspend; /* it still does, for the last time */
     fake_moment *at_build;   /* the destination's domain is built */
     fake_moment *at_run;     /* the guest runs at the destination */
@@ -71,7 +75,8 @@ struct fake_migration {
     int restore_rc;
     bool transitioned;
     bool resumed;
-    unsigned int iteration; /* of the policy call under way */
+    unsigned int iteration; /* of the policy call under way, or the last */
+    struct xlm_precopy_stats asked; /* the same */
     bool suspended;
     bool committed;
     bool ran; /* the run callback was called */
@@ -83,6 +88,9 @@ struct fake_migration {
 /* A guest with so many pages, some holes among them, all state set. */
 struct fake_migration *fake_migration_new(uint64_t guest_pfns,
                                           unsigned int vcpus);
+/* The same the other way on the hosts of another, which is freed last. */
+struct fake_migration *fake_migration_against(
+    const struct fake_migration *other);
 void fake_migration_run(struct fake_migration *migration);
 /* What must hold however it ended; then what the toolstack does with a
  * failure: resume the source, or leave it alone. */
@@ -91,6 +99,9 @@ void fake_migration_check_promise(struct fake_migration *migration);
 void fake_migration_check_success(struct fake_migration *migration);
 /* After a success: make ready to move the guest back, with the same orders. */
 void fake_migration_turn_round(struct fake_migration *migration);
+/* As the stock toolstack: make what a record says part of a domain. */
+void fake_build_record(struct fake_domain *domain, uint32_t type,
+                       const uint8_t *body, uint32_t length);
 /* Where records start in what was heard of one way, and where the last one
  * ends: the number of these offsets. */
 size_t fake_migration_records(struct fake_migration *migration,

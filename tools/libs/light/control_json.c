@@ -1,0 +1,79 @@
+/*
+ * The status of a migration as JSON: see docs/specs/live-migrate-control.md.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "control_store.h"
+
+static void put_string(FILE *file, const char *text)
+{
+    fputc('"', file);
+    for (; *text; text++) {
+        unsigned char octet = *text;
+
+        if (octet == '"' || octet == '\\') {
+            fprintf(file, "\\%c", octet);
+        } else if (octet < ' ' || octet >= 0x7f) {
+            fprintf(file, "\\u%04x", octet);
+        } else {
+            fputc(octet, file);
+        }
+    }
+    fputc('"', file);
+}
+
+static void put_named(FILE *file, const char *name, const char *text)
+{
+    fprintf(file, ", \"%s\": ", name);
+    put_string(file, text);
+}
+
+static void put_status(FILE *file, const libxl_live_migrate_status *status)
+{
+    libxl_live_migrate_stats stats = status->stats;
+
+    fprintf(file, "{\"domid\": %" PRIu32, status->domid);
+    put_named(file, "name", status->name);
+    put_named(file, "role", lm_store_role_name(status->role));
+    put_named(file, "state", lm_store_state_name(status->state));
+    put_named(file, "phase",
+              libxl_live_migrate_phase_to_string(status->phase));
+    fprintf(file, ", \"pid\": %" PRId32 ", \"elapsed-ms\": %" PRIu64,
+            status->pid, status->elapsed_us / 1000);
+    if (status->background_rate == LIBXL_LIVE_MIGRATE_RATE_UNLIMITED) {
+        fputs(", \"background-rate\": null", file);
+    } else {
+        fprintf(file, ", \"background-rate\": %" PRIu64,
+                status->background_rate);
+    }
+    for (size_t i = 0; i < lm_store_nr_counters; i++) {
+        fprintf(file, ", \"%s\": %" PRIu64, lm_store_counters[i].name,
+                *lm_store_counter(&stats, &lm_store_counters[i]));
+    }
+    if (status->reason[0]) {
+        put_named(file, "reason", status->reason);
+    } else {
+        fputs(", \"reason\": null", file);
+    }
+    fputc('}', file);
+}
+
+char *libxl_live_migrate_status_to_json(
+    const libxl_live_migrate_status *status)
+{
+    char *json = NULL;
+    size_t length;
+    FILE *file = open_memstream(&json, &length);
+
+    if (!file) {
+        return NULL;
+    }
+    put_status(file, status);
+    if (fclose(file)) {
+        free(json);
+        return NULL;
+    }
+    return json;
+}

@@ -1,0 +1,176 @@
+/*
+ * A migration in xenstore: where its nodes are and what they hold.
+ */
+#include "control_store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void lm_store_path(char path[LM_STORE_PATH_MAX], uint32_t domid,
+                   const char *node)
+{
+    snprintf(path, LM_STORE_PATH_MAX, "/libxl/%" PRIu32 "/live-migrate%s%s",
+             domid, node ? "/" : "", node ? node : "");
+}
+
+#define COUNTER(node, field) \
+    { \
+        node, offsetof(libxl_live_migrate_stats, field) \
+    }
+
+const struct lm_store_counter lm_store_counters[] = {
+    COUNTER("iterations", iterations),
+    COUNTER("guest-pages", guest_pages),
+    COUNTER("dirty-pages", dirty_pages),
+    COUNTER("precopy-pages", precopy_pages),
+    COUNTER("left-out-pages", left_out_pages),
+    COUNTER("stop-pages", stop_pages),
+    COUNTER("hot-pages", hot_pages),
+    COUNTER("hot-us", hot_us),
+    COUNTER("postcopy-pages", postcopy_pages),
+    COUNTER("requested-pages", requested_pages),
+    COUNTER("pushed-pages", pushed_pages),
+    COUNTER("outstanding-pages", outstanding),
+    COUNTER("zero-pages", zero_pages),
+    COUNTER("dropped-pages", dropped_pages),
+    COUNTER("bytes-sent", bytes_sent),
+    COUNTER("rate", rate),
+    COUNTER("time-left-us", time_left_us),
+    COUNTER("send-rate", send_rate),
+    COUNTER("dirty-rate", dirty_rate),
+    COUNTER("faults", faults),
+    COUNTER("outside-requests", outside),
+    COUNTER("fault-median-us", fault_median_us),
+    COUNTER("fault-p99-us", fault_p99_us),
+    COUNTER("fault-max-us", fault_max_us),
+    COUNTER("suspend-us", suspend_us),
+    COUNTER("suspended-us", suspended_us),
+    COUNTER("sent-us", sent_us),
+    COUNTER("ready-us", ready_us),
+    COUNTER("go-us", go_us),
+    COUNTER("running-us", running_us),
+    COUNTER("end-us", end_us),
+};
+const size_t lm_store_nr_counters =
+    sizeof(lm_store_counters) / sizeof(lm_store_counters[0]);
+
+/* ---- names ---- */
+
+static const char *const role_names[] = {
+    [LIBXL_LIVE_MIGRATE_ROLE_SOURCE] = "source",
+    [LIBXL_LIVE_MIGRATE_ROLE_DESTINATION] = "destination",
+};
+
+static const char *const state_names[] = {
+    [LIBXL_LIVE_MIGRATE_STATE_RUNNING] = "running",
+    [LIBXL_LIVE_MIGRATE_STATE_COMPLETE] = "complete",
+    [LIBXL_LIVE_MIGRATE_STATE_FAILED] = "failed",
+    [LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER] = "handed-over",
+    [LIBXL_LIVE_MIGRATE_STATE_KILLED] = "killed",
+};
+
+static int find(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!strcmp(names[i], name)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+#define FIND(names, name) find(names, sizeof(names) / sizeof((names)[0]), name)
+
+const char *lm_store_role_name(libxl_live_migrate_role role)
+{
+    return role_names[role];
+}
+
+const char *lm_store_state_name(libxl_live_migrate_state state)
+{
+    return state_names[state];
+}
+
+int lm_store_role(const char *name)
+{
+    return FIND(role_names, name);
+}
+
+int lm_store_state(const char *name)
+{
+    return FIND(state_names, name);
+}
+
+int lm_store_phase(const char *name)
+{
+    for (int i = 0; i <= LIBXL_LIVE_MIGRATE_PHASE_COMPLETE; i++) {
+        if (!strcmp(libxl_live_migrate_phase_to_string(i), name)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* ---- nodes ---- */
+
+char *lm_store_read(struct xs_handle *xs, xs_transaction_t transaction,
+                    uint32_t domid, const char *node)
+{
+    char path[LM_STORE_PATH_MAX];
+    unsigned int length;
+
+    lm_store_path(path, domid, node);
+    /* libxenstore puts an end behind what it has read. */
+    return xs_read(xs, transaction, path, &length);
+}
+
+/* ---- processes ---- */
+
+uint64_t lm_process_start(pid_t pid)
+{
+    char path[32], text[1024];
+    uint64_t start = 0;
+    const char *at;
+    FILE *file;
+    int field;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    if (!file) {
+        return 0;
+    }
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    fclose(file);
+    /* The second field is in brackets, and may have any others in it; the
+     * start is the 22nd. */
+    at = strrchr(text, ')');
+    if (at && at[1] && (at[2] == 'Z' || at[2] == 'X')) {
+        return 0; /* dead, and its parent has not noticed */
+    }
+    for (field = 2; at && field < 22; field++) {
+        at = strchr(at + 1, ' ');
+    }
+    if (at) {
+        start = strtoull(at, NULL, 10);
+    }
+    return start;
+}
+
+bool lm_store_owner_lives(struct xs_handle *xs, xs_transaction_t transaction,
+                          uint32_t domid)
+{
+    char *pid = lm_store_read(xs, transaction, domid, "pid");
+    char *start = lm_store_read(xs, transaction, domid, "start-time");
+    uint64_t now = 0;
+    bool lives;
+
+    if (pid && start) {
+        now = lm_process_start(atoi(pid));
+    }
+    lives = now && now == strtoull(start, NULL, 10);
+    free(pid);
+    free(start);
+    return lives;
+}

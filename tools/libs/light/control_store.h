@@ -1,0 +1,58 @@
+/*
+ * A migration in xenstore: where its nodes are and what they hold.  See
+ * docs/specs/live-migrate-control.md.
+ */
+#ifndef LM_CONTROL_STORE_H
+#define LM_CONTROL_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <xenstore.h>
+
+#include "libxl_live_migrate.h"
+
+#define LM_STORE_VERSION "1"
+#define LM_STORE_PATH_MAX 160
+/* The longest value of one of ours. */
+#define LM_STORE_VALUE_MAX (LIBXL_LIVE_MIGRATE_REASON_MAX + 16)
+
+/* /libxl/<domid>/live-migrate, with "/node" behind it unless that is NULL. */
+void lm_store_path(char path[LM_STORE_PATH_MAX], uint32_t domid,
+                   const char *node);
+
+/* The counters that are shown, with the names of their nodes. */
+struct lm_store_counter {
+    const char *name;
+    size_t offset; /* in libxl_live_migrate_stats */
+};
+extern const struct lm_store_counter lm_store_counters[];
+extern const size_t lm_store_nr_counters;
+
+static inline uint64_t *lm_store_counter(
+    libxl_live_migrate_stats *stats, const struct lm_store_counter *counter)
+{
+    return (uint64_t *)((char *)stats + counter->offset);
+}
+
+/* Names of what a status holds; the other way round -1: there is no such. */
+const char *lm_store_role_name(libxl_live_migrate_role role);
+const char *lm_store_state_name(libxl_live_migrate_state state);
+int lm_store_role(const char *name);
+int lm_store_state(const char *name);
+int lm_store_phase(const char *name);
+
+/* Read a node as text, NULL: there is none; to be freed. */
+char *lm_store_read(struct xs_handle *xs, xs_transaction_t transaction,
+                    uint32_t domid, const char *node);
+
+/* When a process began, in the kernel's ticks: with its number this is one
+ * process and no other.  0: there is none. */
+uint64_t lm_process_start(pid_t pid);
+/* The process that the nodes of a migration name is alive. */
+bool lm_store_owner_lives(struct xs_handle *xs, xs_transaction_t transaction,
+                          uint32_t domid);
+
+#endif

@@ -1,0 +1,177 @@
+"""The library in daemons: docs/examples/migrationd on both hosts, each with
+guests that come and go at the same time."""
+
+import subprocess
+
+from moving import Process
+from test_1_moves import assert_moved
+from guests import TREE
+from world import on_request
+
+DAEMON = "/root/migrationd"
+PORT = 8003
+ROUNDS = 10
+
+
+class Daemon(Process):
+    """One on a host, which takes orders."""
+
+    def __init__(self, world, host, under=""):
+        self.host = host
+        if world.lab.run(host, f"test -e {DAEMON}", check=False).returncode:
+            world.lab.put(
+                host, TREE / "build/dom0/examples/migrationd", DAEMON)
+        # Its number first: what ssh runs is a shell.
+        super().__init__(world.lab, host,
+                         f"echo pid $$; exec {under} {DAEMON} {PORT}",
+                         stdin=subprocess.PIPE)
+        self.wait_output("^ready")
+        self.pid = int(self.output.split()[1])
+
+    def order(self, text):
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+    def count(self, pattern):
+        with self.more:
+            return sum(pattern in line for _, line in self.lines)
+
+    def wait_count(self, pattern, count):
+        """Until so many lines have had the pattern, and no failure."""
+        def seen():
+            return sum(pattern in line for _, line in self.lines) >= count \
+                or any(line.startswith(("failed", "lost"))
+                       for _, line in self.lines)
+
+        with self.more:
+            self.more.wait_for(lambda: seen() or self.ended, 600)
+        assert self.count(pattern) >= count, \
+            f"no {count} times '{pattern}' from {self.host}:\n{self.output}"
+
+    def held(self):
+        """(its descriptors, its threads, its directory, signals it catches)"""
+        text = self.lab.run(
+            self.host, f"cd /proc/{self.pid}; ls fd | wc -l; ls task | wc -l; "
+            "readlink cwd; grep SigCgt status").stdout.split()
+        return int(text[0]), int(text[1]), text[2], text[4]
+
+    def end(self):
+        self.process.stdin.close()
+        assert self.finish() == 0, self.output
+
+
+def both(world, under=""):
+    return {host: Daemon(world, host, under) for host in ("a", "b")}
+
+
+def end_all(daemons):
+    for daemon in daemons.values():
+        daemon.end()
+
+
+def exchange(world, daemons, guests, rounds, options=""):
+    """Both guests change places, both at the same time, so many times; after
+    the first time the daemons have what they have for good: libxl's connection
+    to xenstore has a thread."""
+    before = None
+    for number in range(1, rounds + 1):
+        for guest in guests:
+            there = "b" if guest.host == "a" else "a"
+            daemons[guest.host].order(
+                f"send {guest.name} xen-{there} {options}")
+        for daemon in daemons.values():
+            daemon.wait_count("sent ", number)
+            daemon.wait_count("received ", number)
+        for guest in guests:
+            guest.host = "b" if guest.host == "a" else "a"
+            guest.wait_beat()
+        if number == 1:
+            before = settled(world, daemons)
+    world.until(lambda: settled(world, daemons) == before,
+                lambda: f"held before {before}, now "
+                        f"{settled(world, daemons)}")
+
+
+def settled(world, daemons):
+    """What they hold once the threads of what has ended are gone: when two
+    looks find the same."""
+    def look():
+        return {host: daemon.held() for host, daemon in daemons.items()}
+
+    seen = [look()]
+
+    def same_again():
+        seen.append(look())
+        return seen[-1] == seen[-2]
+
+    world.until(same_again, lambda: f"the daemons do not settle: {seen}")
+    return seen[-1]
+
+
+def start_pair(world):
+    return [world.pattern(name="first", memory=32).start("a"),
+            world.pattern(name="second", memory=32).start("b")]
+
+
+def assert_all_sound(world, guests, rounds):
+    for guest in guests:
+        other = "b" if guest.created_on == "a" else "a"
+        route = [guest.created_on, other] * (rounds // 2 + 1)
+        guest.assert_runs()
+        guest.assert_ran_once(*route[:rounds + 1])
+        assert list(world.domains(guest.host)) == [guest.name]
+
+
+@on_request("has not passed between hosts yet")
+def test_guests_change_places_between_two_daemons(world):
+    """Each daemon has a guest that goes and one that comes, all the time."""
+    guests = start_pair(world)
+    for guest in guests:
+        guest.created_on = guest.host
+    daemons = both(world)
+    exchange(world, daemons, guests, ROUNDS)
+    end_all(daemons)
+    assert_all_sound(world, guests, ROUNDS)
+
+
+@on_request("has not passed between hosts yet")
+def test_a_daemon_gives_up_one_of_two(world):
+    """The one that is aborted stays, the other is not touched by it."""
+    first = world.pattern(name="first", memory=32).start("a")
+    second = world.pattern(name="second", memory=32).start("a")
+    daemons = both(world)
+    daemons["a"].order("send first xen-b 1000000")
+    daemons["a"].wait_output("^sending first: precopy")
+    daemons["a"].order("send second xen-b")
+    daemons["a"].order("abort first")
+    daemons["a"].wait_output("^failed first: it stays here")
+    daemons["b"].wait_output("^failed first: nothing of it is here")
+    daemons["a"].wait_output("^sent second")
+    daemons["b"].wait_output("^received second")
+    end_all(daemons)
+    second.host = "b"
+    first.assert_runs()
+    first.assert_ran_once("a")
+    second.assert_runs()
+    second.assert_ran_once("a", "b")
+    assert list(world.domains("a")) == ["first"], world.domains("a")
+    assert list(world.domains("b")) == ["second"], world.domains("b")
+
+
+@on_request("has not passed between hosts yet")
+def test_a_killed_daemon_takes_no_guest_with_it(world):
+    """It is killed in precopy; whoever comes after it finds the guest."""
+    guest = world.pattern(memory=32).start("a")
+    daemons = both(world)
+    daemons["a"].order(f"send {guest.name} xen-b 1000000")
+    daemons["a"].wait_output("^sending pattern: precopy")
+    world.lab.run("b", f"kill -9 {daemons['b'].pid}")
+    daemons["a"].wait_output("^failed pattern: it stays here")
+    world.lab.run("b", ["xl", "destroy", f"{guest.name}--incoming"])
+    daemons["b"] = Daemon(world, "b")
+    daemons["a"].order(f"send {guest.name} xen-b")
+    daemons["a"].wait_output("^sent pattern")
+    daemons["b"].wait_output("^received pattern")
+    end_all(daemons)
+    guest.host = "b"
+    assert_moved(world, guest, "a", "b")

@@ -1,0 +1,519 @@
+#include "fake_libxl.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <unistd.h>
+
+#include <libxl_utils.h>
+#include <xen/xen.h>
+#include <xen/hvm/params.h>
+
+#include "fake_log.h"
+#include "stream.h"
+#include "wire.h"
+
+#define DOMAINS 64
+#define RECORD_ROOM (1u << 20)
+#define FREE_KIB (1u << 30)
+#define NEEDED_KIB 1024
+
+struct domain {
+    char *name; /* NULL: none, or destroyed */
+    uint32_t domid;
+    struct fake_domain *domain; /* NULL: only expected */
+    struct fake_migration *migration;
+};
+
+struct libxl__ctx {
+    xentoollog_logger logger; /* first */
+    struct fake_host *host;
+    pthread_mutex_t lock; /* for all below */
+    struct domain domains[DOMAINS];
+    int failures[FAKE_LIBXL_CALLS];
+    unsigned int calls;
+};
+
+static struct fake_host *latest_host;
+
+/* ---- for the tests ---- */
+
+libxl_ctx *fake_libxl_new(struct fake_host *host)
+{
+    libxl_ctx *ctx = calloc(1, sizeof(*ctx));
+
+    ctx->logger = *fake_logger();
+    ctx->host = host;
+    pthread_mutex_init(&ctx->lock, NULL);
+    latest_host = host;
+    return ctx;
+}
+
+void fake_libxl_free(libxl_ctx *ctx)
+{
+    size_t i;
+
+    for (i = 0; i < DOMAINS; i++) {
+        free(ctx->domains[i].name);
+    }
+    pthread_mutex_destroy(&ctx->lock);
+    free(ctx);
+}
+
+xentoollog_logger *fake_libxl_logger(libxl_ctx *ctx)
+{
+    return &ctx->logger;
+}
+
+struct xlm_hypervisor *xlm_hypervisor_open(xentoollog_logger *logger)
+{
+    bool ours = logger->vmessage == fake_logger()->vmessage;
+
+    return fake_open(ours ? ((libxl_ctx *)logger)->host : latest_host);
+}
+
+static void put(libxl_ctx *ctx, struct domain domain)
+{
+    size_t i = 0;
+
+    pthread_mutex_lock(&ctx->lock);
+    while (ctx->domains[i].name) {
+        i++;
+    }
+    ctx->domains[i] = domain;
+    pthread_mutex_unlock(&ctx->lock);
+}
+
+void fake_libxl_add(libxl_ctx *ctx, const char *name,
+                    struct fake_migration *migration)
+{
+    /* It has Xen drivers. */
+    fake_domain_put_param(migration->source, HVM_PARAM_CALLBACK_IRQ, 1);
+    put(ctx, (struct domain){
+                 .name = strdup(name),
+                 .domid = fake_domain_id(migration->source),
+                 .domain = migration->source,
+                 .migration = migration,
+             });
+}
+
+void fake_libxl_expect(libxl_ctx *ctx, const char *name,
+                       struct fake_migration *migration)
+{
+    put(ctx, (struct domain){
+                 .name = strdup(name),
+                 .domid = INVALID_DOMID,
+                 .migration = migration,
+             });
+}
+
+void fake_libxl_fail(libxl_ctx *ctx, enum fake_libxl_call call, int rc)
+{
+    pthread_mutex_lock(&ctx->lock);
+    ctx->failures[call] = rc;
+    pthread_mutex_unlock(&ctx->lock);
+}
+
+static int failure(libxl_ctx *ctx, enum fake_libxl_call call)
+{
+    int rc;
+
+    pthread_mutex_lock(&ctx->lock);
+    rc = ctx->failures[call];
+    pthread_mutex_unlock(&ctx->lock);
+    return rc;
+}
+
+unsigned int fake_libxl_calls(libxl_ctx *ctx)
+{
+    unsigned int calls;
+
+    pthread_mutex_lock(&ctx->lock);
+    calls = ctx->calls;
+    pthread_mutex_unlock(&ctx->lock);
+    return calls;
+}
+
+/* ---- looking domains up; a copy, without the name ---- */
+
+static struct domain *slot(libxl_ctx *ctx, const char *name, uint32_t domid)
+{
+    size_t i;
+
+    for (i = 0; i < DOMAINS; i++) {
+        struct domain *domain = &ctx->domains[i];
+
+        if (domain->name &&
+            (name ? !strcmp(domain->name, name) : domain->domid == domid)) {
+            return domain;
+        }
+    }
+    return NULL;
+}
+
+static struct domain look(libxl_ctx *ctx, const char *name, uint32_t domid)
+{
+    struct domain found = {0};
+    const struct domain *domain;
+
+    pthread_mutex_lock(&ctx->lock);
+    ctx->calls++;
+    domain = slot(ctx, name, domid);
+    if (domain) {
+        found = *domain;
+    }
+    pthread_mutex_unlock(&ctx->lock);
+    return found;
+}
+
+unsigned int fake_libxl_domains(libxl_ctx *ctx)
+{
+    unsigned int count = 0;
+    size_t i;
+
+    pthread_mutex_lock(&ctx->lock);
+    for (i = 0; i < DOMAINS; i++) {
+        count += ctx->domains[i].name && ctx->domains[i].domain;
+    }
+    pthread_mutex_unlock(&ctx->lock);
+    return count;
+}
+
+bool fake_libxl_has(libxl_ctx *ctx, const char *name)
+{
+    return look(ctx, name, 0).domain;
+}
+
+/* ---- libxl: what needs no domain ---- */
+
+void libxl_domain_config_init(libxl_domain_config *config)
+{
+    memset(config, 0, sizeof(*config));
+}
+
+void libxl_domain_config_dispose(libxl_domain_config *config)
+{
+    free(config->c_info.name);
+    config->c_info.name = NULL;
+}
+
+void libxl_dominfo_init(libxl_dominfo *info)
+{
+    memset(info, 0, sizeof(*info));
+}
+
+void libxl_dominfo_dispose(libxl_dominfo *info)
+{
+    (void)info;
+}
+
+void libxl_domain_restore_params_init(libxl_domain_restore_params *params)
+{
+    memset(params, 0, sizeof(*params));
+}
+
+void libxl_domain_restore_params_dispose(libxl_domain_restore_params *params)
+{
+    (void)params;
+}
+
+bool libxl_defbool_is_default(libxl_defbool value)
+{
+    return !value.val;
+}
+
+bool libxl_defbool_val(libxl_defbool value)
+{
+    return value.val > 0;
+}
+
+int libxl_get_free_memory(libxl_ctx *ctx, uint64_t *kib)
+{
+    (void)ctx;
+    *kib = FREE_KIB;
+    return 0;
+}
+
+int libxl_domain_need_memory(libxl_ctx *ctx, libxl_domain_config *config,
+                             uint32_t domid, uint64_t *kib)
+{
+    (void)ctx;
+    (void)config;
+    (void)domid;
+    *kib = NEEDED_KIB;
+    return 0;
+}
+
+int libxl_set_memory_target(libxl_ctx *ctx, uint32_t domid, int64_t kib,
+                            int relative, int enforce)
+{
+    (void)ctx;
+    (void)domid;
+    (void)kib;
+    (void)relative;
+    (void)enforce;
+    return ERROR_FAIL;
+}
+
+int libxl_wait_for_memory_target(libxl_ctx *ctx, uint32_t domid, int seconds)
+{
+    (void)ctx;
+    (void)domid;
+    (void)seconds;
+    return ERROR_FAIL;
+}
+
+/* ---- libxl: any domain ---- */
+
+char *libxl_domid_to_name(libxl_ctx *ctx, uint32_t domid)
+{
+    char *name = NULL;
+    const struct domain *domain;
+
+    pthread_mutex_lock(&ctx->lock);
+    ctx->calls++;
+    domain = slot(ctx, NULL, domid);
+    if (domain) {
+        name = strdup(domain->name);
+    }
+    pthread_mutex_unlock(&ctx->lock);
+    return name;
+}
+
+int libxl_name_to_domid(libxl_ctx *ctx, const char *name, uint32_t *domid)
+{
+    const struct domain domain = look(ctx, name, 0);
+
+    *domid = domain.domid;
+    return domain.domain ? 0 : ERROR_INVAL;
+}
+
+int libxl_retrieve_domain_configuration(libxl_ctx *ctx, uint32_t domid,
+                                        libxl_domain_config *config,
+                                        const libxl_asyncop_how *ao_how)
+{
+    (void)ao_how;
+    config->c_info.type = LIBXL_DOMAIN_TYPE_PVH;
+    config->c_info.name = libxl_domid_to_name(ctx, domid);
+    return config->c_info.name ? 0 : ERROR_FAIL;
+}
+
+int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
+{
+    const struct domain domain = look(ctx, NULL, domid);
+    struct xlm_domain_info found;
+    struct xlm_hypervisor *hv;
+    int rc;
+
+    if (!domain.domain) {
+        return ERROR_DOMAIN_NOTFOUND;
+    }
+    hv = fake_open(ctx->host);
+    rc = hv->ops->domain_info(hv, domid, &found);
+    xlm_hypervisor_close(hv);
+    if (rc) {
+        return ERROR_DOMAIN_NOTFOUND;
+    }
+    info->dying = found.dying;
+    info->shutdown = found.shutdown;
+    info->paused = found.paused;
+    return 0;
+}
+
+int libxl_domain_rename(libxl_ctx *ctx, uint32_t domid, const char *old_name,
+                        const char *new_name)
+{
+    int rc = failure(ctx, FAKE_LIBXL_RENAME);
+    struct domain *domain;
+
+    if (rc) {
+        return rc;
+    }
+    pthread_mutex_lock(&ctx->lock);
+    ctx->calls++;
+    domain = slot(ctx, NULL, domid);
+    if (!domain || strcmp(domain->name, old_name) || slot(ctx, new_name, 0)) {
+        rc = ERROR_INVAL;
+    } else {
+        free(domain->name);
+        domain->name = strdup(new_name);
+        domain->migration->committed |=
+            domain->domain == domain->migration->source;
+    }
+    pthread_mutex_unlock(&ctx->lock);
+    return rc;
+}
+
+int libxl_domain_destroy(libxl_ctx *ctx, uint32_t domid,
+                         const libxl_asyncop_how *ao_how)
+{
+    struct domain *domain;
+
+    (void)ao_how;
+    pthread_mutex_lock(&ctx->lock);
+    ctx->calls++;
+    domain = slot(ctx, NULL, domid);
+    if (domain) {
+        fake_domain_destroy(domain->domain);
+        free(domain->name);
+        *domain = (struct domain){.name = NULL};
+    }
+    pthread_mutex_unlock(&ctx->lock);
+    return domain ? 0 : ERROR_DOMAIN_NOTFOUND;
+}
+
+/* ---- libxl: at the source ---- */
+
+int libxl_domain_pause(libxl_ctx *ctx, uint32_t domid,
+                       const libxl_asyncop_how *ao_how)
+{
+    (void)ao_how;
+    fake_domain_pause(look(ctx, NULL, domid).domain);
+    return 0;
+}
+
+int libxl_domain_suspend_only(libxl_ctx *ctx, uint32_t domid,
+                              const libxl_asyncop_how *ao_how)
+{
+    struct fake_migration *migration = look(ctx, NULL, domid).migration;
+    int rc = failure(ctx, FAKE_LIBXL_SUSPEND);
+
+    (void)ao_how;
+    if (migration->at_suspend) {
+        migration->at_suspend(migration);
+    }
+    if (rc) {
+        return rc;
+    }
+    fake_guest_move(migration->guest, NULL);
+    fake_domain_suspend(migration->source);
+    fake_domain_put_state(migration->source, XLM_STATE_HVM_CONTEXT,
+                          "final context", 13);
+    return 0;
+}
+
+int libxl_domain_resume(libxl_ctx *ctx, uint32_t domid, int fast,
+                        const libxl_asyncop_how *ao_how)
+{
+    struct fake_migration *migration = look(ctx, NULL, domid).migration;
+
+    (void)fast;
+    (void)ao_how;
+    fake_domain_resume(migration->source);
+    fake_guest_move(migration->guest, migration->source);
+    return 0;
+}
+
+/* ---- libxl: at the destination ---- */
+
+int libxl_domain_unpause(libxl_ctx *ctx, uint32_t domid,
+                         const libxl_asyncop_how *ao_how)
+{
+    const struct domain domain = look(ctx, NULL, domid);
+    struct fake_migration *migration = domain.migration;
+    int rc = failure(ctx, FAKE_LIBXL_UNPAUSE);
+
+    (void)ao_how;
+    if (rc) {
+        return rc;
+    }
+    /* Its drivers say so wherever they run. */
+    fake_domain_put_param(domain.domain, HVM_PARAM_CALLBACK_IRQ, 1);
+    fake_domain_run(domain.domain);
+    fake_guest_move(migration->guest, domain.domain);
+    if (domain.domain == migration->destination) {
+        migration->ran = true;
+        if (migration->at_run) {
+            migration->at_run(migration);
+        }
+    }
+    return 0;
+}
+
+static bool read_all(int fd, void *buffer, size_t length)
+{
+    uint8_t *next = buffer;
+
+    while (length) {
+        ssize_t got = read(fd, next, length);
+
+        if (got <= 0) {
+            return false;
+        }
+        next += got;
+        length -= (size_t)got;
+    }
+    return true;
+}
+
+/* The whole of a stream without pages; false: it ended too soon. */
+static bool build(struct fake_domain *domain, int fd)
+{
+    uint8_t *body = malloc(RECORD_ROOM);
+    struct xlm_wire_record_header header;
+    bool more;
+
+    more = read_all(fd, body,
+                    LM_PROLOGUE_SIZE + sizeof(struct xlm_wire_image_header) +
+                        sizeof(struct xlm_wire_domain_header));
+    do {
+        more = more && read_all(fd, &header, sizeof(header)) &&
+               header.length <= RECORD_ROOM - 8 &&
+               read_all(fd, body, (header.length + 7) & ~7u);
+        if (more) {
+            fake_build_record(domain, header.type, body, header.length);
+        }
+    } while (more && header.type != XLM_REC_END);
+    /* And libxl's own END. */
+    more = more && read_all(fd, &header, sizeof(header)) &&
+           header.type == LM_REC_END;
+    free(body);
+    return more;
+}
+
+static struct fake_domain *create(libxl_ctx *ctx, const char *name)
+{
+    struct fake_migration *migration;
+    struct fake_domain *domain;
+    struct domain *expected;
+
+    pthread_mutex_lock(&ctx->lock);
+    ctx->calls++;
+    expected = slot(ctx, name, 0);
+    migration = expected->migration;
+    domain = fake_domain_new(ctx->host, migration->nr_pfns,
+                             migration->max_pages, migration->vcpus);
+    expected->domain = domain;
+    expected->domid = fake_domain_id(domain);
+    migration->destination = domain;
+    pthread_mutex_unlock(&ctx->lock);
+    return domain;
+}
+
+int libxl_domain_create_restore(libxl_ctx *ctx, libxl_domain_config *config,
+                                uint32_t *domid, int restore_fd,
+                                int send_back_fd,
+                                const libxl_domain_restore_params *params,
+                                const libxl_asyncop_how *ao_how,
+                                const libxl_asyncprogress_how *console_how)
+{
+    struct fake_domain *domain = create(ctx, config->c_info.name);
+    struct fake_migration *migration =
+        look(ctx, config->c_info.name, 0).migration;
+    int rc = failure(ctx, FAKE_LIBXL_RESTORE);
+
+    (void)send_back_fd;
+    (void)params;
+    (void)ao_how;
+    (void)console_how;
+    *domid = fake_domain_id(domain);
+    if (migration->at_build) {
+        migration->at_build(migration);
+    }
+    if (rc || !build(domain, restore_fd)) {
+        libxl_domain_destroy(ctx, *domid, NULL);
+        return rc ? rc : ERROR_FAIL;
+    }
+    return 0;
+}

@@ -1,0 +1,26 @@
+/*
+ * A xenstore in memory, behind the functions of libxenstore that are used.
+ * There is one; every handle sees it.
+ */
+#ifndef FAKE_XENSTORE_H
+#define FAKE_XENSTORE_H
+
+#include <stdbool.h>
+
+/* Empty it; no handle may be open. */
+void fake_store_clear(void);
+/* From outside: NULL removes, with all below. */
+void fake_store_put(const char *path, const char *value);
+/* Into a buffer of the caller's thread, valid until the next call; NULL: there
+ * is no such node. */
+const char *fake_store_get(const char *path);
+/* The next so many transactions that would work meet another one. */
+void fake_store_conflicts(unsigned int count);
+/* No connection is to be had. */
+void fake_store_down(bool down);
+/* Handles that are open. */
+unsigned int fake_store_handles(void);
+/* Writes so far. */
+unsigned int fake_store_writes(void);
+
+#endif

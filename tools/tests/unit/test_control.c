@@ -1,0 +1,693 @@
+/*
+ * A migration in xenstore: what is shown of it, what can be asked of it, and
+ * what is left of it when it ends, or is killed.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "control.h"
+#include "control_policy.h"
+#include "control_store.h"
+#include "estimate.h"
+#include "fake_log.h"
+#include "fake_xenstore.h"
+
+#define DOMID 7
+#define BASE "/libxl/7/live-migrate"
+#define WATCHDOG_SECONDS 60
+#define ANSWER_MS 30000
+
+/* ---- requests, as a table ---- */
+
+static const struct {
+    const char *text;
+    enum lm_request_kind kind;
+    uint64_t rate;
+} requests[] = {
+    {"start-postcopy", LM_REQUEST_START_POSTCOPY, 0},
+    {"abort", LM_REQUEST_ABORT, 0},
+    {"set-rate 0", LM_REQUEST_SET_RATE, 0},
+    {"set-rate 1048576", LM_REQUEST_SET_RATE, 1048576},
+    {"set-rate unlimited", LM_REQUEST_SET_RATE, XLM_RATE_UNLIMITED},
+    {"", LM_REQUEST_BAD, 0},
+    {"abort ", LM_REQUEST_BAD, 0},
+    {"set-rate", LM_REQUEST_BAD, 0},
+    {"set-rate ", LM_REQUEST_BAD, 0},
+    {"set-rate -1", LM_REQUEST_BAD, 0},
+    {"set-rate 1M", LM_REQUEST_BAD, 0},
+    {"set-rate  1", LM_REQUEST_BAD, 0},
+    {"set-rate 18446744073709551615", LM_REQUEST_BAD, 0},
+    {"set-rate 99999999999999999999", LM_REQUEST_BAD, 0},
+};
+
+static void request_table(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        struct lm_request request = lm_request_parse(requests[i].text);
+
+        if (request.kind != requests[i].kind ||
+            (request.kind == LM_REQUEST_SET_RATE &&
+             request.rate != requests[i].rate)) {
+            fail_msg("'%s' is read otherwise", requests[i].text);
+        }
+    }
+}
+
+#define SOURCE .source = true, .may_switch = true, .may_abort = true
+
+static const struct {
+    const char *request;
+    struct lm_control_state state;
+    const char *answer; /* begins so; NULL: later */
+} answers[] = {
+    {"start-postcopy", {SOURCE, .phase = XLM_PHASE_START}, NULL},
+    {"start-postcopy", {SOURCE, .phase = XLM_PHASE_PRECOPY}, NULL},
+    {"start-postcopy",
+     {SOURCE, .phase = XLM_PHASE_EVICTING, .evicted = true, .switching = true},
+     "ok"},
+    {"start-postcopy",
+     {SOURCE, .phase = XLM_PHASE_POSTCOPY, .evicted = true, .switching = true},
+     "ok"},
+    {"start-postcopy",
+     {SOURCE, .phase = XLM_PHASE_POSTCOPY, .evicted = true},
+     "error it is in postcopy already"},
+    {"start-postcopy",
+     {SOURCE, .phase = XLM_PHASE_SUSPENDED, .switching = true},
+     "error too late"},
+    {"start-postcopy",
+     {SOURCE, .phase = XLM_PHASE_PRECOPY, .ended = true},
+     "error it has failed"},
+    {"start-postcopy",
+     {.source = true, .phase = XLM_PHASE_PRECOPY},
+     "error it was started without"},
+    {"start-postcopy", {.phase = XLM_PHASE_PRECOPY}, "error only the source"},
+    {"abort", {SOURCE, .phase = XLM_PHASE_PRECOPY}, NULL},
+    {"abort", {SOURCE, .phase = XLM_PHASE_READY}, NULL},
+    {"abort", {SOURCE, .phase = XLM_PHASE_GO}, "error too late"},
+    {"abort", {SOURCE, .phase = XLM_PHASE_POSTCOPY}, "error too late"},
+    {"abort", {SOURCE, .phase = XLM_PHASE_READY, .ended = true}, "ok"},
+    {"abort",
+     {SOURCE, .phase = XLM_PHASE_READY, .ended = true, .transitioned = true},
+     "error too late"},
+    {"abort", {.may_abort = true, .phase = XLM_PHASE_PRECOPY}, NULL},
+    {"abort", {.phase = XLM_PHASE_PRECOPY}, "error only its own"},
+    {"set-rate 5", {SOURCE, .phase = XLM_PHASE_START}, "ok"},
+    {"set-rate 5", {SOURCE, .phase = XLM_PHASE_POSTCOPY}, "ok"},
+    {"set-rate 5", {SOURCE, .ended = true}, "error it has ended"},
+    {"set-rate 5", {.phase = XLM_PHASE_POSTCOPY}, "error only the source"},
+    {"set-rate x", {SOURCE}, "error the request"},
+    {"what", {.phase = XLM_PHASE_PRECOPY}, "error the request"},
+};
+
+static void answer_table(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        struct lm_request request = lm_request_parse(answers[i].request);
+        const char *answer = lm_request_answer(&request, &answers[i].state);
+        const char *wanted = answers[i].answer;
+
+        if (!wanted != !answer ||
+            (wanted && strncmp(answer, wanted, strlen(wanted)))) {
+            fail_msg("answer %zu to '%s' is '%s'", i, answers[i].request,
+                     answer ? answer : "later");
+        }
+    }
+}
+
+/* ---- rate and time left ---- */
+
+#define SECOND 1000000u
+
+static void estimates(void **state)
+{
+    struct lm_estimate estimate = {0};
+    struct xlm_stats stats = {.dirty_pages = 100000};
+    uint64_t now = 5 * SECOND;
+
+    (void)state;
+    lm_estimate_update(&estimate, XLM_PHASE_PRECOPY, &stats, now);
+    assert_int_equal(estimate.time_left_us, 0);
+    for (int i = 0; i < 100; i++) {
+        now += SECOND / 10;
+        stats.dirty_pages -= 500;
+        stats.bytes_sent += 500 * 4096;
+        lm_estimate_update(&estimate, XLM_PHASE_PRECOPY, &stats, now);
+    }
+    assert_in_range(estimate.bytes_per_second, 4096 * 4900, 4096 * 5100);
+    assert_in_range(estimate.time_left_us, 9 * SECOND, 11 * SECOND);
+
+    /* The next round is another length, at the same rate. */
+    stats.iterations++;
+    stats.dirty_pages = 5000;
+    now += SECOND / 10;
+    lm_estimate_update(&estimate, XLM_PHASE_PRECOPY, &stats, now);
+    assert_in_range(estimate.bytes_per_second, 4096 * 4900, 4096 * 5100);
+    assert_in_range(estimate.time_left_us, SECOND * 9 / 10, SECOND * 11 / 10);
+
+    now += SECOND * 6 / 10;
+    stats.dirty_pages = 2000;
+    stats.bytes_sent += 3000 * 4096;
+    lm_estimate_update(&estimate, XLM_PHASE_PRECOPY, &stats, now);
+    assert_in_range(estimate.time_left_us, SECOND * 3 / 10, SECOND / 2);
+
+    /* Nothing goes: the rate is soon seen to be low. */
+    for (int i = 0; i < 100; i++) {
+        now += SECOND / 10;
+        lm_estimate_update(&estimate, XLM_PHASE_PRECOPY, &stats, now);
+    }
+    assert_in_range(estimate.bytes_per_second, 0, 4096 * 10);
+
+    /* Another phase begins anew; the destination counts no octets. */
+    stats = (struct xlm_stats){.outstanding = 1000};
+    lm_estimate_update(&estimate, XLM_PHASE_POSTCOPY, &stats, now);
+    assert_int_equal(estimate.bytes_per_second, 0);
+    stats.outstanding = 500;
+    lm_estimate_update(&estimate, XLM_PHASE_POSTCOPY, &stats, now + SECOND);
+    assert_int_equal(estimate.bytes_per_second, 500 * 4096);
+    assert_int_equal(estimate.time_left_us, SECOND);
+}
+
+/* ---- a migration that is shown ---- */
+
+struct shown {
+    struct xlm_control engine;
+    struct lm_abort abort;
+    struct lm_control *control;
+    libxl_live_migrate_stats stats;
+};
+
+static void show(struct shown *shown, libxl_live_migrate_role role)
+{
+    static const struct xlm_control fresh = XLM_CONTROL_INIT;
+    struct lm_control_setup setup = {
+        .domid = DOMID,
+        .role = role,
+        .name = "guest",
+        .may_switch = true,
+        .engine =
+            role == LIBXL_LIVE_MIGRATE_ROLE_SOURCE ? &shown->engine : NULL,
+        .logger = fake_logger(),
+    };
+
+    shown->engine = fresh;
+    lm_abort_open(&shown->abort, -1);
+    setup.abort_event_fd = shown->abort.event_fd;
+    shown->control = lm_control_start(&setup);
+}
+
+static int set_up(void **state)
+{
+    struct shown *shown = calloc(1, sizeof(*shown));
+
+    alarm(WATCHDOG_SECONDS);
+    fake_store_clear();
+    fake_store_put("/libxl/7", "");
+    show(shown, LIBXL_LIVE_MIGRATE_ROLE_SOURCE);
+    *state = shown;
+    return shown->control ? 0 : -1;
+}
+
+static void end(struct shown *shown, libxl_live_migrate_state how,
+                const char *reason)
+{
+    lm_control_end(shown->control, how, reason);
+    shown->control = NULL;
+}
+
+static int tear_down(void **state)
+{
+    struct shown *shown = *state;
+    int handles;
+
+    lm_control_end(shown->control, LIBXL_LIVE_MIGRATE_STATE_COMPLETE, "");
+    lm_abort_close(&shown->abort);
+    handles = fake_store_handles();
+    free(shown);
+    fake_store_clear();
+    return handles;
+}
+
+static void at(struct shown *shown, enum xlm_phase phase)
+{
+    lm_control_observe(shown->control, phase, &shown->stats);
+}
+
+static void await_node(const char *path, const char *value)
+{
+    const char *now;
+
+    while (!(now = fake_store_get(path)) || strcmp(now, value)) {
+        usleep(1000);
+    }
+}
+
+static bool is_readable(int fd)
+{
+    struct pollfd poller = {.fd = fd, .events = POLLIN};
+
+    return poll(&poller, 1, 0) > 0;
+}
+
+static void shows_what_is(void **state)
+{
+    struct shown *shown = *state;
+    libxl_live_migrate_status *list;
+    char pid[16];
+    int count;
+
+    shown->stats.precopy_pages = 123;
+    shown->stats.bytes_sent = 456789;
+    at(shown, XLM_PHASE_PRECOPY);
+    await_node(BASE "/phase", "precopy");
+    await_node(BASE "/precopy-pages", "123");
+    snprintf(pid, sizeof(pid), "%d", getpid());
+    assert_string_equal(fake_store_get(BASE "/pid"), pid);
+    assert_string_equal(fake_store_get(BASE "/role"), "source");
+    assert_string_equal(fake_store_get(BASE "/background-rate"), "unlimited");
+
+    fake_store_put("/libxl/8", "");
+    fake_store_put("/libxl/x", "");
+    assert_int_equal(libxl_live_migrate_list(&list, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(list->domid, DOMID);
+    assert_int_equal(list->pid, getpid());
+    assert_string_equal(list->name, "guest");
+    assert_int_equal(list->role, LIBXL_LIVE_MIGRATE_ROLE_SOURCE);
+    assert_int_equal(list->state, LIBXL_LIVE_MIGRATE_STATE_RUNNING);
+    assert_int_equal(list->phase, LIBXL_LIVE_MIGRATE_PHASE_PRECOPY);
+    assert_int_equal(list->stats.precopy_pages, 123);
+    assert_int_equal(list->stats.bytes_sent, 456789);
+    assert_true(list->background_rate == LIBXL_LIVE_MIGRATE_RATE_UNLIMITED);
+    free(list);
+}
+
+/* However often the engine tells of progress. */
+static void is_not_shown_too_often(void **state)
+{
+    struct shown *shown = *state;
+    unsigned int before;
+
+    at(shown, XLM_PHASE_POSTCOPY);
+    await_node(BASE "/phase", "postcopy");
+    before = fake_store_writes();
+    for (int i = 0; i < 20000; i++) {
+        shown->stats.pushed_pages++;
+        at(shown, XLM_PHASE_POSTCOPY);
+    }
+    assert_in_range(fake_store_writes() - before, 0, 20);
+    await_node(BASE "/pushed-pages", "20000");
+}
+
+static void survives_conflicts(void **state)
+{
+    struct shown *shown = *state;
+
+    fake_store_conflicts(3);
+    at(shown, XLM_PHASE_PRECOPY);
+    await_node(BASE "/phase", "precopy");
+    /* So many that it gives up, until the next second. */
+    fake_store_conflicts(15);
+    at(shown, XLM_PHASE_EVICTING);
+    await_node(BASE "/phase", "evicting");
+
+    end(shown, LIBXL_LIVE_MIGRATE_STATE_FAILED, "");
+    lm_abort_close(&shown->abort);
+    fake_store_conflicts(3);
+    show(shown, LIBXL_LIVE_MIGRATE_ROLE_SOURCE);
+    assert_non_null(shown->control);
+}
+
+/* The domain is destroyed: its nodes do not come back. */
+static void goes_with_the_domain(void **state)
+{
+    struct shown *shown = *state;
+
+    at(shown, XLM_PHASE_POSTCOPY);
+    await_node(BASE "/phase", "postcopy");
+    fake_store_put("/libxl/7", NULL);
+    at(shown, XLM_PHASE_COMPLETE);
+    end(shown, LIBXL_LIVE_MIGRATE_STATE_COMPLETE, "");
+    assert_null(fake_store_get("/libxl/7"));
+}
+
+/* ---- asking ---- */
+
+static int ask(libxl_live_migrate_command command, uint64_t rate, char *reason)
+{
+    return libxl_live_migrate_request(DOMID, command, rate, ANSWER_MS, reason);
+}
+
+static void sets_the_rate(void **state)
+{
+    struct shown *shown = *state;
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+
+    at(shown, XLM_PHASE_PRECOPY);
+    assert_int_equal(ask(LIBXL_LIVE_MIGRATE_COMMAND_SET_RATE, 5000000, reason),
+                     0);
+    assert_int_equal(atomic_load(&shown->engine.background_rate), 5000000);
+    await_node(BASE "/background-rate", "5000000");
+    assert_int_equal(ask(LIBXL_LIVE_MIGRATE_COMMAND_SET_RATE,
+                         LIBXL_LIVE_MIGRATE_RATE_UNLIMITED, NULL),
+                     0);
+    assert_true(atomic_load(&shown->engine.background_rate) ==
+                XLM_RATE_UNLIMITED);
+    /* Nothing of a request stays. */
+    assert_string_equal(fake_store_get(BASE "/request"), "");
+    assert_string_equal(fake_store_get(BASE "/answer"), "");
+}
+
+struct asker {
+    pthread_t thread;
+    libxl_live_migrate_command command;
+    int rc;
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+};
+
+static void *run_asker(void *data)
+{
+    struct asker *asker = data;
+
+    asker->rc = ask(asker->command, 0, asker->reason);
+    return NULL;
+}
+
+static void start_asking(struct asker *asker,
+                         libxl_live_migrate_command command)
+{
+    asker->command = command;
+    if (pthread_create(&asker->thread, NULL, run_asker, asker)) {
+        abort();
+    }
+}
+
+static void await_switch(struct shown *shown)
+{
+    while (!atomic_load(&shown->engine.switch_now)) {
+        usleep(1000);
+    }
+}
+
+static void switches_and_says_so(void **state)
+{
+    struct shown *shown = *state;
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+    struct asker asker;
+
+    at(shown, XLM_PHASE_PRECOPY);
+    start_asking(&asker, LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY);
+    await_switch(shown);
+    at(shown, XLM_PHASE_EVICTING);
+    pthread_join(asker.thread, NULL);
+    assert_int_equal(asker.rc, 0);
+    /* Who asks again hears the same. */
+    assert_int_equal(ask(LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY, 0, reason),
+                     0);
+    at(shown, XLM_PHASE_GO);
+    assert_int_equal(ask(LIBXL_LIVE_MIGRATE_COMMAND_ABORT, 0, reason),
+                     ERROR_INVAL);
+    assert_non_null(strstr(reason, "too late"));
+}
+
+static void too_late_to_switch(void **state)
+{
+    struct shown *shown = *state;
+    struct asker asker;
+
+    at(shown, XLM_PHASE_PRECOPY);
+    start_asking(&asker, LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY);
+    await_switch(shown);
+    at(shown, XLM_PHASE_SUSPENDED); /* the policy was quicker */
+    pthread_join(asker.thread, NULL);
+    assert_int_equal(asker.rc, ERROR_INVAL);
+    assert_non_null(strstr(asker.reason, "too late"));
+}
+
+/* Two ask at the same time, and both hear how it went. */
+static void aborts_and_says_so(void **state)
+{
+    struct shown *shown = *state;
+    struct asker askers[2];
+
+    at(shown, XLM_PHASE_PRECOPY);
+    for (int i = 0; i < 2; i++) {
+        start_asking(&askers[i], LIBXL_LIVE_MIGRATE_COMMAND_ABORT);
+    }
+    while (!is_readable(shown->abort.poll_fd)) {
+        usleep(1000);
+    }
+    end(shown, LIBXL_LIVE_MIGRATE_STATE_FAILED, "aborted on request");
+    for (int i = 0; i < 2; i++) {
+        pthread_join(askers[i].thread, NULL);
+        /* The second may have come when all was over. */
+        assert_true(!askers[i].rc || askers[i].rc == ERROR_NOTFOUND);
+    }
+    assert_true(!askers[0].rc || !askers[1].rc);
+    assert_string_equal(fake_store_get(BASE "/state"), "failed");
+    assert_string_equal(fake_store_get(BASE "/reason"), "aborted on request");
+}
+
+static void what_it_refuses(void **state)
+{
+    struct shown *shown = *state;
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+
+    at(shown, XLM_PHASE_PRECOPY);
+    assert_int_equal(
+        libxl_live_migrate_request(99, LIBXL_LIVE_MIGRATE_COMMAND_ABORT, 0,
+                                   ANSWER_MS, reason),
+        ERROR_DOMAIN_NOTFOUND);
+    fake_store_put("/libxl/8", "");
+    assert_int_equal(
+        libxl_live_migrate_request(8, LIBXL_LIVE_MIGRATE_COMMAND_ABORT, 0,
+                                   ANSWER_MS, reason),
+        ERROR_NOTFOUND);
+    assert_non_null(strstr(reason, "under way"));
+    assert_null(fake_store_get("/libxl/8/live-migrate"));
+    assert_int_equal(
+        libxl_live_migrate_request(DOMID, 77, 0, ANSWER_MS, reason),
+        ERROR_INVAL);
+    /* It does not come to an answer in that time. */
+    assert_int_equal(
+        libxl_live_migrate_request(
+            DOMID, LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY, 0, 50, reason),
+        ERROR_TIMEDOUT);
+    assert_string_equal(fake_store_get(BASE "/request"), "");
+    end(shown, LIBXL_LIVE_MIGRATE_STATE_COMPLETE, "");
+    assert_int_equal(ask(LIBXL_LIVE_MIGRATE_COMMAND_ABORT, 0, reason),
+                     ERROR_NOTFOUND);
+    assert_non_null(strstr(reason, "ended"));
+    fake_store_down(true);
+    assert_int_equal(ask(LIBXL_LIVE_MIGRATE_COMMAND_ABORT, 0, reason),
+                     ERROR_FAIL);
+}
+
+/* ---- leftovers ---- */
+
+/* As a killed process leaves it. */
+static void put_leftover(pid_t pid, const char *start)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%d", pid);
+    fake_store_put("/libxl/7", "");
+    fake_store_put(BASE "/role", "source");
+    fake_store_put(BASE "/state", "running");
+    fake_store_put(BASE "/pid", text);
+    fake_store_put(BASE "/start-time", start);
+    fake_store_put(BASE "/old", "");
+}
+
+static void a_killed_one_is_known(void **state)
+{
+    libxl_live_migrate_status *list;
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+    struct shown shown = {0};
+    int count;
+
+    (void)state;
+    fake_store_clear();
+    put_leftover(getpid(), "1"); /* the number is another's by now */
+    assert_int_equal(libxl_live_migrate_list(&list, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(list->state, LIBXL_LIVE_MIGRATE_STATE_KILLED);
+    free(list);
+    assert_int_equal(ask(LIBXL_LIVE_MIGRATE_COMMAND_ABORT, 0, reason),
+                     ERROR_NOTFOUND);
+    assert_non_null(strstr(reason, "killed"));
+    /* The next one takes its place. */
+    show(&shown, LIBXL_LIVE_MIGRATE_ROLE_SOURCE);
+    assert_non_null(shown.control);
+    assert_null(fake_store_get(BASE "/old"));
+    end(&shown, LIBXL_LIVE_MIGRATE_STATE_COMPLETE, "");
+    lm_abort_close(&shown.abort);
+}
+
+static void a_dead_child_has_no_start(void **state)
+{
+    pid_t child = fork();
+    siginfo_t info;
+
+    (void)state;
+    if (child == 0) {
+        _exit(0);
+    }
+    assert_true(lm_process_start(getpid()) > 0);
+    assert_int_equal(waitid(P_PID, child, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(lm_process_start(child), 0); /* nobody has buried it */
+    waitpid(child, NULL, 0);
+    assert_int_equal(lm_process_start(child), 0);
+}
+
+static void only_one_at_a_time(void **state)
+{
+    struct shown another = {0};
+
+    (void)state;
+    show(&another, LIBXL_LIVE_MIGRATE_ROLE_SOURCE);
+    assert_null(another.control);
+    assert_int_equal(errno, EBUSY);
+    lm_abort_close(&another.abort);
+}
+
+/* An end is no obstacle, nor is a store that cannot be had. */
+static void after_an_end(void **state)
+{
+    struct shown *shown = *state;
+
+    end(shown, LIBXL_LIVE_MIGRATE_STATE_FAILED, "why");
+    lm_abort_close(&shown->abort);
+    show(shown, LIBXL_LIVE_MIGRATE_ROLE_SOURCE);
+    assert_non_null(shown->control);
+    assert_null(fake_store_get(BASE "/reason"));
+    end(shown, LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER, "the link broke");
+    assert_string_equal(fake_store_get(BASE "/state"), "handed-over");
+    lm_abort_close(&shown->abort);
+    fake_store_down(true);
+    show(shown, LIBXL_LIVE_MIGRATE_ROLE_SOURCE);
+    assert_null(shown->control);
+    assert_int_not_equal(errno, EBUSY);
+    fake_store_down(false);
+    fake_store_put("/libxl/7", NULL);
+    lm_abort_close(&shown->abort);
+    show(shown, LIBXL_LIVE_MIGRATE_ROLE_SOURCE);
+    assert_null(shown->control);
+    assert_null(fake_store_get("/libxl/7"));
+}
+
+static void the_destination(void **state)
+{
+    struct shown *shown = *state;
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+
+    end(shown, LIBXL_LIVE_MIGRATE_STATE_COMPLETE, "");
+    lm_abort_close(&shown->abort);
+    show(shown, LIBXL_LIVE_MIGRATE_ROLE_DESTINATION);
+    at(shown, XLM_PHASE_POSTCOPY);
+    await_node(BASE "/role", "destination");
+    assert_int_equal(ask(LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY, 0, reason),
+                     ERROR_INVAL);
+    assert_non_null(strstr(reason, "source"));
+    /* Nothing is left to be seen of a guest that is here as a whole. */
+    end(shown, LIBXL_LIVE_MIGRATE_STATE_COMPLETE, "");
+    assert_null(fake_store_get(BASE));
+    assert_non_null(fake_store_get("/libxl/7"));
+}
+
+/* ---- two reasons to give up ---- */
+
+static void both_can_abort(void **state)
+{
+    int callers = eventfd(0, EFD_CLOEXEC);
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct lm_abort abort;
+        eventfd_t value;
+
+        lm_abort_open(&abort, callers);
+        assert_false(is_readable(abort.poll_fd));
+        eventfd_write(i ? callers : abort.event_fd, 1);
+        assert_true(is_readable(abort.poll_fd));
+        if (i) {
+            eventfd_read(callers, &value);
+            assert_false(is_readable(abort.poll_fd));
+        }
+        lm_abort_close(&abort);
+    }
+    close(callers);
+}
+
+/* ---- JSON ---- */
+
+static void json(void **state)
+{
+    libxl_live_migrate_status status = {
+        .domid = 3,
+        .name = "a \"\\\n\xc3",
+        .background_rate = LIBXL_LIVE_MIGRATE_RATE_UNLIMITED,
+        .phase = LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY,
+        .elapsed_us = 1234567,
+    };
+    char *text;
+
+    (void)state;
+    status.stats.outstanding = 42;
+    text = libxl_live_migrate_status_to_json(&status);
+    assert_non_null(strstr(text, "\"name\": \"a \\\"\\\\\\u000a\\u00c3\""));
+    assert_non_null(strstr(text, "\"phase\": \"postcopy\""));
+    assert_non_null(strstr(text, "\"elapsed-ms\": 1234,"));
+    assert_non_null(strstr(text, "\"background-rate\": null"));
+    assert_non_null(strstr(text, "\"outstanding-pages\": 42,"));
+    assert_non_null(strstr(text, "\"reason\": null}"));
+    assert_null(strchr(text, '\n'));
+    free(text);
+    strcpy(status.reason, "why");
+    status.background_rate = 17;
+    text = libxl_live_migrate_status_to_json(&status);
+    assert_non_null(strstr(text, "\"background-rate\": 17,"));
+    assert_non_null(strstr(text, "\"reason\": \"why\"}"));
+    free(text);
+}
+
+#define SHOWN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(request_table),
+        cmocka_unit_test(answer_table),
+        cmocka_unit_test(estimates),
+        SHOWN(shows_what_is),
+        SHOWN(is_not_shown_too_often),
+        SHOWN(survives_conflicts),
+        SHOWN(goes_with_the_domain),
+        SHOWN(sets_the_rate),
+        SHOWN(switches_and_says_so),
+        SHOWN(too_late_to_switch),
+        SHOWN(aborts_and_says_so),
+        SHOWN(what_it_refuses),
+        cmocka_unit_test(a_killed_one_is_known),
+        cmocka_unit_test(a_dead_child_has_no_start),
+        SHOWN(only_one_at_a_time),
+        SHOWN(after_an_end),
+        SHOWN(the_destination),
+        cmocka_unit_test(both_can_abort),
+        cmocka_unit_test(json),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

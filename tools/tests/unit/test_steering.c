@@ -1,0 +1,382 @@
+/*
+ * Migrations that are steered while they are under way: left precopy for
+ * postcopy, slowed down, held.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake_migration.h"
+#include "wire.h"
+
+#define PAGES 3000 /* several batches a round */
+#define ENDLESS UINT32_MAX
+#define WATCHDOG_SECONDS 60
+
+static struct xlm_control control;
+
+static struct fake_migration *new_migration(uint64_t pages)
+{
+    static const struct xlm_control fresh = XLM_CONTROL_INIT;
+    struct fake_migration *migration = fake_migration_new(pages, 1);
+
+    alarm(WATCHDOG_SECONDS);
+    control = fresh;
+    migration->params.control = &control;
+    migration->vcpu_seed = 1;
+    return migration;
+}
+
+static bool is_in_round(const struct fake_migration *migration,
+                        unsigned int iteration)
+{
+    return migration->asked.in_round &&
+           migration->asked.iteration >= iteration &&
+           migration->asked.round_sent > 0;
+}
+
+/* ---- leaving a round in the middle ---- */
+
+static void switch_in_third_round(struct fake_migration *migration)
+{
+    if (is_in_round(migration, 2)) {
+        atomic_store(&control.switch_now, true);
+    }
+}
+
+static void switch_in_an_endless_precopy(void **state)
+{
+    struct fake_migration *migration = new_migration(PAGES);
+
+    (void)state;
+    migration->rounds = ENDLESS;
+    migration->at_round = switch_in_third_round;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_true(migration->transitioned);
+    assert_int_equal(migration->stats[0].iterations, 2);
+    assert_true(migration->stats[0].postcopy_pages > 0);
+    fake_migration_free(migration);
+}
+
+static void switch_in_first_round(struct fake_migration *migration)
+{
+    if (is_in_round(migration, 0)) {
+        atomic_store(&control.switch_now, true);
+    }
+}
+
+/* What the round had not come to is sent later, each page once. */
+static void what_was_not_sent_stays_to_send(void **state)
+{
+    struct fake_migration *migration = new_migration(PAGES);
+    struct xlm_stats *stats = &migration->stats[0];
+
+    (void)state;
+    migration->vcpu_seed = 0;
+    migration->rounds = ENDLESS;
+    migration->at_round = switch_in_first_round;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_int_equal(stats->iterations, 0);
+    assert_in_range(stats->precopy_pages, 1, XLM_BATCH_PAGES);
+    assert_int_equal(stats->precopy_pages + stats->stop_pages +
+                         stats->postcopy_pages,
+                     stats->guest_pages);
+    fake_migration_free(migration);
+}
+
+static void switch_before_precopy(void **state)
+{
+    struct fake_migration *migration = new_migration(PAGES);
+
+    (void)state;
+    migration->rounds = ENDLESS;
+    atomic_store(&control.switch_now, true);
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_int_equal(migration->stats[0].precopy_pages, 0);
+    fake_migration_free(migration);
+}
+
+/* There is nowhere to switch to: an ordinary image comes of it. */
+static void no_switch_without_a_way_back(void **state)
+{
+    struct fake_migration *migration = new_migration(PAGES);
+
+    (void)state;
+    migration->rounds = 2;
+    migration->params.in_fd = -1;
+    migration->answer = XLM_PRECOPY_STOP_AND_COPY;
+    atomic_store(&control.switch_now, true);
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_int_equal(migration->stats[0].iterations, 2);
+    fake_migration_free(migration);
+}
+
+static void answer_in_second_round(struct fake_migration *migration)
+{
+    if (is_in_round(migration, 1)) {
+        migration->round_answer = migration->answer;
+    }
+}
+
+static void the_policy_ends_a_round(void **state)
+{
+    static const enum xlm_precopy_answer answers[] = {
+        XLM_PRECOPY_POSTCOPY, XLM_PRECOPY_STOP_AND_COPY};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct fake_migration *migration = new_migration(PAGES);
+
+        migration->rounds = ENDLESS;
+        migration->answer = answers[i];
+        migration->at_round = answer_in_second_round;
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        assert_int_equal(migration->stats[0].iterations, 1);
+        assert_int_equal(migration->stats[0].postcopy_pages > 0, i == 0);
+        fake_migration_free(migration);
+    }
+}
+
+static void the_policy_gives_up_in_a_round(void **state)
+{
+    struct fake_migration *migration = new_migration(PAGES);
+
+    (void)state;
+    migration->rounds = ENDLESS;
+    migration->answer = XLM_PRECOPY_ABORT;
+    migration->at_round = answer_in_second_round;
+    fake_migration_run(migration);
+    fake_migration_check_promise(migration);
+    assert_int_equal(migration->save_rc, -1);
+    assert_false(migration->transitioned);
+    fake_migration_free(migration);
+}
+
+/* ---- what the policy is told ---- */
+
+static void check_what_is_told(struct fake_migration *migration)
+{
+    const struct xlm_precopy_stats *asked = &migration->asked;
+
+    assert_true(asked->guest_pages > 0);
+    if (asked->in_round) {
+        assert_true(asked->round_pages > 0);
+        assert_true(asked->round_sent <= asked->round_pages);
+        assert_true(asked->dirty_count <= asked->guest_pages);
+    }
+    if (asked->round_sent) {
+        assert_true(asked->send_rate > 0);
+        assert_true(asked->elapsed_us > 0);
+    }
+    if (!asked->in_round && asked->iteration == 1) {
+        assert_true(asked->round_pages >= asked->guest_pages * 9 / 10);
+        assert_true(asked->dirty_rate > 0);
+    }
+}
+
+static void the_policy_is_told_of_rates(void **state)
+{
+    struct fake_migration *migration = new_migration(PAGES);
+
+    (void)state;
+    migration->rounds = 3;
+    migration->at_policy = migration->at_round = check_what_is_told;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    fake_migration_free(migration);
+}
+
+/* ---- holding and slowing ---- */
+
+/* The first round is held; then let go. */
+static void hold_for_a_while(struct fake_migration *migration)
+{
+    unsigned int *asked = migration->data;
+
+    if (++*asked == 3) {
+        assert_int_equal(migration->asked.total_written, 0);
+        atomic_store(&control.background_rate, XLM_RATE_UNLIMITED);
+    }
+}
+
+static void precopy_is_held(void **state)
+{
+    struct fake_migration *migration = new_migration(PAGES);
+    unsigned int asked = 0;
+
+    (void)state;
+    migration->rounds = 2;
+    migration->data = &asked;
+    migration->at_round = hold_for_a_while;
+    atomic_store(&control.background_rate, 0);
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_true(asked >= 3);
+    assert_int_equal(migration->stats[0].iterations, 2);
+    fake_migration_free(migration);
+}
+
+static void switch_while_held(struct fake_migration *migration)
+{
+    unsigned int *asked = migration->data;
+
+    if (++*asked == 2) {
+        atomic_store(&control.switch_now, true);
+    }
+}
+
+/* Held for good, and the guest asks for every page itself. */
+static void only_what_is_asked_for(void **state)
+{
+    (void)state;
+    for (int off = 0; off < 2; off++) {
+        struct fake_migration *migration = new_migration(300);
+        unsigned int asked = 0;
+
+        migration->rounds = 1;
+        migration->data = &asked;
+        migration->at_round = switch_while_held;
+        migration->params.no_push = off;
+        migration->params.hot_pages_max = 10;
+        if (!off) {
+            atomic_store(&control.background_rate, 0);
+        } else {
+            atomic_store(&control.switch_now, true);
+        }
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        assert_int_equal(migration->stats[0].precopy_pages, 0);
+        assert_int_equal(migration->stats[0].pushed_pages, 0);
+        assert_true(migration->stats[0].requested_pages > 200);
+        fake_migration_free(migration);
+    }
+}
+
+#define SLOW_RATE 700000u
+
+static unsigned int count_records(struct fake_migration *migration,
+                                  enum fake_way way, uint32_t type)
+{
+    struct xlm_wire_record_header header;
+    size_t offsets[8000], length;
+    size_t count = fake_migration_records(migration, way, offsets, 8000);
+    const uint8_t *heard = fake_link_heard(migration->link, way, &length);
+    unsigned int found = 0;
+
+    for (size_t i = 0; i + 1 < count; i++) {
+        memcpy(&header, heard + offsets[i], sizeof(header));
+        found += header.type == type;
+    }
+    return found;
+}
+
+/* It takes as long as the rate says, less what may be saved up.  And while it
+ * goes the source is told of faults: not only at its end, nor all the time. */
+static void the_rate_is_kept(void **state)
+{
+    (void)state;
+    for (unsigned int rounds = 0; rounds < 2; rounds++) {
+        struct fake_migration *migration = new_migration(600);
+        struct xlm_stats *stats = &migration->stats[0];
+        uint64_t octets,
+            most = SLOW_RATE / XLM_RATE_BURST + 2 * 64 * XLM_PAGE_SIZE;
+
+        migration->vcpu_seed = 0;
+        migration->rounds = rounds;
+        migration->answer =
+            rounds ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY;
+        migration->params.hot_pages_max = 10;
+        atomic_store(&control.background_rate, SLOW_RATE);
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        octets =
+            (stats->precopy_pages + stats->pushed_pages - stats->zero_pages) *
+            XLM_PAGE_SIZE;
+        assert_true(octets > 2 * most);
+        assert_true(stats->end_us / 1000 >=
+                    (octets - most) / (SLOW_RATE / 1000));
+        if (!rounds) {
+            assert_in_range(
+                count_records(migration, FAKE_BACK, XLM_REC_POSTCOPY_STATS), 2,
+                2 + stats->end_us / 1000000);
+        }
+        fake_migration_free(migration);
+    }
+}
+
+/* ---- what still works while it is held ---- */
+
+static void give_up(struct fake_migration *migration)
+{
+    eventfd_write(migration->contexts[0].abort_fd, 1);
+}
+
+static void given_up_while_held(void **state)
+{
+    struct fake_migration *migration = new_migration(PAGES);
+
+    (void)state;
+    migration->rounds = 1;
+    migration->at_round = give_up;
+    migration->contexts[0].abort_fd = eventfd(0, EFD_CLOEXEC);
+    atomic_store(&control.background_rate, 0);
+    fake_migration_run(migration);
+    close(migration->contexts[0].abort_fd);
+    fake_migration_check_promise(migration);
+    assert_false(migration->transitioned);
+    assert_non_null(strstr(migration->contexts[0].reason, "abort"));
+    fake_migration_free(migration);
+}
+
+static void shut_down(struct fake_migration *migration)
+{
+    fake_guest_move(migration->guest, NULL);
+    fake_domain_suspend(migration->source);
+    migration->suspended = true; /* so that it is resumed */
+}
+
+static void the_guest_ends_while_held(void **state)
+{
+    struct fake_migration *migration = new_migration(PAGES);
+
+    (void)state;
+    migration->rounds = 1;
+    migration->at_round = shut_down;
+    atomic_store(&control.background_rate, 0);
+    fake_migration_run(migration);
+    fake_migration_check_promise(migration);
+    assert_non_null(strstr(migration->contexts[0].reason, "shut down"));
+    fake_migration_free(migration);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(switch_in_an_endless_precopy),
+        cmocka_unit_test(what_was_not_sent_stays_to_send),
+        cmocka_unit_test(switch_before_precopy),
+        cmocka_unit_test(no_switch_without_a_way_back),
+        cmocka_unit_test(the_policy_ends_a_round),
+        cmocka_unit_test(the_policy_gives_up_in_a_round),
+        cmocka_unit_test(the_policy_is_told_of_rates),
+        cmocka_unit_test(precopy_is_held),
+        cmocka_unit_test(only_what_is_asked_for),
+        cmocka_unit_test(the_rate_is_kept),
+        cmocka_unit_test(given_up_while_held),
+        cmocka_unit_test(the_guest_ends_while_held),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

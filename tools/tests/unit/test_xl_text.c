@@ -1,0 +1,188 @@
+/*
+ * What people write and read: rates, --postcopy=WHEN, progress and tables.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "migrate_view.h"
+#include "policy_option.h"
+#include "rate.h"
+
+#define WRONG 12345
+
+static void rates(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t rate;
+    } cases[] = {
+        {"0", 0},
+        {"1", 1},
+        {"1000000", 1000000},
+        {"4K", 4096},
+        {"10M", 10485760},
+        {"2G", UINT64_C(2147483648)},
+        {"unlimited", UINT64_MAX},
+        {"17179869183G", UINT64_C(17179869183) << 30},
+        {"", WRONG},
+        {"M", WRONG},
+        {"-1", WRONG},
+        {" 1", WRONG},
+        {"1 M", WRONG},
+        {"1T", WRONG},
+        {"1MB", WRONG},
+        {"1.5M", WRONG},
+        {"unlimite", WRONG},
+        {"17179869184G", WRONG},
+        {"18446744073709551615", WRONG},
+        {"99999999999999999999", WRONG},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        uint64_t rate = WRONG;
+        const char *wrong = xl_parse_rate(cases[i].text, &rate);
+
+        if (rate != cases[i].rate || !wrong != (rate != WRONG)) {
+            fail_msg("'%s' is %lu", cases[i].text, (unsigned long)rate);
+        }
+    }
+}
+
+static void policies(void **state)
+{
+    static const struct {
+        const char *text;
+        bool good;
+        struct xl_policy policy;
+    } cases[] = {
+        {NULL, true, {false, false, 0, 0}},
+        {"now", true, {false, true, 0, 0}},
+        {"auto", true, {true, false, 0, 0}},
+        {"after:30", true, {false, false, 0, 30}},
+        {"after-rounds:2", true, {false, true, 2, 0}},
+        {"after-rounds:0", true, {false, true, 0, 0}},
+        {"", false, {0}},
+        {"Now", false, {0}},
+        {"after", false, {0}},
+        {"after:", false, {0}},
+        {"after:0", false, {0}},
+        {"after:-1", false, {0}},
+        {"after:3s", false, {0}},
+        {"after:4294967296", false, {0}},
+        {"after-rounds:", false, {0}},
+        {"after-rounds:x", false, {0}},
+        {"automatic", false, {0}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct xl_policy *wanted = &cases[i].policy;
+        struct xl_policy policy = {false, false, 0, 0};
+
+        if (xl_parse_policy(cases[i].text, &policy) != cases[i].good ||
+            policy.automatic != wanted->automatic ||
+            policy.has_rounds != wanted->has_rounds ||
+            policy.rounds != wanted->rounds || policy.after != wanted->after) {
+            fail_msg("'%s' is read otherwise",
+                     cases[i].text ? cases[i].text : "(none)");
+        }
+    }
+}
+
+static void check(libxl_live_migrate_phase phase, size_t columns,
+                  const libxl_live_migrate_stats *stats, const char *wanted)
+{
+    char line[XL_VIEW_MAX];
+
+    xl_view_progress(line, columns, phase, stats);
+    assert_string_equal(line, wanted);
+}
+
+static void progress(void **state)
+{
+    libxl_live_migrate_stats stats = {
+        .guest_pages = 65536,
+        .dirty_pages = 16384,
+        .rate = 3 * 1024 * 1024 + 600 * 1024,
+        .time_left_us = 61000001,
+        .iterations = 1,
+    };
+
+    (void)state;
+    check(LIBXL_LIVE_MIGRATE_PHASE_START, 80, &stats, "start    ");
+    check(LIBXL_LIVE_MIGRATE_PHASE_PRECOPY, 100, &stats,
+          "precopy   [###############.....]  75% 3.5 MiB/s, 64 MiB left, "
+          "round 2, 1:02");
+    check(LIBXL_LIVE_MIGRATE_PHASE_PRECOPY, 20, &stats, "precopy   [########");
+    stats.dirty_pages = 0;
+    stats.outstanding = 65536;
+    stats.faults = 12;
+    stats.time_left_us = 0;
+    check(LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY, 0, &stats,
+          "postcopy  [....................]   0% 3.5 MiB/s, 256 MiB left, "
+          "12 faults, -");
+    stats.outstanding = 1;
+    stats.time_left_us = 1;
+    check(LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY, 0, &stats,
+          "postcopy  [###################.]  99% 3.5 MiB/s, 1 MiB left, "
+          "12 faults, 0:01");
+    /* Nothing is known of it. */
+    stats = (libxl_live_migrate_stats){.guest_pages = 0};
+    check(LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY, 0, &stats,
+          "postcopy  [####################]   0% 0.0 MiB/s, 0 MiB left, "
+          "0 faults, -");
+    /* More is written than there was: it is no reason to draw nonsense. */
+    stats.guest_pages = 10;
+    stats.dirty_pages = 20;
+    stats.time_left_us = UINT64_MAX / 2;
+    stats.rate = UINT64_MAX;
+    xl_view_progress((char[XL_VIEW_MAX]){0}, 0,
+                     LIBXL_LIVE_MIGRATE_PHASE_PRECOPY, &stats);
+}
+
+static void table(void **state)
+{
+    libxl_live_migrate_status status = {
+        .domid = 3,
+        .name = "guest",
+        .phase = LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY,
+    };
+    char heading[XL_VIEW_MAX], row[XL_VIEW_MAX];
+
+    (void)state;
+    status.stats.outstanding = 512;
+    status.stats.bytes_sent = 100 << 20;
+    status.stats.rate = 5 << 20;
+    status.stats.faults = 7;
+    status.stats.time_left_us = 400000;
+    xl_view_heading(heading);
+    xl_view_row(row, &status);
+    assert_string_equal(row,
+                        "guest                        3 source      postcopy  "
+                        "      0      100        2       7      5.0 0:01");
+    assert_int_equal(strstr(heading, "Role") - heading,
+                     strstr(row, "source") - row);
+    status.state = LIBXL_LIVE_MIGRATE_STATE_KILLED;
+    status.role = LIBXL_LIVE_MIGRATE_ROLE_DESTINATION;
+    memset(status.name, 'n', sizeof(status.name) - 1);
+    xl_view_row(row, &status);
+    assert_non_null(strstr(row, " killed "));
+    assert_non_null(strstr(row, " destination "));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rates),
+        cmocka_unit_test(policies),
+        cmocka_unit_test(progress),
+        cmocka_unit_test(table),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

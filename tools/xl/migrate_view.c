@@ -1,0 +1,141 @@
+/*
+ * How a migration looks to a person.
+ */
+#include "migrate_view.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BAR 20
+#define PAGES_PER_MIB 256
+#define MIB (1024 * 1024)
+#define US_PER_SECOND 1000000u
+
+#define PRECOPY LIBXL_LIVE_MIGRATE_PHASE_PRECOPY
+#define POSTCOPY LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY
+
+/* What the destination lacks at the moment. */
+static uint64_t pages_left(libxl_live_migrate_phase phase,
+                           const libxl_live_migrate_stats *stats)
+{
+    return phase == POSTCOPY ? stats->outstanding : stats->dirty_pages;
+}
+
+/* Do pages go, and is known how many are left? */
+static bool moves(libxl_live_migrate_phase phase)
+{
+    return phase == PRECOPY || phase == POSTCOPY;
+}
+
+static void spell_time(char text[16], uint64_t us)
+{
+    uint64_t seconds = (us + US_PER_SECOND - 1) / US_PER_SECOND;
+
+    if (!us) {
+        snprintf(text, 16, "-");
+    } else if (seconds < 100 * 60) {
+        snprintf(text, 16, "%" PRIu64 ":%02" PRIu64, seconds / 60,
+                 seconds % 60);
+    } else {
+        snprintf(text, 16, "%" PRIu64 " h", seconds / 3600);
+    }
+}
+
+static void draw_bar(char bar[BAR + 1], uint64_t part, uint64_t whole)
+{
+    size_t filled = whole && part < whole ? part * BAR / whole : BAR;
+
+    memset(bar, '#', filled);
+    memset(bar + filled, '.', BAR - filled);
+    bar[BAR] = '\0';
+}
+
+static void add_numbers(char *text, size_t room,
+                        libxl_live_migrate_phase phase,
+                        const libxl_live_migrate_stats *stats)
+{
+    uint64_t left = pages_left(phase, stats);
+    uint64_t whole =
+        stats->guest_pages ? stats->guest_pages : stats->postcopy_pages;
+    uint64_t there = left < whole ? whole - left : 0;
+    char bar[BAR + 1], time_left[16], extra[48];
+
+    draw_bar(bar, there, whole);
+    spell_time(time_left, stats->time_left_us);
+    if (phase == PRECOPY) {
+        snprintf(extra, sizeof(extra), "round %" PRIu64,
+                 stats->iterations + 1);
+    } else {
+        snprintf(extra, sizeof(extra), "%" PRIu64 " faults", stats->faults);
+    }
+    snprintf(text, room,
+             " [%s] %3" PRIu64 "%% %" PRIu64 ".%" PRIu64 " MiB/s, %" PRIu64
+             " MiB left, %s, %s",
+             bar, whole ? there * 100 / whole : 0, stats->rate / MIB,
+             stats->rate % MIB * 10 / MIB,
+             (left + PAGES_PER_MIB - 1) / PAGES_PER_MIB, extra, time_left);
+}
+
+void xl_view_progress(char line[XL_VIEW_MAX], size_t columns,
+                      libxl_live_migrate_phase phase,
+                      const libxl_live_migrate_stats *stats)
+{
+    int length = snprintf(line, XL_VIEW_MAX, "%-9s",
+                          libxl_live_migrate_phase_to_string(phase));
+
+    if (moves(phase)) {
+        add_numbers(line + length, XL_VIEW_MAX - length, phase, stats);
+    }
+    /* One that wraps would not be drawn over. */
+    if (columns && columns < XL_VIEW_MAX) {
+        line[columns - 1] = '\0';
+    }
+}
+
+/* ---- the table ---- */
+
+void xl_view_heading(char line[XL_VIEW_MAX])
+{
+    snprintf(line, XL_VIEW_MAX, "%-24s %5s %-11s %-11s %5s %8s %8s %7s %8s %s",
+             "Name", "ID", "Role", "Phase", "Round", "Sent/MiB", "Left/MiB",
+             "Faults", "MiB/s", "Time left");
+}
+
+static const char *state_text(const libxl_live_migrate_status *status)
+{
+    switch (status->state) {
+    case LIBXL_LIVE_MIGRATE_STATE_COMPLETE:
+        return "complete";
+    case LIBXL_LIVE_MIGRATE_STATE_FAILED:
+        return "failed";
+    case LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER:
+        return "handed-over";
+    case LIBXL_LIVE_MIGRATE_STATE_KILLED:
+        return "killed";
+    case LIBXL_LIVE_MIGRATE_STATE_RUNNING:
+        break;
+    }
+    return libxl_live_migrate_phase_to_string(status->phase);
+}
+
+void xl_view_row(char line[XL_VIEW_MAX],
+                 const libxl_live_migrate_status *status)
+{
+    const libxl_live_migrate_stats *stats = &status->stats;
+    bool source = status->role == LIBXL_LIVE_MIGRATE_ROLE_SOURCE;
+    bool running = status->state == LIBXL_LIVE_MIGRATE_STATE_RUNNING;
+    uint64_t rate = running ? stats->rate : 0;
+    char time_left[16];
+
+    spell_time(time_left, running ? stats->time_left_us : 0);
+    snprintf(line, XL_VIEW_MAX,
+             "%-24s %5" PRIu32 " %-11s %-11s %5" PRIu64 " %8" PRIu64
+             " %8" PRIu64 " %7" PRIu64 " %6" PRIu64 ".%" PRIu64 " %s",
+             status->name, status->domid, source ? "source" : "destination",
+             state_text(status), stats->iterations, stats->bytes_sent / MIB,
+             (pages_left(status->phase, stats) + PAGES_PER_MIB - 1) /
+                 PAGES_PER_MIB,
+             stats->faults, rate / MIB, rate % MIB * 10 / MIB, time_left);
+}

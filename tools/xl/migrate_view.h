@@ -1,0 +1,23 @@
+/*
+ * How a migration looks to a person: lines of text, pure.
+ */
+#ifndef XL_MIGRATE_VIEW_H
+#define XL_MIGRATE_VIEW_H
+
+#include <stddef.h>
+
+#include "libxl_live_migrate.h"
+
+#define XL_VIEW_MAX 512
+
+/* A line that is drawn over and over, no longer than so many columns. */
+void xl_view_progress(char line[XL_VIEW_MAX], size_t columns,
+                      libxl_live_migrate_phase phase,
+                      const libxl_live_migrate_stats *stats);
+
+/* A table: its heading, and a row. */
+void xl_view_heading(char line[XL_VIEW_MAX]);
+void xl_view_row(char line[XL_VIEW_MAX],
+                 const libxl_live_migrate_status *status);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * The argument of --postcopy: when the guest is to move.
+ */
+#ifndef XL_POLICY_OPTION_H
+#define XL_POLICY_OPTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct xl_policy {
+    bool automatic; /* by the rates */
+    bool has_rounds;
+    uint32_t rounds;
+    uint32_t after; /* seconds, 0: not by time */
+};
+
+/* From now, auto, after:SECONDS or after-rounds:N; text may be NULL, for the
+ * option without an argument.  False: it is none of these. */
+bool xl_parse_policy(const char *text, struct xl_policy *policy);
+
+#endif

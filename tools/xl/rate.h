@@ -1,0 +1,15 @@
+/*
+ * Rates as a person writes and reads them.
+ */
+#ifndef XL_RATE_H
+#define XL_RATE_H
+
+#include <stdint.h>
+
+/*
+ * Octets a second from a number with an optional K, M or G behind it (powers
+ * of 1024), or "unlimited" (UINT64_MAX).  NULL, or what is wrong.
+ */
+const char *xl_parse_rate(const char *text, uint64_t *rate);
+
+#endif
