@@ -313,10 +313,7 @@ static int update_device_pages(struct xlm_saver *saver)
         send_device_pages(saver, &saver->stats->precopy_pages)) {
         return -1;
     }
-    xlm_pfn_set_subtract(&saver->dirty, &saver->outstanding);
-    xlm_pfn_set_subtract(&saver->dirty, &saver->resident);
-    return saver->dirty.count ? xlm_save_list_outstanding(saver, &saver->dirty)
-                              : 0;
+    return xlm_save_list_dirty(saver);
 }
 
 static int evict_while_running(struct xlm_saver *saver)

@@ -124,20 +124,6 @@ static int look_at(struct xlm_hot *hot, const struct xlm_pfn_set *written)
     return find_pinned(hot->saver, &hot->pinned, fresh);
 }
 
-/* What of it the destination does not expect. */
-static int list_unexpected(struct xlm_hot *hot,
-                           const struct xlm_pfn_set *written)
-{
-    struct xlm_saver *saver = hot->saver;
-    struct xlm_pfn_set *unlisted = &hot->scratch;
-
-    xlm_pfn_set_clear(unlisted);
-    xlm_pfn_set_unite(unlisted, written);
-    xlm_pfn_set_subtract(unlisted, &saver->outstanding);
-    xlm_pfn_set_subtract(unlisted, &saver->resident);
-    return unlisted->count ? xlm_save_list_outstanding(saver, unlisted) : 0;
-}
-
 static int sample(struct xlm_hot *hot)
 {
     struct xlm_saver *saver = hot->saver;
@@ -150,7 +136,7 @@ static int sample(struct xlm_hot *hot)
     xlm_pfn_set_unite(&hot->older, set);
     xlm_pfn_set_clear(set);
     xlm_pfn_set_unite(set, &saver->dirty);
-    return list_unexpected(hot, set) || look_at(hot, set) ? -1 : 0;
+    return xlm_save_list_dirty(saver) || look_at(hot, set) ? -1 : 0;
 }
 
 static void *run(void *data)

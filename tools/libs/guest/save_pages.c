@@ -316,6 +316,14 @@ int xlm_save_list_outstanding(struct xlm_saver *saver,
                                    NULL, 0);
 }
 
+int xlm_save_list_dirty(struct xlm_saver *saver)
+{
+    xlm_pfn_set_subtract(&saver->dirty, &saver->outstanding);
+    xlm_pfn_set_subtract(&saver->dirty, &saver->resident);
+    return saver->dirty.count ? xlm_save_list_outstanding(saver, &saver->dirty)
+                              : 0;
+}
+
 int xlm_save_take_evicted(struct xlm_saver *saver, bool *last)
 {
     struct xlm_pfn_list list;

@@ -77,6 +77,9 @@ int xlm_save_send_some(struct xlm_saver *saver, struct xlm_pfn_set *set,
  * records from PFNS_BEGIN to PFNS_END; they become outstanding. */
 int xlm_save_list_outstanding(struct xlm_saver *saver,
                               const struct xlm_pfn_set *set);
+/* The same for those of saver->dirty that it does not expect yet; the others
+ * are taken out. */
+int xlm_save_list_dirty(struct xlm_saver *saver);
 /* Take POSTCOPY_EVICTED: what it names is resident from now on.  *last: no
  * further one belongs to the same answer. */
 int xlm_save_take_evicted(struct xlm_saver *saver, bool *last);
