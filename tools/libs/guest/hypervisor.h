@@ -180,6 +180,9 @@ static inline bool xlm_try_again(int error)
            error == EINTR;
 }
 
+/* How long to let the host find memory, or time, before asking it again. */
+#define XLM_TRY_AGAIN_PAUSE_MS 10
+
 /*
  * The hypervisor of this host.  NULL with errno when this is not a dom0 or
  * the libraries cannot reach it.  The logger stays the caller's and must

@@ -17,9 +17,6 @@
 #include "paging_ring.h"
 #include "record.h"
 
-/* How long to let the host find memory, or time, before asking it again. */
-#define TRY_AGAIN_PAUSE_MS 10
-
 /* A vCPU that waits for a page. */
 struct waiter {
     vm_event_request_t request;
@@ -538,7 +535,7 @@ int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
             return -1;
         }
         if (left == count) {
-            poll(NULL, 0, TRY_AGAIN_PAUSE_MS);
+            poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
         }
         count = left;
     }
@@ -560,7 +557,7 @@ int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn)
                             " of domain %" PRIu32 ": %s",
                             pfn, pager->domid, strerror(errno));
         }
-        poll(NULL, 0, TRY_AGAIN_PAUSE_MS);
+        poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
     }
     pthread_mutex_lock(&pager->lock);
     pager->pages_dropped += xlm_pfn_set_contains(&pager->outstanding, pfn);

@@ -17,7 +17,6 @@
 /* Nobody else has these pages: what may succeed another time is tried for a
  * minute. */
 #define TRIES 6000
-#define TRY_AGAIN_PAUSE_MS 10
 
 struct xlm_source_memory_piece {
     uint64_t number;  /* first pfn / PIECE_PAGES */
@@ -95,7 +94,7 @@ const void *xlm_source_memory_page(struct xlm_source_memory *memory,
     for (unsigned int i = 1; xlm_try_again(error) && i < TRIES; i++) {
         unmap_piece(memory, piece);
         memory->remapped++;
-        poll(NULL, 0, TRY_AGAIN_PAUSE_MS);
+        poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
         error = map_page(memory, piece, pfn);
     }
     if (error) {
