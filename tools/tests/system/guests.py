@@ -23,7 +23,7 @@ PASS_LIMIT = 240
 
 # These words, at the start of a line of either guest, mean that it is not
 # well; so does what Xen says of a domain that it had to crash.
-BAD = re.compile(r"^\(d\d+\) (BAD|FATAL|exception|option not understood)"
+BAD = re.compile(r"^\(d\d+\) (#\d+ )?(BAD|FATAL|exception|option not understood)"
                  r"|Kernel panic|domain_crash|Domain \d+ .*crashed")
 
 
@@ -164,10 +164,8 @@ class Walk(NamedTuple):
 
 class PatternGuest(Guest):
     """It knows the contents of all its memory; options are its own (see
-    xen/guests/README.md)."""
+    xen/guests/README.md).  With an id it is told from others on its host."""
 
-    beat_pattern = r"^\(d\d+\) hb (\d+) .* e=(\d+)$"
-    pass_pattern = r"^\(d\d+\) pass (\d+) done"
     walk_pattern = (r"^\(d\d+\) vcpu (\d+) walk (\d+) done, errors (\d+), "
                     r"together (\d+), met (\d+), apart (\d+)$")
     files = ("patternguest",)
@@ -177,6 +175,9 @@ class PatternGuest(Guest):
         super().__init__(lab, name, memory, vcpus, more_config)
         self.options = {"rate": 2000, "check": 8000, "heartbeat": 20,
                         "vcpus": vcpus, **options}
+        mark = f"#{options['id']} " if "id" in options else ""
+        self.line_start = rf"^\(d\d+\) {mark}"
+        self.beat_pattern = rf"{self.line_start}hb (\d+) .* e=(\d+)$"
 
     def boot_config(self):
         words = " ".join(f"{name.replace('_', '-')}={value}"
@@ -186,16 +187,17 @@ class PatternGuest(Guest):
     def start(self, host, options=""):
         super().start(host, options)
         if "-p" not in options.split():
-            self.wait(r"^\(d\d+\) vcpus \d+", self.created, self.start_limit)
+            self.wait(rf"{self.line_start}vcpus \d+", self.created,
+                      self.start_limit)
             self.wait_beat()
         return self
 
     def wait_pass(self, since=None):
         """Of the first vCPU, and walks of the others."""
         since = self.lab.console.now() if since is None else since
-        self.wait_passes(self.pass_pattern, since)
+        self.wait_passes(rf"{self.line_start}pass \d+ done", since)
         for vcpu in range(1, self.vcpus):
-            self.wait_passes(rf"^\(d\d+\) vcpu {vcpu} walk", since)
+            self.wait_passes(rf"{self.line_start}vcpu {vcpu} walk", since)
 
     def walks(self, since):
         matches = (re.search(self.walk_pattern, line.text)

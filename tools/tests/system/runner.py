@@ -22,7 +22,7 @@ from xenlab import Lab, LabError     # noqa: E402
 from world import Skip, World               # noqa: E402
 
 EVENTS_SHOWN = 60
-ROUTINE = re.compile(r"^\(d\d+\) (l?hb \d|.*pass \d+ done, .*errors 0\b)"
+ROUTINE = re.compile(r"^\(d\d+\) (#\d+ )?(l?hb \d|.*pass \d+ done, .*errors 0\b)"
                      r"|^\(XEN\) HVM ?d?\d+(v\d+)? "
                      r"(save|restore):")
 STATE = TREE / "build" / "check-lab"

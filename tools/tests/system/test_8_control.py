@@ -7,7 +7,6 @@ import time
 from moving import POSTCOPY, PRECOPY
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import ENDLESS_PRECOPY, assert_unharmed
-from world import on_request
 
 BASE = "/libxl/{}/live-migrate"
 
@@ -40,7 +39,6 @@ def endless(world, guest, options=""):
     return migration
 
 
-@on_request("has not passed between hosts yet")
 def test_switch_in_the_middle_of_an_endless_precopy(world):
     guest = busy(world)
     number = world.domid("a", guest.name)
@@ -60,7 +58,6 @@ def test_switch_in_the_middle_of_an_endless_precopy(world):
     assert not store_of(world, "b", world.domid("b", guest.name))
 
 
-@on_request("has not passed between hosts yet")
 def test_the_status_while_pages_follow(world):
     """At both ends, and under the guest's name though its domain at the source
     has another one by then; it is too late to abort."""
@@ -88,7 +85,6 @@ def test_the_status_while_pages_follow(world):
     assert_moved(world, guest, "a", "b")
 
 
-@on_request("has not passed between hosts yet")
 def test_abort_in_precopy(world):
     guest = busy(world)
     migration = endless(world, guest)
@@ -101,7 +97,6 @@ def test_abort_in_precopy(world):
     assert_unharmed(world, guest, migration)
 
 
-@on_request("has not passed between hosts yet")
 def test_held_precopy_goes_on(world):
     """Rate 0 holds it; the guest does not care, and neither does the way
     out."""
@@ -119,7 +114,6 @@ def test_held_precopy_goes_on(world):
     assert_moved(world, guest, "a", "b")
 
 
-@on_request("has not passed between hosts yet")
 def test_who_cannot_be_asked(world):
     guest = world.pattern(memory=32, rate=100).start("a")
     for command in ("abort {}", "start-postcopy {}", "set-rate {} 1M"):
@@ -134,7 +128,6 @@ def test_who_cannot_be_asked(world):
         assert refused.returncode and refused.stderr, refused
 
 
-@on_request("has not passed between hosts yet")
 def test_a_killed_migration_is_known_as_such(world):
     guest = world.pattern(memory=32, rate=100).start("a")
     migration = endless(world, guest)
@@ -149,7 +142,6 @@ def test_a_killed_migration_is_known_as_such(world):
     world.make_dirty()      # the log of writes is still on
 
 
-@on_request("has not passed between hosts yet")
 def test_auto_stays_with_precopy_for_an_idle_guest(world):
     guest = world.pattern(rate="none", check=4000).start("a")
     migration = world.migrate(guest, "", when="auto")
@@ -159,7 +151,6 @@ def test_auto_stays_with_precopy_for_an_idle_guest(world):
     assert_moved(world, guest, "a", "b")
 
 
-@on_request("has not passed between hosts yet")
 def test_auto_switches_for_a_busy_guest(world):
     guest = world.pattern(memory=128, rate="max", check="max").start("a")
     migration = world.migrate(guest, "", when="auto")
@@ -170,7 +161,6 @@ def test_auto_switches_for_a_busy_guest(world):
     assert_moved(world, guest, "a", "b")
 
 
-@on_request("has not passed between hosts yet")
 def test_after_a_time(world):
     guest = busy(world)
     started = time.monotonic()
@@ -180,7 +170,6 @@ def test_after_a_time(world):
     assert_moved(world, guest, "a", "b")
 
 
-@on_request("has not passed between hosts yet")
 def test_json_for_machines(world):
     """stdout has objects and nothing else; the last says how it ended."""
     guest = world.pattern(memory=32, rate=100).start("a")

@@ -11,17 +11,37 @@
 #include "xen.h"
 
 #define DEBUG_PORT 0xe9
+#define MARK_SIZE 24
 #define LINE_SIZE 160       /* Xen breaks lines of 200 and more */
 
 static unsigned int selected = CONSOLE_BOTH;
 static struct xencons_interface *ring;
 static uint32_t ring_port;
 static struct lock printing;
+static char mark[MARK_SIZE];
+static size_t mark_length;
 static char line[LINE_SIZE + 2];
 
 void console_select(unsigned int ways)
 {
     selected = ways;
+}
+
+static __attribute__((format(printf, 1, 2)))
+void set_mark(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    mark_length = text_format(mark, sizeof(mark), format, args);
+    va_end(args);
+}
+
+void console_mark(uint64_t id)
+{
+    if (id != 0) {
+        set_mark("#%lu ", id);
+    }
 }
 
 void console_hold(void)
@@ -63,7 +83,10 @@ void print_list(unsigned int ways, const char *format, va_list args)
     size_t length;
 
     console_hold();
-    length = text_format(line, LINE_SIZE, format, args);
+    for (length = 0; length < mark_length; length++) {
+        line[length] = mark[length];
+    }
+    length += text_format(line + length, LINE_SIZE - length, format, args);
     ways &= selected;
     if ((ways & CONSOLE_PORT) != 0) {
         line[length] = '\n';

@@ -18,6 +18,9 @@ struct xencons_interface;
 /* Which of them is used at all; before the call, both. */
 void console_select(unsigned int ways);
 
+/* Lines start with "#ID " from here on; 0: with nothing. */
+void console_mark(uint64_t id);
+
 /* There is no ring before the first call. */
 void console_connect_ring(struct xencons_interface *ring, uint32_t port);
 

@@ -76,6 +76,7 @@ static const char *read_options(struct options *options,
     not_understood = options_parse(options, command_line);
     console_select((options->to_port ? CONSOLE_PORT : 0) |
                    (options->to_ring ? CONSOLE_RING : 0));
+    console_mark(options->id);
     return not_understood;
 }
 

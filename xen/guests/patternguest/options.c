@@ -121,6 +121,9 @@ static bool read_option(struct options *options, struct word name,
     if (equals(name, "vcpus")) {
         return read_vcpus(value, &options->vcpus);
     }
+    if (equals(name, "id")) {
+        return read_number(value, &options->id);
+    }
     if (equals(name, "drivers")) {
         return read_choice(value, "yes", "no", &options->drivers);
     }
@@ -139,6 +142,7 @@ void options_default(struct options *options)
     options->heartbeat_us = 10000;
     options->run_us = 0;
     options->vcpus = 1;
+    options->id = 0;
     options->drivers = true;
     options->random_order = false;
     options->to_port = true;

@@ -16,6 +16,7 @@ struct options {
     uint64_t heartbeat_us;
     uint64_t run_us;          /* 0: for ever */
     uint64_t vcpus;
+    uint64_t id;              /* what its lines start with; 0: nothing */
     bool drivers;             /* false: as if Xen were not there */
     bool random_order;
     bool to_port;
