@@ -17,6 +17,7 @@
  *   ---- suspended ----
  *   list of the last writes, PAGE_DATA of those that must be there,
  *   platform state, TRANSITION, device state
+ *   ---- the domain is put away ----
  *                    <- EVICTED (each list), READY
  *   ---- commit: the guest is not ours any more ----
  *   GO
@@ -488,6 +489,16 @@ static int write_final_state(struct xlm_saver *saver)
     return 0;
 }
 
+/* While the destination loads what it was sent, the last that has to be done
+ * before the go. */
+static int put_away(struct xlm_saver *saver)
+{
+    if (saver->callbacks->put_away(saver->callbacks->data)) {
+        return xlm_fail(saver->ctx, "cannot let go of the domain");
+    }
+    return 0;
+}
+
 /*
  * The commit point.  Before the go is written nothing that happens here can
  * make the guest run elsewhere; once a single octet of it may have left, the
@@ -503,9 +514,6 @@ static int go(struct xlm_saver *saver, bool *transitioned)
      * look at the descriptor. */
     if (xlm_save_check_abort(saver)) {
         return -1;
-    }
-    if (saver->callbacks->commit(saver->callbacks->data)) {
-        return xlm_fail(saver->ctx, "cannot let go of the domain");
     }
     /* There is no way back any more, and so nothing to abort. */
     saver->channel.abort_fd = -1;
@@ -547,7 +555,7 @@ static int save(struct xlm_saver *saver, bool *transitioned)
     if (!xlm_two_way(saver)) {
         return 0;
     }
-    if (await_ready(saver)) {
+    if (put_away(saver) || await_ready(saver)) {
         return -1;
     }
     pusher = xlm_pusher_open(saver);

@@ -338,7 +338,7 @@ int libxl_domain_rename(libxl_ctx *ctx, uint32_t domid, const char *old_name,
     } else {
         free(domain->name);
         domain->name = strdup(new_name);
-        domain->migration->committed |=
+        domain->migration->put_away |=
             domain->domain == domain->migration->source;
     }
     pthread_mutex_unlock(&ctx->lock);

@@ -24,7 +24,7 @@ enum fake_part {
     FAKE_PART_EARLY_DEVICES,
     FAKE_PART_SUSPEND,
     FAKE_PART_WRITE_DEVICE_STATE,
-    FAKE_PART_COMMIT,
+    FAKE_PART_PUT_AWAY,
     FAKE_PART_FEED,
     FAKE_PART_AWAIT_DOMAIN,
     FAKE_PART_AWAIT_BUILD,
@@ -78,7 +78,7 @@ struct fake_migration {
     unsigned int iteration; /* of the policy call under way, or the last */
     struct xlm_precopy_stats asked; /* the same */
     bool suspended;
-    bool committed;
+    bool put_away;
     bool ran; /* the run callback was called */
     int qemu_logdirty;
     uint8_t *fed;
