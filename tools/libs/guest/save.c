@@ -39,6 +39,7 @@
 
 #include "clock.h"
 #include "platform.h"
+#include "vcpu_pages.h"
 
 void xlm_save_params_init(struct xlm_save_params *params)
 {
@@ -404,6 +405,37 @@ static int suspend_watched(struct xlm_saver *saver)
     return rc;
 }
 
+/* Where the guest goes on: of that, what the destination lacks. */
+static int add_vcpu_pages(struct xlm_saver *saver)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    uint32_t domid = saver->params->domid;
+    uint64_t pfns[XLM_VCPU_PAGES_MAX];
+    void *context;
+    size_t length;
+    size_t count;
+
+    if (!saver->params->hot_pages_max) {
+        return 0;
+    }
+    if (hv->ops->get_state(hv, domid, XLM_STATE_HVM_CONTEXT, &context,
+                           &length)) {
+        return xlm_fail(saver->ctx, "cannot read the CPU state of the guest: "
+                                    "%s",
+                        strerror(errno));
+    }
+    count = xlm_find_vcpu_pages(hv, domid, context, length, saver->nr_pfns,
+                                pfns);
+    free(context);
+    for (size_t i = 0; i < count; i++) {
+        if (xlm_pfn_set_contains(&saver->outstanding, pfns[i]) ||
+            xlm_pfn_set_contains(&saver->dirty, pfns[i])) {
+            xlm_pfn_set_add(&saver->to_send, pfns[i]);
+        }
+    }
+    return 0;
+}
+
 static int send_hot(struct xlm_saver *saver)
 {
     uint64_t began_us = elapsed_us(saver);
@@ -429,7 +461,8 @@ static int stop_for_postcopy(struct xlm_saver *saver)
         return -1;
     }
     xlm_save_split_device(saver, &saver->fresh);
-    if (send_device_pages(saver, &saver->stats->stop_pages)) {
+    if (send_device_pages(saver, &saver->stats->stop_pages) ||
+        add_vcpu_pages(saver)) {
         return -1;
     }
     /* What has to be resident is waited for there, even if it is gone. */

@@ -389,7 +389,7 @@ int libxl_domain_suspend_only(libxl_ctx *ctx, uint32_t domid,
     fake_guest_move(migration->guest, NULL);
     fake_domain_suspend(migration->source);
     fake_domain_put_state(migration->source, XLM_STATE_HVM_CONTEXT,
-                          "final context", 13);
+                          migration->final_context, migration->final_length);
     return 0;
 }
 

@@ -107,7 +107,7 @@ static int suspend(void *data)
     fake_guest_move(migration->guest, NULL);
     fake_domain_suspend(migration->source);
     fake_domain_put_state(migration->source, XLM_STATE_HVM_CONTEXT,
-                          "final context", 13);
+                          migration->final_context, migration->final_length);
     migration->suspended = true;
     return 0;
 }
@@ -547,6 +547,8 @@ static struct fake_migration *new_on(struct fake_host *from,
     migration->params.in_fd = 0; /* there is a way back */
     migration->answer = XLM_PRECOPY_POSTCOPY;
     migration->cut.octets = FAKE_UNCUT;
+    migration->final_context = "final context";
+    migration->final_length = 13;
     return migration;
 }
 

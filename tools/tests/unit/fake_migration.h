@@ -58,6 +58,9 @@ struct fake_migration {
     uint64_t max_pages; /* of the domain at the destination */
     bool no_hap;        /* and that has none */
     bool device_model;  /* its devices go early */
+    /* Of the suspended guest. */
+    const void *final_context;
+    size_t final_length;
     /* Moments at which a test may act; NULL: does not. */
     fake_moment *at_policy;  /* the guest runs at the source */
     fake_moment *at_round;   /* the same, in the middle of a round */
