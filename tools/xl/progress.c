@@ -231,7 +231,7 @@ static void show_stop(const libxl_live_migrate_stats *stats)
               stats->suspended_us - stats->suspend_us);
     show_time("  its last pages and state",
               stats->sent_us - stats->suspended_us);
-    show_time("    of this, pages written last", stats->hot_us);
+    show_time("    of this, pages needed first", stats->hot_us);
     show_time("  until the destination is ready",
               stats->ready_us - stats->sent_us);
     show_time("  letting go of it here", stats->go_us - stats->ready_us);
@@ -256,7 +256,7 @@ static void show_summary(const libxl_live_migrate_stats *stats)
     }
     show_pages("sent while it was stopped", stats->stop_pages);
     if (stats->hot_pages) {
-        show_pages("  of these written last", stats->hot_pages);
+        show_pages("  of these needed first", stats->hot_pages);
     }
     if (stats->postcopy_pages) {
         show_postcopy(stats);

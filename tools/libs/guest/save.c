@@ -17,6 +17,7 @@
  *   ---- suspended ----
  *   list of the last writes, PAGE_DATA of those that must be there,
  *   platform state, TRANSITION, device state
+ *   ---- the domain is put away ----
  *                    <- EVICTED (each list), READY
  *   ---- commit: the guest is not ours any more ----
  *   GO
@@ -38,6 +39,7 @@
 
 #include "clock.h"
 #include "platform.h"
+#include "vcpu_pages.h"
 
 void xlm_save_params_init(struct xlm_save_params *params)
 {
@@ -403,6 +405,37 @@ static int suspend_watched(struct xlm_saver *saver)
     return rc;
 }
 
+/* Where the guest goes on: of that, what the destination lacks. */
+static int add_vcpu_pages(struct xlm_saver *saver)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    uint32_t domid = saver->params->domid;
+    uint64_t pfns[XLM_VCPU_PAGES_MAX];
+    void *context;
+    size_t length;
+    size_t count;
+
+    if (!saver->params->hot_pages_max) {
+        return 0;
+    }
+    if (hv->ops->get_state(hv, domid, XLM_STATE_HVM_CONTEXT, &context,
+                           &length)) {
+        return xlm_fail(saver->ctx, "cannot read the CPU state of the guest: "
+                                    "%s",
+                        strerror(errno));
+    }
+    count = xlm_find_vcpu_pages(hv, domid, context, length, saver->nr_pfns,
+                                pfns);
+    free(context);
+    for (size_t i = 0; i < count; i++) {
+        if (xlm_pfn_set_contains(&saver->outstanding, pfns[i]) ||
+            xlm_pfn_set_contains(&saver->dirty, pfns[i])) {
+            xlm_pfn_set_add(&saver->to_send, pfns[i]);
+        }
+    }
+    return 0;
+}
+
 static int send_hot(struct xlm_saver *saver)
 {
     uint64_t began_us = elapsed_us(saver);
@@ -428,7 +461,8 @@ static int stop_for_postcopy(struct xlm_saver *saver)
         return -1;
     }
     xlm_save_split_device(saver, &saver->fresh);
-    if (send_device_pages(saver, &saver->stats->stop_pages)) {
+    if (send_device_pages(saver, &saver->stats->stop_pages) ||
+        add_vcpu_pages(saver)) {
         return -1;
     }
     /* What has to be resident is waited for there, even if it is gone. */
@@ -488,6 +522,16 @@ static int write_final_state(struct xlm_saver *saver)
     return 0;
 }
 
+/* While the destination loads what it was sent, the last that has to be done
+ * before the go. */
+static int put_away(struct xlm_saver *saver)
+{
+    if (saver->callbacks->put_away(saver->callbacks->data)) {
+        return xlm_fail(saver->ctx, "cannot let go of the domain");
+    }
+    return 0;
+}
+
 /*
  * The commit point.  Before the go is written nothing that happens here can
  * make the guest run elsewhere; once a single octet of it may have left, the
@@ -503,9 +547,6 @@ static int go(struct xlm_saver *saver, bool *transitioned)
      * look at the descriptor. */
     if (xlm_save_check_abort(saver)) {
         return -1;
-    }
-    if (saver->callbacks->commit(saver->callbacks->data)) {
-        return xlm_fail(saver->ctx, "cannot let go of the domain");
     }
     /* There is no way back any more, and so nothing to abort. */
     saver->channel.abort_fd = -1;
@@ -547,7 +588,7 @@ static int save(struct xlm_saver *saver, bool *transitioned)
     if (!xlm_two_way(saver)) {
         return 0;
     }
-    if (await_ready(saver)) {
+    if (put_away(saver) || await_ready(saver)) {
         return -1;
     }
     pusher = xlm_pusher_open(saver);

@@ -159,9 +159,12 @@ struct xlm_save_callbacks {
      * model state), which follow POSTCOPY_TRANSITION and, in a stream that
      * ends without one, END. */
     int (*write_device_state)(struct xlm_channel *channel, void *data);
-    /* The destination is ready: let go of the guest (rename it away).  After
-     * this returned 0 the go is sent and the guest is no longer ours. */
-    int (*commit)(void *data);
+    /* The guest is suspended and all of its state is on the way: make ready
+     * to let go of it (rename it away), while the destination gets ready to
+     * run it.  Not called without a way back.  When the go is not sent after
+     * all, xlm_save() returns without *transitioned, and it is for the caller
+     * to undo. */
+    int (*put_away)(void *data);
     /* Shown progress: each phase once as it begins, and then often; must be
      * quick.  May be NULL. */
     void (*progress)(enum xlm_phase phase, const struct xlm_stats *stats,

@@ -92,7 +92,7 @@ typedef struct libxl_live_migrate_stats {
     uint64_t fault_max_us;
     uint64_t dropped_pages; /* the guest gave them up before they came */
     uint64_t outside;       /* times that a back end asked for a page */
-    uint64_t hot_pages;     /* of stop_pages, those it had written last */
+    uint64_t hot_pages;     /* of stop_pages, those it needs first */
     uint64_t hot_us;        /* what sending these took of the stop */
     uint64_t dirty_pages;   /* in precopy: to be sent in the round */
     uint64_t send_rate;     /* in precopy: pages a second while sending ... */

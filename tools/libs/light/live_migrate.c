@@ -8,10 +8,10 @@
  *   source_policy                  before each precopy round and after the last
  *   source_suspend                 RUNNING -> SUSPENDED
  *   source_write_device_state
- *   source_commit                  SUSPENDED -> AWAY, then the go is sent
+ *   source_put_away                SUSPENDED -> AWAY, before the go is sent
  *   source_switch_logdirty(false)
  *
- * A failure before AWAY ends with the domain resumed here.
+ * A failure before the go ends with the domain resumed here, under its name.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -183,16 +183,12 @@ static int source_write_device_state(struct xlm_channel *channel, void *data)
         source->recv_fd >= 0 ? LM_REC_POSTCOPY_TRANSITION_END : LM_REC_END);
 }
 
-static int source_commit(void *data)
+static int source_put_away(void *data)
 {
     struct lm_source *source = data;
-    int rc;
+    int rc = libxl_domain_rename(source->ctx, source->domid, source->name,
+                                 source->away_name);
 
-    if (source->recv_fd < 0) {
-        return 0; /* an image: nobody takes the guest over */
-    }
-    rc = libxl_domain_rename(source->ctx, source->domid, source->name,
-                             source->away_name);
     if (rc) {
         return xlm_fail(&source->xlm,
                         "the domain could not be renamed to %s (libxl error "
@@ -483,7 +479,7 @@ static int move_out(struct lm_source *source)
         .early_devices = source_early_devices,
         .suspend = source_suspend,
         .write_device_state = source_write_device_state,
-        .commit = source_commit,
+        .put_away = source_put_away,
         .progress = source_progress,
         .data = source,
     };
@@ -511,8 +507,14 @@ static void take_back(struct lm_source *source)
     int rc;
 
     if (source->state == LM_SOURCE_AWAY) {
-        libxl_domain_rename(source->ctx, source->domid, source->away_name,
-                            source->name);
+        rc = libxl_domain_rename(source->ctx, source->domid,
+                                 source->away_name, source->name);
+        if (rc) {
+            xtl_log(source->xlm.logger, XTL_ERROR, -1, "light",
+                    "domain %u could not get its name back (libxl error %d): "
+                    "use xl rename %s %s",
+                    source->domid, rc, source->away_name, source->name);
+        }
     }
     if (source->state == LM_SOURCE_RUNNING) {
         return;

@@ -49,7 +49,7 @@ static int write_device_state(struct xlm_channel *channel, void *data)
     return xlm_channel_write(channel, "state", 5);
 }
 
-static int commit(void *data)
+static int put_away(void *data)
 {
     (void)data;
     return 0;
@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
         .switch_qemu_logdirty = switch_qemu_logdirty,
         .suspend = suspend,
         .write_device_state = write_device_state,
-        .commit = commit,
+        .put_away = put_away,
         .data = domain,
     };
     struct xlm_context ctx = fuzz_context(fake_open(host));

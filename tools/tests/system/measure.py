@@ -100,7 +100,7 @@ def milliseconds(figures, name):
 
 
 def hot_share(figures):
-    hot = figures.summary.get("of this, pages written last")
+    hot = figures.summary.get("of this, pages needed first")
     stop = figures.summary.get("stopped, seen from here")
     return "-" if hot is None or not stop else f"{100 * hot / stop:.0f} %"
 
@@ -114,8 +114,8 @@ ROWS = (
      lambda f: count(f, "sent while it ran here")),
     ("  while it was stopped",
      lambda f: count(f, "sent while it was stopped")),
-    ("    of these written last",
-     lambda f: count(f, "of these written last")),
+    ("    of these needed first",
+     lambda f: count(f, "of these needed first")),
     ("    and what they take of the stop", hot_share),
     ("  pushed after it", lambda f: count(f, "of these pushed")),
     ("  requested by it", lambda f: count(f, "of these requested")),

@@ -25,8 +25,8 @@ def linux(world, kernel, vcpus, **options):
 
 def note_hot_pages(world, summary):
     stop = summary["stopped, seen from here"]
-    hot = summary["of this, pages written last"]
-    world.note(f"hot: {summary['of these written last']:.0f} pages, "
+    hot = summary["of this, pages needed first"]
+    world.note(f"hot: {summary['of these needed first']:.0f} pages, "
                f"{hot * 1000:.0f} of {stop * 1000:.0f} ms")
 
 

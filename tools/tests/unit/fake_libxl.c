@@ -338,7 +338,7 @@ int libxl_domain_rename(libxl_ctx *ctx, uint32_t domid, const char *old_name,
     } else {
         free(domain->name);
         domain->name = strdup(new_name);
-        domain->migration->committed |=
+        domain->migration->put_away |=
             domain->domain == domain->migration->source;
     }
     pthread_mutex_unlock(&ctx->lock);
@@ -389,7 +389,7 @@ int libxl_domain_suspend_only(libxl_ctx *ctx, uint32_t domid,
     fake_guest_move(migration->guest, NULL);
     fake_domain_suspend(migration->source);
     fake_domain_put_state(migration->source, XLM_STATE_HVM_CONTEXT,
-                          "final context", 13);
+                          migration->final_context, migration->final_length);
     return 0;
 }
 

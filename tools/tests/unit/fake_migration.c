@@ -107,7 +107,7 @@ static int suspend(void *data)
     fake_guest_move(migration->guest, NULL);
     fake_domain_suspend(migration->source);
     fake_domain_put_state(migration->source, XLM_STATE_HVM_CONTEXT,
-                          "final context", 13);
+                          migration->final_context, migration->final_length);
     migration->suspended = true;
     return 0;
 }
@@ -122,14 +122,14 @@ static int write_device_state(struct xlm_channel *channel, void *data)
                                    sizeof(FAKE_DEVICE_STATE));
 }
 
-static int commit(void *data)
+static int put_away(void *data)
 {
     struct fake_migration *migration = data;
 
-    if (part(migration, FAKE_PART_COMMIT)) {
+    if (part(migration, FAKE_PART_PUT_AWAY)) {
         return -1;
     }
-    migration->committed = true;
+    migration->put_away = true;
     return 0;
 }
 
@@ -259,7 +259,7 @@ static int run(void *data)
 
     /* The first half of the promise, at the very moment. */
     assert_false(fake_domain_running(migration->source));
-    assert_true(migration->committed || migration->params.in_fd < 0);
+    assert_true(migration->put_away || migration->params.in_fd < 0);
     migration->ran = true;
     if (part(migration, FAKE_PART_RUN)) {
         return -1;
@@ -281,7 +281,7 @@ static void *run_save(void *data)
         .early_devices = early_devices,
         .suspend = suspend,
         .write_device_state = write_device_state,
-        .commit = commit,
+        .put_away = put_away,
         .data = migration,
     };
 
@@ -369,7 +369,7 @@ static void check_gone(struct fake_migration *migration)
     struct fake_domain *source = migration->source;
     uint64_t pfn;
 
-    assert_true(migration->committed);
+    assert_true(migration->put_away);
     assert_false(fake_domain_running(source));
     if (!migration->resumed) {
         /* The go was lost: it runs nowhere, and all is at the source. */
@@ -547,6 +547,8 @@ static struct fake_migration *new_on(struct fake_host *from,
     migration->params.in_fd = 0; /* there is a way back */
     migration->answer = XLM_PRECOPY_POSTCOPY;
     migration->cut.octets = FAKE_UNCUT;
+    migration->final_context = "final context";
+    migration->final_length = 13;
     return migration;
 }
 
@@ -587,7 +589,7 @@ void fake_migration_turn_round(struct fake_migration *migration)
     migration->link = NULL;
     migration->fed_length = 0;
     migration->transitioned = migration->resumed = false;
-    migration->suspended = migration->committed = migration->ran = false;
+    migration->suspended = migration->put_away = migration->ran = false;
 }
 
 void fake_migration_free(struct fake_migration *migration)

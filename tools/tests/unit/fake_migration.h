@@ -24,7 +24,7 @@ enum fake_part {
     FAKE_PART_EARLY_DEVICES,
     FAKE_PART_SUSPEND,
     FAKE_PART_WRITE_DEVICE_STATE,
-    FAKE_PART_COMMIT,
+    FAKE_PART_PUT_AWAY,
     FAKE_PART_FEED,
     FAKE_PART_AWAIT_DOMAIN,
     FAKE_PART_AWAIT_BUILD,
@@ -58,6 +58,9 @@ struct fake_migration {
     uint64_t max_pages; /* of the domain at the destination */
     bool no_hap;        /* and that has none */
     bool device_model;  /* its devices go early */
+    /* Of the suspended guest. */
+    const void *final_context;
+    size_t final_length;
     /* Moments at which a test may act; NULL: does not. */
     fake_moment *at_policy;  /* the guest runs at the source */
     fake_moment *at_round;   /* the same, in the middle of a round */
@@ -78,7 +81,7 @@ struct fake_migration {
     unsigned int iteration; /* of the policy call under way, or the last */
     struct xlm_precopy_stats asked; /* the same */
     bool suspended;
-    bool committed;
+    bool put_away;
     bool ran; /* the run callback was called */
     int qemu_logdirty;
     uint8_t *fed;

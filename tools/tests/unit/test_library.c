@@ -257,7 +257,7 @@ static void check_stayed(struct move *move)
     assert_true(fake_libxl_has(move->ends[0].ctx, move->name));
     assert_int_equal(fake_libxl_domains(move->ends[0].ctx), 1);
     assert_int_equal(fake_libxl_domains(move->ends[1].ctx), 0);
-    move->migration->committed = false;
+    move->migration->put_away = false;
     fake_migration_check_promise(move->migration);
 }
 

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,9 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include <xen/xen.h>
+#include <xen/hvm/save.h>
 
 #include "fake_migration.h"
 #include "watchdog.h"
@@ -350,6 +354,7 @@ static void sampled_while_suspending(void **state)
 /* ---- a page that the guest cannot do without ---- */
 
 #define PINNED (PAGES - 4)
+#define STANDING 100
 
 static void put_vcpu_info(void *page, uint64_t pfn, void *data)
 {
@@ -393,6 +398,41 @@ static void vcpu_info_is_taken_along(void **state)
         migration->params.hot_pages_max = hot[i];
         migration->at_suspend = write_pinned;
         migration->at_run = expect_pinned;
+        succeed(migration);
+    }
+}
+
+static void expect_standing(struct fake_migration *migration)
+{
+    int expected = migration->params.hot_pages_max ? FAKE_RAM : FAKE_PAGED;
+
+    assert_int_equal(fake_page_get(migration->destination, STANDING),
+                     expected);
+    assert_int_equal(fake_page_get(migration->destination, STANDING + 1),
+                     FAKE_PAGED);
+}
+
+/* Nothing has been written there: its registers say so. */
+static void where_a_vcpu_stands_is_taken_along(void **state)
+{
+    static const struct {
+        struct hvm_save_descriptor head;
+        struct hvm_hw_cpu cpu;
+    } context = {
+        .head = {.typecode = HVM_SAVE_CODE(CPU),
+                 .length = sizeof(context.cpu)},
+        .cpu = {.rip = STANDING << XLM_PAGE_SHIFT},
+    };
+
+    (void)state;
+    for (uint32_t hot = 0; hot < 2; hot++) {
+        struct fake_migration *migration = new_migration(1);
+
+        migration->vcpu_seed = 0;
+        migration->params.hot_pages_max = hot;
+        migration->final_context = &context;
+        migration->final_length = sizeof(context);
+        migration->at_run = expect_standing;
         succeed(migration);
     }
 }
@@ -783,6 +823,7 @@ int main(void)
         cmocka_unit_test(rewritten_pages_are_left_out),
         cmocka_unit_test(hot_pages_go_once),
         cmocka_unit_test(vcpu_info_is_taken_along),
+        cmocka_unit_test(where_a_vcpu_stands_is_taken_along),
         cmocka_unit_test(refused_evictions),
         cmocka_unit_test(nothing_can_be_evicted),
         cmocka_unit_test(as_many_refusals_as_fit),

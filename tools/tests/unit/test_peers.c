@@ -230,7 +230,7 @@ static int no_device_state(struct xlm_channel *channel, void *data)
     return 0;
 }
 
-static int commit(void *data)
+static int put_away(void *data)
 {
     (void)data;
     return 0;
@@ -244,7 +244,7 @@ static void *run_save(void *data)
         .switch_qemu_logdirty = switch_qemu_logdirty,
         .suspend = suspend,
         .write_device_state = no_device_state,
-        .commit = commit,
+        .put_away = put_away,
         .data = puppet,
     };
     struct xlm_save_params params;
