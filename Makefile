@@ -1,6 +1,7 @@
 # make            build for this machine, in build/ (or in O=DIR)
 # make demo       a migration between two real Xen hosts, to watch
-# make check      all tests: check-unit and check-lab
+# make check      the tests: unit tests, then those between two hosts
+# make check-all  the same, with those that take long
 # make help       the rest
 
 S := $(abspath $(dir $(lastword $(MAKEFILE_LIST))))
@@ -9,7 +10,7 @@ override O := $(abspath $(O))
 
 # Targets that work before anything is installed or configured.
 BARE_GOALS := demo bench bench-downtime check check-lab check-pinned deps format \
-              check-format clean distclean \
+              check-all check-format clean distclean \
               docs help lab-build
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(O)/config.mk
@@ -245,16 +246,16 @@ lab-build:
 # ---- tests and the demo ----
 
 .PHONY: deps check check-unit check-valgrind check-install check-fuzz check-lab \
-        check-pinned demo bench bench-downtime
+        check-all check-pinned demo bench bench-downtime
 deps:
 	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages
 
-check: deps
+check check-all: deps
 	$(MAKE) check-unit
 	$(MAKE) check-valgrind
 	$(MAKE) check-install
 	$(MAKE) check-fuzz
-	$(MAKE) check-lab
+	$(MAKE) check-lab LAB_TESTS=$(if $(filter check-all,$@),--all)
 
 INTERFACE := $(S)/tools/libs/light/$(HEADER) \
              $(S)/docs/man/libxl_domain_live_migrate.3.md:$(S)/docs/man/libxl_live_migrate_list.3.md
@@ -307,7 +308,7 @@ check-fuzz: $(if $(HAVE_CLANG),$(FUZZERS) $(MAKE_SEEDS))
 	    @echo '0 passed, 0 failed, $(words $(FUZZERS)) skipped')
 
 check-lab: lab-build
-	$(S)/tools/tests/system/run --install $(LAB_STAGE)
+	$(S)/tools/tests/system/run --install $(LAB_STAGE) $(LAB_TESTS)
 
 check-pinned: deps
 	$(MAKE) lab-build
@@ -364,6 +365,7 @@ help:
 	@echo 'check-install  the installed library, and the example built with it'
 	@echo 'check-fuzz   both ends against octets that a fuzzer makes up (clang)'
 	@echo 'check-lab    the tests between two real Xen hosts'
+	@echo 'check-all    with the tests that check leaves out as they take long'
 	@echo 'check-pinned those with newer Linux kernels, ten times over (hours)'
 	@echo 'lab-build    all of it for the dom0 of the lab, in build/stage'
 	@echo 'guests       the test guests'

@@ -50,8 +50,8 @@ class Runner:
         pass."""
         world = World(self.lab)
         why = getattr(test, "on_request", None)
-        if why and not self.args.only:
-            raise Skip(f"{why}; --only runs it")
+        if why and not self.args.only and not self.args.all:
+            raise Skip(f"{why}; make check-all runs it")
         try:
             self.hosts()
             test(world)
@@ -147,6 +147,8 @@ def parse_arguments():
                         "test (make lab-build makes build/stage)")
     parser.add_argument("--only", metavar="NAME", action="append", default=[],
                         help="only tests with NAME in their names; repeatable")
+    parser.add_argument("--all", action="store_true",
+                        help="also those that are left out by default")
     parser.add_argument("--repeat", metavar="N", type=int, default=1,
                         help="run them N times over")
     parser.add_argument("--keep", action="store_true",

@@ -2,7 +2,7 @@
 
 from xenlab import LabError
 
-from world import Skip
+from world import TAKES_LONG, Skip, on_request
 
 
 def assert_moved(world, guest, *route):
@@ -42,6 +42,7 @@ def test_an_idle_guest_ends_in_stop_and_copy(world):
     assert_moved(world, guest, "a", "b")
 
 
+@on_request(TAKES_LONG)
 def test_there_and_back_again(world):
     """The second and third moves start from a domain that came by postcopy."""
     guest = world.pattern().start("a")

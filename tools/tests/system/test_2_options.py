@@ -3,6 +3,7 @@
 import json
 
 from test_1_moves import assert_moved
+from world import TAKES_LONG, on_request
 
 STOCK = "/usr/sbin/xl"
 
@@ -49,6 +50,7 @@ def test_C_sends_another_configuration(world):
     assert_moved(world, guest, "a", "b")
 
 
+@on_request(TAKES_LONG)
 def test_without_e_a_daemon_restarts_and_buries_it(world):
     guest = world.pattern(memory=32).start("a")
     guest.write_config("b")
@@ -66,6 +68,7 @@ def test_without_e_a_daemon_restarts_and_buries_it(world):
                 lambda: f"it is not buried: {world.domains('b')}")
 
 
+@on_request(TAKES_LONG)
 def test_e_and_debug_reach_the_receiver_over_ssh(world):
     guest = world.pattern(memory=32).start("a")
     migration = world.migrate(guest, "-e --debug", transport="ssh")

@@ -5,6 +5,7 @@ import contextlib
 from guests import SIGN_OF_LIFE_LIMIT
 from moving import POSTCOPY, PRECOPY, STOPPED
 from test_1_moves import assert_moved
+from world import TAKES_LONG, on_request
 
 RUNS_ON = "runs on here"
 ENDLESS_PRECOPY = "--precopy-iterations 1000000 --precopy-dirty-threshold 0"
@@ -32,6 +33,7 @@ def test_host_with_an_unknown_name(world):
     assert_unharmed(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_host_that_does_not_answer(world):
     guest = small(world)
     migration = world.migrate(guest, transport="ssh", host="10.0.0.99")
@@ -107,6 +109,7 @@ def test_connection_cut_while_the_guest_is_stopped(world):
     assert_unharmed(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_linux_goes_on_after_a_stop_for_nothing(world):
     """It has to be told, or it sets up once more what it has already."""
     guest = world.linux(memory=96, vcpus=1, tree=8).start("a")

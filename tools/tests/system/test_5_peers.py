@@ -3,6 +3,7 @@
 from guests import TREE
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import without_our_xl
+from world import TAKES_LONG, on_request
 
 STOCK = "/usr/sbin/xl"
 VERIFY = ("PYTHONPATH=/usr/lib/xen-4.14/lib/python "
@@ -78,6 +79,7 @@ def test_an_image_of_the_stock_xl_is_restored_by_us(world):
     assert_moved(world, guest, "b", "a")
 
 
+@on_request(TAKES_LONG)
 def test_stock_migrations_between_a_host_without_us_and_ours(world):
     """Both ways without --postcopy, of a guest that had come by it, and that
     goes by it afterwards; each host's xl is what root's ssh finds."""

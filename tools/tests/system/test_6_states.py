@@ -3,6 +3,7 @@
 from moving import POSTCOPY, PRECOPY
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import RUNS_ON, assert_unharmed, small
+from world import TAKES_LONG, on_request
 
 SHUT_DOWN = "shut down or was destroyed|has shut down"
 
@@ -17,6 +18,7 @@ def test_a_paused_guest_is_refused(world):
     assert_unharmed(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_a_guest_paused_on_the_way_stays_as_it_is(world):
     """It cannot answer the request to suspend, for which libxl gives it a
     minute; the migration fails as that of the stock xl does."""
@@ -66,6 +68,7 @@ def test_poweroff_in_precopy(world):
     assert_nothing_left(world)
 
 
+@on_request(TAKES_LONG)
 def test_reboot_in_precopy(world):
     guest, since = end_in_precopy(world, ["reboot"])
     guest.wait(r"^\(d\d+\) filled", since, 120, host="a")
@@ -75,6 +78,7 @@ def test_reboot_in_precopy(world):
     world.assert_only_at(guest, "b")
 
 
+@on_request(TAKES_LONG)
 def test_a_preserved_guest_is_not_waited_for(world):
     """Nobody buries it: it is there, shut down, and stays so."""
     guest, _ = end_in_precopy(world, ["shutdown"],

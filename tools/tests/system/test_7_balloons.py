@@ -2,6 +2,7 @@
 
 from moving import POSTCOPY
 from test_1_moves import assert_moved
+from world import TAKES_LONG, on_request
 
 FULL = 160
 LESS = 128
@@ -48,6 +49,7 @@ def start(world):
     return world.linux(memory=FULL, vcpus=1, tree=16).start("a"), free
 
 
+@on_request(TAKES_LONG)
 def test_a_ballooned_guest(world):
     """Moved with holes in its memory, filled again, moved, emptied, moved."""
     guest, free = start(world)
@@ -64,6 +66,7 @@ def test_a_ballooned_guest(world):
     assert_memory_adds_up(world, guest, free)
 
 
+@on_request(TAKES_LONG)
 def test_ballooning_down_in_precopy(world):
     guest, free = start(world)
     migration = world.migrate(guest, "--precopy-iterations 2")
@@ -74,6 +77,7 @@ def test_ballooning_down_in_precopy(world):
     assert_memory_adds_up(world, guest, free)
 
 
+@on_request(TAKES_LONG)
 def test_ballooning_up_in_precopy(world):
     guest, free = start(world)
     set_memory(world, guest, LESS)

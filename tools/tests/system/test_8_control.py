@@ -7,6 +7,7 @@ import time
 from moving import POSTCOPY, PRECOPY
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import ENDLESS_PRECOPY, assert_unharmed
+from world import TAKES_LONG, on_request
 
 BASE = "/libxl/{}/live-migrate"
 
@@ -97,6 +98,7 @@ def test_abort_in_precopy(world):
     assert_unharmed(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_held_precopy_goes_on(world):
     """Rate 0 holds it; the guest does not care, and neither does the way
     out."""
@@ -142,6 +144,7 @@ def test_a_killed_migration_is_known_as_such(world):
     world.make_dirty()      # the log of writes is still on
 
 
+@on_request(TAKES_LONG)
 def test_auto_stays_with_precopy_for_an_idle_guest(world):
     guest = world.pattern(rate="none", check=4000).start("a")
     migration = world.migrate(guest, "", when="auto")
@@ -161,6 +164,7 @@ def test_auto_switches_for_a_busy_guest(world):
     assert_moved(world, guest, "a", "b")
 
 
+@on_request(TAKES_LONG)
 def test_after_a_time(world):
     guest = busy(world)
     started = time.monotonic()

@@ -6,6 +6,7 @@ import subprocess
 from moving import Process
 from test_1_moves import assert_moved
 from guests import TREE
+from world import TAKES_LONG, on_request
 
 DAEMON = "/root/migrationd"
 PORT = 8003
@@ -132,6 +133,7 @@ def assert_all_sound(world, guests, rounds):
         assert list(world.domains(guest.host)) == [guest.name]
 
 
+@on_request(TAKES_LONG)
 def test_guests_change_places_between_two_daemons(world):
     """Each daemon has a guest that goes and one that comes, all the time."""
     guests = start_pair(world)
@@ -166,6 +168,7 @@ def test_a_daemon_gives_up_one_of_two(world):
     assert list(world.domains("b")) == ["second"], world.domains("b")
 
 
+@on_request(TAKES_LONG)
 def test_a_killed_daemon_takes_no_guest_with_it(world):
     """It is killed in precopy; whoever comes after it finds the guest."""
     guest = world.pattern(memory=32).start("a")

@@ -6,7 +6,7 @@ when they are named: `make check-pinned` runs all, ten times over.
 """
 
 from test_1_moves import assert_moved, play_linux
-from world import on_request
+from world import TAKES_LONG, on_request
 
 KERNELS = {"6_1": "vmlinux-6.1", "6_12": "vmlinux-6.12"}
 MEMORY = {1: 96, 2: 96, 8: 128, 16: 160}    # MiB, by vCPUs
@@ -45,6 +45,7 @@ def test_pinned_pages_go_along(world):
     there_and_back(world, linux(world, "6_1", 2))
 
 
+@on_request(TAKES_LONG)
 def test_pinned_pages_are_told_from_others(world):
     """More is written last than goes along."""
     there_and_back(world, linux(world, "6_12", 2), f"--hot-pages {FEW_PAGES}")
@@ -60,6 +61,7 @@ def dies_without(world, guest):
     return dead
 
 
+@on_request(TAKES_LONG)
 def test_pinned_pages_are_needed(world):
     """Or the tests above would show nothing.  Now and then all of them come in
     time by themselves: the guest's CPUs happen to touch them before."""
@@ -72,7 +74,7 @@ def test_pinned_pages_are_needed(world):
 
 
 def of_kernel_and_vcpus(kernel, vcpus):
-    @on_request("takes minutes")
+    @on_request(TAKES_LONG)
     def test(world):
         there_and_back(world, linux(world, kernel, vcpus))
 

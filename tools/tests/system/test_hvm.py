@@ -5,7 +5,7 @@ import json
 
 from guests import LinuxGuest
 from test_1_moves import assert_moved
-from world import Skip
+from world import TAKES_LONG, Skip, on_request
 from xenlab import HOSTS, LabError
 
 # Run in a host: what the device model of a domain answers to commands.
@@ -86,6 +86,7 @@ def with_guest(*devices):
 
 
 @with_guest('vga = "none"')
+@on_request(TAKES_LONG)
 def test_hvm_there_and_back_again(world, guest):
     """The way back starts from a QEMU whose state was loaded while it was
     there already."""
@@ -111,6 +112,7 @@ def test_hvm_with_a_screen(world, guest):
 
 
 @with_guest('vga = "none"')
+@on_request(TAKES_LONG)
 def test_hvm_stays_when_the_destination_cannot_build_it(world, guest):
     """QEMU was asked for its state and to log by then."""
     world.pattern(name="hvm--incoming", memory=32).start("b", "-p")

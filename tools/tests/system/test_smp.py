@@ -1,7 +1,7 @@
 """Guests whose vCPUs fault at once, on the same page and on different ones."""
 
 from test_1_moves import assert_moved
-from world import on_request
+from world import TAKES_LONG, on_request
 from xenlab import HOSTS
 
 # Xen pauses the first vCPU that comes upon a page that is away.  Others that
@@ -52,7 +52,7 @@ def there_and_back(world, **config):
     world.assert_only_at(guest, "a")
 
 
-@on_request("takes minutes")
+@on_request(TAKES_LONG)
 def test_two_vcpus_there_and_back(world):
     there_and_back(world, vcpus=2, memory=64, check=8000)
 
@@ -61,13 +61,13 @@ def test_four_vcpus_there_and_back(world):
     there_and_back(world, vcpus=4, memory=64, check=4000)
 
 
-@on_request("takes minutes")
+@on_request(TAKES_LONG)
 def test_sixteen_vcpus_there_and_back(world):
     """Twice as many as the paging ring has slots."""
     there_and_back(world, vcpus=16, memory=32, check=1000)
 
 
-@on_request("takes minutes")
+@on_request(TAKES_LONG)
 def test_sixteen_vcpus_by_hybrid(world):
     put_dom0_first(world)
     guest = world.pattern(vcpus=16, memory=32, working_set=4,

@@ -5,7 +5,7 @@ from moving import STOPPED
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import RUNS_ON, assert_unharmed
 from test_smp import assert_walked
-from world import on_request
+from world import TAKES_LONG, on_request
 
 
 def test_pvh_without_drivers_is_refused(world):
@@ -19,6 +19,7 @@ def test_pvh_without_drivers_is_refused(world):
     world.assert_only_at(guest, "a")
 
 
+@on_request(TAKES_LONG)
 def test_hvm_without_drivers_there_and_back(world):
     guest = HvmPatternGuest(world.lab, memory=64, drivers="no").start("a")
     summary = world.move(guest)
@@ -28,7 +29,7 @@ def test_hvm_without_drivers_there_and_back(world):
     assert_moved(world, guest, "a", "b", "a")
 
 
-@on_request("takes minutes")
+@on_request(TAKES_LONG)
 def test_hvm_without_drivers_with_four_vcpus(world):
     """They are stopped amid their work, and go on there."""
     guest = HvmPatternGuest(world.lab, memory=64, drivers="no", vcpus=4,
@@ -39,6 +40,7 @@ def test_hvm_without_drivers_with_four_vcpus(world):
     assert_walked(guest, since)
 
 
+@on_request(TAKES_LONG)
 def test_hvm_without_drivers_stays_when_the_link_is_cut(world):
     """It is stopped by then, and nobody has told it to go on."""
     guest = HvmPatternGuest(world.lab, memory=64, drivers="no").start("a")

@@ -13,8 +13,12 @@ class Skip(Exception):
     """Raised by a test that cannot run here; says why."""
 
 
+# Why a test is left out, when others go the same ways in less time.
+TAKES_LONG = "takes long"
+
+
 def on_request(why):
-    """Marks a test that runs only when its name is given."""
+    """Marks a test that runs only with --all or when its name is given."""
     def mark(test):
         test.on_request = why
         return test
