@@ -293,16 +293,18 @@ class LinuxGuest(Guest):
 class LinuxGuestWithDevices(LinuxGuest):
     """It has a file tree on a disk as well, and an echo service (echo.py).
 
-    init_on_alloc=0: else it zeroes each page before a back end gets it, and so
-    fetches it itself.
+    Its pages are to be wanted by a back end before it touches them itself:
+    init_on_alloc=0, else it zeroes each that a back end gets, and no persistent
+    grants, else the disk's has the same few pages for ever.
     """
 
     modules = "/usr/lib/xen-lab/modules-5.10.cpio"
 
     def __init__(self, lab, disk, address, **options):
         super().__init__(
-            lab, more_arguments="init_on_alloc=0 disk=xvda "
-                                f"address={address}/24",
+            lab, more_arguments="init_on_alloc=0 "
+                                "xen_blkfront.feature_persistent=0 "
+                                f"disk=xvda address={address}/24",
             more_config=f'disk = [ "phy:{disk},xvda,w" ]\n'
                         'vif = [ "mac=00:16:3e:00:00:10,bridge=xenbr0" ]\n',
             **options)
