@@ -21,6 +21,8 @@ fetch_kernel() {
     rm -rf "$root/var/kernel"
     mkdir "$root/var/kernel"
     dpkg-deb -x "$root"/var/debs/"$package"_*.deb "$root/var/kernel"
+    # In Debian 13 everything is below /usr.
+    [ -e "$root/var/kernel/lib" ] || ln -s usr/lib "$root/var/kernel/lib"
 }
 
 # Of the modules only what a dom0 in this lab can have a use for.
@@ -42,23 +44,27 @@ add_kernel() {
     chroot "$root" depmod -a "$version"
     echo "$version" > "$root/boot/version"
     unpack_kernel "$root/boot/vmlinuz" "$root/boot/vmlinux"
-    add_guest_modules 5.10
+    add_guest_modules 5.10 xen-blkfront xen-netfront ext4 crc32c_generic
 }
 
-# A cpio archive of what a guest needs of the kernel in /var/kernel for a disk
-# and a network, to be put before its own initramfs.
+# add_guest_modules RELEASE MODULE...: a cpio archive of modules of the kernel in
+# /var/kernel that a guest needs, to be put before its own initramfs.
 add_guest_modules() {
+    release=$1
+    shift
     mkdir -p "$root/usr/lib/xen-lab"
-    chroot "$root" sh -eu -s "$1" "$version" <<'EOF'
-        depmod -b /var/kernel "$2"
-        modprobe -d /var/kernel -S "$2" -a --show-depends \
-            xen-blkfront xen-netfront ext4 crc32c_generic |
+    chroot "$root" sh -eu -s "$release" "$version" "$@" <<'EOF'
+        release=$1
+        version=$2
+        shift 2
+        depmod -b /var/kernel "$version"
+        modprobe -d /var/kernel -S "$version" -a --show-depends "$@" |
             sed -n 's:^insmod /var/kernel/\([^ ]*\).*:\1:p' | sort -u |
             tar -c -C /var/kernel -T - | tar -x --one-top-level=/var/modules
-        depmod -b /var/modules "$2"
+        depmod -b /var/modules "$version"
         cd /var/modules
         find . | LC_ALL=C sort | busybox cpio -o -H newc -R 0:0 \
-            > "/usr/lib/xen-lab/modules-$1.cpio"
+            > "/usr/lib/xen-lab/modules-$release.cpio"
         rm -r /var/modules
 EOF
 }
@@ -86,6 +92,7 @@ add_guest_kernels() {
         unpack_kernel "$root/var/kernel/boot/vmlinuz-$version" \
             "$root/boot/vmlinux-$release"
         ln -s "/boot/vmlinux-$release" "$root/usr/lib/xen-lab/"
+        add_guest_modules "$release" xen-evtchn
     done
 }
 

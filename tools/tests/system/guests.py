@@ -290,7 +290,42 @@ class LinuxGuest(Guest):
             for host in HOSTS)
 
 
-class LinuxGuestWithDevices(LinuxGuest):
+class LinuxGuestWithModules(LinuxGuest):
+    """Some of its kernel's modules are in its initramfs."""
+
+    modules = None
+
+    def __init__(self, lab, **options):
+        super().__init__(lab, **options)
+        self.initramfs = self.ramdisk
+        self.ramdisk += "+modules"
+
+    def write_config(self, host):
+        super().write_config(host)
+        self.lab.run(host, f"cat /usr/lib/xen-lab/{self.modules} "
+                           f"{self.initramfs} > {self.ramdisk}")
+
+
+class LinuxGuestWithEvents(LinuxGuestWithModules):
+    """It holds more event channels than one page has words for."""
+
+    modules = "modules-6.1.cpio"
+    channels = 1100
+
+    def __init__(self, lab, **options):
+        super().__init__(lab, more_arguments=f"events={self.channels}",
+                         more_config=f"max_event_channels = "
+                                     f"{2 * self.channels}\n", **options)
+
+    def start(self, host, options=""):
+        super().start(host, options)
+        last = self.wait(r"^\(d\d+\) events up to (\d+)", self.created,
+                         self.start_limit)
+        assert int(last.match[1]) >= self.channels, last
+        return self
+
+
+class LinuxGuestWithDevices(LinuxGuestWithModules):
     """It has a file tree on a disk as well, and an echo service (echo.py).
 
     Its pages are to be wanted by a back end before it touches them itself:
@@ -298,7 +333,7 @@ class LinuxGuestWithDevices(LinuxGuest):
     grants, else the disk's has the same few pages for ever.
     """
 
-    modules = "/usr/lib/xen-lab/modules-5.10.cpio"
+    modules = "modules-5.10.cpio"
 
     def __init__(self, lab, disk, address, **options):
         super().__init__(
@@ -308,13 +343,6 @@ class LinuxGuestWithDevices(LinuxGuest):
             more_config=f'disk = [ "phy:{disk},xvda,w" ]\n'
                         'vif = [ "mac=00:16:3e:00:00:10,bridge=xenbr0" ]\n',
             **options)
-        self.initramfs = self.ramdisk
-        self.ramdisk += "+modules"
-
-    def write_config(self, host):
-        super().write_config(host)
-        self.lab.run(host, f"cat {self.modules} {self.initramfs} "
-                           f"> {self.ramdisk}")
 
     def wait_pass(self, since=None):
         since = self.lab.console.now() if since is None else since

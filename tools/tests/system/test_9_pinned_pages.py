@@ -51,6 +51,13 @@ def test_pinned_pages_are_told_from_others(world):
     there_and_back(world, linux(world, "6_12", 2), f"--hot-pages {FEW_PAGES}")
 
 
+@on_request(TAKES_LONG)
+def test_pinned_pages_of_many_event_channels(world):
+    """The array of them has two pages."""
+    there_and_back(world, world.linux_with_events(
+        kernel=KERNELS["6_1"], vcpus=2, memory=MEMORY[2], tree=8))
+
+
 def dies_without(world, guest):
     """A move without the pages; whether it was its last."""
     migration = world.migrate(guest, "--hot-pages 0")

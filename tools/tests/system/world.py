@@ -3,7 +3,8 @@
 import re
 import time
 
-from guests import LinuxGuest, LinuxGuestWithDevices, PatternGuest
+from guests import (LinuxGuest, LinuxGuestWithDevices, LinuxGuestWithEvents,
+                    PatternGuest)
 from moving import Migration
 
 CLEAN_LIMIT = 60
@@ -44,6 +45,9 @@ class World:
 
     def linux_with_devices(self, **options):
         return LinuxGuestWithDevices(self.lab, **options)
+
+    def linux_with_events(self, **options):
+        return LinuxGuestWithEvents(self.lab, **options)
 
     def migrate(self, guest, options="", **how):
         migration = Migration(guest, options, **how)

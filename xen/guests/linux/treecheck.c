@@ -7,6 +7,7 @@
  *                               ever: verify each file, rewrite every fourth
  *   treecheck beat MS TREES     a heartbeat line every MS milliseconds
  *   treecheck kernel            repeat the kernel's cries of pain
+ *   treecheck events COUNT      hold so many event channels
  *   treecheck say TEXT          print a line
  *
  * Lines go to standard output and, where there is one, to the debug port that
@@ -24,10 +25,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <xen/xen.h>
+#include <xen/sys/evtchn.h>
 
 #define STATE_PATTERN "/run/treecheck.%u"
 #define LOCK_PATH "/run/treecheck.lock"
@@ -384,6 +389,31 @@ static int watch_kernel(void)
     }
 }
 
+/* ---- event channels ---- */
+
+/* For ever: they are dead after a resume, and Linux stumbles over whoever lets
+ * go of such a one. */
+static int hold_events(unsigned int count)
+{
+    struct ioctl_evtchn_bind_unbound_port bind = { .remote_domain = 0 };
+    int fd = open("/dev/xen/evtchn", O_RDWR | O_CLOEXEC);
+    int port = -1;
+
+    if (fd < 0) {
+        return complain("event channels");
+    }
+    while (count-- > 0) {
+        port = ioctl(fd, IOCTL_EVTCHN_BIND_UNBOUND_PORT, &bind);
+        if (port < 0) {
+            return complain("event channel");
+        }
+    }
+    say(true, "events up to %d", port);
+    for (;;) {
+        pause();
+    }
+}
+
 static unsigned int number(const char *text)
 {
     return (unsigned int)strtoul(text, NULL, 10);
@@ -405,6 +435,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(what, "kernel") == 0) {
         return watch_kernel();
+    }
+    if (strcmp(what, "events") == 0 && argc == 3) {
+        return hold_events(number(argv[2]));
     }
     if (strcmp(what, "say") == 0 && argc == 3) {
         say(true, "%s", argv[2]);
