@@ -258,11 +258,189 @@ static void counted_rounds_are_whole(void **state)
                      XLM_PRECOPY_CONTINUE);
 }
 
+/*
+ * What the engine said between the hosts of the lab, of a guest of 64 MiB that
+ * writes so many pages a second: six rounds over TCP, some of the calls within
+ * each.  A round ends later than its last page, and what was written again is
+ * left out of it.
+ */
+struct recorded {
+    unsigned int iteration;
+    bool in_round;
+    uint64_t dirty_count;
+    uint64_t round_pages;
+    uint64_t round_sent;
+    uint64_t elapsed_us;
+    uint64_t send_rate;
+    uint64_t dirty_rate;
+};
+
+#define RECORDED_PAGES 16394
+
+static const struct recorded written_none[] = {
+    {0, false, 16394, 0, 0, 12430, 0, 0},
+    {0, true, 6, 16394, 1024, 809955, 1444, 7},
+    {0, true, 6, 16394, 4096, 2988516, 1480, 2},
+    {0, true, 6, 16394, 7168, 4903174, 1537, 1},
+    {0, true, 6, 16394, 10240, 6693344, 1711, 0},
+    {0, true, 6, 16394, 13312, 9950182, 1445, 0},
+    {0, true, 6, 16394, 16384, 13510534, 1283, 0},
+    {0, true, 6, 16394, 16394, 13513112, 1283, 0},
+    {1, false, 6, 16394, 16394, 13608078, 1283, 0},
+    {1, true, 6, 6, 6, 13685690, 1283, 77},
+    {2, false, 6, 6, 6, 13705356, 1283, 61},
+    {2, true, 6, 6, 6, 13844165, 1270, 43},
+    {3, false, 6, 6, 6, 13852261, 1270, 41},
+    {3, true, 6, 6, 6, 13873379, 1269, 290},
+    {4, false, 6, 6, 6, 13883543, 1269, 215},
+    {4, true, 6, 6, 6, 13894645, 1268, 562},
+    {5, false, 6, 6, 6, 13904593, 1268, 362},
+    {5, true, 6, 6, 6, 13918616, 1268, 441},
+    {6, false, 6, 6, 6, 13929249, 1268, 303},
+};
+
+static const struct recorded written_200[] = {
+    {0, false, 16394, 0, 0, 15143, 0, 0},
+    {0, true, 134, 16394, 1024, 663787, 1585, 206},
+    {0, true, 600, 16394, 4096, 3128920, 1382, 193},
+    {0, true, 1303, 16394, 7168, 6659965, 1106, 196},
+    {0, true, 1377, 16394, 10240, 8846607, 1197, 193},
+    {0, true, 2241, 16394, 13312, 11566665, 1185, 194},
+    {0, true, 2604, 16394, 16384, 14473085, 1167, 193},
+    {0, true, 2604, 16394, 16390, 14479139, 1167, 193},
+    {1, false, 2798, 16394, 16390, 14513296, 1167, 193},
+    {1, true, 185, 2798, 1024, 15422184, 1165, 203},
+    {1, true, 412, 2798, 2797, 16651383, 1187, 192},
+    {2, false, 419, 2798, 2797, 16982124, 1187, 186},
+    {2, true, 101, 419, 419, 17231282, 1196, 406},
+    {3, false, 110, 419, 419, 17302969, 1196, 360},
+    {3, true, 71, 110, 110, 17614937, 1193, 253},
+    {4, false, 75, 110, 110, 17641578, 1193, 250},
+    {4, true, 9, 75, 75, 17781594, 1197, 64},
+    {5, false, 39, 75, 75, 17810611, 1197, 266},
+    {5, true, 73, 39, 39, 18388906, 1177, 126},
+    {6, false, 130, 39, 39, 18584978, 1177, 187},
+};
+
+static const struct recorded written_600[] = {
+    {0, false, 16394, 0, 0, 15820, 0, 0},
+    {0, true, 342, 16394, 1024, 567678, 1914, 629},
+    {0, true, 1127, 16394, 4096, 1958382, 2167, 580},
+    {0, true, 2321, 16394, 7168, 3988529, 1844, 584},
+    {0, true, 4075, 16394, 10240, 7501498, 1489, 544},
+    {0, true, 4075, 16394, 13312, 9937586, 1432, 544},
+    {0, true, 4075, 16394, 16054, 11969117, 1418, 544},
+    {1, false, 7007, 16394, 16054, 12013748, 1418, 584},
+    {1, true, 1409, 7007, 2048, 14350178, 1328, 603},
+    {1, true, 3773, 7007, 5120, 18637998, 1183, 569},
+    {1, true, 4890, 7007, 7006, 20666135, 1162, 565},
+    {2, false, 4924, 7007, 7006, 20683132, 1162, 568},
+    {2, true, 1355, 4924, 3072, 22968731, 1181, 592},
+    {2, true, 1688, 4924, 4923, 23546125, 1233, 589},
+    {3, false, 1688, 4924, 4923, 23562065, 1233, 586},
+    {3, true, 923, 1688, 1687, 25274941, 1219, 542},
+    {4, false, 967, 1688, 1687, 25280613, 1219, 562},
+    {4, true, 290, 967, 967, 25828040, 1231, 530},
+    {5, false, 299, 967, 967, 25837775, 1231, 539},
+    {5, true, 53, 299, 299, 25928560, 1239, 586},
+    {6, false, 62, 299, 299, 25985280, 1239, 441},
+};
+
+static const struct recorded as_fast_as_it_can[] = {
+    {0, false, 16394, 0, 0, 14296, 0, 0},
+    {0, true, 6809, 16394, 1024, 2209741, 514, 3114},
+    {0, true, 16344, 16394, 4096, 6369258, 685, 2572},
+    {0, true, 16344, 16394, 4106, 6456984, 677, 2572},
+    {1, false, 16344, 16394, 4106, 6495075, 677, 2523},
+    {1, true, 3086, 16344, 1024, 7292913, 750, 3870},
+    {1, true, 16344, 16344, 4096, 11604558, 747, 3199},
+    {2, false, 16344, 16344, 4096, 11613149, 747, 3193},
+    {2, true, 8637, 16344, 2048, 14146160, 771, 3414},
+    {2, true, 16344, 16344, 4096, 16832448, 769, 3131},
+    {3, false, 16344, 16344, 4096, 16838402, 769, 3128},
+    {3, true, 16344, 16344, 3072, 25291742, 632, 1934},
+    {4, false, 16344, 16344, 3072, 25309253, 632, 1929},
+    {4, true, 8167, 16344, 2048, 27798886, 652, 3281},
+    {4, true, 16344, 16344, 4096, 30865737, 654, 2941},
+    {5, false, 16344, 16344, 4096, 30952234, 654, 2931},
+    {5, true, 10561, 16344, 3072, 33957222, 690, 3515},
+    {5, true, 16161, 16344, 5303, 35956073, 724, 3283},
+    {6, false, 16344, 16344, 5303, 36080153, 724, 3238},
+};
+
+/* The first answer other than to go on, and after how many rounds. */
+static enum xlm_precopy_answer replay(const struct lm_precopy_limits *limits,
+                                      const struct recorded *calls,
+                                      size_t count, unsigned int *iteration)
+{
+    enum xlm_precopy_answer answer = XLM_PRECOPY_CONTINUE;
+
+    for (size_t i = 0; i < count && answer == XLM_PRECOPY_CONTINUE; i++) {
+        const struct xlm_precopy_stats stats = {
+            .iteration = calls[i].iteration,
+            .in_round = calls[i].in_round,
+            .dirty_count = calls[i].dirty_count,
+            .guest_pages = RECORDED_PAGES,
+            .round_pages = calls[i].round_pages,
+            .round_sent = calls[i].round_sent,
+            .elapsed_us = calls[i].elapsed_us,
+            .send_rate = calls[i].send_rate,
+            .dirty_rate = calls[i].dirty_rate,
+        };
+
+        *iteration = calls[i].iteration;
+        answer = lm_precopy_policy(limits, &stats);
+    }
+    return answer;
+}
+
+#define EXPECT(limits, calls, expected_answer, expected_iteration) \
+    do { \
+        unsigned int iteration_; \
+        assert_int_equal(replay(limits, calls, \
+                                sizeof(calls) / sizeof((calls)[0]), \
+                                &iteration_), \
+                         expected_answer); \
+        assert_int_equal(iteration_, expected_iteration); \
+    } while (0)
+
+static void recorded_rates(void **state)
+{
+    struct lm_precopy_limits limits = {
+        .postcopy = true,
+        .watch = true,
+        .iterations = 30,
+        .dirty_threshold = 50,
+        .downtime_us = 300000,
+    };
+
+    (void)state;
+    EXPECT(&limits, written_none, XLM_PRECOPY_STOP_AND_COPY, 1);
+    EXPECT(&limits, written_200, XLM_PRECOPY_STOP_AND_COPY, 3);
+    /* Half of what can be sent: each round is no shorter than half of the one
+     * before. */
+    EXPECT(&limits, written_600, XLM_PRECOPY_POSTCOPY, 1);
+    EXPECT(&limits, as_fast_as_it_can, XLM_PRECOPY_POSTCOPY, 0);
+    /* Who can stand a longer stop needs no postcopy; the last one does. */
+    limits.downtime_us = 7000000;
+    EXPECT(&limits, written_200, XLM_PRECOPY_STOP_AND_COPY, 1);
+    EXPECT(&limits, written_600, XLM_PRECOPY_STOP_AND_COPY, 1);
+    EXPECT(&limits, as_fast_as_it_can, XLM_PRECOPY_POSTCOPY, 0);
+    /* With rounds alone the rates decide nothing. */
+    limits = (struct lm_precopy_limits){.postcopy = true, .iterations = 4};
+    EXPECT(&limits, written_none, XLM_PRECOPY_POSTCOPY, 4);
+    EXPECT(&limits, as_fast_as_it_can, XLM_PRECOPY_POSTCOPY, 4);
+    /* Nor do they once time is up. */
+    limits.after_us = 9000000;
+    EXPECT(&limits, written_600, XLM_PRECOPY_POSTCOPY, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table),
         cmocka_unit_test(it_ends),
+        cmocka_unit_test(recorded_rates),
         cmocka_unit_test(by_rates),
         cmocka_unit_test(a_hot_part_lets_the_rest_go_first),
         cmocka_unit_test(after_a_time),
