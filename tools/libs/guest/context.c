@@ -36,6 +36,13 @@ void xlm_restate(struct xlm_context *ctx, const char *format, ...)
     pthread_mutex_unlock(&ctx->reason_lock);
 }
 
+void xlm_forget_failure(struct xlm_context *ctx)
+{
+    pthread_mutex_lock(&ctx->reason_lock);
+    ctx->reason[0] = '\0';
+    pthread_mutex_unlock(&ctx->reason_lock);
+}
+
 int xlm_fail(struct xlm_context *ctx, const char *format, ...)
 {
     int saved_errno = errno;

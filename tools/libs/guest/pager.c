@@ -37,6 +37,7 @@ struct xlm_pager {
     /* All below is under the lock. */
     pthread_mutex_t lock;
     pthread_cond_t wake; /* of the request thread */
+    pthread_cond_t idle; /* it has stopped writing */
     vm_event_back_ring_t ring;
     struct xlm_pfn_set outstanding;
     struct xlm_pfn_set requested; /* asked for, or about to be */
@@ -45,6 +46,7 @@ struct xlm_pager {
     size_t nr_waiters;
     size_t max_waiters;
     bool requests_open; /* the source takes them: it has said GO */
+    bool writing;       /* the request thread is using the channel */
     bool stopping;
     bool gone; /* the domain is being destroyed */
     struct xlm_latency latency;
@@ -195,8 +197,22 @@ static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max)
         pfns[count] = xlm_pfn_set_next(&pager->unsent, 0);
         xlm_pfn_set_remove(&pager->unsent, pfns[count++]);
     }
+    pager->writing = count;
     pthread_mutex_unlock(&pager->lock);
     return count;
+}
+
+/* When writing has failed the stream's reader finds the connection dead as
+ * well; until there is another one, nothing more is written. */
+static void stop_writing(struct xlm_pager *pager, bool failed)
+{
+    pthread_mutex_lock(&pager->lock);
+    pager->writing = false;
+    if (failed) {
+        pager->requests_open = false;
+    }
+    pthread_cond_signal(&pager->idle);
+    pthread_mutex_unlock(&pager->lock);
 }
 
 static void *run_requests(void *data)
@@ -206,10 +222,9 @@ static void *run_requests(void *data)
     size_t count;
 
     while ((count = take_unsent(pager, pfns, 64))) {
-        if (xlm_write_pfns(pager->ctx, pager->channel, XLM_REC_POSTCOPY_FAULT,
-                           pfns, count)) {
-            break; /* the stream's reader finds the connection dead as well */
-        }
+        stop_writing(pager,
+                     xlm_write_pfns(pager->ctx, pager->channel,
+                                    XLM_REC_POSTCOPY_FAULT, pfns, count));
     }
     return NULL;
 }
@@ -220,6 +235,36 @@ void xlm_pager_open_requests(struct xlm_pager *pager)
     pager->requests_open = true;
     pthread_cond_signal(&pager->wake);
     pthread_mutex_unlock(&pager->lock);
+}
+
+void xlm_pager_close_requests(struct xlm_pager *pager)
+{
+    pthread_mutex_lock(&pager->lock);
+    pager->requests_open = false;
+    while (pager->writing) {
+        pthread_cond_wait(&pager->idle, &pager->lock);
+    }
+    /* What was asked for may not have arrived. */
+    xlm_pfn_set_clear(&pager->unsent);
+    xlm_pfn_set_unite(&pager->unsent, &pager->requested);
+    pthread_mutex_unlock(&pager->lock);
+}
+
+int xlm_pager_list_outstanding(struct xlm_pager *pager, uint64_t **pfns,
+                               size_t *count)
+{
+    const struct xlm_pfn_set *set = &pager->outstanding;
+    uint64_t pfn;
+
+    *count = 0;
+    pthread_mutex_lock(&pager->lock);
+    *pfns = calloc(set->count + 1, sizeof(**pfns));
+    for (pfn = *pfns ? xlm_pfn_set_next(set, 0) : XLM_PFN_NONE;
+         pfn != XLM_PFN_NONE; pfn = xlm_pfn_set_next(set, pfn + 1)) {
+        (*pfns)[(*count)++] = pfn;
+    }
+    pthread_mutex_unlock(&pager->lock);
+    return *pfns ? 0 : xlm_fail(pager->ctx, "no memory for a list of pages");
 }
 
 /* ---- open and close ---- */
@@ -311,6 +356,7 @@ struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
     pager->stop_fd = -1;
     pthread_mutex_init(&pager->lock, NULL);
     pthread_cond_init(&pager->wake, NULL);
+    pthread_cond_init(&pager->idle, NULL);
     if (make_room(pager, limit) || enable(pager)) {
         int error = errno;
 
@@ -369,6 +415,7 @@ void xlm_pager_close(struct xlm_pager *pager)
     xlm_pfn_set_dispose(&pager->unsent);
     pthread_mutex_destroy(&pager->lock);
     pthread_cond_destroy(&pager->wake);
+    pthread_cond_destroy(&pager->idle);
     free(pager->waiters);
     free(pager);
 }

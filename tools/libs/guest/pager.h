@@ -68,6 +68,14 @@ int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn);
 /* Requests go to the source from here on; those that came before, first.
  * Cannot fail: nothing may once the guest is ours. */
 void xlm_pager_open_requests(struct xlm_pager *pager);
+/* The connection is lost, and stopped: none is written from here on, until they
+ * are opened again; what was requested and has not come is asked for once
+ * more then. */
+void xlm_pager_close_requests(struct xlm_pager *pager);
+
+/* What is outstanding, in ascending order, malloc'ed. */
+int xlm_pager_list_outstanding(struct xlm_pager *pager, uint64_t **pfns,
+                               size_t *count);
 
 void xlm_pager_get_stats(struct xlm_pager *pager,
                          struct xlm_wire_stats *stats);

@@ -21,6 +21,9 @@
 #define IN_EVICTED BIT(XLM_READ_EVICTED)
 #define IN_READY BIT(XLM_READ_READY)
 #define IN_REQUESTS BIT(XLM_READ_REQUESTS)
+#define IN_RECOVER BIT(XLM_READ_RECOVER)
+#define IN_STATE BIT(XLM_READ_STATE)
+#define IN_LACKING BIT(XLM_READ_LACKING)
 
 #define LIST(entries) \
     (sizeof(struct xlm_wire_pfn_list) + sizeof(uint64_t) * (entries))
@@ -80,6 +83,13 @@ static const struct record_rule {
      sizeof(struct xlm_wire_stats), sizeof(struct xlm_wire_stats)},
     {XLM_REC_POSTCOPY_COMPLETE, "POSTCOPY_COMPLETE", IN_REQUESTS, 0, 0},
     {XLM_REC_POSTCOPY_GONE, "POSTCOPY_GONE", IN_REQUESTS, 0, 0},
+
+    {XLM_REC_POSTCOPY_RECOVER, "POSTCOPY_RECOVER", IN_RECOVER,
+     sizeof(struct xlm_wire_recover), sizeof(struct xlm_wire_recover)},
+    {XLM_REC_POSTCOPY_STATE, "POSTCOPY_STATE", IN_STATE, ANSWER,
+     ANSWER + XLM_ANSWER_TEXT_MAX},
+    {XLM_REC_POSTCOPY_LACKING, "POSTCOPY_LACKING", IN_LACKING, LIST(0),
+     LIST(XLM_LIST_PFNS)},
 };
 
 static const struct record_rule *rule_of(uint32_t type)
@@ -279,18 +289,15 @@ int xlm_write_answer(struct xlm_context *ctx, struct xlm_channel *channel,
     return xlm_write_record(ctx, channel, type, parts, 2);
 }
 
-int xlm_check_answer(struct xlm_context *ctx, const struct xlm_record *record)
+int xlm_parse_answer(struct xlm_context *ctx, const struct xlm_record *record,
+                     uint32_t *status, char text[XLM_ANSWER_TEXT_MAX + 1])
 {
     const struct xlm_wire_answer *answer = record->body;
-    char text[XLM_ANSWER_TEXT_MAX + 1];
     size_t i;
 
     if (answer->length != record->length - sizeof(*answer)) {
         return bad_record(ctx, "%s with a text of %" PRIu32 " octets",
                           xlm_record_name(record->type), answer->length);
-    }
-    if (!answer->status) {
-        return 0;
     }
     /* The words are the peer's and will be shown on somebody's terminal. */
     memcpy(text, answer + 1, answer->length);
@@ -300,6 +307,21 @@ int xlm_check_answer(struct xlm_context *ctx, const struct xlm_record *record)
         }
     }
     text[i] = '\0';
+    *status = answer->status;
+    return 0;
+}
+
+int xlm_check_answer(struct xlm_context *ctx, const struct xlm_record *record)
+{
+    char text[XLM_ANSWER_TEXT_MAX + 1];
+    uint32_t status;
+
+    if (xlm_parse_answer(ctx, record, &status, text)) {
+        return -1;
+    }
+    if (!status) {
+        return 0;
+    }
     errno = ECONNREFUSED;
     return xlm_fail(ctx, "the destination refuses: %s", text);
 }
@@ -307,7 +329,8 @@ int xlm_check_answer(struct xlm_context *ctx, const struct xlm_record *record)
 int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,
                    uint32_t type, const uint64_t *entries, size_t count)
 {
-    bool answer = type == XLM_REC_POSTCOPY_EVICTED;
+    bool answer =
+        type == XLM_REC_POSTCOPY_EVICTED || type == XLM_REC_POSTCOPY_LACKING;
     size_t done = 0;
     size_t now;
 

@@ -23,11 +23,14 @@ enum xlm_reader_state {
     XLM_READ_EVICTION, /* from POSTCOPY_BEGIN to POSTCOPY_TRANSITION */
     XLM_READ_LAST,     /* from POSTCOPY_TRANSITION to POSTCOPY_GO */
     XLM_READ_POSTCOPY, /* from POSTCOPY_GO to END */
+    XLM_READ_RECOVER,  /* on another connection, before anything else */
     /* The source, reading what the destination answers. */
     XLM_READ_PREPARED, /* POSTCOPY_PREPARE was sent */
     XLM_READ_EVICTED,  /* POSTCOPY_PFNS_END was sent */
     XLM_READ_READY,    /* POSTCOPY_TRANSITION was sent */
     XLM_READ_REQUESTS, /* POSTCOPY_GO was sent */
+    XLM_READ_STATE,    /* POSTCOPY_RECOVER was sent */
+    XLM_READ_LACKING,  /* the guest runs: until its last POSTCOPY_LACKING */
 };
 
 /* A record as it was read.  Dispose of it once; one may be read into again
@@ -62,17 +65,22 @@ int xlm_write_simple_record(struct xlm_context *ctx,
                             const void *body, size_t length);
 
 /* Write POSTCOPY_PREPARED, POSTCOPY_READY or POSTCOPY_RUNNING: status 0, or
- * an enum xlm_refusal with its reason. */
+ * an enum xlm_refusal with its reason; POSTCOPY_STATE: an enum
+ * xlm_guest_state. */
 int xlm_write_answer(struct xlm_context *ctx, struct xlm_channel *channel,
                      uint32_t type, uint32_t status, const char *text);
 /* What such a record says: 0 when the status is 0, else -1 with the peer's
  * words, made printable, as the reason. */
 int xlm_check_answer(struct xlm_context *ctx, const struct xlm_record *record);
+/* The status of any such record, and the peer's words, made printable. */
+int xlm_parse_answer(struct xlm_context *ctx, const struct xlm_record *record,
+                     uint32_t *status, char text[XLM_ANSWER_TEXT_MAX + 1]);
 
 /*
  * Write pfns in as many records of this type (POSTCOPY_PFNS, POSTCOPY_FAULT,
- * POSTCOPY_EVICTED, POSTCOPY_ZERO_PAGES) as they need; none for an empty list.  Being an answer,
- * POSTCOPY_EVICTED ends with a record that is not full, if need be empty.
+ * POSTCOPY_EVICTED, POSTCOPY_LACKING, POSTCOPY_ZERO_PAGES) as they need; none
+ * for an empty list.  Being answers, POSTCOPY_EVICTED and POSTCOPY_LACKING end
+ * with a record that is not full, if need be empty.
  */
 int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,
                    uint32_t type, const uint64_t *entries, size_t count);
@@ -86,7 +94,8 @@ struct xlm_pfn_list {
 
 /*
  * Check PAGE_DATA, POSTCOPY_PAGE_DATA, POSTCOPY_PFNS, POSTCOPY_FAULT,
- * POSTCOPY_EVICTED or POSTCOPY_ZERO_PAGES in this order: size, count, every pfn and type, total.
+ * POSTCOPY_EVICTED, POSTCOPY_LACKING or POSTCOPY_ZERO_PAGES in this order: size,
+ * count, every pfn and type, total.
  * The view points into the record.
  */
 int xlm_parse_pfn_list(struct xlm_context *ctx,

@@ -172,6 +172,21 @@ static int take_devices(struct xlm_restorer *restorer)
 
 /* ---- PREPARE ---- */
 
+static int identify(struct xlm_restorer *restorer,
+                    const struct xlm_wire_prepare *prepare)
+{
+    struct xlm_identity identity = {.pfns = prepare->pfns};
+
+    memcpy(identity.id, prepare->id, sizeof(identity.id));
+    memcpy(identity.uuid, prepare->uuid, sizeof(identity.uuid));
+    if (restorer->callbacks->identify &&
+        restorer->callbacks->identify(&identity, restorer->callbacks->data)) {
+        return xlm_fail(restorer->ctx, "this host cannot keep what a recovery "
+                                       "would need");
+    }
+    return 0;
+}
+
 static int check_prepare(struct xlm_restorer *restorer,
                          const struct xlm_wire_prepare *prepare)
 {
@@ -246,6 +261,7 @@ static int prepare(struct xlm_restorer *restorer)
     restorer->pages = prepare->pages;
     restorer->stats->guest_pages = restorer->pages;
     if (check_prepare(restorer, prepare) || check_hap(restorer) ||
+        identify(restorer, prepare) ||
         xlm_restore_reserve(restorer, prepare->pfns)) {
         return -1;
     }
@@ -403,7 +419,8 @@ static int take_go(struct xlm_restorer *restorer)
     if (restorer->refused.count) {
         return protocol_error(restorer, "GO before READY");
     }
-    restorer->channel.abort_fd = -1;
+    restorer->channel.abort_fd =
+        restorer->params->relink ? restorer->params->relink->fd : -1;
     restorer->channel.idle_ms = -1;
     restorer->state = XLM_READ_POSTCOPY;
     xlm_pager_open_requests(restorer->pager);
@@ -511,7 +528,7 @@ static int take_end(struct xlm_restorer *restorer)
 
 /* ---- the guest ends before its memory has come ---- */
 
-static bool guest_is_gone(struct xlm_restorer *restorer)
+bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
     struct xlm_domain_info info;
@@ -693,11 +710,15 @@ static int restore(struct xlm_restorer *restorer)
     if (read_headers(restorer)) {
         return -1;
     }
-    if (take_stream(restorer)) {
-        if (!guest_is_gone(restorer)) {
+    while (take_stream(restorer)) {
+        if (xlm_restore_guest_is_gone(restorer)) {
+            end_with_guest(restorer);
+            return 0;
+        }
+        if (xlm_restore_recover(restorer) &&
+            !xlm_restore_guest_is_gone(restorer)) {
             return -1;
         }
-        end_with_guest(restorer);
     }
     return 0;
 }

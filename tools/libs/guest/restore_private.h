@@ -46,6 +46,16 @@ struct xlm_restorer {
 
 void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase);
 
+/* restore_recover.c */
+
+/* The guest runs here and the connection is lost, or what it brought was bad:
+ * wait for another one.  0: it is there, and the source was told what is
+ * missing; -1: there will be none, or the guest is gone. */
+int xlm_restore_recover(struct xlm_restorer *restorer);
+
+/* The guest ran here and is destroyed, or about to be. */
+bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer);
+
 /* restore_pages.c */
 
 /* Make room in the sets for pfns below this one. */

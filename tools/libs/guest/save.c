@@ -133,6 +133,7 @@ static int check_domain(struct xlm_saver *saver)
                         "moved by the stock migration: leave out --postcopy",
                         saver->params->domid);
     }
+    memcpy(saver->uuid, info.handle, sizeof(saver->uuid));
     if (hv->ops->nr_pfns(hv, saver->params->domid, &saver->nr_pfns)) {
         return xlm_fail(saver->ctx,
                         "cannot find the size of domain %" PRIu32 ": %s",
@@ -276,6 +277,8 @@ static int prepare_destination(struct xlm_saver *saver)
     if (!xlm_two_way(saver)) {
         return 0;
     }
+    memcpy(prepare.id, saver->params->id, sizeof(prepare.id));
+    memcpy(prepare.uuid, saver->uuid, sizeof(prepare.uuid));
     xlm_save_progress(saver, XLM_PHASE_PREPARING);
     if (xlm_write_platform(saver->ctx, &saver->channel,
                            saver->params->domid) ||
@@ -603,17 +606,16 @@ static int save(struct xlm_saver *saver, bool *transitioned)
     return rc;
 }
 
-/* The guest is about to run on here. */
-static void cancel_suspend(struct xlm_saver *saver)
+void xlm_save_cancel_suspend(struct xlm_context *ctx, uint32_t domid)
 {
-    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    struct xlm_hypervisor *hv = ctx->hypervisor;
 
     /* EINVAL: it has not suspended after all, or shut down instead. */
-    if (hv->ops->cancel_suspend(hv, saver->params->domid) && errno != EINVAL) {
-        xtl_log(saver->ctx->logger, XTL_ERROR, errno, "xlm",
+    if (hv->ops->cancel_suspend(hv, domid) && errno != EINVAL) {
+        xtl_log(ctx->logger, XTL_ERROR, errno, "xlm",
                 "domain %" PRIu32 " is not told that it goes on where it was: "
                 "its Xen drivers may fail",
-                saver->params->domid);
+                domid);
     }
 }
 
@@ -656,7 +658,7 @@ int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
         rc = save(&saver, transitioned);
     }
     if (rc && saver.suspended && !*transitioned) {
-        cancel_suspend(&saver);
+        xlm_save_cancel_suspend(ctx, params->domid);
     }
     stats->end_us = elapsed_us(&saver);
     if (!rc && !saver.gone) {

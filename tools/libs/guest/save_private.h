@@ -19,6 +19,8 @@ struct xlm_saver {
     enum xlm_phase phase;
     uint64_t start_us;
     uint64_t nr_pfns;
+    uint8_t uuid[16];
+    bool recovered;     /* over another connection: the guest runs there */
     uint64_t tot_pages; /* when the guest's pages were listed last */
     bool ballooned;     /* it has another number of pages since */
     bool suspended;     /* by us, and not handed over yet */
@@ -55,6 +57,9 @@ int xlm_save_check_alive(struct xlm_saver *saver,
 uint64_t xlm_save_background_wait_us(struct xlm_saver *saver);
 /* The longest wait until a change of the rate is noticed. */
 #define XLM_SAVE_HEED_US 100000
+
+/* The guest is about to run on here. */
+void xlm_save_cancel_suspend(struct xlm_context *ctx, uint32_t domid);
 
 /* save_pages.c */
 

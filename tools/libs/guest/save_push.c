@@ -28,7 +28,8 @@ struct xlm_pusher {
     pthread_cond_t wake; /* there may be something to do */
     struct xlm_push_plan plan;
     struct xlm_push_window window;
-    uint64_t running_us; /* when the destination said that it runs, or 0 */
+    bool running;        /* the destination has said that the guest runs ... */
+    uint64_t running_us; /* ... on this connection then, or 0 */
     bool ended;          /* we said that it has everything ... */
     bool complete;       /* ... and it has agreed */
     bool gone;           /* the guest has ended over there */
@@ -85,11 +86,12 @@ static int take_running(struct xlm_pusher *pusher,
     if (xlm_check_answer(saver->ctx, record)) {
         return -1;
     }
-    if (pusher->running_us) {
+    if (pusher->running) {
         errno = EPROTO;
         return xlm_fail(saver->ctx, "bad migration stream: RUNNING twice");
     }
     pthread_mutex_lock(&pusher->lock);
+    pusher->running = true;
     pusher->running_us = xlm_now_us() - saver->start_us;
     pthread_cond_signal(&pusher->wake);
     pthread_mutex_unlock(&pusher->lock);
@@ -109,7 +111,7 @@ static int take_complete(struct xlm_pusher *pusher)
     bool early;
 
     pthread_mutex_lock(&pusher->lock);
-    early = !pusher->running_us || !pusher->ended;
+    early = !pusher->running || !pusher->ended;
     pusher->complete = !early;
     pthread_cond_signal(&pusher->wake);
     pthread_mutex_unlock(&pusher->lock);
@@ -125,7 +127,7 @@ static int take_complete(struct xlm_pusher *pusher)
 static int take_gone(struct xlm_pusher *pusher)
 {
     pthread_mutex_lock(&pusher->lock);
-    pusher->gone = pusher->complete = pusher->running_us;
+    pusher->gone = pusher->complete = pusher->running;
     pthread_cond_signal(&pusher->wake);
     pthread_mutex_unlock(&pusher->lock);
     if (!pusher->gone) {
@@ -443,6 +445,8 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
         xlm_pusher_close(pusher);
         return NULL;
     }
+    /* It said so on a connection that was lost. */
+    pusher->running = saver->recovered;
     xlm_push_window_init(&pusher->window, saver->params->credit_pages);
     xlm_pfn_set_unite(&pusher->plan.outstanding, &saver->outstanding);
     saver->stats->postcopy_pages = saver->outstanding.count;

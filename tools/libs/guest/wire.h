@@ -79,6 +79,9 @@ enum xlm_record_type {
     XLM_REC_POSTCOPY_ZERO_PAGES = 0x23,
     XLM_REC_POSTCOPY_DEVICES = 0x24,
     XLM_REC_POSTCOPY_GONE = 0x25,
+    XLM_REC_POSTCOPY_RECOVER = 0x26,
+    XLM_REC_POSTCOPY_STATE = 0x27,
+    XLM_REC_POSTCOPY_LACKING = 0x28,
 };
 
 /* Bit 31 of a record type: a reader that does not know the type skips it. */
@@ -86,8 +89,9 @@ enum xlm_record_type {
 
 /*
  * PAGE_DATA, POSTCOPY_PAGE_DATA, POSTCOPY_PFNS, POSTCOPY_FAULT,
- * POSTCOPY_EVICTED and POSTCOPY_ZERO_PAGES: this, then count entries of 64 bits, then (the first two
- * only) the contents of every page whose type has contents.
+ * POSTCOPY_EVICTED, POSTCOPY_LACKING and POSTCOPY_ZERO_PAGES: this, then count
+ * entries of 64 bits, then (the first two only) the contents of every page
+ * whose type has contents.
  */
 struct xlm_wire_pfn_list {
     uint32_t count;
@@ -129,13 +133,25 @@ struct xlm_wire_prepare {
     uint64_t pfns;   /* one more than the highest pfn of the guest */
     uint32_t credit; /* pages in flight at the most, unasked */
     uint32_t reserved;
+    uint8_t id[16];   /* of the migration: random, the source's choice */
+    uint8_t uuid[16]; /* the guest's, at the source */
 };
 
-/* POSTCOPY_PREPARED, READY and RUNNING: an answer, then length octets of text
- * (UTF-8, no terminating zero) that say to a person why not. */
+/* POSTCOPY_RECOVER: what has become of this migration? */
+#define XLM_RECOVER_VERSION 1u
+struct xlm_wire_recover {
+    uint32_t version;
+    uint32_t reserved;
+    uint64_t pfns; /* these three as in PREPARE */
+    uint8_t id[16];
+    uint8_t uuid[16];
+};
+
+/* POSTCOPY_PREPARED, READY, RUNNING and STATE: an answer, then length octets of
+ * text (UTF-8, no terminating zero) that say to a person why not. */
 #define XLM_ANSWER_TEXT_MAX 1024u
 struct xlm_wire_answer {
-    uint32_t status; /* 0, or one of enum xlm_refusal */
+    uint32_t status; /* 0, or an enum xlm_refusal; STATE: xlm_guest_state */
     uint32_t length;
 };
 
@@ -146,6 +162,15 @@ enum xlm_refusal {
     XLM_REFUSED_NO_MEMORY = 4, /* the host cannot hold the guest */
     XLM_REFUSED_VERSION = 5,   /* PREPARE of a version not known here */
     XLM_REFUSED_BUILD = 6,     /* the toolstack could not build the domain */
+};
+
+/* POSTCOPY_STATE: what the destination knows of the guest. */
+enum xlm_guest_state {
+    XLM_GUEST_UNKNOWN = 0, /* nothing: another host, or started anew */
+    XLM_GUEST_NEVER_RAN = 1,
+    XLM_GUEST_RUNS = 2,     /* and may lack pages */
+    XLM_GUEST_COMPLETE = 3, /* it ran, and all of it came */
+    XLM_GUEST_ENDED = 4,    /* it ran, and is no more */
 };
 
 struct xlm_wire_credit {
@@ -172,7 +197,8 @@ _Static_assert(sizeof(struct xlm_wire_pfn_list) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_tsc_info) == 24, "wire");
 _Static_assert(sizeof(struct xlm_wire_hvm_params) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_hvm_param) == 16, "wire");
-_Static_assert(sizeof(struct xlm_wire_prepare) == 32, "wire");
+_Static_assert(sizeof(struct xlm_wire_prepare) == 64, "wire");
+_Static_assert(sizeof(struct xlm_wire_recover) == 48, "wire");
 _Static_assert(sizeof(struct xlm_wire_answer) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_credit) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_stats) == 72, "wire");

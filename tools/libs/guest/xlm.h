@@ -21,6 +21,7 @@
 
 #include "hypervisor.h"
 #include "rate_limit.h"
+#include "wire.h"
 
 #define XLM_REASON_MAX 512
 
@@ -39,6 +40,13 @@ struct xlm_context {
     { \
         .abort_fd = -1, .reason_lock = PTHREAD_MUTEX_INITIALIZER, \
     }
+
+/* Which migration this is, for as long as either end knows of it. */
+struct xlm_identity {
+    uint8_t id[16];   /* random, the source's choice */
+    uint8_t uuid[16]; /* the guest's, at the source */
+    uint64_t pfns;    /* one more than its highest */
+};
 
 enum xlm_phase {
     XLM_PHASE_START,
@@ -183,7 +191,8 @@ struct xlm_pfn_range {
 struct xlm_save_params {
     uint32_t domid;
     int out_fd;
-    int in_fd; /* -1: no way back; the stream is an ordinary one */
+    int in_fd;      /* -1: no way back; the stream is an ordinary one */
+    uint8_t id[16]; /* what the migration is known by: random */
     /* What a device model keeps mapped lies in there: it must have those
      * pages before it starts, and they cannot be evicted.  {0, 0}: unused. */
     struct xlm_pfn_range device_ranges[XLM_DEVICE_RANGES];
@@ -211,11 +220,47 @@ int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
              const struct xlm_save_callbacks *callbacks,
              struct xlm_stats *stats, bool *transitioned);
 
+/*
+ * Go on with a migration whose connection was lost after the go, over another
+ * one, or find out what has become of it.  The domain is the suspended one;
+ * params->id is that of the migration, and what is only needed before the go is
+ * ignored, as are all callbacks but progress.
+ *
+ * Returns 0 with *state XLM_GUEST_NEVER_RAN (and never will: it may be taken
+ * back with xlm_take_back()), XLM_GUEST_COMPLETE or XLM_GUEST_ENDED (it is not
+ * needed here any more).  On -1 nothing has changed: XLM_GUEST_RUNS, it lacks
+ * pages and can be asked again; XLM_GUEST_UNKNOWN, nothing is known.
+ */
+int xlm_recover(struct xlm_context *ctx, const struct xlm_save_params *params,
+                const struct xlm_save_callbacks *callbacks,
+                struct xlm_stats *stats, enum xlm_guest_state *state);
+
+/* Before a domain that never ran elsewhere is resumed here: stop logging its
+ * writes, and tell it that its suspend came to nothing. */
+void xlm_take_back(struct xlm_context *ctx, uint32_t domid);
+
 /* ---- the destination ---- */
+
+/* What comes after the connection of a guest that runs here was lost. */
+struct xlm_relink {
+    /* Readable: there is another connection, the one in use is not waited for
+     * any more.  Nobody reads from it but await(). */
+    int fd;
+    /* Wait a while for another connection.  0: there it is, with POSTCOPY_RECOVER
+     * read from it; it stays open until the next call or the end.  1: not yet,
+     * call again.  -1: there will be none. */
+    int (*await)(int *in_fd, int *out_fd, void *data);
+    /* It has been told of, and serves. */
+    void (*resumed)(void *data);
+    void *data;
+};
 
 /* Called from the thread that called xlm_restore(); 0, or -1 with a reason
  * in the context. */
 struct xlm_restore_callbacks {
+    /* What the migration is known by; before the domain is built.  May be
+     * NULL. */
+    int (*identify)(const struct xlm_identity *identity, void *data);
     /* Records for the toolstack that builds the domain, in stream order,
      * headers first: everything but page data.  The libxc END is followed by
      * those of early_devices(), if there are any. */
@@ -240,7 +285,8 @@ struct xlm_restore_callbacks {
 
 struct xlm_restore_params {
     int in_fd;
-    int out_fd; /* -1: no way back (an image in a file) */
+    int out_fd;                      /* -1: no way back (an image in a file) */
+    const struct xlm_relink *relink; /* NULL: one connection and no other */
 };
 
 /*
@@ -255,6 +301,14 @@ int xlm_restore(struct xlm_context *ctx,
                 const struct xlm_restore_callbacks *callbacks,
                 struct xlm_stats *stats, bool *resumed);
 
+/* The first record of another connection, by which it is known what it is
+ * for. */
+int xlm_read_recover(struct xlm_context *ctx, int in_fd,
+                     struct xlm_identity *identity);
+/* Answer it for a guest that is not, or no more, received here. */
+int xlm_answer_recover(struct xlm_context *ctx, int out_fd,
+                       enum xlm_guest_state state, const char *text);
+
 /* Say why in ctx->reason, once: the first reason stays.  Returns -1 and
  * keeps errno. */
 int xlm_fail(struct xlm_context *ctx, const char *format, ...)
@@ -264,5 +318,8 @@ int xlm_fail(struct xlm_context *ctx, const char *format, ...)
  * known. */
 void xlm_restate(struct xlm_context *ctx, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* What failed is overcome: the next failure is a first one again. */
+void xlm_forget_failure(struct xlm_context *ctx);
 
 #endif

@@ -161,7 +161,7 @@ static void start_way(struct fake_link *link, enum fake_way which)
     way->from = link->relay[which == FAKE_FORTH ? 0 : 1];
     way->to = link->relay[which == FAKE_FORTH ? 1 : 0];
     way->allowance = FAKE_UNCUT;
-    way->next_record = fake_first_record(which);
+    way->next_record = link->cut.bare ? 0 : fake_first_record(which);
     if (link->cut.way == which && link->cut.at_record) {
         way->cut = &link->cut;
     } else if (link->cut.way == which) {

@@ -25,6 +25,7 @@ struct fake_cut {
     /* ... its beginning, or the start of the first record of a type. */
     bool at_record;
     uint32_t type;
+    bool bare; /* the link has no headers before its records */
 };
 
 #define FAKE_UNCUT UINT64_MAX

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "channel.h"
+#include "fake_relink.h"
 #include "fake_log.h"
 #include "wire.h"
 
@@ -289,6 +290,10 @@ static void *run_save(void *data)
         xlm_save(&migration->contexts[0], &migration->params, &callbacks,
                  &migration->stats[0], &migration->transitioned);
     fake_link_hang_up(migration->link, 0);
+    if (migration->save_rc && migration->transitioned) {
+        fake_relink_recover(migration);
+    }
+    fake_relink_give_up(migration);
     return NULL;
 }
 
@@ -306,6 +311,7 @@ static void *run_restore(void *data)
     struct xlm_restore_params params = {
         .in_fd = fake_link_end(migration->link, 1),
         .out_fd = fake_link_end(migration->link, 1),
+        .relink = fake_relink_for(migration),
     };
 
     if (migration->params.in_fd < 0) {
@@ -315,6 +321,7 @@ static void *run_restore(void *data)
         xlm_restore(&migration->contexts[1], &params, &callbacks,
                     &migration->stats[1], &migration->resumed);
     fake_link_hang_up(migration->link, 1);
+    fake_relink_over(migration);
     return NULL;
 }
 
@@ -323,6 +330,8 @@ void fake_migration_run(struct fake_migration *migration)
     pthread_t saver;
     int fd;
 
+    memset(migration->params.id, 0x1d, sizeof(migration->params.id));
+    fake_relink_open(migration);
     migration->link = fake_link_new(&migration->cut);
     fd = fake_link_end(migration->link, 0);
     migration->params.domid = fake_domain_id(migration->source);
@@ -512,7 +521,8 @@ static void fill_source(struct fake_migration *migration)
     fake_domain_put_state(source, XLM_STATE_HVM_CONTEXT, "early", 5);
 }
 
-static void init_context(struct xlm_context *ctx, struct fake_host *host)
+void fake_migration_init_context(struct xlm_context *ctx,
+                                 struct fake_host *host)
 {
     static const struct xlm_context fresh = XLM_CONTEXT_INIT;
 
@@ -535,7 +545,8 @@ static struct fake_migration *new_on(struct fake_host *from,
     migration->hosts[0] = from;
     migration->hosts[1] = to;
     for (i = 0; i < 2; i++) {
-        init_context(&migration->contexts[i], migration->hosts[i]);
+        fake_migration_init_context(&migration->contexts[i],
+                                    migration->hosts[i]);
     }
     migration->source = fake_domain_new(
         migration->hosts[0], migration->nr_pfns, migration->nr_pfns, vcpus);
@@ -583,10 +594,12 @@ void fake_migration_turn_round(struct fake_migration *migration)
         xlm_hypervisor_close(migration->contexts[i].hypervisor);
     }
     for (i = 0; i < 2; i++) {
-        init_context(&migration->contexts[i], migration->hosts[i]);
+        fake_migration_init_context(&migration->contexts[i],
+                                    migration->hosts[i]);
     }
     fake_link_free(migration->link);
     migration->link = NULL;
+    fake_relink_free(migration);
     migration->fed_length = 0;
     migration->transitioned = migration->resumed = false;
     migration->suspended = migration->put_away = migration->ran = false;
@@ -603,6 +616,7 @@ void fake_migration_free(struct fake_migration *migration)
     if (migration->link) {
         fake_link_free(migration->link);
     }
+    fake_relink_free(migration);
     for (i = 0; i < 2; i++) {
         xlm_hypervisor_close(migration->contexts[i].hypervisor);
         fake_host_check(migration->hosts[i]);

@@ -16,6 +16,8 @@
 #include "fake_link.h"
 #include "xlm.h"
 
+#define FAKE_RECOVERIES 8
+
 /* Which of the toolstacks' parts is to fail. */
 enum fake_part {
     FAKE_PART_NONE,
@@ -62,16 +64,29 @@ struct fake_migration {
     const void *final_context;
     size_t final_length;
     /* Moments at which a test may act; NULL: does not. */
-    fake_moment *at_policy;  /* the guest runs at the source */
-    fake_moment *at_round;   /* the same, in the middle of a round */
-    fake_moment *at_suspend; /* it still does, for the last time */
-    fake_moment *at_build;   /* the destination's domain is built */
-    fake_moment *at_run;     /* the guest runs at the destination */
+    fake_moment *at_policy;   /* the guest runs at the source */
+    fake_moment *at_round;    /* the same, in the middle of a round */
+    fake_moment *at_suspend;  /* it still does, for the last time */
+    fake_moment *at_build;    /* the destination's domain is built */
+    fake_moment *at_run;      /* the guest runs at the destination */
+    fake_moment *at_pause;    /* it still does, and has lost its source */
+    fake_moment *at_recovery; /* before each; `recovered` counts it */
+    /* After the go a connection that ends is followed by others, at most so
+     * many, each asked for by a process that knows no more than the domain and
+     * what xenstore keeps. */
+    unsigned int recoveries;
+    struct fake_cut recovery_cuts[FAKE_RECOVERIES];
+    bool sender_dies;  /* leaving things as a killed one does */
+    bool stays_silent; /* nothing of it is known at the destination */
     void *data;
 
     /* ---- after it ---- */
     struct fake_domain *destination; /* NULL: it came to none */
     struct fake_link *link;
+    struct fake_link *recovery_links[FAKE_RECOVERIES];
+    unsigned int recovered;     /* how many there were */
+    enum xlm_guest_state found; /* by the last one */
+    struct fake_relink *relink;
     struct xlm_context contexts[2]; /* their reasons are of interest */
     struct xlm_stats stats[2];
     int save_rc;

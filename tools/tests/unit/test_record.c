@@ -114,7 +114,13 @@ static void write_fixed_bodies(void **state)
     const struct xlm_wire_tsc_info tsc = {1, 0x01020304, 0x1112131415161718ULL,
                                           7, 0};
     const struct xlm_wire_prepare prepare = {
-        .version = 1, .pages = 0x0203, .pfns = 0x100000, .credit = 512};
+        .version = 1,
+        .pages = 0x0203,
+        .pfns = 0x100000,
+        .credit = 512,
+        .id = "0123456789abcdef",
+        .uuid = "ABCDEFGHIJKLMNOP",
+    };
     const struct xlm_wire_credit credit = {.pages = 64};
     struct wire *wire = *state;
 
@@ -127,11 +133,14 @@ static void write_fixed_bodies(void **state)
     xlm_write_simple_record(&wire->ctx, &wire->channel,
                             XLM_REC_POSTCOPY_PREPARE, &prepare,
                             sizeof(prepare));
-    EXPECT_OCTETS(wire, 0x1a, 0, 0, 0, 32, 0, 0, 0, /* version, flags */
+    EXPECT_OCTETS(wire, 0x1a, 0, 0, 0, 64, 0, 0, 0, /* version, flags */
                   1, 0, 0, 0, 0, 0, 0, 0,           /* pages */
                   3, 2, 0, 0, 0, 0, 0, 0,           /* pfns */
                   0, 0, 0x10, 0, 0, 0, 0, 0,        /* credit */
-                  0, 2, 0, 0, 0, 0, 0, 0);
+                  0, 2, 0, 0, 0, 0, 0, 0,           /* id, uuid */
+                  '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b',
+                  'c', 'd', 'e', 'f', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H',
+                  'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P');
     xlm_write_simple_record(&wire->ctx, &wire->channel,
                             XLM_REC_POSTCOPY_CREDIT, &credit, sizeof(credit));
     EXPECT_OCTETS(wire, 0x21, 0, 0, 0, 8, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0);
@@ -326,7 +335,7 @@ static const struct legality {
     {0x17, 16, S(POSTCOPY), true, false},
     {0x18, 16, S(REQUESTS), true, false},
     {0x19, 0, S(REQUESTS), false, false},
-    {0x1a, 32, S(LIVE), false, false},
+    {0x1a, 64, S(LIVE), false, false},
     {0x1b, 8, S(PREPARED), true, false},
     {0x1c, 0, S(EVICTION), false, false},
     {0x1d, 8, S(EVICTED) | S(READY), true, false},
@@ -337,6 +346,10 @@ static const struct legality {
     {0x22, 72, S(REQUESTS), false, false},
     {0x24, 8, S(LIVE), true, true},
     {0x23, 16, S(LIVE) | S(EVICTION) | S(LAST) | S(POSTCOPY), true, false},
+    {0x25, 0, S(REQUESTS), false, false},
+    {0x26, 48, S(RECOVER), false, false},
+    {0x27, 8, S(STATE), true, false},
+    {0x28, 8, S(LACKING), true, false},
 };
 #undef S
 #define NR_LEGALITIES (sizeof(legalities) / sizeof(legalities[0]))
@@ -349,7 +362,7 @@ static void each_record_in_each_state(void **state)
     size_t i;
 
     for (i = 0; i < NR_LEGALITIES; i++) {
-        for (in = 0; in <= XLM_READ_REQUESTS; in++) {
+        for (in = 0; in <= XLM_READ_LACKING; in++) {
             peer_sends_record(wire, legalities[i].type, zeroes,
                               legalities[i].length);
             if (!(legalities[i].states & 1u << in)) {

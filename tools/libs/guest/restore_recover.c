@@ -1,0 +1,133 @@
+/*
+ * The destination after the connection was lost: the guest runs on, as the
+ * only copy, and its pager stays, until another connection comes.
+ */
+#include "restore_private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Who opens a connection for a recovery says at once what it is for. */
+#define RECOVER_MS (60 * 1000)
+
+/* No thread uses the channel any more when this returns. */
+static void close_link(struct xlm_restorer *restorer)
+{
+    xlm_channel_stop(&restorer->channel);
+    xlm_pager_close_requests(restorer->pager);
+    xlm_channel_close(&restorer->channel);
+}
+
+static int tell_lacking(struct xlm_restorer *restorer)
+{
+    uint64_t *pfns;
+    size_t count;
+    int rc;
+
+    if (xlm_pager_list_outstanding(restorer->pager, &pfns, &count)) {
+        return -1;
+    }
+    rc = xlm_write_pfns(restorer->ctx, &restorer->channel,
+                        XLM_REC_POSTCOPY_LACKING, pfns, count);
+    free(pfns);
+    return rc;
+}
+
+static int open_link(struct xlm_restorer *restorer, int in_fd, int out_fd)
+{
+    xlm_forget_failure(restorer->ctx);
+    if (xlm_channel_open(&restorer->channel, in_fd, out_fd,
+                         restorer->params->relink->fd)) {
+        return xlm_fail(restorer->ctx, "cannot use the connection: %s",
+                        strerror(errno));
+    }
+    if (xlm_write_answer(restorer->ctx, &restorer->channel,
+                         XLM_REC_POSTCOPY_STATE, XLM_GUEST_RUNS, "") ||
+        tell_lacking(restorer)) {
+        return -1;
+    }
+    xlm_pager_open_requests(restorer->pager);
+    return 0;
+}
+
+/* 0: there is another one; -1: there will be none. */
+static int await_link(struct xlm_restorer *restorer, int *in_fd, int *out_fd)
+{
+    const struct xlm_relink *relink = restorer->params->relink;
+    int rc;
+
+    do {
+        if (xlm_restore_guest_is_gone(restorer)) {
+            return -1;
+        }
+        rc = relink->await(in_fd, out_fd, relink->data);
+    } while (rc > 0);
+    return rc;
+}
+
+int xlm_restore_recover(struct xlm_restorer *restorer)
+{
+    const struct xlm_relink *relink = restorer->params->relink;
+    int in_fd, out_fd;
+
+    if (restorer->state != XLM_READ_POSTCOPY || !relink) {
+        return -1;
+    }
+    xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
+    do {
+        close_link(restorer);
+        if (await_link(restorer, &in_fd, &out_fd)) {
+            return -1;
+        }
+    } while (open_link(restorer, in_fd, out_fd));
+    relink->resumed(relink->data);
+    return 0;
+}
+
+/* ---- without a domain that is being received ---- */
+
+int xlm_read_recover(struct xlm_context *ctx, int in_fd,
+                     struct xlm_identity *identity)
+{
+    struct xlm_channel channel = XLM_CHANNEL_CLOSED;
+    struct xlm_record record = XLM_RECORD_EMPTY;
+    const struct xlm_wire_recover *recover;
+    int rc;
+
+    if (xlm_channel_open(&channel, in_fd, -1, ctx->abort_fd)) {
+        return xlm_fail(ctx, "cannot use the connection: %s", strerror(errno));
+    }
+    channel.idle_ms = RECOVER_MS;
+    rc = xlm_read_record(ctx, &channel, XLM_READ_RECOVER, &record);
+    recover = record.body;
+    if (!rc && recover->version != XLM_RECOVER_VERSION) {
+        errno = EPROTO;
+        rc = xlm_fail(ctx,
+                      "the source asks for version %" PRIu32 " of recovering, "
+                      "this host has %u: install the same version on both",
+                      recover->version, XLM_RECOVER_VERSION);
+    } else if (!rc) {
+        identity->pfns = recover->pfns;
+        memcpy(identity->id, recover->id, sizeof(identity->id));
+        memcpy(identity->uuid, recover->uuid, sizeof(identity->uuid));
+    }
+    xlm_record_dispose(&record);
+    xlm_channel_close(&channel);
+    return rc;
+}
+
+int xlm_answer_recover(struct xlm_context *ctx, int out_fd,
+                       enum xlm_guest_state state, const char *text)
+{
+    struct xlm_channel channel = XLM_CHANNEL_CLOSED;
+    int rc;
+
+    if (xlm_channel_open(&channel, -1, out_fd, ctx->abort_fd)) {
+        return xlm_fail(ctx, "cannot use the connection: %s", strerror(errno));
+    }
+    rc = xlm_write_answer(ctx, &channel, XLM_REC_POSTCOPY_STATE, state, text);
+    xlm_channel_close(&channel);
+    return rc;
+}

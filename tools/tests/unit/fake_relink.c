@@ -1,0 +1,252 @@
+#include "fake_relink.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fake_relink {
+    struct fake_migration *migration;
+    struct xlm_relink engine;
+    bool paused; /* the engine's thread: since the last connection */
+    struct fake_link *used;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct fake_link *offered;
+    bool over;     /* the destination has ended */
+    bool given_up; /* nobody offers another one */
+};
+
+/* ---- the destination ---- */
+
+static int await(int *in_fd, int *out_fd, void *data)
+{
+    struct fake_relink *relink = data;
+    eventfd_t events;
+    int rc = -1;
+
+    if (!relink->paused && relink->migration->at_pause) {
+        relink->migration->at_pause(relink->migration);
+    }
+    relink->paused = true;
+    if (relink->used) {
+        fake_link_hang_up(relink->used, 1);
+        relink->used = NULL;
+    } else {
+        fake_link_hang_up(relink->migration->link, 1);
+    }
+    pthread_mutex_lock(&relink->lock);
+    while (!relink->offered && !relink->given_up) {
+        pthread_cond_wait(&relink->changed, &relink->lock);
+    }
+    if (relink->offered) {
+        relink->used = relink->offered;
+        relink->offered = NULL;
+        eventfd_read(relink->engine.fd, &events);
+        *in_fd = *out_fd = fake_link_end(relink->used, 1);
+        pthread_cond_broadcast(&relink->changed);
+        rc = 0;
+    }
+    pthread_mutex_unlock(&relink->lock);
+    return rc;
+}
+
+static void resumed(void *data)
+{
+    struct fake_relink *relink = data;
+
+    relink->paused = false;
+}
+
+const struct xlm_relink *fake_relink_for(struct fake_migration *migration)
+{
+    return migration->recoveries ? &migration->relink->engine : NULL;
+}
+
+void fake_relink_over(struct fake_migration *migration)
+{
+    struct fake_relink *relink = migration->relink;
+
+    if (relink->used) {
+        fake_link_hang_up(relink->used, 1);
+        relink->used = NULL;
+    }
+    pthread_mutex_lock(&relink->lock);
+    relink->over = true;
+    pthread_cond_broadcast(&relink->changed);
+    pthread_mutex_unlock(&relink->lock);
+}
+
+/* ---- the one who answers another connection ---- */
+
+static enum xlm_guest_state state_of(const struct fake_migration *migration)
+{
+    if (migration->stays_silent) {
+        return XLM_GUEST_UNKNOWN;
+    }
+    if (!migration->resumed) {
+        return XLM_GUEST_NEVER_RAN;
+    }
+    if (migration->restore_rc) {
+        return XLM_GUEST_UNKNOWN;
+    }
+    return migration->stats[1].outstanding ? XLM_GUEST_ENDED
+                                           : XLM_GUEST_COMPLETE;
+}
+
+static bool hand_over(struct fake_relink *relink, struct fake_link *link)
+{
+    bool taken;
+
+    if (relink->migration->stays_silent) {
+        return false;
+    }
+    pthread_mutex_lock(&relink->lock);
+    relink->offered = link;
+    eventfd_write(relink->engine.fd, 1);
+    pthread_cond_broadcast(&relink->changed);
+    while (relink->offered && !relink->over) {
+        pthread_cond_wait(&relink->changed, &relink->lock);
+    }
+    taken = !relink->offered;
+    relink->offered = NULL;
+    pthread_mutex_unlock(&relink->lock);
+    return taken;
+}
+
+struct greeting {
+    struct fake_relink *relink;
+    struct fake_link *link;
+};
+
+static void *greet(void *data)
+{
+    struct greeting *greeting = data;
+    struct fake_migration *migration = greeting->relink->migration;
+    int fd = fake_link_end(greeting->link, 1);
+    struct xlm_identity identity;
+    struct xlm_context ctx;
+
+    fake_migration_init_context(&ctx, migration->hosts[1]);
+    if (xlm_read_recover(&ctx, fd, &identity)) {
+        fake_link_hang_up(greeting->link, 1);
+    } else {
+        assert_int_equal(identity.pfns, migration->nr_pfns);
+        assert_memory_equal(identity.id, migration->params.id,
+                            sizeof(identity.id));
+        if (!hand_over(greeting->relink, greeting->link)) {
+            (void)xlm_answer_recover(&ctx, fd, state_of(migration),
+                                     "nothing is known of it");
+            fake_link_hang_up(greeting->link, 1);
+        }
+    }
+    xlm_hypervisor_close(ctx.hypervisor);
+    return NULL;
+}
+
+/* ---- the source ---- */
+
+static void recover_once(struct fake_migration *migration)
+{
+    unsigned int turn = migration->recovered++;
+    const struct xlm_save_callbacks callbacks = {.data = migration};
+    struct greeting greeting = {.relink = migration->relink};
+    struct xlm_save_params params;
+    pthread_t greeter;
+
+    /* Nothing of the process before is left. */
+    xlm_hypervisor_close(migration->contexts[0].hypervisor);
+    fake_migration_init_context(&migration->contexts[0], migration->hosts[0]);
+    if (migration->sender_dies) {
+        struct xlm_hypervisor *hv = migration->contexts[0].hypervisor;
+
+        hv->ops->logdirty_enable(hv, migration->params.domid);
+    }
+    greeting.link = fake_link_new(&migration->recovery_cuts[turn]);
+    migration->recovery_links[turn] = greeting.link;
+    if (pthread_create(&greeter, NULL, greet, &greeting)) {
+        abort();
+    }
+    if (migration->at_recovery) {
+        migration->at_recovery(migration);
+    }
+    params = migration->params;
+    params.in_fd = params.out_fd = fake_link_end(greeting.link, 0);
+    migration->save_rc =
+        xlm_recover(&migration->contexts[0], &params, &callbacks,
+                    &migration->stats[0], &migration->found);
+    fake_link_hang_up(greeting.link, 0);
+    pthread_join(greeter, NULL);
+}
+
+void fake_relink_recover(struct fake_migration *migration)
+{
+    while (migration->save_rc &&
+           migration->recovered < migration->recoveries) {
+        recover_once(migration);
+    }
+}
+
+void fake_relink_give_up(struct fake_migration *migration)
+{
+    struct fake_relink *relink = migration->relink;
+
+    pthread_mutex_lock(&relink->lock);
+    relink->given_up = true;
+    pthread_cond_broadcast(&relink->changed);
+    pthread_mutex_unlock(&relink->lock);
+}
+
+/* ---- making and freeing ---- */
+
+void fake_relink_open(struct fake_migration *migration)
+{
+    struct fake_relink *relink = calloc(1, sizeof(*relink));
+    unsigned int i;
+
+    relink->migration = migration;
+    relink->engine = (struct xlm_relink){
+        .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+        .await = await,
+        .resumed = resumed,
+        .data = relink,
+    };
+    pthread_mutex_init(&relink->lock, NULL);
+    pthread_cond_init(&relink->changed, NULL);
+    migration->relink = relink;
+    for (i = 0; i < FAKE_RECOVERIES; i++) {
+        migration->recovery_cuts[i].bare = true;
+        if (!migration->recovery_cuts[i].octets &&
+            !migration->recovery_cuts[i].at_record) {
+            migration->recovery_cuts[i].octets = FAKE_UNCUT;
+        }
+    }
+}
+
+void fake_relink_free(struct fake_migration *migration)
+{
+    struct fake_relink *relink = migration->relink;
+    unsigned int i;
+
+    for (i = 0; i < FAKE_RECOVERIES; i++) {
+        if (migration->recovery_links[i]) {
+            fake_link_free(migration->recovery_links[i]);
+            migration->recovery_links[i] = NULL;
+        }
+    }
+    migration->recovered = 0;
+    if (relink) {
+        close(relink->engine.fd);
+        pthread_mutex_destroy(&relink->lock);
+        pthread_cond_destroy(&relink->changed);
+        free(relink);
+        migration->relink = NULL;
+    }
+}

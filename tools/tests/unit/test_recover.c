@@ -1,0 +1,452 @@
+/*
+ * Recovery: the connection is lost after the go, at any point and again and
+ * again, and the guest ends up whole in one place.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake_migration.h"
+#include "fake_relink.h"
+#include "record.h"
+#include "watchdog.h"
+#include "wire.h"
+
+#define PAGES 400
+#define MAX_RECORDS 1000
+#define CUT(where, record, after) \
+    ((struct fake_cut){ \
+        .way = where, .octets = after, .at_record = true, .type = record})
+
+/* ---- migrations that lose their connection ---- */
+
+static void start_vcpus(struct fake_migration *migration)
+{
+    fake_guest_start(migration->guest, 1);
+    fake_await_waiting(migration->destination, 1);
+}
+
+static struct fake_migration *new_migration(void)
+{
+    struct fake_migration *migration = fake_migration_new(PAGES, 2);
+
+    alarm(WATCHDOG_SECONDS);
+    migration->params.hot_pages_max = 4;
+    migration->recoveries = FAKE_RECOVERIES;
+    return migration;
+}
+
+/* The connection was lost, and all is well for all that. */
+static void check_recovered(struct fake_migration *migration)
+{
+    assert_true(migration->recovered > 0);
+    assert_true(migration->transitioned);
+    if (migration->found == XLM_GUEST_COMPLETE) {
+        fake_migration_check_success(migration);
+        return;
+    }
+    /* The go did not arrive. */
+    assert_int_equal(migration->found, XLM_GUEST_NEVER_RAN);
+    assert_int_equal(migration->save_rc, 0);
+    assert_false(migration->ran);
+    assert_false(migration->resumed);
+    assert_false(fake_domain_ran(migration->destination));
+    xlm_take_back(&migration->contexts[0], migration->params.domid);
+    assert_true(fake_domain_suspend_cancelled(migration->source));
+    assert_false(fake_domain_logdirty(migration->source));
+    fake_domain_resume(migration->source);
+    fake_guest_move(migration->guest, migration->source);
+    fake_guest_stop(migration->guest);
+    assert_int_equal(fake_guest_compare(migration->guest, migration->source),
+                     0);
+}
+
+static void lose_and_recover(struct fake_cut cut)
+{
+    struct fake_migration *migration = new_migration();
+
+    migration->cut = cut;
+    fake_migration_run(migration);
+    check_recovered(migration);
+    fake_migration_free(migration);
+}
+
+/* ---- every record after the go ---- */
+
+static size_t offsets_from_go(enum fake_way way, size_t *offsets)
+{
+    struct fake_migration *migration = new_migration();
+    size_t all[MAX_RECORDS], count, kept = 0;
+    struct xlm_wire_record_header header;
+    const uint8_t *heard;
+    size_t length;
+
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    count = fake_migration_records(migration, way, all, MAX_RECORDS);
+    heard = fake_link_heard(migration->link, way, &length);
+    for (size_t i = 0; i + 1 < count; i++) {
+        memcpy(&header, heard + all[i], sizeof(header));
+        if (kept || header.type == XLM_REC_POSTCOPY_GO ||
+            header.type == XLM_REC_POSTCOPY_RUNNING) {
+            offsets[kept++] = all[i];
+        }
+    }
+    fake_migration_free(migration);
+    return kept;
+}
+
+static void every_record(enum fake_way way)
+{
+    size_t offsets[MAX_RECORDS];
+    size_t count = offsets_from_go(way, offsets);
+
+    assert_true(count > 3);
+    for (size_t i = 0; i < count; i++) {
+        lose_and_recover(
+            (struct fake_cut){.way = way, .octets = offsets[i] + 1});
+        lose_and_recover(
+            (struct fake_cut){.way = way, .octets = offsets[i] + 7});
+    }
+}
+
+static void lost_on_the_way_there(void **state)
+{
+    (void)state;
+    every_record(FAKE_FORTH);
+}
+
+static void lost_on_the_way_back(void **state)
+{
+    (void)state;
+    every_record(FAKE_BACK);
+}
+
+/* With a guest that runs meanwhile, and waits. */
+static void lost_under_load(void **state)
+{
+    static const struct {
+        enum fake_way way;
+        uint32_t type;
+    } points[] = {
+        {FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA},
+        {FAKE_FORTH, XLM_REC_END},
+        {FAKE_BACK, XLM_REC_POSTCOPY_RUNNING},
+        {FAKE_BACK, XLM_REC_POSTCOPY_FAULT},
+        {FAKE_BACK, XLM_REC_POSTCOPY_CREDIT},
+        {FAKE_BACK, XLM_REC_POSTCOPY_STATS},
+        {FAKE_BACK, XLM_REC_POSTCOPY_COMPLETE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
+        struct fake_migration *migration = new_migration();
+
+        migration->at_run = start_vcpus;
+        migration->cut = CUT(points[i].way, points[i].type, 1);
+        fake_migration_run(migration);
+        check_recovered(migration);
+        fake_migration_free(migration);
+    }
+}
+
+/* ---- again, during the recovery ---- */
+
+static void lost_again_and_again(void **state)
+{
+    static const struct fake_cut cuts[] = {
+        {FAKE_FORTH, 1, true, XLM_REC_POSTCOPY_RECOVER, true},
+        {FAKE_FORTH, 30, true, XLM_REC_POSTCOPY_RECOVER, true},
+        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_STATE, true},
+        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_LACKING, true},
+        {FAKE_BACK, 40, true, XLM_REC_POSTCOPY_LACKING, true},
+        {FAKE_FORTH, 5000, true, XLM_REC_POSTCOPY_PAGE_DATA, true},
+        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_CREDIT, true},
+        {FAKE_FORTH, 1, true, XLM_REC_END, true},
+        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_STATS, true},
+        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_COMPLETE, true},
+    };
+    const size_t count = sizeof(cuts) / sizeof(cuts[0]);
+
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        struct fake_migration *migration = new_migration();
+
+        migration->at_run = start_vcpus;
+        migration->cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1);
+        for (size_t turn = 0; turn < 4; turn++) {
+            migration->recovery_cuts[turn] = cuts[(i + turn) % count];
+        }
+        fake_migration_run(migration);
+        assert_true(migration->recovered > 1);
+        check_recovered(migration);
+        fake_migration_free(migration);
+    }
+}
+
+/* ---- what was asked for is asked for again ---- */
+
+static void push_later(struct fake_migration *migration)
+{
+    migration->params.no_push = migration->recovered == 1;
+}
+
+/* The first request is lost with its connection.  Over the next one nothing
+ * comes unasked: only a request can bring a page, whose CREDIT is cut off. */
+static void requests_are_repeated(void **state)
+{
+    struct fake_migration *migration = new_migration();
+
+    (void)state;
+    migration->at_run = start_vcpus;
+    migration->at_recovery = push_later;
+    migration->params.no_push = true;
+    migration->cut = CUT(FAKE_BACK, XLM_REC_POSTCOPY_FAULT, 1);
+    migration->recovery_cuts[0] = CUT(FAKE_BACK, XLM_REC_POSTCOPY_CREDIT, 8);
+    fake_migration_run(migration);
+    assert_int_equal(migration->recovered, 2);
+    check_recovered(migration);
+    fake_migration_free(migration);
+}
+
+/* ---- other ends ---- */
+
+static void destroy(struct fake_migration *migration)
+{
+    fake_domain_destroy(migration->destination);
+}
+
+static void guest_ends_meanwhile(void **state)
+{
+    struct fake_migration *migration = new_migration();
+
+    (void)state;
+    migration->at_pause = destroy;
+    migration->cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1);
+    fake_migration_run(migration);
+    assert_int_equal(migration->found, XLM_GUEST_ENDED);
+    assert_int_equal(migration->save_rc, 0);
+    assert_int_equal(migration->restore_rc, 0);
+    assert_true(migration->resumed);
+    fake_migration_free(migration);
+}
+
+static void sender_was_killed(void **state)
+{
+    struct fake_migration *migration = new_migration();
+
+    (void)state;
+    migration->sender_dies = true;
+    migration->cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_GO, 1);
+    fake_migration_run(migration);
+    assert_int_equal(migration->found, XLM_GUEST_NEVER_RAN);
+    assert_true(fake_domain_logdirty(migration->source));
+    check_recovered(migration);
+    fake_migration_free(migration);
+}
+
+/* Nothing is known of it where it was asked for: nothing changes, and the
+ * guest still has its pager. */
+static void unknown_there(void **state)
+{
+    struct fake_migration *migration = new_migration();
+
+    (void)state;
+    migration->recoveries = 1;
+    migration->stays_silent = true;
+    migration->cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1);
+    fake_migration_run(migration);
+    assert_int_equal(migration->found, XLM_GUEST_UNKNOWN);
+    assert_int_equal(migration->save_rc, -1);
+    assert_int_equal(migration->restore_rc, -1);
+    assert_true(migration->resumed);
+    assert_non_null(strstr(migration->contexts[0].reason, "nothing is known"));
+    fake_migration_check_promise(migration);
+    assert_true(fake_domain_pager_enabled(migration->destination));
+    fake_migration_free(migration);
+}
+
+static void not_suspended(void **state)
+{
+    struct fake_migration *migration = new_migration();
+    struct xlm_save_params params = migration->params;
+    const struct xlm_save_callbacks callbacks = {.data = NULL};
+    enum xlm_guest_state found;
+
+    (void)state;
+    params.domid = fake_domain_id(migration->source);
+    params.in_fd = params.out_fd = -1; /* not even opened */
+    assert_int_equal(xlm_recover(&migration->contexts[0], &params, &callbacks,
+                                 &migration->stats[0], &found),
+                     -1);
+    assert_int_equal(found, XLM_GUEST_UNKNOWN);
+    assert_non_null(strstr(migration->contexts[0].reason, "not suspended"));
+    assert_true(fake_domain_running(migration->source));
+    fake_migration_free(migration);
+}
+
+/* ---- a destination that lies ---- */
+
+struct liar {
+    struct fake_migration *migration;
+    struct xlm_context ctx;
+    struct xlm_channel channel;
+    int fds[2];
+    pthread_t thread;
+    enum xlm_guest_state found;
+    int rc;
+};
+
+static void *run_recover(void *data)
+{
+    struct liar *liar = data;
+    const struct xlm_save_callbacks callbacks = {.data = NULL};
+    struct xlm_save_params params = liar->migration->params;
+
+    params.domid = fake_domain_id(liar->migration->source);
+    params.in_fd = params.out_fd = liar->fds[0];
+    liar->rc = xlm_recover(&liar->migration->contexts[0], &params, &callbacks,
+                           &liar->migration->stats[0], &liar->found);
+    shutdown(liar->fds[0], SHUT_RDWR);
+    return NULL;
+}
+
+static struct liar *start_liar(void)
+{
+    struct liar *liar = calloc(1, sizeof(*liar));
+    struct xlm_identity identity;
+
+    liar->migration = new_migration();
+    fake_guest_move(liar->migration->guest, NULL);
+    fake_domain_suspend(liar->migration->source);
+    fake_migration_init_context(&liar->ctx, liar->migration->hosts[1]);
+    assert_int_equal(
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, liar->fds), 0);
+    assert_int_equal(pthread_create(&liar->thread, NULL, run_recover, liar),
+                     0);
+    assert_int_equal(xlm_read_recover(&liar->ctx, liar->fds[1], &identity), 0);
+    liar->channel = XLM_CHANNEL_CLOSED;
+    assert_int_equal(
+        xlm_channel_open(&liar->channel, liar->fds[1], liar->fds[1], -1), 0);
+    return liar;
+}
+
+static void say_state(struct liar *liar, uint32_t state)
+{
+    xlm_write_answer(&liar->ctx, &liar->channel, XLM_REC_POSTCOPY_STATE, state,
+                     "");
+}
+
+static void say_list(struct liar *liar, uint32_t type, size_t count,
+                     const uint64_t *pfns)
+{
+    xlm_write_pfns(&liar->ctx, &liar->channel, type, pfns, count);
+}
+
+/* It is found out, nothing changes, and the reason says so. */
+static void expect_refusal(struct liar *liar, const char *why)
+{
+    pthread_join(liar->thread, NULL);
+    assert_int_equal(liar->rc, -1);
+    assert_true(liar->found == XLM_GUEST_UNKNOWN ||
+                liar->found == XLM_GUEST_RUNS);
+    if (!strstr(liar->migration->contexts[0].reason, why)) {
+        fail_msg("'%s' is not in: %s", why,
+                 liar->migration->contexts[0].reason);
+    }
+    xlm_channel_close(&liar->channel);
+    close(liar->fds[0]);
+    close(liar->fds[1]);
+    xlm_hypervisor_close(liar->ctx.hypervisor);
+    fake_migration_free(liar->migration);
+    free(liar);
+}
+
+static void states_that_are_none(void **state)
+{
+    struct liar *liar = start_liar();
+
+    (void)state;
+    say_state(liar, 5);
+    expect_refusal(liar, "in state 5");
+
+    liar = start_liar();
+    say_list(liar, XLM_REC_POSTCOPY_LACKING, 1, (uint64_t[]){1});
+    expect_refusal(liar, "POSTCOPY_LACKING out of order");
+
+    liar = start_liar();
+    say_state(liar, XLM_GUEST_RUNS);
+    xlm_write_simple_record(&liar->ctx, &liar->channel,
+                            XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+    expect_refusal(liar, "POSTCOPY_COMPLETE out of order");
+}
+
+static void refuse_list(size_t count, const uint64_t *pfns, const char *why)
+{
+    struct liar *liar = start_liar();
+
+    say_state(liar, XLM_GUEST_RUNS);
+    say_list(liar, XLM_REC_POSTCOPY_LACKING, count, pfns);
+    expect_refusal(liar, why);
+}
+
+static void lists_that_lie(void **state)
+{
+    uint64_t many[XLM_LIST_PFNS];
+
+    (void)state;
+    refuse_list(1, (uint64_t[]){PAGES + 100}, "POSTCOPY_LACKING with entry");
+    refuse_list(2, (uint64_t[]){7, 7}, "0x7 out of order");
+    refuse_list(2, (uint64_t[]){7, 6}, "0x6 out of order");
+    /* The first of the toolstack's own. */
+    refuse_list(1, (uint64_t[]){PAGES}, "not the guest's");
+    /* Without an end. */
+    memset(many, 0, sizeof(many));
+    refuse_list(XLM_LIST_PFNS, many, "out of order");
+}
+
+/* A page that it has had already costs nothing but the wire; that all has come
+ * while this has not is a lie. */
+static void complete_before_its_pages(void **state)
+{
+    struct liar *liar = start_liar();
+
+    (void)state;
+    say_state(liar, XLM_GUEST_RUNS);
+    say_list(liar, XLM_REC_POSTCOPY_LACKING, 1, (uint64_t[]){1});
+    xlm_write_simple_record(
+        &liar->ctx, &liar->channel, XLM_REC_POSTCOPY_CREDIT,
+        &(struct xlm_wire_credit){.pages = 2}, sizeof(struct xlm_wire_credit));
+    expect_refusal(liar, "credit");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lost_on_the_way_there),
+        cmocka_unit_test(lost_on_the_way_back),
+        cmocka_unit_test(lost_under_load),
+        cmocka_unit_test(lost_again_and_again),
+        cmocka_unit_test(requests_are_repeated),
+        cmocka_unit_test(guest_ends_meanwhile),
+        cmocka_unit_test(sender_was_killed),
+        cmocka_unit_test(unknown_there),
+        cmocka_unit_test(not_suspended),
+        cmocka_unit_test(states_that_are_none),
+        cmocka_unit_test(lists_that_lie),
+        cmocka_unit_test(complete_before_its_pages),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
