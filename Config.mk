@@ -31,12 +31,15 @@ RPATH_FLAGS = $(if $(filter /lib /lib/% /usr/lib /usr/lib/%,$(LIBDIR)),,\
 # The unit tests: everything is built once more, with the sanitizers.
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all \
            -fno-omit-frame-pointer
-SAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(SANITIZE) $(TEST_CFLAGS) \
-             $(USER_CFLAGS)
+# What hosts keep in /run is kept beside them.
+TEST_DEFINES = -DLM_MEMO_PARENT='"$(O)/tests"'
+SAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(SANITIZE) $(TEST_DEFINES) \
+             $(TEST_CFLAGS) $(USER_CFLAGS)
 SAN_LDFLAGS = $(SANITIZE) -pthread $(USER_LDFLAGS)
 
 # For valgrind.
-PLAIN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(TEST_CFLAGS) $(USER_CFLAGS)
+PLAIN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(TEST_DEFINES) $(TEST_CFLAGS) \
+               $(USER_CFLAGS)
 
 # The fuzzers, by a clang of whatever age: its warnings are no errors.
 FUZZ_CFLAGS = $(SAN_CFLAGS) -Wno-error -fsanitize=fuzzer-no-link

@@ -151,7 +151,9 @@ static void end_sending(struct job *job)
                job->result.reason);
     } else {
         /* It may be running there.  Resumed here it would run twice, and
-         * write to the same disks: that is for a person to decide. */
+         * write to the same disks.  Over another connection
+         * libxl_domain_live_migrate_recover() goes on: this daemon leaves
+         * that to xl migrate-recover and a person. */
         printf("lost %s: handed over, and kept here suspended: %s\n",
                job->name, job->result.reason);
     }

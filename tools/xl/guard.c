@@ -14,6 +14,8 @@
 
 #include <libxl_utils.h>
 
+#include "libxl_live_migrate.h"
+
 #define XL_GUARD_RELEASED 'R'
 
 static void __attribute__((noreturn))
@@ -90,7 +92,7 @@ static int destroy_leftover(struct xl_context *xl, const char *name)
     if (libxl_name_to_domid(xl->ctx, name, &domid)) {
         return 0; /* it did not come so far */
     }
-    rc = libxl_domain_destroy(xl->ctx, domid, NULL);
+    rc = libxl_domain_live_migrate_receive_clean_up(xl->ctx, domid);
     fprintf(stderr,
             "xl: destination: the receiver was killed, its unfinished "
             "%s has been destroyed%s\n",

@@ -3,7 +3,8 @@
  *
  * Until the go a domain that is being received is a half built copy: when the
  * receiver dies it must not stay, as it holds memory and the name that the
- * next attempt needs.  A killed process cannot see to that itself.
+ * next attempt needs.  A killed process cannot see to that itself, nor note that
+ * the guest never ran here.
  */
 #ifndef XL_GUARD_H
 #define XL_GUARD_H

@@ -110,8 +110,8 @@ static const char *state_text(const libxl_live_migrate_status *status)
         return "complete";
     case LIBXL_LIVE_MIGRATE_STATE_FAILED:
         return "failed";
-    case LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER:
-        return "handed-over";
+    case LIBXL_LIVE_MIGRATE_STATE_PAUSED:
+        return "paused";
     case LIBXL_LIVE_MIGRATE_STATE_KILLED:
         return "killed";
     case LIBXL_LIVE_MIGRATE_STATE_RUNNING:

@@ -22,6 +22,7 @@ struct xl_command {
 static const struct xl_command commands[] = {
     {"migrate", xl_main_migrate, false},
     {"migrate-receive", xl_main_migrate_receive, false},
+    {"migrate-recover", xl_main_migrate_recover, true},
     {"migrate-status", xl_main_migrate_status, true},
     {"migrate-start-postcopy", xl_main_migrate_start_postcopy, true},
     {"migrate-abort", xl_main_migrate_abort, true},

@@ -12,6 +12,11 @@
 
 #define XL_INCOMING_SUFFIX "--incoming"
 
+/* Exit statuses beside EXIT_SUCCESS and EXIT_FAILURE: the guest was handed over
+ * and its connection lost; it never ran there, and runs here again. */
+#define XL_EXIT_PAUSED 3
+#define XL_EXIT_TAKEN_BACK 4
+
 /* What main() makes and all commands use. */
 struct xl_context {
     xentoollog_logger *logger;
@@ -32,6 +37,7 @@ void xl_context_forked(struct xl_context *xl);
 /* The commands, after their options (argv[0] is the command's name); they
  * return an exit status. */
 int xl_main_migrate(struct xl_context *xl, int argc, char **argv);
+int xl_main_migrate_recover(struct xl_context *xl, int argc, char **argv);
 int xl_main_migrate_receive(struct xl_context *xl, int argc, char **argv);
 int xl_main_migrate_status(struct xl_context *xl, int argc, char **argv);
 int xl_main_migrate_start_postcopy(struct xl_context *xl, int argc,

@@ -4,11 +4,9 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <libxl_utils.h>
@@ -17,7 +15,7 @@
 #include "libxl_live_migrate.h"
 #include "policy_option.h"
 #include "progress.h"
-#include "rate.h"
+#include "sender.h"
 #include "transport.h"
 #include "xl.h"
 
@@ -115,20 +113,6 @@ static uint64_t parse_number(const char *option, const char *text,
     return value;
 }
 
-static uint64_t parse_rate(const char *text)
-{
-    uint64_t rate;
-    const char *wrong = xl_parse_rate(text, &rate);
-
-    /* Held from the start it would not begin. */
-    if (wrong || !rate) {
-        fprintf(stderr, "xl: --background-rate '%s': %s\n", text,
-                wrong ? wrong : "nothing would ever be sent");
-        exit(EXIT_FAILURE);
-    }
-    return rate;
-}
-
 static void take_policy(libxl_live_migrate_params *params, const char *text)
 {
     struct xl_policy policy;
@@ -189,7 +173,7 @@ static void parse_option(struct xl_migrate *migrate, int option)
             parse_number("--max-downtime", optarg, UINT32_MAX);
         break;
     case OPTION_RATE:
-        migrate->params.background_rate = parse_rate(optarg);
+        migrate->params.background_rate = xl_rate_option(optarg);
         break;
     case OPTION_JSON:
         migrate->json = true;
@@ -236,56 +220,23 @@ static int find_domain(struct xl_migrate *migrate)
     return 0;
 }
 
-/* Without these ssh would sit on a dead link until TCP gives it up, a quarter
- * of an hour later.  A command of the user's own has its own options. */
-static const char ssh_default[] =
-    "ssh -o ServerAliveInterval=5 -o ServerAliveCountMax=6";
-
-/* What the shell is to run: the host itself with -s '', as the stock xl has
- * it, else a receiver on it. */
 static int make_command(struct xl_migrate *migrate)
 {
-    char verbose[16] = "";
-    int i, length;
+    char options[16];
 
-    if (!migrate->ssh_command[0]) {
-        migrate->command = strdup(migrate->host);
-        return migrate->command ? 0 : -1;
-    }
-    for (i = 0; i < migrate->xl->verbosity && i < 4; i++) {
-        strcat(verbose, " -v");
-    }
-    length = asprintf(
-        &migrate->command, "exec %s %s xl%s migrate-receive --postcopy%s%s%s",
-        migrate->ssh_command, migrate->host, verbose,
-        migrate->no_monitor ? " -e" : "", migrate->debug ? " -d" : "",
-        migrate->leave_paused ? " -p" : "");
-    if (length < 0) {
-        migrate->command = NULL;
-        return -1;
-    }
-    return 0;
+    snprintf(options, sizeof(options), "%s%s%s",
+             migrate->no_monitor ? " -e" : "", migrate->debug ? " -d" : "",
+             migrate->leave_paused ? " -p" : "");
+    migrate->command = xl_transport_command(
+        migrate->ssh_command, migrate->host, migrate->xl->verbosity, options);
+    return migrate->command ? 0 : -1;
 }
 
-/* Ctrl-C and SIGTERM become something that can be waited for: they stop the
- * migration as long as that is safe. */
 static int take_signals(struct xl_migrate *migrate)
 {
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    migrate->abort_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (migrate->abort_fd < 0) {
-        perror("xl: signalfd");
-        return -1;
-    }
+    migrate->abort_fd = xl_take_signals();
     migrate->params.abort_fd = migrate->abort_fd;
-    return 0;
+    return migrate->abort_fd < 0 ? -1 : 0;
 }
 
 static int connect_receiver(struct xl_migrate *migrate)
@@ -302,12 +253,14 @@ static void say_handed_over(struct xl_migrate *migrate)
     char *name = libxl_domid_to_name(migrate->xl->ctx, migrate->domid);
 
     fprintf(stderr,
-            "xl: The guest was handed over and may be running at the "
-            "destination. It is kept\n"
-            "xl: here, suspended, as %s (domain %u): do not resume it before "
-            "you\n"
-            "xl: have seen that it does not run there.\n",
-            name ? name : "?", migrate->domid);
+            "xl: The guest was handed over: it may be running at the "
+            "destination, until it\n"
+            "xl: needs memory that has not come. It is kept here, suspended, "
+            "as %s\n"
+            "xl: (domain %u): do not resume it. When the destination can be "
+            "reached again:\n"
+            "xl:     xl migrate-recover %u %s\n",
+            name ? name : "?", migrate->domid, migrate->domid, migrate->host);
     free(name);
 }
 
@@ -350,7 +303,7 @@ static libxl_live_migrate_state end_state(int rc, bool transitioned)
     if (!rc) {
         return LIBXL_LIVE_MIGRATE_STATE_COMPLETE;
     }
-    return transitioned ? LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER
+    return transitioned ? LIBXL_LIVE_MIGRATE_STATE_PAUSED
                         : LIBXL_LIVE_MIGRATE_STATE_FAILED;
 }
 
@@ -379,7 +332,7 @@ static int move_domain(struct xl_migrate *migrate)
     xl_transport_end(&migrate->transport);
     if (rc) {
         report_failure(migrate, &result, rc, transitioned);
-        return -1;
+        return transitioned ? XL_EXIT_PAUSED : -1;
     }
     if (result.phase < LIBXL_LIVE_MIGRATE_PHASE_COMPLETE) {
         fprintf(stderr, "xl: The guest has ended at the destination, before "
@@ -388,22 +341,7 @@ static int move_domain(struct xl_migrate *migrate)
     return 0;
 }
 
-/* Everything is at the destination, which has said so. */
-static int destroy_source(struct xl_migrate *migrate)
-{
-    int rc = libxl_domain_destroy(migrate->xl->ctx, migrate->domid, NULL);
-
-    if (rc) {
-        fprintf(stderr,
-                "xl: The guest runs at the destination, but domain "
-                "%u, its empty shell here, could not be destroyed "
-                "(libxl error %d): use xl destroy\n",
-                migrate->domid, rc);
-        return -1;
-    }
-    return 0;
-}
-
+/* 0, -1 or XL_EXIT_PAUSED. */
 static int migrate_domain(struct xl_migrate *migrate)
 {
     int ret;
@@ -442,7 +380,7 @@ static int migrate_domain(struct xl_migrate *migrate)
     if (ret) {
         goto out;
     }
-    ret = destroy_source(migrate);
+    ret = xl_destroy_source(migrate->xl, migrate->domid);
 
 out:
     xl_transport_end(&migrate->transport);
@@ -458,15 +396,17 @@ int xl_main_migrate(struct xl_context *xl, int argc, char **argv)
 {
     struct xl_migrate migrate = {
         .xl = xl,
-        .ssh_command = ssh_default,
+        .ssh_command = xl_ssh_default,
         .abort_fd = -1,
         .transport = XL_TRANSPORT_CLOSED,
     };
+    int status;
 
     libxl_live_migrate_params_init(&migrate.params);
     parse_options(&migrate, argc, argv);
     if (xl_context_open(xl)) {
         return EXIT_FAILURE;
     }
-    return migrate_domain(&migrate) ? EXIT_FAILURE : EXIT_SUCCESS;
+    status = migrate_domain(&migrate);
+    return status < 0 ? EXIT_FAILURE : status;
 }

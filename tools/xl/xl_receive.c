@@ -32,6 +32,7 @@ struct xl_receive {
     enum xl_receive_monitor monitor;
     bool leave_paused;
     bool debug;
+    bool recover;
     /* Made of what comes in. */
     int recv_fd;
     int send_fd;
@@ -40,6 +41,7 @@ struct xl_receive {
     uint32_t domid;
     struct xl_guard guard;
     struct xl_monitor_standby standby;
+    bool stays;     /* the guest has come here */
     bool unwatched; /* though it should be watched over */
 };
 
@@ -50,6 +52,7 @@ static void parse_options(struct xl_receive *receive, int argc, char **argv)
     static const struct option long_options[] = {
         {"postcopy", no_argument, NULL, 'P'},
         {"debug", no_argument, NULL, 'd'},
+        {"recover", no_argument, NULL, 'R'},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -68,6 +71,9 @@ static void parse_options(struct xl_receive *receive, int argc, char **argv)
             break;
         case 'p':
             receive->leave_paused = true;
+            break;
+        case 'R':
+            receive->recover = true;
             break;
         case 'P':
             break;
@@ -179,6 +185,16 @@ static int check_name_free(struct xl_receive *receive)
     return 0;
 }
 
+/* From here on the guest cannot do without this process, whatever becomes of
+ * the connection that has started it. */
+static void stay(void)
+{
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    setsid();
+}
+
 /* Before the guest can run here, the guard must be gone; and once it runs, it
  * may end. */
 static void note_phase(libxl_live_migrate_phase phase,
@@ -187,7 +203,9 @@ static void note_phase(libxl_live_migrate_phase phase,
     struct xl_receive *receive = user;
 
     (void)stats;
-    if (phase >= LIBXL_LIVE_MIGRATE_PHASE_GO) {
+    if (phase >= LIBXL_LIVE_MIGRATE_PHASE_GO && !receive->stays) {
+        receive->stays = true;
+        stay();
         xl_guard_release(&receive->guard);
     }
     if (phase >= LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY &&
@@ -243,6 +261,28 @@ static int watch_over(struct xl_receive *receive)
         return xl_monitor_run(receive->xl, receive->domid, &receive->config);
     }
     return receive->unwatched ? -1 : 0;
+}
+
+/* Another connection of a guest that runs here, or that never ran. */
+static int serve_recovery(struct xl_receive *receive)
+{
+    libxl_live_migrate_receive_params params;
+    libxl_live_migrate_result result;
+    int rc;
+
+    if (greet(receive)) {
+        return -1;
+    }
+    libxl_live_migrate_receive_params_init(&params);
+    params.logger = receive->xl->logger;
+    rc = libxl_domain_live_migrate_receive_recover(
+        receive->xl->ctx, receive->recv_fd, receive->send_fd, &params, &result,
+        NULL);
+    if (rc) {
+        fprintf(stderr, "xl: destination: %s (libxl error %d).\n",
+                result.reason, rc);
+    }
+    return rc;
 }
 
 static int migrate_receive(struct xl_receive *receive)
@@ -308,7 +348,8 @@ int xl_main_migrate_receive(struct xl_context *xl, int argc, char **argv)
         return EXIT_FAILURE;
     }
     libxl_domain_config_init(&receive.config);
-    ret = migrate_receive(&receive);
+    ret =
+        receive.recover ? serve_recovery(&receive) : migrate_receive(&receive);
     libxl_domain_config_dispose(&receive.config);
     return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 }

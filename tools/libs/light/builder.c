@@ -209,19 +209,23 @@ int lm_builder_finish(struct lm_builder *builder)
 /* With the caller's signals, which the scripts that libxl runs for it get as
  * well: a shell that waits for its children must not have them all blocked.
  * But for SIGPIPE, as one of ours may be pending. */
-static void destroy_domain(struct lm_builder *builder)
+static int destroy_domain(struct lm_builder *builder)
 {
     sigset_t mask = builder->signal_mask;
     sigset_t ours;
+    int rc;
 
     sigaddset(&mask, SIGPIPE);
     pthread_sigmask(SIG_SETMASK, &mask, &ours);
-    libxl_domain_destroy(builder->ctx, builder->domid, NULL);
+    rc = libxl_domain_destroy(builder->ctx, builder->domid, NULL);
     pthread_sigmask(SIG_SETMASK, &ours, NULL);
+    return rc;
 }
 
-void lm_builder_abandon(struct lm_builder *builder)
+int lm_builder_abandon(struct lm_builder *builder)
 {
+    int rc = 0;
+
     close_fd(&builder->feed_fd);
     if (builder->state == LM_BUILDER_IDLE) {
         close_fd(&builder->take_fd);
@@ -230,7 +234,8 @@ void lm_builder_abandon(struct lm_builder *builder)
         join(builder); /* it has met the end of its stream too soon */
     }
     if (builder->state == LM_BUILDER_BUILT) {
-        destroy_domain(builder);
+        rc = destroy_domain(builder);
         builder->state = LM_BUILDER_FAILED;
     }
+    return rc;
 }

@@ -55,7 +55,7 @@ int lm_builder_await_domain(struct lm_builder *builder, uint32_t *domid);
 int lm_builder_finish(struct lm_builder *builder);
 
 /* Make the thread give up when it runs, and destroy the domain when it has
- * been built. */
-void lm_builder_abandon(struct lm_builder *builder);
+ * been built: 0, or a libxl error when there may be something left. */
+int lm_builder_abandon(struct lm_builder *builder);
 
 #endif

@@ -22,6 +22,7 @@
 #include "clock.h"
 #include "control_policy.h"
 #include "control_store.h"
+#include "memo.h"
 
 #define PUBLISH_US 1000000u
 /* A transaction that meets another one is tried again so often. */
@@ -34,6 +35,8 @@ struct view {
     uint64_t elapsed_ms;
     uint64_t background_rate;
     libxl_live_migrate_stats stats;
+    bool paused;
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX]; /* of that */
 };
 
 struct lm_control {
@@ -133,7 +136,7 @@ static bool take_place(struct lm_control *control, xs_transaction_t t)
 {
     char path[LM_STORE_PATH_MAX];
     char *state;
-    bool running;
+    bool busy;
 
     snprintf(path, sizeof(path), "/libxl/%" PRIu32, control->setup.domid);
     if (!node_exists(control, t, path)) {
@@ -141,16 +144,25 @@ static bool take_place(struct lm_control *control, xs_transaction_t t)
         return false;
     }
     state = lm_store_read(control->xs, t, control->setup.domid, "state");
-    running =
-        state && lm_store_state(state) == LIBXL_LIVE_MIGRATE_STATE_RUNNING;
+    busy = state && lm_store_is_busy(control->xs, t, control->setup.domid);
     free(state);
-    if (running &&
-        lm_store_owner_lives(control->xs, t, control->setup.domid)) {
+    if (busy && lm_store_owner_lives(control->xs, t, control->setup.domid)) {
         errno = EBUSY;
         return false;
     }
     lm_store_path(path, control->setup.domid, NULL);
     return xs_rm(control->xs, t, path) || errno == ENOENT;
+}
+
+static bool write_id(struct lm_control *control, xs_transaction_t t)
+{
+    char text[LM_ID_TEXT];
+
+    if (!control->setup.id) {
+        return true;
+    }
+    lm_id_to_text(control->setup.id, text);
+    return write_node(control, t, "id", text);
 }
 
 static bool begin(struct lm_control *control, xs_transaction_t t)
@@ -168,7 +180,7 @@ static bool begin(struct lm_control *control, xs_transaction_t t)
            write_node(control, t, "role",
                       lm_store_role_name(control->setup.role)) &&
            write_node(control, t, "name", control->name) &&
-           write_number(control, t, "pid", getpid()) &&
+           write_id(control, t) && write_number(control, t, "pid", getpid()) &&
            write_number(control, t, "start-time",
                         lm_process_start(getpid())) &&
            write_node(control, t, "state",
@@ -215,6 +227,24 @@ static bool show_counters(struct lm_control *control, xs_transaction_t t,
     return true;
 }
 
+/* Paused, and why; or no more. */
+static bool show_pause(struct lm_control *control, xs_transaction_t t,
+                       const struct view *view)
+{
+    char path[LM_STORE_PATH_MAX];
+
+    if (view->paused) {
+        return write_node(control, t, "reason", view->reason) &&
+               write_node(
+                   control, t, "state",
+                   lm_store_state_name(LIBXL_LIVE_MIGRATE_STATE_PAUSED));
+    }
+    lm_store_path(path, control->setup.domid, "reason");
+    return (xs_rm(control->xs, t, path) || errno == ENOENT) &&
+           write_node(control, t, "state",
+                      lm_store_state_name(LIBXL_LIVE_MIGRATE_STATE_RUNNING));
+}
+
 static struct view look(struct lm_control *control)
 {
     struct view view;
@@ -243,6 +273,10 @@ static bool show(struct lm_control *control, xs_transaction_t t)
     if ((all || view->phase != shown->phase) &&
         !write_node(control, t, "phase",
                     libxl_live_migrate_phase_to_string(view->phase))) {
+        return false;
+    }
+    if ((all || view->paused != shown->paused) &&
+        !show_pause(control, t, view)) {
         return false;
     }
     return (!all && view->background_rate == shown->background_rate) ||
@@ -517,6 +551,29 @@ void lm_control_observe(struct lm_control *control, enum xlm_phase phase,
     }
 }
 
+static void set_paused(struct lm_control *control, bool paused,
+                       const char *reason)
+{
+    if (!control) {
+        return;
+    }
+    pthread_mutex_lock(&control->lock);
+    control->view.paused = paused;
+    snprintf(control->view.reason, sizeof(control->view.reason), "%s", reason);
+    pthread_mutex_unlock(&control->lock);
+    eventfd_write(control->wake_fd, 1);
+}
+
+void lm_control_pause(struct lm_control *control, const char *reason)
+{
+    set_paused(control, true, reason);
+}
+
+void lm_control_go_on(struct lm_control *control)
+{
+    set_paused(control, false, "");
+}
+
 void lm_control_end(struct lm_control *control, libxl_live_migrate_state state,
                     const char *reason)
 {
@@ -534,6 +591,21 @@ void lm_control_end(struct lm_control *control, libxl_live_migrate_state state,
     eventfd_write(control->wake_fd, 1);
     pthread_join(control->thread, NULL);
     dispose(control);
+}
+
+void lm_control_end_source(struct lm_control *control,
+                           libxl_live_migrate_state state, const char *reason)
+{
+    char text[LIBXL_LIVE_MIGRATE_REASON_MAX];
+
+    if (control && state == LIBXL_LIVE_MIGRATE_STATE_PAUSED) {
+        snprintf(text, sizeof(text),
+                 "%.300s; when the destination can be reached: xl "
+                 "migrate-recover %.100s HOST",
+                 reason, control->name);
+        reason = text;
+    }
+    lm_control_end(control, state, reason);
 }
 
 /* ---- two reasons to give up ---- */

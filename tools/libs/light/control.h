@@ -21,8 +21,9 @@ struct lm_control;
 struct lm_control_setup {
     uint32_t domid;
     libxl_live_migrate_role role;
-    const char *name; /* the guest's */
-    bool may_switch;  /* to postcopy */
+    const char *name;  /* the guest's */
+    const uint8_t *id; /* of the migration, LM_ID_SIZE octets; NULL: none */
+    bool may_switch;   /* to postcopy */
     /* What requests change; the source's, else NULL. */
     struct xlm_control *engine;
     /* A request to abort makes it readable; see lm_abort_open(). */
@@ -39,10 +40,18 @@ struct lm_control *lm_control_start(const struct lm_control_setup *setup);
 /* So far it is; quick. */
 void lm_control_observe(struct lm_control *control, enum xlm_phase phase,
                         const libxl_live_migrate_stats *stats);
+/* The connection is lost, for that reason, and another one is waited for; and:
+ * it is there. */
+void lm_control_pause(struct lm_control *control, const char *reason);
+void lm_control_go_on(struct lm_control *control);
 /* It has ended, like that: answers all who still wait for one.  Frees the
  * control; harmless on NULL. */
 void lm_control_end(struct lm_control *control, libxl_live_migrate_state state,
                     const char *reason);
+/* The same at the source, where nobody waits when it is paused: the reason says
+ * what to do. */
+void lm_control_end_source(struct lm_control *control,
+                           libxl_live_migrate_state state, const char *reason);
 
 /*
  * Two reasons to give up in one descriptor: the caller's, and requests.

@@ -60,6 +60,22 @@ static uint64_t read_rate(struct xs_handle *xs, uint32_t domid)
                : LIBXL_LIVE_MIGRATE_RATE_UNLIMITED;
 }
 
+/* The process cannot say any more what is to be done. */
+static void explain_death(libxl_live_migrate_status *status)
+{
+    const char *what = "";
+
+    if (status->phase >= LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED) {
+        what = status->role == LIBXL_LIVE_MIGRATE_ROLE_SOURCE
+                   ? "the process was killed while the guest was stopped or "
+                     "after that: xl migrate-recover asks the destination, "
+                     "and goes on"
+                   : "the process was killed that brought the guest its "
+                     "memory";
+    }
+    snprintf(status->reason, sizeof(status->reason), "%s", what);
+}
+
 /* False: there is none, or it is going. */
 static bool read_status(struct xs_handle *xs, uint32_t domid,
                         libxl_live_migrate_status *status)
@@ -80,12 +96,13 @@ static bool read_status(struct xs_handle *xs, uint32_t domid,
         .elapsed_us = read_number(xs, domid, "elapsed-ms") * 1000,
         .background_rate = read_rate(xs, domid),
     };
-    if (state == LIBXL_LIVE_MIGRATE_STATE_RUNNING &&
-        !lm_store_owner_lives(xs, XBT_NULL, domid)) {
-        status->state = LIBXL_LIVE_MIGRATE_STATE_KILLED;
-    }
     read_text(xs, domid, "name", status->name, sizeof(status->name));
     read_text(xs, domid, "reason", status->reason, sizeof(status->reason));
+    if (lm_store_is_busy(xs, XBT_NULL, domid) &&
+        !lm_store_owner_lives(xs, XBT_NULL, domid)) {
+        status->state = LIBXL_LIVE_MIGRATE_STATE_KILLED;
+        explain_death(status);
+    }
     for (size_t i = 0; i < lm_store_nr_counters; i++) {
         *lm_store_counter(&status->stats, &lm_store_counters[i]) =
             read_number(xs, domid, lm_store_counters[i].name);
@@ -176,9 +193,16 @@ static int put_request(struct asking *asking, xs_transaction_t t)
     char *state = lm_store_read(asking->xs, t, asking->domid, "state");
     bool running =
         state && lm_store_state(state) == LIBXL_LIVE_MIGRATE_STATE_RUNNING;
+    bool paused =
+        state && lm_store_state(state) == LIBXL_LIVE_MIGRATE_STATE_PAUSED;
     bool any = state;
 
     free(state);
+    if (paused) {
+        return refuse(asking, ERROR_NOTFOUND,
+                      "its migration is paused: xl migrate-recover at the "
+                      "source goes on");
+    }
     if (!running) {
         return refuse(asking, ERROR_NOTFOUND,
                       any ? "its migration has ended"

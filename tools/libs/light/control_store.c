@@ -67,7 +67,7 @@ static const char *const state_names[] = {
     [LIBXL_LIVE_MIGRATE_STATE_RUNNING] = "running",
     [LIBXL_LIVE_MIGRATE_STATE_COMPLETE] = "complete",
     [LIBXL_LIVE_MIGRATE_STATE_FAILED] = "failed",
-    [LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER] = "handed-over",
+    [LIBXL_LIVE_MIGRATE_STATE_PAUSED] = "paused",
     [LIBXL_LIVE_MIGRATE_STATE_KILLED] = "killed",
 };
 
@@ -156,6 +156,21 @@ uint64_t lm_process_start(pid_t pid)
         start = strtoull(at, NULL, 10);
     }
     return start;
+}
+
+bool lm_store_is_busy(struct xs_handle *xs, xs_transaction_t transaction,
+                      uint32_t domid)
+{
+    char *state = lm_store_read(xs, transaction, domid, "state");
+    char *role = lm_store_read(xs, transaction, domid, "role");
+    int number = state ? lm_store_state(state) : -1;
+    bool waits = role &&
+                 lm_store_role(role) == LIBXL_LIVE_MIGRATE_ROLE_DESTINATION &&
+                 number == LIBXL_LIVE_MIGRATE_STATE_PAUSED;
+
+    free(state);
+    free(role);
+    return waits || number == LIBXL_LIVE_MIGRATE_STATE_RUNNING;
 }
 
 bool lm_store_owner_lives(struct xs_handle *xs, xs_transaction_t transaction,

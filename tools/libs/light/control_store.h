@@ -51,6 +51,10 @@ char *lm_store_read(struct xs_handle *xs, xs_transaction_t transaction,
 /* When a process began, in the kernel's ticks: with its number this is one
  * process and no other.  0: there is none. */
 uint64_t lm_process_start(pid_t pid);
+/* By what the nodes say it is somebody's at the moment, if he lives: one that
+ * runs, or that waits at the destination for its source. */
+bool lm_store_is_busy(struct xs_handle *xs, xs_transaction_t transaction,
+                      uint32_t domid);
 /* The process that the nodes of a migration name is alive. */
 bool lm_store_owner_lives(struct xs_handle *xs, xs_transaction_t transaction,
                           uint32_t domid);

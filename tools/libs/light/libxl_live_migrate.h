@@ -40,6 +40,9 @@
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_ASYNC 1
 /* libxl_domain_live_migrate_receive() */
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECEIVE 1
+/* libxl_domain_live_migrate_recover(), libxl_domain_live_migrate_receive_recover()
+ * and libxl_domain_live_migrate_receive_clean_up() */
+#define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECOVER 1
 
 /* A flag beside LIBXL_SUSPEND_*: move the guest first, its memory later. */
 #define LIBXL_SUSPEND_POSTCOPY (1 << 16)
@@ -195,7 +198,8 @@ void libxl_live_migrate_params_dispose(libxl_live_migrate_params *params);
  * @param postcopy_transitioned  may not be NULL; written on every path.
  *                 On failure: false, the domain runs here as it did; true, it
  *                 was let go, may run at the destination, and must never be
- *                 resumed here by a program.
+ *                 resumed here by a program: see
+ *                 libxl_domain_live_migrate_recover().
  * @param ao_how   see above; NULL: return when all is over.
  *
  * Returns 0 when the destination has all of the domain.  It is then still
@@ -225,6 +229,48 @@ int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
                                     libxl_live_migrate_result *result,
                                     bool *postcopy_transitioned,
                                     const libxl_asyncop_how *ao_how);
+
+/* ---- the source, after the connection was lost ---- */
+
+typedef enum libxl_live_migrate_recovery {
+    LIBXL_LIVE_MIGRATE_RECOVERY_NONE = 0, /* all is as it was: try again */
+    /* The destination has all of it, or it has ended there: the suspended
+     * domain here is for the caller to destroy. */
+    LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE = 1,
+    LIBXL_LIVE_MIGRATE_RECOVERY_ENDED = 2,
+    /* It never ran there and never will: it runs here again, by its name. */
+    LIBXL_LIVE_MIGRATE_RECOVERY_TAKEN_BACK = 3,
+} libxl_live_migrate_recovery;
+
+/*
+ * Go on with a migration over another connection, after one that failed with
+ * *postcopy_transitioned true, or whose process died.  No more is needed of it
+ * than the suspended domain and what xenstore keeps of the migration; so it may
+ * be another process, and may be tried any number of times.
+ *
+ * @param domid    the suspended domain, as a rule under its away name.
+ * @param send_fd, recv_fd  to and from a
+ *                 libxl_domain_live_migrate_receive_recover(); stay the
+ *                 caller's.
+ * @param params   of these count abort_fd (until the destination has answered),
+ *                 logger, progress, background_rate, the windows, credit_pages
+ *                 and no_background_push.
+ * @param result   may be NULL; written on every path.
+ * @param recovery  may not be NULL; written on every path.
+ * @param ao_how   see above; NULL: return when all is over.
+ *
+ * Returns 0 with one of the last three recoveries.  Else a libxl error:
+ * ERROR_INVAL for arguments and for a domain that is not suspended,
+ * ERROR_NOTFOUND when no migration of the domain is known here, ERROR_ABORTED,
+ * else ERROR_FAIL: the connection was lost again, or the destination knows
+ * nothing of the migration.  Thread-safe as all these functions.
+ */
+int libxl_domain_live_migrate_recover(libxl_ctx *ctx, uint32_t domid,
+                                      int send_fd, int recv_fd,
+                                      const libxl_live_migrate_params *params,
+                                      libxl_live_migrate_result *result,
+                                      libxl_live_migrate_recovery *recovery,
+                                      const libxl_asyncop_how *ao_how);
 
 /* ---- the destination ---- */
 
@@ -264,6 +310,14 @@ void libxl_live_migrate_receive_params_dispose(
  *                 here, some of its memory may be missing for good, and it
  *                 is the only copy: *domid is set, never destroy it by
  *                 a program.
+ *
+ * A connection that is lost once the domain runs here does not end the call: it
+ * stays the domain's pager, and waits, for as long as it takes, for another one
+ * that a libxl_domain_live_migrate_receive_recover() of any process of this host
+ * brings it, or for the end of the domain.  The log says so and what to do.  The
+ * process must not end meanwhile: the domain would stop for good where it needs
+ * memory that has not come.
+ *
  * @param ao_how   see above; NULL: return when all is over.
  *
  * Returns 0 when the domain is here as a whole, or when somebody destroyed it
@@ -279,6 +333,39 @@ int libxl_domain_live_migrate_receive(
     int send_fd, const libxl_live_migrate_receive_params *params,
     libxl_live_migrate_result *result, bool *postcopy_resumed,
     const libxl_asyncop_how *ao_how);
+
+/*
+ * Serve a connection from a libxl_domain_live_migrate_recover(): hand it to the
+ * call that receives the migration, whatever process of this host makes that,
+ * and wait until it has done with it; or answer that the migration has ended,
+ * and how.
+ *
+ * @param recv_fd, send_fd  from and to the source; stay the caller's, who is to
+ *                 close them when the call has returned.
+ * @param params   of these count abort_fd (until it is known what the connection
+ *                 is for) and logger.
+ * @param result   may be NULL; written on every path: the reason.
+ * @param ao_how   see above; NULL: return when all is over.
+ *
+ * Returns 0 when the migration has ended, one way or the other, and the source
+ * was told; ERROR_NOTFOUND when nothing is known of it here; ERROR_ABORTED; else
+ * ERROR_FAIL: the connection was lost again.
+ */
+int libxl_domain_live_migrate_receive_recover(
+    libxl_ctx *ctx, int recv_fd, int send_fd,
+    const libxl_live_migrate_receive_params *params,
+    libxl_live_migrate_result *result, const libxl_asyncop_how *ao_how);
+
+/*
+ * A process died while it received a domain that it had not let run (its
+ * progress callback had not been called with phase GO, which the caller must
+ * know): destroy what it had built, and note that the guest never ran here, so
+ * that the source can take it back.  Synchronous.
+ *
+ * 0 when nothing is left; ERROR_INVAL for a domain that is not paused; else a
+ * libxl error.
+ */
+int libxl_domain_live_migrate_receive_clean_up(libxl_ctx *ctx, uint32_t domid);
 
 /* ---- migrations under way, whoever does them ---- */
 
@@ -298,8 +385,8 @@ typedef enum libxl_live_migrate_state {
     LIBXL_LIVE_MIGRATE_STATE_RUNNING = 0,
     LIBXL_LIVE_MIGRATE_STATE_COMPLETE = 1,
     LIBXL_LIVE_MIGRATE_STATE_FAILED = 2, /* the guest is where it was */
-    /* Failed, and the guest is the destination's. */
-    LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER = 3,
+    /* The connection was lost, and the guest is the destination's. */
+    LIBXL_LIVE_MIGRATE_STATE_PAUSED = 3,
     LIBXL_LIVE_MIGRATE_STATE_KILLED = 4, /* the process has gone */
 } libxl_live_migrate_state;
 

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <libxl_utils.h>
 #include <xen/hvm/params.h>
@@ -26,8 +27,10 @@
 #include "device_model.h"
 #include "libxl_live_migrate.h"
 #include "operation.h"
+#include "memo.h"
 #include "precopy_policy.h"
 #include "stream.h"
+#include "tuning.h"
 
 /* Ordinary live migration makes at most so many rounds. */
 #define LM_LIVE_ITERATIONS 5
@@ -54,6 +57,7 @@ struct lm_source {
     libxl_live_migrate_params params; /* a copy */
     libxl_live_migrate_result *result;
     bool *transitioned;
+    uint8_t id[LM_ID_SIZE]; /* of this migration and no other */
     struct lm_precopy_limits limits;
     enum lm_source_state state;
     bool suspend_timed_out;
@@ -209,31 +213,22 @@ static void source_progress(enum xlm_phase phase,
 
 /* ---- stages ---- */
 
-static int check_window(struct lm_source *source)
-{
-    const libxl_live_migrate_params *params = &source->params;
-
-    if (params->window_before == UINT32_MAX &&
-        params->window_after == UINT32_MAX) {
-        xlm_fail(&source->xlm, "the push has to go on somewhere: a window "
-                               "before or after a fault, or no push");
-        return ERROR_INVAL;
-    }
-    return 0;
-}
-
 static int check_arguments(struct lm_source *source)
 {
+    const char *wrong = lm_check_window(&source->params);
+
     switch (source->params.strategy) {
     case LIBXL_LIVE_MIGRATE_STRATEGY_STOP_AND_COPY:
         return 0;
     case LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY:
     case LIBXL_LIVE_MIGRATE_STRATEGY_AUTO:
-        if (source->recv_fd >= 0) {
-            return check_window(source);
+        if (source->recv_fd < 0) {
+            wrong = "postcopy needs a way back from the destination";
         }
-        xlm_fail(&source->xlm, "postcopy needs a way back from the "
-                               "destination");
+        if (!wrong) {
+            return 0;
+        }
+        xlm_fail(&source->xlm, "%s", wrong);
         return ERROR_INVAL;
     }
     xlm_fail(&source->xlm, "unknown strategy %d",
@@ -350,6 +345,18 @@ out:
     return rc;
 }
 
+/* By which the guest is asked for when the connection was lost. */
+static int choose_id(struct lm_source *source)
+{
+    if (getrandom(source->id, sizeof(source->id), 0) !=
+        (ssize_t)sizeof(source->id)) {
+        xlm_fail(&source->xlm, "no random number is to be had: %s",
+                 strerror(errno));
+        return ERROR_FAIL;
+    }
+    return 0;
+}
+
 static int choose_away_name(struct lm_source *source)
 {
     if (source->away_name) {
@@ -371,6 +378,7 @@ static int show_outside(struct lm_source *source)
         .domid = source->domid,
         .role = LIBXL_LIVE_MIGRATE_ROLE_SOURCE,
         .name = source->name,
+        .id = source->id,
         .may_switch = source->limits.postcopy,
         .engine = &source->steering,
         .abort_event_fd = source->abort.event_fd,
@@ -393,10 +401,10 @@ static void show_end(struct lm_source *source, int rc)
     libxl_live_migrate_state state = LIBXL_LIVE_MIGRATE_STATE_COMPLETE;
 
     if (rc) {
-        state = *source->transitioned ? LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER
+        state = *source->transitioned ? LIBXL_LIVE_MIGRATE_STATE_PAUSED
                                       : LIBXL_LIVE_MIGRATE_STATE_FAILED;
     }
-    lm_control_end(source->observer.control, state, source->xlm.reason);
+    lm_control_end_source(source->observer.control, state, source->xlm.reason);
     source->observer.control = NULL;
 }
 
@@ -441,36 +449,6 @@ static int check_drivers(struct lm_source *source)
     return 0;
 }
 
-static void set_hot_pages(const libxl_live_migrate_params *from,
-                          struct xlm_save_params *to)
-{
-    if (from->hot_pages_max == LIBXL_LIVE_MIGRATE_NO_HOT_PAGES) {
-        to->hot_pages_max = 0;
-    } else if (from->hot_pages_max) {
-        to->hot_pages_max = from->hot_pages_max < UINT32_MAX
-                                ? from->hot_pages_max
-                                : UINT32_MAX;
-    }
-}
-
-/* What the caller has left at zero stays as the guest layer likes it. */
-static void tune(struct xlm_save_params *out,
-                 const libxl_live_migrate_params *params)
-{
-    if (params->window_before) {
-        out->window_before =
-            params->window_before == UINT32_MAX ? 0 : params->window_before;
-    }
-    if (params->window_after) {
-        out->window_after =
-            params->window_after == UINT32_MAX ? 0 : params->window_after;
-    }
-    if (params->credit_pages) {
-        out->credit_pages = params->credit_pages;
-    }
-    out->no_push = params->no_background_push;
-}
-
 static int move_out(struct lm_source *source)
 {
     const struct xlm_save_callbacks callbacks = {
@@ -489,10 +467,10 @@ static int move_out(struct lm_source *source)
     params.domid = source->domid;
     params.out_fd = source->send_fd;
     params.in_fd = source->recv_fd;
-    set_hot_pages(&source->params, &params);
+    memcpy(params.id, source->id, sizeof(params.id));
     memcpy(params.device_ranges, source->device_ranges,
            sizeof(params.device_ranges));
-    tune(&params, &source->params);
+    lm_tune(&params, &source->params);
     params.control = &source->steering;
     if (xlm_save(&source->xlm, &params, &callbacks, &source->stats,
                  source->transitioned)) {
@@ -575,6 +553,10 @@ static int live_migrate(struct lm_source *source)
         goto out;
     }
     rc = check_domain(source);
+    if (rc) {
+        goto out;
+    }
+    rc = choose_id(source);
     if (rc) {
         goto out;
     }

@@ -23,8 +23,10 @@
 #include "control.h"
 #include "device_model.h"
 #include "libxl_live_migrate.h"
+#include "memo.h"
 #include "memory.h"
 #include "operation.h"
+#include "reconnect.h"
 #include "stream.h"
 
 enum lm_destination_state {
@@ -53,6 +55,12 @@ struct lm_destination {
     struct xlm_stats stats;
     struct lm_observer observer;
     struct lm_abort abort;
+    /* The migration is known, and can be gone on with over another connection,
+     * when the latter is there. */
+    struct xlm_identity identity;
+    struct lm_reconnect *reconnect;
+    struct xlm_relink relink;
+    bool paused; /* the guest runs here, and has lost its source */
 };
 
 /* ---- callbacks, in execution order ---- */
@@ -92,6 +100,24 @@ static int destination_await_domain(uint32_t *domid, void *data)
     return lm_builder_await_domain(&destination->builder, domid);
 }
 
+/* Nothing begins here that could not be gone on with. */
+static int destination_identify(const struct xlm_identity *identity,
+                                void *data)
+{
+    struct lm_destination *destination = data;
+
+    destination->identity = *identity;
+    destination->reconnect =
+        lm_reconnect_open(identity, destination->abort.event_fd);
+    if (!destination->reconnect) {
+        return xlm_fail(&destination->xlm,
+                        "this host cannot listen for a recovery: %s",
+                        strerror(errno));
+    }
+    destination->relink.fd = lm_reconnect_fd(destination->reconnect);
+    return 0;
+}
+
 /* While libxl builds the domain, it makes the nodes that ours are below. */
 static void show_outside(struct lm_destination *destination)
 {
@@ -100,6 +126,7 @@ static void show_outside(struct lm_destination *destination)
         .domid = destination->builder.domid,
         .role = LIBXL_LIVE_MIGRATE_ROLE_DESTINATION,
         .name = name ? name : destination->config->c_info.name,
+        .id = destination->reconnect ? destination->identity.id : NULL,
         .abort_event_fd = destination->abort.event_fd,
         .logger = destination->xlm.logger,
     };
@@ -112,7 +139,7 @@ static void show_end(struct lm_destination *destination, int rc)
     libxl_live_migrate_state state = LIBXL_LIVE_MIGRATE_STATE_COMPLETE;
 
     if (rc) {
-        state = *destination->resumed ? LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER
+        state = *destination->resumed ? LIBXL_LIVE_MIGRATE_STATE_PAUSED
                                       : LIBXL_LIVE_MIGRATE_STATE_FAILED;
     }
     lm_control_end(destination->observer.control, state,
@@ -248,6 +275,48 @@ static int destination_run(void *data)
     return 0;
 }
 
+/* How often it is seen whether a guest that waits is still there. */
+#define LOOK_MS 1000
+
+static void note_pause(struct lm_destination *destination)
+{
+    const char *name = destination->final_name
+                           ? destination->final_name
+                           : destination->config->c_info.name;
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+
+    destination->paused = true;
+    snprintf(
+        reason, sizeof(reason),
+        "%s runs on here, until it needs memory that has not come, as its "
+        "source is lost: xl migrate-recover %s THIS-HOST there goes on "
+        "(%.250s)",
+        name, name, destination->xlm.reason);
+    xtl_log(destination->xlm.logger, XTL_ERROR, -1, "light", "%s", reason);
+    lm_control_pause(destination->observer.control, reason);
+}
+
+static int destination_await_link(int *in_fd, int *out_fd, void *data)
+{
+    struct lm_destination *destination = data;
+
+    if (!destination->paused) {
+        note_pause(destination);
+    }
+    return lm_reconnect_take(destination->reconnect, LOOK_MS, in_fd, out_fd);
+}
+
+static void destination_resumed(void *data)
+{
+    struct lm_destination *destination = data;
+
+    destination->paused = false;
+    lm_control_go_on(destination->observer.control);
+    xtl_log(destination->xlm.logger, XTL_NOTICE, -1, "light",
+            "the source of domain %u is there again",
+            destination->builder.domid);
+}
+
 static void destination_progress(enum xlm_phase phase,
                                  const struct xlm_stats *stats, void *data)
 {
@@ -272,6 +341,7 @@ static int open_hypervisor(struct lm_destination *destination)
 static int move_in(struct lm_destination *destination)
 {
     const struct xlm_restore_callbacks callbacks = {
+        .identify = destination_identify,
         .feed = destination_feed,
         .await_domain = destination_await_domain,
         .await_build = destination_await_build,
@@ -283,6 +353,14 @@ static int move_in(struct lm_destination *destination)
     const struct xlm_restore_params params = {
         .in_fd = destination->recv_fd,
         .out_fd = destination->send_fd,
+        .relink = &destination->relink,
+    };
+
+    destination->relink = (struct xlm_relink){
+        .fd = -1,
+        .await = destination_await_link,
+        .resumed = destination_resumed,
+        .data = destination,
     };
 
     if (xlm_restore(&destination->xlm, &params, &callbacks,
@@ -298,6 +376,32 @@ static int destination_error(const struct lm_destination *destination, int rc)
         return ERROR_NOMEM;
     }
     return lm_aborted(destination->xlm.abort_fd) ? ERROR_ABORTED : rc;
+}
+
+/* For a source that asks; before those that wait for an answer hear of the
+ * end. */
+static void note_end(struct lm_destination *destination,
+                     enum xlm_guest_state state)
+{
+    if (destination->reconnect &&
+        lm_memo_put(destination->identity.id, state)) {
+        xtl_log(destination->xlm.logger, XTL_WARN, errno, "light",
+                "how the migration ended cannot be noted: a source that asks "
+                "is told that it is not known");
+    }
+    lm_reconnect_close(destination->reconnect);
+    destination->reconnect = NULL;
+}
+
+static enum xlm_guest_state how_it_ended(
+    const struct lm_destination *destination, int rc)
+{
+    if (rc) {
+        return XLM_GUEST_UNKNOWN;
+    }
+    return destination->observer.phase == XLM_PHASE_COMPLETE
+               ? XLM_GUEST_COMPLETE
+               : XLM_GUEST_ENDED;
 }
 
 static int receive(struct lm_destination *destination)
@@ -321,9 +425,12 @@ static int receive(struct lm_destination *destination)
     rc = move_in(destination);
     if (rc && !*destination->resumed) {
         rc = destination_error(destination, rc);
-        lm_builder_abandon(&destination->builder);
+        note_end(destination, lm_builder_abandon(&destination->builder)
+                                  ? XLM_GUEST_UNKNOWN
+                                  : XLM_GUEST_NEVER_RAN);
         goto out;
     }
+    note_end(destination, how_it_ended(destination, rc));
     *destination->domid = destination->builder.domid;
 
 out:

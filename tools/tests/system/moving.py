@@ -10,6 +10,7 @@ TCP_PORT = 8002
 MOVE_LIMIT = 400        # seconds; a failure by itself
 RECEIVER_PID = "/run/receiver.pid"
 TRANSPORT_PID = "/run/transport.pid"
+SENDER_PID = "/run/sender.pid"
 STDOUT = "/run/migrate.stdout"
 
 # Of xl's progress.
@@ -24,6 +25,21 @@ exec bash -c 'set -o pipefail; "$@" 2>&1 | while read -r line; do
     echo "$line"
     if [[ $line == *"$0"* ]]; then read -r pid < {pid}; kill -9 $pid; fi
 done' {text} {command}"""
+
+
+def listen(lab, host, options):
+    """A receiver in the host, for one connection without encryption."""
+    run = (f"echo $$ > {RECEIVER_PID}; "
+           f"exec xl migrate-receive {options}")
+    return Process(
+        lab, host, f"rm -f {RECEIVER_PID}; exec socat -b 131072 "
+        f"TCP-LISTEN:{TCP_PORT},reuseaddr,nodelay SYSTEM:" + shlex.quote(run))
+
+
+def connect(host):
+    """The listener may not be there yet: try again, up to a minute."""
+    return (f"echo $$ > {TRANSPORT_PID}; exec socat -b 131072 STDIO "
+            f"TCP:{host}:{TCP_PORT},nodelay,retry=300,interval=0.2")
 
 
 def other(host):
@@ -91,13 +107,14 @@ class Migration(Process):
                encryption, several times as fast here and easier to cut
     postcopy   False for the stock xl's own way
     cut_at     the transport is killed once a line of xl's has this in it
+    die_at     the same, of xl itself
     when       --postcopy=WHEN
     apart      stdout is kept apart from what else it prints, as .stdout
     """
 
     def __init__(self, guest, options="", transport="tcp", postcopy=True,
                  receive_options="", host=None, on_line=None, cut_at=None,
-                 when=None, apart=False):
+                 die_at=None, when=None, apart=False):
         self.guest = guest
         self.source = guest.host
         self.dest = other(guest.host)
@@ -108,14 +125,18 @@ class Migration(Process):
         words += shlex.split(options)
         host = host or f"xen-{self.dest}"
         if transport == "tcp":
-            self._listen(guest.lab, postcopy, receive_options)
-            words += ["-s", "", guest.name, self._connect(host)]
+            if postcopy:
+                receive_options += " --postcopy"
+            self.receiver = listen(guest.lab, self.dest, receive_options)
+            words += ["-s", "", guest.name, connect(host)]
         else:
             words += [guest.name, host]
         command = shlex.join(words)
-        if cut_at:
-            command = CUTTER.format(command=command, text=shlex.quote(cut_at),
-                                    pid=TRANSPORT_PID)
+        if cut_at or die_at:
+            command = f"bash -c 'echo $$ > {SENDER_PID}; exec \"$@\"' - {command}"
+            command = CUTTER.format(
+                command=command, text=shlex.quote(cut_at or die_at),
+                pid=TRANSPORT_PID if cut_at else SENDER_PID)
         if apart:
             command += f" > {STDOUT}"
         super().__init__(guest.lab, self.source, command, on_line)
@@ -123,22 +144,6 @@ class Migration(Process):
     @property
     def stdout(self):
         return self.lab.run(self.source, f"cat {STDOUT}").stdout
-
-    def _listen(self, lab, postcopy, options):
-        receive = f"xl migrate-receive {options}"
-        if postcopy:
-            receive += " --postcopy"
-        run = f"echo $$ > {RECEIVER_PID}; exec {receive}"
-        self.receiver = Process(
-            lab, self.dest, f"rm -f {RECEIVER_PID}; exec socat -b 131072 "
-            f"TCP-LISTEN:{TCP_PORT},reuseaddr,nodelay SYSTEM:"
-            + shlex.quote(run))
-
-    @staticmethod
-    def _connect(host):
-        """The listener may not be there yet: try again, up to a minute."""
-        return (f"echo $$ > {TRANSPORT_PID}; exec socat -b 131072 STDIO "
-                f"TCP:{host}:{TCP_PORT},nodelay,retry=300,interval=0.2")
 
     def kill_transport(self):
         self.lab.run(self.source, f"kill -9 $(cat {TRANSPORT_PID})")
@@ -167,6 +172,22 @@ class Migration(Process):
             assert re.search(pattern, self.output), \
                 (f"`{self.command}` failed as it should, but does not say "
                  f"/{pattern}/:\n{self.all_output()}")
+
+
+class Recovery(Migration):
+    """`xl migrate-recover` of a migration that was cut, started: at its
+    source, to its destination or to the host `to`."""
+
+    def __init__(self, migration, options="", to=None, domain=None):
+        guest = migration.guest
+        self.guest = guest
+        self.source = migration.source
+        self.dest = migration.dest
+        to = to or self.dest
+        self.receiver = listen(guest.lab, to, "--postcopy --recover")
+        words = ["xl", "migrate-recover", *shlex.split(options), "-s", "",
+                 domain or guest.name, connect(f"xen-{to}")]
+        Process.__init__(self, guest.lab, self.source, shlex.join(words))
 
 
 class Summary(dict):

@@ -5,7 +5,7 @@ import time
 
 from guests import (LinuxGuest, LinuxGuestWithDevices, LinuxGuestWithEvents,
                     PatternGuest)
-from moving import Migration
+from moving import Migration, Recovery
 
 CLEAN_LIMIT = 60
 
@@ -53,6 +53,11 @@ class World:
         migration = Migration(guest, options, **how)
         self.migrations.append(migration)
         return migration
+
+    def recover(self, migration, options="", **how):
+        recovery = Recovery(migration, options, **how)
+        self.migrations.append(recovery)
+        return recovery
 
     def move(self, guest, options="", **how):
         """A migration that is to succeed; returns its Summary."""

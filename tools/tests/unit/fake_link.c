@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "stream.h"
 #include "wire.h"
 
 #define CHUNK 65536
@@ -81,6 +82,35 @@ size_t fake_record_size(uint32_t type, uint32_t length)
                : size;
 }
 
+static size_t first_record(const struct fake_link *link, enum fake_way way)
+{
+    size_t first = fake_first_record(way);
+
+    switch (link->cut.stream) {
+    case FAKE_LIBXC:
+        return first;
+    case FAKE_LIBXL:
+        return way == FAKE_FORTH ? first + LM_PROLOGUE_SIZE : first;
+    case FAKE_BARE:
+        break;
+    }
+    return 0;
+}
+
+static size_t record_size(const struct fake_link *link,
+                          const struct xlm_wire_record_header *header)
+{
+    size_t size = fake_record_size(header->type, header->length);
+
+    /* libxl's part is one record without a body. */
+    if (link->cut.stream == FAKE_LIBXL &&
+        header->type == XLM_REC_POSTCOPY_TRANSITION) {
+        size += sizeof(*header);
+        size -= sizeof(FAKE_DEVICE_STATE);
+    }
+    return size;
+}
+
 /* Has the record come at which the link is to end? */
 static void look_for_record(struct way *way)
 {
@@ -92,7 +122,7 @@ static void look_for_record(struct way *way)
             way->allowance = way->next_record + way->cut->octets;
             way->cut = NULL;
         }
-        way->next_record += fake_record_size(header.type, header.length);
+        way->next_record += record_size(way->link, &header);
     }
 }
 
@@ -161,7 +191,7 @@ static void start_way(struct fake_link *link, enum fake_way which)
     way->from = link->relay[which == FAKE_FORTH ? 0 : 1];
     way->to = link->relay[which == FAKE_FORTH ? 1 : 0];
     way->allowance = FAKE_UNCUT;
-    way->next_record = link->cut.bare ? 0 : fake_first_record(which);
+    way->next_record = first_record(link, which);
     if (link->cut.way == which && link->cut.at_record) {
         way->cut = &link->cut;
     } else if (link->cut.way == which) {

@@ -17,6 +17,13 @@ enum fake_way {
     FAKE_BACK,
 };
 
+/* What stands around the records on the way there. */
+enum fake_stream {
+    FAKE_LIBXC, /* as the guest layer with fake toolstacks has it */
+    FAKE_LIBXL, /* as the light layer, without device model */
+    FAKE_BARE,  /* nothing: the connection of a recovery */
+};
+
 /* Where a link ends. */
 struct fake_cut {
     enum fake_way way;
@@ -25,7 +32,7 @@ struct fake_cut {
     /* ... its beginning, or the start of the first record of a type. */
     bool at_record;
     uint32_t type;
-    bool bare; /* the link has no headers before its records */
+    enum fake_stream stream;
 };
 
 #define FAKE_UNCUT UINT64_MAX

@@ -222,7 +222,7 @@ void fake_relink_open(struct fake_migration *migration)
     pthread_cond_init(&relink->changed, NULL);
     migration->relink = relink;
     for (i = 0; i < FAKE_RECOVERIES; i++) {
-        migration->recovery_cuts[i].bare = true;
+        migration->recovery_cuts[i].stream = FAKE_BARE;
         if (!migration->recovery_cuts[i].octets &&
             !migration->recovery_cuts[i].at_record) {
             migration->recovery_cuts[i].octets = FAKE_UNCUT;

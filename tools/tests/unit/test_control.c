@@ -573,8 +573,8 @@ static void after_an_end(void **state)
     show(shown, LIBXL_LIVE_MIGRATE_ROLE_SOURCE);
     assert_non_null(shown->control);
     assert_null(fake_store_get(BASE "/reason"));
-    end(shown, LIBXL_LIVE_MIGRATE_STATE_HANDED_OVER, "the link broke");
-    assert_string_equal(fake_store_get(BASE "/state"), "handed-over");
+    end(shown, LIBXL_LIVE_MIGRATE_STATE_PAUSED, "the link broke");
+    assert_string_equal(fake_store_get(BASE "/state"), "paused");
     lm_abort_close(&shown->abort);
     fake_store_down(true);
     show(shown, LIBXL_LIVE_MIGRATE_ROLE_SOURCE);

@@ -165,16 +165,16 @@ static void lost_under_load(void **state)
 static void lost_again_and_again(void **state)
 {
     static const struct fake_cut cuts[] = {
-        {FAKE_FORTH, 1, true, XLM_REC_POSTCOPY_RECOVER, true},
-        {FAKE_FORTH, 30, true, XLM_REC_POSTCOPY_RECOVER, true},
-        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_STATE, true},
-        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_LACKING, true},
-        {FAKE_BACK, 40, true, XLM_REC_POSTCOPY_LACKING, true},
-        {FAKE_FORTH, 5000, true, XLM_REC_POSTCOPY_PAGE_DATA, true},
-        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_CREDIT, true},
-        {FAKE_FORTH, 1, true, XLM_REC_END, true},
-        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_STATS, true},
-        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_COMPLETE, true},
+        {FAKE_FORTH, 1, true, XLM_REC_POSTCOPY_RECOVER, FAKE_BARE},
+        {FAKE_FORTH, 30, true, XLM_REC_POSTCOPY_RECOVER, FAKE_BARE},
+        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_STATE, FAKE_BARE},
+        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_LACKING, FAKE_BARE},
+        {FAKE_BACK, 40, true, XLM_REC_POSTCOPY_LACKING, FAKE_BARE},
+        {FAKE_FORTH, 5000, true, XLM_REC_POSTCOPY_PAGE_DATA, FAKE_BARE},
+        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_CREDIT, FAKE_BARE},
+        {FAKE_FORTH, 1, true, XLM_REC_END, FAKE_BARE},
+        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_STATS, FAKE_BARE},
+        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_COMPLETE, FAKE_BARE},
     };
     const size_t count = sizeof(cuts) / sizeof(cuts[0]);
 

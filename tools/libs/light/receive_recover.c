@@ -1,0 +1,174 @@
+/*
+ * The destination: brings another connection to the call that waits for it, or
+ * answers in place of one that has ended.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libxl_utils.h>
+
+#include "common.h"
+#include "control.h"
+#include "control_store.h"
+#include "libxl_live_migrate.h"
+#include "memo.h"
+#include "operation.h"
+#include "reconnect.h"
+
+struct lm_visit {
+    struct lm_operation operation;
+    int recv_fd;
+    int send_fd;
+    xentoollog_logger *logger; /* the caller's */
+    libxl_live_migrate_result *result;
+    xentoollog_logger *own_logger;
+    struct xlm_context xlm;
+    struct xlm_identity identity;
+};
+
+/* ---- stages ---- */
+
+static int answer(struct lm_visit *visit, enum xlm_guest_state state,
+                  const char *text)
+{
+    return xlm_answer_recover(&visit->xlm, visit->send_fd, state, text)
+               ? ERROR_FAIL
+               : 0;
+}
+
+static int answer_unknown(struct lm_visit *visit)
+{
+    static const char text[] =
+        "this host knows nothing of that migration, or not any more: is it "
+        "the "
+        "right one, and has it been started anew since, or the receiver been "
+        "killed? See xl list and xl migrate-status there";
+    int rc = answer(visit, XLM_GUEST_UNKNOWN, text);
+
+    xlm_fail(&visit->xlm, "the source asks for a migration that is not known "
+                          "here");
+    return rc ? rc : ERROR_NOTFOUND;
+}
+
+static int serve(struct lm_visit *visit)
+{
+    enum xlm_guest_state state;
+
+    if (xlm_read_recover(&visit->xlm, visit->recv_fd, &visit->identity)) {
+        return lm_aborted(visit->xlm.abort_fd) ? ERROR_ABORTED : ERROR_FAIL;
+    }
+    if (!lm_reconnect_hand_over(&visit->identity, visit->recv_fd,
+                                visit->send_fd)) {
+        if (lm_memo_get(visit->identity.id) != XLM_GUEST_UNKNOWN) {
+            return 0;
+        }
+        xlm_fail(&visit->xlm, "the connection was lost again");
+        return ERROR_FAIL;
+    }
+    /* Only now: one that was still receiving has ended. */
+    state = lm_memo_get(visit->identity.id);
+    return state == XLM_GUEST_UNKNOWN ? answer_unknown(visit)
+                                      : answer(visit, state, "");
+}
+
+static int run_visit(struct lm_operation *operation)
+{
+    const struct lm_observer nothing = {.phase = XLM_PHASE_GO};
+    const struct xlm_stats none = {0};
+    struct lm_visit *visit = (struct lm_visit *)operation;
+    int rc;
+
+    visit->xlm.logger = lm_logger(visit->logger, &visit->own_logger);
+    rc = visit->xlm.logger ? serve(visit) : ERROR_NOMEM;
+    if (rc && !visit->result && visit->xlm.logger) {
+        lm_log_reason(visit->xlm.logger, visit->xlm.reason);
+    }
+    lm_export_result(visit->result, &nothing, &none, visit->xlm.reason);
+    return rc;
+}
+
+static void free_visit(struct lm_operation *operation)
+{
+    struct lm_visit *visit = (struct lm_visit *)operation;
+
+    xtl_logger_destroy(visit->own_logger);
+    free(visit);
+}
+
+/* ---- entry points ---- */
+
+int libxl_domain_live_migrate_receive_recover(
+    libxl_ctx *ctx, int recv_fd, int send_fd,
+    const libxl_live_migrate_receive_params *params,
+    libxl_live_migrate_result *result, const libxl_asyncop_how *ao_how)
+{
+    struct lm_visit *visit;
+    int rc;
+
+    if (lm_check_how(ao_how, result, params->logger)) {
+        return ERROR_NI;
+    }
+    visit = malloc(sizeof(*visit));
+    if (!visit) {
+        return lm_refuse(ERROR_NOMEM, result, params->logger, "out of memory");
+    }
+    *visit = (struct lm_visit){
+        .operation = {.ctx = ctx, .run = run_visit, .free = free_visit},
+        .recv_fd = recv_fd,
+        .send_fd = send_fd,
+        .logger = params->logger,
+        .result = result,
+        .xlm = XLM_CONTEXT_INIT,
+    };
+    visit->xlm.abort_fd = params->abort_fd;
+    rc = lm_operation_start(&visit->operation, ao_how);
+    return rc && ao_how ? lm_refuse(rc, result, params->logger, LM_NO_THREAD)
+                        : rc;
+}
+
+/* ---- after a process that died ---- */
+
+/* The id of the migration that it belongs to; -1: none is known. */
+static int read_orphan(uint32_t domid, uint8_t id[LM_ID_SIZE])
+{
+    struct xs_handle *xs = xs_open(0);
+    char *text;
+    int rc = -1;
+
+    if (!xs) {
+        return -1;
+    }
+    text = lm_store_read(xs, XBT_NULL, domid, "id");
+    if (text) {
+        rc = lm_id_from_text(text, id);
+    }
+    free(text);
+    xs_close(xs);
+    return rc;
+}
+
+int libxl_domain_live_migrate_receive_clean_up(libxl_ctx *ctx, uint32_t domid)
+{
+    uint8_t id[LM_ID_SIZE];
+    libxl_dominfo info;
+    int known = read_orphan(domid, id);
+    bool paused;
+    int rc;
+
+    libxl_dominfo_init(&info);
+    rc = libxl_domain_info(ctx, &info, domid);
+    paused = info.paused;
+    libxl_dominfo_dispose(&info);
+    if (rc) {
+        return rc;
+    }
+    if (!paused) {
+        return ERROR_INVAL;
+    }
+    rc = libxl_domain_destroy(ctx, domid, NULL);
+    if (!rc && !known && lm_memo_put(id, XLM_GUEST_NEVER_RAN)) {
+        return ERROR_FAIL;
+    }
+    return rc;
+}

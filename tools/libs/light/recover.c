@@ -1,0 +1,379 @@
+/*
+ * The source after the connection was lost: goes on, or takes the guest back.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libxl_utils.h>
+
+#include "common.h"
+#include "control.h"
+#include "control_store.h"
+#include "device_model.h"
+#include "libxl_live_migrate.h"
+#include "memo.h"
+#include "operation.h"
+#include "tuning.h"
+
+struct lm_recovery {
+    struct lm_operation operation;
+    libxl_ctx *ctx;
+    uint32_t domid;
+    int send_fd;
+    int recv_fd;
+    libxl_live_migrate_params params; /* a copy */
+    libxl_live_migrate_result *result;
+    libxl_live_migrate_recovery *recovery;
+    char *name;             /* the guest's own */
+    uint8_t id[LM_ID_SIZE]; /* of the migration */
+    enum xlm_guest_state found;
+    xentoollog_logger *own_logger;
+    struct xlm_context xlm;
+    struct xlm_stats stats;
+    struct lm_observer observer;
+    struct xlm_control steering;
+    struct lm_abort abort;
+};
+
+static void recovery_progress(enum xlm_phase phase,
+                              const struct xlm_stats *stats, void *data)
+{
+    struct lm_recovery *recovery = data;
+
+    lm_observe(&recovery->observer, phase, stats);
+}
+
+/* ---- what is kept of the migration ---- */
+
+static bool is_source(struct xs_handle *xs, uint32_t domid)
+{
+    char *role = lm_store_read(xs, XBT_NULL, domid, "role");
+    bool is = role && lm_store_role(role) == LIBXL_LIVE_MIGRATE_ROLE_SOURCE;
+
+    free(role);
+    return is;
+}
+
+static int read_kept(struct lm_recovery *recovery)
+{
+    struct xs_handle *xs = xs_open(0);
+    char *id = NULL;
+    int rc = ERROR_NOTFOUND;
+
+    if (!xs) {
+        xlm_fail(&recovery->xlm, "xenstore cannot be reached");
+        return ERROR_FAIL;
+    }
+    if (is_source(xs, recovery->domid)) {
+        id = lm_store_read(xs, XBT_NULL, recovery->domid, "id");
+        recovery->name = lm_store_read(xs, XBT_NULL, recovery->domid, "name");
+    }
+    if (id && recovery->name && !lm_id_from_text(id, recovery->id)) {
+        rc = 0;
+    } else {
+        xlm_fail(&recovery->xlm,
+                 "no migration of domain %u is known here that could be "
+                 "recovered: see xl migrate-status",
+                 recovery->domid);
+    }
+    free(id);
+    xs_close(xs);
+    return rc;
+}
+
+static int show_outside(struct lm_recovery *recovery)
+{
+    const struct lm_control_setup setup = {
+        .domid = recovery->domid,
+        .role = LIBXL_LIVE_MIGRATE_ROLE_SOURCE,
+        .name = recovery->name,
+        .id = recovery->id,
+        .engine = &recovery->steering,
+        .abort_event_fd = recovery->abort.event_fd,
+        .logger = recovery->xlm.logger,
+    };
+
+    recovery->observer.control = lm_control_start(&setup);
+    if (!recovery->observer.control && errno == EBUSY) {
+        xlm_fail(&recovery->xlm,
+                 "%s is being migrated, or recovered, already: see xl "
+                 "migrate-status",
+                 recovery->name);
+        return ERROR_FAIL;
+    }
+    return 0;
+}
+
+/* ---- stages ---- */
+
+/* Before xenstore is touched: what is kept there must stay for a domain that
+ * runs, and so cannot be recovered. */
+static int check_suspended(struct lm_recovery *recovery)
+{
+    libxl_dominfo info;
+    int rc;
+
+    libxl_dominfo_init(&info);
+    rc = libxl_domain_info(recovery->ctx, &info, recovery->domid);
+    if (rc) {
+        xlm_fail(&recovery->xlm, "there is no domain %u", recovery->domid);
+        rc = ERROR_DOMAIN_NOTFOUND;
+    } else if (info.dying || !info.shutdown) {
+        xlm_fail(&recovery->xlm,
+                 "domain %u is not suspended: there is nothing to recover",
+                 recovery->domid);
+        rc = ERROR_INVAL;
+    }
+    libxl_dominfo_dispose(&info);
+    return rc;
+}
+
+static int ask_and_push(struct lm_recovery *recovery)
+{
+    const struct xlm_save_callbacks callbacks = {
+        .progress = recovery_progress,
+        .data = recovery,
+    };
+    struct xlm_save_params params;
+
+    xlm_save_params_init(&params);
+    params.domid = recovery->domid;
+    params.out_fd = recovery->send_fd;
+    params.in_fd = recovery->recv_fd;
+    memcpy(params.id, recovery->id, sizeof(params.id));
+    lm_tune(&params, &recovery->params);
+    params.control = &recovery->steering;
+    if (xlm_recover(&recovery->xlm, &params, &callbacks, &recovery->stats,
+                    &recovery->found)) {
+        return lm_aborted(recovery->xlm.abort_fd) &&
+                       recovery->found == XLM_GUEST_UNKNOWN
+                   ? ERROR_ABORTED
+                   : ERROR_FAIL;
+    }
+    return 0;
+}
+
+/* The process that let the guest go may have had no time to stop this. */
+static void stop_device_log(struct lm_recovery *recovery)
+{
+    libxl_domain_config config;
+
+    libxl_domain_config_init(&config);
+    if (!libxl_retrieve_domain_configuration(recovery->ctx, recovery->domid,
+                                             &config, NULL) &&
+        lm_has_device_model(&config)) {
+        (void)lm_device_model_log(&recovery->xlm, recovery->domid, false);
+    }
+    libxl_domain_config_dispose(&config);
+}
+
+static int take_name_back(struct lm_recovery *recovery)
+{
+    char *now = libxl_domid_to_name(recovery->ctx, recovery->domid);
+    int rc = 0;
+
+    if (now && strcmp(now, recovery->name)) {
+        rc = libxl_domain_rename(recovery->ctx, recovery->domid, now,
+                                 recovery->name);
+    }
+    if (rc) {
+        xlm_fail(&recovery->xlm,
+                 "%s never ran at the destination, but its domain here could "
+                 "not be given its name back (libxl error %d): is there "
+                 "another one of that name?",
+                 recovery->name, rc);
+    }
+    free(now);
+    return rc;
+}
+
+/* The destination has said that it never ran there and never will. */
+static int take_back(struct lm_recovery *recovery)
+{
+    int rc = take_name_back(recovery);
+
+    if (rc) {
+        return rc;
+    }
+    stop_device_log(recovery);
+    xlm_take_back(&recovery->xlm, recovery->domid);
+    rc = libxl_domain_resume(recovery->ctx, recovery->domid, 1, NULL);
+    if (rc) {
+        xlm_fail(&recovery->xlm,
+                 "%s never ran at the destination, but could not be resumed "
+                 "here (libxl error %d): it is suspended and runs nowhere",
+                 recovery->name, rc);
+        return rc;
+    }
+    *recovery->recovery = LIBXL_LIVE_MIGRATE_RECOVERY_TAKEN_BACK;
+    xlm_restate(&recovery->xlm, "it never ran at the destination and runs "
+                                "here again");
+    return 0;
+}
+
+static int conclude(struct lm_recovery *recovery)
+{
+    switch (recovery->found) {
+    case XLM_GUEST_COMPLETE:
+        *recovery->recovery = LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE;
+        return 0;
+    case XLM_GUEST_ENDED:
+        *recovery->recovery = LIBXL_LIVE_MIGRATE_RECOVERY_ENDED;
+        return 0;
+    case XLM_GUEST_NEVER_RAN:
+        return take_back(recovery);
+    case XLM_GUEST_RUNS:
+    case XLM_GUEST_UNKNOWN:
+        break;
+    }
+    return ERROR_FAIL;
+}
+
+static void show_end(struct lm_recovery *recovery, int rc)
+{
+    libxl_live_migrate_state state = LIBXL_LIVE_MIGRATE_STATE_COMPLETE;
+
+    if (rc) {
+        state = LIBXL_LIVE_MIGRATE_STATE_PAUSED;
+    } else if (*recovery->recovery == LIBXL_LIVE_MIGRATE_RECOVERY_TAKEN_BACK) {
+        state = LIBXL_LIVE_MIGRATE_STATE_FAILED;
+    }
+    lm_control_end_source(recovery->observer.control, state,
+                          recovery->xlm.reason);
+    recovery->observer.control = NULL;
+}
+
+static int recover(struct lm_recovery *recovery)
+{
+    const char *wrong = lm_check_window(&recovery->params);
+    int rc;
+
+    recovery->xlm.logger =
+        lm_logger(recovery->params.logger, &recovery->own_logger);
+    if (!recovery->xlm.logger) {
+        return ERROR_NOMEM;
+    }
+    if (wrong) {
+        xlm_fail(&recovery->xlm, "%s", wrong);
+        rc = ERROR_INVAL;
+        goto out;
+    }
+    rc = check_suspended(recovery);
+    if (rc) {
+        goto out;
+    }
+    rc = read_kept(recovery);
+    if (rc) {
+        goto out;
+    }
+    recovery->xlm.hypervisor = xlm_hypervisor_open(recovery->xlm.logger);
+    if (!recovery->xlm.hypervisor) {
+        xlm_fail(&recovery->xlm, "cannot reach the hypervisor: %s",
+                 strerror(errno));
+        rc = ERROR_FAIL;
+        goto out;
+    }
+    rc = show_outside(recovery);
+    if (rc) {
+        goto out;
+    }
+    rc = ask_and_push(recovery);
+    if (!rc) {
+        rc = conclude(recovery);
+    }
+
+out:
+    show_end(recovery, rc);
+    if (rc && !recovery->result) {
+        lm_log_reason(recovery->xlm.logger, recovery->xlm.reason);
+    }
+    return rc;
+}
+
+static int run_recovery(struct lm_operation *operation)
+{
+    struct lm_recovery *recovery = (struct lm_recovery *)operation;
+    int rc = recover(recovery);
+
+    lm_export_result(recovery->result, &recovery->observer, &recovery->stats,
+                     recovery->xlm.reason);
+    return rc;
+}
+
+static void free_recovery(struct lm_operation *operation)
+{
+    struct lm_recovery *recovery = (struct lm_recovery *)operation;
+
+    lm_abort_close(&recovery->abort);
+    xlm_hypervisor_close(recovery->xlm.hypervisor);
+    xtl_logger_destroy(recovery->own_logger);
+    free(recovery->name);
+    free(recovery);
+}
+
+/* ---- entry point ---- */
+
+static struct lm_recovery *new_recovery(
+    libxl_ctx *ctx, const libxl_live_migrate_params *params)
+{
+    struct lm_recovery *recovery = malloc(sizeof(*recovery));
+
+    if (!recovery) {
+        return NULL;
+    }
+    *recovery = (struct lm_recovery){
+        .operation = {.ctx = ctx, .run = run_recovery, .free = free_recovery},
+        .ctx = ctx,
+        .params = *params,
+        .observer =
+            {
+                .progress = params->progress,
+                .user = params->progress_user,
+                .phase = XLM_PHASE_GO,
+            },
+        .xlm = XLM_CONTEXT_INIT,
+        .steering = XLM_CONTROL_INIT,
+    };
+    if (params->background_rate) {
+        recovery->steering.background_rate = params->background_rate;
+    }
+    lm_abort_open(&recovery->abort, params->abort_fd);
+    recovery->xlm.abort_fd = recovery->abort.poll_fd;
+    return recovery;
+}
+
+int libxl_domain_live_migrate_recover(libxl_ctx *ctx, uint32_t domid,
+                                      int send_fd, int recv_fd,
+                                      const libxl_live_migrate_params *params,
+                                      libxl_live_migrate_result *result,
+                                      libxl_live_migrate_recovery *recovery,
+                                      const libxl_asyncop_how *ao_how)
+{
+    struct lm_recovery *operation;
+    int rc;
+
+    if (!recovery) {
+        return lm_refuse(
+            ERROR_INVAL, result, params->logger,
+            "recovery is NULL: what has become of the guest could "
+            "not be told");
+    }
+    *recovery = LIBXL_LIVE_MIGRATE_RECOVERY_NONE;
+    if (lm_check_how(ao_how, result, params->logger)) {
+        return ERROR_NI;
+    }
+    operation = new_recovery(ctx, params);
+    if (!operation) {
+        return lm_refuse(ERROR_NOMEM, result, params->logger, "out of memory");
+    }
+    operation->domid = domid;
+    operation->send_fd = send_fd;
+    operation->recv_fd = recv_fd;
+    operation->result = result;
+    operation->recovery = recovery;
+    rc = lm_operation_start(&operation->operation, ao_how);
+    return rc && ao_how ? lm_refuse(rc, result, params->logger, LM_NO_THREAD)
+                        : rc;
+}

@@ -1,0 +1,17 @@
+/*
+ * A caller's tunables, as the guest layer wants them.
+ */
+#ifndef LM_TUNING_H
+#define LM_TUNING_H
+
+#include "libxl_live_migrate.h"
+#include "xlm.h"
+
+/* What the caller has left at zero stays as the guest layer likes it. */
+void lm_tune(struct xlm_save_params *out,
+             const libxl_live_migrate_params *params);
+
+/* NULL, or what is wrong with the windows. */
+const char *lm_check_window(const libxl_live_migrate_params *params);
+
+#endif

@@ -1,0 +1,428 @@
+/*
+ * Recovery with the library as its users have it: public functions down to fake
+ * hosts, a fake xenstore and what a host keeps in files.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake_libxl.h"
+#include "fake_xenstore.h"
+#include "libxl_live_migrate.h"
+#include "memo.h"
+#include "watchdog.h"
+#include "wire.h"
+
+#define PAGES 300
+#define VCPUS 2
+#define NAME "guest"
+#define INCOMING "guest--incoming"
+#define AWAY "guest--migratedaway"
+#define CUT(where, record, after) \
+    ((struct fake_cut){ \
+        .way = where, .octets = after, .at_record = true, .type = record})
+
+struct move {
+    struct fake_migration *migration;
+    libxl_ctx *ctxs[2];
+    libxl_live_migrate_result results[2];
+    libxl_live_migrate_params params;
+    libxl_live_migrate_receive_params receive_params;
+    libxl_domain_config config;
+    uint32_t domid;
+    int receive_rc;
+    pthread_t receiver;
+    bool receives;
+};
+
+/* ---- the stores ---- */
+
+static const char *kept(uint32_t domid, const char *node)
+{
+    char path[80];
+
+    snprintf(path, sizeof(path), "/libxl/%u/live-migrate/%s", domid, node);
+    return fake_store_get(path);
+}
+
+static void keep(uint32_t domid, const char *node, const char *value)
+{
+    char path[80];
+
+    snprintf(path, sizeof(path), "/libxl/%u%s%s", domid,
+             node ? "/live-migrate/" : "", node ? node : "");
+    fake_store_put(path, value);
+}
+
+/* What another thread shows; ends with the alarm. */
+static void await_kept(uint32_t domid, const char *node, const char *value)
+{
+    const char *found;
+
+    while (!(found = kept(domid, node)) || strcmp(found, value)) {
+        usleep(1000);
+    }
+}
+
+/* As libxl does while it builds. */
+static void show_destination(struct fake_migration *migration)
+{
+    keep(fake_domain_id(migration->destination), NULL, "");
+}
+
+/* ---- one move ---- */
+
+static void *receive(void *data)
+{
+    struct move *move = data;
+    struct fake_migration *migration = move->migration;
+    int fd = fake_link_end(migration->link, 1);
+
+    move->receive_rc = libxl_domain_live_migrate_receive(
+        move->ctxs[1], &move->config, &move->domid, fd, fd,
+        &move->receive_params, &move->results[1], &migration->resumed, NULL);
+    fake_link_hang_up(migration->link, 1);
+    return NULL;
+}
+
+static struct move *new_move(struct fake_cut cut)
+{
+    struct move *move = calloc(1, sizeof(*move));
+    struct fake_migration *migration = fake_migration_new(PAGES, VCPUS);
+
+    alarm(WATCHDOG_SECONDS);
+    fake_store_clear();
+    move->migration = migration;
+    migration->cut = cut;
+    migration->cut.stream = FAKE_LIBXL;
+    migration->at_build = show_destination;
+    /* One store for both hosts: no number may be used twice. */
+    fake_domain_new(migration->hosts[1], 1, 1, 1);
+    move->ctxs[0] = fake_libxl_new(migration->hosts[0]);
+    move->ctxs[1] = fake_libxl_new(migration->hosts[1]);
+    fake_libxl_add(move->ctxs[0], NAME, migration);
+    fake_libxl_expect(move->ctxs[1], INCOMING, migration);
+    keep(fake_domain_id(migration->source), NULL, "");
+    libxl_live_migrate_params_init(&move->params);
+    move->params.strategy = LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
+    move->params.hot_pages_max = 4;
+    move->params.logger = fake_libxl_logger(move->ctxs[0]);
+    libxl_live_migrate_receive_params_init(&move->receive_params);
+    move->receive_params.final_name = NAME;
+    move->receive_params.logger = fake_libxl_logger(move->ctxs[1]);
+    libxl_domain_config_init(&move->config);
+    move->config.c_info.name = strdup(INCOMING);
+    move->config.c_info.type = LIBXL_DOMAIN_TYPE_PVH;
+    return move;
+}
+
+/* The connection is lost after the go; the receiving call is under way. */
+static struct move *lose(struct fake_cut cut)
+{
+    struct move *move = new_move(cut);
+    struct fake_migration *migration = move->migration;
+    int fd;
+
+    migration->link = fake_link_new(&migration->cut);
+    fake_guest_start(migration->guest, 1);
+    move->receives = true;
+    assert_int_equal(pthread_create(&move->receiver, NULL, receive, move), 0);
+    fd = fake_link_end(migration->link, 0);
+    assert_int_equal(libxl_domain_live_migrate_tuned(
+                         move->ctxs[0], fake_domain_id(migration->source), fd,
+                         0, fd, &move->params, &move->results[0],
+                         &migration->transitioned, NULL),
+                     ERROR_FAIL);
+    fake_link_hang_up(migration->link, 0);
+    assert_true(migration->transitioned);
+    assert_true(fake_libxl_has(move->ctxs[0], AWAY));
+    assert_string_equal(kept(fake_domain_id(migration->source), "state"),
+                        "paused");
+    assert_non_null(strstr(kept(fake_domain_id(migration->source), "reason"),
+                           "xl migrate-recover guest HOST"));
+    return move;
+}
+
+static void await_receiver(struct move *move)
+{
+    if (move->receives) {
+        pthread_join(move->receiver, NULL);
+    }
+    move->receives = false;
+}
+
+static void free_move(struct move *move)
+{
+    await_receiver(move);
+    libxl_domain_config_dispose(&move->config);
+    fake_migration_free(move->migration);
+    fake_libxl_free(move->ctxs[0]);
+    fake_libxl_free(move->ctxs[1]);
+    free(move);
+}
+
+/* ---- another connection ---- */
+
+struct visit {
+    struct move *move;
+    struct fake_link *link;
+    libxl_live_migrate_result result;
+    int rc;
+};
+
+static void *serve(void *data)
+{
+    struct visit *visit = data;
+    int fd = fake_link_end(visit->link, 1);
+
+    visit->rc = libxl_domain_live_migrate_receive_recover(
+        visit->move->ctxs[1], fd, fd, &visit->move->receive_params,
+        &visit->result, NULL);
+    fake_link_hang_up(visit->link, 1);
+    return NULL;
+}
+
+static int recover(struct move *move, struct fake_cut cut,
+                   libxl_live_migrate_recovery *found)
+{
+    struct visit visit = {.move = move};
+    pthread_t server;
+    int fd, rc;
+
+    cut.stream = FAKE_BARE;
+    visit.link = fake_link_new(&cut);
+    assert_int_equal(pthread_create(&server, NULL, serve, &visit), 0);
+    fd = fake_link_end(visit.link, 0);
+    rc = libxl_domain_live_migrate_recover(
+        move->ctxs[0], fake_domain_id(move->migration->source), fd, fd,
+        &move->params, &move->results[0], found, NULL);
+    fake_link_hang_up(visit.link, 0);
+    pthread_join(server, NULL);
+    fake_link_free(visit.link);
+    assert_int_equal(rc == 0, *found != LIBXL_LIVE_MIGRATE_RECOVERY_NONE);
+    return rc;
+}
+
+static const struct fake_cut uncut = {.octets = FAKE_UNCUT};
+
+static void check_complete(struct move *move)
+{
+    struct fake_migration *migration = move->migration;
+    libxl_live_migrate_recovery found;
+
+    assert_int_equal(recover(move, uncut, &found), 0);
+    assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
+    await_receiver(move);
+    assert_int_equal(move->receive_rc, 0);
+    assert_true(migration->resumed);
+    fake_guest_stop(migration->guest);
+    assert_int_equal(
+        fake_guest_compare(migration->guest, migration->destination), 0);
+    assert_int_equal(fake_guest_errors(migration->guest), 0);
+    assert_false(fake_domain_pager_enabled(migration->destination));
+    assert_false(fake_domain_running(migration->source));
+    assert_true(fake_libxl_has(move->ctxs[1], NAME));
+    assert_string_equal(kept(fake_domain_id(migration->source), "state"),
+                        "complete");
+}
+
+/* ---- tests ---- */
+
+static void lost_and_found(void **state)
+{
+    struct move *move =
+        lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 5000));
+    uint32_t there;
+
+    (void)state;
+    there = fake_domain_id(move->migration->destination);
+    await_kept(there, "state", "paused");
+    assert_non_null(strstr(kept(there, "reason"), "xl migrate-recover guest"));
+    assert_string_equal(kept(there, "id"),
+                        kept(fake_domain_id(move->migration->source), "id"));
+    check_complete(move);
+    free_move(move);
+}
+
+static void lost_three_times_more(void **state)
+{
+    static const struct fake_cut cuts[] = {
+        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_LACKING, FAKE_BARE},
+        {FAKE_FORTH, 5000, true, XLM_REC_POSTCOPY_PAGE_DATA, FAKE_BARE},
+        {FAKE_FORTH, 1, true, XLM_REC_POSTCOPY_RECOVER, FAKE_BARE},
+    };
+    struct move *move = lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    libxl_live_migrate_recovery found;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+        assert_int_equal(recover(move, cuts[i], &found), ERROR_FAIL);
+        assert_string_equal(
+            kept(fake_domain_id(move->migration->source), "state"), "paused");
+    }
+    check_complete(move);
+    free_move(move);
+}
+
+/* The receiving call has ended well, and the source has not heard of it. */
+static void complete_and_untold(void **state)
+{
+    struct move *move = lose(CUT(FAKE_BACK, XLM_REC_POSTCOPY_COMPLETE, 1));
+
+    (void)state;
+    await_receiver(move);
+    check_complete(move);
+    free_move(move);
+}
+
+static void the_go_is_lost(void **state)
+{
+    struct move *move = lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_GO, 1));
+    struct fake_migration *migration = move->migration;
+    libxl_live_migrate_recovery found;
+
+    (void)state;
+    assert_int_equal(recover(move, uncut, &found), 0);
+    assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_TAKEN_BACK);
+    await_receiver(move);
+    assert_false(migration->resumed);
+    assert_false(migration->ran);
+    assert_int_equal(fake_libxl_domains(move->ctxs[1]), 0);
+    assert_true(fake_libxl_has(move->ctxs[0], NAME));
+    assert_true(fake_domain_running(migration->source));
+    assert_true(fake_domain_suspend_cancelled(migration->source));
+    fake_guest_stop(migration->guest);
+    assert_int_equal(fake_guest_compare(migration->guest, migration->source),
+                     0);
+    /* Nothing is left to recover. */
+    assert_int_equal(recover(move, uncut, &found), ERROR_INVAL);
+    assert_true(fake_domain_running(migration->source));
+    free_move(move);
+}
+
+/* Another host, or one that has been started anew. */
+static void asked_where_it_is_not_known(void **state)
+{
+    struct move *move = lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    uint32_t here = fake_domain_id(move->migration->source);
+    libxl_live_migrate_recovery found;
+    char id[LM_ID_TEXT];
+
+    (void)state;
+    snprintf(id, sizeof(id), "%s", kept(here, "id"));
+    keep(here, "id", "00112233445566778899aabbccddeeff");
+    assert_int_equal(recover(move, uncut, &found), ERROR_FAIL);
+    assert_non_null(strstr(move->results[0].reason, "knows nothing"));
+    assert_true(fake_libxl_has(move->ctxs[0], AWAY));
+    assert_false(fake_domain_running(move->migration->source));
+    keep(here, "id", "00112233445566778899aabbccddeef");
+    assert_int_equal(recover(move, uncut, &found), ERROR_NOTFOUND);
+    keep(here, "id", id);
+    keep(here, "name", NAME);
+    check_complete(move);
+    free_move(move);
+}
+
+/* The guest of that id has other pages: whoever asks lies, or is confused. */
+static void asked_for_another_guest(void **state)
+{
+    struct move *move = lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    static const uint8_t other[16] = "another uuid";
+    libxl_live_migrate_recovery found;
+    uint8_t own[16];
+
+    (void)state;
+    memset(own, (int)fake_domain_id(move->migration->source), sizeof(own));
+    fake_domain_set_handle(move->migration->source, other);
+    assert_int_equal(recover(move, uncut, &found), ERROR_FAIL);
+    assert_non_null(strstr(move->results[0].reason, "knows nothing"));
+    fake_domain_set_handle(move->migration->source, own);
+    check_complete(move);
+    free_move(move);
+}
+
+static void a_guest_that_was_never_moved(void **state)
+{
+    struct move *move = new_move(uncut);
+    libxl_live_migrate_recovery found;
+
+    (void)state;
+    move->migration->link = NULL;
+    assert_int_equal(libxl_domain_live_migrate_recover(
+                         move->ctxs[0],
+                         fake_domain_id(move->migration->source), -1, -1,
+                         &move->params, &move->results[0], &found, NULL),
+                     ERROR_INVAL);
+    assert_int_equal(libxl_domain_live_migrate_recover(
+                         move->ctxs[0], 12345, -1, -1, &move->params,
+                         &move->results[0], &found, NULL),
+                     ERROR_DOMAIN_NOTFOUND);
+    fake_guest_move(move->migration->guest, NULL);
+    fake_domain_suspend(move->migration->source);
+    assert_int_equal(libxl_domain_live_migrate_recover(
+                         move->ctxs[0],
+                         fake_domain_id(move->migration->source), -1, -1,
+                         &move->params, &move->results[0], &found, NULL),
+                     ERROR_NOTFOUND);
+    assert_int_equal(libxl_domain_live_migrate_recover(
+                         move->ctxs[0],
+                         fake_domain_id(move->migration->source), -1, -1,
+                         &move->params, &move->results[0], NULL, NULL),
+                     ERROR_INVAL);
+    free_move(move);
+}
+
+/* What a receiver that was killed has left, and one that the guest runs in. */
+static void cleaning_up(void **state)
+{
+    struct move *move = new_move(uncut);
+    uint32_t domid = fake_domain_id(move->migration->source);
+    uint8_t id[LM_ID_SIZE];
+    char text[LM_ID_TEXT];
+
+    (void)state;
+    memset(id, getpid() & 0xff, sizeof(id));
+    memcpy(id, &move, sizeof(move));
+    lm_id_to_text(id, text);
+    keep(domid, "id", text);
+    assert_int_equal(
+        libxl_domain_live_migrate_receive_clean_up(move->ctxs[0], domid),
+        ERROR_INVAL);
+    assert_int_equal(lm_memo_get(id), XLM_GUEST_UNKNOWN);
+    fake_guest_move(move->migration->guest, NULL);
+    fake_domain_pause(move->migration->source);
+    assert_int_equal(
+        libxl_domain_live_migrate_receive_clean_up(move->ctxs[0], domid), 0);
+    assert_int_equal(fake_libxl_domains(move->ctxs[0]), 0);
+    assert_int_equal(lm_memo_get(id), XLM_GUEST_NEVER_RAN);
+    /* The first word stands. */
+    assert_int_equal(lm_memo_put(id, XLM_GUEST_COMPLETE), 0);
+    assert_int_equal(lm_memo_get(id), XLM_GUEST_NEVER_RAN);
+    free_move(move);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lost_and_found),
+        cmocka_unit_test(lost_three_times_more),
+        cmocka_unit_test(complete_and_untold),
+        cmocka_unit_test(the_go_is_lost),
+        cmocka_unit_test(asked_where_it_is_not_known),
+        cmocka_unit_test(asked_for_another_guest),
+        cmocka_unit_test(a_guest_that_was_never_moved),
+        cmocka_unit_test(cleaning_up),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
