@@ -116,6 +116,14 @@ static void show_table(const libxl_live_migrate_status *list, int count)
     }
 }
 
+/* At the source nobody waits when it is paused. */
+static bool is_under_way(const libxl_live_migrate_status *status)
+{
+    return status->state == LIBXL_LIVE_MIGRATE_STATE_RUNNING ||
+           (status->state == LIBXL_LIVE_MIGRATE_STATE_PAUSED &&
+            status->role == LIBXL_LIVE_MIGRATE_ROLE_DESTINATION);
+}
+
 /* 1 while there is something to watch, 0 when not; -1 having said why. */
 static int show_status(const struct status *status)
 {
@@ -131,7 +139,7 @@ static int show_status(const struct status *status)
     for (int i = 0; i < count; i++) {
         if (!status->domain || list[i].domid == status->domid) {
             list[shown++] = list[i];
-            goes_on |= list[i].state == LIBXL_LIVE_MIGRATE_STATE_RUNNING;
+            goes_on |= is_under_way(&list[i]);
         }
     }
     if (status->json) {
