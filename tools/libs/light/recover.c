@@ -28,6 +28,9 @@ struct lm_recovery {
     libxl_live_migrate_recovery *recovery;
     char *name;             /* the guest's own */
     uint8_t id[LM_ID_SIZE]; /* of the migration */
+    /* How far it was, to be shown until there is something newer. */
+    enum xlm_phase kept_phase;
+    libxl_live_migrate_stats kept;
     enum xlm_guest_state found;
     xentoollog_logger *own_logger;
     struct xlm_context xlm;
@@ -56,6 +59,23 @@ static bool is_source(struct xs_handle *xs, uint32_t domid)
     return is;
 }
 
+static void read_progress(struct lm_recovery *recovery, struct xs_handle *xs)
+{
+    char *text = lm_store_read(xs, XBT_NULL, recovery->domid, "phase");
+    int phase = text ? lm_store_phase(text) : -1;
+
+    free(text);
+    recovery->kept_phase = phase < 0 ? XLM_PHASE_START : (enum xlm_phase)phase;
+    for (size_t i = 0; i < lm_store_nr_counters; i++) {
+        const struct lm_store_counter *counter = &lm_store_counters[i];
+
+        text = lm_store_read(xs, XBT_NULL, recovery->domid, counter->name);
+        *lm_store_counter(&recovery->kept, counter) =
+            text ? strtoull(text, NULL, 10) : 0;
+        free(text);
+    }
+}
+
 static int read_kept(struct lm_recovery *recovery)
 {
     struct xs_handle *xs = xs_open(0);
@@ -69,6 +89,7 @@ static int read_kept(struct lm_recovery *recovery)
     if (is_source(xs, recovery->domid)) {
         id = lm_store_read(xs, XBT_NULL, recovery->domid, "id");
         recovery->name = lm_store_read(xs, XBT_NULL, recovery->domid, "name");
+        read_progress(recovery, xs);
     }
     if (id && recovery->name && !lm_id_from_text(id, recovery->id)) {
         rc = 0;
@@ -102,6 +123,10 @@ static int show_outside(struct lm_recovery *recovery)
                  "migrate-status",
                  recovery->name);
         return ERROR_FAIL;
+    }
+    if (recovery->observer.control) {
+        lm_control_observe(recovery->observer.control, recovery->kept_phase,
+                           &recovery->kept);
     }
     return 0;
 }

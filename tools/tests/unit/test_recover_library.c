@@ -322,6 +322,10 @@ static void asked_where_it_is_not_known(void **state)
     keep(here, "id", "00112233445566778899aabbccddeeff");
     assert_int_equal(recover(move, uncut, &found), ERROR_FAIL);
     assert_non_null(strstr(move->results[0].reason, "knows nothing"));
+    /* What is shown is still what was there before. */
+    assert_string_equal(kept(here, "state"), "paused");
+    assert_string_equal(kept(here, "phase"), "postcopy");
+    assert_int_not_equal(atoi(kept(here, "outstanding-pages")), 0);
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
     assert_false(fake_domain_running(move->migration->source));
     keep(here, "id", "00112233445566778899aabbccddeef");
