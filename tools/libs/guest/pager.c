@@ -202,8 +202,9 @@ static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max)
     return count;
 }
 
-/* When writing has failed the stream's reader finds the connection dead as
- * well; until there is another one, nothing more is written. */
+/* When writing has failed the stream's reader is stopped: it may not find the
+ * connection dead by itself.  Until there is another one, nothing more is
+ * written. */
 static void stop_writing(struct xlm_pager *pager, bool failed)
 {
     pthread_mutex_lock(&pager->lock);
@@ -220,11 +221,15 @@ static void *run_requests(void *data)
     struct xlm_pager *pager = data;
     uint64_t pfns[64];
     size_t count;
+    int rc;
 
     while ((count = take_unsent(pager, pfns, 64))) {
-        stop_writing(pager,
-                     xlm_write_pfns(pager->ctx, pager->channel,
-                                    XLM_REC_POSTCOPY_FAULT, pfns, count));
+        rc = xlm_write_pfns(pager->ctx, pager->channel, XLM_REC_POSTCOPY_FAULT,
+                            pfns, count);
+        if (rc) {
+            xlm_channel_stop(pager->channel);
+        }
+        stop_writing(pager, rc);
     }
     return NULL;
 }

@@ -62,7 +62,9 @@ static int send_all(int fd, const uint8_t *octets, size_t length)
 static void cut(struct fake_link *link)
 {
     shutdown(link->relay[0], SHUT_RDWR);
-    shutdown(link->relay[1], SHUT_RDWR);
+    if (!link->cut.silent) {
+        shutdown(link->relay[1], SHUT_RDWR);
+    }
 }
 
 size_t fake_first_record(enum fake_way way)
@@ -174,7 +176,7 @@ static void *relay(void *data)
     }
     if (passed >= way->allowance) {
         cut(way->link);
-    } else {
+    } else if (!way->link->cut.silent) {
         /* The sender hung up, or the receiver did: pass it on. */
         shutdown(way->to, SHUT_WR);
         shutdown(way->from, SHUT_RD);

@@ -33,6 +33,7 @@ struct fake_cut {
     bool at_record;
     uint32_t type;
     enum fake_stream stream;
+    bool silent; /* end 1 only hears no more: nothing is closed for it */
 };
 
 #define FAKE_UNCUT UINT64_MAX

@@ -22,7 +22,7 @@
 #include "watchdog.h"
 #include "wire.h"
 
-#define PAGES 400
+#define PAGES 160
 #define MAX_RECORDS 1000
 #define CUT(where, record, after) \
     ((struct fake_cut){ \
@@ -132,6 +132,17 @@ static void lost_on_the_way_back(void **state)
     every_record(FAKE_BACK);
 }
 
+/* The destination hears no more and thinks no evil, until there is another
+ * connection: that takes the place of the old one. */
+static void lost_without_a_word(void **state)
+{
+    struct fake_cut cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 100);
+
+    (void)state;
+    cut.silent = true;
+    lose_and_recover(cut);
+}
+
 /* With a guest that runs meanwhile, and waits. */
 static void lost_under_load(void **state)
 {
@@ -164,17 +175,17 @@ static void lost_under_load(void **state)
 
 static void lost_again_and_again(void **state)
 {
-    static const struct fake_cut cuts[] = {
-        {FAKE_FORTH, 1, true, XLM_REC_POSTCOPY_RECOVER, FAKE_BARE},
-        {FAKE_FORTH, 30, true, XLM_REC_POSTCOPY_RECOVER, FAKE_BARE},
-        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_STATE, FAKE_BARE},
-        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_LACKING, FAKE_BARE},
-        {FAKE_BACK, 40, true, XLM_REC_POSTCOPY_LACKING, FAKE_BARE},
-        {FAKE_FORTH, 5000, true, XLM_REC_POSTCOPY_PAGE_DATA, FAKE_BARE},
-        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_CREDIT, FAKE_BARE},
-        {FAKE_FORTH, 1, true, XLM_REC_END, FAKE_BARE},
-        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_STATS, FAKE_BARE},
-        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_COMPLETE, FAKE_BARE},
+    const struct fake_cut cuts[] = {
+        CUT(FAKE_FORTH, XLM_REC_POSTCOPY_RECOVER, 1),
+        CUT(FAKE_FORTH, XLM_REC_POSTCOPY_RECOVER, 30),
+        CUT(FAKE_BACK, XLM_REC_POSTCOPY_STATE, 1),
+        CUT(FAKE_BACK, XLM_REC_POSTCOPY_LACKING, 1),
+        CUT(FAKE_BACK, XLM_REC_POSTCOPY_LACKING, 40),
+        CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 5000),
+        CUT(FAKE_BACK, XLM_REC_POSTCOPY_CREDIT, 1),
+        CUT(FAKE_FORTH, XLM_REC_END, 1),
+        CUT(FAKE_BACK, XLM_REC_POSTCOPY_STATS, 1),
+        CUT(FAKE_BACK, XLM_REC_POSTCOPY_COMPLETE, 1),
     };
     const size_t count = sizeof(cuts) / sizeof(cuts[0]);
 
@@ -435,6 +446,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lost_on_the_way_there),
         cmocka_unit_test(lost_on_the_way_back),
+        cmocka_unit_test(lost_without_a_word),
         cmocka_unit_test(lost_under_load),
         cmocka_unit_test(lost_again_and_again),
         cmocka_unit_test(requests_are_repeated),

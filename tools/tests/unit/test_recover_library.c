@@ -255,10 +255,10 @@ static void lost_and_found(void **state)
 
 static void lost_three_times_more(void **state)
 {
-    static const struct fake_cut cuts[] = {
-        {FAKE_BACK, 1, true, XLM_REC_POSTCOPY_LACKING, FAKE_BARE},
-        {FAKE_FORTH, 5000, true, XLM_REC_POSTCOPY_PAGE_DATA, FAKE_BARE},
-        {FAKE_FORTH, 1, true, XLM_REC_POSTCOPY_RECOVER, FAKE_BARE},
+    const struct fake_cut cuts[] = {
+        CUT(FAKE_BACK, XLM_REC_POSTCOPY_LACKING, 1),
+        CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 5000),
+        CUT(FAKE_FORTH, XLM_REC_POSTCOPY_RECOVER, 1),
     };
     struct move *move = lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
     libxl_live_migrate_recovery found;
