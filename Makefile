@@ -279,7 +279,7 @@ $(O)/plain/%.o: $(S)/%.c $(BUILD_DEPS)
 
 $(PLAIN_PROGRAM): $(PLAIN_OBJS)
 	$(call say,LINK)
-	$(Q)$(CC) -pthread $(USER_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+	$(Q)$(CC) -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 
 -include $(PLAIN_OBJS:.o=.d)
 

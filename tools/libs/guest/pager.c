@@ -17,6 +17,9 @@
 #include "paging_ring.h"
 #include "record.h"
 
+/* So often a page is tried to be brought in while the guest is not ours. */
+#define TRIES_BEFORE_GO 20
+
 /* A vCPU that waits for a page. */
 struct waiter {
     vm_event_request_t request;
@@ -289,7 +292,7 @@ static const char *why_not(int error)
     case EXDEV:
         return "the guest uses populate-on-demand or passed-through devices";
     case ENOMEM:
-        return "this host has not enough memory";
+        return "this host has not enough memory: free some";
     default:
         return strerror(error);
     }
@@ -515,10 +518,31 @@ static size_t only_outstanding(struct xlm_pager *pager, size_t count,
     return kept;
 }
 
+/* Before the go the guest is stopped at the source, which can let it run on:
+ * nobody is to wait long. */
+static int check_patience(struct xlm_pager *pager, unsigned int tries)
+{
+    bool ours;
+
+    pthread_mutex_lock(&pager->lock);
+    ours = pager->requests_open;
+    pthread_mutex_unlock(&pager->lock);
+    if (ours || tries < TRIES_BEFORE_GO) {
+        poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
+        return 0;
+    }
+    errno = ENOMEM;
+    return xlm_fail(pager->ctx,
+                    "cannot bring in pages of domain %" PRIu32
+                    ": this host has no memory for them; free some",
+                    pager->domid);
+}
+
 int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
                        struct xlm_page_in *pages)
 {
     struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    unsigned int tries = 0;
 
     count = only_outstanding(pager, count, pages);
     while (count) {
@@ -534,8 +558,8 @@ int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
         if (!rc && settle_batch(pager, count, pages, &left)) {
             return -1;
         }
-        if (left == count) {
-            poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
+        if (left == count && check_patience(pager, ++tries)) {
+            return -1;
         }
         count = left;
     }

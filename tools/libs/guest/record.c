@@ -110,8 +110,7 @@ static size_t padded(size_t length)
     return (length + 7) & ~(size_t)7;
 }
 
-/* A peer's failure, in words that say which side of the wire broke. */
-static int channel_failed(struct xlm_context *ctx, const char *doing)
+int xlm_fail_on_channel(struct xlm_context *ctx, const char *doing)
 {
     switch (errno) {
     case ECANCELED:
@@ -126,8 +125,10 @@ static int channel_failed(struct xlm_context *ctx, const char *doing)
         return xlm_fail(ctx, "nothing was heard of the other host for too "
                              "long: is the link cut?");
     default:
-        return xlm_fail(ctx, "the connection failed while %s: %s", doing,
-                        strerror(errno));
+        return xlm_fail(ctx,
+                        "the connection failed while %s: %s; see the "
+                        "messages of both hosts",
+                        doing, strerror(errno));
     }
 }
 
@@ -209,13 +210,13 @@ int xlm_read_record(struct xlm_context *ctx, struct xlm_channel *channel,
 
     for (;;) {
         if (xlm_channel_read(channel, &header, sizeof(header))) {
-            return channel_failed(ctx, "waiting for it");
+            return xlm_fail_on_channel(ctx, "waiting for it");
         }
         if (rule_of(header.type) || !(header.type & XLM_REC_OPTIONAL)) {
             break;
         }
         if (skip_body(channel, padded(header.length))) {
-            return channel_failed(ctx, "sending");
+            return xlm_fail_on_channel(ctx, "sending");
         }
     }
     if (check_header(ctx, state, &header) ||
@@ -223,7 +224,7 @@ int xlm_read_record(struct xlm_context *ctx, struct xlm_channel *channel,
         return -1;
     }
     if (xlm_channel_read(channel, record->body, padded(header.length))) {
-        return channel_failed(ctx, "sending");
+        return xlm_fail_on_channel(ctx, "sending");
     }
     record->type = header.type;
     record->length = header.length;
@@ -254,7 +255,7 @@ int xlm_write_record(struct xlm_context *ctx, struct xlm_channel *channel,
     pthread_mutex_lock(&channel->write_lock);
     rc = xlm_channel_write_parts(channel, all, count + 2);
     pthread_mutex_unlock(&channel->write_lock);
-    return rc ? channel_failed(ctx, "being sent to") : 0;
+    return rc ? xlm_fail_on_channel(ctx, "being sent to") : 0;
 }
 
 int xlm_write_simple_record(struct xlm_context *ctx,

@@ -43,6 +43,10 @@ struct xlm_record {
 
 void xlm_record_dispose(struct xlm_record *record);
 
+/* The connection failed, errno says how: the reason, in words that say which
+ * side of it broke.  `doing`: what the other host was to us. */
+int xlm_fail_on_channel(struct xlm_context *ctx, const char *doing);
+
 /* The name of a record type, for messages. */
 const char *xlm_record_name(uint32_t type);
 

@@ -333,7 +333,8 @@ static int read_device_state(struct xlm_restorer *restorer)
 {
     if (restorer->callbacks->read_device_state(&restorer->channel,
                                                restorer->callbacks->data)) {
-        return xlm_fail(restorer->ctx, "cannot take the device state");
+        return xlm_fail(restorer->ctx, "the device model here does not take "
+                                       "the guest's devices: see its log");
     }
     return 0;
 }
@@ -644,8 +645,7 @@ static int read_headers(struct xlm_restorer *restorer)
     } headers;
 
     if (xlm_channel_read(&restorer->channel, &headers, sizeof(headers))) {
-        return xlm_fail(restorer->ctx, "no migration stream arrives: %s",
-                        strerror(errno));
+        return xlm_fail_on_channel(restorer->ctx, "waiting for its stream");
     }
     if (headers.image.marker != XLM_IMAGE_MARKER ||
         ntohl(headers.image.id) != XLM_IMAGE_ID ||

@@ -139,8 +139,8 @@ static int write_pages(struct xlm_restorer *restorer,
                            sorted->written, errors);
     if (!mapping) {
         return xlm_fail(restorer->ctx,
-                        "cannot map the memory of the new "
-                        "domain: %s",
+                        "cannot map the memory of the new domain: %s; "
+                        "free some on this host",
                         strerror(errno));
     }
     for (size_t i = 0; i < sorted->nr_written; i++) {

@@ -86,6 +86,14 @@ void fake_host_no_paging(struct fake_host *host);
 /* The next count pages to be brought in get ENOMEM. */
 void fake_host_enomem(struct fake_host *host, unsigned int count);
 
+/* Whatever needs memory of the host gets ENOMEM from here on.  Once the guest
+ * has run and has been refused pages so many times, there is memory again. */
+void fake_host_out_of_memory(struct fake_host *host, unsigned int patience);
+
+/* The process that has the handle dies: every later call of its own fails,
+ * without any effect. */
+void fake_kill(struct xlm_hypervisor *hv);
+
 /* Rules broken so far; the first of them as text. */
 unsigned int fake_violations(struct fake_host *host);
 const char *fake_first_violation(struct fake_host *host);
