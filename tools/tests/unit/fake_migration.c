@@ -484,6 +484,7 @@ static void *run_restore(void *data)
     struct fake_migration *migration = data;
     const struct xlm_restore_callbacks callbacks = {
         .feed = feed,
+        .feed_devices = feed,
         .await_domain = await_domain,
         .await_build = await_build,
         .read_device_state = read_device_state,
