@@ -145,20 +145,24 @@ static void take_request(struct xlm_pager *pager,
     answer(pager, request);
 }
 
-static void drain_ring(struct xlm_pager *pager)
+/* Take at most what the ring holds, whatever its counters say; true: there may
+ * be more. */
+static bool drain_ring(struct xlm_pager *pager)
 {
+    const unsigned int slots = RING_SIZE(&pager->ring);
     vm_event_request_t request;
-    bool any = false;
+    unsigned int taken = 0;
 
     pthread_mutex_lock(&pager->lock);
-    while (xlm_paging_ring_get(&pager->ring, &request)) {
+    while (taken < slots && xlm_paging_ring_get(&pager->ring, &request)) {
         take_request(pager, &request);
-        any = true;
+        taken++;
     }
     pthread_mutex_unlock(&pager->lock);
-    if (any) {
+    if (taken) {
         notify(pager);
     }
+    return taken == slots;
 }
 
 static void *run_ring(void *data)
@@ -169,16 +173,17 @@ static void *run_ring(void *data)
         {.fd = pager->event_fd, .events = POLLIN},
         {.fd = pager->stop_fd, .events = POLLIN},
     };
+    bool more = false;
 
     while (!fds[1].revents) {
-        if (poll(fds, 2, -1) < 0) {
+        if (poll(fds, 2, more ? 0 : -1) < 0) {
             continue; /* EINTR */
         }
         if (fds[0].revents && hv->ops->pager_accept(hv)) {
             xtl_log(pager->ctx->logger, XTL_ERROR, errno, "xlm",
                     "cannot take the hypervisor's signal");
         }
-        drain_ring(pager);
+        more = drain_ring(pager);
     }
     return NULL;
 }

@@ -190,6 +190,9 @@ void fake_await_waiting(struct fake_domain *domain, unsigned int vcpus);
 void fake_await_taken(struct fake_domain *domain);
 /* Times that a vCPU found the ring full. */
 unsigned int fake_ring_full(struct fake_domain *domain);
+/* Somebody writes octets of his own all over the ring's page, and signals: no
+ * vCPU is to touch a page that is paged after that. */
+void fake_ring_scribble(struct fake_domain *domain, unsigned int seed);
 /* Requests put in the ring so far, and those not answered yet. */
 unsigned int fake_requests(struct fake_domain *domain);
 unsigned int fake_unanswered(struct fake_domain *domain);

@@ -86,6 +86,7 @@ struct fake_domain {
 
     struct fake_paging *paging; /* NULL: no pager */
     bool vcpu_waits[FAKE_VCPUS];
+    bool scribbled; /* on its ring */
     unsigned int ring_full;
     unsigned int requests;
     unsigned int unanswered;

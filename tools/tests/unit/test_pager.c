@@ -704,6 +704,22 @@ static void storm(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_rig, drop_rig)
 
+/* A ring that holds anything, with counters that never end: the pages come in
+ * all the same, and the pager ends when it is told to. */
+static void ring_of_nonsense(void **state)
+{
+    struct rig *rig = *state;
+    unsigned int seed;
+
+    run_evicted(rig);
+    for (seed = 1; seed <= 32; seed++) {
+        fake_ring_scribble(rig->domain, seed);
+        assert_int_equal(bring_in(rig, seed), 0);
+        assert_int_equal(fake_page_get(rig->domain, seed), FAKE_RAM);
+    }
+    bring_in_rest(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -730,6 +746,7 @@ int main(void)
         TEST(pages_never_evicted),
         TEST(accept_fails_once),
         TEST(storm),
+        TEST(ring_of_nonsense),
     };
 
     signal(SIGPIPE, SIG_IGN);
