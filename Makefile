@@ -246,7 +246,7 @@ lab-build:
 
 # ---- tests and the demo ----
 
-.PHONY: deps check check-unit check-valgrind check-install check-fuzz check-lab \
+.PHONY: deps fuzz check check-unit check-valgrind check-install check-fuzz check-lab \
         check-all check-pinned demo bench bench-downtime
 deps:
 	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages
@@ -308,6 +308,11 @@ check-fuzz: $(if $(HAVE_CLANG),$(FUZZERS) $(MAKE_SEEDS))
 	$(if $(HAVE_CLANG),$(S)/scripts/run-fuzzers $(MAKE_SEEDS) $(FUZZERS),\
 	    @echo '0 passed, 0 failed, $(words $(FUZZERS)) skipped')
 
+# For minutes, a fuzzer at a time.
+FUZZ_SECONDS ?= 60
+fuzz: $(FUZZERS) $(MAKE_SEEDS)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(S)/scripts/run-fuzzers $(MAKE_SEEDS) $(FUZZERS)
+
 check-lab: lab-build
 	$(S)/tools/tests/system/run --install $(LAB_STAGE) $(LAB_TESTS)
 
@@ -364,7 +369,8 @@ help:
 	@echo 'check-unit   the unit tests, with sanitizers'
 	@echo 'check-valgrind  the library as a whole under valgrind'
 	@echo 'check-install  the installed library, and the example built with it'
-	@echo 'check-fuzz   both ends against octets that a fuzzer makes up (clang)'
+	@echo 'check-fuzz   every reader against octets that a fuzzer makes up (clang)'
+	@echo 'fuzz         the same for longer, FUZZ_SECONDS=60 for each fuzzer'
 	@echo 'check-lab    the tests between two real Xen hosts'
 	@echo 'check-all    with the tests that check leaves out as they take long'
 	@echo 'check-pinned those with newer Linux kernels, ten times over (hours)'

@@ -101,6 +101,13 @@ const char *xlm_record_name(uint32_t type)
     return rule ? rule->name : "unknown record";
 }
 
+bool xlm_record_is_legal(uint32_t type, enum xlm_reader_state state)
+{
+    const struct record_rule *rule = rule_of(type);
+
+    return rule && (rule->states & BIT(state));
+}
+
 void xlm_record_dispose(struct xlm_record *record)
 {
     free(record->body);
@@ -160,7 +167,7 @@ static int check_header(struct xlm_context *ctx, enum xlm_reader_state state,
     if (!rule) {
         return bad_record(ctx, "unknown record type %#" PRIx32, header->type);
     }
-    if (!(rule->states & BIT(state))) {
+    if (!xlm_record_is_legal(header->type, state)) {
         return bad_record(ctx, "%s out of order (state %u)", rule->name,
                           (unsigned int)state);
     }

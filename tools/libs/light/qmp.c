@@ -117,6 +117,9 @@ static int read_line(struct lm_qmp *qmp, uint64_t deadline_us, char **line)
     size_t seen = 0;
     char *newline;
 
+    if (!qmp->buffer && read_more(qmp, deadline_us)) {
+        return -1;
+    }
     for (;;) {
         char *begin = qmp->buffer + qmp->begin;
         size_t length = qmp->end - qmp->begin;
