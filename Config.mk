@@ -37,6 +37,13 @@ SAN_LDFLAGS = $(SANITIZE) -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS)
 # fake_memory.c stands between.
 WRAP_LDFLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 
+# Races are another sanitizer's.
+# It does not know the fences of the paging ring, which gcc warns of: what it
+# says of the ring's two functions is set aside.
+TSAN = -fsanitize=thread -fno-omit-frame-pointer -Wno-tsan
+TSAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(TSAN) $(TEST_CFLAGS) $(USER_CFLAGS)
+TSAN_LDFLAGS = $(TSAN) -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS)
+
 # For valgrind.
 PLAIN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(TEST_CFLAGS) $(USER_CFLAGS)
 
