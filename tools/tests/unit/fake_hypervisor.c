@@ -40,7 +40,6 @@ static bool needs_memory(enum fake_op op)
 {
     switch (op) {
     case FAKE_OP_set_state:
-    case FAKE_OP_map:
     case FAKE_OP_set_max_pages:
     case FAKE_OP_populate:
     case FAKE_OP_claim:
