@@ -33,11 +33,21 @@ SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all \
            -fno-omit-frame-pointer
 SAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(SANITIZE) $(TEST_CFLAGS) \
              $(USER_CFLAGS)
-SAN_LDFLAGS = $(SANITIZE) -pthread $(USER_LDFLAGS)
+SAN_LDFLAGS = $(SANITIZE) -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS)
+# fake_memory.c stands between.
+WRAP_LDFLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+
+# Races are another sanitizer's.
+# It does not know the fences of the paging ring, which gcc warns of: what it
+# says of the ring's two functions is set aside.
+TSAN = -fsanitize=thread -fno-omit-frame-pointer -Wno-tsan
+TSAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(TSAN) $(TEST_CFLAGS) $(USER_CFLAGS)
+TSAN_LDFLAGS = $(TSAN) -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS)
 
 # For valgrind.
 PLAIN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(TEST_CFLAGS) $(USER_CFLAGS)
 
 # The fuzzers, by a clang of whatever age: its warnings are no errors.
 FUZZ_CFLAGS = $(SAN_CFLAGS) -Wno-error -fsanitize=fuzzer-no-link
-FUZZ_LDFLAGS = $(SANITIZE) -fsanitize=fuzzer -pthread $(USER_LDFLAGS)
+FUZZ_LDFLAGS = $(SANITIZE) -fsanitize=fuzzer -pthread $(WRAP_LDFLAGS) \
+               $(USER_LDFLAGS)

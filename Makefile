@@ -41,7 +41,8 @@ PURE_SRCS := $(addprefix $(S)/tools/xl/,save_header.c rate.c policy_option.c \
 objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
 GUEST_OBJS := $(call objects,$(GUEST_SRCS),obj)
 LIGHT_OBJS := $(call objects,$(LIGHT_SRCS),obj)
-XL_OBJS := $(call objects,$(XL_SRCS),obj)
+# One file of the library is in xl as well: no function of it leaves that.
+XL_OBJS := $(call objects,$(XL_SRCS) $(S)/tools/libs/light/json_bounds.c,obj)
 
 # The tests' library has fakes in place of the hypervisor module and of libxl.
 SAN_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor_xen%,$(GUEST_SRCS)) \
@@ -112,7 +113,7 @@ $(XL): $(XL_OBJS) $(LIB)
 STREAM_TOOL := $(O)/stream-tool
 STREAM_TOOL_OBJS := $(O)/obj/tools/tests/system/stream-tool.o \
                     $(addprefix $(O)/obj/tools/xl/,config.o save_header.o \
-                      stock.o)
+                      stock.o) $(O)/obj/tools/libs/light/json_bounds.o
 $(O)/obj/tools/tests/system/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(XL_CFLAGS) \
                                  $(LIGHT_CFLAGS) -I$(S)/tools/xl
 
@@ -245,13 +246,14 @@ lab-build:
 
 # ---- tests and the demo ----
 
-.PHONY: deps check check-unit check-valgrind check-install check-fuzz check-lab \
-        check-all check-pinned demo bench bench-downtime
+.PHONY: deps fuzz check check-unit check-tsan check-valgrind check-install \
+        check-fuzz check-lab check-all check-pinned demo bench bench-downtime
 deps:
 	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages
 
 check check-all: deps
 	$(MAKE) check-unit
+	$(MAKE) check-tsan
 	$(MAKE) check-valgrind
 	$(MAKE) check-install
 	$(MAKE) check-fuzz
@@ -264,6 +266,35 @@ check-unit: $(UNIT_PROGRAMS)
 	$(S)/scripts/check-spec
 	$(S)/scripts/check-interface $(INTERFACE)
 	$(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
+
+# The tests in which threads meet, once more under the thread sanitizer.
+TSAN_TESTS := test_pager test_peers test_endings test_steering
+TSAN_OBJS := $(call objects,$(SAN_SRCS),tsan)
+TSAN_PROGRAMS := $(TSAN_TESTS:%=$(O)/tsan/%)
+TSAN_TEST_OBJS := $(TSAN_TESTS:%=$(O)/tsan/tools/tests/unit/%.o)
+
+$(O)/tsan/%.o: $(S)/%.c $(BUILD_DEPS)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(TSAN_CFLAGS) -I$(S)/tools/xl -I$(S)/tools/tests/unit \
+	    -I$(S)/tools/tests/fake -MMD -MP -c -o $@ $<
+
+$(O)/tsan/libtsan-tests.a: $(TSAN_OBJS)
+	$(call say,AR)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(TSAN_PROGRAMS): $(O)/tsan/%: $(O)/tsan/tools/tests/unit/%.o \
+                  $(O)/tsan/libtsan-tests.a
+	$(call say,LINK)
+	$(Q)$(CC) $(TSAN_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+
+.SECONDARY: $(TSAN_TEST_OBJS)
+-include $(patsubst %.o,%.d,$(TSAN_OBJS) $(TSAN_TEST_OBJS))
+
+check-tsan: $(TSAN_PROGRAMS)
+	TSAN_OPTIONS='exitcode=66 suppressions=$(S)/tools/tests/unit/tsan.supp' \
+	    $(S)/scripts/run-unit-tests $(TSAN_PROGRAMS)
 
 # The library as a whole without sanitizers, of which valgrind thinks nothing.
 # In the lab valgrind is of no use: it answers hypercalls that it does not know,
@@ -279,7 +310,7 @@ $(O)/plain/%.o: $(S)/%.c $(BUILD_DEPS)
 
 $(PLAIN_PROGRAM): $(PLAIN_OBJS)
 	$(call say,LINK)
-	$(Q)$(CC) -pthread $(USER_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+	$(Q)$(CC) -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 
 -include $(PLAIN_OBJS:.o=.d)
 
@@ -306,6 +337,11 @@ HAVE_CLANG := $(shell command -v $(firstword $(CLANG)))
 check-fuzz: $(if $(HAVE_CLANG),$(FUZZERS) $(MAKE_SEEDS))
 	$(if $(HAVE_CLANG),$(S)/scripts/run-fuzzers $(MAKE_SEEDS) $(FUZZERS),\
 	    @echo '0 passed, 0 failed, $(words $(FUZZERS)) skipped')
+
+# For minutes, a fuzzer at a time.
+FUZZ_SECONDS ?= 60
+fuzz: $(FUZZERS) $(MAKE_SEEDS)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(S)/scripts/run-fuzzers $(MAKE_SEEDS) $(FUZZERS)
 
 check-lab: lab-build
 	$(S)/tools/tests/system/run --install $(LAB_STAGE) $(LAB_TESTS)
@@ -345,7 +381,7 @@ docs:
 
 # The lab's images are not touched: they take minutes to make (lab clean).
 clean:
-	rm -rf $(O)/obj $(O)/san $(O)/plain $(O)/tests $(O)/fuzz $(O)/man $(O)/guests \
+	rm -rf $(O)/obj $(O)/san $(O)/tsan $(O)/plain $(O)/tests $(O)/fuzz $(O)/man $(O)/guests \
 	    $(O)/examples $(O)/installed \
 	    $(O)/*.so* $(XL) $(STREAM_TOOL) $(PAGER_PROBE) $(LAB_O) $(LAB_STAGE)
 
@@ -359,11 +395,13 @@ help:
 	@echo 'demo         a migration to watch; installs what it needs'
 	@echo 'bench        the figures in README.md, measured on this machine'
 	@echo 'bench-downtime  downtime by the size of the guest, and its parts'
-	@echo 'check        check-unit, -valgrind, -install, -fuzz, -lab; installs what it needs'
+	@echo 'check        check-unit, -tsan, -valgrind, -install, -fuzz, -lab; installs what it needs'
 	@echo 'check-unit   the unit tests, with sanitizers'
+	@echo 'check-tsan   those of them in which threads meet, with the thread sanitizer'
 	@echo 'check-valgrind  the library as a whole under valgrind'
 	@echo 'check-install  the installed library, and the example built with it'
-	@echo 'check-fuzz   both ends against octets that a fuzzer makes up (clang)'
+	@echo 'check-fuzz   every reader against octets that a fuzzer makes up (clang)'
+	@echo 'fuzz         the same for longer, FUZZ_SECONDS=60 for each fuzzer'
 	@echo 'check-lab    the tests between two real Xen hosts'
 	@echo 'check-all    with the tests that check leaves out as they take long'
 	@echo 'check-pinned those with newer Linux kernels, ten times over (hours)'

@@ -17,6 +17,9 @@
 #include "paging_ring.h"
 #include "record.h"
 
+/* So often a page is tried to be brought in while the guest is not ours. */
+#define TRIES_BEFORE_GO 20
+
 /* A vCPU that waits for a page. */
 struct waiter {
     vm_event_request_t request;
@@ -142,20 +145,24 @@ static void take_request(struct xlm_pager *pager,
     answer(pager, request);
 }
 
-static void drain_ring(struct xlm_pager *pager)
+/* Take at most what the ring holds, whatever its counters say; true: there may
+ * be more. */
+static bool drain_ring(struct xlm_pager *pager)
 {
+    const unsigned int slots = RING_SIZE(&pager->ring);
     vm_event_request_t request;
-    bool any = false;
+    unsigned int taken = 0;
 
     pthread_mutex_lock(&pager->lock);
-    while (xlm_paging_ring_get(&pager->ring, &request)) {
+    while (taken < slots && xlm_paging_ring_get(&pager->ring, &request)) {
         take_request(pager, &request);
-        any = true;
+        taken++;
     }
     pthread_mutex_unlock(&pager->lock);
-    if (any) {
+    if (taken) {
         notify(pager);
     }
+    return taken == slots;
 }
 
 static void *run_ring(void *data)
@@ -166,16 +173,17 @@ static void *run_ring(void *data)
         {.fd = pager->event_fd, .events = POLLIN},
         {.fd = pager->stop_fd, .events = POLLIN},
     };
+    bool more = false;
 
     while (!fds[1].revents) {
-        if (poll(fds, 2, -1) < 0) {
+        if (poll(fds, 2, more ? 0 : -1) < 0) {
             continue; /* EINTR */
         }
         if (fds[0].revents && hv->ops->pager_accept(hv)) {
             xtl_log(pager->ctx->logger, XTL_ERROR, errno, "xlm",
                     "cannot take the hypervisor's signal");
         }
-        drain_ring(pager);
+        more = drain_ring(pager);
     }
     return NULL;
 }
@@ -289,7 +297,7 @@ static const char *why_not(int error)
     case EXDEV:
         return "the guest uses populate-on-demand or passed-through devices";
     case ENOMEM:
-        return "this host has not enough memory";
+        return "this host has not enough memory: free some";
     default:
         return strerror(error);
     }
@@ -515,10 +523,31 @@ static size_t only_outstanding(struct xlm_pager *pager, size_t count,
     return kept;
 }
 
+/* Before the go the guest is stopped at the source, which can let it run on:
+ * nobody is to wait long. */
+static int check_patience(struct xlm_pager *pager, unsigned int tries)
+{
+    bool ours;
+
+    pthread_mutex_lock(&pager->lock);
+    ours = pager->requests_open;
+    pthread_mutex_unlock(&pager->lock);
+    if (ours || tries < TRIES_BEFORE_GO) {
+        poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
+        return 0;
+    }
+    errno = ENOMEM;
+    return xlm_fail(pager->ctx,
+                    "cannot bring in pages of domain %" PRIu32
+                    ": this host has no memory for them; free some",
+                    pager->domid);
+}
+
 int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
                        struct xlm_page_in *pages)
 {
     struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    unsigned int tries = 0;
 
     count = only_outstanding(pager, count, pages);
     while (count) {
@@ -534,8 +563,8 @@ int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
         if (!rc && settle_batch(pager, count, pages, &left)) {
             return -1;
         }
-        if (left == count) {
-            poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
+        if (left == count && check_patience(pager, ++tries)) {
+            return -1;
         }
         count = left;
     }

@@ -57,7 +57,8 @@ uint64_t xlm_pager_outstanding(struct xlm_pager *pager);
  * Bring in count (at most XLM_BATCH_PAGES) outstanding pages, and let run
  * who waits for them.  A page that the guest no longer wants is dropped.
  * Without host memory this waits for some, and a call that may succeed another
- * time is made again: it never gives a page up.
+ * time is made again: once requests are open it never gives a page up.  Before
+ * that it does after a few tries, as the guest is better off at the source.
  */
 int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
                        struct xlm_page_in *pages);

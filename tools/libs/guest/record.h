@@ -43,8 +43,15 @@ struct xlm_record {
 
 void xlm_record_dispose(struct xlm_record *record);
 
+/* The connection failed, errno says how: the reason, in words that say which
+ * side of it broke.  `doing`: what the other host was to us. */
+int xlm_fail_on_channel(struct xlm_context *ctx, const char *doing);
+
 /* The name of a record type, for messages. */
 const char *xlm_record_name(uint32_t type);
+
+/* May a record of this type come in this state? */
+bool xlm_record_is_legal(uint32_t type, enum xlm_reader_state state);
 
 /*
  * Read the next record, checked against the table of record types and the

@@ -193,8 +193,7 @@ static int write_headers(struct xlm_saver *saver)
     hv->ops->xen_version(hv, &domain.xen_major, &domain.xen_minor);
     if (xlm_channel_write(&saver->channel, &image, sizeof(image)) ||
         xlm_channel_write(&saver->channel, &domain, sizeof(domain))) {
-        return xlm_fail(saver->ctx, "cannot send the headers: %s",
-                        strerror(errno));
+        return xlm_fail_on_channel(saver->ctx, "being sent to");
     }
     return xlm_write_static_data(saver->ctx, &saver->channel,
                                  saver->params->domid);
@@ -209,7 +208,7 @@ static int enable_logdirty(struct xlm_saver *saver)
     saver->qemu_logdirty = true;
     if (saver->callbacks->switch_qemu_logdirty(true, saver->callbacks->data)) {
         return xlm_fail(saver->ctx, "the device model does not log what it "
-                                    "writes to memory");
+                                    "writes to memory: see its log");
     }
     if (hv->ops->logdirty_enable(hv, saver->params->domid)) {
         return xlm_fail(saver->ctx,
@@ -253,7 +252,8 @@ static int send_early_devices(struct xlm_saver *saver)
     if (saver->callbacks->early_devices &&
         saver->callbacks->early_devices(&records, &length,
                                         saver->callbacks->data)) {
-        return xlm_fail(saver->ctx, "cannot read the state of the devices");
+        return xlm_fail(saver->ctx, "cannot read the state of the "
+                                    "devices: see the device model's log");
     }
     if (length) {
         rc =
@@ -515,7 +515,9 @@ static int write_final_state(struct xlm_saver *saver)
     }
     if (saver->callbacks->write_device_state(&saver->channel,
                                              saver->callbacks->data)) {
-        return xlm_fail(saver->ctx, "cannot send the device state: %s",
+        return xlm_fail(saver->ctx,
+                        "cannot send the state of the devices: %s; see the "
+                        "log",
                         strerror(errno));
     }
     saver->stats->sent_us = elapsed_us(saver);

@@ -312,6 +312,7 @@ int xlm_save_list_outstanding(struct xlm_saver *saver,
     if (xlm_write_pfns(ctx, channel, XLM_REC_POSTCOPY_PFNS, pfns, count)) {
         return -1;
     }
+    saver->lists++;
     return xlm_write_simple_record(ctx, channel, XLM_REC_POSTCOPY_PFNS_END,
                                    NULL, 0);
 }
@@ -332,6 +333,17 @@ int xlm_save_take_evicted(struct xlm_saver *saver, bool *last)
                            &list)) {
         return -1;
     }
+    saver->answered += list.count;
+    if (!saver->lists || saver->answered > saver->nr_pfns) {
+        errno = EPROTO;
+        return xlm_fail(saver->ctx, saver->lists
+                                        ? "bad migration stream: "
+                                          "POSTCOPY_EVICTED with more pages "
+                                          "than the guest has"
+                                        : "bad migration stream: "
+                                          "POSTCOPY_EVICTED in answer to no "
+                                          "list");
+    }
     for (size_t i = 0; i < list.count; i++) {
         uint64_t pfn = xlm_entry_pfn(list.entries[i]);
 
@@ -340,5 +352,9 @@ int xlm_save_take_evicted(struct xlm_saver *saver, bool *last)
         }
     }
     *last = list.count < XLM_LIST_PFNS;
+    if (*last) {
+        saver->lists--;
+        saver->answered = 0;
+    }
     return 0;
 }

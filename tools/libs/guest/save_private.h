@@ -19,6 +19,8 @@ struct xlm_saver {
     enum xlm_phase phase;
     uint64_t start_us;
     uint64_t nr_pfns;
+    unsigned int lists; /* of outstanding pages, not answered yet */
+    uint64_t answered;  /* pages named in the answer to the oldest */
     uint64_t tot_pages; /* when the guest's pages were listed last */
     bool ballooned;     /* it has another number of pages since */
     bool suspended;     /* by us, and not handed over yet */

@@ -83,6 +83,9 @@ enum xlm_record_type {
 
 /* Bit 31 of a record type: a reader that does not know the type skips it. */
 #define XLM_REC_OPTIONAL 0x80000000u
+/* That many in a row, and of so many octets each, at the most. */
+#define XLM_OPTIONAL_RECORDS 64u
+#define XLM_OPTIONAL_OCTETS (64u << 20)
 
 /*
  * PAGE_DATA, POSTCOPY_PAGE_DATA, POSTCOPY_PFNS, POSTCOPY_FAULT,

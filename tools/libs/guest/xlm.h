@@ -217,9 +217,10 @@ int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
  * in the context. */
 struct xlm_restore_callbacks {
     /* Records for the toolstack that builds the domain, in stream order,
-     * headers first: everything but page data.  The libxc END is followed by
-     * those of early_devices(), if there are any. */
+     * headers first: everything but page data. */
     int (*feed)(const void *bytes, size_t length, void *data);
+    /* The records of early_devices(), after the last that is fed. */
+    int (*feed_devices)(const void *records, size_t length, void *data);
     /* All static data was fed: wait until the domain exists. */
     int (*await_domain)(uint32_t *domid, void *data);
     /* The last record was fed: wait until the domain is built, with its
@@ -241,6 +242,9 @@ struct xlm_restore_callbacks {
 struct xlm_restore_params {
     int in_fd;
     int out_fd; /* -1: no way back (an image in a file) */
+    /* Pages that the guest can have by its configuration; 0: not known.  It
+     * bounds what is kept for the guest, whatever the source says. */
+    uint64_t max_pages;
 };
 
 /*

@@ -269,11 +269,14 @@ static int await_answer(struct asking *asking, int timeout_ms)
         }
         await_event(asking, left_ms < LOOK_MS ? (int)left_ms : LOOK_MS);
     }
-    if (strcmp(asking->answer, LM_ANSWER_OK)) {
-        return refuse(asking, ERROR_INVAL,
-                      asking->answer + strlen(LM_ANSWER_ERROR));
+    if (!strcmp(asking->answer, LM_ANSWER_OK)) {
+        return 0;
     }
-    return 0;
+    if (strncmp(asking->answer, LM_ANSWER_ERROR, strlen(LM_ANSWER_ERROR))) {
+        return refuse(asking, ERROR_INVAL, "its answer is none");
+    }
+    return refuse(asking, ERROR_INVAL,
+                  asking->answer + strlen(LM_ANSWER_ERROR));
 }
 
 static bool spell(struct asking *asking, libxl_live_migrate_command command,

@@ -149,6 +149,14 @@ void fake_host_enomem(struct fake_host *host, unsigned int count)
     fake_unlock(host);
 }
 
+void fake_host_out_of_memory(struct fake_host *host, unsigned int patience)
+{
+    fake_lock(host);
+    host->out_of_memory = true;
+    host->patience = patience;
+    fake_unlock(host);
+}
+
 unsigned int fake_violations(struct fake_host *host)
 {
     unsigned int violations;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fake_internal.h"
+#include "fake_memory.h"
 #include "wire.h"
 
 /* ---- common to all ops ---- */
@@ -35,6 +36,44 @@ static int ordered_failure(struct fake_host *host, enum fake_op op)
     return -1;
 }
 
+static bool needs_memory(enum fake_op op)
+{
+    switch (op) {
+    case FAKE_OP_set_state:
+    case FAKE_OP_set_max_pages:
+    case FAKE_OP_populate:
+    case FAKE_OP_claim:
+    case FAKE_OP_pager_enable:
+    case FAKE_OP_page_in:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool any_ran(const struct fake_host *host)
+{
+    const struct fake_domain *domain = host->domains;
+
+    while (domain && !domain->ran) {
+        domain = domain->next;
+    }
+    return domain;
+}
+
+static int lack_of_memory(struct fake_host *host, enum fake_op op)
+{
+    if (!host->out_of_memory || !needs_memory(op)) {
+        return 0;
+    }
+    if (op == FAKE_OP_page_in && host->patience && any_ran(host)) {
+        host->patience--;
+        host->out_of_memory = host->patience > 0;
+    }
+    errno = ENOMEM;
+    return -1;
+}
+
 static void run_hook(struct fake_host *host, enum fake_op op)
 {
     fake_hook *hook;
@@ -58,18 +97,24 @@ static int op_begin(struct fake_handle *handle, enum fake_op op)
     if (!thread_safe(op)) {
         overlaps = atomic_exchange(&handle->busy[op], true);
     }
+    fake_memory_leave_alone();
     run_hook(host, op);
     fake_lock(host);
     if (overlaps) {
         fake_violation(host, "%s called by two threads at once",
                        fake_op_names[op]);
     }
-    return ordered_failure(host, op);
+    if (handle->dead) {
+        errno = EIO;
+        return -1;
+    }
+    return ordered_failure(host, op) || lack_of_memory(host, op) ? -1 : 0;
 }
 
 static int op_end(struct fake_handle *handle, enum fake_op op, int rc)
 {
     fake_unlock(handle->host);
+    fake_memory_watch_again();
     if (!thread_safe(op)) {
         atomic_store(&handle->busy[op], false);
     }
@@ -122,8 +167,9 @@ static void op_close(struct xlm_hypervisor *hv)
     fake_lock(host);
     /* A guest that ran and lacks pages keeps its pager, so that it waits
      * for them; one that never ran is about to be destroyed. */
-    if (!host->failed && handle->pager_of && handle->pager_of->paging &&
-        handle->pager_of->ran && !fake_count_paged(handle->pager_of)) {
+    if (!host->failed && !handle->dead && handle->pager_of &&
+        handle->pager_of->paging && handle->pager_of->ran &&
+        !fake_count_paged(handle->pager_of)) {
         fake_violation(host, "closed with the pager enabled");
     }
     if (handle->mapped) {
@@ -797,6 +843,15 @@ static const struct xlm_hypervisor_ops fake_ops = {.close = op_close,
                                                    FAKE_OPS(FAKE_OP_SLOT)
 #undef FAKE_OP_SLOT
 };
+
+void fake_kill(struct xlm_hypervisor *hv)
+{
+    struct fake_handle *handle = handle_of(hv);
+
+    fake_lock(handle->host);
+    handle->dead = true;
+    fake_unlock(handle->host);
+}
 
 struct xlm_hypervisor *fake_open(struct fake_host *host)
 {

@@ -704,6 +704,37 @@ static void storm(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_rig, drop_rig)
 
+/* The guest is stopped at the source, and better off there. */
+static void no_memory_before_the_go(void **state)
+{
+    struct rig *rig = *state;
+
+    open_pager(rig);
+    evict_all(rig);
+    fake_host_enomem(rig->host, UINT32_MAX);
+    assert_int_equal(bring_in(rig, 3), -1);
+    assert_int_equal(errno, ENOMEM);
+    assert_non_null(strstr(rig->ctx.reason, "free some"));
+    fake_host_enomem(rig->host, 0);
+    bring_in_rest(rig);
+}
+
+/* A ring that holds anything, with counters that never end: the pages come in
+ * all the same, and the pager ends when it is told to. */
+static void ring_of_nonsense(void **state)
+{
+    struct rig *rig = *state;
+    unsigned int seed;
+
+    run_evicted(rig);
+    for (seed = 1; seed <= 32; seed++) {
+        fake_ring_scribble(rig->domain, seed);
+        assert_int_equal(bring_in(rig, seed), 0);
+        assert_int_equal(fake_page_get(rig->domain, seed), FAKE_RAM);
+    }
+    bring_in_rest(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -730,6 +761,8 @@ int main(void)
         TEST(pages_never_evicted),
         TEST(accept_fails_once),
         TEST(storm),
+        TEST(no_memory_before_the_go),
+        TEST(ring_of_nonsense),
     };
 
     signal(SIGPIPE, SIG_IGN);
