@@ -33,6 +33,7 @@ struct fake_host {
     unsigned int calls[FAKE_OP_COUNT];
     bool failed;
     bool no_paging;
+    bool all_mapped;
     unsigned int enomem;
     unsigned int handles;
     fake_hook *hook;
