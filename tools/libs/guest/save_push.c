@@ -255,20 +255,20 @@ static void update_stats(struct xlm_pusher *pusher)
     stats->outside = pusher->stats.outside;
 }
 
-/* Pages may go unasked now; if not, not for *wait_us unless something comes
+/* How many pages may go unasked now; if none, not for *wait_us unless something comes
  * from the reader. */
-static bool may_push_unasked(struct xlm_pusher *pusher, uint64_t *wait_us)
+static uint32_t room_unasked(struct xlm_pusher *pusher, uint64_t *wait_us)
 {
     *wait_us = XLM_RATE_WAIT_EVER;
     if (pusher->saver->params->no_push) {
-        return false;
+        return 0;
     }
     *wait_us = xlm_save_background_wait_us(pusher->saver);
     if (*wait_us) {
-        return false;
+        return 0;
     }
     *wait_us = XLM_RATE_WAIT_EVER; /* credit comes from the reader */
-    return xlm_push_window_room(&pusher->window) > 0;
+    return xlm_push_window_room(&pusher->window);
 }
 
 /* Until the reader has something, or the rate lets the background go on; at
@@ -297,15 +297,15 @@ static bool await_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
                         uint64_t *pfns, size_t *count)
 {
     uint64_t wait_us;
-    bool may_push, more;
+    uint32_t room;
+    bool more;
 
     pthread_mutex_lock(&pusher->lock);
     more = !pusher->failed && !pusher->gone && pusher->plan.outstanding.count;
     *kind = XLM_PUSH_NOTHING;
     if (more) {
-        may_push = may_push_unasked(pusher, &wait_us);
-        *kind = xlm_push_plan_next(&pusher->plan, may_push,
-                                   XLM_PUSH_WINDOW_SENDING, pfns, count);
+        room = room_unasked(pusher, &wait_us);
+        *kind = xlm_push_plan_next(&pusher->plan, room > 0, room, pfns, count);
         if (*kind != XLM_PUSH_NOTHING) {
             xlm_push_window_sent(&pusher->window, *count, xlm_now_us());
         } else {
@@ -337,7 +337,7 @@ static int push(struct xlm_pusher *pusher, enum xlm_push_kind kind,
 
 static int push_all(struct xlm_pusher *pusher)
 {
-    uint64_t pfns[XLM_PUSH_WINDOW_SENDING];
+    uint64_t pfns[XLM_PUSH_WINDOW_SENDING_MOST];
     enum xlm_push_kind kind;
     size_t count;
 
