@@ -314,6 +314,29 @@ $(PLAIN_PROGRAM): $(PLAIN_OBJS)
 
 -include $(PLAIN_OBJS:.o=.d)
 
+# The engine at native speed, against the fake hypervisor.
+BENCH_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor_xen%,$(GUEST_SRCS)) \
+              $(addprefix $(S)/tools/tests/unit/,fake_hypervisor.c fake_host.c \
+                fake_paging.c fake_log.c) $(S)/tools/tests/bench/engine.c
+BENCH_OBJS := $(call objects,$(BENCH_SRCS),bench/obj)
+BENCH_ENGINE := $(O)/bench/engine
+
+$(O)/bench/obj/%.o: $(S)/%.c $(BUILD_DEPS)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) $(TEST_CFLAGS) -I$(S)/tools/tests/unit -MMD -MP \
+	    -c -o $@ $<
+
+$(BENCH_ENGINE): $(BENCH_OBJS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+
+-include $(BENCH_OBJS:.o=.d)
+
+.PHONY: bench-engine
+bench-engine: $(BENCH_ENGINE)
+	$(S)/tools/tests/bench/bench-engine --engine $(BENCH_ENGINE) --to $(O)/bench
+
 HAVE_VALGRIND := $(shell command -v valgrind)
 check-valgrind: $(if $(HAVE_VALGRIND),$(PLAIN_PROGRAM))
 	$(if $(HAVE_VALGRIND),UNDER='valgrind -q --leak-check=full \
@@ -381,7 +404,7 @@ docs:
 
 # The lab's images are not touched: they take minutes to make (lab clean).
 clean:
-	rm -rf $(O)/obj $(O)/san $(O)/tsan $(O)/plain $(O)/tests $(O)/fuzz $(O)/man $(O)/guests \
+	rm -rf $(O)/obj $(O)/san $(O)/tsan $(O)/plain $(O)/tests $(O)/fuzz $(O)/bench $(O)/man $(O)/guests \
 	    $(O)/examples $(O)/installed \
 	    $(O)/*.so* $(XL) $(STREAM_TOOL) $(PAGER_PROBE) $(LAB_O) $(LAB_STAGE)
 
@@ -395,6 +418,7 @@ help:
 	@echo 'demo         a migration to watch; installs what it needs'
 	@echo 'bench        the figures in README.md, measured on this machine'
 	@echo 'bench-downtime  downtime by the size of the guest, and its parts'
+	@echo 'bench-engine  the engine at native speed, beside a plain copy'
 	@echo 'check        check-unit, -tsan, -valgrind, -install, -fuzz, -lab; installs what it needs'
 	@echo 'check-unit   the unit tests, with sanitizers'
 	@echo 'check-tsan   those of them in which threads meet, with the thread sanitizer'

@@ -49,8 +49,11 @@ struct xlm_pager {
     size_t max_waiters;
     bool requests_open; /* the source takes them: it has said GO */
     bool stopping;
-    bool gone; /* the domain is being destroyed */
+    bool gone;                  /* the domain is being destroyed */
+    struct xlm_pfn_set arrived; /* and not evicted again since */
     struct xlm_latency latency;
+    uint64_t *blocked_us; /* by vCPU; max_waiters of them */
+    uint64_t duplicates;
     uint64_t pages_requested;
     uint64_t pages_pushed;
     uint64_t pages_dropped;
@@ -82,6 +85,16 @@ static void notify(struct xlm_pager *pager)
     }
 }
 
+static void count_wait(struct xlm_pager *pager, const struct waiter *waiter)
+{
+    uint64_t us = xlm_now_us() - waiter->since_us;
+
+    xlm_latency_add(&pager->latency, us);
+    if (waiter->request.vcpu_id < pager->max_waiters) {
+        pager->blocked_us[waiter->request.vcpu_id] += us;
+    }
+}
+
 /* The page is there, or nobody wants it: answer all who waited for it. */
 static bool answer_waiters(struct xlm_pager *pager, uint64_t pfn)
 {
@@ -93,7 +106,7 @@ static bool answer_waiters(struct xlm_pager *pager, uint64_t pfn)
 
         if (waiter->request.u.mem_paging.gfn == pfn) {
             answer(pager, &waiter->request);
-            xlm_latency_add(&pager->latency, xlm_now_us() - waiter->since_us);
+            count_wait(pager, waiter);
             answered = true;
         } else {
             pager->waiters[kept++] = *waiter;
@@ -242,11 +255,13 @@ static int make_room(struct xlm_pager *pager, uint64_t limit)
     }
     pager->max_waiters = info.max_vcpu_id + 1;
     pager->waiters = calloc(pager->max_waiters, sizeof(*pager->waiters));
+    pager->blocked_us = calloc(pager->max_waiters, sizeof(*pager->blocked_us));
     pager->stop_fd = eventfd(0, EFD_CLOEXEC);
-    if (!pager->waiters || pager->stop_fd < 0 ||
+    if (!pager->waiters || !pager->blocked_us || pager->stop_fd < 0 ||
         xlm_pfn_set_reserve(&pager->outstanding, limit) ||
         xlm_pfn_set_reserve(&pager->requested, limit) ||
-        xlm_pfn_set_reserve(&pager->unsent, limit)) {
+        xlm_pfn_set_reserve(&pager->unsent, limit) ||
+        xlm_pfn_set_reserve(&pager->arrived, limit)) {
         return -1;
     }
     return 0;
@@ -375,9 +390,11 @@ void xlm_pager_close(struct xlm_pager *pager)
     xlm_pfn_set_dispose(&pager->outstanding);
     xlm_pfn_set_dispose(&pager->requested);
     xlm_pfn_set_dispose(&pager->unsent);
+    xlm_pfn_set_dispose(&pager->arrived);
     pthread_mutex_destroy(&pager->lock);
     pthread_cond_destroy(&pager->wake);
     free(pager->waiters);
+    free(pager->blocked_us);
     free(pager);
 }
 
@@ -394,6 +411,7 @@ int xlm_pager_evict(struct xlm_pager *pager, size_t count,
     pthread_mutex_lock(&pager->lock);
     for (size_t i = 0; i < count; i++) {
         if (xlm_pfn_set_add(&pager->outstanding, pfns[i])) {
+            xlm_pfn_set_remove(&pager->arrived, pfns[i]);
             pages[nr_pages++] = (struct xlm_eviction){.pfn = pfns[i]};
         }
     }
@@ -492,10 +510,10 @@ static int settle_batch(struct xlm_pager *pager, size_t count,
             /* Unless the ring told of it meanwhile. */
             pager->pages_dropped +=
                 xlm_pfn_set_contains(&pager->outstanding, pages[i].pfn);
-        } else if (asked) {
-            pager->pages_requested++;
         } else {
-            pager->pages_pushed++;
+            xlm_pfn_set_add(&pager->arrived, pages[i].pfn);
+            pager->pages_requested += asked;
+            pager->pages_pushed += !asked;
         }
         answered |= settle(pager, pages[i].pfn);
     }
@@ -517,6 +535,9 @@ static size_t only_outstanding(struct xlm_pager *pager, size_t count,
     for (size_t i = 0; i < count; i++) {
         if (xlm_pfn_set_contains(&pager->outstanding, pages[i].pfn)) {
             pages[kept++] = pages[i];
+        } else {
+            pager->duplicates +=
+                xlm_pfn_set_contains(&pager->arrived, pages[i].pfn);
         }
     }
     pthread_mutex_unlock(&pager->lock);
@@ -598,8 +619,13 @@ int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn)
     return 0;
 }
 
-void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats)
+void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats,
+                         uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS])
 {
+    size_t nr_vcpus = pager->max_waiters < XLM_WIRE_WAIT_VCPUS
+                          ? pager->max_waiters
+                          : XLM_WIRE_WAIT_VCPUS;
+
     pthread_mutex_lock(&pager->lock);
     *stats = (struct xlm_wire_stats){
         .faults = pager->latency.count,
@@ -611,6 +637,10 @@ void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats)
         .pages_dropped = pager->pages_dropped,
         .blocked_us = pager->latency.sum_us,
         .outside = pager->outside,
+        .duplicates = pager->duplicates,
+        .nr_vcpus = nr_vcpus,
     };
+    xlm_latency_log2(&pager->latency, stats->histogram, XLM_WIRE_WAIT_BUCKETS);
+    memcpy(blocked_us, pager->blocked_us, nr_vcpus * sizeof(*blocked_us));
     pthread_mutex_unlock(&pager->lock);
 }

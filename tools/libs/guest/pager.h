@@ -70,7 +70,9 @@ int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn);
  * Cannot fail: nothing may once the guest is ours. */
 void xlm_pager_open_requests(struct xlm_pager *pager);
 
-void xlm_pager_get_stats(struct xlm_pager *pager,
-                         struct xlm_wire_stats *stats);
+/* The body of POSTCOPY_STATS: blocked_us is what follows, stats->nr_vcpus of
+ * them. */
+void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats,
+                         uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS]);
 
 #endif

@@ -79,7 +79,8 @@ static const struct record_rule {
     {XLM_REC_POSTCOPY_CREDIT, "POSTCOPY_CREDIT", IN_REQUESTS,
      sizeof(struct xlm_wire_credit), sizeof(struct xlm_wire_credit)},
     {XLM_REC_POSTCOPY_STATS, "POSTCOPY_STATS", IN_REQUESTS,
-     sizeof(struct xlm_wire_stats), sizeof(struct xlm_wire_stats)},
+     sizeof(struct xlm_wire_stats),
+     sizeof(struct xlm_wire_stats) + 8 * XLM_WIRE_WAIT_VCPUS},
     {XLM_REC_POSTCOPY_COMPLETE, "POSTCOPY_COMPLETE", IN_REQUESTS, 0, 0},
     {XLM_REC_POSTCOPY_GONE, "POSTCOPY_GONE", IN_REQUESTS, 0, 0},
 };
@@ -444,5 +445,41 @@ int xlm_parse_pfn_list(struct xlm_context *ctx,
     list->count = head->count;
     list->entries = entries;
     list->contents = pages ? (const uint8_t *)(entries + head->count) : NULL;
+    return 0;
+}
+
+/* ---- POSTCOPY_STATS ---- */
+
+_Static_assert(XLM_WIRE_WAIT_BUCKETS == XLM_WAIT_BUCKETS, "wire");
+_Static_assert(XLM_WIRE_WAIT_VCPUS == XLM_WAIT_VCPUS, "wire");
+
+void xlm_take_stats(struct xlm_stats *stats, const struct xlm_wire_stats *wire,
+                    const uint64_t *blocked_us)
+{
+    stats->faults = wire->faults;
+    stats->fault_median_us = wire->fault_median_us;
+    stats->fault_p99_us = wire->fault_p99_us;
+    stats->fault_max_us = wire->fault_max_us;
+    stats->dropped_pages = wire->pages_dropped;
+    stats->outside = wire->outside;
+    stats->blocked_us = wire->blocked_us;
+    stats->duplicate_pages = wire->duplicates;
+    memcpy(stats->waits.histogram, wire->histogram, sizeof(wire->histogram));
+    stats->waits.nr_vcpus = wire->nr_vcpus;
+    memcpy(stats->waits.blocked_us, blocked_us,
+           wire->nr_vcpus * sizeof(*blocked_us));
+}
+
+int xlm_check_stats(struct xlm_context *ctx, const struct xlm_record *record)
+{
+    const struct xlm_wire_stats *wire = record->body;
+    size_t times = record->length - sizeof(*wire);
+
+    if (wire->nr_vcpus > XLM_WIRE_WAIT_VCPUS ||
+        times != wire->nr_vcpus * sizeof(uint64_t)) {
+        return bad_record(
+            ctx, "POSTCOPY_STATS of %" PRIu32 " octets for %" PRIu32 " vCPUs",
+            record->length, wire->nr_vcpus);
+    }
     return 0;
 }

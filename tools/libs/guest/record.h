@@ -100,4 +100,11 @@ int xlm_parse_pfn_list(struct xlm_context *ctx,
                        const struct xlm_record *record, uint64_t pfn_limit,
                        struct xlm_pfn_list *list);
 
+/* EPROTO: a POSTCOPY_STATS with more or fewer times of vCPUs than it says. */
+int xlm_check_stats(struct xlm_context *ctx, const struct xlm_record *record);
+/* Take over what is shown of its body: wire->nr_vcpus times are in blocked_us.
+ */
+void xlm_take_stats(struct xlm_stats *stats, const struct xlm_wire_stats *wire,
+                    const uint64_t *blocked_us);
+
 #endif

@@ -451,29 +451,27 @@ static int take_go(struct xlm_restorer *restorer)
 }
 
 static void take_stats(struct xlm_restorer *restorer,
-                       struct xlm_wire_stats *wire)
+                       struct xlm_wire_stats *wire,
+                       uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS])
 {
     struct xlm_stats *stats = restorer->stats;
 
-    xlm_pager_get_stats(restorer->pager, wire);
-    stats->faults = wire->faults;
-    stats->fault_median_us = wire->fault_median_us;
-    stats->fault_p99_us = wire->fault_p99_us;
-    stats->fault_max_us = wire->fault_max_us;
+    xlm_pager_get_stats(restorer->pager, wire, blocked_us);
+    xlm_take_stats(stats, wire, blocked_us);
     stats->requested_pages = wire->pages_requested;
     stats->pushed_pages = wire->pages_pushed;
-    stats->dropped_pages = wire->pages_dropped;
-    stats->outside = wire->outside;
 }
 
 static int tell_stats(struct xlm_restorer *restorer)
 {
     struct xlm_wire_stats wire;
+    uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS];
+    struct iovec parts[] = {{&wire, sizeof(wire)}, {blocked_us, 0}};
 
-    take_stats(restorer, &wire);
-    return xlm_write_simple_record(restorer->ctx, &restorer->channel,
-                                   XLM_REC_POSTCOPY_STATS, &wire,
-                                   sizeof(wire));
+    take_stats(restorer, &wire, blocked_us);
+    parts[1].iov_len = wire.nr_vcpus * sizeof(*blocked_us);
+    return xlm_write_record(restorer->ctx, &restorer->channel,
+                            XLM_REC_POSTCOPY_STATS, parts, 2);
 }
 
 static int take_postcopy_pages(struct xlm_restorer *restorer)

@@ -624,6 +624,7 @@ static void dispose(struct xlm_saver *saver)
     disable_logdirty(saver);
     xlm_channel_close(&saver->channel);
     xlm_record_dispose(&saver->record);
+    free(saver->batch);
     xlm_pfn_set_dispose(&saver->present);
     xlm_pfn_set_dispose(&saver->toolstack);
     xlm_pfn_set_dispose(&saver->resident);

@@ -28,6 +28,8 @@ struct xlm_saver {
     bool qemu_logdirty;
     bool gone; /* it was handed over, and has ended over there */
     struct xlm_rate_limit limit; /* of the background */
+    /* Of save_pages.c, kept from one batch of pages to the next; free() it. */
+    struct xlm_save_batch *batch;
 
     /* Sets of pages, all of one limit: */
     struct xlm_pfn_set present;     /* what the guest has */

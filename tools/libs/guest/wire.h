@@ -156,6 +156,8 @@ struct xlm_wire_credit {
     uint32_t reserved;
 };
 
+#define XLM_WIRE_WAIT_BUCKETS 32
+#define XLM_WIRE_WAIT_VCPUS 128
 struct xlm_wire_stats {
     uint64_t faults;          /* requests of the guest for a page */
     uint64_t fault_median_us; /* request seen to page in place */
@@ -166,6 +168,11 @@ struct xlm_wire_stats {
     uint64_t pages_dropped;   /* no longer wanted by the guest */
     uint64_t blocked_us;      /* sum of all waits of all vCPUs */
     uint64_t outside;         /* requests from outside the guest */
+    uint64_t duplicates;      /* pages that had arrived before */
+    uint64_t histogram[XLM_WIRE_WAIT_BUCKETS]; /* waits of 2^i us and more */
+    uint32_t nr_vcpus; /* so many times of 64 bits follow: us, all waits of
+                          each vCPU */
+    uint32_t reserved;
 };
 
 _Static_assert(sizeof(struct xlm_wire_image_header) == 24, "wire");
@@ -178,7 +185,7 @@ _Static_assert(sizeof(struct xlm_wire_hvm_param) == 16, "wire");
 _Static_assert(sizeof(struct xlm_wire_prepare) == 32, "wire");
 _Static_assert(sizeof(struct xlm_wire_answer) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_credit) == 8, "wire");
-_Static_assert(sizeof(struct xlm_wire_stats) == 72, "wire");
+_Static_assert(sizeof(struct xlm_wire_stats) == 344, "wire");
 
 static inline uint64_t xlm_entry(uint64_t pfn, uint32_t type)
 {

@@ -60,9 +60,42 @@ static uint64_t read_rate(struct xs_handle *xs, uint32_t domid)
                : LIBXL_LIVE_MIGRATE_RATE_UNLIMITED;
 }
 
+/* As many as there are, and room for. */
+static size_t read_list(struct xs_handle *xs, uint32_t domid, const char *node,
+                        uint64_t *numbers, size_t room)
+{
+    char *value = lm_store_read(xs, XBT_NULL, domid, node);
+    const char *at = value;
+    size_t count = 0;
+
+    while (at && count < room) {
+        char *end;
+
+        numbers[count] = strtoull(at, &end, 10);
+        if (end == at) {
+            break;
+        }
+        count++;
+        at = end;
+    }
+    free(value);
+    return count;
+}
+
+static void read_waits(struct xs_handle *xs, uint32_t domid,
+                       libxl_live_migrate_waits *waits)
+{
+    read_list(xs, domid, "fault-histogram", waits->histogram,
+              LIBXL_LIVE_MIGRATE_WAIT_BUCKETS);
+    waits->nr_vcpus =
+        read_list(xs, domid, "vcpu-blocked-us", waits->blocked_us,
+                  LIBXL_LIVE_MIGRATE_WAIT_VCPUS);
+}
+
 /* False: there is none, or it is going. */
 static bool read_status(struct xs_handle *xs, uint32_t domid,
-                        libxl_live_migrate_status *status)
+                        libxl_live_migrate_status *status,
+                        libxl_live_migrate_waits *waits)
 {
     int role = read_name(xs, domid, "role", lm_store_role);
     int state = read_name(xs, domid, "state", lm_store_state);
@@ -90,6 +123,8 @@ static bool read_status(struct xs_handle *xs, uint32_t domid,
         *lm_store_counter(&status->stats, &lm_store_counters[i]) =
             read_number(xs, domid, lm_store_counters[i].name);
     }
+    read_waits(xs, domid, waits);
+    status->stats.waits = waits;
     return true;
 }
 
@@ -98,6 +133,7 @@ int libxl_live_migrate_list(libxl_live_migrate_status **list, int *count)
     struct xs_handle *xs = xs_open(0);
     unsigned int nr_domains = 0;
     char **domains = NULL;
+    libxl_live_migrate_waits *waits;
     int rc = ERROR_FAIL;
 
     *list = NULL;
@@ -109,16 +145,19 @@ int libxl_live_migrate_list(libxl_live_migrate_status **list, int *count)
     if (!domains && errno != ENOENT) {
         goto out;
     }
-    *list = calloc(nr_domains + 1, sizeof(**list));
+    /* One piece of memory, since the caller frees one: the waits are behind
+     * the list. */
+    *list = calloc(nr_domains + 1, sizeof(**list) + sizeof(*waits));
     if (!*list) {
         rc = ERROR_NOMEM;
         goto out;
     }
+    waits = (void *)(*list + nr_domains + 1);
     for (unsigned int i = 0; i < nr_domains; i++) {
         char *end;
         uint32_t domid = strtoul(domains[i], &end, 10);
 
-        if (!*end && read_status(xs, domid, *list + *count)) {
+        if (!*end && read_status(xs, domid, *list + *count, waits + *count)) {
             *count += 1;
         }
     }

@@ -142,6 +142,11 @@ void fake_host_no_paging(struct fake_host *host)
     host->no_paging = true;
 }
 
+void fake_host_all_mapped(struct fake_host *host)
+{
+    host->all_mapped = true;
+}
+
 void fake_host_enomem(struct fake_host *host, unsigned int count)
 {
     fake_lock(host);

@@ -83,6 +83,9 @@ void fake_host_hook(struct fake_host *host, fake_hook *hook, void *data);
 
 /* Paging ops answer ENOSYS from here on. */
 void fake_host_no_paging(struct fake_host *host);
+/* Mapping costs next to nothing from here on, and is not watched over: to be
+ * said before the host is used. */
+void fake_host_all_mapped(struct fake_host *host);
 /* The next count pages to be brought in get ENOMEM. */
 void fake_host_enomem(struct fake_host *host, unsigned int count);
 

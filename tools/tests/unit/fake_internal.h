@@ -33,6 +33,7 @@ struct fake_host {
     unsigned int calls[FAKE_OP_COUNT];
     bool failed;
     bool no_paging;
+    bool all_mapped;
     unsigned int enomem;
     bool out_of_memory;
     unsigned int patience; /* page_in calls until there is memory again */

@@ -660,6 +660,9 @@ void fake_migration_check_success(struct fake_migration *migration)
                          migration->stats[0].pushed_pages,
                      migration->stats[0].postcopy_pages);
     assert_int_equal(migration->stats[0].outstanding, 0);
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(migration->stats[i].duplicate_pages, 0);
+    }
 }
 
 /* ---- what went over the link ---- */

@@ -528,6 +528,29 @@ static void lies_and_does_not_read(void **state)
     expect_let_go(puppet);
 }
 
+/* Statistics of more vCPUs than it has sent times of, or than there can be. */
+static void statistics_that_do_not_add_up(void **state)
+{
+    struct {
+        struct xlm_wire_stats stats;
+        uint64_t blocked_us[2];
+    } odd[] = {{.stats.nr_vcpus = 3},
+               {.stats.nr_vcpus = UINT32_MAX / 8 + 3},
+               {.stats.nr_vcpus = 1}};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        struct puppet *puppet = start_save(PAGES);
+
+        puppet->credits = true;
+        play_to_go(puppet);
+        say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+        say(puppet, XLM_REC_POSTCOPY_STATS, &odd[i], sizeof(odd[i]));
+        expect_let_go(puppet);
+    }
+}
+
 /* Requests that make no sense but do no harm. */
 static void odd_requests(void **state)
 {
@@ -1377,6 +1400,7 @@ int main(void)
         cmocka_unit_test(complete_too_early),
         cmocka_unit_test(gone),
         cmocka_unit_test(lies_and_does_not_read),
+        cmocka_unit_test(statistics_that_do_not_add_up),
         cmocka_unit_test(odd_requests),
         cmocka_unit_test(requests_without_credit),
         cmocka_unit_test(bad_image_headers),
