@@ -7,8 +7,7 @@ HARDENING = -fstack-protector-strong -D_FORTIFY_SOURCE=2
 HARDENING_LD = -Wl,-z,relro -Wl,-z,now
 
 # The libxl interface as of Xen 4.13: in 4.14 and all later releases.
-DEFINES = -D_GNU_SOURCE -DLIBXL_API_VERSION=0x041300 \
-          -DXLM_PREFIX='"$(PREFIX)"'
+DEFINES = -D_GNU_SOURCE -DLIBXL_API_VERSION=0x041300
 INCLUDES = -I$(S)/tools/libs/guest -I$(S)/tools/libs/light
 
 COMMON_CFLAGS = -std=gnu11 $(WARNINGS) $(DEFINES) $(INCLUDES) -pthread \

@@ -11,7 +11,7 @@ override O := $(abspath $(O))
 # Targets that work before anything is installed or configured.
 BARE_GOALS := demo bench bench-downtime check check-lab check-pinned deps format \
               check-all check-format clean distclean \
-              docs help lab-build
+              docs man help lab-build
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(O)/config.mk
 endif
@@ -101,10 +101,17 @@ $(LIB): $(LIGHT_OBJS) $(GUEST_OBJS) $(LIB_MAP)
 	$(Q)ln -sf $(LIB_SONAME) $(O)/$(LIB_NAME)
 
 # With the shared library and not with its objects: so the linker sees to it
-# that xl does nothing that another program could not.
-$(XL): $(XL_OBJS) $(LIB)
+# that xl does nothing that another program could not. It knows where that will
+# be, so it is linked anew when make is given another PREFIX or LIBDIR.
+RPATH_NOTE := $(O)/rpath
+.PHONY: force
+$(RPATH_NOTE): force
+	@mkdir -p $(O)
+	@echo '$(RPATH_FLAGS)' | cmp -s - $@ || echo '$(RPATH_FLAGS)' > $@
+
+$(XL): $(XL_OBJS) $(LIB) $(RPATH_NOTE)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(RPATH_FLAGS) -o $@ $^ \
+	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(RPATH_FLAGS) -o $@ $(filter-out $(RPATH_NOTE),$^) \
 	    $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
 
 # For the tests between hosts, and installed nowhere: streams in files, and
@@ -197,6 +204,7 @@ DESTDIR ?=
 SBINDIR = $(DESTDIR)$(PREFIX)/sbin
 INCDIR = $(DESTDIR)$(PREFIX)/include
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
+COMPLETIONDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 LIBS_TO = $(DESTDIR)$(LIBDIR)
 PC := xenlight-postcopy.pc
 HEADER := libxl_live_migrate.h
@@ -208,8 +216,8 @@ MAN_PAGES := $(patsubst $(S)/docs/man/%.md,%,$(MAN_SRCS))
 man_dir = $(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))
 
 .PHONY: install uninstall
-install: all $(if $(HAVE_PANDOC),docs)
-	install -d $(SBINDIR) $(LIBS_TO)/pkgconfig $(INCDIR)
+install: all $(if $(HAVE_PANDOC),man)
+	install -d $(SBINDIR) $(LIBS_TO)/pkgconfig $(INCDIR) $(COMPLETIONDIR)
 	install -m 755 $(XL) $(SBINDIR)/xl
 	install -m 644 $(LIB) $(LIBS_TO)
 	ln -sf $(LIB_FILE) $(LIBS_TO)/$(LIB_SONAME)
@@ -218,11 +226,13 @@ install: all $(if $(HAVE_PANDOC),docs)
 	    -e 's|@VERSION@|$(LIB_MAJOR).$(LIB_MINOR)|' \
 	    $(S)/tools/libs/light/$(PC).in > $(LIBS_TO)/pkgconfig/$(PC)
 	install -m 644 $(S)/tools/libs/light/$(HEADER) $(INCDIR)
+	install -m 644 $(S)/tools/xl/completion/xl.bash $(COMPLETIONDIR)/xl
 	$(if $(HAVE_PANDOC),$(foreach m,$(MAN_PAGES),install -D -m 644 \
 	    $(O)/man/$(m) $(call man_dir,$(m))/$(m) &&)) true
 
 uninstall:
 	rm -f $(SBINDIR)/xl $(INCDIR)/$(HEADER) $(LIBS_TO)/pkgconfig/$(PC) \
+	    $(COMPLETIONDIR)/xl \
 	    $(addprefix $(LIBS_TO)/,$(LIB_FILE) $(LIB_SONAME) $(LIB_NAME)) \
 	    $(foreach m,$(MAN_PAGES),$(call man_dir,$(m))/$(m))
 
@@ -331,23 +341,38 @@ bench-downtime: deps
 
 FORMATTED = $(shell git -C $(S) ls-files 'tools/*.[ch]' 'xen/*.[ch]' 'docs/*.[ch]')
 
-.PHONY: format check-format docs clean distclean help
+.PHONY: format check-format docs man clean distclean help
 format:
 	cd $(S) && clang-format -i $(FORMATTED)
 
 check-format:
 	cd $(S) && clang-format --dry-run -Werror $(FORMATTED)
 
-docs:
-	@mkdir -p $(O)/man
-	$(foreach m,$(MAN_PAGES),pandoc -s -t man -o $(O)/man/$(m) \
-	    $(S)/docs/man/$(m).md &&) true
+# Every page under docs, and what its links lead to.
+HTML_SRCS := README.md $(patsubst $(S)/%,%,$(wildcard $(S)/docs/*/*.md) \
+               $(wildcard $(S)/*.md)) xen/lab/README.md xen/guests/README.md \
+             tools/tests/system/README.md
+HTML_PAGES := $(sort $(HTML_SRCS:%.md=$(O)/html/%.html))
+MAN_BUILT := $(MAN_PAGES:%=$(O)/man/%)
+
+docs: man $(HTML_PAGES)
+man: $(MAN_BUILT)
+
+$(MAN_BUILT): $(O)/man/%: $(S)/docs/man/%.md
+	@mkdir -p $(@D)
+	$(call say,MAN)
+	$(Q)pandoc -s -t man -o $@ $<
+
+$(HTML_PAGES): $(O)/html/%.html: $(S)/%.md $(S)/docs/html.lua $(S)/docs/html.css
+	@mkdir -p $(@D)
+	$(call say,HTML)
+	$(Q)$(S)/scripts/html-page $< $@
 
 # The lab's images are not touched: they take minutes to make (lab clean).
 clean:
-	rm -rf $(O)/obj $(O)/san $(O)/plain $(O)/tests $(O)/fuzz $(O)/man $(O)/guests \
+	rm -rf $(O)/obj $(O)/san $(O)/plain $(O)/tests $(O)/fuzz $(O)/man $(O)/html $(O)/guests \
 	    $(O)/examples $(O)/installed \
-	    $(O)/*.so* $(XL) $(STREAM_TOOL) $(PAGER_PROBE) $(LAB_O) $(LAB_STAGE)
+	    $(O)/*.so* $(XL) $(RPATH_NOTE) $(STREAM_TOOL) $(PAGER_PROBE) $(LAB_O) $(LAB_STAGE)
 
 distclean: clean
 	rm -f $(O)/config.mk
@@ -371,5 +396,5 @@ help:
 	@echo 'guests       the test guests'
 	@echo 'deps         install the Debian packages that all this needs'
 	@echo 'format       apply .clang-format (check-format: only look)'
-	@echo 'docs         the man pages'
+	@echo 'docs         the man pages, and all pages as HTML, in $(O)/html'
 	@echo 'clean        remove what was built; distclean: config.mk too'
