@@ -10,7 +10,7 @@ override O := $(abspath $(O))
 
 # Targets that work before anything is installed or configured.
 BARE_GOALS := demo bench bench-downtime check check-lab check-pinned deps format \
-              check-all check-format clean distclean \
+              check-all check-format clean distclean deb check-deb \
               docs man help lab-build
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(O)/config.mk
@@ -325,6 +325,20 @@ check-pinned: deps
 	$(S)/tools/tests/system/run --install $(LAB_STAGE) --only pinned_pages \
 	    --repeat 10
 
+# The Debian packages, in build/deb; SUITE=bullseye: for that release. check-deb
+# tries them in a host of it: they install, xl works, and all is as before.
+SUITE ?=
+.PHONY: deb check-deb
+deb check-deb: DEB_DIR = $(O)/deb/$(or $(SUITE),host)
+deb:
+	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/scripts/packages.deb \
+	    $(if $(SUITE),$(S)/xen/lab/packages)
+	$(S)/scripts/build-deb $(DEB_DIR) $(SUITE)
+
+check-deb: deb
+	$(S)/scripts/install-deps $(S)/xen/lab/packages
+	$(S)/scripts/check-deb $(DEB_DIR) $(SUITE)
+
 demo: deps
 	$(MAKE) lab-build
 	$(S)/xen/lab/demo --install $(LAB_STAGE)
@@ -392,6 +406,8 @@ help:
 	@echo 'check-lab    the tests between two real Xen hosts'
 	@echo 'check-all    with the tests that check leaves out as they take long'
 	@echo 'check-pinned those with newer Linux kernels, ten times over (hours)'
+	@echo 'deb          Debian packages (SUITE=bullseye: for that release), lintian clean'
+	@echo 'check-deb    installs and removes them in a root of their release'
 	@echo 'lab-build    all of it for the dom0 of the lab, in build/stage'
 	@echo 'guests       the test guests'
 	@echo 'deps         install the Debian packages that all this needs'
