@@ -107,7 +107,7 @@ RPATH_NOTE := $(O)/rpath
 .PHONY: force
 $(RPATH_NOTE): force
 	@mkdir -p $(O)
-	@echo '$(RPATH_FLAGS)' | cmp -s - $@ || echo '$(RPATH_FLAGS)' > $@
+	@[ "$$(cat $@ 2> /dev/null)" = '$(RPATH_FLAGS)' ] || echo '$(RPATH_FLAGS)' > $@
 
 $(XL): $(XL_OBJS) $(LIB) $(RPATH_NOTE)
 	$(call say,LINK)
@@ -270,10 +270,15 @@ check check-all: deps
 INTERFACE := $(S)/tools/libs/light/$(HEADER) \
              $(S)/docs/man/libxl_domain_live_migrate.3.md:$(S)/docs/man/libxl_live_migrate_list.3.md
 
+# Streams of the library's moves, for a reader that knows only the page about them.
+STREAMS := $(O)/tests/streams
+
 check-unit: $(UNIT_PROGRAMS)
 	$(S)/scripts/check-spec
 	$(S)/scripts/check-interface $(INTERFACE)
-	$(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
+	rm -rf $(STREAMS) && mkdir -p $(STREAMS)
+	KEEP_STREAMS=$(STREAMS) $(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
+	$(S)/tools/tests/stream/check-stream $(STREAMS)
 
 # The library as a whole without sanitizers, of which valgrind thinks nothing.
 # In the lab valgrind is of no use: it answers hypercalls that it does not know,
@@ -308,6 +313,8 @@ check-install: all
 	CC='$(CC)' $(S)/scripts/check-install $(CHECK_INSTALL) $(PREFIX) $(LIBDIR) \
 	    $(wildcard $(S)/docs/examples/*.c)
 	$(S)/scripts/check-interface $(INTERFACE) $(CHECK_INSTALL)$(LIBDIR)/$(LIB_NAME)
+	LD_LIBRARY_PATH=$(CHECK_INSTALL)$(LIBDIR) \
+	    $(S)/scripts/check-help $(CHECK_INSTALL)$(PREFIX)/sbin/xl
 	$(MAKE) DESTDIR=$(CHECK_INSTALL) uninstall
 	find $(CHECK_INSTALL) ! -type d | { ! grep . ; }
 

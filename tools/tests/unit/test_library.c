@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
@@ -245,8 +246,36 @@ static void finish_async(struct move *move)
     note(move);
 }
 
+/* In the directory KEEP_STREAMS, for a reader of their own: check-stream. */
+static void keep_stream(const struct move *move, enum fake_way way,
+                        const char *suffix)
+{
+    static unsigned int kept[2];
+    const char *directory = getenv("KEEP_STREAMS");
+    const uint8_t *octets;
+    char path[PATH_MAX];
+    size_t length;
+    FILE *file;
+
+    if (!directory) {
+        return;
+    }
+    octets = fake_link_heard(move->migration->link, way, &length);
+    if (!length) {
+        return; /* it went over something else */
+    }
+    snprintf(path, sizeof(path), "%s/move%u.%s", directory, kept[way]++,
+             suffix);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(octets, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+}
+
 static void check_moved(struct move *move)
 {
+    keep_stream(move, FAKE_FORTH, "forth");
+    keep_stream(move, FAKE_BACK, "back");
     fake_migration_check_success(move->migration);
     assert_true(move->migration->transitioned);
     assert_int_equal(move->ends[0].result.phase,
