@@ -143,7 +143,8 @@ struct asking {
 
 static int refuse(struct asking *asking, int rc, const char *why)
 {
-    snprintf(asking->reason, LIBXL_LIVE_MIGRATE_REASON_MAX, "%s", why);
+    snprintf(asking->reason, LIBXL_LIVE_MIGRATE_REASON_MAX, "%.*s",
+             LIBXL_LIVE_MIGRATE_REASON_MAX - 1, why);
     return rc;
 }
 
