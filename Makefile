@@ -10,7 +10,7 @@ override O := $(abspath $(O))
 
 # Targets that work before anything is installed or configured.
 BARE_GOALS := demo bench bench-downtime check check-lab check-pinned deps format \
-              check-all check-format clean distclean deb check-deb check-versions \
+              check-all check-format clean distclean deb check-deb check-versions coverage \
               docs man help lab-build
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(O)/config.mk
@@ -369,16 +369,30 @@ bench-downtime: deps
 
 FORMATTED = $(shell git -C $(S) ls-files 'tools/*.[ch]' 'xen/*.[ch]' 'docs/*.[ch]')
 
-.PHONY: format check-format docs man clean distclean help
+.PHONY: format check-format lint coverage docs man clean distclean help
 format:
 	cd $(S) && clang-format -i $(FORMATTED)
 
 check-format:
 	cd $(S) && clang-format --dry-run -Werror $(FORMATTED)
 
+lint: $(O)/config.mk
+	$(S)/scripts/install-deps $(S)/scripts/packages.lint
+	$(S)/scripts/lint $(COMMON_CFLAGS) $(GUEST_CFLAGS) $(LIGHT_CFLAGS)
+
+# By the unit tests: a build of its own. What only a real Xen reaches counts as
+# not reached.
+COVERAGE_O := $(S)/build/coverage
+coverage:
+	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/scripts/packages.lint
+	CFLAGS=--coverage LDFLAGS=--coverage \
+	    $(S)/configure --output=$(COVERAGE_O)
+	$(MAKE) O=$(COVERAGE_O) check-unit
+	$(S)/scripts/coverage $(COVERAGE_O)
+
 # Every page under docs, and what its links lead to.
 HTML_SRCS := README.md $(patsubst $(S)/%,%,$(wildcard $(S)/docs/*/*.md) \
-               $(wildcard $(S)/*.md)) xen/lab/README.md xen/guests/README.md \
+               $(wildcard $(S)/docs/*.md) $(wildcard $(S)/*.md)) xen/lab/README.md xen/guests/README.md \
              tools/tests/system/README.md
 HTML_PAGES := $(sort $(HTML_SRCS:%.md=$(O)/html/%.html))
 MAN_BUILT := $(MAN_PAGES:%=$(O)/man/%)
@@ -427,5 +441,7 @@ help:
 	@echo 'guests       the test guests'
 	@echo 'deps         install the Debian packages that all this needs'
 	@echo 'format       apply .clang-format (check-format: only look)'
+	@echo 'lint         clang-tidy, cppcheck, shellcheck, codespell'
+	@echo 'coverage     lines that the unit tests reach, by directory'
 	@echo 'docs         the man pages, and all pages as HTML, in $(O)/html'
 	@echo 'clean        remove what was built; distclean: config.mk too'
