@@ -10,7 +10,8 @@ override O := $(abspath $(O))
 
 # Targets that work before anything is installed or configured.
 BARE_GOALS := demo bench bench-downtime check check-lab check-pinned deps format \
-              check-all check-format clean distclean deb check-deb check-versions coverage \
+              check-all check-format clean distclean \
+              deb check-deb check-versions coverage \
               docs man help lab-build
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(O)/config.mk
