@@ -161,12 +161,14 @@ static bool domain_exists(struct asking *asking)
 {
     char path[LM_STORE_PATH_MAX];
     unsigned int length;
+    bool exists;
     void *value;
 
     snprintf(path, sizeof(path), "/libxl/%" PRIu32, asking->domid);
     value = xs_read(asking->xs, XBT_NULL, path, &length);
+    exists = value;
     free(value);
-    return value;
+    return exists;
 }
 
 /* Only of a migration that will look at it: all in one transaction, as that
