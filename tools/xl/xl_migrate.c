@@ -50,7 +50,9 @@ static const char usage[] =
     "  -C FILE        send the configuration in FILE, not the domain's own\n"
     "  -p             leave the domain paused at HOST\n"
     "  -D             keep the domain's number\n"
-    "  --debug        show the configuration that is received\n";
+    "  --debug        show the configuration that is received\n"
+    "  --live         accepted: it is always so\n"
+    "  -h, --help     this\n";
 
 struct xl_migrate {
     struct xl_context *xl;

@@ -123,9 +123,10 @@ static bool node_exists(struct lm_control *control, xs_transaction_t t,
 {
     unsigned int length;
     void *value = xs_read(control->xs, t, path, &length);
+    bool exists = value;
 
     free(value);
-    return value;
+    return exists;
 }
 
 /* Nothing of a domain that libxl has not made, or that is being moved; what

@@ -182,7 +182,8 @@ struct asking {
 
 static int refuse(struct asking *asking, int rc, const char *why)
 {
-    snprintf(asking->reason, LIBXL_LIVE_MIGRATE_REASON_MAX, "%s", why);
+    snprintf(asking->reason, LIBXL_LIVE_MIGRATE_REASON_MAX, "%.*s",
+             LIBXL_LIVE_MIGRATE_REASON_MAX - 1, why);
     return rc;
 }
 
@@ -199,12 +200,14 @@ static bool domain_exists(struct asking *asking)
 {
     char path[LM_STORE_PATH_MAX];
     unsigned int length;
+    bool exists;
     void *value;
 
     snprintf(path, sizeof(path), "/libxl/%" PRIu32, asking->domid);
     value = xs_read(asking->xs, XBT_NULL, path, &length);
+    exists = value;
     free(value);
-    return value;
+    return exists;
 }
 
 /* Only of a migration that will look at it: all in one transaction, as that
