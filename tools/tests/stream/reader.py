@@ -159,6 +159,10 @@ class Back(Way):
             name = self.checked(kind, body)
             if name is None:
                 continue
+            if name == "POSTCOPY_FAULT":
+                # From a thread of its own: as late as after COMPLETE.
+                self.take(name, body)
+                continue
             if self.seen and self.seen[-1] in ("POSTCOPY_COMPLETE",
                                                "POSTCOPY_GONE"):
                 raise Bad(f"{name} after {self.seen[-1]}")
