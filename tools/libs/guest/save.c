@@ -420,12 +420,13 @@ static int add_vcpu_pages(struct xlm_saver *saver)
     }
     if (hv->ops->get_state(hv, domid, XLM_STATE_HVM_CONTEXT, &context,
                            &length)) {
-        return xlm_fail(saver->ctx, "cannot read the CPU state of the guest: "
-                                    "%s",
+        return xlm_fail(saver->ctx,
+                        "cannot read the CPU state of the guest: "
+                        "%s",
                         strerror(errno));
     }
-    count = xlm_find_vcpu_pages(hv, domid, context, length, saver->nr_pfns,
-                                pfns);
+    count =
+        xlm_find_vcpu_pages(hv, domid, context, length, saver->nr_pfns, pfns);
     free(context);
     for (size_t i = 0; i < count; i++) {
         if (xlm_pfn_set_contains(&saver->outstanding, pfns[i]) ||

@@ -12,7 +12,7 @@ import struct
 SPEC = (pathlib.Path(__file__).resolve().parents[3] /
         "docs/specs/postcopy-stream.md")
 PAGE = 4096
-MOST_UNASKED = 16
+MOST_UNASKED = 64
 MOST_FAULTS = 64
 LIBXL_TRANSITION_END, LIBXL_END = 6, 0
 WITH_CONTENTS = ("PAGE_DATA", "POSTCOPY_PAGE_DATA")
