@@ -18,7 +18,7 @@ _xl_postcopy_migrate()
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return ;;
     --precopy-iterations | --precopy-dirty-threshold | --max-downtime | \
-    --background-rate | -s)
+    --background-rate | --window-before | --window-after | -s)
         return ;;
     esac
     case $cur in
@@ -29,7 +29,8 @@ _xl_postcopy_migrate()
     -*)
         mapfile -t COMPREPLY < <(compgen -W "--postcopy --postcopy=
             --precopy-iterations --precopy-dirty-threshold --max-downtime
-            --background-rate --json --debug --live --help
+            --background-rate --no-background --window-before
+            --window-after --json --debug --live --help
             -s -e -C -p -D -h" -- "$cur") ;;
     *)
         mapfile -t COMPREPLY < <(
