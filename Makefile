@@ -11,7 +11,8 @@ override O := $(abspath $(O))
 # Targets that work before anything is installed or configured.
 BARE_GOALS := demo bench bench-downtime check check-lab check-pinned deps format \
               check-all check-format clean distclean \
-              docs help lab-build
+              deb check-deb check-versions coverage \
+              docs man help lab-build
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(O)/config.mk
 endif
@@ -41,7 +42,8 @@ PURE_SRCS := $(addprefix $(S)/tools/xl/,save_header.c rate.c policy_option.c \
 objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
 GUEST_OBJS := $(call objects,$(GUEST_SRCS),obj)
 LIGHT_OBJS := $(call objects,$(LIGHT_SRCS),obj)
-XL_OBJS := $(call objects,$(XL_SRCS),obj)
+# One file of the library is in xl as well: no function of it leaves that.
+XL_OBJS := $(call objects,$(XL_SRCS) $(S)/tools/libs/light/json_bounds.c,obj)
 
 # The tests' library has fakes in place of the hypervisor module and of libxl.
 SAN_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor_xen%,$(GUEST_SRCS)) \
@@ -101,10 +103,17 @@ $(LIB): $(LIGHT_OBJS) $(GUEST_OBJS) $(LIB_MAP)
 	$(Q)ln -sf $(LIB_SONAME) $(O)/$(LIB_NAME)
 
 # With the shared library and not with its objects: so the linker sees to it
-# that xl does nothing that another program could not.
-$(XL): $(XL_OBJS) $(LIB)
+# that xl does nothing that another program could not. It knows where that will
+# be, so it is linked anew when make is given another PREFIX or LIBDIR.
+RPATH_NOTE := $(O)/rpath
+.PHONY: force
+$(RPATH_NOTE): force
+	@mkdir -p $(O)
+	@[ "$$(cat $@ 2> /dev/null)" = '$(RPATH_FLAGS)' ] || echo '$(RPATH_FLAGS)' > $@
+
+$(XL): $(XL_OBJS) $(LIB) $(RPATH_NOTE)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(RPATH_FLAGS) -o $@ $^ \
+	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(RPATH_FLAGS) -o $@ $(filter-out $(RPATH_NOTE),$^) \
 	    $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
 
 # For the tests between hosts, and installed nowhere: streams in files, and
@@ -112,7 +121,7 @@ $(XL): $(XL_OBJS) $(LIB)
 STREAM_TOOL := $(O)/stream-tool
 STREAM_TOOL_OBJS := $(O)/obj/tools/tests/system/stream-tool.o \
                     $(addprefix $(O)/obj/tools/xl/,config.o save_header.o \
-                      stock.o)
+                      stock.o) $(O)/obj/tools/libs/light/json_bounds.o
 $(O)/obj/tools/tests/system/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(XL_CFLAGS) \
                                  $(LIGHT_CFLAGS) -I$(S)/tools/xl
 
@@ -197,6 +206,7 @@ DESTDIR ?=
 SBINDIR = $(DESTDIR)$(PREFIX)/sbin
 INCDIR = $(DESTDIR)$(PREFIX)/include
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
+COMPLETIONDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 LIBS_TO = $(DESTDIR)$(LIBDIR)
 PC := xenlight-postcopy.pc
 HEADER := libxl_live_migrate.h
@@ -208,8 +218,8 @@ MAN_PAGES := $(patsubst $(S)/docs/man/%.md,%,$(MAN_SRCS))
 man_dir = $(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))
 
 .PHONY: install uninstall
-install: all $(if $(HAVE_PANDOC),docs)
-	install -d $(SBINDIR) $(LIBS_TO)/pkgconfig $(INCDIR)
+install: all $(if $(HAVE_PANDOC),man)
+	install -d $(SBINDIR) $(LIBS_TO)/pkgconfig $(INCDIR) $(COMPLETIONDIR)
 	install -m 755 $(XL) $(SBINDIR)/xl
 	install -m 644 $(LIB) $(LIBS_TO)
 	ln -sf $(LIB_FILE) $(LIBS_TO)/$(LIB_SONAME)
@@ -218,11 +228,13 @@ install: all $(if $(HAVE_PANDOC),docs)
 	    -e 's|@VERSION@|$(LIB_MAJOR).$(LIB_MINOR)|' \
 	    $(S)/tools/libs/light/$(PC).in > $(LIBS_TO)/pkgconfig/$(PC)
 	install -m 644 $(S)/tools/libs/light/$(HEADER) $(INCDIR)
+	install -m 644 $(S)/tools/xl/completion/xl.bash $(COMPLETIONDIR)/xl
 	$(if $(HAVE_PANDOC),$(foreach m,$(MAN_PAGES),install -D -m 644 \
 	    $(O)/man/$(m) $(call man_dir,$(m))/$(m) &&)) true
 
 uninstall:
 	rm -f $(SBINDIR)/xl $(INCDIR)/$(HEADER) $(LIBS_TO)/pkgconfig/$(PC) \
+	    $(COMPLETIONDIR)/xl \
 	    $(addprefix $(LIBS_TO)/,$(LIB_FILE) $(LIB_SONAME) $(LIB_NAME)) \
 	    $(foreach m,$(MAN_PAGES),$(call man_dir,$(m))/$(m))
 
@@ -245,13 +257,14 @@ lab-build:
 
 # ---- tests and the demo ----
 
-.PHONY: deps check check-unit check-valgrind check-install check-fuzz check-lab \
-        check-all check-pinned demo bench bench-downtime
+.PHONY: deps fuzz check check-unit check-tsan check-valgrind check-install \
+        check-fuzz check-lab check-all check-pinned demo bench bench-downtime
 deps:
 	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages
 
 check check-all: deps
 	$(MAKE) check-unit
+	$(MAKE) check-tsan
 	$(MAKE) check-valgrind
 	$(MAKE) check-install
 	$(MAKE) check-fuzz
@@ -260,10 +273,44 @@ check check-all: deps
 INTERFACE := $(S)/tools/libs/light/$(HEADER) \
              $(S)/docs/man/libxl_domain_live_migrate.3.md:$(S)/docs/man/libxl_live_migrate_list.3.md
 
+# Streams of the library's moves, for a reader that knows only the page about them.
+STREAMS := $(O)/tests/streams
+
 check-unit: $(UNIT_PROGRAMS)
 	$(S)/scripts/check-spec
 	$(S)/scripts/check-interface $(INTERFACE)
-	$(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
+	rm -rf $(STREAMS) && mkdir -p $(STREAMS)
+	KEEP_STREAMS=$(STREAMS) $(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
+	$(S)/tools/tests/stream/check-stream $(STREAMS)
+
+# The tests in which threads meet, once more under the thread sanitizer.
+TSAN_TESTS := test_pager test_peers test_endings test_steering
+TSAN_OBJS := $(call objects,$(SAN_SRCS),tsan)
+TSAN_PROGRAMS := $(TSAN_TESTS:%=$(O)/tsan/%)
+TSAN_TEST_OBJS := $(TSAN_TESTS:%=$(O)/tsan/tools/tests/unit/%.o)
+
+$(O)/tsan/%.o: $(S)/%.c $(BUILD_DEPS)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(TSAN_CFLAGS) -I$(S)/tools/xl -I$(S)/tools/tests/unit \
+	    -I$(S)/tools/tests/fake -MMD -MP -c -o $@ $<
+
+$(O)/tsan/libtsan-tests.a: $(TSAN_OBJS)
+	$(call say,AR)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(TSAN_PROGRAMS): $(O)/tsan/%: $(O)/tsan/tools/tests/unit/%.o \
+                  $(O)/tsan/libtsan-tests.a
+	$(call say,LINK)
+	$(Q)$(CC) $(TSAN_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+
+.SECONDARY: $(TSAN_TEST_OBJS)
+-include $(patsubst %.o,%.d,$(TSAN_OBJS) $(TSAN_TEST_OBJS))
+
+check-tsan: $(TSAN_PROGRAMS)
+	TSAN_OPTIONS='exitcode=66 suppressions=$(S)/tools/tests/unit/tsan.supp' \
+	    $(S)/scripts/run-unit-tests $(TSAN_PROGRAMS)
 
 # The library as a whole without sanitizers, of which valgrind thinks nothing.
 # In the lab valgrind is of no use: it answers hypercalls that it does not know,
@@ -279,9 +326,32 @@ $(O)/plain/%.o: $(S)/%.c $(BUILD_DEPS)
 
 $(PLAIN_PROGRAM): $(PLAIN_OBJS)
 	$(call say,LINK)
-	$(Q)$(CC) -pthread $(USER_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+	$(Q)$(CC) -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 
 -include $(PLAIN_OBJS:.o=.d)
+
+# The engine at native speed, against the fake hypervisor.
+BENCH_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor_xen%,$(GUEST_SRCS)) \
+              $(addprefix $(S)/tools/tests/unit/,fake_hypervisor.c fake_host.c \
+                fake_paging.c fake_log.c) $(S)/tools/tests/bench/engine.c
+BENCH_OBJS := $(call objects,$(BENCH_SRCS),bench/obj)
+BENCH_ENGINE := $(O)/bench/engine
+
+$(O)/bench/obj/%.o: $(S)/%.c $(BUILD_DEPS)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) $(TEST_CFLAGS) -I$(S)/tools/tests/unit -MMD -MP \
+	    -c -o $@ $<
+
+$(BENCH_ENGINE): $(BENCH_OBJS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+
+-include $(BENCH_OBJS:.o=.d)
+
+.PHONY: bench-engine
+bench-engine: $(BENCH_ENGINE)
+	$(S)/tools/tests/bench/bench-engine --engine $(BENCH_ENGINE) --to $(O)/bench
 
 HAVE_VALGRIND := $(shell command -v valgrind)
 check-valgrind: $(if $(HAVE_VALGRIND),$(PLAIN_PROGRAM))
@@ -298,6 +368,8 @@ check-install: all
 	CC='$(CC)' $(S)/scripts/check-install $(CHECK_INSTALL) $(PREFIX) $(LIBDIR) \
 	    $(wildcard $(S)/docs/examples/*.c)
 	$(S)/scripts/check-interface $(INTERFACE) $(CHECK_INSTALL)$(LIBDIR)/$(LIB_NAME)
+	LD_LIBRARY_PATH=$(CHECK_INSTALL)$(LIBDIR) \
+	    $(S)/scripts/check-help $(CHECK_INSTALL)$(PREFIX)/sbin/xl
 	$(MAKE) DESTDIR=$(CHECK_INSTALL) uninstall
 	find $(CHECK_INSTALL) ! -type d | { ! grep . ; }
 
@@ -307,6 +379,11 @@ check-fuzz: $(if $(HAVE_CLANG),$(FUZZERS) $(MAKE_SEEDS))
 	$(if $(HAVE_CLANG),$(S)/scripts/run-fuzzers $(MAKE_SEEDS) $(FUZZERS),\
 	    @echo '0 passed, 0 failed, $(words $(FUZZERS)) skipped')
 
+# For minutes, a fuzzer at a time.
+FUZZ_SECONDS ?= 60
+fuzz: $(FUZZERS) $(MAKE_SEEDS)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(S)/scripts/run-fuzzers $(MAKE_SEEDS) $(FUZZERS)
+
 check-lab: lab-build
 	$(S)/tools/tests/system/run --install $(LAB_STAGE) $(LAB_TESTS)
 
@@ -314,6 +391,27 @@ check-pinned: deps
 	$(MAKE) lab-build
 	$(S)/tools/tests/system/run --install $(LAB_STAGE) --only pinned_pages \
 	    --repeat 10
+
+# The Debian packages, in build/deb; SUITE=bullseye: for that release. check-deb
+# tries them in a host of it: they install, xl works, and all is as before.
+SUITE ?=
+.PHONY: deb check-deb
+deb check-deb: DEB_DIR = $(O)/deb/$(or $(SUITE),host)
+deb:
+	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/scripts/packages.deb \
+	    $(if $(SUITE),$(S)/xen/lab/packages)
+	$(S)/scripts/build-deb $(DEB_DIR) $(SUITE)
+
+check-deb: deb
+	$(S)/scripts/install-deps $(S)/xen/lab/packages
+	$(S)/scripts/check-deb $(DEB_DIR) $(SUITE)
+
+# This source against the headers of each Xen that Debian has. Some minutes each.
+VERSIONS := bullseye bookworm trixie
+.PHONY: check-versions
+check-versions:
+	$(S)/scripts/install-deps $(S)/xen/lab/packages
+	$(S)/scripts/check-versions $(VERSIONS)
 
 demo: deps
 	$(MAKE) lab-build
@@ -331,23 +429,52 @@ bench-downtime: deps
 
 FORMATTED = $(shell git -C $(S) ls-files 'tools/*.[ch]' 'xen/*.[ch]' 'docs/*.[ch]')
 
-.PHONY: format check-format docs clean distclean help
+.PHONY: format check-format lint coverage docs man clean distclean help
 format:
 	cd $(S) && clang-format -i $(FORMATTED)
 
 check-format:
 	cd $(S) && clang-format --dry-run -Werror $(FORMATTED)
 
-docs:
-	@mkdir -p $(O)/man
-	$(foreach m,$(MAN_PAGES),pandoc -s -t man -o $(O)/man/$(m) \
-	    $(S)/docs/man/$(m).md &&) true
+lint: $(O)/config.mk
+	$(S)/scripts/install-deps $(S)/scripts/packages.lint
+	$(S)/scripts/lint $(COMMON_CFLAGS) $(GUEST_CFLAGS) $(LIGHT_CFLAGS)
+
+# By the unit tests: a build of its own. What only a real Xen reaches counts as
+# not reached.
+COVERAGE_O := $(S)/build/coverage
+coverage:
+	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/scripts/packages.lint
+	CFLAGS=--coverage LDFLAGS=--coverage \
+	    $(S)/configure --output=$(COVERAGE_O)
+	$(MAKE) O=$(COVERAGE_O) check-unit
+	$(S)/scripts/coverage $(COVERAGE_O)
+
+# Every page under docs, and what its links lead to.
+HTML_SRCS := README.md $(patsubst $(S)/%,%,$(wildcard $(S)/docs/*/*.md) \
+               $(wildcard $(S)/docs/*.md) $(wildcard $(S)/*.md)) xen/lab/README.md xen/guests/README.md \
+             tools/tests/system/README.md
+HTML_PAGES := $(sort $(HTML_SRCS:%.md=$(O)/html/%.html))
+MAN_BUILT := $(MAN_PAGES:%=$(O)/man/%)
+
+docs: man $(HTML_PAGES)
+man: $(MAN_BUILT)
+
+$(MAN_BUILT): $(O)/man/%: $(S)/docs/man/%.md
+	@mkdir -p $(@D)
+	$(call say,MAN)
+	$(Q)pandoc -s -t man -o $@ $<
+
+$(HTML_PAGES): $(O)/html/%.html: $(S)/%.md $(S)/docs/html.lua $(S)/docs/html.css
+	@mkdir -p $(@D)
+	$(call say,HTML)
+	$(Q)$(S)/scripts/html-page $< $@
 
 # The lab's images are not touched: they take minutes to make (lab clean).
 clean:
-	rm -rf $(O)/obj $(O)/san $(O)/plain $(O)/tests $(O)/fuzz $(O)/man $(O)/guests \
+	rm -rf $(addprefix $(O)/,obj san tsan plain tests fuzz bench man html guests) \
 	    $(O)/examples $(O)/installed \
-	    $(O)/*.so* $(XL) $(STREAM_TOOL) $(PAGER_PROBE) $(LAB_O) $(LAB_STAGE)
+	    $(O)/*.so* $(XL) $(RPATH_NOTE) $(STREAM_TOOL) $(PAGER_PROBE) $(LAB_O) $(LAB_STAGE)
 
 distclean: clean
 	rm -f $(O)/config.mk
@@ -359,17 +486,25 @@ help:
 	@echo 'demo         a migration to watch; installs what it needs'
 	@echo 'bench        the figures in README.md, measured on this machine'
 	@echo 'bench-downtime  downtime by the size of the guest, and its parts'
-	@echo 'check        check-unit, -valgrind, -install, -fuzz, -lab; installs what it needs'
+	@echo 'bench-engine  the engine at native speed, beside a plain copy'
+	@echo 'check        check-unit, -tsan, -valgrind, -install, -fuzz, -lab; installs what it needs'
 	@echo 'check-unit   the unit tests, with sanitizers'
+	@echo 'check-tsan   those of them in which threads meet, with the thread sanitizer'
 	@echo 'check-valgrind  the library as a whole under valgrind'
 	@echo 'check-install  the installed library, and the example built with it'
-	@echo 'check-fuzz   both ends against octets that a fuzzer makes up (clang)'
+	@echo 'check-fuzz   every reader against octets that a fuzzer makes up (clang)'
+	@echo 'fuzz         the same for longer, FUZZ_SECONDS=60 for each fuzzer'
 	@echo 'check-lab    the tests between two real Xen hosts'
 	@echo 'check-all    with the tests that check leaves out as they take long'
 	@echo 'check-pinned those with newer Linux kernels, ten times over (hours)'
+	@echo 'check-versions  unit tests with the Xen of Debian 11, 12 and 13 (ten minutes)'
+	@echo 'deb          Debian packages (SUITE=bullseye: for that release), lintian clean'
+	@echo 'check-deb    installs and removes them in a root of their release'
 	@echo 'lab-build    all of it for the dom0 of the lab, in build/stage'
 	@echo 'guests       the test guests'
 	@echo 'deps         install the Debian packages that all this needs'
 	@echo 'format       apply .clang-format (check-format: only look)'
-	@echo 'docs         the man pages'
+	@echo 'lint         clang-tidy, cppcheck, shellcheck, codespell'
+	@echo 'coverage     lines that the unit tests reach, by directory'
+	@echo 'docs         the man pages, and all pages as HTML, in $(O)/html'
 	@echo 'clean        remove what was built; distclean: config.mk too'

@@ -108,6 +108,11 @@ static int parse_config(struct xl_context *xl, const char *json,
         fprintf(stderr, "xl: the domain comes without a name\n");
         return -1;
     }
+    if (!xl_name_is_good(config->c_info.name)) {
+        fprintf(stderr, "xl: the domain comes with a name that is too long, "
+                        "or has control characters or a '/' in it\n");
+        return -1;
+    }
     return 0;
 }
 

@@ -128,6 +128,7 @@ static void show_object(const struct xl_progress *progress,
     };
     char *json;
 
+    status.stats.waits = &progress->waits;
     snprintf(status.name, sizeof(status.name), "%s", progress->name);
     snprintf(status.reason, sizeof(status.reason), "%s", reason);
     json = libxl_live_migrate_status_to_json(&status);
@@ -160,6 +161,9 @@ void xl_progress_show(libxl_live_migrate_phase phase,
     struct xl_progress *progress = user;
     uint64_t now = now_us();
 
+    if (stats->waits) {
+        progress->waits = *stats->waits;
+    }
     if (!progress->begun) {
         progress->begun = true;
         progress->start_us = now;
@@ -200,7 +204,33 @@ static void show_fault_time(const char *what, uint64_t us)
             us % 1000);
 }
 
-static void show_postcopy(const libxl_live_migrate_stats *stats)
+static void show_count(const char *what, uint64_t count)
+{
+    fprintf(stderr, "  %-32s %8" PRIu64 "\n", what, count);
+}
+
+/* How many waits took how long, and which vCPUs. */
+static void show_waits(const libxl_live_migrate_waits *waits)
+{
+    char what[40];
+
+    for (unsigned int i = 0; i < LIBXL_LIVE_MIGRATE_WAIT_BUCKETS; i++) {
+        if (waits->histogram[i]) {
+            snprintf(what, sizeof(what), "  below %.3f ms",
+                     ((uint64_t)2 << i) / 1000.0);
+            show_count(what, waits->histogram[i]);
+        }
+    }
+    for (unsigned int i = 0; i < waits->nr_vcpus; i++) {
+        if (waits->blocked_us[i]) {
+            snprintf(what, sizeof(what), "  vCPU %u waited for", i);
+            show_time(what, waits->blocked_us[i]);
+        }
+    }
+}
+
+static void show_postcopy(const libxl_live_migrate_stats *stats,
+                          const libxl_live_migrate_waits *waits)
 {
     show_pages("left for postcopy", stats->postcopy_pages);
     show_pages("  of these requested", stats->requested_pages);
@@ -208,16 +238,19 @@ static void show_postcopy(const libxl_live_migrate_stats *stats)
     if (stats->dropped_pages) {
         show_pages("  of these no longer wanted", stats->dropped_pages);
     }
-    fprintf(stderr, "  %-32s %8" PRIu64 "\n", "faults of the guest",
-            stats->faults);
+    show_pages("  that came twice", stats->duplicate_pages);
+    show_count("faults of the guest", stats->faults);
     if (stats->faults) {
         show_fault_time("  median wait", stats->fault_median_us);
         show_fault_time("  99 of 100 below", stats->fault_p99_us);
         show_fault_time("  longest", stats->fault_max_us);
+        show_waits(waits);
+        show_time("  all vCPUs waited for", stats->blocked_us);
+        show_count("  for what was on its way", stats->window_hits);
+        show_count("  waiting at a time, at most", stats->queue_most);
     }
     if (stats->outside) {
-        fprintf(stderr, "  %-32s %8" PRIu64 "\n", "requests of back ends",
-                stats->outside);
+        show_count("requests of back ends", stats->outside);
     }
 }
 
@@ -238,7 +271,8 @@ static void show_stop(const libxl_live_migrate_stats *stats)
     show_time("  until it runs there", stats->running_us - stats->go_us);
 }
 
-static void show_summary(const libxl_live_migrate_stats *stats)
+static void show_summary(const libxl_live_migrate_stats *stats,
+                         const libxl_live_migrate_waits *waits)
 {
     fprintf(stderr, "Migration complete:\n");
     show_time("total time", stats->end_us);
@@ -259,7 +293,7 @@ static void show_summary(const libxl_live_migrate_stats *stats)
         show_pages("  of these needed first", stats->hot_pages);
     }
     if (stats->postcopy_pages) {
-        show_postcopy(stats);
+        show_postcopy(stats, waits);
     }
     show_pages("all zeroes, sent as such", stats->zero_pages);
     fprintf(stderr, "  %-32s %8" PRIu64 "     MiB\n", "on the wire",
@@ -275,6 +309,6 @@ void xl_progress_end(struct xl_progress *progress,
         show_object(progress, state, result->phase, &result->stats,
                     result->reason);
     } else if (state == LIBXL_LIVE_MIGRATE_STATE_COMPLETE) {
-        show_summary(&result->stats);
+        show_summary(&result->stats, &progress->waits);
     }
 }

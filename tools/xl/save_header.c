@@ -5,6 +5,10 @@
 
 #include <string.h>
 
+#include "json_bounds.h"
+
+#define XL_NAME_MAX 256
+
 _Static_assert(sizeof(XL_SAVE_MAGIC) - 1 ==
                    sizeof(((struct xl_save_header *)0)->magic),
                "wire");
@@ -43,6 +47,7 @@ const char *xl_save_data_check(const void *data, size_t data_length,
 {
     const char *text = (const char *)data + sizeof(struct xl_save_data);
     struct xl_save_data head;
+    const char *problem;
 
     if (data_length < sizeof(head)) {
         return "a stream without a configuration";
@@ -55,6 +60,20 @@ const char *xl_save_data_check(const void *data, size_t data_length,
     if (text[head.config_length - 1] != '\0') {
         return "a configuration without an end";
     }
+    problem = lm_json_problem(text, head.config_length);
+    if (problem) {
+        return problem;
+    }
     *config = text;
     return NULL;
+}
+
+bool xl_name_is_good(const char *name)
+{
+    const char *at = name;
+
+    while ((unsigned char)*at >= ' ' && *at != 0x7f && *at != '/') {
+        at++;
+    }
+    return !*at && at > name && at - name <= XL_NAME_MAX;
 }

@@ -5,6 +5,7 @@
 #ifndef XL_SAVE_HEADER_H
 #define XL_SAVE_HEADER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,7 +14,7 @@
 #define XL_SAVE_JSON (1u << 0)      /* the configuration is JSON */
 #define XL_SAVE_STREAM_V2 (1u << 1) /* libxl's stream is of version 2 */
 /* A configuration is some KiB; this bounds what a peer can make us allocate. */
-#define XL_SAVE_DATA_MAX (16u << 20)
+#define XL_SAVE_DATA_MAX (1u << 20)
 
 struct xl_save_header {
     char magic[32];
@@ -45,5 +46,8 @@ const char *xl_save_header_check(const struct xl_save_header *header);
  */
 const char *xl_save_data_check(const void *data, size_t data_length,
                                const char **config);
+
+/* Can people, terminals and xenstore live with that name of a domain? */
+bool xl_name_is_good(const char *name);
 
 #endif

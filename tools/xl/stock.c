@@ -18,9 +18,11 @@
 #define XL_STOCK_VARIABLE "XL_STOCK"
 
 /* In this order; the first is the distributions' own front end, which picks
- * the one that fits the running hypervisor. */
+ * the one that fits the running hypervisor.  The second is where it is found
+ * when our Debian package has moved it out of the way: it goes by its name. */
 static const char *const stock_patterns[] = {
     "/usr/sbin/xl",
+    "/usr/lib/xen-postcopy/stock/xl",
     "/usr/lib/xen-*/bin/xl",
     "/usr/lib*/xen/bin/xl",
     "/sbin/xl",

@@ -38,6 +38,9 @@ static const char usage[] =
     "  --background-rate RATE       octets a second for what the guest does "
     "not\n"
     "                               wait for (K, M, G; unlimited)\n"
+    "  --no-background              send only what the guest asks for\n"
+    "  --window-before N            pages below one that it asks for, and\n"
+    "  --window-after N             above it, that follow at once (8, 24)\n"
     "  --json         progress as one JSON object a line, on stdout\n"
     "  -s SSHCOMMAND  use this in place of ssh; '': HOST is itself a command\n"
     "                 that runs the receiver or connects to it\n"
@@ -45,7 +48,9 @@ static const char usage[] =
     "  -C FILE        send the configuration in FILE, not the domain's own\n"
     "  -p             leave the domain paused at HOST\n"
     "  -D             keep the domain's number\n"
-    "  --debug        show the configuration that is received\n";
+    "  --debug        show the configuration that is received\n"
+    "  --live         accepted: it is always so\n"
+    "  -h, --help     this\n";
 
 struct xl_migrate {
     struct xl_context *xl;
@@ -76,6 +81,9 @@ enum {
     OPTION_THRESHOLD,
     OPTION_MAX_DOWNTIME,
     OPTION_RATE,
+    OPTION_NO_BACKGROUND,
+    OPTION_WINDOW_BEFORE,
+    OPTION_WINDOW_AFTER,
     OPTION_JSON,
     OPTION_DEBUG,
     OPTION_LIVE,
@@ -88,6 +96,9 @@ static const struct option long_options[] = {
     {"precopy-dirty-threshold", required_argument, NULL, OPTION_THRESHOLD},
     {"max-downtime", required_argument, NULL, OPTION_MAX_DOWNTIME},
     {"background-rate", required_argument, NULL, OPTION_RATE},
+    {"no-background", no_argument, NULL, OPTION_NO_BACKGROUND},
+    {"window-before", required_argument, NULL, OPTION_WINDOW_BEFORE},
+    {"window-after", required_argument, NULL, OPTION_WINDOW_AFTER},
     {"json", no_argument, NULL, OPTION_JSON},
     {"debug", no_argument, NULL, OPTION_DEBUG},
     {"live", no_argument, NULL, OPTION_LIVE},
@@ -111,6 +122,14 @@ static uint64_t parse_number(const char *option, const char *text,
         exit(EXIT_FAILURE);
     }
     return value;
+}
+
+/* 0 means none here, and the default in the library. */
+static uint32_t parse_window(const char *option, const char *text)
+{
+    uint32_t pages = parse_number(option, text, UINT32_MAX - 1);
+
+    return pages ? pages : UINT32_MAX;
 }
 
 static void take_policy(libxl_live_migrate_params *params, const char *text)
@@ -174,6 +193,16 @@ static void parse_option(struct xl_migrate *migrate, int option)
         break;
     case OPTION_RATE:
         migrate->params.background_rate = xl_rate_option(optarg);
+        break;
+    case OPTION_NO_BACKGROUND:
+        migrate->params.no_background_push = true;
+        break;
+    case OPTION_WINDOW_BEFORE:
+        migrate->params.window_before =
+            parse_window("--window-before", optarg);
+        break;
+    case OPTION_WINDOW_AFTER:
+        migrate->params.window_after = parse_window("--window-after", optarg);
         break;
     case OPTION_JSON:
         migrate->json = true;

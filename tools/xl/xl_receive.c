@@ -20,6 +20,21 @@
 #include "transport.h"
 #include "xl.h"
 
+static const char usage[] =
+    "usage: xl migrate-receive --postcopy [-e|-F] [-d] [-p]\n"
+    "       xl migrate-receive --postcopy --recover\n"
+    "\n"
+    "The other end of xl migrate --postcopy, which starts it: takes a guest "
+    "from\n"
+    "stdin, and answers on stdout.\n"
+    "\n"
+    "  -e           no daemon waits for the domain's end\n"
+    "  -F           wait for the domain's end in this process\n"
+    "  -d, --debug  show the configuration that is received\n"
+    "  -p           leave the domain paused\n"
+    "  --recover    the other end of xl migrate-recover\n"
+    "  -h, --help   this\n";
+
 enum xl_receive_monitor {
     XL_MONITOR_DAEMON,
     XL_MONITOR_FOREGROUND,
@@ -53,11 +68,12 @@ static void parse_options(struct xl_receive *receive, int argc, char **argv)
         {"postcopy", no_argument, NULL, 'P'},
         {"debug", no_argument, NULL, 'd'},
         {"recover", no_argument, NULL, 'R'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     int option;
 
-    while ((option = getopt_long(argc, argv, "Fedp", long_options, NULL)) !=
+    while ((option = getopt_long(argc, argv, "Fedph", long_options, NULL)) !=
            -1) {
         switch (option) {
         case 'F':
@@ -77,7 +93,11 @@ static void parse_options(struct xl_receive *receive, int argc, char **argv)
             break;
         case 'P':
             break;
+        case 'h':
+            fputs(usage, stdout);
+            exit(EXIT_SUCCESS);
         default:
+            fputs(usage, stderr);
             exit(EXIT_FAILURE);
         }
     }

@@ -58,3 +58,18 @@ uint64_t xlm_latency_quantile(const struct xlm_latency *latency,
     }
     return latency->max_us;
 }
+
+void xlm_latency_log2(const struct xlm_latency *latency, uint64_t *buckets,
+                      unsigned int nr_buckets)
+{
+    for (unsigned int i = 0; i < nr_buckets; i++) {
+        buckets[i] = 0;
+    }
+    for (unsigned int i = 0; i < XLM_LATENCY_BUCKETS; i++) {
+        uint64_t top = top_of(i);
+        unsigned int power = top ? 63 - __builtin_clzll(top) : 0;
+
+        buckets[power < nr_buckets ? power : nr_buckets - 1] +=
+            latency->buckets[i];
+    }
+}

@@ -22,4 +22,9 @@ void xlm_latency_add(struct xlm_latency *latency, uint64_t us);
 uint64_t xlm_latency_quantile(const struct xlm_latency *latency,
                               unsigned int per_thousand);
 
+/* The counts once more by whole powers of two: buckets[i] is for 2^i up to
+ * 2^(i + 1) us, the first for 0 us and the last for all that is longer too. */
+void xlm_latency_log2(const struct xlm_latency *latency, uint64_t *buckets,
+                      unsigned int nr_buckets);
+
 #endif

@@ -17,6 +17,9 @@
 #include "paging_ring.h"
 #include "record.h"
 
+/* So often a page is tried to be brought in while the guest is not ours. */
+#define TRIES_BEFORE_GO 20
+
 /* A vCPU that waits for a page. */
 struct waiter {
     vm_event_request_t request;
@@ -48,8 +51,11 @@ struct xlm_pager {
     bool requests_open; /* the source takes them: it has said GO */
     bool writing;       /* the request thread is using the channel */
     bool stopping;
-    bool gone; /* the domain is being destroyed */
+    bool gone;                  /* the domain is being destroyed */
+    struct xlm_pfn_set arrived; /* and not evicted again since */
     struct xlm_latency latency;
+    uint64_t *blocked_us; /* by vCPU; max_waiters of them */
+    uint64_t duplicates;
     uint64_t pages_requested;
     uint64_t pages_pushed;
     uint64_t pages_dropped;
@@ -81,6 +87,16 @@ static void notify(struct xlm_pager *pager)
     }
 }
 
+static void count_wait(struct xlm_pager *pager, const struct waiter *waiter)
+{
+    uint64_t us = xlm_now_us() - waiter->since_us;
+
+    xlm_latency_add(&pager->latency, us);
+    if (waiter->request.vcpu_id < pager->max_waiters) {
+        pager->blocked_us[waiter->request.vcpu_id] += us;
+    }
+}
+
 /* The page is there, or nobody wants it: answer all who waited for it. */
 static bool answer_waiters(struct xlm_pager *pager, uint64_t pfn)
 {
@@ -92,7 +108,7 @@ static bool answer_waiters(struct xlm_pager *pager, uint64_t pfn)
 
         if (waiter->request.u.mem_paging.gfn == pfn) {
             answer(pager, &waiter->request);
-            xlm_latency_add(&pager->latency, xlm_now_us() - waiter->since_us);
+            count_wait(pager, waiter);
             answered = true;
         } else {
             pager->waiters[kept++] = *waiter;
@@ -144,20 +160,24 @@ static void take_request(struct xlm_pager *pager,
     answer(pager, request);
 }
 
-static void drain_ring(struct xlm_pager *pager)
+/* Take at most what the ring holds, whatever its counters say; true: there may
+ * be more. */
+static bool drain_ring(struct xlm_pager *pager)
 {
+    const unsigned int slots = RING_SIZE(&pager->ring);
     vm_event_request_t request;
-    bool any = false;
+    unsigned int taken = 0;
 
     pthread_mutex_lock(&pager->lock);
-    while (xlm_paging_ring_get(&pager->ring, &request)) {
+    while (taken < slots && xlm_paging_ring_get(&pager->ring, &request)) {
         take_request(pager, &request);
-        any = true;
+        taken++;
     }
     pthread_mutex_unlock(&pager->lock);
-    if (any) {
+    if (taken) {
         notify(pager);
     }
+    return taken == slots;
 }
 
 static void *run_ring(void *data)
@@ -168,16 +188,17 @@ static void *run_ring(void *data)
         {.fd = pager->event_fd, .events = POLLIN},
         {.fd = pager->stop_fd, .events = POLLIN},
     };
+    bool more = false;
 
     while (!fds[1].revents) {
-        if (poll(fds, 2, -1) < 0) {
+        if (poll(fds, 2, more ? 0 : -1) < 0) {
             continue; /* EINTR */
         }
         if (fds[0].revents && hv->ops->pager_accept(hv)) {
             xtl_log(pager->ctx->logger, XTL_ERROR, errno, "xlm",
                     "cannot take the hypervisor's signal");
         }
-        drain_ring(pager);
+        more = drain_ring(pager);
     }
     return NULL;
 }
@@ -284,11 +305,13 @@ static int make_room(struct xlm_pager *pager, uint64_t limit)
     }
     pager->max_waiters = info.max_vcpu_id + 1;
     pager->waiters = calloc(pager->max_waiters, sizeof(*pager->waiters));
+    pager->blocked_us = calloc(pager->max_waiters, sizeof(*pager->blocked_us));
     pager->stop_fd = eventfd(0, EFD_CLOEXEC);
-    if (!pager->waiters || pager->stop_fd < 0 ||
+    if (!pager->waiters || !pager->blocked_us || pager->stop_fd < 0 ||
         xlm_pfn_set_reserve(&pager->outstanding, limit) ||
         xlm_pfn_set_reserve(&pager->requested, limit) ||
-        xlm_pfn_set_reserve(&pager->unsent, limit)) {
+        xlm_pfn_set_reserve(&pager->unsent, limit) ||
+        xlm_pfn_set_reserve(&pager->arrived, limit)) {
         return -1;
     }
     return 0;
@@ -339,7 +362,7 @@ static const char *why_not(int error)
     case EXDEV:
         return "the guest uses populate-on-demand or passed-through devices";
     case ENOMEM:
-        return "this host has not enough memory";
+        return "this host has not enough memory: free some";
     default:
         return strerror(error);
     }
@@ -418,10 +441,12 @@ void xlm_pager_close(struct xlm_pager *pager)
     xlm_pfn_set_dispose(&pager->outstanding);
     xlm_pfn_set_dispose(&pager->requested);
     xlm_pfn_set_dispose(&pager->unsent);
+    xlm_pfn_set_dispose(&pager->arrived);
     pthread_mutex_destroy(&pager->lock);
     pthread_cond_destroy(&pager->wake);
     pthread_cond_destroy(&pager->idle);
     free(pager->waiters);
+    free(pager->blocked_us);
     free(pager);
 }
 
@@ -438,6 +463,7 @@ int xlm_pager_evict(struct xlm_pager *pager, size_t count,
     pthread_mutex_lock(&pager->lock);
     for (size_t i = 0; i < count; i++) {
         if (xlm_pfn_set_add(&pager->outstanding, pfns[i])) {
+            xlm_pfn_set_remove(&pager->arrived, pfns[i]);
             pages[nr_pages++] = (struct xlm_eviction){.pfn = pfns[i]};
         }
     }
@@ -536,10 +562,10 @@ static int settle_batch(struct xlm_pager *pager, size_t count,
             /* Unless the ring told of it meanwhile. */
             pager->pages_dropped +=
                 xlm_pfn_set_contains(&pager->outstanding, pages[i].pfn);
-        } else if (asked) {
-            pager->pages_requested++;
         } else {
-            pager->pages_pushed++;
+            xlm_pfn_set_add(&pager->arrived, pages[i].pfn);
+            pager->pages_requested += asked;
+            pager->pages_pushed += !asked;
         }
         answered |= settle(pager, pages[i].pfn);
     }
@@ -561,16 +587,40 @@ static size_t only_outstanding(struct xlm_pager *pager, size_t count,
     for (size_t i = 0; i < count; i++) {
         if (xlm_pfn_set_contains(&pager->outstanding, pages[i].pfn)) {
             pages[kept++] = pages[i];
+        } else {
+            pager->duplicates +=
+                xlm_pfn_set_contains(&pager->arrived, pages[i].pfn);
         }
     }
     pthread_mutex_unlock(&pager->lock);
     return kept;
 }
 
+/* Before the go the guest is stopped at the source, which can let it run on:
+ * nobody is to wait long. */
+static int check_patience(struct xlm_pager *pager, unsigned int tries)
+{
+    bool ours;
+
+    pthread_mutex_lock(&pager->lock);
+    ours = pager->requests_open;
+    pthread_mutex_unlock(&pager->lock);
+    if (ours || tries < TRIES_BEFORE_GO) {
+        poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
+        return 0;
+    }
+    errno = ENOMEM;
+    return xlm_fail(pager->ctx,
+                    "cannot bring in pages of domain %" PRIu32
+                    ": this host has no memory for them; free some",
+                    pager->domid);
+}
+
 int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
                        struct xlm_page_in *pages)
 {
     struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    unsigned int tries = 0;
 
     count = only_outstanding(pager, count, pages);
     while (count) {
@@ -586,8 +636,8 @@ int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
         if (!rc && settle_batch(pager, count, pages, &left)) {
             return -1;
         }
-        if (left == count) {
-            poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
+        if (left == count && check_patience(pager, ++tries)) {
+            return -1;
         }
         count = left;
     }
@@ -621,8 +671,13 @@ int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn)
     return 0;
 }
 
-void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats)
+void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats,
+                         uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS])
 {
+    size_t nr_vcpus = pager->max_waiters < XLM_WIRE_WAIT_VCPUS
+                          ? pager->max_waiters
+                          : XLM_WIRE_WAIT_VCPUS;
+
     pthread_mutex_lock(&pager->lock);
     *stats = (struct xlm_wire_stats){
         .faults = pager->latency.count,
@@ -634,6 +689,10 @@ void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats)
         .pages_dropped = pager->pages_dropped,
         .blocked_us = pager->latency.sum_us,
         .outside = pager->outside,
+        .duplicates = pager->duplicates,
+        .nr_vcpus = nr_vcpus,
     };
+    xlm_latency_log2(&pager->latency, stats->histogram, XLM_WIRE_WAIT_BUCKETS);
+    memcpy(blocked_us, pager->blocked_us, nr_vcpus * sizeof(*blocked_us));
     pthread_mutex_unlock(&pager->lock);
 }

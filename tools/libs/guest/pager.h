@@ -57,7 +57,8 @@ uint64_t xlm_pager_outstanding(struct xlm_pager *pager);
  * Bring in count (at most XLM_BATCH_PAGES) outstanding pages, and let run
  * who waits for them.  A page that the guest no longer wants is dropped.
  * Without host memory this waits for some, and a call that may succeed another
- * time is made again: it never gives a page up.
+ * time is made again: once requests are open it never gives a page up.  Before
+ * that it does after a few tries, as the guest is better off at the source.
  */
 int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
                        struct xlm_page_in *pages);
@@ -77,7 +78,9 @@ void xlm_pager_close_requests(struct xlm_pager *pager);
 int xlm_pager_list_outstanding(struct xlm_pager *pager, uint64_t **pfns,
                                size_t *count);
 
-void xlm_pager_get_stats(struct xlm_pager *pager,
-                         struct xlm_wire_stats *stats);
+/* The body of POSTCOPY_STATS: blocked_us is what follows, stats->nr_vcpus of
+ * them. */
+void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats,
+                         uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS]);
 
 #endif

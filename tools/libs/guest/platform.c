@@ -303,7 +303,9 @@ int xlm_platform_apply(struct xlm_context *ctx,
 
     if (hv->ops->set_state(hv, domid, XLM_STATE_TSC_INFO, &platform->tsc,
                            sizeof(platform->tsc))) {
-        return xlm_fail(ctx, "cannot set the TSC of the new domain: %s",
+        return xlm_fail(ctx,
+                        "cannot set the TSC of the new domain: %s; try "
+                        "another host",
                         strerror(errno));
     }
     if (hv->ops->set_state(hv, domid, XLM_STATE_HVM_CONTEXT, platform->context,

@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A request no further than so many windows from what was pushed is of the
+ * same place. */
+#define NEAR_WINDOWS 4
+
 int xlm_push_plan_init(struct xlm_push_plan *plan, uint64_t limit,
                        const struct xlm_push_tuning *tuning)
 {
@@ -84,66 +88,108 @@ static bool next_request(struct xlm_push_plan *plan, uint64_t *pfn)
     return false;
 }
 
+/* Who goes through memory asks for what lies a little ahead of the push. */
+static bool is_near(const struct xlm_push_plan *plan,
+                    const struct xlm_push_pivot *pivot, uint64_t pfn)
+{
+    uint64_t reach =
+        NEAR_WINDOWS * ((uint64_t)plan->tuning.after + plan->tuning.before);
+
+    return pfn + reach >= pivot->down && pfn <= pivot->up + reach;
+}
+
+/* The pivot that a request belongs to, else a new one, else that which was not
+ * asked for anything for longest. */
+static size_t find_pivot(struct xlm_push_plan *plan, uint64_t pfn)
+{
+    size_t oldest = 0;
+
+    for (size_t i = 0; i < plan->nr_pivots; i++) {
+        if (is_near(plan, &plan->pivots[i], pfn)) {
+            return i;
+        }
+        if (plan->pivots[i].asked < plan->pivots[oldest].asked) {
+            oldest = i;
+        }
+    }
+    return plan->nr_pivots < XLM_PUSH_PIVOTS ? plan->nr_pivots++ : oldest;
+}
+
 /* The guest works here now. */
 static void start_around(struct xlm_push_plan *plan, uint64_t pfn)
 {
-    plan->up = pfn + 1;
-    plan->down = pfn ? pfn - 1 : 0;
-    plan->in_cycle = 0;
+    size_t which = find_pivot(plan, pfn);
+
+    plan->pivots[which] = (struct xlm_push_pivot){
+        .up = pfn + 1,
+        .down = pfn ? pfn - 1 : 0,
+        .asked = ++plan->asked,
+    };
+    plan->turn = which;
 }
 
-static uint64_t next_upwards(const struct xlm_push_plan *plan)
+static uint64_t next_upwards(const struct xlm_push_plan *plan,
+                             const struct xlm_push_pivot *pivot)
 {
-    return xlm_pfn_set_next(&plan->outstanding, plan->up);
+    return xlm_pfn_set_next(&plan->outstanding, pivot->up);
 }
 
-static uint64_t next_downwards(const struct xlm_push_plan *plan)
+static uint64_t next_downwards(const struct xlm_push_plan *plan,
+                               const struct xlm_push_pivot *pivot)
 {
-    return xlm_pfn_set_previous(&plan->outstanding, plan->down);
+    return xlm_pfn_set_previous(&plan->outstanding, pivot->down);
 }
 
 /* The next page outwards; both ends are tried before giving up. */
-static uint64_t look_outwards(const struct xlm_push_plan *plan, bool *upwards)
+static uint64_t look_outwards(const struct xlm_push_plan *plan,
+                              const struct xlm_push_pivot *pivot,
+                              bool *upwards)
 {
     uint64_t pfn;
 
-    *upwards = plan->in_cycle < plan->tuning.after;
-    pfn = *upwards ? next_upwards(plan) : next_downwards(plan);
+    *upwards = pivot->in_cycle < plan->tuning.after;
+    pfn = *upwards ? next_upwards(plan, pivot) : next_downwards(plan, pivot);
     if (pfn == XLM_PFN_NONE) {
         *upwards = !*upwards;
-        pfn = *upwards ? next_upwards(plan) : next_downwards(plan);
+        pfn =
+            *upwards ? next_upwards(plan, pivot) : next_downwards(plan, pivot);
     }
     return pfn;
 }
 
-static void move_outwards(struct xlm_push_plan *plan, uint64_t pfn,
+static void move_outwards(struct xlm_push_plan *plan,
+                          struct xlm_push_pivot *pivot, uint64_t pfn,
                           bool upwards)
 {
     if (upwards) {
-        plan->up = pfn + 1;
+        pivot->up = pfn + 1;
     } else {
-        plan->down = pfn ? pfn - 1 : 0;
+        pivot->down = pfn ? pfn - 1 : 0;
     }
-    plan->in_cycle =
-        (plan->in_cycle + 1) % (plan->tuning.after + plan->tuning.before);
+    pivot->in_cycle =
+        (pivot->in_cycle + 1) % (plan->tuning.after + plan->tuning.before);
     hand_out(plan, pfn);
 }
 
 static size_t push_batch(struct xlm_push_plan *plan, size_t max,
                          uint64_t *pfns)
 {
+    struct xlm_push_pivot *pivot = &plan->pivots[plan->turn];
     size_t count = 0;
 
     while (count < max) {
         bool upwards;
-        uint64_t pfn = look_outwards(plan, &upwards);
+        uint64_t pfn = look_outwards(plan, pivot, &upwards);
 
         if (pfn == XLM_PFN_NONE ||
             (count && pfn / XLM_PUSH_ALIGN != pfns[0] / XLM_PUSH_ALIGN)) {
             break;
         }
-        move_outwards(plan, pfn, upwards);
+        move_outwards(plan, pivot, pfn, upwards);
         pfns[count++] = pfn;
+    }
+    if (plan->nr_pivots) {
+        plan->turn = (plan->turn + 1) % plan->nr_pivots;
     }
     return count;
 }

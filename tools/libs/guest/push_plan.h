@@ -2,8 +2,9 @@
  * Which page goes next in the postcopy phase: pure policy, no I/O, no locks.
  *
  * Pages that the guest waits for go first, in the order in which they were
- * asked for.  What is pushed unasked spreads outwards from the page that was
- * asked for last, since that is where the guest is at work.
+ * asked for.  What is pushed unasked spreads outwards from the pages that were
+ * asked for last, since that is where the guest is at work: from several, in
+ * turn, since it can be at work in several places.
  */
 #ifndef XLM_PUSH_PLAN_H
 #define XLM_PUSH_PLAN_H
@@ -17,6 +18,9 @@
 /* A batch that is pushed never crosses a boundary of so many pages. */
 #define XLM_PUSH_ALIGN 64
 
+/* Places that are pushed from at the most. */
+#define XLM_PUSH_PIVOTS 4
+
 struct xlm_push_tuning {
     uint32_t after;  /* pages above a request pushed before ... */
     uint32_t before; /* ... so many below it, and so on in turn; not both 0 */
@@ -29,6 +33,14 @@ enum xlm_push_kind {
     XLM_PUSH_UNASKED,
 };
 
+/* A place where the guest is at work. */
+struct xlm_push_pivot {
+    uint64_t up;       /* next pfn to look at, upwards ... */
+    uint64_t down;     /* ... and downwards */
+    uint32_t in_cycle; /* pages pushed of the present after + before */
+    uint64_t asked;    /* the number of the last request here */
+};
+
 struct xlm_push_plan {
     struct xlm_push_tuning tuning;
     struct xlm_pfn_set outstanding; /* not yet handed out */
@@ -37,9 +49,12 @@ struct xlm_push_plan {
     size_t queue_room;
     size_t queue_head;
     size_t queue_length;
-    uint64_t up;        /* next pfn to look at, upwards ... */
-    uint64_t down;      /* ... and downwards */
-    uint32_t in_cycle;  /* pages pushed of the present after + before */
+    /* Before the first request there is none, and the first of these is the
+     * bottom of memory. */
+    struct xlm_push_pivot pivots[XLM_PUSH_PIVOTS];
+    size_t nr_pivots;
+    size_t turn;        /* the pivot that is pushed from next */
+    uint64_t asked;     /* requests handed out */
     uint32_t requested; /* pages in a row that were requested */
 };
 

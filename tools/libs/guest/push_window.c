@@ -7,6 +7,9 @@
 #define GRACE_US 1000
 /* A slow round trip takes away one page of so many. */
 #define SHRINK 8
+/* The window is filled by so many sendings, where they are not at their least
+ * or most. */
+#define SENDINGS_IN_WINDOW 8
 
 static void begin_round(struct xlm_push_window *window, bool heed_before,
                         uint64_t now_us)
@@ -36,12 +39,31 @@ void xlm_push_window_init(struct xlm_push_window *window, uint32_t most)
     look_again(window, 0);
 }
 
+/* What is asked for waits behind one sending at least, and each costs both
+ * ends their time: small ones where little may be under way, large ones where
+ * that is a small part of it. */
+static uint32_t sending_pages(const struct xlm_push_window *window)
+{
+    uint32_t pages = window->pages / SENDINGS_IN_WINDOW;
+
+    if (pages < XLM_PUSH_WINDOW_SENDING) {
+        return XLM_PUSH_WINDOW_SENDING;
+    }
+    return pages < XLM_PUSH_WINDOW_SENDING_MOST ? pages
+                                                : XLM_PUSH_WINDOW_SENDING_MOST;
+}
+
 uint32_t xlm_push_window_room(const struct xlm_push_window *window)
 {
-    bool room = window->in_flight < XLM_PUSH_WINDOW_SENDING ||
-                window->in_flight + XLM_PUSH_WINDOW_SENDING <= window->pages;
+    uint32_t sending = sending_pages(window);
 
-    return room && window->nr_sendings < XLM_PUSH_WINDOW_SENDINGS
+    if (window->nr_sendings == XLM_PUSH_WINDOW_SENDINGS) {
+        return 0;
+    }
+    if (window->in_flight + sending <= window->pages) {
+        return sending;
+    }
+    return window->in_flight < XLM_PUSH_WINDOW_SENDING
                ? XLM_PUSH_WINDOW_SENDING
                : 0;
 }

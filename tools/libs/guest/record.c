@@ -28,6 +28,8 @@
 #define LIST(entries) \
     (sizeof(struct xlm_wire_pfn_list) + sizeof(uint64_t) * (entries))
 #define PAGES(pages) (LIST(pages) + (size_t)XLM_PAGE_SIZE * (pages))
+/* Memory for a body is taken in steps of at least so many octets. */
+#define BODY_STEP (256u << 10)
 #define ANSWER (sizeof(struct xlm_wire_answer))
 
 /* Every record: where it is legal, and how long its body may be.  The
@@ -51,7 +53,7 @@ static const struct record_rule {
     {XLM_REC_CPUID_POLICY, "X86_CPUID_POLICY", IN_STATIC, 0, 1 << 20},
     {XLM_REC_MSR_POLICY, "X86_MSR_POLICY", IN_STATIC, 0, 1 << 20},
 
-    {XLM_REC_POSTCOPY_DEVICES, "POSTCOPY_DEVICES", IN_LIVE, 0, 64 << 20},
+    {XLM_REC_POSTCOPY_DEVICES, "POSTCOPY_DEVICES", IN_LIVE, 8, 64 << 20},
     {XLM_REC_POSTCOPY_PREPARE, "POSTCOPY_PREPARE", IN_LIVE,
      sizeof(struct xlm_wire_prepare), sizeof(struct xlm_wire_prepare)},
     {XLM_REC_POSTCOPY_BEGIN, "POSTCOPY_BEGIN", IN_LIVE, 0, 0},
@@ -80,7 +82,8 @@ static const struct record_rule {
     {XLM_REC_POSTCOPY_CREDIT, "POSTCOPY_CREDIT", IN_REQUESTS,
      sizeof(struct xlm_wire_credit), sizeof(struct xlm_wire_credit)},
     {XLM_REC_POSTCOPY_STATS, "POSTCOPY_STATS", IN_REQUESTS,
-     sizeof(struct xlm_wire_stats), sizeof(struct xlm_wire_stats)},
+     sizeof(struct xlm_wire_stats),
+     sizeof(struct xlm_wire_stats) + 8 * XLM_WIRE_WAIT_VCPUS},
     {XLM_REC_POSTCOPY_COMPLETE, "POSTCOPY_COMPLETE", IN_REQUESTS, 0, 0},
     {XLM_REC_POSTCOPY_GONE, "POSTCOPY_GONE", IN_REQUESTS, 0, 0},
 
@@ -109,6 +112,13 @@ const char *xlm_record_name(uint32_t type)
     return rule ? rule->name : "unknown record";
 }
 
+bool xlm_record_is_legal(uint32_t type, enum xlm_reader_state state)
+{
+    const struct record_rule *rule = rule_of(type);
+
+    return rule && (rule->states & BIT(state));
+}
+
 void xlm_record_dispose(struct xlm_record *record)
 {
     free(record->body);
@@ -120,8 +130,7 @@ static size_t padded(size_t length)
     return (length + 7) & ~(size_t)7;
 }
 
-/* A peer's failure, in words that say which side of the wire broke. */
-static int channel_failed(struct xlm_context *ctx, const char *doing)
+int xlm_fail_on_channel(struct xlm_context *ctx, const char *doing)
 {
     switch (errno) {
     case ECANCELED:
@@ -136,8 +145,10 @@ static int channel_failed(struct xlm_context *ctx, const char *doing)
         return xlm_fail(ctx, "nothing was heard of the other host for too "
                              "long: is the link cut?");
     default:
-        return xlm_fail(ctx, "the connection failed while %s: %s", doing,
-                        strerror(errno));
+        return xlm_fail(ctx,
+                        "the connection failed while %s: %s; see the "
+                        "messages of both hosts",
+                        doing, strerror(errno));
     }
 }
 
@@ -167,7 +178,7 @@ static int check_header(struct xlm_context *ctx, enum xlm_reader_state state,
     if (!rule) {
         return bad_record(ctx, "unknown record type %#" PRIx32, header->type);
     }
-    if (!(rule->states & BIT(state))) {
+    if (!xlm_record_is_legal(header->type, state)) {
         return bad_record(ctx, "%s out of order (state %u)", rule->name,
                           (unsigned int)state);
     }
@@ -178,8 +189,9 @@ static int check_header(struct xlm_context *ctx, enum xlm_reader_state state,
     return 0;
 }
 
+/* Keeps the first `kept` octets. */
 static int make_room(struct xlm_context *ctx, struct xlm_record *record,
-                     size_t length)
+                     size_t kept, size_t length)
 {
     void *body;
 
@@ -190,22 +202,61 @@ static int make_room(struct xlm_context *ctx, struct xlm_record *record,
     if (!body) {
         return xlm_fail(ctx, "no memory for a record of %zu octets", length);
     }
+    if (kept) {
+        memcpy(body, record->body, kept);
+    }
     free(record->body);
     record->body = body;
     record->room = length;
     return 0;
 }
 
-/* Optional records that nobody here knows: read past them. */
-static int skip_body(struct xlm_channel *channel, size_t length)
+/* No more memory is taken than twice what has come, whatever is announced. */
+static int read_body(struct xlm_context *ctx, struct xlm_channel *channel,
+                     struct xlm_record *record, size_t length)
+{
+    size_t got = 0;
+
+    while (got < length) {
+        size_t now = got > BODY_STEP ? got : BODY_STEP;
+
+        if (now > length - got) {
+            now = length - got;
+        }
+        if (make_room(ctx, record, got, got + now)) {
+            return -1;
+        }
+        if (xlm_channel_read(channel, (char *)record->body + got, now)) {
+            return xlm_fail_on_channel(ctx, "sending");
+        }
+        got += now;
+    }
+    return 0;
+}
+
+/* An optional record that nobody here knows, one of `skipped` in a row: read
+ * past it. */
+static int skip_body(struct xlm_context *ctx, struct xlm_channel *channel,
+                     const struct xlm_wire_record_header *header,
+                     unsigned int skipped)
 {
     char scratch[4096];
+    size_t length = padded(header->length);
 
+    if (skipped > XLM_OPTIONAL_RECORDS) {
+        return bad_record(ctx, "more than %u optional records in a row",
+                          XLM_OPTIONAL_RECORDS);
+    }
+    if (header->length > XLM_OPTIONAL_OCTETS) {
+        return bad_record(ctx,
+                          "optional record %#" PRIx32 " of %" PRIu32 " octets",
+                          header->type, header->length);
+    }
     while (length) {
         size_t now = length < sizeof(scratch) ? length : sizeof(scratch);
 
         if (xlm_channel_read(channel, scratch, now)) {
-            return -1;
+            return xlm_fail_on_channel(ctx, "sending");
         }
         length -= now;
     }
@@ -216,24 +267,22 @@ int xlm_read_record(struct xlm_context *ctx, struct xlm_channel *channel,
                     enum xlm_reader_state state, struct xlm_record *record)
 {
     struct xlm_wire_record_header header;
+    unsigned int skipped = 0;
 
     for (;;) {
         if (xlm_channel_read(channel, &header, sizeof(header))) {
-            return channel_failed(ctx, "waiting for it");
+            return xlm_fail_on_channel(ctx, "waiting for it");
         }
         if (rule_of(header.type) || !(header.type & XLM_REC_OPTIONAL)) {
             break;
         }
-        if (skip_body(channel, padded(header.length))) {
-            return channel_failed(ctx, "sending");
+        if (skip_body(ctx, channel, &header, ++skipped)) {
+            return -1;
         }
     }
     if (check_header(ctx, state, &header) ||
-        make_room(ctx, record, padded(header.length))) {
+        read_body(ctx, channel, record, padded(header.length))) {
         return -1;
-    }
-    if (xlm_channel_read(channel, record->body, padded(header.length))) {
-        return channel_failed(ctx, "sending");
     }
     record->type = header.type;
     record->length = header.length;
@@ -264,7 +313,7 @@ int xlm_write_record(struct xlm_context *ctx, struct xlm_channel *channel,
     pthread_mutex_lock(&channel->write_lock);
     rc = xlm_channel_write_parts(channel, all, count + 2);
     pthread_mutex_unlock(&channel->write_lock);
-    return rc ? channel_failed(ctx, "being sent to") : 0;
+    return rc ? xlm_fail_on_channel(ctx, "being sent to") : 0;
 }
 
 int xlm_write_simple_record(struct xlm_context *ctx,
@@ -419,5 +468,41 @@ int xlm_parse_pfn_list(struct xlm_context *ctx,
     list->count = head->count;
     list->entries = entries;
     list->contents = pages ? (const uint8_t *)(entries + head->count) : NULL;
+    return 0;
+}
+
+/* ---- POSTCOPY_STATS ---- */
+
+_Static_assert(XLM_WIRE_WAIT_BUCKETS == XLM_WAIT_BUCKETS, "wire");
+_Static_assert(XLM_WIRE_WAIT_VCPUS == XLM_WAIT_VCPUS, "wire");
+
+void xlm_take_stats(struct xlm_stats *stats, const struct xlm_wire_stats *wire,
+                    const uint64_t *blocked_us)
+{
+    stats->faults = wire->faults;
+    stats->fault_median_us = wire->fault_median_us;
+    stats->fault_p99_us = wire->fault_p99_us;
+    stats->fault_max_us = wire->fault_max_us;
+    stats->dropped_pages = wire->pages_dropped;
+    stats->outside = wire->outside;
+    stats->blocked_us = wire->blocked_us;
+    stats->duplicate_pages = wire->duplicates;
+    memcpy(stats->waits.histogram, wire->histogram, sizeof(wire->histogram));
+    stats->waits.nr_vcpus = wire->nr_vcpus;
+    memcpy(stats->waits.blocked_us, blocked_us,
+           wire->nr_vcpus * sizeof(*blocked_us));
+}
+
+int xlm_check_stats(struct xlm_context *ctx, const struct xlm_record *record)
+{
+    const struct xlm_wire_stats *wire = record->body;
+    size_t times = record->length - sizeof(*wire);
+
+    if (wire->nr_vcpus > XLM_WIRE_WAIT_VCPUS ||
+        times != wire->nr_vcpus * sizeof(uint64_t)) {
+        return bad_record(
+            ctx, "POSTCOPY_STATS of %" PRIu32 " octets for %" PRIu32 " vCPUs",
+            record->length, wire->nr_vcpus);
+    }
     return 0;
 }

@@ -46,8 +46,15 @@ struct xlm_record {
 
 void xlm_record_dispose(struct xlm_record *record);
 
+/* The connection failed, errno says how: the reason, in words that say which
+ * side of it broke.  `doing`: what the other host was to us. */
+int xlm_fail_on_channel(struct xlm_context *ctx, const char *doing);
+
 /* The name of a record type, for messages. */
 const char *xlm_record_name(uint32_t type);
+
+/* May a record of this type come in this state? */
+bool xlm_record_is_legal(uint32_t type, enum xlm_reader_state state);
 
 /*
  * Read the next record, checked against the table of record types and the
@@ -101,5 +108,12 @@ struct xlm_pfn_list {
 int xlm_parse_pfn_list(struct xlm_context *ctx,
                        const struct xlm_record *record, uint64_t pfn_limit,
                        struct xlm_pfn_list *list);
+
+/* EPROTO: a POSTCOPY_STATS with more or fewer times of vCPUs than it says. */
+int xlm_check_stats(struct xlm_context *ctx, const struct xlm_record *record);
+/* Take over what is shown of its body: wire->nr_vcpus times are in blocked_us.
+ */
+void xlm_take_stats(struct xlm_stats *stats, const struct xlm_wire_stats *wire,
+                    const uint64_t *blocked_us);
 
 #endif

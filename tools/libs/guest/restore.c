@@ -187,6 +187,28 @@ static int identify(struct xlm_restorer *restorer,
     return 0;
 }
 
+/* Below 4 GiB there is a hole for devices, and what the toolstack and the
+ * firmware have, beside the guest's own pages. */
+#define PFNS_BELOW_4G 0x100000u
+#define EXTRA_PAGES 4096u
+
+/* Where the guest's pfns end at the latest.  Where its devices have their
+ * memory is not known: twice that leaves them room. */
+static uint64_t pfn_limit(const struct xlm_restore_params *params)
+{
+    uint64_t most = XLM_PFN_LIMIT / 2 - PFNS_BELOW_4G;
+
+    if (!params->max_pages || params->max_pages > most) {
+        return XLM_PFN_LIMIT;
+    }
+    return 2 * (params->max_pages + PFNS_BELOW_4G);
+}
+
+static uint64_t page_limit(const struct xlm_restore_params *params)
+{
+    return params->max_pages ? params->max_pages + EXTRA_PAGES : UINT64_MAX;
+}
+
 static int check_prepare(struct xlm_restorer *restorer,
                          const struct xlm_wire_prepare *prepare)
 {
@@ -201,9 +223,11 @@ static int check_prepare(struct xlm_restorer *restorer,
                         "install the same version on both",
                         prepare->version, XLM_PREPARE_VERSION);
     }
-    if (!prepare->pfns || prepare->pfns > XLM_PFN_LIMIT) {
+    if (!prepare->pfns || prepare->pfns > restorer->limit ||
+        prepare->pages > restorer->most) {
         restorer->refusal = XLM_REFUSED_OTHER;
-        return protocol_error(restorer, "PREPARE for an impossible guest");
+        return protocol_error(restorer, "PREPARE for a guest larger than its "
+                                        "configuration allows");
     }
     if (hv->ops->paging_supported(hv)) {
         restorer->refusal = XLM_REFUSED_NO_PAGING;
@@ -251,6 +275,19 @@ static int check_hap(struct xlm_restorer *restorer)
     return 0;
 }
 
+static int feed_devices(struct xlm_restorer *restorer)
+{
+    const struct xlm_restore_callbacks *callbacks = restorer->callbacks;
+
+    if (restorer->devices &&
+        callbacks->feed_devices(restorer->devices, restorer->devices_length,
+                                callbacks->data)) {
+        return xlm_fail(restorer->ctx, "the toolstack here does not take the "
+                                       "guest's devices: see its log");
+    }
+    return 0;
+}
+
 static int prepare(struct xlm_restorer *restorer)
 {
     const struct xlm_wire_prepare *prepare = restorer->record.body;
@@ -271,8 +308,7 @@ static int prepare(struct xlm_restorer *restorer)
         return -1;
     }
     restorer->refusal = XLM_REFUSED_BUILD;
-    if (feed_last(restorer) ||
-        feed(restorer, restorer->devices, restorer->devices_length) ||
+    if (feed_last(restorer) || feed_devices(restorer) ||
         await_build(restorer)) {
         return -1;
     }
@@ -349,7 +385,8 @@ static int read_device_state(struct xlm_restorer *restorer)
 {
     if (restorer->callbacks->read_device_state(&restorer->channel,
                                                restorer->callbacks->data)) {
-        return xlm_fail(restorer->ctx, "cannot take the device state");
+        return xlm_fail(restorer->ctx, "the device model here does not take "
+                                       "the guest's devices: see its log");
     }
     return 0;
 }
@@ -431,29 +468,27 @@ static int take_go(struct xlm_restorer *restorer)
 }
 
 static void take_stats(struct xlm_restorer *restorer,
-                       struct xlm_wire_stats *wire)
+                       struct xlm_wire_stats *wire,
+                       uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS])
 {
     struct xlm_stats *stats = restorer->stats;
 
-    xlm_pager_get_stats(restorer->pager, wire);
-    stats->faults = wire->faults;
-    stats->fault_median_us = wire->fault_median_us;
-    stats->fault_p99_us = wire->fault_p99_us;
-    stats->fault_max_us = wire->fault_max_us;
+    xlm_pager_get_stats(restorer->pager, wire, blocked_us);
+    xlm_take_stats(stats, wire, blocked_us);
     stats->requested_pages = wire->pages_requested;
     stats->pushed_pages = wire->pages_pushed;
-    stats->dropped_pages = wire->pages_dropped;
-    stats->outside = wire->outside;
 }
 
 static int tell_stats(struct xlm_restorer *restorer)
 {
     struct xlm_wire_stats wire;
+    uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS];
+    struct iovec parts[] = {{&wire, sizeof(wire)}, {blocked_us, 0}};
 
-    take_stats(restorer, &wire);
-    return xlm_write_simple_record(restorer->ctx, &restorer->channel,
-                                   XLM_REC_POSTCOPY_STATS, &wire,
-                                   sizeof(wire));
+    take_stats(restorer, &wire, blocked_us);
+    parts[1].iov_len = wire.nr_vcpus * sizeof(*blocked_us);
+    return xlm_write_record(restorer->ctx, &restorer->channel,
+                            XLM_REC_POSTCOPY_STATS, parts, 2);
 }
 
 static int take_postcopy_pages(struct xlm_restorer *restorer)
@@ -661,8 +696,7 @@ static int read_headers(struct xlm_restorer *restorer)
     } headers;
 
     if (xlm_channel_read(&restorer->channel, &headers, sizeof(headers))) {
-        return xlm_fail(restorer->ctx, "no migration stream arrives: %s",
-                        strerror(errno));
+        return xlm_fail_on_channel(restorer->ctx, "waiting for its stream");
     }
     if (headers.image.marker != XLM_IMAGE_MARKER ||
         ntohl(headers.image.id) != XLM_IMAGE_ID ||
@@ -754,7 +788,8 @@ int xlm_restore(struct xlm_context *ctx,
         .state = XLM_READ_STATIC,
         .resumed = resumed,
         .refusal = XLM_REFUSED_BUILD,
-        .limit = XLM_PFN_LIMIT / 2,
+        .limit = pfn_limit(params),
+        .most = page_limit(params),
     };
     int rc;
 

@@ -37,9 +37,11 @@ static int parse(struct xlm_restorer *restorer, struct xlm_pfn_list *list)
 
         end = pfn >= end ? pfn + 1 : end;
     }
-    return end > restorer->populated.limit
-               ? xlm_restore_reserve(restorer, 2 * end)
-               : 0;
+    if (end <= restorer->populated.limit) {
+        return 0;
+    }
+    end = 2 * end < XLM_PFN_LIMIT ? 2 * end : XLM_PFN_LIMIT;
+    return xlm_restore_reserve(restorer, end);
 }
 
 /* A guest that balloons up while it moves outgrows what the toolstack allowed
@@ -84,6 +86,13 @@ int xlm_restore_populate(struct xlm_restorer *restorer, size_t count,
     }
     if (!nr_missing) {
         return 0;
+    }
+    if (restorer->populated.count > restorer->most) {
+        errno = EPROTO;
+        return xlm_fail(restorer->ctx,
+                        "bad migration stream: more pages than the guest's "
+                        "configuration allows (%" PRIu64 ")",
+                        restorer->most);
     }
     if (allow_populated(restorer)) {
         return -1;
@@ -139,8 +148,8 @@ static int write_pages(struct xlm_restorer *restorer,
                            sorted->written, errors);
     if (!mapping) {
         return xlm_fail(restorer->ctx,
-                        "cannot map the memory of the new "
-                        "domain: %s",
+                        "cannot map the memory of the new domain: %s; "
+                        "free some on this host",
                         strerror(errno));
     }
     for (size_t i = 0; i < sorted->nr_written; i++) {

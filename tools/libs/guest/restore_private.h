@@ -31,6 +31,7 @@ struct xlm_restorer {
     bool built;         /* the toolstack has finished the domain */
     uint64_t pages;     /* that the guest may hold, as the source said */
     uint64_t limit;     /* pfns are below */
+    uint64_t most;      /* pages that the guest may get */
     uint64_t max_pages; /* that the domain may hold; 0: not known yet */
     struct xlm_platform platform;
     void *devices; /* records for the toolstack, after its END; or NULL */

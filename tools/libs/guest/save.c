@@ -194,8 +194,7 @@ static int write_headers(struct xlm_saver *saver)
     hv->ops->xen_version(hv, &domain.xen_major, &domain.xen_minor);
     if (xlm_channel_write(&saver->channel, &image, sizeof(image)) ||
         xlm_channel_write(&saver->channel, &domain, sizeof(domain))) {
-        return xlm_fail(saver->ctx, "cannot send the headers: %s",
-                        strerror(errno));
+        return xlm_fail_on_channel(saver->ctx, "being sent to");
     }
     return xlm_write_static_data(saver->ctx, &saver->channel,
                                  saver->params->domid);
@@ -210,7 +209,7 @@ static int enable_logdirty(struct xlm_saver *saver)
     saver->qemu_logdirty = true;
     if (saver->callbacks->switch_qemu_logdirty(true, saver->callbacks->data)) {
         return xlm_fail(saver->ctx, "the device model does not log what it "
-                                    "writes to memory");
+                                    "writes to memory: see its log");
     }
     if (hv->ops->logdirty_enable(hv, saver->params->domid)) {
         return xlm_fail(saver->ctx,
@@ -254,7 +253,8 @@ static int send_early_devices(struct xlm_saver *saver)
     if (saver->callbacks->early_devices &&
         saver->callbacks->early_devices(&records, &length,
                                         saver->callbacks->data)) {
-        return xlm_fail(saver->ctx, "cannot read the state of the devices");
+        return xlm_fail(saver->ctx, "cannot read the state of the "
+                                    "devices: see the device model's log");
     }
     if (length) {
         rc =
@@ -423,12 +423,13 @@ static int add_vcpu_pages(struct xlm_saver *saver)
     }
     if (hv->ops->get_state(hv, domid, XLM_STATE_HVM_CONTEXT, &context,
                            &length)) {
-        return xlm_fail(saver->ctx, "cannot read the CPU state of the guest: "
-                                    "%s",
+        return xlm_fail(saver->ctx,
+                        "cannot read the CPU state of the guest: "
+                        "%s",
                         strerror(errno));
     }
-    count = xlm_find_vcpu_pages(hv, domid, context, length, saver->nr_pfns,
-                                pfns);
+    count =
+        xlm_find_vcpu_pages(hv, domid, context, length, saver->nr_pfns, pfns);
     free(context);
     for (size_t i = 0; i < count; i++) {
         if (xlm_pfn_set_contains(&saver->outstanding, pfns[i]) ||
@@ -518,7 +519,9 @@ static int write_final_state(struct xlm_saver *saver)
     }
     if (saver->callbacks->write_device_state(&saver->channel,
                                              saver->callbacks->data)) {
-        return xlm_fail(saver->ctx, "cannot send the device state: %s",
+        return xlm_fail(saver->ctx,
+                        "cannot send the state of the devices: %s; see the "
+                        "log",
                         strerror(errno));
     }
     saver->stats->sent_us = elapsed_us(saver);
@@ -624,6 +627,7 @@ static void dispose(struct xlm_saver *saver)
     disable_logdirty(saver);
     xlm_channel_close(&saver->channel);
     xlm_record_dispose(&saver->record);
+    free(saver->batch);
     xlm_pfn_set_dispose(&saver->present);
     xlm_pfn_set_dispose(&saver->toolstack);
     xlm_pfn_set_dispose(&saver->resident);

@@ -151,7 +151,7 @@ void xlm_save_split_device(struct xlm_saver *saver, struct xlm_pfn_set *set)
 }
 
 /* One batch on its way: the pages with contents come first in `mapped`. */
-struct batch {
+struct xlm_save_batch {
     size_t count;
     uint64_t pfns[XLM_BATCH_PAGES];
     uint32_t types[XLM_BATCH_PAGES];
@@ -162,7 +162,7 @@ struct batch {
     struct xlm_page_batch out;
 };
 
-static int write_batch(struct xlm_saver *saver, struct batch *batch,
+static int write_batch(struct xlm_saver *saver, struct xlm_save_batch *batch,
                        uint64_t *sent)
 {
     struct xlm_page_batch *out = &batch->out;
@@ -190,7 +190,8 @@ static int write_batch(struct xlm_saver *saver, struct batch *batch,
 
 /* A page that could not be mapped is gone since its type was read; else its
  * contents would be lost. */
-static int check_gone(struct xlm_saver *saver, const struct batch *batch)
+static int check_gone(struct xlm_saver *saver,
+                      const struct xlm_save_batch *batch)
 {
     for (size_t i = 0; i < batch->nr_mapped; i++) {
         uint32_t type;
@@ -209,7 +210,7 @@ static int check_gone(struct xlm_saver *saver, const struct batch *batch)
     return 0;
 }
 
-static int send_batch(struct xlm_saver *saver, struct batch *batch,
+static int send_batch(struct xlm_saver *saver, struct xlm_save_batch *batch,
                       uint64_t *sent)
 {
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
@@ -246,9 +247,13 @@ static int send_batch(struct xlm_saver *saver, struct batch *batch,
 int xlm_save_send_some(struct xlm_saver *saver, struct xlm_pfn_set *set,
                        uint64_t *at, size_t most, uint64_t *sent)
 {
-    struct batch *batch = malloc(sizeof(*batch));
+    struct xlm_save_batch *batch;
     int rc;
 
+    if (!saver->batch) {
+        saver->batch = malloc(sizeof(*saver->batch));
+    }
+    batch = saver->batch;
     if (!batch) {
         return xlm_fail(saver->ctx, "no memory to send pages");
     }
@@ -265,7 +270,6 @@ int xlm_save_send_some(struct xlm_saver *saver, struct xlm_pfn_set *set,
     if (!rc) {
         rc = send_batch(saver, batch, sent);
     }
-    free(batch);
     if (!rc) {
         xlm_save_progress(saver, saver->phase);
     }
@@ -312,6 +316,7 @@ int xlm_save_list_outstanding(struct xlm_saver *saver,
     if (xlm_write_pfns(ctx, channel, XLM_REC_POSTCOPY_PFNS, pfns, count)) {
         return -1;
     }
+    saver->lists++;
     return xlm_write_simple_record(ctx, channel, XLM_REC_POSTCOPY_PFNS_END,
                                    NULL, 0);
 }
@@ -332,6 +337,17 @@ int xlm_save_take_evicted(struct xlm_saver *saver, bool *last)
                            &list)) {
         return -1;
     }
+    saver->answered += list.count;
+    if (!saver->lists || saver->answered > saver->nr_pfns) {
+        errno = EPROTO;
+        return xlm_fail(saver->ctx, saver->lists
+                                        ? "bad migration stream: "
+                                          "POSTCOPY_EVICTED with more pages "
+                                          "than the guest has"
+                                        : "bad migration stream: "
+                                          "POSTCOPY_EVICTED in answer to no "
+                                          "list");
+    }
     for (size_t i = 0; i < list.count; i++) {
         uint64_t pfn = xlm_entry_pfn(list.entries[i]);
 
@@ -340,5 +356,9 @@ int xlm_save_take_evicted(struct xlm_saver *saver, bool *last)
         }
     }
     *last = list.count < XLM_LIST_PFNS;
+    if (*last) {
+        saver->lists--;
+        saver->answered = 0;
+    }
     return 0;
 }

@@ -21,6 +21,8 @@ struct xlm_saver {
     uint64_t nr_pfns;
     uint8_t uuid[16];
     bool recovered;     /* over another connection: the guest runs there */
+    unsigned int lists; /* of outstanding pages, not answered yet */
+    uint64_t answered;  /* pages named in the answer to the oldest */
     uint64_t tot_pages; /* when the guest's pages were listed last */
     bool ballooned;     /* it has another number of pages since */
     bool suspended;     /* by us, and not handed over yet */
@@ -28,6 +30,8 @@ struct xlm_saver {
     bool qemu_logdirty;
     bool gone; /* it was handed over, and has ended over there */
     struct xlm_rate_limit limit; /* of the background */
+    /* Of save_pages.c, kept from one batch of pages to the next; free() it. */
+    struct xlm_save_batch *batch;
 
     /* Sets of pages, all of one limit: */
     struct xlm_pfn_set present;     /* what the guest has */

@@ -34,7 +34,11 @@ struct xlm_pusher {
     bool complete;       /* ... and it has agreed */
     bool gone;           /* the guest has ended over there */
     bool failed;         /* the reader gave up; the context has the reason */
-    struct xlm_wire_stats stats;
+    bool news;           /* from the destination, not taken over yet */
+    uint64_t window_hits; /* requests for what had been sent ... */
+    uint64_t queue_most;  /* ... and that waited at the most */
+    struct xlm_wire_stats told;
+    uint64_t told_blocked_us[XLM_WIRE_WAIT_VCPUS];
 };
 
 /* ---- the reader ---- */
@@ -51,8 +55,14 @@ static int take_fault(struct xlm_pusher *pusher,
     }
     pthread_mutex_lock(&pusher->lock);
     for (size_t i = 0; i < list.count && !rc; i++) {
-        rc = xlm_push_plan_request(&pusher->plan,
-                                   xlm_entry_pfn(list.entries[i]));
+        uint64_t pfn = xlm_entry_pfn(list.entries[i]);
+
+        pusher->window_hits +=
+            !xlm_pfn_set_contains(&pusher->plan.outstanding, pfn);
+        rc = xlm_push_plan_request(&pusher->plan, pfn);
+    }
+    if (pusher->plan.queued.count > pusher->queue_most) {
+        pusher->queue_most = pusher->plan.queued.count;
     }
     pthread_cond_signal(&pusher->wake);
     pthread_mutex_unlock(&pusher->lock);
@@ -98,12 +108,21 @@ static int take_running(struct xlm_pusher *pusher,
     return 0;
 }
 
-static void take_stats(struct xlm_pusher *pusher,
-                       const struct xlm_record *record)
+static int take_stats(struct xlm_pusher *pusher,
+                      const struct xlm_record *record)
 {
+    const struct xlm_wire_stats *wire = record->body;
+
+    if (xlm_check_stats(pusher->saver->ctx, record)) {
+        return -1;
+    }
     pthread_mutex_lock(&pusher->lock);
-    memcpy(&pusher->stats, record->body, sizeof(pusher->stats));
+    pusher->told = *wire;
+    memcpy(pusher->told_blocked_us, wire + 1,
+           wire->nr_vcpus * sizeof(uint64_t));
+    pusher->news = true;
     pthread_mutex_unlock(&pusher->lock);
+    return 0;
 }
 
 static int take_complete(struct xlm_pusher *pusher)
@@ -149,8 +168,7 @@ static int take_record(struct xlm_pusher *pusher,
     case XLM_REC_POSTCOPY_RUNNING:
         return take_running(pusher, record);
     case XLM_REC_POSTCOPY_STATS:
-        take_stats(pusher, record);
-        return 0;
+        return take_stats(pusher, record);
     case XLM_REC_POSTCOPY_GONE:
         return take_gone(pusher);
     default:
@@ -249,28 +267,29 @@ static void update_stats(struct xlm_pusher *pusher)
 
     stats->running_us = pusher->running_us;
     stats->outstanding = pusher->plan.outstanding.count;
-    stats->faults = pusher->stats.faults;
-    stats->fault_median_us = pusher->stats.fault_median_us;
-    stats->fault_p99_us = pusher->stats.fault_p99_us;
-    stats->fault_max_us = pusher->stats.fault_max_us;
-    stats->dropped_pages = pusher->stats.pages_dropped;
-    stats->outside = pusher->stats.outside;
+    stats->window_hits = pusher->window_hits;
+    stats->queue_depth = pusher->plan.queued.count;
+    stats->queue_most = pusher->queue_most;
+    if (pusher->news) {
+        xlm_take_stats(stats, &pusher->told, pusher->told_blocked_us);
+        pusher->news = false;
+    }
 }
 
-/* Pages may go unasked now; if not, not for *wait_us unless something comes
+/* How many pages may go unasked now; if none, not for *wait_us unless something comes
  * from the reader. */
-static bool may_push_unasked(struct xlm_pusher *pusher, uint64_t *wait_us)
+static uint32_t room_unasked(struct xlm_pusher *pusher, uint64_t *wait_us)
 {
     *wait_us = XLM_RATE_WAIT_EVER;
     if (pusher->saver->params->no_push) {
-        return false;
+        return 0;
     }
     *wait_us = xlm_save_background_wait_us(pusher->saver);
     if (*wait_us) {
-        return false;
+        return 0;
     }
     *wait_us = XLM_RATE_WAIT_EVER; /* credit comes from the reader */
-    return xlm_push_window_room(&pusher->window) > 0;
+    return xlm_push_window_room(&pusher->window);
 }
 
 /* Until the reader has something, or the rate lets the background go on; at
@@ -299,15 +318,15 @@ static bool await_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
                         uint64_t *pfns, size_t *count)
 {
     uint64_t wait_us;
-    bool may_push, more;
+    uint32_t room;
+    bool more;
 
     pthread_mutex_lock(&pusher->lock);
     more = !pusher->failed && !pusher->gone && pusher->plan.outstanding.count;
     *kind = XLM_PUSH_NOTHING;
     if (more) {
-        may_push = may_push_unasked(pusher, &wait_us);
-        *kind = xlm_push_plan_next(&pusher->plan, may_push,
-                                   XLM_PUSH_WINDOW_SENDING, pfns, count);
+        room = room_unasked(pusher, &wait_us);
+        *kind = xlm_push_plan_next(&pusher->plan, room > 0, room, pfns, count);
         if (*kind != XLM_PUSH_NOTHING) {
             xlm_push_window_sent(&pusher->window, *count, xlm_now_us());
         } else {
@@ -339,7 +358,7 @@ static int push(struct xlm_pusher *pusher, enum xlm_push_kind kind,
 
 static int push_all(struct xlm_pusher *pusher)
 {
-    uint64_t pfns[XLM_PUSH_WINDOW_SENDING];
+    uint64_t pfns[XLM_PUSH_WINDOW_SENDING_MOST];
     enum xlm_push_kind kind;
     size_t count;
 

@@ -86,6 +86,9 @@ enum xlm_record_type {
 
 /* Bit 31 of a record type: a reader that does not know the type skips it. */
 #define XLM_REC_OPTIONAL 0x80000000u
+/* That many in a row, and of so many octets each, at the most. */
+#define XLM_OPTIONAL_RECORDS 64u
+#define XLM_OPTIONAL_OCTETS (64u << 20)
 
 /*
  * PAGE_DATA, POSTCOPY_PAGE_DATA, POSTCOPY_PFNS, POSTCOPY_FAULT,
@@ -178,6 +181,8 @@ struct xlm_wire_credit {
     uint32_t reserved;
 };
 
+#define XLM_WIRE_WAIT_BUCKETS 32
+#define XLM_WIRE_WAIT_VCPUS 128
 struct xlm_wire_stats {
     uint64_t faults;          /* requests of the guest for a page */
     uint64_t fault_median_us; /* request seen to page in place */
@@ -188,6 +193,11 @@ struct xlm_wire_stats {
     uint64_t pages_dropped;   /* no longer wanted by the guest */
     uint64_t blocked_us;      /* sum of all waits of all vCPUs */
     uint64_t outside;         /* requests from outside the guest */
+    uint64_t duplicates;      /* pages that had arrived before */
+    uint64_t histogram[XLM_WIRE_WAIT_BUCKETS]; /* waits of 2^i us and more */
+    uint32_t nr_vcpus; /* so many times of 64 bits follow: us, all waits of
+                          each vCPU */
+    uint32_t reserved;
 };
 
 _Static_assert(sizeof(struct xlm_wire_image_header) == 24, "wire");
@@ -201,7 +211,7 @@ _Static_assert(sizeof(struct xlm_wire_prepare) == 64, "wire");
 _Static_assert(sizeof(struct xlm_wire_recover) == 48, "wire");
 _Static_assert(sizeof(struct xlm_wire_answer) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_credit) == 8, "wire");
-_Static_assert(sizeof(struct xlm_wire_stats) == 72, "wire");
+_Static_assert(sizeof(struct xlm_wire_stats) == 344, "wire");
 
 static inline uint64_t xlm_entry(uint64_t pfn, uint32_t type)
 {

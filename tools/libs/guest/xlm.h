@@ -62,6 +62,18 @@ enum xlm_phase {
 
 const char *xlm_phase_name(enum xlm_phase phase);
 
+/* log2 of microseconds, the last for all that is longer; 0 us is with 1 us. */
+#define XLM_WAIT_BUCKETS 32
+/* As many as a guest that can be paged has at the most. */
+#define XLM_WAIT_VCPUS 128
+
+/* How long the guest's vCPUs have waited for pages. */
+struct xlm_waits {
+    uint64_t histogram[XLM_WAIT_BUCKETS]; /* from 2^i up to 2^(i + 1) us */
+    uint32_t nr_vcpus;
+    uint64_t blocked_us[XLM_WAIT_VCPUS]; /* each vCPU in all */
+};
+
 /* Pages by the way they went, and what the destination said of its faults. */
 struct xlm_stats {
     uint64_t guest_pages;     /* pages that the guest had */
@@ -92,8 +104,17 @@ struct xlm_stats {
     uint64_t fault_p99_us;
     uint64_t fault_max_us;
     uint64_t dropped_pages;
-    uint64_t outside; /* requests of others than the guest */
-    /* The source again: of stop_pages those of the hot set, and what sending
+    uint64_t outside;    /* requests of others than the guest */
+    uint64_t blocked_us; /* all waits of all vCPUs */
+    uint64_t
+        duplicate_pages; /* arrived, and had been there: a fault of ours */
+    struct xlm_waits waits;
+    /* The source again: requests for pages that were on their way by then,
+     * those that wait to be served, and how many did at the most. */
+    uint64_t window_hits;
+    uint64_t queue_depth;
+    uint64_t queue_most;
+    /* Of stop_pages those of the hot set, and what sending
      * these took. */
     uint64_t hot_pages;
     uint64_t hot_us;
@@ -262,9 +283,10 @@ struct xlm_restore_callbacks {
      * NULL. */
     int (*identify)(const struct xlm_identity *identity, void *data);
     /* Records for the toolstack that builds the domain, in stream order,
-     * headers first: everything but page data.  The libxc END is followed by
-     * those of early_devices(), if there are any. */
+     * headers first: everything but page data. */
     int (*feed)(const void *bytes, size_t length, void *data);
+    /* The records of early_devices(), after the last that is fed. */
+    int (*feed_devices)(const void *records, size_t length, void *data);
     /* All static data was fed: wait until the domain exists. */
     int (*await_domain)(uint32_t *domid, void *data);
     /* The last record was fed: wait until the domain is built, with its
@@ -287,6 +309,9 @@ struct xlm_restore_params {
     int in_fd;
     int out_fd;                      /* -1: no way back (an image in a file) */
     const struct xlm_relink *relink; /* NULL: one connection and no other */
+    /* Pages that the guest can have by its configuration; 0: not known.  It
+     * bounds what is kept for the guest, whatever the source says. */
+    uint64_t max_pages;
 };
 
 /*

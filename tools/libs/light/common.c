@@ -103,17 +103,36 @@ void lm_export_stats(libxl_live_migrate_stats *out,
         .dirty_pages = stats->dirty_pages,
         .send_rate = stats->send_rate,
         .dirty_rate = stats->dirty_rate,
+        .blocked_us = stats->blocked_us,
+        .window_hits = stats->window_hits,
+        .queue_depth = stats->queue_depth,
+        .queue_most = stats->queue_most,
+        .duplicate_pages = stats->duplicate_pages,
     };
+}
+
+_Static_assert(LIBXL_LIVE_MIGRATE_WAIT_BUCKETS == XLM_WAIT_BUCKETS, "buckets");
+_Static_assert(LIBXL_LIVE_MIGRATE_WAIT_VCPUS == XLM_WAIT_VCPUS, "vCPUs");
+
+static void export_waits(libxl_live_migrate_waits *out,
+                         const struct xlm_waits *waits)
+{
+    memcpy(out->histogram, waits->histogram, sizeof(out->histogram));
+    out->nr_vcpus = waits->nr_vcpus;
+    memcpy(out->blocked_us, waits->blocked_us, sizeof(out->blocked_us));
 }
 
 void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
                 const struct xlm_stats *stats)
 {
     libxl_live_migrate_stats shown;
+    libxl_live_migrate_waits waits;
 
     observer->phase = phase;
     lm_estimate_update(&observer->estimate, phase, stats, xlm_now_us());
     lm_export_stats(&shown, stats);
+    export_waits(&waits, &stats->waits);
+    shown.waits = &waits;
     shown.rate = observer->estimate.bytes_per_second;
     shown.time_left_us = observer->estimate.time_left_us;
     if (observer->control) {
@@ -171,3 +190,13 @@ int lm_check_how(const libxl_asyncop_how *ao_how,
                      "completion cannot be told by an event, as libxl lets "
                      "nobody else post one: give a callback");
 }
+
+/* ---- what programs were built with ---- */
+
+/* Fields take the place of reserved ones: none of these ever changes. */
+_Static_assert(sizeof(libxl_live_migrate_stats) == 336, "interface");
+_Static_assert(sizeof(libxl_live_migrate_result) == 984, "interface");
+_Static_assert(sizeof(libxl_live_migrate_params) == 184, "interface");
+_Static_assert(sizeof(libxl_live_migrate_receive_params) == 168, "interface");
+_Static_assert(sizeof(libxl_live_migrate_status) == 1272, "interface");
+_Static_assert(sizeof(libxl_live_migrate_waits) == 1288, "interface");

@@ -37,6 +37,7 @@ struct view {
     libxl_live_migrate_stats stats;
     bool paused;
     char reason[LIBXL_LIVE_MIGRATE_REASON_MAX]; /* of that */
+    libxl_live_migrate_waits waits;
 };
 
 struct lm_control {
@@ -125,9 +126,10 @@ static bool node_exists(struct lm_control *control, xs_transaction_t t,
 {
     unsigned int length;
     void *value = xs_read(control->xs, t, path, &length);
+    bool exists = value;
 
     free(value);
-    return value;
+    return exists;
 }
 
 /* Nothing of a domain that libxl has not made, or that is being moved; what
@@ -245,6 +247,33 @@ static bool show_pause(struct lm_control *control, xs_transaction_t t,
                       lm_store_state_name(LIBXL_LIVE_MIGRATE_STATE_RUNNING));
 }
 
+/* Numbers with blanks between them, up to the last that is not 0. */
+static bool show_list(struct lm_control *control, xs_transaction_t t,
+                      const char *node, const uint64_t *numbers, size_t count)
+{
+    char text[LM_STORE_LIST_MAX];
+    size_t length = 0;
+
+    while (count && !numbers[count - 1]) {
+        count--;
+    }
+    text[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        length += snprintf(text + length, sizeof(text) - length, "%s%" PRIu64,
+                           i ? " " : "", numbers[i]);
+    }
+    return write_node(control, t, node, text);
+}
+
+static bool show_waits(struct lm_control *control, xs_transaction_t t,
+                       const libxl_live_migrate_waits *waits)
+{
+    return show_list(control, t, "fault-histogram", waits->histogram,
+                     LIBXL_LIVE_MIGRATE_WAIT_BUCKETS) &&
+           show_list(control, t, "vcpu-blocked-us", waits->blocked_us,
+                     waits->nr_vcpus);
+}
+
 static struct view look(struct lm_control *control)
 {
     struct view view;
@@ -268,6 +297,10 @@ static bool show(struct lm_control *control, xs_transaction_t t)
 
     if (!is_ours(control, t) || !show_counters(control, t, view, all) ||
         !write_number(control, t, "elapsed-ms", view->elapsed_ms)) {
+        return false;
+    }
+    if ((all || memcmp(&view->waits, &shown->waits, sizeof(view->waits))) &&
+        !show_waits(control, t, &view->waits)) {
         return false;
     }
     if ((all || view->phase != shown->phase) &&
@@ -545,6 +578,10 @@ void lm_control_observe(struct lm_control *control, enum xlm_phase phase,
     control->state.evicted |= phase == XLM_PHASE_EVICTING;
     control->view.phase = (libxl_live_migrate_phase)phase;
     control->view.stats = *stats;
+    control->view.stats.waits = NULL;
+    if (stats->waits) {
+        control->view.waits = *stats->waits;
+    }
     pthread_mutex_unlock(&control->lock);
     if (another) {
         eventfd_write(control->wake_fd, 1);

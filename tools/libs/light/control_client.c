@@ -76,9 +76,42 @@ static void explain_death(libxl_live_migrate_status *status)
     snprintf(status->reason, sizeof(status->reason), "%s", what);
 }
 
+/* As many as there are, and room for. */
+static size_t read_list(struct xs_handle *xs, uint32_t domid, const char *node,
+                        uint64_t *numbers, size_t room)
+{
+    char *value = lm_store_read(xs, XBT_NULL, domid, node);
+    const char *at = value;
+    size_t count = 0;
+
+    while (at && count < room) {
+        char *end;
+
+        numbers[count] = strtoull(at, &end, 10);
+        if (end == at) {
+            break;
+        }
+        count++;
+        at = end;
+    }
+    free(value);
+    return count;
+}
+
+static void read_waits(struct xs_handle *xs, uint32_t domid,
+                       libxl_live_migrate_waits *waits)
+{
+    read_list(xs, domid, "fault-histogram", waits->histogram,
+              LIBXL_LIVE_MIGRATE_WAIT_BUCKETS);
+    waits->nr_vcpus =
+        read_list(xs, domid, "vcpu-blocked-us", waits->blocked_us,
+                  LIBXL_LIVE_MIGRATE_WAIT_VCPUS);
+}
+
 /* False: there is none, or it is going. */
 static bool read_status(struct xs_handle *xs, uint32_t domid,
-                        libxl_live_migrate_status *status)
+                        libxl_live_migrate_status *status,
+                        libxl_live_migrate_waits *waits)
 {
     int role = read_name(xs, domid, "role", lm_store_role);
     int state = read_name(xs, domid, "state", lm_store_state);
@@ -107,6 +140,8 @@ static bool read_status(struct xs_handle *xs, uint32_t domid,
         *lm_store_counter(&status->stats, &lm_store_counters[i]) =
             read_number(xs, domid, lm_store_counters[i].name);
     }
+    read_waits(xs, domid, waits);
+    status->stats.waits = waits;
     return true;
 }
 
@@ -115,6 +150,7 @@ int libxl_live_migrate_list(libxl_live_migrate_status **list, int *count)
     struct xs_handle *xs = xs_open(0);
     unsigned int nr_domains = 0;
     char **domains = NULL;
+    libxl_live_migrate_waits *waits;
     int rc = ERROR_FAIL;
 
     *list = NULL;
@@ -126,16 +162,19 @@ int libxl_live_migrate_list(libxl_live_migrate_status **list, int *count)
     if (!domains && errno != ENOENT) {
         goto out;
     }
-    *list = calloc(nr_domains + 1, sizeof(**list));
+    /* One piece of memory, since the caller frees one: the waits are behind
+     * the list. */
+    *list = calloc(nr_domains + 1, sizeof(**list) + sizeof(*waits));
     if (!*list) {
         rc = ERROR_NOMEM;
         goto out;
     }
+    waits = (void *)(*list + nr_domains + 1);
     for (unsigned int i = 0; i < nr_domains; i++) {
         char *end;
         uint32_t domid = strtoul(domains[i], &end, 10);
 
-        if (!*end && read_status(xs, domid, *list + *count)) {
+        if (!*end && read_status(xs, domid, *list + *count, waits + *count)) {
             *count += 1;
         }
     }
@@ -160,7 +199,8 @@ struct asking {
 
 static int refuse(struct asking *asking, int rc, const char *why)
 {
-    snprintf(asking->reason, LIBXL_LIVE_MIGRATE_REASON_MAX, "%s", why);
+    snprintf(asking->reason, LIBXL_LIVE_MIGRATE_REASON_MAX, "%.*s",
+             LIBXL_LIVE_MIGRATE_REASON_MAX - 1, why);
     return rc;
 }
 
@@ -177,12 +217,14 @@ static bool domain_exists(struct asking *asking)
 {
     char path[LM_STORE_PATH_MAX];
     unsigned int length;
+    bool exists;
     void *value;
 
     snprintf(path, sizeof(path), "/libxl/%" PRIu32, asking->domid);
     value = xs_read(asking->xs, XBT_NULL, path, &length);
+    exists = value;
     free(value);
-    return value;
+    return exists;
 }
 
 /* Only of a migration that will look at it: all in one transaction, as that
@@ -293,11 +335,14 @@ static int await_answer(struct asking *asking, int timeout_ms)
         }
         await_event(asking, left_ms < LOOK_MS ? (int)left_ms : LOOK_MS);
     }
-    if (strcmp(asking->answer, LM_ANSWER_OK)) {
-        return refuse(asking, ERROR_INVAL,
-                      asking->answer + strlen(LM_ANSWER_ERROR));
+    if (!strcmp(asking->answer, LM_ANSWER_OK)) {
+        return 0;
     }
-    return 0;
+    if (strncmp(asking->answer, LM_ANSWER_ERROR, strlen(LM_ANSWER_ERROR))) {
+        return refuse(asking, ERROR_INVAL, "its answer is none");
+    }
+    return refuse(asking, ERROR_INVAL,
+                  asking->answer + strlen(LM_ANSWER_ERROR));
 }
 
 static bool spell(struct asking *asking, libxl_live_migrate_command command,

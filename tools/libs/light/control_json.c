@@ -30,6 +30,27 @@ static void put_named(FILE *file, const char *name, const char *text)
     put_string(file, text);
 }
 
+static void put_list(FILE *file, const char *name, const uint64_t *numbers,
+                     size_t count)
+{
+    while (count && !numbers[count - 1]) {
+        count--;
+    }
+    fprintf(file, ", \"%s\": [", name);
+    for (size_t i = 0; i < count; i++) {
+        fprintf(file, "%s%" PRIu64, i ? ", " : "", numbers[i]);
+    }
+    fputc(']', file);
+}
+
+static void put_waits(FILE *file, const libxl_live_migrate_waits *waits)
+{
+    put_list(file, "fault-histogram", waits ? waits->histogram : NULL,
+             waits ? LIBXL_LIVE_MIGRATE_WAIT_BUCKETS : 0);
+    put_list(file, "vcpu-blocked-us", waits ? waits->blocked_us : NULL,
+             waits ? waits->nr_vcpus : 0);
+}
+
 static void put_status(FILE *file, const libxl_live_migrate_status *status)
 {
     libxl_live_migrate_stats stats = status->stats;
@@ -52,6 +73,7 @@ static void put_status(FILE *file, const libxl_live_migrate_status *status)
         fprintf(file, ", \"%s\": %" PRIu64, lm_store_counters[i].name,
                 *lm_store_counter(&stats, &lm_store_counters[i]));
     }
+    put_waits(file, stats.waits);
     if (status->reason[0]) {
         put_named(file, "reason", status->reason);
     } else {

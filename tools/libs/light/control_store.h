@@ -19,6 +19,9 @@
 /* The longest value of one of ours. */
 #define LM_STORE_VALUE_MAX (LIBXL_LIVE_MIGRATE_REASON_MAX + 16)
 
+/* And of one that is a list of numbers. */
+#define LM_STORE_LIST_MAX (LIBXL_LIVE_MIGRATE_WAIT_VCPUS * 21 + 1)
+
 /* /libxl/<domid>/live-migrate, with "/node" behind it unless that is NULL. */
 void lm_store_path(char path[LM_STORE_PATH_MAX], uint32_t domid,
                    const char *node);

@@ -66,6 +66,20 @@ typedef enum libxl_live_migrate_phase {
 /* A short lower-case name; static storage. */
 const char *libxl_live_migrate_phase_to_string(libxl_live_migrate_phase phase);
 
+/* libxl_live_migrate_stats has waits, and the counters before it */
+#define LIBXL_HAVE_LIVE_MIGRATE_WAITS 1
+#define LIBXL_LIVE_MIGRATE_WAIT_BUCKETS 32
+#define LIBXL_LIVE_MIGRATE_WAIT_VCPUS 128
+
+/* How long the guest has waited for pages, each time and in all. */
+typedef struct libxl_live_migrate_waits {
+    /* Waits from 2^i up to 2^(i + 1) microseconds; the first also those of 0,
+     * the last all that were longer. */
+    uint64_t histogram[LIBXL_LIVE_MIGRATE_WAIT_BUCKETS];
+    uint64_t nr_vcpus;
+    uint64_t blocked_us[LIBXL_LIVE_MIGRATE_WAIT_VCPUS]; /* by vCPU */
+} libxl_live_migrate_waits;
+
 /*
  * Counters are pages of 4 KiB, times are microseconds since the call by the
  * caller's own monotonic clock, 0 when not reached.
@@ -102,7 +116,18 @@ typedef struct libxl_live_migrate_stats {
     uint64_t dirty_rate;    /* ... and written by the guest in the round */
     uint64_t rate;          /* octets a second, lately */
     uint64_t time_left_us;  /* of the round, or of postcopy; 0: not known */
-    uint64_t reserved[11];
+    uint64_t blocked_us;    /* all waits of all vCPUs */
+    /* Requests for pages that had been sent unasked by then. */
+    uint64_t window_hits;
+    uint64_t queue_depth; /* requests that wait to be served */
+    uint64_t queue_most;  /* and as many as ever did */
+    /* Pages that came once more: 0, or there is a fault in this library. */
+    uint64_t duplicate_pages;
+    /* NULL, or more about the waits: in the statistics that a progress callback
+     * gets until it returns; in a list until that is freed.  NULL in a result.
+     */
+    const libxl_live_migrate_waits *waits;
+    uint64_t reserved[5];
 } libxl_live_migrate_stats;
 
 typedef struct libxl_live_migrate_result {

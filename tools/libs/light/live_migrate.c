@@ -485,8 +485,8 @@ static void take_back(struct lm_source *source)
     int rc;
 
     if (source->state == LM_SOURCE_AWAY) {
-        rc = libxl_domain_rename(source->ctx, source->domid,
-                                 source->away_name, source->name);
+        rc = libxl_domain_rename(source->ctx, source->domid, source->away_name,
+                                 source->name);
         if (rc) {
             xtl_log(source->xlm.logger, XTL_ERROR, -1, "light",
                     "domain %u could not get its name back (libxl error %d): "

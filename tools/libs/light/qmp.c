@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "json_bounds.h"
 
 /* No message that is for us is nearly as long. */
 #define LINE_MAX_OCTETS (256u << 10)
@@ -116,6 +117,9 @@ static int read_line(struct lm_qmp *qmp, uint64_t deadline_us, char **line)
     size_t seen = 0;
     char *newline;
 
+    if (!qmp->buffer && read_more(qmp, deadline_us)) {
+        return -1;
+    }
     for (;;) {
         char *begin = qmp->buffer + qmp->begin;
         size_t length = qmp->end - qmp->begin;
@@ -208,6 +212,9 @@ static int read_message(struct lm_qmp *qmp, uint64_t deadline_us,
     *message = NULL;
     if (read_line(qmp, deadline_us, &line)) {
         return -1;
+    }
+    if (lm_json_problem(line, strlen(line))) {
+        return fail(qmp, EPROTO, "sends what is not a message");
     }
     *message = yajl_tree_parse(line, error, sizeof(error));
     if (!YAJL_IS_OBJECT(*message)) {

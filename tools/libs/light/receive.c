@@ -7,6 +7,7 @@
  *                                  and libxl starts to build
  *   destination_await_domain       libxl has made the domain
  *   destination_feed
+ *   destination_feed_devices
  *   destination_await_build        BUILDING -> BUILT, devices and all, paused
  *   destination_read_device_state
  *   destination_run                BUILT -> OURS: its name, and unpaused
@@ -28,6 +29,9 @@
 #include "operation.h"
 #include "reconnect.h"
 #include "stream.h"
+
+#define DEFAULT_MEMKB (32u << 10)
+#define KIB_PER_PAGE 4u
 
 enum lm_destination_state {
     LM_DESTINATION_WAITING, /* nothing of the domain has come */
@@ -91,6 +95,23 @@ static int destination_feed(const void *bytes, size_t length, void *data)
         return -1;
     }
     return lm_builder_feed(&destination->builder, bytes, length);
+}
+
+static int destination_feed_devices(const void *records, size_t length,
+                                    void *data)
+{
+    struct lm_destination *destination = data;
+
+    if (!lm_has_device_model(destination->config)) {
+        errno = EPROTO;
+        return xlm_fail(&destination->xlm,
+                        "bad migration stream: POSTCOPY_DEVICES for a guest "
+                        "without a device model");
+    }
+    if (lm_check_devices(&destination->xlm, records, length)) {
+        return -1;
+    }
+    return lm_builder_feed(&destination->builder, records, length);
 }
 
 static int destination_await_domain(uint32_t *domid, void *data)
@@ -218,13 +239,21 @@ static int destination_read_device_state(struct xlm_channel *channel,
 {
     struct lm_destination *destination = data;
     struct lm_record record;
+    uint32_t seen = 0; /* types, as bits: each comes once */
     bool ended = false;
     int rc = 0;
 
     while (!rc && !ended) {
         rc = lm_read_record(&destination->xlm, channel, &record);
+        if (!rc && (seen & 1u << record.type)) {
+            errno = EPROTO;
+            rc = xlm_fail(&destination->xlm,
+                          "libxl migration stream: record %#x comes twice",
+                          record.type);
+        }
         ended = !rc && ends_device_state(&record);
         if (!rc && !ended) {
+            seen |= 1u << record.type;
             rc = take_device_record(destination, &record);
         }
         lm_record_dispose(&record);
@@ -338,11 +367,21 @@ static int open_hypervisor(struct lm_destination *destination)
     return 0;
 }
 
+/* What libxl makes of it when nothing is said is as much as 32 MiB; a
+ * configuration that was never filled in says nothing at all. */
+static uint64_t max_pages(const libxl_domain_config *config)
+{
+    uint64_t kib = config->b_info.max_memkb;
+
+    return (kib == LIBXL_MEMKB_DEFAULT ? DEFAULT_MEMKB : kib) / KIB_PER_PAGE;
+}
+
 static int move_in(struct lm_destination *destination)
 {
     const struct xlm_restore_callbacks callbacks = {
         .identify = destination_identify,
         .feed = destination_feed,
+        .feed_devices = destination_feed_devices,
         .await_domain = destination_await_domain,
         .await_build = destination_await_build,
         .read_device_state = destination_read_device_state,
@@ -354,6 +393,7 @@ static int move_in(struct lm_destination *destination)
         .in_fd = destination->recv_fd,
         .out_fd = destination->send_fd,
         .relink = &destination->relink,
+        .max_pages = max_pages(destination->config),
     };
 
     destination->relink = (struct xlm_relink){

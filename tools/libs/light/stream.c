@@ -32,6 +32,7 @@ struct lm_wire_prologue {
 #define LM_EMULATOR_HEADER 8u
 /* Far more than any device model has to say. */
 #define LM_RECORD_MAX (64u << 20)
+#define LM_READ_STEP (256u << 10)
 
 struct lm_wire_emulator_context {
     struct lm_wire_record record;
@@ -160,6 +161,53 @@ void *lm_make_emulator_context(struct xlm_context *xlm, const void *state,
     return octets;
 }
 
+static bool may_come(uint32_t type, uint32_t length)
+{
+    switch (type) {
+    case LM_REC_END:
+    case LM_REC_POSTCOPY_TRANSITION_END:
+        return !length;
+    case LM_REC_EMULATOR_XENSTORE_DATA:
+    case LM_REC_EMULATOR_CONTEXT:
+        return length >= LM_EMULATOR_HEADER && length <= LM_RECORD_MAX;
+    default:
+        return false;
+    }
+}
+
+/* No more memory is taken than twice what has come, whatever is announced. */
+static int read_octets(struct xlm_context *xlm, struct xlm_channel *channel,
+                       struct lm_record *record,
+                       const struct lm_wire_record *head)
+{
+    size_t total = padded(sizeof(*head) + record->length);
+    size_t got = sizeof(*head);
+
+    record->octets = malloc(got);
+    if (record->octets) {
+        memcpy(record->octets, head, got);
+    }
+    while (record->octets && got < total) {
+        size_t now = got > LM_READ_STEP ? got : LM_READ_STEP;
+        uint8_t *octets;
+
+        now = now < total - got ? now : total - got;
+        octets = realloc(record->octets, got + now);
+        if (!octets) {
+            return xlm_fail(xlm, "no memory for the device records");
+        }
+        record->octets = octets;
+        if (xlm_channel_read(channel, octets + got, now)) {
+            return xlm_fail(xlm, "cannot read the device records: %s",
+                            strerror(errno));
+        }
+        got += now;
+    }
+    record->total = total;
+    return record->octets ? 0
+                          : xlm_fail(xlm, "no memory for the device records");
+}
+
 int lm_read_record(struct xlm_context *xlm, struct xlm_channel *channel,
                    struct lm_record *record)
 {
@@ -172,24 +220,13 @@ int lm_read_record(struct xlm_context *xlm, struct xlm_channel *channel,
     }
     record->type = le32toh(head.type);
     record->length = le32toh(head.length);
-    if (record->length > LM_RECORD_MAX) {
+    if (!may_come(record->type, record->length)) {
         errno = EPROTO;
         return xlm_fail(xlm,
                         "libxl migration stream: bad record %#x of %u octets",
                         record->type, record->length);
     }
-    record->total = padded(sizeof(head) + record->length);
-    record->octets = malloc(record->total);
-    if (!record->octets) {
-        return xlm_fail(xlm, "no memory for the device records");
-    }
-    memcpy(record->octets, &head, sizeof(head));
-    if (xlm_channel_read(channel, record->octets + sizeof(head),
-                         record->total - sizeof(head))) {
-        return xlm_fail(xlm, "cannot read the device records: %s",
-                        strerror(errno));
-    }
-    return 0;
+    return read_octets(xlm, channel, record, &head);
 }
 
 void lm_record_dispose(struct lm_record *record)
@@ -219,4 +256,26 @@ int lm_parse_emulator_context(struct xlm_context *xlm,
     *state = record->octets + sizeof(head);
     *length = record->length - LM_EMULATOR_HEADER;
     return 0;
+}
+
+int lm_check_devices(struct xlm_context *xlm, const void *octets,
+                     size_t length)
+{
+    struct lm_wire_record head;
+    struct lm_record record = {.octets = (uint8_t *)octets, .total = length};
+    const void *state;
+    size_t state_length;
+
+    memcpy(&head, octets, sizeof(head));
+    record.type = le32toh(head.type);
+    record.length = le32toh(head.length);
+    if (record.type != LM_REC_EMULATOR_CONTEXT ||
+        padded(sizeof(head) + record.length) != length) {
+        errno = EPROTO;
+        return xlm_fail(xlm,
+                        "bad migration stream: POSTCOPY_DEVICES with record "
+                        "%#x of %u octets",
+                        record.type, record.length);
+    }
+    return lm_parse_emulator_context(xlm, &record, &state, &state_length);
 }

@@ -46,7 +46,9 @@ struct lm_record {
     size_t total;
 };
 
-/* Dispose of it once, also after failure. */
+/* The next record that may stand among the devices'; a type or a length that
+ * may not is refused before anything of its body is read.  Dispose of it once,
+ * also after failure. */
 int lm_read_record(struct xlm_context *xlm, struct xlm_channel *channel,
                    struct lm_record *record);
 void lm_record_dispose(struct lm_record *record);
@@ -55,6 +57,11 @@ void lm_record_dispose(struct lm_record *record);
 int lm_parse_emulator_context(struct xlm_context *xlm,
                               const struct lm_record *record,
                               const void **state, size_t *length);
+
+/* Are these octets one EMULATOR_CONTEXT for libxl's QEMU, and nothing else?
+ * 0, or -1 with a reason. */
+int lm_check_devices(struct xlm_context *xlm, const void *octets,
+                     size_t length);
 
 /* An END or a POSTCOPY_TRANSITION_END. */
 int lm_write_empty_record(struct xlm_context *xlm, struct xlm_channel *channel,

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -70,6 +71,57 @@ void fuzz_peer_free(struct fuzz_peer *peer)
     pthread_join(peer->listener, NULL);
     close(peer->fds[1]);
     free(peer);
+}
+
+int fuzz_file(const uint8_t *octets, size_t length)
+{
+    int fd = memfd_create("octets", MFD_CLOEXEC);
+
+    fuzz_require(fd >= 0);
+    fuzz_require(write(fd, octets, length) == (ssize_t)length);
+    fuzz_require(lseek(fd, 0, SEEK_SET) == 0);
+    return fd;
+}
+
+void fuzz_close(int fd)
+{
+    close(fd);
+}
+
+struct fuzz_speaker {
+    int listener;
+    struct fuzz_peer peer;
+    pthread_t thread;
+};
+
+static void *speak(void *data)
+{
+    struct fuzz_speaker *speaker = data;
+    int fd = accept(speaker->listener, NULL, NULL);
+
+    speaker->peer.fds[1] = fd;
+    talk(&speaker->peer);
+    listen_to_all(&speaker->peer);
+    close(fd);
+    return NULL;
+}
+
+struct fuzz_speaker *fuzz_speaker_new(int listener, const uint8_t *octets,
+                                      size_t length)
+{
+    struct fuzz_speaker *speaker = calloc(1, sizeof(*speaker));
+
+    speaker->listener = listener;
+    speaker->peer.octets = octets;
+    speaker->peer.length = length;
+    fuzz_require(pthread_create(&speaker->thread, NULL, speak, speaker) == 0);
+    return speaker;
+}
+
+void fuzz_speaker_free(struct fuzz_speaker *speaker)
+{
+    pthread_join(speaker->thread, NULL);
+    free(speaker);
 }
 
 struct xlm_context fuzz_context(struct xlm_hypervisor *hypervisor)

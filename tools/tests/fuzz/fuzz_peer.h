@@ -1,5 +1,5 @@
 /*
- * What both fuzzers have in common: the peer, whose octets they make up.
+ * What the fuzzers have in common: the peer, whose octets they make up.
  */
 #ifndef FUZZ_PEER_H
 #define FUZZ_PEER_H
@@ -16,6 +16,16 @@ struct fuzz_peer *fuzz_peer_new(const uint8_t *octets, size_t length);
 /* The engine's end. */
 int fuzz_peer_fd(struct fuzz_peer *peer);
 void fuzz_peer_free(struct fuzz_peer *peer);
+
+/* The octets as a file, for readers that need no answer. */
+int fuzz_file(const uint8_t *octets, size_t length);
+void fuzz_close(int fd);
+
+/* Says these octets to whoever connects, and reads all that is said. */
+struct fuzz_speaker;
+struct fuzz_speaker *fuzz_speaker_new(int listener, const uint8_t *octets,
+                                      size_t length);
+void fuzz_speaker_free(struct fuzz_speaker *speaker);
 
 /* A context for a handle on a fake host. */
 struct xlm_context fuzz_context(struct xlm_hypervisor *hypervisor);

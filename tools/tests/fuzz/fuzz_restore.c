@@ -72,6 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
     struct toolstack toolstack = {.host = fake_host_new(1000)};
     const struct xlm_restore_callbacks callbacks = {
         .feed = feed,
+        .feed_devices = feed,
         .await_domain = await_domain,
         .await_build = await_build,
         .read_device_state = read_device_state,

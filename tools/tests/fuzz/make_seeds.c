@@ -1,35 +1,71 @@
 /*
- * make_seeds DIR: seeds for the fuzzers, out of migrations that work:
- * DIR/restore and DIR/save, both there already.
+ * make_seeds DIR: seeds for the fuzzers, made by our own writers: in
+ * DIR/restore, DIR/save and so on, which are there already.
  */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "fake_log.h"
 #include "fake_migration.h"
+#include "record.h"
+#include "save_header.h"
+#include "stream.h"
 
 static const char *directory;
+
+static void write_seed(const char *kind, unsigned int number,
+                       const void *octets, size_t length)
+{
+    char path[4096];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s/seed%u", directory, kind, number);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(octets, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Each record once, after the state in which it may come. */
+static void keep_records(struct fake_migration *migration, enum fake_way way)
+{
+    static unsigned int number;
+    size_t offsets[1000], length, count, i;
+    const uint8_t *octets = fake_link_heard(migration->link, way, &length);
+    uint8_t *seed = malloc(1 + length);
+
+    count = fake_migration_records(migration, way, offsets, 1000);
+    for (i = 0; i + 1 < count; i++) {
+        size_t size = offsets[i + 1] - offsets[i];
+        enum xlm_reader_state state;
+
+        memcpy(seed + 1, octets + offsets[i], size);
+        for (state = 0; state <= XLM_READ_REQUESTS; state++) {
+            if (xlm_record_is_legal(octets[offsets[i]], state)) {
+                seed[0] = state;
+                write_seed("record", number++, seed, 1 + size);
+                break;
+            }
+        }
+    }
+    free(seed);
+}
 
 static void keep(struct fake_migration *migration, enum fake_way way,
                  const char *kind, unsigned int number)
 {
     size_t length;
     const uint8_t *octets = fake_link_heard(migration->link, way, &length);
-    char path[4096];
-    FILE *file;
 
-    if (!length) {
-        return; /* nothing goes back */
+    if (length) { /* else nothing goes back */
+        write_seed(kind, number, octets, length);
     }
-    snprintf(path, sizeof(path), "%s/%s/seed%u", directory, kind, number);
-    file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(octets, 1, length, file), length);
-    assert_int_equal(fclose(file), 0);
 }
 
 static void refuse_one(struct fake_migration *migration)
@@ -61,13 +97,82 @@ static void make_seeds(void **state)
         fake_migration_check_success(migration);
         keep(migration, FAKE_FORTH, "restore", i);
         keep(migration, FAKE_BACK, "save", i);
+        if (!ways[i].one_way) { /* else libxl's follow without a word */
+            keep_records(migration, FAKE_FORTH);
+            keep_records(migration, FAKE_BACK);
+        }
         fake_migration_free(migration);
     }
 }
 
+static void make_light_seeds(void **state)
+{
+    struct xlm_context xlm = XLM_CONTEXT_INIT;
+    const uint64_t end = LM_REC_POSTCOPY_TRANSITION_END;
+    uint8_t stream[LM_PROLOGUE_SIZE + 200];
+    size_t length;
+    void *devices;
+
+    (void)state;
+    xlm.logger = fake_logger();
+    lm_make_prologue(stream);
+    devices =
+        lm_make_emulator_context(&xlm, "the state of a QEMU", 19, &length);
+    memcpy(stream + LM_PROLOGUE_SIZE, devices, length);
+    memcpy(stream + LM_PROLOGUE_SIZE + length, &end, sizeof(end));
+    write_seed("light", 0, stream, LM_PROLOGUE_SIZE + length + sizeof(end));
+    write_seed("light", 1, devices, length);
+    free(devices);
+}
+
+static void make_config_seed(void **state)
+{
+    static const char json[] =
+        "{\"c_info\": {\"type\": \"pvh\", \"name\": \"guest\"}, "
+        "\"b_info\": {\"max_memkb\": 131072, \"cpuid\": [{\"leaf\": 1, "
+        "\"eax\": \"xx\\\"0\"}], \"hap\": true}, \"disks\": [], "
+        "\"x\": null, \"y\": -1.5e3}";
+    struct xl_save_header header;
+    struct xl_save_data data;
+    uint8_t seed[sizeof(header) + sizeof(data) + sizeof(json)];
+
+    (void)state;
+    xl_save_header_make(&header, &data, sizeof(json));
+    memcpy(seed, &header, sizeof(header));
+    memcpy(seed + sizeof(header), &data, sizeof(data));
+    memcpy(seed + sizeof(header) + sizeof(data), json, sizeof(json));
+    write_seed("config", 0, seed, sizeof(seed));
+}
+
+/* What others write, as they do. */
+static void make_text_seeds(void **state)
+{
+    static const char qmp[] =
+        "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
+        "{\"return\": {}}\r\n"
+        "{\"timestamp\": {\"seconds\": 1}, \"event\": \"STOP\"}\r\n"
+        "{\"return\": {\"fdset-id\": 7, \"fd\": 12}}\r\n"
+        "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}}\r\n";
+    static const char control[] =
+        "version=1\nrole=source\nstate=running\nphase=precopy\nname=guest\n"
+        "pid=1\nstart-time=7\nelapsed-ms=1000\nbackground-rate=unlimited\n"
+        "reason=none\nguest-pages=32768\nrequest/1-2=set-rate 1000\n"
+        "answer/1-2=error too late\nrequest/1-3=start-postcopy\n"
+        "request/1-4=abort\n";
+
+    (void)state;
+    write_seed("qmp", 0, qmp, sizeof(qmp) - 1);
+    write_seed("control", 0, control, sizeof(control) - 1);
+}
+
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(make_seeds)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(make_seeds),
+        cmocka_unit_test(make_light_seeds),
+        cmocka_unit_test(make_config_seed),
+        cmocka_unit_test(make_text_seeds),
+    };
 
     if (argc != 2) {
         return 2;

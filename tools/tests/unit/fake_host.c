@@ -142,10 +142,23 @@ void fake_host_no_paging(struct fake_host *host)
     host->no_paging = true;
 }
 
+void fake_host_all_mapped(struct fake_host *host)
+{
+    host->all_mapped = true;
+}
+
 void fake_host_enomem(struct fake_host *host, unsigned int count)
 {
     fake_lock(host);
     host->enomem = count;
+    fake_unlock(host);
+}
+
+void fake_host_out_of_memory(struct fake_host *host, unsigned int patience)
+{
+    fake_lock(host);
+    host->out_of_memory = true;
+    host->patience = patience;
     fake_unlock(host);
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fake_internal.h"
+#include "fake_memory.h"
 #include "wire.h"
 
 /* ---- common to all ops ---- */
@@ -35,6 +36,44 @@ static int ordered_failure(struct fake_host *host, enum fake_op op)
     return -1;
 }
 
+static bool needs_memory(enum fake_op op)
+{
+    switch (op) {
+    case FAKE_OP_set_state:
+    case FAKE_OP_set_max_pages:
+    case FAKE_OP_populate:
+    case FAKE_OP_claim:
+    case FAKE_OP_pager_enable:
+    case FAKE_OP_page_in:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool any_ran(const struct fake_host *host)
+{
+    const struct fake_domain *domain = host->domains;
+
+    while (domain && !domain->ran) {
+        domain = domain->next;
+    }
+    return domain;
+}
+
+static int lack_of_memory(struct fake_host *host, enum fake_op op)
+{
+    if (!host->out_of_memory || !needs_memory(op)) {
+        return 0;
+    }
+    if (op == FAKE_OP_page_in && host->patience && any_ran(host)) {
+        host->patience--;
+        host->out_of_memory = host->patience > 0;
+    }
+    errno = ENOMEM;
+    return -1;
+}
+
 static void run_hook(struct fake_host *host, enum fake_op op)
 {
     fake_hook *hook;
@@ -58,18 +97,24 @@ static int op_begin(struct fake_handle *handle, enum fake_op op)
     if (!thread_safe(op)) {
         overlaps = atomic_exchange(&handle->busy[op], true);
     }
+    fake_memory_leave_alone();
     run_hook(host, op);
     fake_lock(host);
     if (overlaps) {
         fake_violation(host, "%s called by two threads at once",
                        fake_op_names[op]);
     }
-    return ordered_failure(host, op);
+    if (handle->dead) {
+        errno = EIO;
+        return -1;
+    }
+    return ordered_failure(host, op) || lack_of_memory(host, op) ? -1 : 0;
 }
 
 static int op_end(struct fake_handle *handle, enum fake_op op, int rc)
 {
     fake_unlock(handle->host);
+    fake_memory_watch_again();
     if (!thread_safe(op)) {
         atomic_store(&handle->busy[op], false);
     }
@@ -122,8 +167,9 @@ static void op_close(struct xlm_hypervisor *hv)
     fake_lock(host);
     /* A guest that ran and lacks pages keeps its pager, so that it waits
      * for them; one that never ran is about to be destroyed. */
-    if (!host->failed && handle->pager_of && handle->pager_of->paging &&
-        handle->pager_of->ran && !fake_count_paged(handle->pager_of)) {
+    if (!host->failed && !handle->dead && handle->pager_of &&
+        handle->pager_of->paging && handle->pager_of->ran &&
+        !fake_count_paged(handle->pager_of)) {
         fake_violation(host, "closed with the pager enabled");
     }
     if (handle->mapped) {
@@ -369,6 +415,36 @@ static int map_error(struct fake_domain *domain, uint64_t pfn)
     return EINVAL;
 }
 
+/* As if all of the domain's memory were mapped already: for measuring, since
+ * this process's page tables are not the hypervisor's.  NULL: the pages are
+ * not side by side, or not all there. */
+static uint8_t *mapped_already(struct fake_domain *domain, size_t count,
+                               const uint64_t *pfns, int *errors)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (pfns[i] != pfns[0] + i || pfns[i] >= domain->nr_pfns ||
+            domain->p2m[pfns[i]] != FAKE_RAM) {
+            return NULL;
+        }
+        errors[i] = 0;
+    }
+    return domain->memory + pfns[0] * XLM_PAGE_SIZE;
+}
+
+static bool is_memory(const struct fake_host *host, const void *pages)
+{
+    const struct fake_domain *domain;
+
+    for (domain = host->domains; domain; domain = domain->next) {
+        if ((const uint8_t *)pages >= domain->memory &&
+            (const uint8_t *)pages <
+                domain->memory + domain->nr_pfns * XLM_PAGE_SIZE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A header page in front of each mapping remembers what it holds. */
 struct mapping {
     struct fake_domain *domain;
@@ -397,16 +473,18 @@ static struct mapping *mapping_reserve(size_t count)
     return mapping;
 }
 
-static void map_one(struct fake_domain *domain, uint8_t *where, bool writable,
-                    uint64_t pfn)
+/* Pages side by side in the guest and in the mapping go in one call, as in a
+ * hypervisor a batch does. */
+static void map_run(struct fake_domain *domain, uint8_t *where, bool writable,
+                    uint64_t pfn, size_t count)
 {
     int protection = PROT_READ | (writable ? PROT_WRITE : 0);
 
-    if (mmap(where, XLM_PAGE_SIZE, protection, MAP_SHARED | MAP_FIXED,
-             domain->memfd, (off_t)(pfn * XLM_PAGE_SIZE)) == MAP_FAILED) {
+    if (count && mmap(where, count * XLM_PAGE_SIZE, protection,
+                      MAP_SHARED | MAP_FIXED | MAP_POPULATE, domain->memfd,
+                      (off_t)(pfn * XLM_PAGE_SIZE)) == MAP_FAILED) {
         abort();
     }
-    domain->refs[pfn]++;
 }
 
 static void *map_all(struct fake_handle *handle, struct fake_domain *domain,
@@ -415,16 +493,25 @@ static void *map_all(struct fake_handle *handle, struct fake_domain *domain,
 {
     struct mapping *mapping = mapping_reserve(count);
     uint8_t *pages = (uint8_t *)mapping + mapping_header_size(count);
-    size_t i;
+    size_t first = 0;
 
     mapping->domain = domain;
     mapping->count = count;
-    for (i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         errors[i] = map_error(domain, pfns[i]);
         mapping->pfns[i] = errors[i] ? UINT64_MAX : pfns[i];
-        if (!errors[i]) {
-            map_one(domain, pages + i * XLM_PAGE_SIZE, writable, pfns[i]);
+        if (errors[i] || pfns[i] != pfns[first] + (i - first)) {
+            map_run(domain, pages + first * XLM_PAGE_SIZE, writable,
+                    pfns[first], i - first);
+            first = errors[i] ? i + 1 : i;
         }
+        if (!errors[i]) {
+            domain->refs[pfns[i]]++;
+        }
+    }
+    if (first < count) {
+        map_run(domain, pages + first * XLM_PAGE_SIZE, writable, pfns[first],
+                count - first);
     }
     handle->mapped += count;
     return pages;
@@ -440,7 +527,12 @@ static void *op_map(struct xlm_hypervisor *hv, uint32_t domid, bool writable,
     if (domain && count == 0) {
         errno = EINVAL;
     } else if (domain) {
-        pages = map_all(handle, domain, writable, count, pfns, errors);
+        if (domain->host->all_mapped) {
+            pages = mapped_already(domain, count, pfns, errors);
+        }
+        if (!pages) {
+            pages = map_all(handle, domain, writable, count, pfns, errors);
+        }
     }
     op_end(handle, FAKE_OP_map, 0);
     return pages;
@@ -453,6 +545,9 @@ static void op_unmap(struct xlm_hypervisor *hv, void *pages, size_t count)
     size_t header = mapping_header_size(count), i;
     struct mapping *mapping = (void *)((uint8_t *)pages - header);
 
+    if (host->all_mapped && is_memory(host, pages)) {
+        return;
+    }
     fake_lock(host);
     if (mapping->count != count) {
         fake_violation(host, "unmap of %zu pages, %zu were mapped", count,
@@ -797,6 +892,15 @@ static const struct xlm_hypervisor_ops fake_ops = {.close = op_close,
                                                    FAKE_OPS(FAKE_OP_SLOT)
 #undef FAKE_OP_SLOT
 };
+
+void fake_kill(struct xlm_hypervisor *hv)
+{
+    struct fake_handle *handle = handle_of(hv);
+
+    fake_lock(handle->host);
+    handle->dead = true;
+    fake_unlock(handle->host);
+}
 
 struct xlm_hypervisor *fake_open(struct fake_host *host)
 {

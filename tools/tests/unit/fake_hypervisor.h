@@ -83,8 +83,19 @@ void fake_host_hook(struct fake_host *host, fake_hook *hook, void *data);
 
 /* Paging ops answer ENOSYS from here on. */
 void fake_host_no_paging(struct fake_host *host);
+/* Mapping costs next to nothing from here on, and is not watched over: to be
+ * said before the host is used. */
+void fake_host_all_mapped(struct fake_host *host);
 /* The next count pages to be brought in get ENOMEM. */
 void fake_host_enomem(struct fake_host *host, unsigned int count);
+
+/* Whatever needs memory of the host gets ENOMEM from here on.  Once the guest
+ * has run and has been refused pages so many times, there is memory again. */
+void fake_host_out_of_memory(struct fake_host *host, unsigned int patience);
+
+/* The process that has the handle dies: every later call of its own fails,
+ * without any effect. */
+void fake_kill(struct xlm_hypervisor *hv);
 
 /* Rules broken so far; the first of them as text. */
 unsigned int fake_violations(struct fake_host *host);
@@ -182,6 +193,9 @@ void fake_await_waiting(struct fake_domain *domain, unsigned int vcpus);
 void fake_await_taken(struct fake_domain *domain);
 /* Times that a vCPU found the ring full. */
 unsigned int fake_ring_full(struct fake_domain *domain);
+/* Somebody writes octets of his own all over the ring's page, and signals: no
+ * vCPU is to touch a page that is paged after that. */
+void fake_ring_scribble(struct fake_domain *domain, unsigned int seed);
 /* Requests put in the ring so far, and those not answered yet. */
 unsigned int fake_requests(struct fake_domain *domain);
 unsigned int fake_unanswered(struct fake_domain *domain);

@@ -33,7 +33,10 @@ struct fake_host {
     unsigned int calls[FAKE_OP_COUNT];
     bool failed;
     bool no_paging;
+    bool all_mapped;
     unsigned int enomem;
+    bool out_of_memory;
+    unsigned int patience; /* page_in calls until there is memory again */
     unsigned int handles;
     fake_hook *hook;
     void *hook_data;
@@ -46,6 +49,7 @@ struct fake_handle {
     struct fake_host *host;
     struct fake_domain *pager_of;
     unsigned int mapped; /* pages */
+    bool dead;
     atomic_bool busy[FAKE_OP_COUNT];
 };
 
@@ -83,6 +87,7 @@ struct fake_domain {
 
     struct fake_paging *paging; /* NULL: no pager */
     bool vcpu_waits[FAKE_VCPUS];
+    bool scribbled; /* on its ring */
     unsigned int ring_full;
     unsigned int requests;
     unsigned int unanswered;

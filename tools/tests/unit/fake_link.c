@@ -19,7 +19,9 @@ struct way {
     int from;
     int to;
     uint64_t allowance;
+    bool strikes;               /* at the allowance, which is not the end */
     const struct fake_cut *cut; /* of this way, at a record; or NULL */
+    unsigned int seen;          /* records of its type */
     size_t next_record;         /* where it starts */
     uint8_t *heard;
     size_t length;
@@ -33,6 +35,10 @@ struct fake_link {
     struct way ways[2];
     struct fake_cut cut;
     int joined;
+    pthread_mutex_t lock; /* for what follows */
+    pthread_cond_t changed;
+    bool stalled;
+    bool released; /* for good */
 };
 
 static void keep(struct way *way, const uint8_t *octets, size_t length)
@@ -59,12 +65,47 @@ static int send_all(int fd, const uint8_t *octets, size_t length)
     return 0;
 }
 
-static void cut(struct fake_link *link)
+static void release(struct fake_link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    link->released = true;
+    pthread_cond_broadcast(&link->changed);
+    pthread_mutex_unlock(&link->lock);
+}
+
+void fake_link_cut(struct fake_link *link)
 {
     shutdown(link->relay[0], SHUT_RDWR);
     if (!link->cut.silent) {
         shutdown(link->relay[1], SHUT_RDWR);
     }
+    release(link);
+}
+
+void fake_link_stall(struct fake_link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    link->stalled = true;
+    pthread_mutex_unlock(&link->lock);
+}
+
+void fake_link_kill(struct fake_link *link, unsigned int end)
+{
+    shutdown(link->relay[end], SHUT_RDWR);
+}
+
+/* Wait while the link is stalled; true: it was. */
+static bool await_release(struct fake_link *link)
+{
+    bool stalled;
+
+    pthread_mutex_lock(&link->lock);
+    stalled = link->stalled;
+    while (stalled && !link->released) {
+        pthread_cond_wait(&link->changed, &link->lock);
+    }
+    pthread_mutex_unlock(&link->lock);
+    return stalled;
 }
 
 size_t fake_first_record(enum fake_way way)
@@ -113,18 +154,33 @@ static size_t record_size(const struct fake_link *link,
     return size;
 }
 
+static uint64_t octets_of(uint64_t octets, size_t size)
+{
+    switch (octets) {
+    case FAKE_HALF:
+        return size / 2;
+    case FAKE_WHOLE:
+        return size;
+    default:
+        return octets;
+    }
+}
+
 /* Has the record come at which the link is to end? */
 static void look_for_record(struct way *way)
 {
     struct xlm_wire_record_header header;
+    size_t size;
 
     while (way->cut && way->next_record + sizeof(header) <= way->length) {
         memcpy(&header, way->heard + way->next_record, sizeof(header));
-        if (header.type == way->cut->type) {
-            way->allowance = way->next_record + way->cut->octets;
+        size = record_size(way->link, &header);
+        if (header.type == way->cut->type && ++way->seen >= way->cut->nth) {
+            way->allowance =
+                way->next_record + octets_of(way->cut->octets, size);
             way->cut = NULL;
         }
-        way->next_record += record_size(way->link, &header);
+        way->next_record += size;
     }
 }
 
@@ -137,25 +193,49 @@ static void close_other_way(const struct way *way)
     shutdown(way->from, SHUT_WR);
 }
 
+/* The allowance is used up. */
+static void strike(struct way *way)
+{
+    const struct fake_cut *cut = &way->link->cut;
+
+    way->strikes = false;
+    if (cut->strike == FAKE_STRIKE_STALL) {
+        fake_link_stall(way->link);
+    } else if (cut->strike == FAKE_STRIKE_NOTHING) {
+        way->allowance = FAKE_UNCUT;
+    }
+    if (cut->at) {
+        cut->at(cut->data);
+    }
+}
+
 /* Pass on what was heard and not passed on; false: that is all. */
 static bool pass_on(struct way *way, size_t *passed)
 {
-    size_t end = way->length;
+    bool strikes;
 
-    if (way->cut && way->next_record < end) {
-        end = way->next_record; /* part of a header: wait for the rest */
-    }
-    if (end > way->allowance) {
-        end = way->allowance;
-    }
-    if (end == way->allowance) {
-        close_other_way(way);
-    }
-    if (end > *passed &&
-        send_all(way->to, way->heard + *passed, end - *passed)) {
-        return false;
-    }
-    *passed = end > *passed ? end : *passed;
+    do {
+        size_t end = way->length;
+
+        if (way->cut && way->next_record < end) {
+            end = way->next_record; /* part of a header: wait for the rest */
+        }
+        if (end > way->allowance) {
+            end = way->allowance;
+        }
+        strikes = way->strikes && end == way->allowance;
+        if (strikes && way->link->cut.strike == FAKE_STRIKE_CUT) {
+            close_other_way(way);
+        }
+        if (end > *passed &&
+            send_all(way->to, way->heard + *passed, end - *passed)) {
+            return false;
+        }
+        *passed = end > *passed ? end : *passed;
+        if (strikes) {
+            strike(way);
+        }
+    } while (strikes && way->allowance == FAKE_UNCUT);
     return *passed < way->allowance;
 }
 
@@ -164,18 +244,21 @@ static void *relay(void *data)
     struct way *way = data;
     uint8_t *octets = malloc(CHUNK);
     size_t passed = 0;
+    bool stalled = false;
     ssize_t got;
 
-    while (passed < way->allowance &&
+    while (passed < way->allowance && !stalled &&
            (got = recv(way->from, octets, CHUNK, 0)) > 0) {
         keep(way, octets, (size_t)got);
         look_for_record(way);
-        if (!pass_on(way, &passed)) {
+        stalled = await_release(way->link);
+        if (!stalled && !pass_on(way, &passed)) {
             break;
         }
     }
-    if (passed >= way->allowance) {
-        cut(way->link);
+    stalled = await_release(way->link);
+    if (passed >= way->allowance || stalled) {
+        fake_link_cut(way->link);
     } else if (!way->link->cut.silent) {
         /* The sender hung up, or the receiver did: pass it on. */
         shutdown(way->to, SHUT_WR);
@@ -196,8 +279,10 @@ static void start_way(struct fake_link *link, enum fake_way which)
     way->next_record = first_record(link, which);
     if (link->cut.way == which && link->cut.at_record) {
         way->cut = &link->cut;
+        way->strikes = true;
     } else if (link->cut.way == which) {
         way->allowance = link->cut.octets;
+        way->strikes = true;
     }
     if (pthread_create(&way->thread, NULL, relay, way)) {
         abort();
@@ -210,6 +295,8 @@ struct fake_link *fake_link_new(const struct fake_cut *cut)
     int end, fds[2];
 
     link->cut = *cut;
+    pthread_mutex_init(&link->lock, NULL);
+    pthread_cond_init(&link->changed, NULL);
     for (end = 0; end < 2; end++) {
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds)) {
             abort();
@@ -242,6 +329,7 @@ static void join(struct fake_link *link)
         link->joined = 1;
         fake_link_hang_up(link, 0);
         fake_link_hang_up(link, 1);
+        release(link);
         pthread_join(link->ways[0].thread, NULL);
         pthread_join(link->ways[1].thread, NULL);
     }
@@ -262,5 +350,7 @@ void fake_link_free(struct fake_link *link)
     close(link->relay[1]);
     free(link->ways[0].heard);
     free(link->ways[1].heard);
+    pthread_mutex_destroy(&link->lock);
+    pthread_cond_destroy(&link->changed);
     free(link);
 }

@@ -1,6 +1,6 @@
 /*
- * A connection between two ends that a test can cut, to the octet, and that
- * keeps what went over it.
+ * A connection between two ends that a test can cut or stall, to the octet,
+ * and that keeps what went over it.
  */
 #ifndef FAKE_LINK_H
 #define FAKE_LINK_H
@@ -24,23 +24,39 @@ enum fake_stream {
     FAKE_BARE,  /* nothing: the connection of a recovery */
 };
 
+/* What becomes of a link at its cut. */
+enum fake_strike {
+    FAKE_STRIKE_CUT,   /* both ends find both ways closed */
+    FAKE_STRIKE_STALL, /* both ways are open, and nothing comes through */
+    FAKE_STRIKE_NOTHING,
+};
+
 /* Where a link ends. */
 struct fake_cut {
     enum fake_way way;
     /* So many octets of that way after ... */
     uint64_t octets;
-    /* ... its beginning, or the start of the first record of a type. */
+    /* ... its beginning, or the start of the nth record of a type (0 and 1:
+     * the first). */
     bool at_record;
     uint32_t type;
     enum fake_stream stream;
     bool silent; /* end 1 only hears no more: nothing is closed for it */
+    unsigned int nth;
+    enum fake_strike strike;
+    /* Called then, from a thread of the link's own; may be NULL. */
+    void (*at)(void *data);
+    void *data;
 };
 
 #define FAKE_UNCUT UINT64_MAX
+/* In place of a number: half of the record, or all of it. */
+#define FAKE_HALF (UINT64_MAX - 1)
+#define FAKE_WHOLE (UINT64_MAX - 2)
 
 struct fake_link;
 
-/* Both ends find both ways closed after the cut; octets FAKE_UNCUT: never. */
+/* The cut is copied; octets FAKE_UNCUT: never. */
 struct fake_link *fake_link_new(const struct fake_cut *cut);
 /* Octets from one record's header to the next's. */
 size_t fake_record_size(uint32_t type, uint32_t length);
@@ -51,6 +67,12 @@ size_t fake_first_record(enum fake_way way);
 int fake_link_end(struct fake_link *link, unsigned int end);
 /* Close an end, as its process would by ending. */
 void fake_link_hang_up(struct fake_link *link, unsigned int end);
+/* The same from without, at once: what the end has sent still arrives, all
+ * that it says later does not. */
+void fake_link_kill(struct fake_link *link, unsigned int end);
+/* Stall both ways, or close them, at once. */
+void fake_link_stall(struct fake_link *link);
+void fake_link_cut(struct fake_link *link);
 /* What went over it; valid once both ends have hung up, until freed. */
 const uint8_t *fake_link_heard(struct fake_link *link, enum fake_way way,
                                size_t *length);

@@ -38,13 +38,65 @@ static const struct {
 
 static const struct xlm_wire_tsc_info tsc = {1, 2000000, 12345, 3, 0};
 
+static const struct {
+    const char *name;
+    unsigned int end;
+} parts[FAKE_PART_COUNT] = {
+    [FAKE_PART_NONE] = {"none", 0},
+    [FAKE_PART_POLICY] = {"policy", 0},
+    [FAKE_PART_QEMU_LOGDIRTY] = {"switch_qemu_logdirty", 0},
+    [FAKE_PART_EARLY_DEVICES] = {"early_devices", 0},
+    [FAKE_PART_SUSPEND] = {"suspend", 0},
+    [FAKE_PART_WRITE_DEVICE_STATE] = {"write_device_state", 0},
+    [FAKE_PART_PUT_AWAY] = {"put_away", 0},
+    [FAKE_PART_FEED] = {"feed", 1},
+    [FAKE_PART_AWAIT_DOMAIN] = {"await_domain", 1},
+    [FAKE_PART_AWAIT_BUILD] = {"await_build", 1},
+    [FAKE_PART_READ_DEVICE_STATE] = {"read_device_state", 1},
+    [FAKE_PART_RUN] = {"run", 1},
+};
+
+const char *fake_part_name(enum fake_part part)
+{
+    return parts[part].name;
+}
+
 static int part(const struct fake_migration *migration, enum fake_part part)
 {
     if (migration->failing == part) {
-        errno = EIO;
+        errno = migration->failing_errno ? migration->failing_errno : EIO;
         return -1;
     }
     return 0;
+}
+
+/* The toolstacks are no part of what is tested: their memory is not counted.
+ * A dead process has no toolstack. */
+static int begin_part(struct fake_migration *migration, enum fake_part which)
+{
+    fake_memory_leave_alone();
+    if (migration->at_part) {
+        migration->at_part(migration, which, false);
+    }
+    if (!atomic_load(&migration->dead[parts[which].end])) {
+        return 0;
+    }
+    fake_memory_watch_again();
+    errno = EIO;
+    return -1;
+}
+
+static int end_part(struct fake_migration *migration, enum fake_part which,
+                    int rc)
+{
+    int saved_errno = errno;
+
+    if (migration->at_part) {
+        migration->at_part(migration, which, true);
+    }
+    fake_memory_watch_again();
+    errno = saved_errno;
+    return rc;
 }
 
 static void moment(struct fake_migration *migration, fake_moment *at)
@@ -56,8 +108,8 @@ static void moment(struct fake_migration *migration, fake_moment *at)
 
 /* ---- the toolstack at the source ---- */
 
-static enum xlm_precopy_answer policy(const struct xlm_precopy_stats *stats,
-                                      void *data)
+static enum xlm_precopy_answer do_policy(const struct xlm_precopy_stats *stats,
+                                         void *data)
 {
     struct fake_migration *migration = data;
 
@@ -75,7 +127,7 @@ static enum xlm_precopy_answer policy(const struct xlm_precopy_stats *stats,
                                                 : migration->answer;
 }
 
-static int switch_qemu_logdirty(bool enable, void *data)
+static int do_switch_qemu_logdirty(bool enable, void *data)
 {
     struct fake_migration *migration = data;
 
@@ -83,7 +135,7 @@ static int switch_qemu_logdirty(bool enable, void *data)
     return enable ? part(migration, FAKE_PART_QEMU_LOGDIRTY) : 0;
 }
 
-static int early_devices(void **records, size_t *length, void *data)
+static int do_early_devices(void **records, size_t *length, void *data)
 {
     struct fake_migration *migration = data;
 
@@ -97,7 +149,7 @@ static int early_devices(void **records, size_t *length, void *data)
     return 0;
 }
 
-static int suspend(void *data)
+static int do_suspend(void *data)
 {
     struct fake_migration *migration = data;
 
@@ -113,7 +165,7 @@ static int suspend(void *data)
     return 0;
 }
 
-static int write_device_state(struct xlm_channel *channel, void *data)
+static int do_write_device_state(struct xlm_channel *channel, void *data)
 {
     struct fake_migration *migration = data;
 
@@ -123,7 +175,7 @@ static int write_device_state(struct xlm_channel *channel, void *data)
                                    sizeof(FAKE_DEVICE_STATE));
 }
 
-static int put_away(void *data)
+static int do_put_away(void *data)
 {
     struct fake_migration *migration = data;
 
@@ -136,7 +188,7 @@ static int put_away(void *data)
 
 /* ---- the toolstack at the destination ---- */
 
-static int feed(const void *bytes, size_t length, void *data)
+static int do_feed(const void *bytes, size_t length, void *data)
 {
     struct fake_migration *migration = data;
 
@@ -152,7 +204,7 @@ static int feed(const void *bytes, size_t length, void *data)
     return 0;
 }
 
-static int await_domain(uint32_t *domid, void *data)
+static int do_await_domain(uint32_t *domid, void *data)
 {
     struct fake_migration *migration = data;
 
@@ -212,7 +264,7 @@ void fake_build_record(struct fake_domain *domain, uint32_t type,
 }
 
 /* What was fed must be a whole stream, of which the domain is built. */
-static int await_build(void *data)
+static int do_await_build(void *data)
 {
     struct fake_migration *migration = data;
     size_t at = sizeof(struct xlm_wire_image_header) +
@@ -241,7 +293,7 @@ static int await_build(void *data)
     return 0;
 }
 
-static int read_device_state(struct xlm_channel *channel, void *data)
+static int do_read_device_state(struct xlm_channel *channel, void *data)
 {
     struct fake_migration *migration = data;
     char state[sizeof(FAKE_DEVICE_STATE)];
@@ -254,7 +306,7 @@ static int read_device_state(struct xlm_channel *channel, void *data)
     return 0;
 }
 
-static int run(void *data)
+static int do_run(void *data)
 {
     struct fake_migration *migration = data;
 
@@ -271,7 +323,140 @@ static int run(void *data)
     return 0;
 }
 
+/* ---- the same, as the engine calls them ---- */
+
+static enum xlm_precopy_answer policy(const struct xlm_precopy_stats *stats,
+                                      void *data)
+{
+    enum xlm_precopy_answer answer;
+
+    if (begin_part(data, FAKE_PART_POLICY)) {
+        return XLM_PRECOPY_ABORT;
+    }
+    answer = do_policy(stats, data);
+    (void)end_part(data, FAKE_PART_POLICY, 0);
+    return answer;
+}
+
+static int switch_qemu_logdirty(bool enable, void *data)
+{
+    return begin_part(data, FAKE_PART_QEMU_LOGDIRTY)
+               ? -1
+               : end_part(data, FAKE_PART_QEMU_LOGDIRTY,
+                          do_switch_qemu_logdirty(enable, data));
+}
+
+static int early_devices(void **records, size_t *length, void *data)
+{
+    return begin_part(data, FAKE_PART_EARLY_DEVICES)
+               ? -1
+               : end_part(data, FAKE_PART_EARLY_DEVICES,
+                          do_early_devices(records, length, data));
+}
+
+static int suspend(void *data)
+{
+    return begin_part(data, FAKE_PART_SUSPEND)
+               ? -1
+               : end_part(data, FAKE_PART_SUSPEND, do_suspend(data));
+}
+
+static int write_device_state(struct xlm_channel *channel, void *data)
+{
+    return begin_part(data, FAKE_PART_WRITE_DEVICE_STATE)
+               ? -1
+               : end_part(data, FAKE_PART_WRITE_DEVICE_STATE,
+                          do_write_device_state(channel, data));
+}
+
+static int put_away(void *data)
+{
+    return begin_part(data, FAKE_PART_PUT_AWAY)
+               ? -1
+               : end_part(data, FAKE_PART_PUT_AWAY, do_put_away(data));
+}
+
+static void note_go(enum xlm_phase phase, const struct xlm_stats *stats,
+                    void *data)
+{
+    struct fake_migration *migration = data;
+
+    (void)stats;
+    if (phase != XLM_PHASE_GO) {
+        return;
+    }
+    pthread_mutex_lock(&migration->lock);
+    migration->let_go = true;
+    pthread_cond_broadcast(&migration->changed);
+    pthread_mutex_unlock(&migration->lock);
+}
+
+static int feed(const void *bytes, size_t length, void *data)
+{
+    return begin_part(data, FAKE_PART_FEED)
+               ? -1
+               : end_part(data, FAKE_PART_FEED, do_feed(bytes, length, data));
+}
+
+static int await_domain(uint32_t *domid, void *data)
+{
+    return begin_part(data, FAKE_PART_AWAIT_DOMAIN)
+               ? -1
+               : end_part(data, FAKE_PART_AWAIT_DOMAIN,
+                          do_await_domain(domid, data));
+}
+
+static int await_build(void *data)
+{
+    return begin_part(data, FAKE_PART_AWAIT_BUILD)
+               ? -1
+               : end_part(data, FAKE_PART_AWAIT_BUILD, do_await_build(data));
+}
+
+static int read_device_state(struct xlm_channel *channel, void *data)
+{
+    return begin_part(data, FAKE_PART_READ_DEVICE_STATE)
+               ? -1
+               : end_part(data, FAKE_PART_READ_DEVICE_STATE,
+                          do_read_device_state(channel, data));
+}
+
+static int run(void *data)
+{
+    return begin_part(data, FAKE_PART_RUN)
+               ? -1
+               : end_part(data, FAKE_PART_RUN, do_run(data));
+}
+
 /* ---- the run ---- */
+
+static void note_end(struct fake_migration *migration)
+{
+    pthread_mutex_lock(&migration->lock);
+    migration->ended++;
+    pthread_cond_broadcast(&migration->changed);
+    pthread_mutex_unlock(&migration->lock);
+}
+
+bool fake_migration_await_go(struct fake_migration *migration)
+{
+    bool let_go;
+
+    pthread_mutex_lock(&migration->lock);
+    while (!migration->let_go && migration->ended < 2) {
+        pthread_cond_wait(&migration->changed, &migration->lock);
+    }
+    let_go = migration->let_go;
+    pthread_mutex_unlock(&migration->lock);
+    return let_go;
+}
+
+void fake_migration_kill(struct fake_migration *migration, unsigned int end)
+{
+    atomic_store(&migration->dead[end], true);
+    fake_kill(migration->contexts[end].hypervisor);
+    fake_link_kill(migration->link, end);
+}
 
 static void *run_save(void *data)
 {
@@ -283,6 +468,7 @@ static void *run_save(void *data)
         .suspend = suspend,
         .write_device_state = write_device_state,
         .put_away = put_away,
+        .progress = note_go,
         .data = migration,
     };
 
@@ -294,6 +480,7 @@ static void *run_save(void *data)
         fake_relink_recover(migration);
     }
     fake_relink_give_up(migration);
+    note_end(migration);
     return NULL;
 }
 
@@ -302,6 +489,7 @@ static void *run_restore(void *data)
     struct fake_migration *migration = data;
     const struct xlm_restore_callbacks callbacks = {
         .feed = feed,
+        .feed_devices = feed,
         .await_domain = await_domain,
         .await_build = await_build,
         .read_device_state = read_device_state,
@@ -317,11 +505,14 @@ static void *run_restore(void *data)
     if (migration->params.in_fd < 0) {
         params.out_fd = -1;
     }
+    fake_memory_watch(&migration->memory);
     migration->restore_rc =
         xlm_restore(&migration->contexts[1], &params, &callbacks,
                     &migration->stats[1], &migration->resumed);
+    fake_memory_watch(NULL);
     fake_link_hang_up(migration->link, 1);
     fake_relink_over(migration);
+    note_end(migration);
     return NULL;
 }
 
@@ -352,15 +543,18 @@ void fake_migration_run(struct fake_migration *migration)
 /* The guest goes on at the source and has all its memory. */
 static void check_still_at_source(struct fake_migration *migration)
 {
-    assert_int_equal(migration->save_rc, -1);
+    bool alone = migration->dead[0]; /* a person has to resume it */
+
+    assert_true(alone || migration->save_rc == -1);
     assert_false(migration->ran);
-    assert_false(migration->resumed);
+    assert_false(migration->resumed && !migration->dead[1]);
     if (migration->destination) {
         assert_false(fake_domain_ran(migration->destination));
         fake_domain_destroy(migration->destination);
     }
     if (migration->suspended) {
-        assert_true(fake_domain_suspend_cancelled(migration->source) ||
+        assert_true(alone ||
+                    fake_domain_suspend_cancelled(migration->source) ||
                     !migration->stats[0].suspend_us);
         fake_domain_resume(migration->source);
         fake_guest_move(migration->guest, migration->source);
@@ -380,9 +574,9 @@ static void check_gone(struct fake_migration *migration)
 
     assert_true(migration->put_away);
     assert_false(fake_domain_running(source));
-    if (!migration->resumed) {
+    if (!migration->ran) {
         /* The go was lost: it runs nowhere, and all is at the source. */
-        assert_false(migration->ran);
+        assert_false(migration->resumed && !migration->dead[1]);
         fake_guest_stop(migration->guest);
         assert_int_equal(fake_guest_compare(migration->guest, source), 0);
         return;
@@ -406,20 +600,23 @@ static void check_gone(struct fake_migration *migration)
 
 void fake_migration_check_promise(struct fake_migration *migration)
 {
+    bool source_lives = !migration->dead[0];
+    bool destination_lives = !migration->dead[1];
+
     if (migration->ran) {
-        assert_true(migration->transitioned);
-        assert_true(migration->resumed);
+        assert_true(migration->transitioned || !source_lives);
+        assert_true(migration->resumed || !destination_lives);
     }
-    if (migration->save_rc == 0) {
-        assert_int_equal(migration->restore_rc, 0);
-    } else {
+    if (source_lives && migration->save_rc == 0) {
+        assert_true(migration->restore_rc == 0 || !destination_lives);
+    } else if (source_lives) {
         assert_true(migration->contexts[0].reason[0]);
     }
-    if (migration->restore_rc) {
+    if (destination_lives && migration->restore_rc) {
         assert_true(migration->contexts[1].reason[0]);
     }
-    assert_false(migration->qemu_logdirty);
-    if (migration->transitioned) {
+    assert_false(migration->qemu_logdirty && source_lives);
+    if (source_lives ? migration->transitioned : migration->ran) {
         check_gone(migration);
     } else {
         check_still_at_source(migration);
@@ -472,6 +669,9 @@ void fake_migration_check_success(struct fake_migration *migration)
                          migration->stats[0].pushed_pages,
                      migration->stats[0].postcopy_pages);
     assert_int_equal(migration->stats[0].outstanding, 0);
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(migration->stats[i].duplicate_pages, 0);
+    }
 }
 
 /* ---- what went over the link ---- */
@@ -538,6 +738,9 @@ static struct fake_migration *new_on(struct fake_host *from,
     struct fake_migration *migration = calloc(1, sizeof(*migration));
     int i;
 
+    pthread_mutex_init(&migration->lock, NULL);
+    pthread_cond_init(&migration->changed, NULL);
+
     migration->guest_pfns = guest_pfns;
     migration->nr_pfns = guest_pfns + TOOLSTACK_PAGES;
     migration->max_pages = migration->nr_pfns;
@@ -603,6 +806,8 @@ void fake_migration_turn_round(struct fake_migration *migration)
     migration->fed_length = 0;
     migration->transitioned = migration->resumed = false;
     migration->suspended = migration->put_away = migration->ran = false;
+    migration->let_go = false;
+    migration->ended = 0;
 }
 
 void fake_migration_free(struct fake_migration *migration)
@@ -624,6 +829,8 @@ void fake_migration_free(struct fake_migration *migration)
             fake_host_free(migration->hosts[i]);
         }
     }
+    pthread_mutex_destroy(&migration->lock);
+    pthread_cond_destroy(&migration->changed);
     free(migration->fed);
     free(migration);
 }

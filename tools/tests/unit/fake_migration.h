@@ -8,12 +8,15 @@
 #ifndef FAKE_MIGRATION_H
 #define FAKE_MIGRATION_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "fake_guest.h"
 #include "fake_hypervisor.h"
 #include "fake_link.h"
+#include "fake_memory.h"
 #include "xlm.h"
 
 #define FAKE_RECOVERIES 8
@@ -35,6 +38,8 @@ enum fake_part {
     FAKE_PART_COUNT,
 };
 
+const char *fake_part_name(enum fake_part part);
+
 struct fake_migration;
 typedef void fake_moment(struct fake_migration *migration);
 
@@ -55,6 +60,7 @@ struct fake_migration {
     enum xlm_precopy_answer round_answer;
     struct fake_cut cut;
     enum fake_part failing;
+    int failing_errno;
     /* The guest's own threads run during all of it; 0: they do not. */
     unsigned int vcpu_seed;
     uint64_t max_pages; /* of the domain at the destination */
@@ -78,6 +84,10 @@ struct fake_migration {
     struct fake_cut recovery_cuts[FAKE_RECOVERIES];
     bool sender_dies;  /* leaving things as a killed one does */
     bool stays_silent; /* nothing of it is known at the destination */
+    /* Before and after each of the toolstacks' parts, in its thread. */
+    void (*at_part)(struct fake_migration *migration, enum fake_part part,
+                    bool after);
+    struct fake_memory memory; /* of the process at the destination */
     void *data;
 
     /* ---- after it ---- */
@@ -97,10 +107,15 @@ struct fake_migration {
     struct xlm_precopy_stats asked; /* the same */
     bool suspended;
     bool put_away;
-    bool ran; /* the run callback was called */
+    bool let_go;         /* the source has sent the go, or is about to */
+    bool ran;            /* the run callback was called */
+    atomic_bool dead[2]; /* see fake_migration_kill() */
     int qemu_logdirty;
     uint8_t *fed;
     size_t fed_length;
+    pthread_mutex_t lock; /* for the next, and for let_go */
+    pthread_cond_t changed;
+    unsigned int ended;
 };
 
 /* A guest with so many pages, some holes among them, all state set. */
@@ -110,6 +125,15 @@ struct fake_migration *fake_migration_new(uint64_t guest_pfns,
 struct fake_migration *fake_migration_against(
     const struct fake_migration *other);
 void fake_migration_run(struct fake_migration *migration);
+/*
+ * The process of an end dies while it runs, as by SIGKILL: it says, hears and
+ * does nothing more.  Its threads run on in a world of their own, where every
+ * call fails.
+ */
+void fake_migration_kill(struct fake_migration *migration, unsigned int end);
+/* Wait until both ends have ended, or the source has let go of the guest:
+ * then true. */
+bool fake_migration_await_go(struct fake_migration *migration);
 /* What must hold however it ended; then what the toolstack does with a
  * failure: resume the source, or leave it alone. */
 void fake_migration_check_promise(struct fake_migration *migration);

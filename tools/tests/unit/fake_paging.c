@@ -227,6 +227,9 @@ void fake_paging_resume(struct fake_domain *domain)
     vm_event_response_t response;
     RING_IDX produced = front->sring->rsp_prod;
 
+    if (domain->scribbled) {
+        return; /* nothing in there means anything */
+    }
     xen_rmb();
     if (produced - front->rsp_cons > domain->unanswered) {
         fake_violation(domain->host, "more responses than requests");
@@ -239,6 +242,23 @@ void fake_paging_resume(struct fake_domain *domain)
         take_response(domain, &response);
     }
     fake_wake(domain->host);
+}
+
+void fake_ring_scribble(struct fake_domain *domain, unsigned int seed)
+{
+    uint8_t *octets = domain->paging->ring;
+    uint64_t one = 1;
+    size_t i;
+
+    fake_lock(domain->host);
+    domain->scribbled = true;
+    for (i = 0; i < XLM_PAGE_SIZE; i++) {
+        octets[i] = (uint8_t)(rand_r(&seed) >> 8);
+    }
+    if (write(domain->paging->event_fd, &one, sizeof(one)) != sizeof(one)) {
+        abort();
+    }
+    fake_unlock(domain->host);
 }
 
 /* ---- what guests do ---- */

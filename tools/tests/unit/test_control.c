@@ -294,6 +294,67 @@ static void shows_what_is(void **state)
     free(list);
 }
 
+/* The lists go through xenstore as text, without the zeroes at their ends. */
+static void shows_the_waits(void **state)
+{
+    struct shown *shown = *state;
+    libxl_live_migrate_waits waits = {.nr_vcpus = 3};
+    libxl_live_migrate_status *list;
+    char *text;
+    int count;
+
+    waits.histogram[1] = 5;
+    waits.histogram[4] = UINT64_MAX;
+    waits.blocked_us[1] = 77;
+    shown->stats.waits = &waits;
+    shown->stats.duplicate_pages = 2;
+    at(shown, XLM_PHASE_POSTCOPY);
+    await_node(BASE "/vcpu-blocked-us", "0 77");
+    await_node(BASE "/fault-histogram", "0 5 0 0 18446744073709551615");
+    await_node(BASE "/duplicate-pages", "2");
+
+    assert_int_equal(libxl_live_migrate_list(&list, &count), 0);
+    assert_int_equal(count, 1);
+    assert_non_null(list->stats.waits);
+    assert_int_equal(list->stats.waits->histogram[1], 5);
+    assert_true(list->stats.waits->histogram[4] == UINT64_MAX);
+    assert_int_equal(list->stats.waits->histogram[31], 0);
+    assert_int_equal(list->stats.waits->nr_vcpus, 2);
+    assert_int_equal(list->stats.waits->blocked_us[1], 77);
+    text = libxl_live_migrate_status_to_json(list);
+    assert_non_null(strstr(text, "\"vcpu-blocked-us\": [0, 77],"));
+    assert_non_null(strstr(
+        text, "\"fault-histogram\": [0, 5, 0, 0, 18446744073709551615]"));
+    free(text);
+    list->stats.waits = NULL;
+    text = libxl_live_migrate_status_to_json(list);
+    assert_non_null(strstr(text, "\"fault-histogram\": [],"));
+    free(text);
+    free(list);
+}
+
+/* Whatever stands there, no more is taken than there is room for. */
+static void a_list_that_is_too_long(void **state)
+{
+    libxl_live_migrate_status *list;
+    char text[4 * LIBXL_LIVE_MIGRATE_WAIT_VCPUS];
+    size_t i;
+    int count;
+
+    at(*state, XLM_PHASE_POSTCOPY);
+    await_node(BASE "/phase", "postcopy");
+    for (i = 0; i + 2 < sizeof(text); i += 2) {
+        memcpy(text + i, "9 ", 3);
+    }
+    fake_store_put(BASE "/fault-histogram", text);
+    fake_store_put(BASE "/vcpu-blocked-us", "1 x 3");
+    assert_int_equal(libxl_live_migrate_list(&list, &count), 0);
+    assert_int_equal(list->stats.waits->histogram[31], 9);
+    assert_int_equal(list->stats.waits->nr_vcpus, 1);
+    assert_int_equal(list->stats.waits->blocked_us[1], 0);
+    free(list);
+}
+
 /* However often the engine tells of progress. */
 static void is_not_shown_too_often(void **state)
 {
@@ -672,6 +733,8 @@ int main(void)
         cmocka_unit_test(answer_table),
         cmocka_unit_test(estimates),
         SHOWN(shows_what_is),
+        SHOWN(shows_the_waits),
+        SHOWN(a_list_that_is_too_long),
         SHOWN(is_not_shown_too_often),
         SHOWN(survives_conflicts),
         SHOWN(goes_with_the_domain),

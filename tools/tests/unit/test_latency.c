@@ -64,6 +64,27 @@ static void beyond_the_last_bucket(void **state)
     assert_true(xlm_latency_quantile(&latency, 1000) > 1ULL << 30);
 }
 
+/* A power of two begins a bucket, the number before it ends one. */
+static void powers_of_two(void **state)
+{
+    struct xlm_latency latency = {.count = 0};
+    uint64_t buckets[8];
+    unsigned int i;
+
+    (void)state;
+    xlm_latency_add(&latency, 0);
+    for (i = 0; i < 10; i++) {
+        xlm_latency_add(&latency, 1ULL << i);
+        xlm_latency_add(&latency, (2ULL << i) - 1);
+    }
+    xlm_latency_log2(&latency, buckets, 8);
+    assert_int_equal(buckets[0], 3);
+    for (i = 1; i < 7; i++) {
+        assert_int_equal(buckets[i], 2);
+    }
+    assert_int_equal(buckets[7], 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -71,6 +92,7 @@ int main(void)
         cmocka_unit_test(quantiles),
         cmocka_unit_test(one_value),
         cmocka_unit_test(beyond_the_last_bucket),
+        cmocka_unit_test(powers_of_two),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

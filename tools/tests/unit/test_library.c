@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
@@ -151,25 +152,34 @@ static void prepare(struct move *move)
     fake_guest_start(migration->guest, 1);
 }
 
+static int send_over(struct move *move, int fd, uint32_t flags, int back_fd,
+                     bool *transitioned, const libxl_asyncop_how *how)
+{
+    return libxl_domain_live_migrate_tuned(
+        move->ends[0].ctx, fake_domain_id(move->migration->source), fd, flags,
+        back_fd, &move->params, &move->ends[0].result, transitioned, how);
+}
+
+static int receive_over(struct move *move, int fd, int back_fd, bool *resumed,
+                        const libxl_asyncop_how *how)
+{
+    return libxl_domain_live_migrate_receive(
+        move->ends[1].ctx, &move->config, &move->domid, fd, back_fd,
+        &move->receive_params, &move->ends[1].result, resumed, how);
+}
+
 static int send_guest(struct move *move, const libxl_asyncop_how *how)
 {
-    struct fake_migration *migration = move->migration;
-    int fd = fake_link_end(migration->link, 0);
+    int fd = fake_link_end(move->migration->link, 0);
 
-    return libxl_domain_live_migrate_tuned(
-        move->ends[0].ctx, fake_domain_id(migration->source), fd, 0, fd,
-        &move->params, &move->ends[0].result, &migration->transitioned, how);
+    return send_over(move, fd, 0, fd, &move->migration->transitioned, how);
 }
 
 static int receive_guest(struct move *move, const libxl_asyncop_how *how)
 {
-    struct fake_migration *migration = move->migration;
-    int fd = fake_link_end(migration->link, 1);
+    int fd = fake_link_end(move->migration->link, 1);
 
-    return libxl_domain_live_migrate_receive(
-        move->ends[1].ctx, &move->config, &move->domid, fd, fd,
-        &move->receive_params, &move->ends[1].result, &migration->resumed,
-        how);
+    return receive_over(move, fd, fd, &move->migration->resumed, how);
 }
 
 /* What the checks of the guest layer's migrations look at. */
@@ -236,8 +246,36 @@ static void finish_async(struct move *move)
     note(move);
 }
 
+/* In the directory KEEP_STREAMS, for a reader of their own: check-stream. */
+static void keep_stream(const struct move *move, enum fake_way way,
+                        const char *suffix)
+{
+    static unsigned int kept[2];
+    const char *directory = getenv("KEEP_STREAMS");
+    const uint8_t *octets;
+    char path[PATH_MAX];
+    size_t length;
+    FILE *file;
+
+    if (!directory) {
+        return;
+    }
+    octets = fake_link_heard(move->migration->link, way, &length);
+    if (!length) {
+        return; /* it went over something else */
+    }
+    snprintf(path, sizeof(path), "%s/move%u.%s", directory, kept[way]++,
+             suffix);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(octets, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+}
+
 static void check_moved(struct move *move)
 {
+    keep_stream(move, FAKE_FORTH, "forth");
+    keep_stream(move, FAKE_BACK, "back");
     fake_migration_check_success(move->migration);
     assert_true(move->migration->transitioned);
     assert_int_equal(move->ends[0].result.phase,
@@ -455,11 +493,7 @@ static void image(void **state)
                      0);
     assert_false(migration->transitioned);
     lseek(fd, 0, SEEK_SET);
-    assert_int_equal(libxl_domain_live_migrate_receive(
-                         move->ends[1].ctx, &move->config, &move->domid, fd,
-                         -1, &move->receive_params, &move->ends[1].result,
-                         &migration->resumed, NULL),
-                     0);
+    assert_int_equal(receive_over(move, fd, -1, &migration->resumed, NULL), 0);
     close(fd);
     libxl_domain_config_dispose(&move->config);
     assert_true(fake_libxl_has(move->ends[0].ctx, move->name));
@@ -508,17 +542,12 @@ static void over_tcp(void **state)
     (void)state;
     prepare(move);
     connect_by_tcp(ends);
-    assert_int_equal(libxl_domain_live_migrate_tuned(
-                         move->ends[0].ctx, fake_domain_id(migration->source),
-                         ends[0], 0, ends[0], &move->params,
-                         &move->ends[0].result, &migration->transitioned,
-                         how_of(&move->ends[0], &how)),
+    assert_int_equal(send_over(move, ends[0], 0, ends[0],
+                               &migration->transitioned,
+                               how_of(&move->ends[0], &how)),
                      0);
-    assert_int_equal(libxl_domain_live_migrate_receive(
-                         move->ends[1].ctx, &move->config, &move->domid,
-                         ends[1], ends[1], &move->receive_params,
-                         &move->ends[1].result, &migration->resumed,
-                         how_of(&move->ends[1], &how)),
+    assert_int_equal(receive_over(move, ends[1], ends[1], &migration->resumed,
+                                  how_of(&move->ends[1], &how)),
                      0);
     await(&move->ends[0]);
     shutdown(ends[0], SHUT_WR);
@@ -567,24 +596,13 @@ static void refused(void **state)
     assert_false(migration->resumed);
     check_untouched(move, 1, "callback");
 
-    assert_int_equal(libxl_domain_live_migrate_tuned(
-                         move->ends[0].ctx, fake_domain_id(migration->source),
-                         fd, 0, fd, &move->params, &move->ends[0].result, NULL,
-                         NULL),
-                     ERROR_INVAL);
+    assert_int_equal(send_over(move, fd, 0, fd, NULL, NULL), ERROR_INVAL);
     check_untouched(move, 0, "postcopy_transitioned");
-    assert_int_equal(libxl_domain_live_migrate_receive(
-                         move->ends[1].ctx, &move->config, &move->domid, fd,
-                         fd, &move->receive_params, &move->ends[1].result,
-                         NULL, NULL),
-                     ERROR_INVAL);
+    assert_int_equal(receive_over(move, fd, fd, NULL, NULL), ERROR_INVAL);
     check_untouched(move, 1, "postcopy_resumed");
 
-    assert_int_equal(libxl_domain_live_migrate_tuned(
-                         move->ends[0].ctx, fake_domain_id(migration->source),
-                         fd, LIBXL_SUSPEND_LIVE, fd, &move->params,
-                         &move->ends[0].result, &migration->transitioned,
-                         NULL),
+    assert_int_equal(send_over(move, fd, LIBXL_SUSPEND_LIVE, fd,
+                               &migration->transitioned, NULL),
                      ERROR_INVAL);
     check_untouched(move, 0, "flags");
 
@@ -693,10 +711,8 @@ static void nobody_listens_to_the_destination(void **state)
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     close(ends[0]);
     assert_int_equal(send_guest(move, how_of(&move->ends[0], &how)), 0);
-    move->ends[1].rc = libxl_domain_live_migrate_receive(
-        move->ends[1].ctx, &move->config, &move->domid,
-        fake_link_end(migration->link, 1), ends[1], &move->receive_params,
-        &move->ends[1].result, &migration->resumed, NULL);
+    move->ends[1].rc = receive_over(move, fake_link_end(migration->link, 1),
+                                    ends[1], &migration->resumed, NULL);
     close(ends[1]);
     fake_link_hang_up(migration->link, 1);
     await(&move->ends[0]);

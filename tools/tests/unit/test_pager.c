@@ -28,6 +28,7 @@ struct rig {
     struct fake_host *host;
     struct fake_domain *domain;
     struct xlm_context ctx;
+    uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS];
     struct xlm_channel channel;
     int fds[2];
     struct xlm_pager *pager;
@@ -194,7 +195,7 @@ static struct xlm_wire_stats stats_of(struct rig *rig)
 {
     struct xlm_wire_stats stats;
 
-    xlm_pager_get_stats(rig->pager, &stats);
+    xlm_pager_get_stats(rig->pager, &stats, rig->blocked_us);
     return stats;
 }
 
@@ -317,6 +318,53 @@ static void one_request(void **state)
     assert_int_equal(stats.pages_pushed, PAGES - 1);
     assert_int_equal(stats.pages_dropped, 0);
     assert_int_equal(fake_unanswered(rig->domain), 0);
+}
+
+/* Each wait is in the histogram once, and its vCPU's. */
+static void waits_are_counted(void **state)
+{
+    struct rig *rig = *state;
+    struct xlm_wire_stats stats;
+    uint64_t waits = 0, blocked_us = 0;
+    size_t i;
+
+    run_evicted(rig);
+    for (i = 0; i < 2; i++) {
+        start_touch(rig, 3, 17 + i);
+        assert_int_equal(next_fault(rig), 17 + i);
+        assert_int_equal(bring_in(rig, 17 + i), 0);
+        expect_touched(rig, 3);
+    }
+    bring_in_rest(rig);
+    stats = stats_of(rig);
+    for (i = 0; i < XLM_WIRE_WAIT_BUCKETS; i++) {
+        waits += stats.histogram[i];
+    }
+    assert_int_equal(waits, 2);
+    assert_true(stats.nr_vcpus > 3);
+    for (i = 0; i < stats.nr_vcpus; i++) {
+        assert_true(i == 3 || !rig->blocked_us[i]);
+        blocked_us += rig->blocked_us[i];
+    }
+    assert_int_equal(blocked_us, stats.blocked_us);
+    assert_true(blocked_us > 0);
+}
+
+/* What comes once more is told from what the guest has dropped. */
+static void a_page_that_comes_twice(void **state)
+{
+    struct rig *rig = *state;
+
+    run_evicted(rig);
+    assert_int_equal(bring_in(rig, 5), 0);
+    assert_int_equal(stats_of(rig).duplicates, 0);
+    assert_int_equal(bring_in(rig, 5), 0);
+    assert_int_equal(stats_of(rig).duplicates, 1);
+    assert_true(fake_guest_balloon(rig->domain, 6));
+    fake_await_taken(rig->domain);
+    assert_int_equal(bring_in(rig, 6), 0);
+    assert_int_equal(stats_of(rig).duplicates, 1);
+    bring_in_rest(rig);
 }
 
 /* Several vCPUs want one page: one request goes out, each gets its answer. */
@@ -704,6 +752,37 @@ static void storm(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_rig, drop_rig)
 
+/* The guest is stopped at the source, and better off there. */
+static void no_memory_before_the_go(void **state)
+{
+    struct rig *rig = *state;
+
+    open_pager(rig);
+    evict_all(rig);
+    fake_host_enomem(rig->host, UINT32_MAX);
+    assert_int_equal(bring_in(rig, 3), -1);
+    assert_int_equal(errno, ENOMEM);
+    assert_non_null(strstr(rig->ctx.reason, "free some"));
+    fake_host_enomem(rig->host, 0);
+    bring_in_rest(rig);
+}
+
+/* A ring that holds anything, with counters that never end: the pages come in
+ * all the same, and the pager ends when it is told to. */
+static void ring_of_nonsense(void **state)
+{
+    struct rig *rig = *state;
+    unsigned int seed;
+
+    run_evicted(rig);
+    for (seed = 1; seed <= 32; seed++) {
+        fake_ring_scribble(rig->domain, seed);
+        assert_int_equal(bring_in(rig, seed), 0);
+        assert_int_equal(fake_page_get(rig->domain, seed), FAKE_RAM);
+    }
+    bring_in_rest(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -713,6 +792,8 @@ int main(void)
         TEST(refused_evictions),
         TEST(failed_eviction),
         TEST(one_request),
+        TEST(waits_are_counted),
+        TEST(a_page_that_comes_twice),
         TEST(one_page_many_vcpus),
         TEST(full_ring),
         TEST(push_past_a_waiter),
@@ -730,6 +811,8 @@ int main(void)
         TEST(pages_never_evicted),
         TEST(accept_fails_once),
         TEST(storm),
+        TEST(no_memory_before_the_go),
+        TEST(ring_of_nonsense),
     };
 
     signal(SIGPIPE, SIG_IGN);

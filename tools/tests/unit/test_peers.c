@@ -19,6 +19,8 @@
 #include "fake_guest.h"
 #include "fake_hypervisor.h"
 #include "fake_log.h"
+#include "fake_memory.h"
+#include "pfn_set.h"
 #include "record.h"
 #include "watchdog.h"
 #include "wire.h"
@@ -45,6 +47,10 @@ struct puppet {
     uint64_t last_pfn; /* the last page read */
     bool suspended;
     bool ran;
+    uint64_t nr_pfns;          /* of the domain, at a destination */
+    uint64_t max_pages;        /* of the configuration, at a destination */
+    bool in_octets;            /* the puppet speaks one octet at a time */
+    struct fake_memory memory; /* of a destination */
 };
 
 /* ---- the puppet's own writing and reading ---- */
@@ -52,8 +58,13 @@ struct puppet {
 static void say_octets(struct puppet *puppet, const void *octets,
                        size_t length)
 {
+    const uint8_t *next = octets;
+    size_t step = puppet->in_octets ? 1 : length;
+
     /* The engine may have hung up: that is its right. */
-    (void)!send(puppet->fd, octets, length, MSG_NOSIGNAL);
+    for (; length; length -= step, next += step) {
+        (void)!send(puppet->fd, next, step, MSG_NOSIGNAL);
+    }
 }
 
 static void say(struct puppet *puppet, uint32_t type, const void *body,
@@ -315,7 +326,6 @@ static void play_to_go(struct puppet *puppet)
 {
     play_to_transition(puppet);
     say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 0, NULL);
-    say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 0, NULL);
     say_answer(puppet, XLM_REC_POSTCOPY_READY, 0);
     assert_true(hear(puppet, XLM_REC_POSTCOPY_GO));
 }
@@ -518,6 +528,29 @@ static void lies_and_does_not_read(void **state)
     expect_let_go(puppet);
 }
 
+/* Statistics of more vCPUs than it has sent times of, or than there can be. */
+static void statistics_that_do_not_add_up(void **state)
+{
+    struct {
+        struct xlm_wire_stats stats;
+        uint64_t blocked_us[2];
+    } odd[] = {{.stats.nr_vcpus = 3},
+               {.stats.nr_vcpus = UINT32_MAX / 8 + 3},
+               {.stats.nr_vcpus = 1}};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        struct puppet *puppet = start_save(PAGES);
+
+        puppet->credits = true;
+        play_to_go(puppet);
+        say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+        say(puppet, XLM_REC_POSTCOPY_STATS, &odd[i], sizeof(odd[i]));
+        expect_let_go(puppet);
+    }
+}
+
 /* Requests that make no sense but do no harm. */
 static void odd_requests(void **state)
 {
@@ -589,8 +622,11 @@ static int await_domain(uint32_t *domid, void *data)
 {
     struct puppet *puppet = data;
 
-    puppet->domain = fake_domain_new(puppet->host, PAGES, PAGES, 1);
+    fake_memory_leave_alone();
+    puppet->domain =
+        fake_domain_new(puppet->host, puppet->nr_pfns, puppet->nr_pfns, 1);
     *domid = fake_domain_id(puppet->domain);
+    fake_memory_watch_again();
     return 0;
 }
 
@@ -614,6 +650,7 @@ static void *run_restore(void *data)
     struct puppet *puppet = data;
     const struct xlm_restore_callbacks callbacks = {
         .feed = feed,
+        .feed_devices = feed,
         .await_domain = await_domain,
         .await_build = await_build,
         .read_device_state = no_device_state,
@@ -623,21 +660,31 @@ static void *run_restore(void *data)
     const struct xlm_restore_params params = {
         .in_fd = puppet->engine_fd,
         .out_fd = puppet->engine_fd,
+        .max_pages = puppet->max_pages,
     };
 
+    fake_memory_watch(&puppet->memory);
     puppet->rc = xlm_restore(&puppet->ctx, &params, &callbacks, &puppet->stats,
                              &puppet->over);
+    fake_memory_watch(NULL);
     shutdown(puppet->engine_fd, SHUT_RDWR);
     return NULL;
 }
 
-static struct puppet *start_restore(void)
+static struct puppet *start_restore_with(uint64_t max_pages)
 {
     struct puppet *puppet = new_puppet();
 
+    puppet->max_pages = max_pages;
+    puppet->nr_pfns = PAGES;
     assert_int_equal(
         pthread_create(&puppet->thread, NULL, run_restore, puppet), 0);
     return puppet;
+}
+
+static struct puppet *start_restore(void)
+{
+    return start_restore_with(0);
 }
 
 static void say_headers(struct puppet *puppet)
@@ -1109,6 +1156,238 @@ static void one_page_twice_in_a_record(void **state)
     expect_runs_on(puppet);
 }
 
+/* ---- what a peer can make us keep ---- */
+
+static void expect_refusal(struct puppet *puppet, const char *word)
+{
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, -1);
+    assert_non_null(strstr(puppet->ctx.reason, word));
+    assert_false(puppet->over);
+    free_puppet(puppet);
+}
+
+/* The configuration says how large the guest is, and bounds what follows. */
+static void larger_than_its_configuration(void **state)
+{
+    static const struct {
+        uint64_t pages, pfns;
+    } bad[] = {
+        {PAGES, XLM_PFN_LIMIT},
+        {PAGES, 2 * (PAGES + (1u << 20)) + 1},
+        {PAGES + 4097, PAGES},
+    };
+    struct puppet *puppet;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        puppet = start_restore_with(PAGES);
+        start_live(puppet);
+        say_platform(puppet);
+        say_prepare(puppet, 1, bad[i].pages, bad[i].pfns);
+        assert_true(hear(puppet, XLM_REC_POSTCOPY_PREPARED));
+        expect_refusal(puppet, "configuration");
+    }
+    puppet = start_restore_with(PAGES);
+    start_live(puppet);
+    say_page(puppet, XLM_REC_PAGE_DATA, 2 * (PAGES + (1u << 20)), 1);
+    hang_up(puppet);
+    expect_refusal(puppet, "PAGE_DATA with entry");
+}
+
+/* Pages and pages, each at a pfn that is allowed. */
+static void more_pages_than_its_configuration(void **state)
+{
+    static uint64_t body[1 + XLM_LIST_PFNS] = {XLM_LIST_PFNS};
+    struct puppet *puppet = start_restore_with(PAGES);
+    uint64_t pfn;
+
+    (void)state;
+    puppet->nr_pfns = XLM_LIST_PFNS;
+    start_live(puppet);
+    say_platform(puppet);
+    say_prepare(puppet, 1, PAGES, XLM_LIST_PFNS);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_PREPARED));
+    for (pfn = 0; pfn < XLM_LIST_PFNS; pfn++) {
+        body[1 + pfn] = pfn;
+    }
+    say(puppet, XLM_REC_POSTCOPY_BEGIN, NULL, 0);
+    say(puppet, XLM_REC_POSTCOPY_PFNS_BEGIN, NULL, 0);
+    say(puppet, XLM_REC_POSTCOPY_PFNS, body, sizeof(body));
+    expect_refusal(puppet, "more pages than the guest's configuration");
+}
+
+static void devices_of_no_length(void **state)
+{
+    struct puppet *puppet = start_restore();
+
+    (void)state;
+    start_live(puppet);
+    say(puppet, XLM_REC_POSTCOPY_DEVICES, NULL, 0);
+    hang_up(puppet);
+    expect_refusal(puppet, "POSTCOPY_DEVICES of 0 octets");
+}
+
+/* What is announced and does not come takes no memory; nor do pfns that are
+ * as far apart as they may be, or records that nobody knows. */
+static void memory_is_bounded(void **state)
+{
+    static const uint32_t types[] = {XLM_REC_HVM_CONTEXT,
+                                     XLM_REC_POSTCOPY_DEVICES,
+                                     XLM_REC_PAGE_DATA, XLM_REC_OPTIONAL | 7};
+    const uint64_t bitmaps = 7 * 2 * (PAGES + (1u << 20)) / 8;
+    struct puppet *puppet;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        const struct xlm_wire_record_header header = {
+            types[i], types[i] == XLM_REC_PAGE_DATA ? 4 << 20 : 64 << 20};
+
+        puppet = start_restore_with(PAGES);
+        start_live(puppet);
+        say_platform(puppet);
+        say_prepare(puppet, 1, PAGES, 2 * (PAGES + (1u << 20)));
+        assert_true(hear(puppet, XLM_REC_POSTCOPY_PREPARED));
+        say_octets(puppet, &header, sizeof(header));
+        say_octets(puppet, "a few octets", 12);
+        shutdown(puppet->fd, SHUT_WR);
+        pthread_join(puppet->thread, NULL);
+        assert_int_equal(puppet->rc, -1);
+        assert_true(puppet->memory.peak > bitmaps / 2);
+        assert_true(puppet->memory.peak < bitmaps + (1u << 20));
+        free_puppet(puppet);
+    }
+}
+
+static void endless_optional_records(void **state)
+{
+    struct puppet *puppet = start_restore();
+    int i;
+
+    (void)state;
+    start_live(puppet);
+    for (i = 0; i < 65; i++) {
+        say(puppet, XLM_REC_OPTIONAL | 1, "something", 9);
+    }
+    expect_refusal(puppet, "optional records in a row");
+}
+
+/* Answers to lists that were never sent, and longer ones than can be. */
+static void evicted_again_and_again(void **state)
+{
+    static uint64_t body[1 + XLM_LIST_PFNS] = {XLM_LIST_PFNS};
+    struct puppet *puppet = start_save(PAGES);
+
+    (void)state;
+    play_to_transition(puppet);
+    say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 0, NULL);
+    say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 0, NULL);
+    expect_kept(puppet);
+
+    /* One page over and over: each such record could be followed by more. */
+    puppet = start_save(PAGES);
+    play_to_list(puppet);
+    say(puppet, XLM_REC_POSTCOPY_EVICTED, body, sizeof(body));
+    pthread_join(puppet->thread, NULL);
+    assert_non_null(strstr(puppet->ctx.reason, "more pages than the guest"));
+    assert_int_equal(puppet->rc, -1);
+    assert_false(puppet->over);
+    free_puppet(puppet);
+}
+
+/* ---- unlucky and hostile ---- */
+
+/* A link that carries one octet at a time is slow and no more. */
+static void one_octet_at_a_time(void **state)
+{
+    struct puppet *puppet = start_restore();
+
+    (void)state;
+    puppet->in_octets = true;
+    start_running(puppet);
+    say_page(puppet, XLM_REC_POSTCOPY_PAGE_DATA, 1, 0x41);
+    say_page(puppet, XLM_REC_POSTCOPY_PAGE_DATA, 2, 0x42);
+    say_page(puppet, XLM_REC_POSTCOPY_PAGE_DATA, 3, 0x43);
+    say(puppet, XLM_REC_END, NULL, 0);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_COMPLETE));
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, 0);
+    expect_page(puppet, 2, 0x42);
+    free_puppet(puppet);
+}
+
+/* The guest asks for page 2 and gets page 1: it waits on, and nothing is made
+ * up. */
+static void another_page_than_asked_for(void **state)
+{
+    struct puppet *puppet = start_restore();
+    pthread_t vcpu;
+
+    (void)state;
+    start_running(puppet);
+    assert_int_equal(pthread_create(&vcpu, NULL, touch_page, puppet), 0);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_FAULT));
+    say_page(puppet, XLM_REC_POSTCOPY_PAGE_DATA, 1, 0x12);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_CREDIT));
+    expect_page(puppet, 1, 0x12);
+    assert_int_not_equal(fake_page_get(puppet->domain, 2), FAKE_RAM);
+    fake_await_waiting(puppet->domain, 1);
+    say_page(puppet, XLM_REC_POSTCOPY_PAGE_DATA, 2, 0x13);
+    pthread_join(vcpu, NULL);
+    expect_page(puppet, 2, 0x13);
+    hang_up(puppet);
+    expect_runs_on(puppet);
+}
+
+/* The source dies at the first fault: the guest waits, and does not crash. */
+static void dies_at_the_first_fault(void **state)
+{
+    struct puppet *puppet = start_restore();
+    pthread_t vcpu;
+
+    (void)state;
+    start_running(puppet);
+    assert_int_equal(pthread_create(&vcpu, NULL, touch_page, puppet), 0);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_FAULT));
+    hang_up(puppet);
+    pthread_join(puppet->thread, NULL);
+    fake_await_waiting(puppet->domain, 1);
+    assert_false(fake_domain_crashed(puppet->domain));
+    assert_int_not_equal(fake_page_get(puppet->domain, 2), FAKE_RAM);
+    fake_domain_stop(puppet->domain);
+    pthread_join(vcpu, NULL);
+    assert_true(puppet->over);
+    assert_true(fake_domain_pager_enabled(puppet->domain));
+    free_puppet(puppet);
+}
+
+/* The destination says that it could not evict what it was sent already, and
+ * asks for what it has: the source sends each page once all the same. */
+static void lies_about_what_it_lacks(void **state)
+{
+    static const uint64_t all[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+    struct puppet *puppet = start_save(10);
+
+    (void)state;
+    play_to_list(puppet);
+    say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 10, all);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_TRANSITION));
+    say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 0, NULL);
+    say_answer(puppet, XLM_REC_POSTCOPY_READY, 0);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_GO));
+    say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+    say_list(puppet, XLM_REC_POSTCOPY_FAULT, 10, all);
+    assert_true(hear(puppet, XLM_REC_END));
+    say(puppet, XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, 0);
+    assert_int_equal(puppet->stats.stop_pages, 10);
+    assert_int_equal(puppet->stats.requested_pages, 0);
+    free_puppet(puppet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1121,6 +1400,7 @@ int main(void)
         cmocka_unit_test(complete_too_early),
         cmocka_unit_test(gone),
         cmocka_unit_test(lies_and_does_not_read),
+        cmocka_unit_test(statistics_that_do_not_add_up),
         cmocka_unit_test(odd_requests),
         cmocka_unit_test(requests_without_credit),
         cmocka_unit_test(bad_image_headers),
@@ -1140,6 +1420,16 @@ int main(void)
         cmocka_unit_test(zeroes_nobody_asked_for),
         cmocka_unit_test(request_reaches_the_source),
         cmocka_unit_test(one_page_twice_in_a_record),
+        cmocka_unit_test(larger_than_its_configuration),
+        cmocka_unit_test(more_pages_than_its_configuration),
+        cmocka_unit_test(devices_of_no_length),
+        cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(endless_optional_records),
+        cmocka_unit_test(evicted_again_and_again),
+        cmocka_unit_test(one_octet_at_a_time),
+        cmocka_unit_test(another_page_than_asked_for),
+        cmocka_unit_test(dies_at_the_first_fault),
+        cmocka_unit_test(lies_about_what_it_lacks),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -138,6 +138,54 @@ static void push_outwards(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
+/* Two threads of the guest, far apart: the push is for both, in turn. */
+static void two_places_in_turn(void **state)
+{
+    struct xlm_push_plan plan;
+
+    (void)state;
+    plan_with(&plan, 0, LIMIT - 1);
+    xlm_push_plan_request(&plan, 100);
+    xlm_push_plan_request(&plan, 600);
+    expect_request(&plan, 100);
+    expect_request(&plan, 600);
+    expect_push(&plan, 3, 3, (uint64_t[]){601, 602, 603});
+    expect_push(&plan, 3, 3, (uint64_t[]){101, 102, 103});
+    expect_push(&plan, 3, 3, (uint64_t[]){599, 598, 604});
+    expect_push(&plan, 3, 3, (uint64_t[]){99, 98, 104});
+    /* A little ahead: the same thread, whose turn it is at once. */
+    xlm_push_plan_request(&plan, 110);
+    expect_request(&plan, 110);
+    expect_push(&plan, 3, 3, (uint64_t[]){111, 112, 113});
+    expect_push(&plan, 3, 3, (uint64_t[]){605, 606, 597});
+    xlm_push_plan_dispose(&plan);
+}
+
+/* One place more than there can be: the one left alone longest is given up. */
+static void the_oldest_place_goes(void **state)
+{
+    struct xlm_push_plan plan;
+    uint64_t i;
+
+    (void)state;
+    plan_with(&plan, 0, LIMIT - 1);
+    plan.tuning.share = LIMIT;
+    for (i = 0; i < XLM_PUSH_PIVOTS; i++) {
+        xlm_push_plan_request(&plan, 100 * (i + 1));
+        expect_request(&plan, 100 * (i + 1));
+    }
+    xlm_push_plan_request(&plan, 101);
+    expect_request(&plan, 101);
+    xlm_push_plan_request(&plan, 900);
+    expect_request(&plan, 900);
+    expect_push(&plan, 1, 1, (uint64_t[]){901});
+    expect_push(&plan, 1, 1, (uint64_t[]){301});
+    expect_push(&plan, 1, 1, (uint64_t[]){401});
+    expect_push(&plan, 1, 1, (uint64_t[]){102});
+    expect_push(&plan, 1, 1, (uint64_t[]){902});
+    xlm_push_plan_dispose(&plan);
+}
+
 /* Asked for at the very ends: the other direction has all of it. */
 static void push_from_the_ends(void **state)
 {
@@ -302,6 +350,8 @@ int main(void)
         cmocka_unit_test(requests_in_order),
         cmocka_unit_test(repeated_requests),
         cmocka_unit_test(push_outwards),
+        cmocka_unit_test(two_places_in_turn),
+        cmocka_unit_test(the_oldest_place_goes),
         cmocka_unit_test(push_from_the_ends),
         cmocka_unit_test(batches_stay_in_their_group),
         cmocka_unit_test(push_has_its_share),

@@ -266,6 +266,22 @@ static void endless(void **state)
     free(text);
 }
 
+/* Answers whose tree could not be taken apart again. */
+static void deep(void **state)
+{
+    const size_t depth = 100000;
+    char *text = malloc(2 * depth + 40);
+    size_t at = (size_t)sprintf(text, "{\"return\": ");
+
+    (void)state;
+    memset(text + at, '[', depth);
+    memset(text + at + depth, ']', depth);
+    strcpy(text + at + 2 * depth, "}\r\n");
+    expect((struct peer){.says = {GREETING, DONE, text}}, EPROTO,
+           "not a message");
+    free(text);
+}
+
 static void silent(void **state)
 {
     struct peer peers[] = {
@@ -322,6 +338,7 @@ int main(void)
         cmocka_unit_test(malformed),
         cmocka_unit_test(closed),
         cmocka_unit_test(endless),
+        cmocka_unit_test(deep),
         cmocka_unit_test(silent),
         cmocka_unit_test(aborted),
         cmocka_unit_test(nobody_there),

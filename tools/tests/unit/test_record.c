@@ -148,12 +148,15 @@ static void write_fixed_bodies(void **state)
 
 static void write_statistics(void **state)
 {
-    const struct xlm_wire_stats stats = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    struct xlm_wire_stats stats = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, {0}, 43, 0};
     struct wire *wire = *state;
-    uint8_t octets[80] = {0x22, 0, 0, 0, 72};
+    uint8_t octets[8 + 344] = {0x22, 0, 0, 0, 344 - 256, 1};
     size_t i;
 
-    for (i = 0; i < 9; i++) {
+    for (i = 0; i < 32; i++) {
+        stats.histogram[i] = 11 + i;
+    }
+    for (i = 0; i < 43; i++) {
         octets[8 + 8 * i] = i + 1;
     }
     xlm_write_simple_record(&wire->ctx, &wire->channel, XLM_REC_POSTCOPY_STATS,
@@ -343,7 +346,7 @@ static const struct legality {
     {0x1f, 0, S(LAST), false, false},
     {0x20, 8, S(REQUESTS), true, false},
     {0x21, 8, S(REQUESTS), false, false},
-    {0x22, 72, S(REQUESTS), false, false},
+    {0x22, 344, S(REQUESTS), true, false},
     {0x24, 8, S(LIVE), true, true},
     {0x23, 16, S(LIVE) | S(EVICTION) | S(LAST) | S(POSTCOPY), true, false},
     {0x25, 0, S(REQUESTS), false, false},
@@ -356,7 +359,7 @@ static const struct legality {
 
 static void each_record_in_each_state(void **state)
 {
-    static const uint8_t zeroes[72];
+    static const uint8_t zeroes[344];
     struct wire *wire = *state;
     unsigned int in;
     size_t i;
@@ -378,7 +381,7 @@ static void each_record_in_each_state(void **state)
 
 static void each_record_too_short_or_long(void **state)
 {
-    static const uint8_t zeroes[128];
+    static const uint8_t zeroes[352];
     struct wire *wire = *state;
     size_t i;
 

@@ -38,7 +38,7 @@
 #define LOCK_PATH "/run/treecheck.lock"
 #define DEBUG_PORT 0xe9
 
-#define FILE_WORDS 16384u               /* 128 KiB */
+#define FILE_WORDS 16384u /* 128 KiB */
 #define FILE_SIZE (FILE_WORDS * sizeof(uint64_t))
 #define FILES_PER_MIB (1048576u / FILE_SIZE)
 #define MOST_FILES 8192u
@@ -83,8 +83,9 @@ static void put_on_port(const char *text, size_t length)
     flock(lock_file, LOCK_UN);
 }
 
-static __attribute__((format(printf, 2, 3)))
-void say(bool everywhere, const char *format, ...)
+static void say(bool everywhere, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void say(bool everywhere, const char *format, ...)
 {
     char line[180];
     va_list args;
@@ -122,8 +123,8 @@ static struct state *map_state(unsigned int tree)
     if (fd < 0 || ftruncate(fd, sizeof(*state)) != 0) {
         return NULL;
     }
-    state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-                 0);
+    state =
+        mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     return state == MAP_FAILED ? NULL : state;
 }
@@ -139,8 +140,9 @@ static uint64_t next_random(uint64_t *state)
 static void generate(uint64_t *words, unsigned int tree, unsigned int file,
                      uint32_t generation)
 {
-    uint64_t random = ((uint64_t)tree << 48 | (uint64_t)file << 32 |
-                       generation) + 0x9e3779b97f4a7c15u;
+    uint64_t random =
+        ((uint64_t)tree << 48 | (uint64_t)file << 32 | generation) +
+        0x9e3779b97f4a7c15u;
     unsigned int i;
 
     for (i = 0; i < FILE_WORDS; i++) {
@@ -246,9 +248,10 @@ static void report_file(struct state *state, unsigned int tree,
             first = i;
         }
     }
-    say(true, "BAD file=%u/%u generation=%u offset=%u expected=%016llx "
-        "found=%016llx differing=%u", tree, file,
-        state->record[file].generation, first * 8,
+    say(true,
+        "BAD file=%u/%u generation=%u offset=%u expected=%016llx "
+        "found=%016llx differing=%u",
+        tree, file, state->record[file].generation, first * 8,
         (unsigned long long)expected[first], (unsigned long long)found[first],
         differing);
 }
@@ -274,7 +277,7 @@ static void check_file(struct state *state, unsigned int tree,
 
 static void sleep_ms(unsigned int ms)
 {
-    struct timespec duration = { ms / 1000, (long)(ms % 1000) * 1000000 };
+    struct timespec duration = {ms / 1000, (long)(ms % 1000) * 1000000};
 
     nanosleep(&duration, NULL);
 }
@@ -306,7 +309,7 @@ static int check_tree(unsigned int tree, unsigned int pause_ms)
 
 static int beat(unsigned int interval_ms, unsigned int trees)
 {
-    const struct sched_param priority = { .sched_priority = 1 };
+    const struct sched_param priority = {.sched_priority = 1};
     struct state *states[MOST_TREES];
     unsigned int beats = 0;
     unsigned int tree;
@@ -336,9 +339,11 @@ static int beat(unsigned int interval_ms, unsigned int trees)
 static bool is_cry(const char *record)
 {
     static const char *const cries[] = {
-        "BUG:", "Oops", "general protection", "segfault", "Call Trace",
-        "soft lockup", "detected stall", "I/O error", "Out of memory",
-        "WARNING:", "EXT4-fs error", "aborted journal", "vbd vbd-", "vif vif-",
+        "BUG:",           "Oops",          "general protection",
+        "segfault",       "Call Trace",    "soft lockup",
+        "detected stall", "I/O error",     "Out of memory",
+        "WARNING:",       "EXT4-fs error", "aborted journal",
+        "vbd vbd-",       "vif vif-",
     };
     size_t i;
 
@@ -370,7 +375,7 @@ static int watch_kernel(void)
     for (;;) {
         length = read(fd, record, sizeof(record) - 1);
         if (length < 0 && errno == EPIPE) {
-            continue;       /* overrun: the next read goes on behind it */
+            continue; /* overrun: the next read goes on behind it */
         }
         if (length <= 0) {
             return complain("kernel log");
@@ -395,7 +400,7 @@ static int watch_kernel(void)
  * go of such a one. */
 static int hold_events(unsigned int count)
 {
-    struct ioctl_evtchn_bind_unbound_port bind = { .remote_domain = 0 };
+    struct ioctl_evtchn_bind_unbound_port bind = {.remote_domain = 0};
     int fd = open("/dev/xen/evtchn", O_RDWR | O_CLOEXEC);
     int port = -1;
 

@@ -12,8 +12,7 @@ static int started;
 
 static uint64_t source_us(void)
 {
-    return xen_present() ? xen_time_ns() / 1000
-                         : cpu_tsc() / ASSUMED_TSC_MHZ;
+    return xen_present() ? xen_time_ns() / 1000 : cpu_tsc() / ASSUMED_TSC_MHZ;
 }
 
 void clock_rebase(void)

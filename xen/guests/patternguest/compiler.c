@@ -8,7 +8,7 @@ void *memcpy(void *to, const void *from, size_t count)
 {
     void *result = to;
 
-    asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count) :: "memory");
+    asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count)::"memory");
     return result;
 }
 

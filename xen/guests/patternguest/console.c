@@ -12,7 +12,7 @@
 
 #define DEBUG_PORT 0xe9
 #define MARK_SIZE 24
-#define LINE_SIZE 160       /* Xen breaks lines of 200 and more */
+#define LINE_SIZE 160 /* Xen breaks lines of 200 and more */
 
 static unsigned int selected = CONSOLE_BOTH;
 static struct xencons_interface *ring;
@@ -27,8 +27,8 @@ void console_select(unsigned int ways)
     selected = ways;
 }
 
-static __attribute__((format(printf, 1, 2)))
-void set_mark(const char *format, ...)
+static __attribute__((format(printf, 1, 2))) void set_mark(const char *format,
+                                                           ...)
 {
     va_list args;
 
@@ -77,8 +77,8 @@ static void put_in_ring(const char *text, size_t length)
     xen_notify(ring_port);
 }
 
-static __attribute__((format(printf, 2, 0)))
-void print_list(unsigned int ways, const char *format, va_list args)
+static __attribute__((format(printf, 2, 0))) void print_list(
+    unsigned int ways, const char *format, va_list args)
 {
     size_t length;
 

@@ -22,22 +22,23 @@ static inline uint64_t cpu_tsc(void)
 {
     uint32_t low, high;
 
-    asm volatile("rdtsc" : "=a"(low), "=d"(high) :: "memory");
+    asm volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
     return (uint64_t)high << 32 | low;
 }
 
 static inline void cpu_id(uint32_t leaf, uint32_t registers[4])
 {
     asm volatile("cpuid"
-                 : "=a"(registers[0]), "=b"(registers[1]),
-                   "=c"(registers[2]), "=d"(registers[3])
+                 : "=a"(registers[0]), "=b"(registers[1]), "=c"(registers[2]),
+                   "=d"(registers[3])
                  : "a"(leaf), "c"(0));
 }
 
 static inline void cpu_write_msr(uint32_t msr, uint64_t value)
 {
-    asm volatile("wrmsr" :: "c"(msr), "a"((uint32_t)value),
-                 "d"((uint32_t)(value >> 32)) : "memory");
+    asm volatile("wrmsr" ::"c"(msr), "a"((uint32_t)value),
+                 "d"((uint32_t)(value >> 32))
+                 : "memory");
 }
 
 static inline uint64_t cpu_fault_address(void)
@@ -50,19 +51,21 @@ static inline uint64_t cpu_fault_address(void)
 
 static inline void cpu_out8(uint16_t port, uint8_t value)
 {
-    asm volatile("outb %0, %1" :: "a"(value), "Nd"(port));
+    asm volatile("outb %0, %1" ::"a"(value), "Nd"(port));
 }
 
 static inline void cpu_out32(uint16_t port, uint32_t value)
 {
-    asm volatile("outl %0, %1" :: "a"(value), "Nd"(port));
+    asm volatile("outl %0, %1" ::"a"(value), "Nd"(port));
 }
 
 /* One instruction, so in a virtual machine one exit for the whole text. */
 static inline void cpu_out_text(uint16_t port, const char *text, size_t length)
 {
     asm volatile("rep outsb"
-                 : "+S"(text), "+c"(length) : "d"(port) : "memory");
+                 : "+S"(text), "+c"(length)
+                 : "d"(port)
+                 : "memory");
 }
 
 #endif

@@ -65,9 +65,9 @@ void exceptions_catch(void)
     struct __attribute__((packed)) {
         uint16_t limit;
         uint64_t base;
-    } idt = { sizeof(gates) - 1, (uintptr_t)gates };
+    } idt = {sizeof(gates) - 1, (uintptr_t)gates};
 
-    asm volatile("lidt %0" :: "m"(idt));
+    asm volatile("lidt %0" ::"m"(idt));
 }
 
 /* Called from entry.S, which halts if this returns. */

@@ -12,7 +12,7 @@ void frames_add(struct frames *frames, uint64_t first, uint64_t count)
 
 void frames_remove(struct frames *frames, uint64_t first, uint64_t count)
 {
-    struct frames kept = { .ranges = 0 };
+    struct frames kept = {.ranges = 0};
     uint64_t end = first + count;
     unsigned int i;
 

@@ -68,8 +68,8 @@ static const char *read_options(struct options *options,
     const char *not_understood;
     unsigned int i;
 
-    for (i = 0; given != NULL && given[i] != '\0' &&
-                i < COMMAND_LINE_SIZE - 1; i++) {
+    for (i = 0; given != NULL && given[i] != '\0' && i < COMMAND_LINE_SIZE - 1;
+         i++) {
         command_line[i] = given[i];
     }
     options_default(options);
@@ -111,7 +111,7 @@ static void find_memory(struct frames *frames,
         }
     }
     frames_remove(frames, image_first, image_last - image_first);
-    frames_remove(frames, 0, 1);    /* so that no page is at NULL */
+    frames_remove(frames, 0, 1); /* so that no page is at NULL */
     frames_remove(frames, CPUS_START_FRAME, 1);
 }
 
@@ -151,9 +151,8 @@ static bool connect_rings(void)
             (void *)(uintptr_t)(console * PAGE_SIZE),
             (uint32_t)xen_get_param(HVM_PARAM_CONSOLE_EVTCHN));
     }
-    return xenstore_connect(
-        (void *)(uintptr_t)(store * PAGE_SIZE),
-        (uint32_t)xen_get_param(HVM_PARAM_STORE_EVTCHN));
+    return xenstore_connect((void *)(uintptr_t)(store * PAGE_SIZE),
+                            (uint32_t)xen_get_param(HVM_PARAM_STORE_EVTCHN));
 }
 
 /*
@@ -246,9 +245,8 @@ static bool work_a_batch(uint64_t now_us)
 
 static void nap(uint64_t now_us)
 {
-    uint64_t until_heartbeat = guest.heartbeat_due_us > now_us
-                                   ? guest.heartbeat_due_us - now_us
-                                   : 0;
+    uint64_t until_heartbeat =
+        guest.heartbeat_due_us > now_us ? guest.heartbeat_due_us - now_us : 0;
 
     clock_sleep(until_heartbeat < NAP_US ? until_heartbeat : NAP_US);
 }

@@ -161,8 +161,8 @@ const char *options_parse(struct options *options, const char *command_line)
     const char *at = command_line;
 
     while (*at != '\0') {
-        struct word name = { at, 0 };
-        struct word value = { at, 0 };
+        struct word name = {at, 0};
+        struct word value = {at, 0};
 
         if (*at == ' ') {
             at++;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define OPTIONS_ALL UINT64_MAX
-#define OPTIONS_MOST_VCPUS 16u      /* also in entry.S */
+#define OPTIONS_MOST_VCPUS 16u /* also in entry.S */
 
 struct options {
     uint64_t memory_mib;      /* OPTIONS_ALL: all there is */
@@ -14,14 +14,14 @@ struct options {
     uint64_t write_rate;      /* pages a second, or PACER_UNLIMITED */
     uint64_t check_rate;      /* the same */
     uint64_t heartbeat_us;
-    uint64_t run_us;          /* 0: for ever */
+    uint64_t run_us; /* 0: for ever */
     uint64_t vcpus;
-    uint64_t id;              /* what its lines start with; 0: nothing */
-    bool drivers;             /* false: as if Xen were not there */
+    uint64_t id;  /* what its lines start with; 0: nothing */
+    bool drivers; /* false: as if Xen were not there */
     bool random_order;
     bool to_port;
     bool to_ring;
-    bool corrupt;             /* break pages, to prove that it is seen */
+    bool corrupt; /* break pages, to prove that it is seen */
 };
 
 void options_default(struct options *options);

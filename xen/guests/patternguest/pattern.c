@@ -43,8 +43,8 @@ static uint64_t word_at(const struct words *words, unsigned int index)
 
 uint64_t pattern_header(uint64_t pfn, uint32_t generation)
 {
-    return (uint64_t)MAGIC << MAGIC_SHIFT |
-           (pfn & PFN_MASK) << PFN_SHIFT | generation;
+    return (uint64_t)MAGIC << MAGIC_SHIFT | (pfn & PFN_MASK) << PFN_SHIFT |
+           generation;
 }
 
 static bool is_header(uint64_t word)
@@ -130,9 +130,8 @@ static enum pattern_fault classify(const uint64_t *page, uint64_t pfn,
         if (header_pfn(page[0]) != (pfn & PFN_MASK)) {
             return PATTERN_MISPLACED;
         }
-        return (int32_t)((uint32_t)page[0] - generation) > 0
-                   ? PATTERN_NEWER
-                   : PATTERN_STALE;
+        return (int32_t)((uint32_t)page[0] - generation) > 0 ? PATTERN_NEWER
+                                                             : PATTERN_STALE;
     }
     return is_torn(page, pfn & PFN_MASK) ? PATTERN_TORN : PATTERN_CORRUPT;
 }

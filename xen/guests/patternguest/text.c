@@ -56,7 +56,7 @@ static void put_number(struct output *output, uint64_t number,
 
 size_t text_format(char *buffer, size_t size, const char *format, va_list args)
 {
-    struct output output = { buffer, size, 0 };
+    struct output output = {buffer, size, 0};
 
     for (; *format != '\0'; format++) {
         unsigned int width = 0;

@@ -32,8 +32,7 @@ static uint64_t checksum_image(void)
 /* Counts an error; true if it is to be printed, which a flood is not. */
 static bool count_error(struct workload *work)
 {
-    uint64_t errors =
-        __atomic_add_fetch(&work->errors, 1, __ATOMIC_RELAXED);
+    uint64_t errors = __atomic_add_fetch(&work->errors, 1, __ATOMIC_RELAXED);
 
     __atomic_add_fetch(&work->pass_errors, 1, __ATOMIC_RELAXED);
     return errors <= BAD_LINES_IN_FULL || errors % BAD_LINES_IN_FULL == 0;
@@ -145,8 +144,8 @@ static uint64_t next_in_order(struct workload *work)
     }
     mask = UINT64_MAX >> __builtin_clzll(work->working_set);
     do {
-        work->order_state = (work->order_state * ORDER_MULTIPLIER +
-                             ORDER_INCREMENT) & mask;
+        work->order_state =
+            (work->order_state * ORDER_MULTIPLIER + ORDER_INCREMENT) & mask;
     } while (work->order_state >= work->working_set);
     return work->order_state;
 }
@@ -225,8 +224,8 @@ static void end_pass(struct workload *work)
     check_record(work);
     check_image(work);
     work->passes++;
-    print("pass %lu done, errors %lu, pages %lu, all errors %lu",
-          work->passes, work->pass_errors, work->pages, work->errors);
+    print("pass %lu done, errors %lu, pages %lu, all errors %lu", work->passes,
+          work->pass_errors, work->pages, work->errors);
     workload_restart_pass(work);
 }
 

@@ -24,15 +24,15 @@
 struct workload {
     struct frames frames;
     uint64_t pages;
-    uint64_t working_set;    /* the first so many of them are rewritten */
+    uint64_t working_set; /* the first so many of them are rewritten */
     bool random_order;
-    uint32_t *generation;    /* the record, one entry per page */
+    uint32_t *generation; /* the record, one entry per page */
 
     uint32_t round;
     uint64_t round_written;
     uint64_t order_state;
     uint64_t check_position;
-    uint64_t pass_errors;    /* found in the pass under way */
+    uint64_t pass_errors; /* found in the pass under way */
     uint64_t image_checksum;
 
     uint64_t written;
@@ -41,7 +41,7 @@ struct workload {
     uint64_t passes;
 
     struct lock lock;
-    uint64_t at[OPTIONS_MOST_VCPUS];    /* the page each is at, plus one */
+    uint64_t at[OPTIONS_MOST_VCPUS]; /* the page each is at, plus one */
 };
 
 /* Writes the first generation of every page. */

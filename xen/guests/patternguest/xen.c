@@ -84,15 +84,14 @@ bool xen_present(void)
 static void set_param(uint32_t index, uint64_t value)
 {
     struct xen_hvm_param param = {
-        .domid = DOMID_SELF, .index = index, .value = value
-    };
+        .domid = DOMID_SELF, .index = index, .value = value};
 
     hypercall_with(__HYPERVISOR_hvm_op, HVMOP_set_param, &param);
 }
 
 uint64_t xen_get_param(uint32_t index)
 {
-    struct xen_hvm_param param = { .domid = DOMID_SELF, .index = index };
+    struct xen_hvm_param param = {.domid = DOMID_SELF, .index = index};
 
     if (hypercall_with(__HYPERVISOR_hvm_op, HVMOP_get_param, &param) != 0) {
         return 0;
@@ -102,11 +101,9 @@ uint64_t xen_get_param(uint32_t index)
 
 void xen_connect(void)
 {
-    struct xen_add_to_physmap map = {
-        .domid = DOMID_SELF,
-        .space = XENMAPSPACE_shared_info,
-        .gpfn = SHARED_INFO_FRAME
-    };
+    struct xen_add_to_physmap map = {.domid = DOMID_SELF,
+                                     .space = XENMAPSPACE_shared_info,
+                                     .gpfn = SHARED_INFO_FRAME};
 
     hypercall_with(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, &map);
     set_param(HVM_PARAM_CALLBACK_IRQ, CALLBACK_BY_VECTOR | CALLBACK_VECTOR);
@@ -137,21 +134,21 @@ uint64_t xen_time_ns(void)
 
 void xen_sleep_until(uint64_t time_ns)
 {
-    struct sched_poll poll = { .nr_ports = 0, .timeout = time_ns };
+    struct sched_poll poll = {.nr_ports = 0, .timeout = time_ns};
 
     hypercall_with(__HYPERVISOR_sched_op, SCHEDOP_poll, &poll);
 }
 
 void xen_notify(uint32_t port)
 {
-    struct evtchn_send send = { .port = port };
+    struct evtchn_send send = {.port = port};
 
     hypercall_with(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &send);
 }
 
 static long stop_with(unsigned int reason)
 {
-    struct sched_shutdown stop = { .reason = reason };
+    struct sched_shutdown stop = {.reason = reason};
 
     return hypercall_with(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &stop);
 }

@@ -19,9 +19,9 @@
 #define PAYLOAD_KEPT 64u
 
 enum state {
-    GREETING,     /* telling the store what we can do, step by step */
+    GREETING, /* telling the store what we can do, step by step */
     IDLE,
-    READING,      /* the order */
+    READING, /* the order */
     ACKNOWLEDGING
 };
 
@@ -32,13 +32,13 @@ struct request {
 };
 
 static const struct request greeting[] = {
-    { XS_WATCH, SHUTDOWN_NODE, "order" },
-    { XS_WRITE, "control/feature-suspend", "1" },
-    { XS_WRITE, "control/feature-poweroff", "1" },
-    { XS_WRITE, "control/feature-reboot", "1" },
+    {XS_WATCH, SHUTDOWN_NODE, "order"},
+    {XS_WRITE, "control/feature-suspend", "1"},
+    {XS_WRITE, "control/feature-poweroff", "1"},
+    {XS_WRITE, "control/feature-reboot", "1"},
 };
-static const struct request read_order = { XS_READ, SHUTDOWN_NODE, "" };
-static const struct request acknowledge = { XS_WRITE, SHUTDOWN_NODE, "" };
+static const struct request read_order = {XS_READ, SHUTDOWN_NODE, ""};
+static const struct request acknowledge = {XS_WRITE, SHUTDOWN_NODE, ""};
 
 #define GREETING_STEPS (sizeof(greeting) / sizeof(greeting[0]))
 
@@ -46,13 +46,13 @@ static struct {
     struct xenstore_domain_interface *ring;
     uint32_t port;
     enum state state;
-    unsigned int step;    /* of the greeting */
+    unsigned int step; /* of the greeting */
     bool awaiting_reply;
     bool watch_fired;
     enum order order;
     /* The message coming in. */
     struct xsd_sockmsg header;
-    uint32_t received;    /* bytes of header and payload */
+    uint32_t received; /* bytes of header and payload */
     char payload[PAYLOAD_KEPT + 1];
 } store;
 
@@ -84,18 +84,17 @@ static void put(uint32_t *producer, const void *bytes, size_t count)
 static void send(const struct request *request)
 {
     size_t first_size = text_length(request->first) + 1;
-    size_t second_size = text_length(request->second) +
-                         (request->type == XS_WATCH);
-    struct xsd_sockmsg header = {
-        .type = request->type, .len = (uint32_t)(first_size + second_size)
-    };
+    size_t second_size =
+        text_length(request->second) + (request->type == XS_WATCH);
+    struct xsd_sockmsg header = {.type = request->type,
+                                 .len = (uint32_t)(first_size + second_size)};
     uint32_t producer = store.ring->req_prod;
     uint32_t consumer =
         __atomic_load_n(&store.ring->req_cons, __ATOMIC_ACQUIRE);
 
     if (XENSTORE_RING_SIZE - (producer - consumer) <
         sizeof(header) + header.len) {
-        return;     /* the next poll tries again */
+        return; /* the next poll tries again */
     }
     put(&producer, &header, sizeof(header));
     put(&producer, request->first, first_size);
@@ -176,9 +175,8 @@ static enum order handle_reply(void)
         }
         break;
     case READING:
-        store.order = store.header.type == XS_READ
-                          ? order_named(store.payload)
-                          : ORDER_NONE;
+        store.order = store.header.type == XS_READ ? order_named(store.payload)
+                                                   : ORDER_NONE;
         store.state = store.order == ORDER_NONE ? IDLE : ACKNOWLEDGING;
         break;
     case ACKNOWLEDGING:

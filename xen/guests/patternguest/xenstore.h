@@ -11,12 +11,7 @@
 
 struct xenstore_domain_interface;
 
-enum order {
-    ORDER_NONE,
-    ORDER_SUSPEND,
-    ORDER_POWEROFF,
-    ORDER_REBOOT
-};
+enum order { ORDER_NONE, ORDER_SUSPEND, ORDER_POWEROFF, ORDER_REBOOT };
 
 /*
  * Starts over if nothing was sent on this ring yet, as in a new domain, and

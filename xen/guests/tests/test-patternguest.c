@@ -92,7 +92,7 @@ static void test_pattern_wrap(void)
 
 static void test_frames(void)
 {
-    struct frames frames = { .ranges = 0 };
+    struct frames frames = {.ranges = 0};
 
     frames_add(&frames, 0, 160);
     frames_add(&frames, 256, 1000);
@@ -145,8 +145,8 @@ static void test_options(void)
     CHECK(options_parse(&options, "") == NULL);
     CHECK(options.memory_mib == OPTIONS_ALL && options.to_port);
     CHECK(options_parse(&options, "  memory=64 working-set=none rate=max"
-                        " check=12 order=random heartbeat=5 run=100"
-                        " output=ring corrupt=yes ") == NULL);
+                                  " check=12 order=random heartbeat=5 run=100"
+                                  " output=ring corrupt=yes ") == NULL);
     CHECK(options.memory_mib == 64);
     CHECK(options.working_set_mib == 0);
     CHECK(options.write_rate == PACER_UNLIMITED);
@@ -170,8 +170,9 @@ static void test_options(void)
     CHECK(options.memory_mib == 64);
 }
 
-static __attribute__((format(printf, 2, 3)))
-bool formats_as(const char *expected, const char *format, ...)
+static bool formats_as(const char *expected, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static bool formats_as(const char *expected, const char *format, ...)
 {
     char buffer[32];
     va_list args;
@@ -187,8 +188,8 @@ static void test_text(void)
     CHECK(formats_as("a 7 ff 00ff   12 100%", "a %u %x %04x %4u 100%%", 7u,
                      255u, 255u, 12u));
     CHECK(formats_as("18446744073709551615 0 x", "%lu %u %s", ~0ul, 0u, "x"));
-    CHECK(formats_as("0123456789012345678901234567890",
-                     "%s", "01234567890123456789012345678901234"));
+    CHECK(formats_as("0123456789012345678901234567890", "%s",
+                     "01234567890123456789012345678901234"));
     CHECK(text_equal("ab", "ab") && !text_equal("ab", "abc"));
     CHECK(!text_equal("abc", "ab") && text_length("abc") == 3);
 }

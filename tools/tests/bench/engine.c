@@ -1,0 +1,587 @@
+/*
+ * The engine at native speed: xlm_save() in one process, xlm_restore() in
+ * another, each with a fake hypervisor, and loopback TCP between them.
+ *
+ *     engine MODE MIB
+ *
+ * makes one migration of a guest of so many MiB and, before it, a plain copy
+ * of the same pages through the same socket.  Prints what it measured as one
+ * JSON object; bench-engine runs it again and again and compares.  Modes:
+ *
+ *   push     postcopy at once, and the guest touches nothing
+ *   precopy  one round while the guest runs, and stop
+ *   faults   postcopy at once, and a vCPU waits for one page after another
+ *   demand   the same, and nothing is sent that was not asked for
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <xen/xen.h>
+#include <xen/hvm/params.h>
+
+#include "channel.h"
+#include "clock.h"
+#include "fake_hypervisor.h"
+#include "fake_log.h"
+#include "wire.h"
+#include "xlm.h"
+
+#define CHUNK (1u << 20)
+#define TOOLSTACK_PAGES 8
+#define PINGS 2000
+#define SAMPLE_US 20000
+
+enum mode { MODE_PUSH, MODE_PRECOPY, MODE_FAULTS, MODE_DEMAND, MODE_COUNT };
+static const char *const mode_names[] = {"push", "precopy", "faults",
+                                         "demand"};
+
+/* What an end has used. */
+struct usage {
+    uint64_t at_us;
+    uint64_t cpu_us;
+};
+
+/* What one end has measured; the destination's goes to the source. */
+struct figures {
+    struct usage plain[2]; /* before and after */
+    struct usage copy[2];  /* the engine's part that is compared with it */
+    uint64_t memory_kib;   /* resident, without the guest's */
+    uint64_t ping_median_us;
+    uint64_t ping_p99_us;
+    struct xlm_stats stats;
+};
+
+struct end {
+    enum mode mode;
+    uint64_t guest_pages;
+    int fd;
+    struct fake_host *host;
+    struct fake_domain *domain;
+    struct xlm_context ctx;
+    struct figures figures;
+    uint64_t sampled_us;
+    uint64_t kib_before; /* resident before the engine began */
+    pthread_t vcpu;
+    bool vcpu_runs;
+};
+
+static void die(const char *format, ...)
+    __attribute__((format(printf, 1, 2), noreturn));
+
+static void die(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    exit(1);
+}
+
+/* ---- measuring ---- */
+
+static struct usage use(void)
+{
+    struct usage usage = {.at_us = xlm_now_us()};
+    struct rusage rusage;
+
+    getrusage(RUSAGE_SELF, &rusage);
+    usage.cpu_us =
+        (rusage.ru_utime.tv_sec + rusage.ru_stime.tv_sec) * 1000000ULL +
+        rusage.ru_utime.tv_usec + rusage.ru_stime.tv_usec;
+    return usage;
+}
+
+/* Memory of the process's own: the guest's is shared memory here, and not
+ * counted on a real host either. */
+static uint64_t resident_kib(void)
+{
+    FILE *status = fopen("/proc/self/status", "r");
+    char line[128];
+    unsigned long kib = 0;
+
+    while (status && fgets(line, sizeof(line), status)) {
+        if (sscanf(line, "RssAnon: %lu kB", &kib) == 1) {
+            break;
+        }
+    }
+    if (status) {
+        fclose(status);
+    }
+    return kib;
+}
+
+static void sample_memory(struct end *end)
+{
+    uint64_t kib = resident_kib();
+
+    kib = kib > end->kib_before ? kib - end->kib_before : 0;
+    if (kib > end->figures.memory_kib) {
+        end->figures.memory_kib = kib;
+    }
+    end->sampled_us = xlm_now_us();
+}
+
+/* Where the compared part begins and ends at an end. */
+static void progress(enum xlm_phase phase, const struct xlm_stats *stats,
+                     void *data)
+{
+    struct end *end = data;
+    enum xlm_phase first =
+        end->mode == MODE_PRECOPY ? XLM_PHASE_PRECOPY : XLM_PHASE_GO;
+
+    (void)stats;
+    if (phase == first && !end->figures.copy[0].at_us) {
+        end->figures.copy[0] = use();
+    }
+    if (end->mode == MODE_PRECOPY && phase == XLM_PHASE_SUSPENDED) {
+        end->figures.copy[1] = use();
+    }
+    if (xlm_now_us() - end->sampled_us > SAMPLE_US) {
+        sample_memory(end);
+    }
+}
+
+/* ---- the toolstack, as little of it as will do ---- */
+
+static enum xlm_precopy_answer policy(const struct xlm_precopy_stats *stats,
+                                      void *data)
+{
+    const struct end *end = data;
+
+    if (end->mode != MODE_PRECOPY) {
+        return XLM_PRECOPY_POSTCOPY;
+    }
+    return stats->in_round || stats->iteration < 1 ? XLM_PRECOPY_CONTINUE
+                                                   : XLM_PRECOPY_STOP_AND_COPY;
+}
+
+static int switch_qemu_logdirty(bool enable, void *data)
+{
+    (void)enable, (void)data;
+    return 0;
+}
+
+static int suspend(void *data)
+{
+    struct end *end = data;
+
+    fake_domain_suspend(end->domain);
+    return 0;
+}
+
+static int device_state(struct xlm_channel *channel, void *data)
+{
+    (void)channel, (void)data;
+    return 0;
+}
+
+static int put_away(void *data)
+{
+    (void)data;
+    return 0;
+}
+
+static int feed(const void *bytes, size_t length, void *data)
+{
+    (void)bytes, (void)length, (void)data;
+    return 0;
+}
+
+static int await_domain(uint32_t *domid, void *data)
+{
+    const struct end *end = data;
+
+    *domid = fake_domain_id(end->domain);
+    return 0;
+}
+
+static int await_build(void *data)
+{
+    (void)data;
+    return 0;
+}
+
+/* Touches all pages that have not come, in no order that anybody could
+ * foresee. */
+static void *run_vcpu(void *data)
+{
+    struct end *end = data;
+    uint64_t pfn = 0;
+
+    for (uint64_t i = 0; i < end->guest_pages; i++) {
+        pfn = (pfn * 1664525 + 1013904223) % end->guest_pages;
+        (void)fake_vcpu_access(end->domain, 0, pfn, false, NULL, NULL);
+    }
+    for (pfn = 0; end->mode == MODE_DEMAND && pfn < end->guest_pages; pfn++) {
+        (void)fake_vcpu_access(end->domain, 0, pfn, false, NULL, NULL);
+    }
+    return NULL;
+}
+
+static int run(void *data)
+{
+    struct end *end = data;
+
+    fake_domain_run(end->domain);
+    if (end->mode == MODE_FAULTS || end->mode == MODE_DEMAND) {
+        end->vcpu_runs = !pthread_create(&end->vcpu, NULL, run_vcpu, end);
+    }
+    return 0;
+}
+
+/* ---- the guest ---- */
+
+static void put_state(struct end *end)
+{
+    static const struct xlm_wire_tsc_info tsc = {.mode = 1, .khz = 2000000};
+    static const uint32_t params[] = {
+        HVM_PARAM_STORE_PFN,    HVM_PARAM_CONSOLE_PFN,     HVM_PARAM_IOREQ_PFN,
+        HVM_PARAM_BUFIOREQ_PFN, HVM_PARAM_PAGING_RING_PFN,
+    };
+
+    for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
+        uint64_t pfn = end->guest_pages + i;
+
+        fake_domain_put_param(end->domain, params[i], pfn);
+        if (params[i] != HVM_PARAM_PAGING_RING_PFN) {
+            fake_page_set(end->domain, pfn, FAKE_RAM);
+        }
+    }
+    fake_domain_put_state(end->domain, XLM_STATE_CPUID_POLICY, "cpuid", 5);
+    fake_domain_put_state(end->domain, XLM_STATE_MSR_POLICY, "msr", 3);
+    fake_domain_put_state(end->domain, XLM_STATE_TSC_INFO, &tsc, sizeof(tsc));
+    fake_domain_put_state(end->domain, XLM_STATE_HVM_CONTEXT, "context", 7);
+}
+
+static void fill_page(uint64_t *page, uint64_t pfn)
+{
+    for (size_t i = 0; i < XLM_PAGE_SIZE / sizeof(*page); i++) {
+        page[i] = (pfn + 1) * 0x9e3779b97f4a7c15ULL + i;
+    }
+}
+
+/* No page is zero, and each is another. */
+static void fill_source(struct end *end)
+{
+    for (uint64_t pfn = 0; pfn < end->guest_pages; pfn++) {
+        fake_page_set(end->domain, pfn, FAKE_RAM);
+        fill_page(fake_page_memory(end->domain, pfn), pfn);
+    }
+    put_state(end);
+    fake_domain_run(end->domain);
+}
+
+static void check_destination(struct end *end)
+{
+    uint64_t expected[XLM_PAGE_SIZE / sizeof(uint64_t)];
+
+    for (uint64_t pfn = 0; pfn < end->guest_pages; pfn++) {
+        fill_page(expected, pfn);
+        if (fake_page_get(end->domain, pfn) != FAKE_RAM ||
+            memcmp(fake_page_memory(end->domain, pfn), expected,
+                   sizeof(expected))) {
+            die("page %#" PRIx64 " is not what was sent", pfn);
+        }
+    }
+}
+
+static void make_end(struct end *end)
+{
+    static const struct xlm_context fresh = XLM_CONTEXT_INIT;
+    uint64_t pfns = end->guest_pages + TOOLSTACK_PAGES;
+
+    end->host = fake_host_new(2 * pfns);
+    fake_host_all_mapped(end->host);
+    end->domain = fake_domain_new(end->host, pfns, pfns, 1);
+    end->ctx = fresh;
+    end->ctx.logger = fake_logger();
+    end->ctx.hypervisor = fake_open(end->host);
+}
+
+/* ---- the plain copy, and the floor of all latencies ---- */
+
+static void write_all(int fd, const void *bytes, size_t length)
+{
+    const char *at = bytes;
+
+    while (length) {
+        ssize_t now = write(fd, at, length);
+
+        if (now <= 0) {
+            die("plain copy: %s", strerror(errno));
+        }
+        at += now;
+        length -= now;
+    }
+}
+
+static void read_all(int fd, void *bytes, size_t length)
+{
+    char *at = bytes;
+
+    while (length) {
+        ssize_t now = read(fd, at, length);
+
+        if (now <= 0) {
+            die("plain copy: %s", now ? strerror(errno) : "no more");
+        }
+        at += now;
+        length -= now;
+    }
+}
+
+static void send_plain(struct end *end)
+{
+    const char *memory = fake_page_memory(end->domain, 0);
+    char done;
+
+    read_all(end->fd, &done, 1);
+    end->figures.plain[0] = use();
+    for (uint64_t at = 0; at < end->guest_pages * XLM_PAGE_SIZE; at += CHUNK) {
+        write_all(end->fd, memory + at, CHUNK);
+    }
+    read_all(end->fd, &done, 1);
+    end->figures.plain[1] = use();
+}
+
+/* Straight to where it belongs: no copy can be plainer. */
+static void receive_plain(struct end *end)
+{
+    char *memory = fake_page_memory(end->domain, 0);
+
+    memset(memory, 1, end->guest_pages * XLM_PAGE_SIZE);
+    end->figures.plain[0] = use();
+    write_all(end->fd, "", 1);
+    for (uint64_t at = 0; at < end->guest_pages * XLM_PAGE_SIZE; at += CHUNK) {
+        read_all(end->fd, memory + at, CHUNK);
+    }
+    write_all(end->fd, "", 1);
+    end->figures.plain[1] = use();
+}
+
+static int compare_times(const void *one, const void *other)
+{
+    const uint64_t *a = one, *b = other;
+
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* One page for eight octets, one after the other. */
+static void ping(struct end *end)
+{
+    uint64_t times[PINGS];
+    char page[XLM_PAGE_SIZE];
+
+    for (size_t i = 0; i < PINGS; i++) {
+        uint64_t began_us = xlm_now_us();
+
+        write_all(end->fd, &began_us, sizeof(began_us));
+        read_all(end->fd, page, sizeof(page));
+        times[i] = xlm_now_us() - began_us;
+    }
+    qsort(times, PINGS, sizeof(times[0]), compare_times);
+    end->figures.ping_median_us = times[PINGS / 2];
+    end->figures.ping_p99_us = times[PINGS * 99 / 100];
+}
+
+static void pong(struct end *end)
+{
+    uint64_t request;
+
+    for (size_t i = 0; i < PINGS; i++) {
+        read_all(end->fd, &request, sizeof(request));
+        write_all(end->fd, fake_page_memory(end->domain, i % end->guest_pages),
+                  XLM_PAGE_SIZE);
+    }
+}
+
+/* ---- both ends ---- */
+
+static void run_source(struct end *end)
+{
+    const struct xlm_save_callbacks callbacks = {
+        .precopy_policy = policy,
+        .switch_qemu_logdirty = switch_qemu_logdirty,
+        .suspend = suspend,
+        .write_device_state = device_state,
+        .put_away = put_away,
+        .progress = progress,
+        .data = end,
+    };
+    struct xlm_save_params params;
+    bool transitioned;
+
+    fill_source(end);
+    send_plain(end);
+    pong(end);
+    xlm_save_params_init(&params);
+    params.domid = fake_domain_id(end->domain);
+    params.in_fd = params.out_fd = end->fd;
+    params.no_push = end->mode == MODE_DEMAND;
+    end->kib_before = resident_kib();
+    if (xlm_save(&end->ctx, &params, &callbacks, &end->figures.stats,
+                 &transitioned)) {
+        die("source: %s", end->ctx.reason);
+    }
+    if (!end->figures.copy[1].at_us) {
+        end->figures.copy[1] = use();
+    }
+    sample_memory(end);
+}
+
+static void run_destination(struct end *end)
+{
+    const struct xlm_restore_callbacks callbacks = {
+        .feed = feed,
+        .await_domain = await_domain,
+        .await_build = await_build,
+        .read_device_state = device_state,
+        .run = run,
+        .progress = progress,
+        .data = end,
+    };
+    struct xlm_restore_params params = {.in_fd = end->fd, .out_fd = end->fd};
+    bool resumed;
+
+    receive_plain(end);
+    ping(end);
+    end->kib_before = resident_kib();
+    if (xlm_restore(&end->ctx, &params, &callbacks, &end->figures.stats,
+                    &resumed)) {
+        die("destination: %s", end->ctx.reason);
+    }
+    end->figures.copy[1] = use();
+    sample_memory(end);
+    if (end->vcpu_runs) {
+        pthread_join(end->vcpu, NULL);
+    }
+    check_destination(end);
+}
+
+/* ---- the report of one run ---- */
+
+static double seconds(const struct usage usage[2])
+{
+    return (usage[1].at_us - usage[0].at_us) / 1e6;
+}
+
+static double cpu_seconds(const struct usage usage[2])
+{
+    return (usage[1].cpu_us - usage[0].cpu_us) / 1e6;
+}
+
+static void print_end(const char *name, const struct figures *figures)
+{
+    printf(", \"%s\": {\"plain_cpu_s\": %.6f, \"cpu_s\": %.6f, "
+           "\"memory_kib\": %" PRIu64 "}",
+           name, cpu_seconds(figures->plain), cpu_seconds(figures->copy),
+           figures->memory_kib);
+}
+
+static void print_report(const struct end *end, const struct figures *there)
+{
+    const struct figures *here = &end->figures;
+    const struct xlm_stats *stats = &there->stats;
+
+    printf("{\"mode\": \"%s\", \"mib\": %" PRIu64 ", \"plain_s\": %.6f, "
+           "\"engine_s\": %.6f",
+           mode_names[end->mode], end->guest_pages >> 8, seconds(here->plain),
+           seconds(here->copy));
+    print_end("source", here);
+    print_end("destination", there);
+    printf(", \"requested\": %" PRIu64 ", \"pushed\": %" PRIu64
+           ", \"faults\": %" PRIu64 ", \"fault_median_us\": %" PRIu64
+           ", \"fault_p99_us\": %" PRIu64 ", \"fault_max_us\": %" PRIu64,
+           here->stats.requested_pages, here->stats.pushed_pages,
+           stats->faults, stats->fault_median_us, stats->fault_p99_us,
+           stats->fault_max_us);
+    printf(", \"duplicates\": %" PRIu64 ", \"window_hits\": %" PRIu64,
+           stats->duplicate_pages, here->stats.window_hits);
+    printf(", \"ping_median_us\": %" PRIu64 ", \"ping_p99_us\": %" PRIu64
+           "}\n",
+           there->ping_median_us, there->ping_p99_us);
+}
+
+/* A connection of this process with itself, before it becomes two. */
+static void connect_ends(int ends[2])
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET,
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    socklen_t length = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    int on = 1;
+
+    ends[1] = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(listener, (struct sockaddr *)&address, length) ||
+        listen(listener, 1) ||
+        getsockname(listener, (struct sockaddr *)&address, &length) ||
+        connect(ends[1], (struct sockaddr *)&address, length) ||
+        (ends[0] = accept(listener, NULL, NULL)) < 0) {
+        die("loopback TCP: %s", strerror(errno));
+    }
+    close(listener);
+    for (int i = 0; i < 2; i++) {
+        setsockopt(ends[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
+}
+
+static enum mode mode_by_name(const char *name)
+{
+    enum mode mode = 0;
+
+    while (mode < MODE_COUNT && strcmp(name, mode_names[mode])) {
+        mode++;
+    }
+    return mode;
+}
+
+int main(int argc, char **argv)
+{
+    struct end end = {
+        .mode = argc == 3 ? mode_by_name(argv[1]) : MODE_COUNT,
+        .guest_pages = argc == 3 ? strtoull(argv[2], NULL, 10) << 8 : 0,
+    };
+    struct figures there;
+    int ends[2], report[2], status;
+    pid_t child;
+
+    if (end.mode == MODE_COUNT || !end.guest_pages) {
+        die("usage: engine push|precopy|faults|demand MIB");
+    }
+    connect_ends(ends);
+    if (pipe(report) || (child = fork()) < 0) {
+        die("two processes: %s", strerror(errno));
+    }
+    end.fd = ends[!child];
+    close(ends[!!child]);
+    make_end(&end);
+    if (!child) {
+        run_destination(&end);
+        write_all(report[1], &end.figures, sizeof(end.figures));
+        return 0;
+    }
+    close(report[1]);
+    run_source(&end);
+    read_all(report[0], &there, sizeof(there));
+    waitpid(child, &status, 0);
+    print_report(&end, &there);
+    return status ? 1 : 0;
+}

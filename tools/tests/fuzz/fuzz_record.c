@@ -1,0 +1,51 @@
+/*
+ * The reader of records by itself, in the state that the first octet says: far
+ * more of them in a second than within a migration.
+ */
+#include "fuzz_peer.h"
+#include "record.h"
+
+#define STATES (XLM_READ_REQUESTS + 1)
+#define PFNS 4096
+
+int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
+{
+    struct xlm_context ctx = fuzz_context(NULL);
+    struct xlm_channel channel = XLM_CHANNEL_CLOSED;
+    struct xlm_record record = XLM_RECORD_EMPTY;
+    enum xlm_reader_state state;
+    struct xlm_pfn_list list;
+    int fd;
+
+    if (!length) {
+        return 0;
+    }
+    state = octets[0] % STATES;
+    fd = fuzz_file(octets + 1, length - 1);
+    fuzz_require(!xlm_channel_open(&channel, fd, -1, -1));
+    while (!xlm_read_record(&ctx, &channel, state, &record)) {
+        fuzz_require(record.length <= length);
+        switch (record.type) {
+        case XLM_REC_PAGE_DATA:
+        case XLM_REC_POSTCOPY_PAGE_DATA:
+        case XLM_REC_POSTCOPY_PFNS:
+        case XLM_REC_POSTCOPY_FAULT:
+        case XLM_REC_POSTCOPY_EVICTED:
+        case XLM_REC_POSTCOPY_ZERO_PAGES:
+            (void)xlm_parse_pfn_list(&ctx, &record, PFNS, &list);
+            break;
+        case XLM_REC_POSTCOPY_PREPARED:
+        case XLM_REC_POSTCOPY_READY:
+        case XLM_REC_POSTCOPY_RUNNING:
+            (void)xlm_check_answer(&ctx, &record);
+            break;
+        default:
+            break;
+        }
+    }
+    fuzz_require(ctx.reason[0]);
+    xlm_record_dispose(&record);
+    xlm_channel_close(&channel);
+    fuzz_close(fd);
+    return 0;
+}

@@ -1,0 +1,378 @@
+"""Both ways of a migration's stream, judged by docs/specs/postcopy-stream.md.
+
+Written from that page and from nothing else: its table of records is read, and
+what its text says about each record is here once more.  The C code is not
+looked at.
+"""
+
+import pathlib
+import re
+import struct
+
+SPEC = (pathlib.Path(__file__).resolve().parents[3] /
+        "docs/specs/postcopy-stream.md")
+PAGE = 4096
+MOST_UNASKED = 64
+MOST_FAULTS = 64
+LIBXL_TRANSITION_END, LIBXL_END = 6, 0
+WITH_CONTENTS = ("PAGE_DATA", "POSTCOPY_PAGE_DATA")
+LISTS = (*WITH_CONTENTS, "POSTCOPY_ZERO_PAGES", "POSTCOPY_PFNS",
+         "POSTCOPY_FAULT", "POSTCOPY_EVICTED")
+
+
+class Bad(Exception):
+    """What the page does not allow."""
+
+
+def rows_of(spec, heading):
+    rows, inside = [], False
+    for line in spec.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not line.startswith("|"):
+            inside = False
+        elif inside and not set(line) <= set("|- :"):
+            rows.append(cells)
+        elif cells == heading:
+            inside = True
+    return rows
+
+
+class Spec:
+    def __init__(self, path=SPEC):
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+        self.records = {}
+        for number, name, way, where, octets in rows_of(
+                text, ["type", "name", "way", "legal in", "octets"]):
+            least, _, most = octets.partition("-")
+            self.records[int(number, 0)] = (
+                name, way, {state.strip() for state in where.split(",")},
+                int(least), int(most or least))
+        limits = {name: int(value, 0) for name, value, _ in rows_of(
+            text, ["name", "value", "of what"])}
+        self.batch = limits["XLM_BATCH_PAGES"]
+        self.list = limits["XLM_LIST_PFNS"]
+        self.types = {int(number, 0): contents == "one page"
+                      for number, _, contents in rows_of(
+                          text, ["type", "name", "contents"])}
+
+
+class Octets:
+    def __init__(self, octets):
+        self.octets = octets
+        self.at = 0
+
+    def take(self, count, what):
+        if self.at + count > len(self.octets):
+            raise Bad(f"the stream ends within {what}")
+        self.at += count
+        return self.octets[self.at - count:self.at]
+
+    def unpack(self, layout, what):
+        return struct.unpack(layout, self.take(struct.calcsize(layout), what))
+
+    def record(self, what):
+        """A record's type and body; its padding is zeroes."""
+        kind, length = self.unpack("<II", what)
+        body = self.take(length, what)
+        if any(self.take(-length % 8, what)):
+            raise Bad("padding that is not zero")
+        return kind, body
+
+    def left(self):
+        return len(self.octets) - self.at
+
+
+class Way:
+    """One way's state, and what its records have said so far."""
+
+    def __init__(self, spec, way, state):
+        self.spec = spec
+        self.way = way
+        self.state = state
+        self.pfns = 1 << 31
+
+    def checked(self, kind, body):
+        """The record's name, or None for one to be skipped."""
+        if kind not in self.spec.records:
+            if kind & 1 << 31:
+                return None
+            raise Bad(f"record type {kind:#x}, which nobody knows")
+        name, way, states, least, most = self.spec.records[kind]
+        if way != self.way:
+            raise Bad(f"{name} goes the other way")
+        if self.state not in states:
+            raise Bad(f"{name} in the state {self.state}")
+        if not least <= len(body) <= most:
+            raise Bad(f"{name} of {len(body)} octets")
+        return name
+
+    def entries(self, name, body):
+        """The (pfn, has contents) of a list."""
+        count, reserved = struct.unpack_from("<II", body)
+        paged = name in WITH_CONTENTS
+        most = self.spec.batch if paged or name.endswith("ZERO_PAGES") else \
+            self.spec.list
+        if reserved or len(body) < 8 + 8 * count or count > most:
+            raise Bad(f"{name}: its count is {count}")
+        if not count and name != "POSTCOPY_EVICTED":
+            raise Bad(f"{name} is empty")
+        result = []
+        for (entry,) in struct.iter_unpack("<Q", body[8:8 + 8 * count]):
+            kind, zero, pfn = (entry >> 60, entry >> 52 & 0xff,
+                               entry & (1 << 52) - 1)
+            if zero or pfn >= self.pfns or kind not in self.spec.types or (
+                    kind and not paged):
+                raise Bad(f"{name}: the entry {entry:#x}")
+            result.append((pfn, paged and self.spec.types[kind]))
+        if len({pfn for pfn, _ in result}) != count:
+            raise Bad(f"{name} names a pfn twice")
+        pages = sum(contents for _, contents in result)
+        if len(body) != 8 + 8 * count + PAGE * pages:
+            raise Bad(f"{name}: {len(body)} octets for {pages} pages")
+        return result
+
+
+def check_empty(name, *lists):
+    for what, pfns in lists:
+        if pfns:
+            raise Bad(f"{name}: {len(pfns)} pfns {what}, the first "
+                      f"{min(pfns):#x}")
+
+
+class Back(Way):
+    """What the destination sends. Its state is what the source must be in to
+    read a record; how many lists there were is only known afterwards."""
+
+    def __init__(self, spec):
+        super().__init__(spec, "D>S", "PREPARED")
+        self.seen = []
+        self.answers = 0        # whole answers to lists
+        self.evicted = set()
+        self.faults = []
+        self.credit = []
+
+    def read(self, octets):
+        source = Octets(octets)
+        while source.left():
+            kind, body = source.record(f"a record after {self.seen[-1:]}")
+            self.advance(kind)
+            name = self.checked(kind, body)
+            if name is None:
+                continue
+            if name == "POSTCOPY_FAULT":
+                # From a thread of its own: as late as after COMPLETE.
+                self.take(name, body)
+                continue
+            if self.seen and self.seen[-1] in ("POSTCOPY_COMPLETE",
+                                               "POSTCOPY_GONE"):
+                raise Bad(f"{name} after {self.seen[-1]}")
+            self.take(name, body)
+            self.seen.append(name)
+
+    def advance(self, kind):
+        """The source goes on by itself: to the answers of later lists, and
+        without any list at once to READY."""
+        name = self.spec.records.get(kind, ("",))[0]
+        if self.state == "EVICTED" and (
+                self.answers or name == "POSTCOPY_READY"):
+            self.state = "READY"
+
+    def take(self, name, body):
+        if name in ("POSTCOPY_PREPARED", "POSTCOPY_READY",
+                    "POSTCOPY_RUNNING"):
+            status, length = struct.unpack_from("<II", body)
+            if length != len(body) - 8:
+                raise Bad(f"{name}: a text of {length} octets")
+            body[8:].decode("utf-8")
+            if status:
+                raise Bad(f"{name}: refused, {body[8:].decode()}")
+            if name in self.seen:
+                raise Bad(f"{name} for the second time")
+            self.state = {"POSTCOPY_PREPARED": "EVICTED",
+                          "POSTCOPY_READY": "REQUESTS"}.get(name, self.state)
+        elif name == "POSTCOPY_EVICTED":
+            pfns = [pfn for pfn, _ in self.entries(name, body)]
+            self.evicted.update(pfns)
+            self.answers += len(pfns) < self.spec.list
+        elif name == "POSTCOPY_FAULT":
+            pfns = [pfn for pfn, _ in self.entries(name, body)]
+            if pfns != sorted(pfns) or len(pfns) > MOST_FAULTS:
+                raise Bad(f"{name}: {len(pfns)} pfns, or out of order")
+            if set(pfns) & set(self.faults):
+                raise Bad(f"{name} names a pfn that was named before")
+            self.faults += pfns
+        elif name == "POSTCOPY_CREDIT":
+            self.credit.append(struct.unpack("<II", body)[0])
+        elif name in ("POSTCOPY_COMPLETE", "POSTCOPY_GONE"):
+            if "POSTCOPY_RUNNING" not in self.seen:
+                raise Bad(f"{name} before RUNNING")
+            if name == "POSTCOPY_COMPLETE" and \
+                    self.seen[-1] != "POSTCOPY_STATS":
+                raise Bad("COMPLETE without STATS before it")
+
+
+class Forth(Way):
+    """What the source sends, given what went back."""
+
+    def __init__(self, spec, back):
+        super().__init__(spec, "S>D", "STATIC")
+        self.back = back
+        self.seen = []
+        self.listing = False
+        self.lists = 0
+        self.sent = set()           # with contents, before GO
+        self.outstanding = set()
+        self.taken = []             # pages of each record after GO
+
+    def read(self, octets):
+        source = Octets(octets)
+        self.read_headers(source)
+        while not self.seen or self.seen[-1] != "END":
+            kind, body = source.record(f"a record after {self.seen[-1:]}")
+            name = self.checked(kind, body)
+            if name is None:
+                continue
+            if self.listing and name not in ("POSTCOPY_PFNS",
+                                             "POSTCOPY_PFNS_END"):
+                raise Bad(f"{name} within a list")
+            self.take(name, body)
+            self.seen.append(name)
+            if name == "POSTCOPY_TRANSITION":
+                self.read_device_state(source)
+        if not self.back and source.record("libxl's END") != (LIBXL_END, b""):
+            raise Bad("something in place of libxl's END")
+        if source.left():
+            raise Bad(f"{source.left()} octets after the last END")
+        if self.back:
+            self.check_against_back()
+
+    def read_headers(self, source):
+        if source.unpack(">QII", "libxl's header") != (
+                0x4c6962786c466d74, 2, 0):
+            raise Bad("libxl's header")
+        if source.record("LIBXC_CONTEXT") != (1, b""):
+            raise Bad("something in place of LIBXC_CONTEXT")
+        if source.unpack(">QIIHHI", "the image header") != (
+                (1 << 64) - 1, 0x58454e46, 3, 0, 0, 0):
+            raise Bad("the image header")
+        if source.unpack("<IHHII", "the domain header")[:3] != (2, 12, 0):
+            raise Bad("the domain header")
+
+    def read_device_state(self, source):
+        """Libxl's part, and back."""
+        kind, body = source.record("libxl's records")
+        if kind == 3:
+            if struct.unpack_from("<II", body) != (2, 0):
+                raise Bad("the state of another emulator")
+            kind, body = source.record("libxl's records")
+        if kind != LIBXL_TRANSITION_END or body:
+            raise Bad(f"libxl's record {kind}, of {len(body)} octets")
+
+    def need(self, condition, name, why):
+        if not condition:
+            raise Bad(f"{name} {why}")
+
+    def take(self, name, body):
+        if name in LISTS:
+            getattr(self, "take_" + name.lower())(
+                name, self.entries(name, body))
+        elif hasattr(self, "take_" + name.lower()):
+            getattr(self, "take_" + name.lower())(name, body)
+
+    def take_static_data_end(self, _name, _body):
+        self.state = "LIVE"
+
+    def take_page_data(self, _name, entries):
+        for pfn, _ in entries:
+            self.sent.add(pfn)
+            self.outstanding.discard(pfn)
+
+    def take_postcopy_prepare(self, name, body):
+        (version, flags, _pages, pfns, _credit, reserved, _id,
+         _uuid) = struct.unpack("<IIQQII16s16s", body)
+        self.need(not flags and not reserved and version == 1, name,
+                  f"version {version}, flags {flags:#x}")
+        self.need(1 <= pfns <= 1 << 32, name, f"{pfns} pfns")
+        self.need(name not in self.seen, name, "for the second time")
+        missing = {"X86_TSC_INFO", "HVM_PARAMS",
+                   "HVM_CONTEXT"} - set(self.seen)
+        self.need(not missing, name, f"before {missing}")
+        self.pfns = self.back.pfns = pfns
+
+    def take_postcopy_devices(self, name, _body):
+        self.need("POSTCOPY_PREPARE" not in self.seen, name, "after PREPARE")
+        self.need(name not in self.seen, name, "for the second time")
+
+    def take_postcopy_begin(self, name, _body):
+        self.need("POSTCOPY_PREPARE" in self.seen, name, "without PREPARE")
+        self.state = "EVICTION"
+
+    def take_postcopy_pfns_begin(self, _name, _body):
+        self.listing = True
+
+    def take_postcopy_pfns(self, name, entries):
+        self.need(self.listing, name, "outside a list")
+        pfns = {pfn for pfn, _ in entries}
+        self.outstanding |= pfns
+        self.sent -= pfns
+
+    def take_postcopy_pfns_end(self, name, _body):
+        self.need(self.listing, name, "outside a list")
+        self.listing = False
+        self.lists += 1
+
+    def take_postcopy_transition(self, name, _body):
+        self.need("POSTCOPY_PREPARE" in self.seen, name, "without PREPARE")
+        self.state = "LAST"
+
+    def take_postcopy_go(self, name, _body):
+        refused = self.back.evicted & self.outstanding
+        check_empty(name, ("that refused to be evicted were not sent",
+                           refused))
+        check_empty(name, ("were asked for and never listed",
+                           set(self.back.faults) - self.outstanding))
+        self.state = "POSTCOPY"
+
+    def take_postcopy_page_data(self, name, entries):
+        pfns = {pfn for pfn, _ in entries}
+        check_empty(name, ("that were not outstanding",
+                           pfns - self.outstanding))
+        asked = pfns & set(self.back.faults)
+        self.need(len(pfns) == 1 or len(pfns) <= MOST_UNASKED, name,
+                  f"with {len(pfns)} pages")
+        self.need(len({pfn // 64 for pfn in pfns}) == 1, name,
+                  "across a multiple of 64")
+        self.outstanding -= pfns
+        self.taken.append((len(pfns), bool(asked)))
+
+    def take_postcopy_zero_pages(self, name, entries):
+        self.need(self.back is not None, name, "without a way back")
+        if self.state == "POSTCOPY":
+            self.take_postcopy_page_data(name, entries)
+        else:
+            self.take_page_data(name, entries)
+
+    def take_end(self, name, _body):
+        self.need("POSTCOPY_GO" in self.seen or not self.back, name,
+                  "before GO")
+        check_empty(name, ("were listed and did not come", self.outstanding))
+
+    def check_against_back(self):
+        back = self.back
+        if back.seen[-1:] != ["POSTCOPY_COMPLETE"]:
+            raise Bad(f"the last record back is {back.seen[-1:]}")
+        if back.answers != self.lists:
+            raise Bad(f"{self.lists} lists and {back.answers} answers")
+        if back.credit != [count for count, _ in self.taken]:
+            raise Bad("CREDIT other than for each record of pages, in order")
+
+
+def check(forth, back=b"", spec=None):
+    """Raises Bad. A stream without anything back is an ordinary one."""
+    spec = spec or Spec()
+    answers = Back(spec) if back else None
+    if answers:
+        answers.read(back)
+    source = Forth(spec, answers)
+    source.read(forth)
+    return source

@@ -1,0 +1,91 @@
+# Completion for xl with postcopy: the commands and options of ours; for all
+# else what the packaged xl's completion knows.
+
+_xl_postcopy_domains()
+{
+    xl list 2> /dev/null | awk 'NR > 1 && $1 != "Domain-0" { print $1 }'
+}
+
+_xl_postcopy_migrating()
+{
+    xl migrate-status 2> /dev/null | awk 'NR > 1 { print $1 }'
+}
+
+_xl_postcopy_migrate()
+{
+    case $prev in
+    -C)
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return ;;
+    --precopy-iterations | --precopy-dirty-threshold | --max-downtime | \
+    --background-rate | --window-before | --window-after | -s)
+        return ;;
+    esac
+    case $cur in
+    --postcopy=*)
+        # Readline takes the = for a break between words.
+        mapfile -t COMPREPLY < <(
+            compgen -W "now auto after: after-rounds:" -- "${cur#*=}") ;;
+    -*)
+        mapfile -t COMPREPLY < <(compgen -W "--postcopy --postcopy=
+            --precopy-iterations --precopy-dirty-threshold --max-downtime
+            --background-rate --no-background --window-before
+            --window-after --json --debug --live --help
+            -s -e -C -p -D -h" -- "$cur") ;;
+    *)
+        mapfile -t COMPREPLY < <(
+            compgen -W "$(_xl_postcopy_domains)" -A hostname -- "$cur") ;;
+    esac
+}
+
+_xl_postcopy()
+{
+    local cur prev line words command
+    COMPREPLY=()
+    # The words as the shell has them, not as readline breaks them up.
+    line=${COMP_LINE:0:COMP_POINT}
+    read -r -a words <<< "$line"
+    [[ $line == *[[:space:]] ]] && words+=("")
+    cur=${words[-1]}
+    prev=${words[-2]-}
+    command=${words[1]-}
+    if ((${#words[@]} == 2)); then
+        mapfile -t COMPREPLY < <(compgen -W "migrate-status migrate-abort
+            migrate-recover migrate-start-postcopy migrate-set-rate
+            $(xl help 2> /dev/null | awk '/^ [^ ]/ { print $1 }')" -- "$cur")
+        return
+    fi
+    case $command in
+    migrate)
+        _xl_postcopy_migrate
+        # What goes on behind its last character is not over.
+        [[ ${COMPREPLY[0]-} == *[=:] ]] && compopt -o nospace ;;
+    migrate-receive)
+        mapfile -t COMPREPLY < <(
+            compgen -W "--postcopy --recover --debug -e -F -d -p" -- "$cur") ;;
+    migrate-recover)
+        case $prev in
+        --background-rate | -s) return ;;
+        esac
+        mapfile -t COMPREPLY < <(compgen -W "--background-rate --json
+            --help -s -h $(_xl_postcopy_migrating)" -A hostname -- "$cur") ;;
+    migrate-status)
+        mapfile -t COMPREPLY < <(compgen -W "--json --watch
+            $(_xl_postcopy_migrating)" -- "$cur") ;;
+    migrate-start-postcopy | migrate-abort)
+        mapfile -t COMPREPLY < <(
+            compgen -W "$(_xl_postcopy_migrating)" -- "$cur") ;;
+    migrate-set-rate)
+        if ((${#words[@]} == 3)); then
+            mapfile -t COMPREPLY < <(
+                compgen -W "$(_xl_postcopy_migrating)" -- "$cur")
+        else
+            mapfile -t COMPREPLY < <(compgen -W "unlimited" -- "$cur")
+        fi ;;
+    *)
+        mapfile -t COMPREPLY < <(
+            compgen -W "$(_xl_postcopy_domains)" -- "$cur") ;;
+    esac
+}
+
+complete -F _xl_postcopy -o default xl
