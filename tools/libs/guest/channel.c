@@ -142,7 +142,7 @@ static void advance(struct iovec **parts, size_t *count, size_t written)
         ++*parts;
         --*count;
     }
-    if (written) {
+    if (*count && written) {
         (*parts)->iov_base = (char *)(*parts)->iov_base + written;
         (*parts)->iov_len -= written;
     }

@@ -43,7 +43,7 @@ void xlm_forget_failure(struct xlm_context *ctx)
     pthread_mutex_unlock(&ctx->reason_lock);
 }
 
-int xlm_fail(struct xlm_context *ctx, const char *format, ...)
+void xlm_note_failure(struct xlm_context *ctx, const char *format, ...)
 {
     int saved_errno = errno;
     char text[XLM_REASON_MAX];
@@ -60,5 +60,4 @@ int xlm_fail(struct xlm_context *ctx, const char *format, ...)
     pthread_mutex_unlock(&ctx->reason_lock);
     xtl_log(ctx->logger, XTL_DEBUG, -1, "xlm", "%s", text);
     errno = saved_errno;
-    return -1;
 }

@@ -12,7 +12,7 @@
 
 /* ---- logging ---- */
 
-int xen_failed(struct xen_hypervisor *xen, const char *format, ...)
+void xen_log_failure(struct xen_hypervisor *xen, const char *format, ...)
 {
     int saved_errno = errno;
     va_list args;
@@ -21,7 +21,6 @@ int xen_failed(struct xen_hypervisor *xen, const char *format, ...)
     xtl_logv(xen->logger, XTL_ERROR, saved_errno, "xlm", format, args);
     va_end(args);
     errno = saved_errno;
-    return -1;
 }
 
 void xen_debug(struct xen_hypervisor *xen, const char *format, ...)

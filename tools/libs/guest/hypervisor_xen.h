@@ -85,9 +85,15 @@ static inline struct xen_hypervisor *xen_of(struct xlm_hypervisor *hv)
 
 /* ---- hypervisor_xen.c ---- */
 
-/* Log what failed, and errno, as an error.  Returns -1 and keeps errno. */
-int xen_failed(struct xen_hypervisor *xen, const char *format, ...)
+/* Log what failed, and errno, as an error.  Keeps errno. */
+void xen_log_failure(struct xen_hypervisor *xen, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same, and -1; as xlm_fail(). */
+#define xen_failed(...) \
+    (__extension__({ \
+        xen_log_failure(__VA_ARGS__); \
+        -1; \
+    }))
 void xen_debug(struct xen_hypervisor *xen, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

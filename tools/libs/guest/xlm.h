@@ -334,10 +334,17 @@ int xlm_read_recover(struct xlm_context *ctx, int in_fd,
 int xlm_answer_recover(struct xlm_context *ctx, int out_fd,
                        enum xlm_guest_state state, const char *text);
 
-/* Say why in ctx->reason, once: the first reason stays.  Returns -1 and
- * keeps errno. */
-int xlm_fail(struct xlm_context *ctx, const char *format, ...)
+/* Say why in ctx->reason, once: the first reason stays.  Keeps errno. */
+void xlm_note_failure(struct xlm_context *ctx, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The same, and -1.  Whoever looks at a caller alone, a compiler or a checker,
+ * sees that it fails. */
+#define xlm_fail(...) \
+    (__extension__({ \
+        xlm_note_failure(__VA_ARGS__); \
+        -1; \
+    }))
 
 /* Say something else in ctx->reason: what failed had a cause that is now
  * known. */

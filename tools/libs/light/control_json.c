@@ -45,10 +45,14 @@ static void put_list(FILE *file, const char *name, const uint64_t *numbers,
 
 static void put_waits(FILE *file, const libxl_live_migrate_waits *waits)
 {
-    put_list(file, "fault-histogram", waits ? waits->histogram : NULL,
-             waits ? LIBXL_LIVE_MIGRATE_WAIT_BUCKETS : 0);
-    put_list(file, "vcpu-blocked-us", waits ? waits->blocked_us : NULL,
-             waits ? waits->nr_vcpus : 0);
+    static const libxl_live_migrate_waits none;
+
+    if (!waits) {
+        waits = &none;
+    }
+    put_list(file, "fault-histogram", waits->histogram,
+             LIBXL_LIVE_MIGRATE_WAIT_BUCKETS);
+    put_list(file, "vcpu-blocked-us", waits->blocked_us, waits->nr_vcpus);
 }
 
 static void put_status(FILE *file, const libxl_live_migrate_status *status)
