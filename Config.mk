@@ -37,7 +37,9 @@ SAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(SANITIZE) $(TEST_DEFINES) \
              $(TEST_CFLAGS) $(USER_CFLAGS)
 SAN_LDFLAGS = $(SANITIZE) -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS)
 # fake_memory.c stands between.
-WRAP_LDFLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+# -u: the libraries behind the archive with the wrappers may want them first.
+WRAP_LDFLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free \
+               -Wl,-u,__wrap_malloc
 
 # Races are another sanitizer's.
 # It does not know the fences of the paging ring, which gcc warns of: what it
