@@ -152,10 +152,17 @@ int xlm_fail_on_channel(struct xlm_context *ctx, const char *doing)
     }
 }
 
-static int bad_record(struct xlm_context *ctx, const char *format, ...)
+static void note_bad_record(struct xlm_context *ctx, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static int bad_record(struct xlm_context *ctx, const char *format, ...)
+/* As xlm_fail(). */
+#define bad_record(...) \
+    (__extension__({ \
+        note_bad_record(__VA_ARGS__); \
+        -1; \
+    }))
+
+static void note_bad_record(struct xlm_context *ctx, const char *format, ...)
 {
     char what[200];
     va_list args;
@@ -164,10 +171,10 @@ static int bad_record(struct xlm_context *ctx, const char *format, ...)
     vsnprintf(what, sizeof(what), format, args);
     va_end(args);
     errno = EPROTO;
-    return xlm_fail(ctx,
-                    "bad migration stream: %s; are both hosts on the "
-                    "same version of this software?",
-                    what);
+    xlm_note_failure(ctx,
+                     "bad migration stream: %s; are both hosts on the "
+                     "same version of this software?",
+                     what);
 }
 
 static int check_header(struct xlm_context *ctx, enum xlm_reader_state state,

@@ -170,7 +170,7 @@ int libxl_live_migrate_list(libxl_live_migrate_status **list, int *count)
         goto out;
     }
     waits = (void *)(*list + nr_domains + 1);
-    for (unsigned int i = 0; i < nr_domains; i++) {
+    for (unsigned int i = 0; domains && i < nr_domains; i++) {
         char *end;
         uint32_t domid = strtoul(domains[i], &end, 10);
 
