@@ -5,7 +5,7 @@
 #include "fuzz_peer.h"
 #include "record.h"
 
-#define STATES (XLM_READ_REQUESTS + 1)
+#define STATES (XLM_READ_LACKING + 1)
 #define PFNS 4096
 
 int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
@@ -13,8 +13,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
     struct xlm_context ctx = fuzz_context(NULL);
     struct xlm_channel channel = XLM_CHANNEL_CLOSED;
     struct xlm_record record = XLM_RECORD_EMPTY;
+    char text[XLM_ANSWER_TEXT_MAX + 1];
     enum xlm_reader_state state;
     struct xlm_pfn_list list;
+    uint32_t status;
     int fd;
 
     if (!length) {
@@ -32,12 +34,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
         case XLM_REC_POSTCOPY_FAULT:
         case XLM_REC_POSTCOPY_EVICTED:
         case XLM_REC_POSTCOPY_ZERO_PAGES:
+        case XLM_REC_POSTCOPY_LACKING:
             (void)xlm_parse_pfn_list(&ctx, &record, PFNS, &list);
             break;
         case XLM_REC_POSTCOPY_PREPARED:
         case XLM_REC_POSTCOPY_READY:
         case XLM_REC_POSTCOPY_RUNNING:
             (void)xlm_check_answer(&ctx, &record);
+            break;
+        case XLM_REC_POSTCOPY_STATE:
+            (void)xlm_parse_answer(&ctx, &record, &status, text);
             break;
         default:
             break;

@@ -46,7 +46,7 @@ static void keep_records(struct fake_migration *migration, enum fake_way way)
         enum xlm_reader_state state;
 
         memcpy(seed + 1, octets + offsets[i], size);
-        for (state = 0; state <= XLM_READ_REQUESTS; state++) {
+        for (state = 0; state <= XLM_READ_LACKING; state++) {
             if (xlm_record_is_legal(octets[offsets[i]], state)) {
                 seed[0] = state;
                 write_seed("record", number++, seed, 1 + size);
