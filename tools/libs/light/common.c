@@ -3,6 +3,7 @@
  */
 #include "common.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -61,6 +62,16 @@ void lm_sigpipe_restore(const struct lm_sigpipe *guard)
         }
     }
     pthread_sigmask(SIG_SETMASK, &guard->saved_mask, NULL);
+}
+
+int lm_open_hypervisor(struct xlm_context *xlm)
+{
+    xlm->hypervisor = xlm_hypervisor_open(xlm->logger);
+    if (!xlm->hypervisor) {
+        xlm_fail(xlm, "cannot reach the hypervisor: %s", strerror(errno));
+        return ERROR_FAIL;
+    }
+    return 0;
 }
 
 bool lm_aborted(int abort_fd)

@@ -27,6 +27,9 @@ struct lm_sigpipe {
 void lm_sigpipe_block(struct lm_sigpipe *guard);
 void lm_sigpipe_restore(const struct lm_sigpipe *guard);
 
+/* For this call alone; 0, or a libxl error with a reason. */
+int lm_open_hypervisor(struct xlm_context *xlm);
+
 /* The caller asked to give up. */
 bool lm_aborted(int abort_fd);
 
@@ -61,8 +64,6 @@ void lm_log_reason(xentoollog_logger *logger, const char *reason);
  */
 int lm_refuse(int rc, libxl_live_migrate_result *result,
               xentoollog_logger *logger, const char *reason);
-
-#define LM_NO_THREAD "no thread could be started"
 
 /* Can its completion be told in this way?  0, or refused. */
 int lm_check_how(const libxl_asyncop_how *ao_how,

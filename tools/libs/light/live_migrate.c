@@ -408,17 +408,6 @@ static void show_end(struct lm_source *source, int rc)
     source->observer.control = NULL;
 }
 
-static int open_hypervisor(struct lm_source *source)
-{
-    source->xlm.hypervisor = xlm_hypervisor_open(source->xlm.logger);
-    if (!source->xlm.hypervisor) {
-        xlm_fail(&source->xlm, "cannot reach the hypervisor: %s",
-                 strerror(errno));
-        return ERROR_FAIL;
-    }
-    return 0;
-}
-
 /*
  * libxl stops an HVM guest that has no Xen drivers as it is, but asks every
  * PVH guest, and gives it a minute.  What it takes for a sign of drivers is
@@ -564,7 +553,7 @@ static int live_migrate(struct lm_source *source)
     if (rc) {
         goto out;
     }
-    rc = open_hypervisor(source);
+    rc = lm_open_hypervisor(&source->xlm);
     if (rc) {
         goto out;
     }
@@ -704,7 +693,6 @@ int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
                                     const libxl_asyncop_how *ao_how)
 {
     struct lm_source *source;
-    int rc;
 
     if (!postcopy_transitioned) {
         return lm_refuse(ERROR_INVAL, result, params->logger,
@@ -727,9 +715,8 @@ int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
     source->recv_fd = recv_fd;
     source->result = result;
     source->transitioned = postcopy_transitioned;
-    rc = lm_operation_start(&source->operation, ao_how);
-    return rc && ao_how ? lm_refuse(rc, result, params->logger, LM_NO_THREAD)
-                        : rc;
+    return lm_operation_start(&source->operation, ao_how, result,
+                              params->logger);
 }
 
 int libxl_domain_live_migrate(libxl_ctx *ctx, uint32_t domid, int send_fd,

@@ -56,7 +56,9 @@ static int start_thread(struct lm_operation *operation)
 }
 
 int lm_operation_start(struct lm_operation *operation,
-                       const libxl_asyncop_how *ao_how)
+                       const libxl_asyncop_how *ao_how,
+                       libxl_live_migrate_result *result,
+                       xentoollog_logger *logger)
 {
     int rc;
 
@@ -66,8 +68,9 @@ int lm_operation_start(struct lm_operation *operation,
     }
     operation->how = *ao_how;
     rc = start_thread(operation);
-    if (rc) {
-        operation->free(operation);
+    if (!rc) {
+        return 0;
     }
-    return rc;
+    operation->free(operation);
+    return lm_refuse(rc, result, logger, "no thread could be started");
 }

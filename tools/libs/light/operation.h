@@ -7,7 +7,7 @@
 
 #include <signal.h>
 
-#include <libxl.h>
+#include "libxl_live_migrate.h"
 
 /* What the source and the destination embed as their first member. */
 struct lm_operation {
@@ -25,9 +25,11 @@ struct lm_operation {
  * Run the operation and free it: at once, or with ao_how in a thread that ends
  * with its callback.  Returns what libxl functions return: the outcome, or
  * with ao_how whether the thread is there; if it is not, the callback does not
- * come.
+ * come, and the result, or the logger when that is NULL, is told why.
  */
 int lm_operation_start(struct lm_operation *operation,
-                       const libxl_asyncop_how *ao_how);
+                       const libxl_asyncop_how *ao_how,
+                       libxl_live_migrate_result *result,
+                       xentoollog_logger *logger);
 
 #endif

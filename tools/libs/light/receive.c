@@ -356,17 +356,6 @@ static void destination_progress(enum xlm_phase phase,
 
 /* ---- stages ---- */
 
-static int open_hypervisor(struct lm_destination *destination)
-{
-    destination->xlm.hypervisor = xlm_hypervisor_open(destination->xlm.logger);
-    if (!destination->xlm.hypervisor) {
-        xlm_fail(&destination->xlm, "cannot reach the hypervisor: %s",
-                 strerror(errno));
-        return ERROR_FAIL;
-    }
-    return 0;
-}
-
 /* What libxl makes of it when nothing is said is as much as 32 MiB; a
  * configuration that was never filled in says nothing at all. */
 static uint64_t max_pages(const libxl_domain_config *config)
@@ -454,7 +443,7 @@ static int receive(struct lm_destination *destination)
         rc = ERROR_NOMEM;
         goto out;
     }
-    rc = open_hypervisor(destination);
+    rc = lm_open_hypervisor(&destination->xlm);
     if (rc) {
         goto out;
     }
@@ -561,7 +550,6 @@ int libxl_domain_live_migrate_receive(
     const libxl_asyncop_how *ao_how)
 {
     struct lm_destination *destination;
-    int rc;
 
     if (!postcopy_resumed) {
         return lm_refuse(ERROR_INVAL, result, params->logger,
@@ -582,7 +570,6 @@ int libxl_domain_live_migrate_receive(
     destination->send_fd = send_fd;
     destination->result = result;
     destination->resumed = postcopy_resumed;
-    rc = lm_operation_start(&destination->operation, ao_how);
-    return rc && ao_how ? lm_refuse(rc, result, params->logger, LM_NO_THREAD)
-                        : rc;
+    return lm_operation_start(&destination->operation, ao_how, result,
+                              params->logger);
 }

@@ -104,7 +104,6 @@ int libxl_domain_live_migrate_receive_recover(
     libxl_live_migrate_result *result, const libxl_asyncop_how *ao_how)
 {
     struct lm_visit *visit;
-    int rc;
 
     if (lm_check_how(ao_how, result, params->logger)) {
         return ERROR_NI;
@@ -122,9 +121,8 @@ int libxl_domain_live_migrate_receive_recover(
         .xlm = XLM_CONTEXT_INIT,
     };
     visit->xlm.abort_fd = params->abort_fd;
-    rc = lm_operation_start(&visit->operation, ao_how);
-    return rc && ao_how ? lm_refuse(rc, result, params->logger, LM_NO_THREAD)
-                        : rc;
+    return lm_operation_start(&visit->operation, ao_how, result,
+                              params->logger);
 }
 
 /* ---- after a process that died ---- */

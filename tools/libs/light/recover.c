@@ -293,11 +293,8 @@ static int recover(struct lm_recovery *recovery)
     if (rc) {
         goto out;
     }
-    recovery->xlm.hypervisor = xlm_hypervisor_open(recovery->xlm.logger);
-    if (!recovery->xlm.hypervisor) {
-        xlm_fail(&recovery->xlm, "cannot reach the hypervisor: %s",
-                 strerror(errno));
-        rc = ERROR_FAIL;
+    rc = lm_open_hypervisor(&recovery->xlm);
+    if (rc) {
         goto out;
     }
     rc = show_outside(recovery);
@@ -377,7 +374,6 @@ int libxl_domain_live_migrate_recover(libxl_ctx *ctx, uint32_t domid,
                                       const libxl_asyncop_how *ao_how)
 {
     struct lm_recovery *operation;
-    int rc;
 
     if (!recovery) {
         return lm_refuse(
@@ -398,7 +394,6 @@ int libxl_domain_live_migrate_recover(libxl_ctx *ctx, uint32_t domid,
     operation->recv_fd = recv_fd;
     operation->result = result;
     operation->recovery = recovery;
-    rc = lm_operation_start(&operation->operation, ao_how);
-    return rc && ao_how ? lm_refuse(rc, result, params->logger, LM_NO_THREAD)
-                        : rc;
+    return lm_operation_start(&operation->operation, ao_how, result,
+                              params->logger);
 }
