@@ -49,13 +49,11 @@ enum lm_source_state {
 };
 
 struct lm_source {
-    struct lm_operation operation;
-    libxl_ctx *ctx;
+    struct lm_operation op;
     uint32_t domid;
     int send_fd;
     int recv_fd;
     libxl_live_migrate_params params; /* a copy */
-    libxl_live_migrate_result *result;
     bool *transitioned;
     uint8_t id[LM_ID_SIZE]; /* of this migration and no other */
     struct lm_precopy_limits limits;
@@ -65,12 +63,7 @@ struct lm_source {
     struct xlm_pfn_range device_ranges[XLM_DEVICE_RANGES];
     char *name;
     char *away_name;
-    xentoollog_logger *own_logger;
-    struct xlm_context xlm;
-    struct xlm_stats stats;
-    struct lm_observer observer;
     struct xlm_control steering; /* what requests from outside change */
-    struct lm_abort abort;
 };
 
 /* ---- callbacks, in execution order ---- */
@@ -83,7 +76,7 @@ static int source_switch_logdirty(bool enable, void *data)
     if (!source->device_model) {
         return 0;
     }
-    return lm_device_model_log(&source->xlm, source->domid, enable);
+    return lm_device_model_log(&source->op.xlm, source->domid, enable);
 }
 
 static enum xlm_precopy_answer source_policy(
@@ -99,18 +92,18 @@ static enum xlm_precopy_answer source_policy(
 static int save_devices_paused(struct lm_source *source,
                                struct lm_device_state *state)
 {
-    int rc = libxl_domain_pause(source->ctx, source->domid, NULL);
+    int rc = libxl_domain_pause(source->op.ctx, source->domid, NULL);
     int saved;
 
     if (rc) {
-        return xlm_fail(&source->xlm,
+        return xlm_fail(&source->op.xlm,
                         "the guest could not be paused (libxl error %d)", rc);
     }
-    saved = lm_device_model_save(&source->xlm, source->domid, state);
-    rc = libxl_domain_unpause(source->ctx, source->domid, NULL);
+    saved = lm_device_model_save(&source->op.xlm, source->domid, state);
+    rc = libxl_domain_unpause(source->op.ctx, source->domid, NULL);
     if (rc) {
         free(saved ? NULL : state->octets);
-        return xlm_fail(&source->xlm,
+        return xlm_fail(&source->op.xlm,
                         "the guest could not be unpaused (libxl error %d): "
                         "try xl unpause",
                         rc);
@@ -129,7 +122,7 @@ static int source_early_devices(void **records, size_t *length, void *data)
     if (save_devices_paused(source, &state)) {
         return -1;
     }
-    *records = lm_make_emulator_context(&source->xlm, state.octets,
+    *records = lm_make_emulator_context(&source->op.xlm, state.octets,
                                         state.length, length);
     free(state.octets);
     return *records ? 0 : -1;
@@ -138,11 +131,11 @@ static int source_early_devices(void **records, size_t *length, void *data)
 static int source_suspend(void *data)
 {
     struct lm_source *source = data;
-    int rc = libxl_domain_suspend_only(source->ctx, source->domid, NULL);
+    int rc = libxl_domain_suspend_only(source->op.ctx, source->domid, NULL);
 
     if (rc) {
         source->suspend_timed_out = rc == ERROR_GUEST_TIMEDOUT;
-        return xlm_fail(&source->xlm,
+        return xlm_fail(&source->op.xlm,
                         source->suspend_timed_out
                             ? LM_NO_ANSWER
                             : "the guest could not be suspended (libxl error "
@@ -161,11 +154,11 @@ static int write_final_devices(struct lm_source *source,
     size_t length;
     int rc = -1;
 
-    if (lm_device_model_take_saved(&source->xlm, source->domid, &state)) {
+    if (lm_device_model_take_saved(&source->op.xlm, source->domid, &state)) {
         return -1;
     }
-    record = lm_make_emulator_context(&source->xlm, state.octets, state.length,
-                                      &length);
+    record = lm_make_emulator_context(&source->op.xlm, state.octets,
+                                      state.length, &length);
     free(state.octets);
     if (record) {
         rc = xlm_channel_write(channel, record, length);
@@ -183,18 +176,18 @@ static int source_write_device_state(struct xlm_channel *channel, void *data)
     }
     /* To a destination the stream goes on, in an image it ends. */
     return lm_write_empty_record(
-        &source->xlm, channel,
+        &source->op.xlm, channel,
         source->recv_fd >= 0 ? LM_REC_POSTCOPY_TRANSITION_END : LM_REC_END);
 }
 
 static int source_put_away(void *data)
 {
     struct lm_source *source = data;
-    int rc = libxl_domain_rename(source->ctx, source->domid, source->name,
+    int rc = libxl_domain_rename(source->op.ctx, source->domid, source->name,
                                  source->away_name);
 
     if (rc) {
-        return xlm_fail(&source->xlm,
+        return xlm_fail(&source->op.xlm,
                         "the domain could not be renamed to %s (libxl error "
                         "%d): is there another one of that name?",
                         source->away_name, rc);
@@ -208,7 +201,7 @@ static void source_progress(enum xlm_phase phase,
 {
     struct lm_source *source = data;
 
-    lm_observe(&source->observer, phase, stats);
+    lm_observe(&source->op.observer, phase, stats);
 }
 
 /* ---- stages ---- */
@@ -228,10 +221,10 @@ static int check_arguments(struct lm_source *source)
         if (!wrong) {
             return 0;
         }
-        xlm_fail(&source->xlm, "%s", wrong);
+        xlm_fail(&source->op.xlm, "%s", wrong);
         return ERROR_INVAL;
     }
-    xlm_fail(&source->xlm, "unknown strategy %d",
+    xlm_fail(&source->op.xlm, "unknown strategy %d",
              (int)source->params.strategy);
     return ERROR_INVAL;
 }
@@ -249,7 +242,7 @@ static int check_device_model(struct lm_source *source,
     if (info->device_model_version ==
             LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN_TRADITIONAL ||
         stubdomain) {
-        xlm_fail(&source->xlm,
+        xlm_fail(&source->op.xlm,
                  "%s has a device model other than QEMU in dom0: use xl "
                  "migrate without --postcopy",
                  source->name);
@@ -270,14 +263,14 @@ static int check_config(struct lm_source *source,
     case LIBXL_DOMAIN_TYPE_HVM:
         return check_device_model(source, config);
     default:
-        xlm_fail(&source->xlm,
+        xlm_fail(&source->op.xlm,
                  "%s is a PV guest, whose memory cannot be paged: use a PVH "
                  "guest, or xl migrate without --postcopy",
                  source->name);
         return ERROR_NI;
     }
     if (config->num_pcidevs || config->num_dtdevs) {
-        xlm_fail(&source->xlm,
+        xlm_fail(&source->op.xlm,
                  "%s has a passed-through device: detach it first",
                  source->name);
         return ERROR_NI;
@@ -292,9 +285,9 @@ static int check_state(struct lm_source *source)
     int rc;
 
     libxl_dominfo_init(&info);
-    rc = libxl_domain_info(source->ctx, &info, source->domid);
+    rc = libxl_domain_info(source->op.ctx, &info, source->domid);
     if (rc) {
-        xlm_fail(&source->xlm, "there is no domain %u", source->domid);
+        xlm_fail(&source->op.xlm, "there is no domain %u", source->domid);
         goto out;
     }
     if (info.dying) {
@@ -305,7 +298,7 @@ static int check_state(struct lm_source *source)
         state = "paused and could not suspend itself: xl unpause it first";
     }
     if (state) {
-        xlm_fail(&source->xlm, "%s is %s", source->name, state);
+        xlm_fail(&source->op.xlm, "%s is %s", source->name, state);
         rc = ERROR_INVAL;
     }
 
@@ -320,16 +313,16 @@ static int check_domain(struct lm_source *source)
     int rc;
 
     libxl_domain_config_init(&config);
-    source->name = libxl_domid_to_name(source->ctx, source->domid);
+    source->name = libxl_domid_to_name(source->op.ctx, source->domid);
     if (!source->name) {
-        xlm_fail(&source->xlm, "there is no domain %u", source->domid);
+        xlm_fail(&source->op.xlm, "there is no domain %u", source->domid);
         rc = ERROR_DOMAIN_NOTFOUND;
         goto out;
     }
-    rc = libxl_retrieve_domain_configuration(source->ctx, source->domid,
+    rc = libxl_retrieve_domain_configuration(source->op.ctx, source->domid,
                                              &config, NULL);
     if (rc) {
-        xlm_fail(&source->xlm,
+        xlm_fail(&source->op.xlm,
                  "the configuration of %s could not be read (libxl error %d)",
                  source->name, rc);
         goto out;
@@ -350,7 +343,7 @@ static int choose_id(struct lm_source *source)
 {
     if (getrandom(source->id, sizeof(source->id), 0) !=
         (ssize_t)sizeof(source->id)) {
-        xlm_fail(&source->xlm, "no random number is to be had: %s",
+        xlm_fail(&source->op.xlm, "no random number is to be had: %s",
                  strerror(errno));
         return ERROR_FAIL;
     }
@@ -364,7 +357,7 @@ static int choose_away_name(struct lm_source *source)
     }
     if (asprintf(&source->away_name, "%s--migratedaway", source->name) < 0) {
         source->away_name = NULL;
-        xlm_fail(&source->xlm, "out of memory");
+        xlm_fail(&source->op.xlm, "out of memory");
         return ERROR_NOMEM;
     }
     return 0;
@@ -381,13 +374,13 @@ static int show_outside(struct lm_source *source)
         .id = source->id,
         .may_switch = source->limits.postcopy,
         .engine = &source->steering,
-        .abort_event_fd = source->abort.event_fd,
-        .logger = source->xlm.logger,
+        .abort_event_fd = source->op.abort.event_fd,
+        .logger = source->op.xlm.logger,
     };
 
-    source->observer.control = lm_control_start(&setup);
-    if (!source->observer.control && errno == EBUSY) {
-        xlm_fail(&source->xlm,
+    source->op.observer.control = lm_control_start(&setup);
+    if (!source->op.observer.control && errno == EBUSY) {
+        xlm_fail(&source->op.xlm,
                  "%s is being migrated already: see xl "
                  "migrate-status",
                  source->name);
@@ -404,8 +397,9 @@ static void show_end(struct lm_source *source, int rc)
         state = *source->transitioned ? LIBXL_LIVE_MIGRATE_STATE_PAUSED
                                       : LIBXL_LIVE_MIGRATE_STATE_FAILED;
     }
-    lm_control_end_source(source->observer.control, state, source->xlm.reason);
-    source->observer.control = NULL;
+    lm_control_end_source(source->op.observer.control, state,
+                          source->op.xlm.reason);
+    source->op.observer.control = NULL;
 }
 
 /*
@@ -415,7 +409,7 @@ static void show_end(struct lm_source *source, int rc)
  */
 static int check_drivers(struct lm_source *source)
 {
-    struct xlm_hypervisor *hv = source->xlm.hypervisor;
+    struct xlm_hypervisor *hv = source->op.xlm.hypervisor;
     uint64_t callback = 0;
 
     if (source->device_model) {
@@ -423,12 +417,12 @@ static int check_drivers(struct lm_source *source)
     }
     if (hv->ops->get_param(hv, source->domid, HVM_PARAM_CALLBACK_IRQ,
                            &callback)) {
-        xlm_fail(&source->xlm, "the parameters of %s could not be read: %s",
+        xlm_fail(&source->op.xlm, "the parameters of %s could not be read: %s",
                  source->name, strerror(errno));
         return ERROR_FAIL;
     }
     if (!callback) {
-        xlm_fail(&source->xlm,
+        xlm_fail(&source->op.xlm,
                  "%s is a PVH guest without Xen drivers, which cannot be "
                  "suspended: wait if it has just started, else give it a "
                  "kernel that has them",
@@ -461,7 +455,7 @@ static int move_out(struct lm_source *source)
            sizeof(params.device_ranges));
     lm_tune(&params, &source->params);
     params.control = &source->steering;
-    if (xlm_save(&source->xlm, &params, &callbacks, &source->stats,
+    if (xlm_save(&source->op.xlm, &params, &callbacks, &source->op.stats,
                  source->transitioned)) {
         return ERROR_FAIL;
     }
@@ -474,10 +468,10 @@ static void take_back(struct lm_source *source)
     int rc;
 
     if (source->state == LM_SOURCE_AWAY) {
-        rc = libxl_domain_rename(source->ctx, source->domid, source->away_name,
-                                 source->name);
+        rc = libxl_domain_rename(source->op.ctx, source->domid,
+                                 source->away_name, source->name);
         if (rc) {
-            xtl_log(source->xlm.logger, XTL_ERROR, -1, "light",
+            xtl_log(source->op.xlm.logger, XTL_ERROR, -1, "light",
                     "domain %u could not get its name back (libxl error %d): "
                     "use xl rename %s %s",
                     source->domid, rc, source->away_name, source->name);
@@ -486,9 +480,9 @@ static void take_back(struct lm_source *source)
     if (source->state == LM_SOURCE_RUNNING) {
         return;
     }
-    rc = libxl_domain_resume(source->ctx, source->domid, 1, NULL);
+    rc = libxl_domain_resume(source->op.ctx, source->domid, 1, NULL);
     if (rc) {
-        xtl_log(source->xlm.logger, XTL_ERROR, -1, "light",
+        xtl_log(source->op.xlm.logger, XTL_ERROR, -1, "light",
                 "domain %u could not be resumed (libxl error %d): it is "
                 "suspended here and runs nowhere",
                 source->domid, rc);
@@ -505,17 +499,17 @@ static void explain_state(struct lm_source *source)
     bool runs, exists;
 
     libxl_dominfo_init(&info);
-    exists = !libxl_domain_info(source->ctx, &info, source->domid);
+    exists = !libxl_domain_info(source->op.ctx, &info, source->domid);
     runs = exists && !info.dying && !info.shutdown;
     if (source->state == LM_SOURCE_RUNNING && !runs) {
-        xlm_restate(&source->xlm,
+        xlm_restate(&source->op.xlm,
                     "%s shut down or was destroyed while it was being moved",
                     source->name);
     }
     if (source->state == LM_SOURCE_SUSPENDED && runs) {
         source->suspend_timed_out = true;
         source->state = LM_SOURCE_RUNNING;
-        xlm_restate(&source->xlm, LM_NO_ANSWER);
+        xlm_restate(&source->op.xlm, LM_NO_ANSWER);
     }
     libxl_dominfo_dispose(&info);
 }
@@ -525,18 +519,14 @@ static int source_error(const struct lm_source *source, int rc)
     if (source->suspend_timed_out) {
         return ERROR_GUEST_TIMEDOUT;
     }
-    return lm_aborted(source->xlm.abort_fd) ? ERROR_ABORTED : rc;
+    return lm_aborted(source->op.xlm.abort_fd) ? ERROR_ABORTED : rc;
 }
 
-static int live_migrate(struct lm_source *source)
+static int live_migrate(struct lm_operation *op)
 {
+    struct lm_source *source = (struct lm_source *)op;
     int rc;
 
-    source->xlm.logger = lm_logger(source->params.logger, &source->own_logger);
-    if (!source->xlm.logger) {
-        rc = ERROR_NOMEM;
-        goto out;
-    }
     rc = check_arguments(source);
     if (rc) {
         goto out;
@@ -553,7 +543,7 @@ static int live_migrate(struct lm_source *source)
     if (rc) {
         goto out;
     }
-    rc = lm_open_hypervisor(&source->xlm);
+    rc = lm_open_hypervisor(&source->op.xlm);
     if (rc) {
         goto out;
     }
@@ -565,7 +555,7 @@ static int live_migrate(struct lm_source *source)
     if (rc) {
         goto out;
     }
-    if (lm_write_prologue(&source->xlm, source->send_fd)) {
+    if (lm_write_prologue(&source->op.xlm, source->send_fd)) {
         rc = ERROR_FAIL;
         goto out;
     }
@@ -578,29 +568,13 @@ static int live_migrate(struct lm_source *source)
 
 out:
     show_end(source, rc);
-    if (rc && !source->result && source->xlm.logger) {
-        lm_log_reason(source->xlm.logger, source->xlm.reason);
-    }
     return rc;
 }
 
-static int run_source(struct lm_operation *operation)
+static void free_source(struct lm_operation *op)
 {
-    struct lm_source *source = (struct lm_source *)operation;
-    int rc = live_migrate(source);
+    struct lm_source *source = (struct lm_source *)op;
 
-    lm_export_result(source->result, &source->observer, &source->stats,
-                     source->xlm.reason);
-    return rc;
-}
-
-static void free_source(struct lm_operation *operation)
-{
-    struct lm_source *source = (struct lm_source *)operation;
-
-    lm_abort_close(&source->abort);
-    xlm_hypervisor_close(source->xlm.hypervisor);
-    xtl_logger_destroy(source->own_logger);
     free(source->name);
     free(source->away_name);
     free(source);
@@ -650,7 +624,8 @@ static struct lm_precopy_limits make_limits(
 
 /* Nothing of the params is needed any more once this has returned. */
 static struct lm_source *new_source(libxl_ctx *ctx,
-                                    const libxl_live_migrate_params *params)
+                                    const libxl_live_migrate_params *params,
+                                    libxl_live_migrate_result *result)
 {
     struct lm_source *source = malloc(sizeof(*source));
 
@@ -658,16 +633,19 @@ static struct lm_source *new_source(libxl_ctx *ctx,
         return NULL;
     }
     *source = (struct lm_source){
-        .operation = {.ctx = ctx, .run = run_source, .free = free_source},
-        .ctx = ctx,
+        .op =
+            {
+                .ctx = ctx,
+                .run = live_migrate,
+                .free = free_source,
+                .logger = params->logger,
+                .result = result,
+                .abort_fd = params->abort_fd,
+                .observer.progress = params->progress,
+                .observer.user = params->progress_user,
+            },
         .params = *params,
         .limits = make_limits(params),
-        .observer =
-            {
-                .progress = params->progress,
-                .user = params->progress_user,
-            },
-        .xlm = XLM_CONTEXT_INIT,
         .steering = XLM_CONTROL_INIT,
     };
     if (params->background_rate) {
@@ -680,8 +658,6 @@ static struct lm_source *new_source(libxl_ctx *ctx,
             return NULL;
         }
     }
-    lm_abort_open(&source->abort, params->abort_fd);
-    source->xlm.abort_fd = source->abort.poll_fd;
     return source;
 }
 
@@ -706,17 +682,15 @@ int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
     if (flags & ~LIBXL_SUSPEND_DEBUG) {
         return lm_refuse(ERROR_INVAL, result, params->logger, "unknown flags");
     }
-    source = new_source(ctx, params);
+    source = new_source(ctx, params, result);
     if (!source) {
         return lm_refuse(ERROR_NOMEM, result, params->logger, "out of memory");
     }
     source->domid = domid;
     source->send_fd = send_fd;
     source->recv_fd = recv_fd;
-    source->result = result;
     source->transitioned = postcopy_transitioned;
-    return lm_operation_start(&source->operation, ao_how, result,
-                              params->logger);
+    return lm_operation_start(&source->op, ao_how);
 }
 
 int libxl_domain_live_migrate(libxl_ctx *ctx, uint32_t domid, int send_fd,

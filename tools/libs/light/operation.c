@@ -6,26 +6,51 @@
 
 #include <pthread.h>
 
-#include "common.h"
+/* In the caller's thread, whose signal mask it is. */
+static void open_all(struct lm_operation *op)
+{
+    op->xlm = (struct xlm_context)XLM_CONTEXT_INIT;
+    lm_abort_open(&op->abort, op->abort_fd);
+    op->xlm.abort_fd = op->abort.poll_fd;
+    pthread_sigmask(SIG_SETMASK, NULL, &op->signal_mask);
+}
 
-static int run(struct lm_operation *operation)
+static void free_all(struct lm_operation *op)
+{
+    lm_abort_close(&op->abort);
+    xlm_hypervisor_close(op->xlm.hypervisor);
+    xtl_logger_destroy(op->own_logger);
+    op->free(op);
+}
+
+static void tell_end(struct lm_operation *op, int rc)
+{
+    if (rc && !op->result && op->xlm.logger) {
+        lm_log_reason(op->xlm.logger, op->xlm.reason);
+    }
+    lm_export_result(op->result, &op->observer, &op->stats, op->xlm.reason);
+}
+
+static int run(struct lm_operation *op)
 {
     struct lm_sigpipe guard;
     int rc;
 
     lm_sigpipe_block(&guard);
-    rc = operation->run(operation);
+    op->xlm.logger = lm_logger(op->logger, &op->own_logger);
+    rc = op->xlm.logger ? op->run(op) : ERROR_NOMEM;
+    tell_end(op, rc);
     lm_sigpipe_restore(&guard);
-    operation->free(operation);
+    free_all(op);
     return rc;
 }
 
 static void *run_and_call_back(void *data)
 {
-    struct lm_operation *operation = data;
-    const libxl_asyncop_how how = operation->how;
-    libxl_ctx *ctx = operation->ctx;
-    int rc = run(operation);
+    struct lm_operation *op = data;
+    const libxl_asyncop_how how = op->how;
+    libxl_ctx *ctx = op->ctx;
+    int rc = run(op);
 
     /* The last thing that is done: whoever hears of it may free all that was
      * handed in, the ctx as well. */
@@ -35,7 +60,7 @@ static void *run_and_call_back(void *data)
 
 /* Nobody is there to join it, as the caller has no handle; so it is detached,
  * the only thread that is, and the library is never unloaded. */
-static int start_thread(struct lm_operation *operation)
+static int start_thread(struct lm_operation *op)
 {
     pthread_attr_t attributes;
     pthread_t thread;
@@ -49,28 +74,28 @@ static int start_thread(struct lm_operation *operation)
     /* From its first moment on no signal of the caller's gets to it. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &callers);
-    error = pthread_create(&thread, &attributes, run_and_call_back, operation);
+    error = pthread_create(&thread, &attributes, run_and_call_back, op);
     pthread_sigmask(SIG_SETMASK, &callers, NULL);
     pthread_attr_destroy(&attributes);
     return error ? ERROR_NOMEM : 0;
 }
 
-int lm_operation_start(struct lm_operation *operation,
-                       const libxl_asyncop_how *ao_how,
-                       libxl_live_migrate_result *result,
-                       xentoollog_logger *logger)
+int lm_operation_start(struct lm_operation *op,
+                       const libxl_asyncop_how *ao_how)
 {
+    libxl_live_migrate_result *result = op->result;
+    xentoollog_logger *logger = op->logger;
     int rc;
 
-    pthread_sigmask(SIG_SETMASK, NULL, &operation->signal_mask);
+    open_all(op);
     if (!ao_how) {
-        return run(operation);
+        return run(op);
     }
-    operation->how = *ao_how;
-    rc = start_thread(operation);
+    op->how = *ao_how;
+    rc = start_thread(op);
     if (!rc) {
         return 0;
     }
-    operation->free(operation);
+    free_all(op);
     return lm_refuse(rc, result, logger, "no thread could be started");
 }

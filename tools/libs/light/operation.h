@@ -7,29 +7,43 @@
 
 #include <signal.h>
 
+#include "common.h"
+#include "control.h"
 #include "libxl_live_migrate.h"
 
-/* What the source and the destination embed as their first member. */
+/* What each kind of call embeds as its first member.  All that is not named
+ * here is zero at first. */
 struct lm_operation {
+    /* Of whoever makes it: */
     libxl_ctx *ctx;
-    /* Does all of it; a libxl error. */
-    int (*run)(struct lm_operation *operation);
-    /* Releases the operation and all that it owns. */
-    void (*free)(struct lm_operation *operation);
+    /* Does all of it; a libxl error, with the reason in xlm. */
+    int (*run)(struct lm_operation *op);
+    /* Releases the operation and what it owns beside these fields. */
+    void (*free)(struct lm_operation *op);
+    /* The caller's. */
+    xentoollog_logger *logger;         /* NULL: warnings go to stderr */
+    libxl_live_migrate_result *result; /* NULL: the reason is logged */
+    int abort_fd;
+    struct lm_observer observer;
+
+    /* Made when it starts, and there while run() is: */
+    struct xlm_context xlm; /* run() opens its hypervisor */
+    struct xlm_stats stats;
+    struct lm_abort abort;
     /* The caller's, which the processes that libxl starts are to have. */
     sigset_t signal_mask;
     libxl_asyncop_how how; /* when there is a thread */
+    xentoollog_logger *own_logger;
 };
 
 /*
- * Run the operation and free it: at once, or with ao_how in a thread that ends
- * with its callback.  Returns what libxl functions return: the outcome, or
- * with ao_how whether the thread is there; if it is not, the callback does not
- * come, and the result, or the logger when that is NULL, is told why.
+ * Run the operation, tell how it ended and free it: at once, or with ao_how in
+ * a thread that ends with its callback.  Returns what libxl functions return:
+ * the outcome, or with ao_how whether the thread is there; if it is not, the
+ * callback does not come.  The result, or the log when that is NULL, is told
+ * why either fails.
  */
-int lm_operation_start(struct lm_operation *operation,
-                       const libxl_asyncop_how *ao_how,
-                       libxl_live_migrate_result *result,
-                       xentoollog_logger *logger);
+int lm_operation_start(struct lm_operation *op,
+                       const libxl_asyncop_how *ao_how);
 
 #endif

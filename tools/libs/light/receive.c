@@ -41,24 +41,17 @@ enum lm_destination_state {
 };
 
 struct lm_destination {
-    struct lm_operation operation;
-    libxl_ctx *ctx;
+    struct lm_operation op;
     libxl_domain_config *config;
     uint32_t *domid; /* the caller's */
     int recv_fd;
     int send_fd;
     libxl_live_migrate_receive_params params; /* a copy */
     char *final_name;
-    libxl_live_migrate_result *result;
     bool *resumed;
     enum lm_destination_state state;
     bool no_memory;
     struct lm_builder builder;
-    xentoollog_logger *own_logger;
-    struct xlm_context xlm;
-    struct xlm_stats stats;
-    struct lm_observer observer;
-    struct lm_abort abort;
     /* The migration is known, and can be gone on with over another connection,
      * when the latter is there. */
     struct xlm_identity identity;
@@ -71,8 +64,9 @@ struct lm_destination {
 
 static int start_building(struct lm_destination *destination)
 {
-    int rc = lm_make_room(destination->ctx, destination->config,
-                          destination->params.autoballoon, &destination->xlm);
+    int rc =
+        lm_make_room(destination->op.ctx, destination->config,
+                     destination->params.autoballoon, &destination->op.xlm);
 
     if (rc) {
         destination->no_memory = rc == ERROR_NOMEM;
@@ -104,11 +98,11 @@ static int destination_feed_devices(const void *records, size_t length,
 
     if (!lm_has_device_model(destination->config)) {
         errno = EPROTO;
-        return xlm_fail(&destination->xlm,
+        return xlm_fail(&destination->op.xlm,
                         "bad migration stream: POSTCOPY_DEVICES for a guest "
                         "without a device model");
     }
-    if (lm_check_devices(&destination->xlm, records, length)) {
+    if (lm_check_devices(&destination->op.xlm, records, length)) {
         return -1;
     }
     return lm_builder_feed(&destination->builder, records, length);
@@ -129,9 +123,9 @@ static int destination_identify(const struct xlm_identity *identity,
 
     destination->identity = *identity;
     destination->reconnect =
-        lm_reconnect_open(identity, destination->abort.event_fd);
+        lm_reconnect_open(identity, destination->op.abort.event_fd);
     if (!destination->reconnect) {
-        return xlm_fail(&destination->xlm,
+        return xlm_fail(&destination->op.xlm,
                         "this host cannot listen for a recovery: %s",
                         strerror(errno));
     }
@@ -148,11 +142,11 @@ static void show_outside(struct lm_destination *destination)
         .role = LIBXL_LIVE_MIGRATE_ROLE_DESTINATION,
         .name = name ? name : destination->config->c_info.name,
         .id = destination->reconnect ? destination->identity.id : NULL,
-        .abort_event_fd = destination->abort.event_fd,
-        .logger = destination->xlm.logger,
+        .abort_event_fd = destination->op.abort.event_fd,
+        .logger = destination->op.xlm.logger,
     };
 
-    destination->observer.control = lm_control_start(&setup);
+    destination->op.observer.control = lm_control_start(&setup);
 }
 
 static void show_end(struct lm_destination *destination, int rc)
@@ -163,9 +157,9 @@ static void show_end(struct lm_destination *destination, int rc)
         state = *destination->resumed ? LIBXL_LIVE_MIGRATE_STATE_PAUSED
                                       : LIBXL_LIVE_MIGRATE_STATE_FAILED;
     }
-    lm_control_end(destination->observer.control, state,
-                   destination->xlm.reason);
-    destination->observer.control = NULL;
+    lm_control_end(destination->op.observer.control, state,
+                   destination->op.xlm.reason);
+    destination->op.observer.control = NULL;
 }
 
 static int destination_await_build(void *data)
@@ -180,7 +174,7 @@ static int destination_await_build(void *data)
     /* It runs with a state that is not the last: its devices must not go on
      * with what they were doing. */
     if (lm_has_device_model(destination->config)) {
-        return lm_device_model_stop(&destination->xlm,
+        return lm_device_model_stop(&destination->op.xlm,
                                     destination->builder.domid);
     }
     return 0;
@@ -194,13 +188,13 @@ static int load_device_state(struct lm_destination *destination,
     const void *octets;
     struct lm_device_state state;
 
-    if (lm_parse_emulator_context(&destination->xlm, record, &octets,
+    if (lm_parse_emulator_context(&destination->op.xlm, record, &octets,
                                   &state.length)) {
         return -1;
     }
     state.octets = (void *)octets;
-    return lm_device_model_load(&destination->xlm, destination->builder.domid,
-                                &state);
+    return lm_device_model_load(&destination->op.xlm,
+                                destination->builder.domid, &state);
 }
 
 static int take_device_record(struct lm_destination *destination,
@@ -223,7 +217,7 @@ static int take_device_record(struct lm_destination *destination,
         break;
     }
     errno = EPROTO;
-    return xlm_fail(&destination->xlm,
+    return xlm_fail(&destination->op.xlm,
                     "libxl migration stream: bad record %#x of %u octets",
                     record->type, record->length);
 }
@@ -244,10 +238,10 @@ static int destination_read_device_state(struct xlm_channel *channel,
     int rc = 0;
 
     while (!rc && !ended) {
-        rc = lm_read_record(&destination->xlm, channel, &record);
+        rc = lm_read_record(&destination->op.xlm, channel, &record);
         if (!rc && (seen & 1u << record.type)) {
             errno = EPROTO;
-            rc = xlm_fail(&destination->xlm,
+            rc = xlm_fail(&destination->op.xlm,
                           "libxl migration stream: record %#x comes twice",
                           record.type);
         }
@@ -272,10 +266,10 @@ static void take_name(struct lm_destination *destination)
     if (!name || !strcmp(name, built)) {
         return;
     }
-    rc = libxl_domain_rename(destination->ctx, destination->builder.domid,
+    rc = libxl_domain_rename(destination->op.ctx, destination->builder.domid,
                              built, name);
     if (rc) {
-        xtl_log(destination->xlm.logger, XTL_ERROR, -1, "light",
+        xtl_log(destination->op.xlm.logger, XTL_ERROR, -1, "light",
                 "domain %u could not be renamed to %s (libxl error %d): it "
                 "goes on as %s",
                 destination->builder.domid, name, rc, built);
@@ -289,10 +283,10 @@ static int destination_run(void *data)
 
     /* The guest first: its name can wait, and it has waited long enough. */
     if (!destination->params.paused) {
-        rc = libxl_domain_unpause(destination->ctx, destination->builder.domid,
-                                  NULL);
+        rc = libxl_domain_unpause(destination->op.ctx,
+                                  destination->builder.domid, NULL);
         if (rc) {
-            return xlm_fail(&destination->xlm,
+            return xlm_fail(&destination->op.xlm,
                             "the domain could not be unpaused at the "
                             "destination (libxl error %d)",
                             rc);
@@ -320,9 +314,9 @@ static void note_pause(struct lm_destination *destination)
         "%s runs on here, until it needs memory that has not come, as its "
         "source is lost: xl migrate-recover %s THIS-HOST there goes on "
         "(%.250s)",
-        name, name, destination->xlm.reason);
-    xtl_log(destination->xlm.logger, XTL_ERROR, -1, "light", "%s", reason);
-    lm_control_pause(destination->observer.control, reason);
+        name, name, destination->op.xlm.reason);
+    xtl_log(destination->op.xlm.logger, XTL_ERROR, -1, "light", "%s", reason);
+    lm_control_pause(destination->op.observer.control, reason);
 }
 
 static int destination_await_link(int *in_fd, int *out_fd, void *data)
@@ -340,8 +334,8 @@ static void destination_resumed(void *data)
     struct lm_destination *destination = data;
 
     destination->paused = false;
-    lm_control_go_on(destination->observer.control);
-    xtl_log(destination->xlm.logger, XTL_NOTICE, -1, "light",
+    lm_control_go_on(destination->op.observer.control);
+    xtl_log(destination->op.xlm.logger, XTL_NOTICE, -1, "light",
             "the source of domain %u is there again",
             destination->builder.domid);
 }
@@ -351,7 +345,7 @@ static void destination_progress(enum xlm_phase phase,
 {
     struct lm_destination *destination = data;
 
-    lm_observe(&destination->observer, phase, stats);
+    lm_observe(&destination->op.observer, phase, stats);
 }
 
 /* ---- stages ---- */
@@ -392,8 +386,8 @@ static int move_in(struct lm_destination *destination)
         .data = destination,
     };
 
-    if (xlm_restore(&destination->xlm, &params, &callbacks,
-                    &destination->stats, destination->resumed)) {
+    if (xlm_restore(&destination->op.xlm, &params, &callbacks,
+                    &destination->op.stats, destination->resumed)) {
         return ERROR_FAIL;
     }
     return 0;
@@ -404,7 +398,7 @@ static int destination_error(const struct lm_destination *destination, int rc)
     if (destination->no_memory) {
         return ERROR_NOMEM;
     }
-    return lm_aborted(destination->xlm.abort_fd) ? ERROR_ABORTED : rc;
+    return lm_aborted(destination->op.xlm.abort_fd) ? ERROR_ABORTED : rc;
 }
 
 /* For a source that asks; before those that wait for an answer hear of the
@@ -414,7 +408,7 @@ static void note_end(struct lm_destination *destination,
 {
     if (destination->reconnect &&
         lm_memo_put(destination->identity.id, state)) {
-        xtl_log(destination->xlm.logger, XTL_WARN, errno, "light",
+        xtl_log(destination->op.xlm.logger, XTL_WARN, errno, "light",
                 "how the migration ended cannot be noted: a source that asks "
                 "is told that it is not known");
     }
@@ -428,26 +422,23 @@ static enum xlm_guest_state how_it_ended(
     if (rc) {
         return XLM_GUEST_UNKNOWN;
     }
-    return destination->observer.phase == XLM_PHASE_COMPLETE
+    return destination->op.observer.phase == XLM_PHASE_COMPLETE
                ? XLM_GUEST_COMPLETE
                : XLM_GUEST_ENDED;
 }
 
-static int receive(struct lm_destination *destination)
+static int receive(struct lm_operation *op)
 {
+    struct lm_destination *destination = (struct lm_destination *)op;
     int rc;
 
-    destination->xlm.logger =
-        lm_logger(destination->params.logger, &destination->own_logger);
-    if (!destination->xlm.logger) {
-        rc = ERROR_NOMEM;
-        goto out;
-    }
-    rc = lm_open_hypervisor(&destination->xlm);
+    lm_builder_init(&destination->builder, op->ctx, destination->config,
+                    &op->xlm, &op->signal_mask);
+    rc = lm_open_hypervisor(&destination->op.xlm);
     if (rc) {
         goto out;
     }
-    if (lm_read_prologue(&destination->xlm, destination->recv_fd)) {
+    if (lm_read_prologue(&destination->op.xlm, destination->recv_fd)) {
         rc = ERROR_FAIL;
         goto out;
     }
@@ -464,33 +455,13 @@ static int receive(struct lm_destination *destination)
 
 out:
     show_end(destination, rc);
-    if (rc && !destination->result && destination->xlm.logger) {
-        lm_log_reason(destination->xlm.logger, destination->xlm.reason);
-    }
     return rc;
 }
 
-static int run_destination(struct lm_operation *operation)
+static void free_destination(struct lm_operation *op)
 {
-    struct lm_destination *destination = (struct lm_destination *)operation;
-    int rc;
+    struct lm_destination *destination = (struct lm_destination *)op;
 
-    lm_builder_init(&destination->builder, destination->ctx,
-                    destination->config, &destination->xlm,
-                    &operation->signal_mask);
-    rc = receive(destination);
-    lm_export_result(destination->result, &destination->observer,
-                     &destination->stats, destination->xlm.reason);
-    return rc;
-}
-
-static void free_destination(struct lm_operation *operation)
-{
-    struct lm_destination *destination = (struct lm_destination *)operation;
-
-    lm_abort_close(&destination->abort);
-    xlm_hypervisor_close(destination->xlm.hypervisor);
-    xtl_logger_destroy(destination->own_logger);
     free(destination->final_name);
     free(destination);
 }
@@ -511,7 +482,8 @@ void libxl_live_migrate_receive_params_dispose(
 
 /* Nothing of the params is needed any more once this has returned. */
 static struct lm_destination *new_destination(
-    libxl_ctx *ctx, const libxl_live_migrate_receive_params *params)
+    libxl_ctx *ctx, const libxl_live_migrate_receive_params *params,
+    libxl_live_migrate_result *result)
 {
     struct lm_destination *destination = malloc(sizeof(*destination));
 
@@ -519,17 +491,18 @@ static struct lm_destination *new_destination(
         return NULL;
     }
     *destination = (struct lm_destination){
-        .operation = {.ctx = ctx,
-                      .run = run_destination,
-                      .free = free_destination},
-        .ctx = ctx,
-        .params = *params,
-        .observer =
+        .op =
             {
-                .progress = params->progress,
-                .user = params->progress_user,
+                .ctx = ctx,
+                .run = receive,
+                .free = free_destination,
+                .logger = params->logger,
+                .result = result,
+                .abort_fd = params->abort_fd,
+                .observer.progress = params->progress,
+                .observer.user = params->progress_user,
             },
-        .xlm = XLM_CONTEXT_INIT,
+        .params = *params,
     };
     if (params->final_name) {
         destination->final_name = strdup(params->final_name);
@@ -538,8 +511,6 @@ static struct lm_destination *new_destination(
             return NULL;
         }
     }
-    lm_abort_open(&destination->abort, params->abort_fd);
-    destination->xlm.abort_fd = destination->abort.poll_fd;
     return destination;
 }
 
@@ -560,7 +531,7 @@ int libxl_domain_live_migrate_receive(
     if (lm_check_how(ao_how, result, params->logger)) {
         return ERROR_NI;
     }
-    destination = new_destination(ctx, params);
+    destination = new_destination(ctx, params, result);
     if (!destination) {
         return lm_refuse(ERROR_NOMEM, result, params->logger, "out of memory");
     }
@@ -568,8 +539,6 @@ int libxl_domain_live_migrate_receive(
     destination->domid = domid;
     destination->recv_fd = recv_fd;
     destination->send_fd = send_fd;
-    destination->result = result;
     destination->resumed = postcopy_resumed;
-    return lm_operation_start(&destination->operation, ao_how, result,
-                              params->logger);
+    return lm_operation_start(&destination->op, ao_how);
 }

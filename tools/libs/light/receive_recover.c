@@ -17,13 +17,9 @@
 #include "reconnect.h"
 
 struct lm_visit {
-    struct lm_operation operation;
+    struct lm_operation op;
     int recv_fd;
     int send_fd;
-    xentoollog_logger *logger; /* the caller's */
-    libxl_live_migrate_result *result;
-    xentoollog_logger *own_logger;
-    struct xlm_context xlm;
     struct xlm_identity identity;
 };
 
@@ -32,7 +28,7 @@ struct lm_visit {
 static int answer(struct lm_visit *visit, enum xlm_guest_state state,
                   const char *text)
 {
-    return xlm_answer_recover(&visit->xlm, visit->send_fd, state, text)
+    return xlm_answer_recover(&visit->op.xlm, visit->send_fd, state, text)
                ? ERROR_FAIL
                : 0;
 }
@@ -46,24 +42,26 @@ static int answer_unknown(struct lm_visit *visit)
         "killed? See xl list and xl migrate-status there";
     int rc = answer(visit, XLM_GUEST_UNKNOWN, text);
 
-    xlm_fail(&visit->xlm, "the source asks for a migration that is not known "
-                          "here");
+    xlm_fail(&visit->op.xlm,
+             "the source asks for a migration that is not known "
+             "here");
     return rc ? rc : ERROR_NOTFOUND;
 }
 
-static int serve(struct lm_visit *visit)
+static int serve(struct lm_operation *op)
 {
+    struct lm_visit *visit = (struct lm_visit *)op;
     enum xlm_guest_state state;
 
-    if (xlm_read_recover(&visit->xlm, visit->recv_fd, &visit->identity)) {
-        return lm_aborted(visit->xlm.abort_fd) ? ERROR_ABORTED : ERROR_FAIL;
+    if (xlm_read_recover(&visit->op.xlm, visit->recv_fd, &visit->identity)) {
+        return lm_aborted(visit->op.xlm.abort_fd) ? ERROR_ABORTED : ERROR_FAIL;
     }
     if (!lm_reconnect_hand_over(&visit->identity, visit->recv_fd,
                                 visit->send_fd)) {
         if (lm_memo_get(visit->identity.id) != XLM_GUEST_UNKNOWN) {
             return 0;
         }
-        xlm_fail(&visit->xlm, "the connection was lost again");
+        xlm_fail(&visit->op.xlm, "the connection was lost again");
         return ERROR_FAIL;
     }
     /* Only now: one that was still receiving has ended. */
@@ -72,28 +70,9 @@ static int serve(struct lm_visit *visit)
                                       : answer(visit, state, "");
 }
 
-static int run_visit(struct lm_operation *operation)
+static void free_visit(struct lm_operation *op)
 {
-    const struct lm_observer nothing = {.phase = XLM_PHASE_GO};
-    const struct xlm_stats none = {0};
-    struct lm_visit *visit = (struct lm_visit *)operation;
-    int rc;
-
-    visit->xlm.logger = lm_logger(visit->logger, &visit->own_logger);
-    rc = visit->xlm.logger ? serve(visit) : ERROR_NOMEM;
-    if (rc && !visit->result && visit->xlm.logger) {
-        lm_log_reason(visit->xlm.logger, visit->xlm.reason);
-    }
-    lm_export_result(visit->result, &nothing, &none, visit->xlm.reason);
-    return rc;
-}
-
-static void free_visit(struct lm_operation *operation)
-{
-    struct lm_visit *visit = (struct lm_visit *)operation;
-
-    xtl_logger_destroy(visit->own_logger);
-    free(visit);
+    free(op);
 }
 
 /* ---- entry points ---- */
@@ -113,16 +92,20 @@ int libxl_domain_live_migrate_receive_recover(
         return lm_refuse(ERROR_NOMEM, result, params->logger, "out of memory");
     }
     *visit = (struct lm_visit){
-        .operation = {.ctx = ctx, .run = run_visit, .free = free_visit},
+        .op =
+            {
+                .ctx = ctx,
+                .run = serve,
+                .free = free_visit,
+                .logger = params->logger,
+                .result = result,
+                .abort_fd = params->abort_fd,
+                .observer.phase = XLM_PHASE_GO,
+            },
         .recv_fd = recv_fd,
         .send_fd = send_fd,
-        .logger = params->logger,
-        .result = result,
-        .xlm = XLM_CONTEXT_INIT,
     };
-    visit->xlm.abort_fd = params->abort_fd;
-    return lm_operation_start(&visit->operation, ao_how, result,
-                              params->logger);
+    return lm_operation_start(&visit->op, ao_how);
 }
 
 /* ---- after a process that died ---- */

@@ -18,13 +18,11 @@
 #include "tuning.h"
 
 struct lm_recovery {
-    struct lm_operation operation;
-    libxl_ctx *ctx;
+    struct lm_operation op;
     uint32_t domid;
     int send_fd;
     int recv_fd;
     libxl_live_migrate_params params; /* a copy */
-    libxl_live_migrate_result *result;
     libxl_live_migrate_recovery *recovery;
     char *name;             /* the guest's own */
     uint8_t id[LM_ID_SIZE]; /* of the migration */
@@ -32,12 +30,7 @@ struct lm_recovery {
     enum xlm_phase kept_phase;
     libxl_live_migrate_stats kept;
     enum xlm_guest_state found;
-    xentoollog_logger *own_logger;
-    struct xlm_context xlm;
-    struct xlm_stats stats;
-    struct lm_observer observer;
     struct xlm_control steering;
-    struct lm_abort abort;
 };
 
 static void recovery_progress(enum xlm_phase phase,
@@ -45,7 +38,7 @@ static void recovery_progress(enum xlm_phase phase,
 {
     struct lm_recovery *recovery = data;
 
-    lm_observe(&recovery->observer, phase, stats);
+    lm_observe(&recovery->op.observer, phase, stats);
 }
 
 /* ---- what is kept of the migration ---- */
@@ -83,7 +76,7 @@ static int read_kept(struct lm_recovery *recovery)
     int rc = ERROR_NOTFOUND;
 
     if (!xs) {
-        xlm_fail(&recovery->xlm, "xenstore cannot be reached");
+        xlm_fail(&recovery->op.xlm, "xenstore cannot be reached");
         return ERROR_FAIL;
     }
     if (is_source(xs, recovery->domid)) {
@@ -94,7 +87,7 @@ static int read_kept(struct lm_recovery *recovery)
     if (id && recovery->name && !lm_id_from_text(id, recovery->id)) {
         rc = 0;
     } else {
-        xlm_fail(&recovery->xlm,
+        xlm_fail(&recovery->op.xlm,
                  "no migration of domain %u is known here that could be "
                  "recovered: see xl migrate-status",
                  recovery->domid);
@@ -112,20 +105,20 @@ static int show_outside(struct lm_recovery *recovery)
         .name = recovery->name,
         .id = recovery->id,
         .engine = &recovery->steering,
-        .abort_event_fd = recovery->abort.event_fd,
-        .logger = recovery->xlm.logger,
+        .abort_event_fd = recovery->op.abort.event_fd,
+        .logger = recovery->op.xlm.logger,
     };
 
-    recovery->observer.control = lm_control_start(&setup);
-    if (!recovery->observer.control && errno == EBUSY) {
-        xlm_fail(&recovery->xlm,
+    recovery->op.observer.control = lm_control_start(&setup);
+    if (!recovery->op.observer.control && errno == EBUSY) {
+        xlm_fail(&recovery->op.xlm,
                  "%s is being migrated, or recovered, already: see xl "
                  "migrate-status",
                  recovery->name);
         return ERROR_FAIL;
     }
-    if (recovery->observer.control) {
-        lm_control_observe(recovery->observer.control, recovery->kept_phase,
+    if (recovery->op.observer.control) {
+        lm_control_observe(recovery->op.observer.control, recovery->kept_phase,
                            &recovery->kept);
     }
     return 0;
@@ -141,12 +134,12 @@ static int check_suspended(struct lm_recovery *recovery)
     int rc;
 
     libxl_dominfo_init(&info);
-    rc = libxl_domain_info(recovery->ctx, &info, recovery->domid);
+    rc = libxl_domain_info(recovery->op.ctx, &info, recovery->domid);
     if (rc) {
-        xlm_fail(&recovery->xlm, "there is no domain %u", recovery->domid);
+        xlm_fail(&recovery->op.xlm, "there is no domain %u", recovery->domid);
         rc = ERROR_DOMAIN_NOTFOUND;
     } else if (info.dying || !info.shutdown) {
-        xlm_fail(&recovery->xlm,
+        xlm_fail(&recovery->op.xlm,
                  "domain %u is not suspended: there is nothing to recover",
                  recovery->domid);
         rc = ERROR_INVAL;
@@ -170,9 +163,9 @@ static int ask_and_push(struct lm_recovery *recovery)
     memcpy(params.id, recovery->id, sizeof(params.id));
     lm_tune(&params, &recovery->params);
     params.control = &recovery->steering;
-    if (xlm_recover(&recovery->xlm, &params, &callbacks, &recovery->stats,
-                    &recovery->found)) {
-        return lm_aborted(recovery->xlm.abort_fd) &&
+    if (xlm_recover(&recovery->op.xlm, &params, &callbacks,
+                    &recovery->op.stats, &recovery->found)) {
+        return lm_aborted(recovery->op.xlm.abort_fd) &&
                        recovery->found == XLM_GUEST_UNKNOWN
                    ? ERROR_ABORTED
                    : ERROR_FAIL;
@@ -186,25 +179,25 @@ static void stop_device_log(struct lm_recovery *recovery)
     libxl_domain_config config;
 
     libxl_domain_config_init(&config);
-    if (!libxl_retrieve_domain_configuration(recovery->ctx, recovery->domid,
+    if (!libxl_retrieve_domain_configuration(recovery->op.ctx, recovery->domid,
                                              &config, NULL) &&
         lm_has_device_model(&config)) {
-        (void)lm_device_model_log(&recovery->xlm, recovery->domid, false);
+        (void)lm_device_model_log(&recovery->op.xlm, recovery->domid, false);
     }
     libxl_domain_config_dispose(&config);
 }
 
 static int take_name_back(struct lm_recovery *recovery)
 {
-    char *now = libxl_domid_to_name(recovery->ctx, recovery->domid);
+    char *now = libxl_domid_to_name(recovery->op.ctx, recovery->domid);
     int rc = 0;
 
     if (now && strcmp(now, recovery->name)) {
-        rc = libxl_domain_rename(recovery->ctx, recovery->domid, now,
+        rc = libxl_domain_rename(recovery->op.ctx, recovery->domid, now,
                                  recovery->name);
     }
     if (rc) {
-        xlm_fail(&recovery->xlm,
+        xlm_fail(&recovery->op.xlm,
                  "%s never ran at the destination, but its domain here could "
                  "not be given its name back (libxl error %d): is there "
                  "another one of that name?",
@@ -223,18 +216,18 @@ static int take_back(struct lm_recovery *recovery)
         return rc;
     }
     stop_device_log(recovery);
-    xlm_take_back(&recovery->xlm, recovery->domid);
-    rc = libxl_domain_resume(recovery->ctx, recovery->domid, 1, NULL);
+    xlm_take_back(&recovery->op.xlm, recovery->domid);
+    rc = libxl_domain_resume(recovery->op.ctx, recovery->domid, 1, NULL);
     if (rc) {
-        xlm_fail(&recovery->xlm,
+        xlm_fail(&recovery->op.xlm,
                  "%s never ran at the destination, but could not be resumed "
                  "here (libxl error %d): it is suspended and runs nowhere",
                  recovery->name, rc);
         return rc;
     }
     *recovery->recovery = LIBXL_LIVE_MIGRATE_RECOVERY_TAKEN_BACK;
-    xlm_restate(&recovery->xlm, "it never ran at the destination and runs "
-                                "here again");
+    xlm_restate(&recovery->op.xlm, "it never ran at the destination and runs "
+                                   "here again");
     return 0;
 }
 
@@ -265,23 +258,19 @@ static void show_end(struct lm_recovery *recovery, int rc)
     } else if (*recovery->recovery == LIBXL_LIVE_MIGRATE_RECOVERY_TAKEN_BACK) {
         state = LIBXL_LIVE_MIGRATE_STATE_FAILED;
     }
-    lm_control_end_source(recovery->observer.control, state,
-                          recovery->xlm.reason);
-    recovery->observer.control = NULL;
+    lm_control_end_source(recovery->op.observer.control, state,
+                          recovery->op.xlm.reason);
+    recovery->op.observer.control = NULL;
 }
 
-static int recover(struct lm_recovery *recovery)
+static int recover(struct lm_operation *op)
 {
+    struct lm_recovery *recovery = (struct lm_recovery *)op;
     const char *wrong = lm_check_window(&recovery->params);
     int rc;
 
-    recovery->xlm.logger =
-        lm_logger(recovery->params.logger, &recovery->own_logger);
-    if (!recovery->xlm.logger) {
-        return ERROR_NOMEM;
-    }
     if (wrong) {
-        xlm_fail(&recovery->xlm, "%s", wrong);
+        xlm_fail(&recovery->op.xlm, "%s", wrong);
         rc = ERROR_INVAL;
         goto out;
     }
@@ -293,7 +282,7 @@ static int recover(struct lm_recovery *recovery)
     if (rc) {
         goto out;
     }
-    rc = lm_open_hypervisor(&recovery->xlm);
+    rc = lm_open_hypervisor(&recovery->op.xlm);
     if (rc) {
         goto out;
     }
@@ -308,29 +297,13 @@ static int recover(struct lm_recovery *recovery)
 
 out:
     show_end(recovery, rc);
-    if (rc && !recovery->result) {
-        lm_log_reason(recovery->xlm.logger, recovery->xlm.reason);
-    }
     return rc;
 }
 
-static int run_recovery(struct lm_operation *operation)
+static void free_recovery(struct lm_operation *op)
 {
-    struct lm_recovery *recovery = (struct lm_recovery *)operation;
-    int rc = recover(recovery);
+    struct lm_recovery *recovery = (struct lm_recovery *)op;
 
-    lm_export_result(recovery->result, &recovery->observer, &recovery->stats,
-                     recovery->xlm.reason);
-    return rc;
-}
-
-static void free_recovery(struct lm_operation *operation)
-{
-    struct lm_recovery *recovery = (struct lm_recovery *)operation;
-
-    lm_abort_close(&recovery->abort);
-    xlm_hypervisor_close(recovery->xlm.hypervisor);
-    xtl_logger_destroy(recovery->own_logger);
     free(recovery->name);
     free(recovery);
 }
@@ -338,7 +311,8 @@ static void free_recovery(struct lm_operation *operation)
 /* ---- entry point ---- */
 
 static struct lm_recovery *new_recovery(
-    libxl_ctx *ctx, const libxl_live_migrate_params *params)
+    libxl_ctx *ctx, const libxl_live_migrate_params *params,
+    libxl_live_migrate_result *result)
 {
     struct lm_recovery *recovery = malloc(sizeof(*recovery));
 
@@ -346,23 +320,24 @@ static struct lm_recovery *new_recovery(
         return NULL;
     }
     *recovery = (struct lm_recovery){
-        .operation = {.ctx = ctx, .run = run_recovery, .free = free_recovery},
-        .ctx = ctx,
-        .params = *params,
-        .observer =
+        .op =
             {
-                .progress = params->progress,
-                .user = params->progress_user,
-                .phase = XLM_PHASE_GO,
+                .ctx = ctx,
+                .run = recover,
+                .free = free_recovery,
+                .logger = params->logger,
+                .result = result,
+                .abort_fd = params->abort_fd,
+                .observer.progress = params->progress,
+                .observer.user = params->progress_user,
+                .observer.phase = XLM_PHASE_GO,
             },
-        .xlm = XLM_CONTEXT_INIT,
+        .params = *params,
         .steering = XLM_CONTROL_INIT,
     };
     if (params->background_rate) {
         recovery->steering.background_rate = params->background_rate;
     }
-    lm_abort_open(&recovery->abort, params->abort_fd);
-    recovery->xlm.abort_fd = recovery->abort.poll_fd;
     return recovery;
 }
 
@@ -385,15 +360,13 @@ int libxl_domain_live_migrate_recover(libxl_ctx *ctx, uint32_t domid,
     if (lm_check_how(ao_how, result, params->logger)) {
         return ERROR_NI;
     }
-    operation = new_recovery(ctx, params);
+    operation = new_recovery(ctx, params, result);
     if (!operation) {
         return lm_refuse(ERROR_NOMEM, result, params->logger, "out of memory");
     }
     operation->domid = domid;
     operation->send_fd = send_fd;
     operation->recv_fd = recv_fd;
-    operation->result = result;
     operation->recovery = recovery;
-    return lm_operation_start(&operation->operation, ao_how, result,
-                              params->logger);
+    return lm_operation_start(&operation->op, ao_how);
 }
