@@ -3,32 +3,31 @@
  */
 #include "sender.h"
 
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "rate.h"
 
-int xl_take_signals(void)
-{
-    sigset_t signals;
-    int fd;
+/* ---- options ---- */
 
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd < 0) {
-        perror("xl: signalfd");
-    }
-    return fd;
+void xl_sender_init(struct xl_sender *sender, struct xl_context *xl,
+                    const char *usage)
+{
+    *sender = (struct xl_sender){
+        .xl = xl,
+        .usage = usage,
+        .ssh_command = xl_ssh_default,
+        .abort_fd = -1,
+        .transport = XL_TRANSPORT_CLOSED,
+    };
+    libxl_live_migrate_params_init(&sender->params);
 }
 
-uint64_t xl_rate_option(const char *text)
+static uint64_t parse_rate(const char *text)
 {
     uint64_t rate;
     const char *wrong = xl_parse_rate(text, &rate);
@@ -42,17 +41,123 @@ uint64_t xl_rate_option(const char *text)
     return rate;
 }
 
-int xl_destroy_source(struct xl_context *xl, uint32_t domid)
+void xl_sender_option(struct xl_sender *sender, int option)
 {
-    int rc = libxl_domain_destroy(xl->ctx, domid, NULL);
+    switch (option) {
+    case 's':
+        sender->ssh_command = optarg;
+        break;
+    case XL_SENDER_RATE:
+        sender->params.background_rate = parse_rate(optarg);
+        break;
+    case XL_SENDER_JSON:
+        sender->json = true;
+        break;
+    case 'h':
+        fputs(sender->usage, stdout);
+        exit(EXIT_SUCCESS);
+    default: /* getopt_long() said what is wrong */
+        fputs(sender->usage, stderr);
+        exit(EXIT_FAILURE);
+    }
+}
+
+void xl_sender_arguments(struct xl_sender *sender, int argc, char **argv)
+{
+    if (argc - optind != 2) {
+        fprintf(stderr, "xl: %s wants a domain and a host\n%s", argv[0],
+                sender->usage);
+        exit(EXIT_FAILURE);
+    }
+    sender->domain = argv[optind];
+    sender->host = argv[optind + 1];
+}
+
+/* ---- the connection ---- */
+
+int xl_sender_take_signals(struct xl_sender *sender)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    sender->abort_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    sender->params.abort_fd = sender->abort_fd;
+    if (sender->abort_fd < 0) {
+        perror("xl: signalfd");
+        return -1;
+    }
+    return 0;
+}
+
+int xl_sender_connect(struct xl_sender *sender, const char *receive_options)
+{
+    sender->command =
+        xl_transport_command(sender->ssh_command, sender->host,
+                             sender->xl->verbosity, receive_options);
+    if (!sender->command) {
+        perror("xl");
+        return -1;
+    }
+    if (xl_transport_start(&sender->transport, sender->host, sender->command,
+                           sender->ssh_command[0])) {
+        return -1;
+    }
+    return xl_transport_greet(&sender->transport, sender->abort_fd);
+}
+
+void xl_sender_show(struct xl_sender *sender, const char *name)
+{
+    sender->progress = (struct xl_progress){
+        .json = sender->json,
+        .domid = sender->domid,
+        .name = name,
+        .background_rate = sender->params.background_rate,
+    };
+    sender->params.logger = sender->xl->logger;
+    sender->params.progress = xl_progress_show;
+    sender->params.progress_user = &sender->progress;
+}
+
+int xl_sender_destroy_source(struct xl_sender *sender)
+{
+    int rc = libxl_domain_destroy(sender->xl->ctx, sender->domid, NULL);
 
     if (rc) {
         fprintf(stderr,
                 "xl: The guest runs at the destination, but domain "
                 "%u, its empty shell here, could not be destroyed "
                 "(libxl error %d): use xl destroy\n",
-                domid, rc);
+                sender->domid, rc);
         return -1;
     }
     return 0;
+}
+
+void xl_sender_say_why(const struct xl_sender *sender,
+                       const libxl_live_migrate_result *result)
+{
+    char how[256];
+
+    xl_transport_explain(&sender->transport, how, sizeof(how));
+    fprintf(stderr, ": %s.\n",
+            result->reason[0] ? result->reason : "no reason was given");
+    if (how[0]) {
+        fprintf(stderr, "xl: %s\n", how);
+    }
+}
+
+void xl_sender_close(struct xl_sender *sender)
+{
+    xl_transport_end(&sender->transport);
+    if (sender->abort_fd >= 0) {
+        close(sender->abort_fd);
+        sender->abort_fd = -1;
+    }
+    free(sender->command);
+    sender->command = NULL;
 }

@@ -6,8 +6,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <libxl_utils.h>
 
@@ -53,24 +51,14 @@ static const char usage[] =
     "  -h, --help     this\n";
 
 struct xl_migrate {
-    struct xl_context *xl;
+    struct xl_sender sender;
     /* As given. */
-    const char *domain;
-    const char *host;
-    const char *ssh_command;
     const char *config_file;
     bool no_monitor;
     bool leave_paused;
     bool preserve_domid;
     bool debug;
-    bool json;
-    libxl_live_migrate_params params;
-    /* Made of these. */
-    uint32_t domid;
-    char *command;
-    char *config;
-    int abort_fd;
-    struct xl_transport transport;
+    char *config; /* made of these */
 };
 
 /* ---- options ---- */
@@ -80,11 +68,9 @@ enum {
     OPTION_ITERATIONS,
     OPTION_THRESHOLD,
     OPTION_MAX_DOWNTIME,
-    OPTION_RATE,
     OPTION_NO_BACKGROUND,
     OPTION_WINDOW_BEFORE,
     OPTION_WINDOW_AFTER,
-    OPTION_JSON,
     OPTION_DEBUG,
     OPTION_LIVE,
     OPTION_HOT_PAGES, /* for tests */
@@ -95,16 +81,13 @@ static const struct option long_options[] = {
     {"precopy-iterations", required_argument, NULL, OPTION_ITERATIONS},
     {"precopy-dirty-threshold", required_argument, NULL, OPTION_THRESHOLD},
     {"max-downtime", required_argument, NULL, OPTION_MAX_DOWNTIME},
-    {"background-rate", required_argument, NULL, OPTION_RATE},
     {"no-background", no_argument, NULL, OPTION_NO_BACKGROUND},
     {"window-before", required_argument, NULL, OPTION_WINDOW_BEFORE},
     {"window-after", required_argument, NULL, OPTION_WINDOW_AFTER},
-    {"json", no_argument, NULL, OPTION_JSON},
     {"debug", no_argument, NULL, OPTION_DEBUG},
     {"live", no_argument, NULL, OPTION_LIVE},
     {"hot-pages", required_argument, NULL, OPTION_HOT_PAGES},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    XL_SENDER_OPTIONS,
 };
 
 static uint64_t parse_number(const char *option, const char *text,
@@ -154,9 +137,6 @@ static void take_policy(libxl_live_migrate_params *params, const char *text)
 static void parse_option(struct xl_migrate *migrate, int option)
 {
     switch (option) {
-    case 's':
-        migrate->ssh_command = optarg;
-        break;
     case 'C':
         migrate->config_file = optarg;
         break;
@@ -173,51 +153,43 @@ static void parse_option(struct xl_migrate *migrate, int option)
         migrate->debug = true;
         break;
     case OPTION_ITERATIONS:
-        migrate->params.precopy_iterations =
+        migrate->sender.params.precopy_iterations =
             parse_number("--precopy-iterations", optarg, UINT32_MAX);
         break;
     case OPTION_THRESHOLD:
-        migrate->params.precopy_dirty_threshold =
+        migrate->sender.params.precopy_dirty_threshold =
             parse_number("--precopy-dirty-threshold", optarg, UINT64_MAX);
         break;
     case OPTION_HOT_PAGES:
-        migrate->params.hot_pages_max =
+        migrate->sender.params.hot_pages_max =
             parse_number("--hot-pages", optarg, UINT32_MAX);
-        if (!migrate->params.hot_pages_max) {
-            migrate->params.hot_pages_max = LIBXL_LIVE_MIGRATE_NO_HOT_PAGES;
+        if (!migrate->sender.params.hot_pages_max) {
+            migrate->sender.params.hot_pages_max =
+                LIBXL_LIVE_MIGRATE_NO_HOT_PAGES;
         }
         break;
     case OPTION_MAX_DOWNTIME:
-        migrate->params.max_downtime_ms =
+        migrate->sender.params.max_downtime_ms =
             parse_number("--max-downtime", optarg, UINT32_MAX);
         break;
-    case OPTION_RATE:
-        migrate->params.background_rate = xl_rate_option(optarg);
-        break;
     case OPTION_NO_BACKGROUND:
-        migrate->params.no_background_push = true;
+        migrate->sender.params.no_background_push = true;
         break;
     case OPTION_WINDOW_BEFORE:
-        migrate->params.window_before =
+        migrate->sender.params.window_before =
             parse_window("--window-before", optarg);
         break;
     case OPTION_WINDOW_AFTER:
-        migrate->params.window_after = parse_window("--window-after", optarg);
-        break;
-    case OPTION_JSON:
-        migrate->json = true;
+        migrate->sender.params.window_after =
+            parse_window("--window-after", optarg);
         break;
     case OPTION_POSTCOPY:
-        take_policy(&migrate->params, optarg);
+        take_policy(&migrate->sender.params, optarg);
         break;
     case OPTION_LIVE: /* always so */
         break;
-    case 'h':
-        fputs(usage, stdout);
-        exit(EXIT_SUCCESS);
-    default: /* getopt_long() said what is wrong */
-        fputs(usage, stderr);
-        exit(EXIT_FAILURE);
+    default:
+        xl_sender_option(&migrate->sender, option);
     }
 }
 
@@ -225,61 +197,41 @@ static void parse_options(struct xl_migrate *migrate, int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt_long(argc, argv, "s:C:epDh", long_options,
-                                 NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, XL_SENDER_LETTERS "C:epD",
+                                 long_options, NULL)) != -1) {
         parse_option(migrate, option);
     }
-    if (argc - optind != 2) {
-        fprintf(stderr, "xl: migrate wants a domain and a host\n%s", usage);
-        exit(EXIT_FAILURE);
-    }
-    migrate->domain = argv[optind];
-    migrate->host = argv[optind + 1];
+    xl_sender_arguments(&migrate->sender, argc, argv);
 }
 
 /* ---- stages ---- */
 
 static int find_domain(struct xl_migrate *migrate)
 {
-    if (libxl_domain_qualifier_to_domid(migrate->xl->ctx, migrate->domain,
-                                        &migrate->domid)) {
-        fprintf(stderr, "xl: there is no domain '%s' here\n", migrate->domain);
+    if (libxl_domain_qualifier_to_domid(migrate->sender.xl->ctx,
+                                        migrate->sender.domain,
+                                        &migrate->sender.domid)) {
+        fprintf(stderr, "xl: there is no domain '%s' here\n",
+                migrate->sender.domain);
         return -1;
     }
     return 0;
 }
 
-static int make_command(struct xl_migrate *migrate)
+static int connect_receiver(struct xl_migrate *migrate)
 {
     char options[16];
 
     snprintf(options, sizeof(options), "%s%s%s",
              migrate->no_monitor ? " -e" : "", migrate->debug ? " -d" : "",
              migrate->leave_paused ? " -p" : "");
-    migrate->command = xl_transport_command(
-        migrate->ssh_command, migrate->host, migrate->xl->verbosity, options);
-    return migrate->command ? 0 : -1;
-}
-
-static int take_signals(struct xl_migrate *migrate)
-{
-    migrate->abort_fd = xl_take_signals();
-    migrate->params.abort_fd = migrate->abort_fd;
-    return migrate->abort_fd < 0 ? -1 : 0;
-}
-
-static int connect_receiver(struct xl_migrate *migrate)
-{
-    if (xl_transport_start(&migrate->transport, migrate->host,
-                           migrate->command, migrate->ssh_command[0])) {
-        return -1;
-    }
-    return xl_transport_greet(&migrate->transport, migrate->abort_fd);
+    return xl_sender_connect(&migrate->sender, options);
 }
 
 static void say_handed_over(struct xl_migrate *migrate)
 {
-    char *name = libxl_domid_to_name(migrate->xl->ctx, migrate->domid);
+    char *name =
+        libxl_domid_to_name(migrate->sender.xl->ctx, migrate->sender.domid);
 
     fprintf(stderr,
             "xl: The guest was handed over: it may be running at the "
@@ -289,7 +241,8 @@ static void say_handed_over(struct xl_migrate *migrate)
             "xl: (domain %u): do not resume it. When the destination can be "
             "reached again:\n"
             "xl:     xl migrate-recover %u %s\n",
-            name ? name : "?", migrate->domid, migrate->domid, migrate->host);
+            name ? name : "?", migrate->sender.domid, migrate->sender.domid,
+            migrate->sender.host);
     free(name);
 }
 
@@ -299,7 +252,8 @@ static void say_where_it_runs(struct xl_migrate *migrate)
     bool stopped;
 
     libxl_dominfo_init(&info);
-    stopped = libxl_domain_info(migrate->xl->ctx, &info, migrate->domid) ||
+    stopped = libxl_domain_info(migrate->sender.xl->ctx, &info,
+                                migrate->sender.domid) ||
               info.shutdown || info.dying;
     libxl_dominfo_dispose(&info);
     fprintf(stderr, "xl: %s\n",
@@ -311,15 +265,9 @@ static void report_failure(struct xl_migrate *migrate,
                            const libxl_live_migrate_result *result, int rc,
                            bool transitioned)
 {
-    char how[256];
-
-    xl_transport_explain(&migrate->transport, how, sizeof(how));
-    fprintf(stderr, "xl: Migration failed (%s, libxl error %d): %s.\n",
-            libxl_live_migrate_phase_to_string(result->phase), rc,
-            result->reason[0] ? result->reason : "no reason was given");
-    if (how[0]) {
-        fprintf(stderr, "xl: %s\n", how);
-    }
+    fprintf(stderr, "xl: Migration failed (%s, libxl error %d)",
+            libxl_live_migrate_phase_to_string(result->phase), rc);
+    xl_sender_say_why(&migrate->sender, result);
     if (transitioned) {
         say_handed_over(migrate);
     } else {
@@ -338,27 +286,20 @@ static libxl_live_migrate_state end_state(int rc, bool transitioned)
 
 static int move_domain(struct xl_migrate *migrate)
 {
-    char *name = libxl_domid_to_name(migrate->xl->ctx, migrate->domid);
-    struct xl_progress progress = {
-        .json = migrate->json,
-        .domid = migrate->domid,
-        .name = name ? name : migrate->domain,
-        .background_rate = migrate->params.background_rate,
-    };
+    struct xl_sender *sender = &migrate->sender;
+    char *name = libxl_domid_to_name(sender->xl->ctx, sender->domid);
     libxl_live_migrate_result result;
     bool transitioned;
     int rc;
 
-    migrate->params.logger = migrate->xl->logger;
-    migrate->params.progress = xl_progress_show;
-    migrate->params.progress_user = &progress;
+    xl_sender_show(sender, name ? name : sender->domain);
     rc = libxl_domain_live_migrate_tuned(
-        migrate->xl->ctx, migrate->domid, migrate->transport.send_fd, 0,
-        migrate->transport.recv_fd, &migrate->params, &result, &transitioned,
+        sender->xl->ctx, sender->domid, sender->transport.send_fd, 0,
+        sender->transport.recv_fd, &sender->params, &result, &transitioned,
         NULL);
-    xl_progress_end(&progress, end_state(rc, transitioned), &result);
+    xl_progress_end(&sender->progress, end_state(rc, transitioned), &result);
     free(name);
-    xl_transport_end(&migrate->transport);
+    xl_transport_end(&sender->transport);
     if (rc) {
         report_failure(migrate, &result, rc, transitioned);
         return transitioned ? XL_EXIT_PAUSED : -1;
@@ -373,69 +314,53 @@ static int move_domain(struct xl_migrate *migrate)
 /* 0, -1 or XL_EXIT_PAUSED. */
 static int migrate_domain(struct xl_migrate *migrate)
 {
+    struct xl_sender *sender = &migrate->sender;
     int ret;
 
     ret = find_domain(migrate);
     if (ret) {
-        goto out;
-    }
-    ret = make_command(migrate);
-    if (ret) {
-        goto out;
+        return ret;
     }
     migrate->config =
-        xl_config_to_send(migrate->xl, migrate->domid, migrate->config_file,
+        xl_config_to_send(sender->xl, sender->domid, migrate->config_file,
                           migrate->preserve_domid);
     if (!migrate->config) {
-        ret = -1;
-        goto out;
+        return -1;
     }
-    ret = take_signals(migrate);
+    ret = xl_sender_take_signals(sender);
     if (ret) {
-        goto out;
+        return ret;
     }
     ret = connect_receiver(migrate);
     if (ret) {
         say_where_it_runs(migrate);
-        goto out;
+        return ret;
     }
-    ret = xl_config_write(migrate->xl, migrate->transport.send_fd,
+    ret = xl_config_write(sender->xl, sender->transport.send_fd,
                           migrate->config);
     if (ret) {
         say_where_it_runs(migrate);
-        goto out;
+        return ret;
     }
     ret = move_domain(migrate);
     if (ret) {
-        goto out;
+        return ret;
     }
-    ret = xl_destroy_source(migrate->xl, migrate->domid);
-
-out:
-    xl_transport_end(&migrate->transport);
-    if (migrate->abort_fd >= 0) {
-        close(migrate->abort_fd);
-    }
-    free(migrate->config);
-    free(migrate->command);
-    return ret;
+    return xl_sender_destroy_source(sender);
 }
 
 int xl_main_migrate(struct xl_context *xl, int argc, char **argv)
 {
-    struct xl_migrate migrate = {
-        .xl = xl,
-        .ssh_command = xl_ssh_default,
-        .abort_fd = -1,
-        .transport = XL_TRANSPORT_CLOSED,
-    };
+    struct xl_migrate migrate = {.config = NULL};
     int status;
 
-    libxl_live_migrate_params_init(&migrate.params);
+    xl_sender_init(&migrate.sender, xl, usage);
     parse_options(&migrate, argc, argv);
     if (xl_context_open(xl)) {
         return EXIT_FAILURE;
     }
     status = migrate_domain(&migrate);
+    xl_sender_close(&migrate.sender);
+    free(migrate.config);
     return status < 0 ? EXIT_FAILURE : status;
 }

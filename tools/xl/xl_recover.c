@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <libxl_utils.h>
 
@@ -38,66 +37,23 @@ static const char usage[] =
     "3, nothing has changed: try again; 4, it runs here again.\n";
 
 struct xl_recover {
-    struct xl_context *xl;
-    /* As given. */
-    const char *domain;
-    const char *host;
-    const char *ssh_command;
-    bool json;
-    libxl_live_migrate_params params;
-    /* Made of these. */
-    uint32_t domid;
+    struct xl_sender sender;
     char *name; /* the guest's own */
-    char *command;
-    int abort_fd;
-    struct xl_transport transport;
-};
-
-/* ---- options ---- */
-
-enum {
-    OPTION_RATE = 0x100,
-    OPTION_JSON,
 };
 
 static const struct option long_options[] = {
-    {"background-rate", required_argument, NULL, OPTION_RATE},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    XL_SENDER_OPTIONS,
 };
 
 static void parse_options(struct xl_recover *recover, int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt_long(argc, argv, "s:h", long_options, NULL)) !=
-           -1) {
-        switch (option) {
-        case 's':
-            recover->ssh_command = optarg;
-            break;
-        case OPTION_RATE:
-            recover->params.background_rate = xl_rate_option(optarg);
-            break;
-        case OPTION_JSON:
-            recover->json = true;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            exit(EXIT_SUCCESS);
-        default: /* getopt_long() said what is wrong */
-            fputs(usage, stderr);
-            exit(EXIT_FAILURE);
-        }
+    while ((option = getopt_long(argc, argv, XL_SENDER_LETTERS, long_options,
+                                 NULL)) != -1) {
+        xl_sender_option(&recover->sender, option);
     }
-    if (argc - optind != 2) {
-        fprintf(stderr, "xl: migrate-recover wants a domain and a host\n%s",
-                usage);
-        exit(EXIT_FAILURE);
-    }
-    recover->domain = argv[optind];
-    recover->host = argv[optind + 1];
+    xl_sender_arguments(&recover->sender, argc, argv);
 }
 
 /* ---- stages ---- */
@@ -110,22 +66,23 @@ static int find_domain(struct xl_recover *recover)
     bool by_name = false;
     int count;
 
-    if (libxl_domain_qualifier_to_domid(recover->xl->ctx, recover->domain,
-                                        &recover->domid)) {
-        recover->domid = INVALID_DOMID;
+    if (libxl_domain_qualifier_to_domid(recover->sender.xl->ctx,
+                                        recover->sender.domain,
+                                        &recover->sender.domid)) {
+        recover->sender.domid = INVALID_DOMID;
     }
     if (libxl_live_migrate_list(&list, &count)) {
         count = 0;
     }
     for (int i = 0; i < count; i++) {
-        bool named = !strcmp(list[i].name, recover->domain);
+        bool named = !strcmp(list[i].name, recover->sender.domain);
 
         if (list[i].role != LIBXL_LIVE_MIGRATE_ROLE_SOURCE || by_name ||
-            (!named && list[i].domid != recover->domid)) {
+            (!named && list[i].domid != recover->sender.domid)) {
             continue;
         }
         by_name = named;
-        recover->domid = list[i].domid;
+        recover->sender.domid = list[i].domid;
         free(recover->name);
         recover->name = strdup(list[i].name);
     }
@@ -134,7 +91,7 @@ static int find_domain(struct xl_recover *recover)
         fprintf(stderr,
                 "xl: no migration of '%s' away from here is known: see xl "
                 "migrate-status\n",
-                recover->domain);
+                recover->sender.domain);
         return -1;
     }
     return 0;
@@ -146,20 +103,8 @@ static void say_kept(const struct xl_recover *recover)
             "xl: Nothing has changed: %s is kept here, suspended (domain %u). "
             "Try again:\n"
             "xl:     xl migrate-recover %u %s\n",
-            recover->name, recover->domid, recover->domid, recover->host);
-}
-
-static int connect_receiver(struct xl_recover *recover)
-{
-    recover->command =
-        xl_transport_command(recover->ssh_command, recover->host,
-                             recover->xl->verbosity, " --recover");
-    if (!recover->command ||
-        xl_transport_start(&recover->transport, recover->host,
-                           recover->command, recover->ssh_command[0])) {
-        return -1;
-    }
-    return xl_transport_greet(&recover->transport, recover->abort_fd);
+            recover->name, recover->sender.domid, recover->sender.domid,
+            recover->sender.host);
 }
 
 static libxl_live_migrate_state end_state(libxl_live_migrate_recovery found)
@@ -176,19 +121,6 @@ static libxl_live_migrate_state end_state(libxl_live_migrate_recovery found)
     return LIBXL_LIVE_MIGRATE_STATE_PAUSED;
 }
 
-static void report_failure(struct xl_recover *recover,
-                           const libxl_live_migrate_result *result, int rc)
-{
-    char how[256];
-
-    xl_transport_explain(&recover->transport, how, sizeof(how));
-    fprintf(stderr, "xl: Recovery failed (libxl error %d): %s.\n", rc,
-            result->reason[0] ? result->reason : "no reason was given");
-    if (how[0]) {
-        fprintf(stderr, "xl: %s\n", how);
-    }
-}
-
 static int conclude(struct xl_recover *recover,
                     libxl_live_migrate_recovery found)
 {
@@ -196,9 +128,9 @@ static int conclude(struct xl_recover *recover,
     case LIBXL_LIVE_MIGRATE_RECOVERY_ENDED:
         fprintf(stderr, "xl: %s has ended at the destination.\n",
                 recover->name);
-        return xl_destroy_source(recover->xl, recover->domid);
+        return xl_sender_destroy_source(&recover->sender);
     case LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE:
-        return xl_destroy_source(recover->xl, recover->domid);
+        return xl_sender_destroy_source(&recover->sender);
     case LIBXL_LIVE_MIGRATE_RECOVERY_TAKEN_BACK:
         fprintf(stderr,
                 "xl: %s never ran at the destination and never will: it runs "
@@ -214,69 +146,48 @@ static int conclude(struct xl_recover *recover,
 
 static int go_on(struct xl_recover *recover)
 {
-    struct xl_progress progress = {
-        .json = recover->json,
-        .domid = recover->domid,
-        .name = recover->name,
-        .background_rate = recover->params.background_rate,
-    };
+    struct xl_sender *sender = &recover->sender;
     libxl_live_migrate_recovery found;
     libxl_live_migrate_result result;
     int rc;
 
-    recover->params.logger = recover->xl->logger;
-    recover->params.progress = xl_progress_show;
-    recover->params.progress_user = &progress;
+    xl_sender_show(sender, recover->name);
     rc = libxl_domain_live_migrate_recover(
-        recover->xl->ctx, recover->domid, recover->transport.send_fd,
-        recover->transport.recv_fd, &recover->params, &result, &found, NULL);
-    xl_progress_end(&progress, end_state(found), &result);
-    xl_transport_end(&recover->transport);
+        sender->xl->ctx, sender->domid, sender->transport.send_fd,
+        sender->transport.recv_fd, &sender->params, &result, &found, NULL);
+    xl_progress_end(&sender->progress, end_state(found), &result);
+    xl_transport_end(&sender->transport);
     if (rc) {
-        report_failure(recover, &result, rc);
+        fprintf(stderr, "xl: Recovery failed (libxl error %d)", rc);
+        xl_sender_say_why(sender, &result);
     }
     return conclude(recover, found);
 }
 
 static int recover_domain(struct xl_recover *recover)
 {
-    int ret;
-
-    if (find_domain(recover)) {
+    if (find_domain(recover) || xl_sender_take_signals(&recover->sender)) {
         return -1;
     }
-    recover->abort_fd = xl_take_signals();
-    if (recover->abort_fd < 0) {
-        return -1;
-    }
-    recover->params.abort_fd = recover->abort_fd;
-    if (connect_receiver(recover)) {
+    if (xl_sender_connect(&recover->sender, " --recover")) {
         say_kept(recover);
-        ret = XL_EXIT_PAUSED;
-    } else {
-        ret = go_on(recover);
+        return XL_EXIT_PAUSED;
     }
-    xl_transport_end(&recover->transport);
-    close(recover->abort_fd);
-    return ret;
+    return go_on(recover);
 }
 
 int xl_main_migrate_recover(struct xl_context *xl, int argc, char **argv)
 {
-    struct xl_recover recover = {
-        .xl = xl,
-        .ssh_command = xl_ssh_default,
-        .transport = XL_TRANSPORT_CLOSED,
-    };
+    struct xl_recover recover = {.name = NULL};
     int status;
 
-    libxl_live_migrate_params_init(&recover.params);
+    xl_sender_init(&recover.sender, xl, usage);
     parse_options(&recover, argc, argv);
     if (xl_context_open(xl)) {
         return EXIT_FAILURE;
     }
     status = recover_domain(&recover);
-    free(recover.command);
+    xl_sender_close(&recover.sender);
     free(recover.name);
     return status < 0 ? EXIT_FAILURE : status;
 }
