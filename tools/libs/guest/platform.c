@@ -87,6 +87,18 @@ static int read_params(struct xlm_context *ctx, uint32_t domid,
     return 0;
 }
 
+static int read_state(struct xlm_context *ctx, uint32_t domid,
+                      enum xlm_platform_state which, uint32_t type,
+                      void **data, size_t *length)
+{
+    if (ctx->hypervisor->ops->get_state(ctx->hypervisor, domid, which, data,
+                                        length)) {
+        return xlm_fail(ctx, "cannot read %s of domain %" PRIu32 ": %s",
+                        xlm_record_name(type), domid, strerror(errno));
+    }
+    return 0;
+}
+
 static int write_state(struct xlm_context *ctx, struct xlm_channel *channel,
                        uint32_t domid, enum xlm_platform_state which,
                        uint32_t type)
@@ -95,10 +107,8 @@ static int write_state(struct xlm_context *ctx, struct xlm_channel *channel,
     size_t length;
     int rc;
 
-    if (ctx->hypervisor->ops->get_state(ctx->hypervisor, domid, which, &data,
-                                        &length)) {
-        return xlm_fail(ctx, "cannot read %s of domain %" PRIu32 ": %s",
-                        xlm_record_name(type), domid, strerror(errno));
+    if (read_state(ctx, domid, which, type, &data, &length)) {
+        return -1;
     }
     rc = xlm_write_simple_record(ctx, channel, type, data, length);
     free(data);
@@ -135,14 +145,25 @@ static int write_params(struct xlm_context *ctx, struct xlm_channel *channel,
     return xlm_write_record(ctx, channel, XLM_REC_HVM_PARAMS, parts, 2);
 }
 
+int xlm_read_hvm_context(struct xlm_context *ctx, uint32_t domid,
+                         struct xlm_hvm_context *context)
+{
+    return read_state(ctx, domid, XLM_STATE_HVM_CONTEXT, XLM_REC_HVM_CONTEXT,
+                      &context->octets, &context->length);
+}
+
 int xlm_write_platform(struct xlm_context *ctx, struct xlm_channel *channel,
-                       uint32_t domid)
+                       uint32_t domid, const struct xlm_hvm_context *context)
 {
     /* Parameters before the context: some say what a valid context is. */
     if (write_state(ctx, channel, domid, XLM_STATE_TSC_INFO,
                     XLM_REC_TSC_INFO) ||
         write_params(ctx, channel, domid)) {
         return -1;
+    }
+    if (context->octets) {
+        return xlm_write_simple_record(ctx, channel, XLM_REC_HVM_CONTEXT,
+                                       context->octets, context->length);
     }
     return write_state(ctx, channel, domid, XLM_STATE_HVM_CONTEXT,
                        XLM_REC_HVM_CONTEXT);

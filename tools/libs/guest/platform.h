@@ -18,9 +18,19 @@
 /* Write the records that are legal before STATIC_DATA_END, and that. */
 int xlm_write_static_data(struct xlm_context *ctx, struct xlm_channel *channel,
                           uint32_t domid);
-/* Write X86_TSC_INFO, HVM_PARAMS and HVM_CONTEXT as they are now. */
+/* The CPUs and the devices of the hypervisor's, as it saves them. */
+struct xlm_hvm_context {
+    void *octets; /* malloc'ed; NULL: not read */
+    size_t length;
+};
+
+/* Read it; the caller frees the octets. */
+int xlm_read_hvm_context(struct xlm_context *ctx, uint32_t domid,
+                         struct xlm_hvm_context *context);
+/* Write X86_TSC_INFO, HVM_PARAMS and HVM_CONTEXT as they are now; but the last
+ * as it was, when it has been read since the guest stopped. */
 int xlm_write_platform(struct xlm_context *ctx, struct xlm_channel *channel,
-                       uint32_t domid);
+                       uint32_t domid, const struct xlm_hvm_context *context);
 
 /*
  * The pages that the toolstacks of both hosts keep for themselves: device

@@ -38,7 +38,6 @@
 #include <xen/sched.h>
 
 #include "clock.h"
-#include "platform.h"
 #include "vcpu_pages.h"
 
 void xlm_save_params_init(struct xlm_save_params *params)
@@ -280,8 +279,8 @@ static int prepare_destination(struct xlm_saver *saver)
     memcpy(prepare.id, saver->params->id, sizeof(prepare.id));
     memcpy(prepare.uuid, saver->uuid, sizeof(prepare.uuid));
     xlm_save_progress(saver, XLM_PHASE_PREPARING);
-    if (xlm_write_platform(saver->ctx, &saver->channel,
-                           saver->params->domid) ||
+    if (xlm_write_platform(saver->ctx, &saver->channel, saver->params->domid,
+                           &saver->context) ||
         send_device_pages(saver, &saver->stats->precopy_pages) ||
         send_early_devices(saver) ||
         xlm_write_simple_record(saver->ctx, &saver->channel,
@@ -414,23 +413,16 @@ static int add_vcpu_pages(struct xlm_saver *saver)
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
     uint32_t domid = saver->params->domid;
     uint64_t pfns[XLM_VCPU_PAGES_MAX];
-    void *context;
-    size_t length;
     size_t count;
 
     if (!saver->params->hot_pages_max) {
         return 0;
     }
-    if (hv->ops->get_state(hv, domid, XLM_STATE_HVM_CONTEXT, &context,
-                           &length)) {
-        return xlm_fail(saver->ctx,
-                        "cannot read the CPU state of the guest: "
-                        "%s",
-                        strerror(errno));
+    if (xlm_read_hvm_context(saver->ctx, domid, &saver->context)) {
+        return -1;
     }
-    count =
-        xlm_find_vcpu_pages(hv, domid, context, length, saver->nr_pfns, pfns);
-    free(context);
+    count = xlm_find_vcpu_pages(hv, domid, saver->context.octets,
+                                saver->context.length, saver->nr_pfns, pfns);
     for (size_t i = 0; i < count; i++) {
         if (xlm_pfn_set_contains(&saver->outstanding, pfns[i]) ||
             xlm_pfn_set_contains(&saver->dirty, pfns[i])) {
@@ -511,8 +503,8 @@ static int await_ready(struct xlm_saver *saver)
 
 static int write_final_state(struct xlm_saver *saver)
 {
-    if (xlm_write_platform(saver->ctx, &saver->channel,
-                           saver->params->domid) ||
+    if (xlm_write_platform(saver->ctx, &saver->channel, saver->params->domid,
+                           &saver->context) ||
         write_empty(saver, xlm_two_way(saver) ? XLM_REC_POSTCOPY_TRANSITION
                                               : XLM_REC_END)) {
         return -1;
@@ -628,6 +620,7 @@ static void dispose(struct xlm_saver *saver)
     xlm_channel_close(&saver->channel);
     xlm_record_dispose(&saver->record);
     free(saver->batch);
+    free(saver->context.octets);
     xlm_pfn_set_dispose(&saver->present);
     xlm_pfn_set_dispose(&saver->toolstack);
     xlm_pfn_set_dispose(&saver->resident);

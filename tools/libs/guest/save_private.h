@@ -6,6 +6,7 @@
 
 #include "channel.h"
 #include "pfn_set.h"
+#include "platform.h"
 #include "record.h"
 #include "xlm.h"
 
@@ -29,7 +30,8 @@ struct xlm_saver {
     bool logdirty;
     bool qemu_logdirty;
     bool gone; /* it was handed over, and has ended over there */
-    struct xlm_rate_limit limit; /* of the background */
+    struct xlm_hvm_context context; /* of the suspended guest */
+    struct xlm_rate_limit limit;    /* of the background */
     /* Of save_pages.c, kept from one batch of pages to the next; free() it. */
     struct xlm_save_batch *batch;
 

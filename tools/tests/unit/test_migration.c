@@ -311,6 +311,30 @@ static void hot_pages_go_once(void **state)
     fake_migration_free(migration);
 }
 
+static void note_reads(struct fake_migration *migration)
+{
+    unsigned int *reads = migration->data;
+
+    *reads = fake_calls(migration->hosts[0], FAKE_OP_get_state);
+}
+
+/* While the guest is stopped each read of its state costs it time. */
+static void stopped_guest_is_read_once(void **state)
+{
+    struct fake_migration *migration = new_migration(1);
+    unsigned int before;
+
+    (void)state;
+    migration->data = &before;
+    migration->at_suspend = note_reads;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    /* X86_TSC_INFO and HVM_CONTEXT. */
+    assert_int_equal(
+        fake_calls(migration->hosts[0], FAKE_OP_get_state) - before, 2);
+    fake_migration_free(migration);
+}
+
 static void wait_for_samples(struct fake_migration *migration)
 {
     unsigned int calls =
@@ -822,6 +846,7 @@ int main(void)
         cmocka_unit_test(sampled_while_suspending),
         cmocka_unit_test(rewritten_pages_are_left_out),
         cmocka_unit_test(hot_pages_go_once),
+        cmocka_unit_test(stopped_guest_is_read_once),
         cmocka_unit_test(vcpu_info_is_taken_along),
         cmocka_unit_test(where_a_vcpu_stands_is_taken_along),
         cmocka_unit_test(refused_evictions),
