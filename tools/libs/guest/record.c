@@ -130,6 +130,15 @@ static size_t padded(size_t length)
     return (length + 7) & ~(size_t)7;
 }
 
+int xlm_open_connection(struct xlm_context *ctx, struct xlm_channel *channel,
+                        int in_fd, int out_fd)
+{
+    if (xlm_channel_open(channel, in_fd, out_fd, ctx->abort_fd)) {
+        return xlm_fail(ctx, "cannot use the connection: %s", strerror(errno));
+    }
+    return 0;
+}
+
 int xlm_fail_on_channel(struct xlm_context *ctx, const char *doing)
 {
     switch (errno) {

@@ -46,6 +46,11 @@ struct xlm_record {
 
 void xlm_record_dispose(struct xlm_record *record);
 
+/* Take descriptors into use, as xlm_channel_open() does, to be given up when
+ * the context says so. */
+int xlm_open_connection(struct xlm_context *ctx, struct xlm_channel *channel,
+                        int in_fd, int out_fd);
+
 /* The connection failed, errno says how: the reason, in words that say which
  * side of it broke.  `doing`: what the other host was to us. */
 int xlm_fail_on_channel(struct xlm_context *ctx, const char *doing);

@@ -735,10 +735,10 @@ static int take_stream(struct xlm_restorer *restorer)
 
 static int restore(struct xlm_restorer *restorer)
 {
-    if (xlm_channel_open(&restorer->channel, restorer->params->in_fd,
-                         restorer->params->out_fd, restorer->ctx->abort_fd)) {
-        return xlm_fail(restorer->ctx, "cannot use the connection: %s",
-                        strerror(errno));
+    if (xlm_open_connection(restorer->ctx, &restorer->channel,
+                            restorer->params->in_fd,
+                            restorer->params->out_fd)) {
+        return -1;
     }
     restorer->channel.idle_ms = SOURCE_SILENCE_MS;
     if (read_headers(restorer)) {

@@ -38,11 +38,11 @@ static int tell_lacking(struct xlm_restorer *restorer)
 static int open_link(struct xlm_restorer *restorer, int in_fd, int out_fd)
 {
     xlm_forget_failure(restorer->ctx);
-    if (xlm_channel_open(&restorer->channel, in_fd, out_fd,
-                         restorer->params->relink->fd)) {
-        return xlm_fail(restorer->ctx, "cannot use the connection: %s",
-                        strerror(errno));
+    if (xlm_open_connection(restorer->ctx, &restorer->channel, in_fd,
+                            out_fd)) {
+        return -1;
     }
+    restorer->channel.abort_fd = restorer->params->relink->fd;
     if (xlm_write_answer(restorer->ctx, &restorer->channel,
                          XLM_REC_POSTCOPY_STATE, XLM_GUEST_RUNS, "") ||
         tell_lacking(restorer)) {
@@ -96,8 +96,8 @@ int xlm_read_recover(struct xlm_context *ctx, int in_fd,
     const struct xlm_wire_recover *recover;
     int rc;
 
-    if (xlm_channel_open(&channel, in_fd, -1, ctx->abort_fd)) {
-        return xlm_fail(ctx, "cannot use the connection: %s", strerror(errno));
+    if (xlm_open_connection(ctx, &channel, in_fd, -1)) {
+        return -1;
     }
     channel.idle_ms = RECOVER_MS;
     rc = xlm_read_record(ctx, &channel, XLM_READ_RECOVER, &record);
@@ -124,8 +124,8 @@ int xlm_answer_recover(struct xlm_context *ctx, int out_fd,
     struct xlm_channel channel = XLM_CHANNEL_CLOSED;
     int rc;
 
-    if (xlm_channel_open(&channel, -1, out_fd, ctx->abort_fd)) {
-        return xlm_fail(ctx, "cannot use the connection: %s", strerror(errno));
+    if (xlm_open_connection(ctx, &channel, -1, out_fd)) {
+        return -1;
     }
     rc = xlm_write_answer(ctx, &channel, XLM_REC_POSTCOPY_STATE, state, text);
     xlm_channel_close(&channel);

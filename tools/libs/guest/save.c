@@ -53,6 +53,22 @@ void xlm_save_params_init(struct xlm_save_params *params)
     };
 }
 
+void xlm_saver_begin(struct xlm_saver *saver, struct xlm_context *ctx,
+                     const struct xlm_save_params *params,
+                     const struct xlm_save_callbacks *callbacks,
+                     struct xlm_stats *stats)
+{
+    *stats = (struct xlm_stats){.guest_pages = 0};
+    *saver = (struct xlm_saver){
+        .ctx = ctx,
+        .params = params,
+        .callbacks = callbacks,
+        .channel = XLM_CHANNEL_CLOSED,
+        .stats = stats,
+        .start_us = xlm_now_us(),
+    };
+}
+
 void xlm_save_progress(struct xlm_saver *saver, enum xlm_phase phase)
 {
     saver->phase = phase;
@@ -614,8 +630,12 @@ void xlm_save_cancel_suspend(struct xlm_context *ctx, uint32_t domid)
     }
 }
 
-static void dispose(struct xlm_saver *saver)
+void xlm_saver_end(struct xlm_saver *saver, bool complete)
 {
+    saver->stats->end_us = elapsed_us(saver);
+    if (complete) {
+        xlm_save_progress(saver, XLM_PHASE_COMPLETE);
+    }
     disable_logdirty(saver);
     xlm_channel_close(&saver->channel);
     xlm_record_dispose(&saver->record);
@@ -635,32 +655,19 @@ int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
              const struct xlm_save_callbacks *callbacks,
              struct xlm_stats *stats, bool *transitioned)
 {
-    struct xlm_saver saver = {
-        .ctx = ctx,
-        .params = params,
-        .callbacks = callbacks,
-        .channel = XLM_CHANNEL_CLOSED,
-        .stats = stats,
-        .start_us = xlm_now_us(),
-    };
+    struct xlm_saver saver;
     int rc;
 
     *transitioned = false;
-    *stats = (struct xlm_stats){.guest_pages = 0};
-    rc = xlm_channel_open(&saver.channel, params->in_fd, params->out_fd,
-                          ctx->abort_fd);
-    if (rc) {
-        xlm_fail(ctx, "cannot use the connection: %s", strerror(errno));
-    } else {
+    xlm_saver_begin(&saver, ctx, params, callbacks, stats);
+    rc = xlm_open_connection(ctx, &saver.channel, params->in_fd,
+                             params->out_fd);
+    if (!rc) {
         rc = save(&saver, transitioned);
     }
     if (rc && saver.suspended && !*transitioned) {
         xlm_save_cancel_suspend(ctx, params->domid);
     }
-    stats->end_us = elapsed_us(&saver);
-    if (!rc && !saver.gone) {
-        xlm_save_progress(&saver, XLM_PHASE_COMPLETE);
-    }
-    dispose(&saver);
+    xlm_saver_end(&saver, !rc && !saver.gone);
     return rc;
 }

@@ -51,6 +51,14 @@ static inline bool xlm_two_way(const struct xlm_saver *saver)
     return saver->params->in_fd >= 0;
 }
 
+/* A saver for a call, which lives as long as the stats: they begin at zero. */
+void xlm_saver_begin(struct xlm_saver *saver, struct xlm_context *ctx,
+                     const struct xlm_save_params *params,
+                     const struct xlm_save_callbacks *callbacks,
+                     struct xlm_stats *stats);
+/* The call is over; complete: the destination has all of the guest.  Says so,
+ * and releases whatever the saver has come to. */
+void xlm_saver_end(struct xlm_saver *saver, bool complete);
 /* Enter a phase, or tell of progress in it. */
 void xlm_save_progress(struct xlm_saver *saver, enum xlm_phase phase);
 /* ECANCELED when the caller asked to give up. */

@@ -17,9 +17,6 @@
 #include <xen/xen.h>
 #include <xen/sched.h>
 
-#include "clock.h"
-#include "platform.h"
-
 /* The destination answers from memory; its receiver may have to end first. */
 #define ANSWER_MS (3 * 60 * 1000)
 
@@ -182,10 +179,9 @@ static int recover(struct xlm_saver *saver, enum xlm_guest_state *state)
     if (check_suspended(saver) || make_sets(saver)) {
         return -1;
     }
-    if (xlm_channel_open(&saver->channel, saver->params->in_fd,
-                         saver->params->out_fd, saver->ctx->abort_fd)) {
-        return xlm_fail(saver->ctx, "cannot use the connection: %s",
-                        strerror(errno));
+    if (xlm_open_connection(saver->ctx, &saver->channel, saver->params->in_fd,
+                            saver->params->out_fd)) {
+        return -1;
     }
     saver->channel.idle_ms = ANSWER_MS;
     saver->stats->guest_pages = saver->tot_pages;
@@ -199,28 +195,14 @@ int xlm_recover(struct xlm_context *ctx, const struct xlm_save_params *params,
                 const struct xlm_save_callbacks *callbacks,
                 struct xlm_stats *stats, enum xlm_guest_state *state)
 {
-    struct xlm_saver saver = {
-        .ctx = ctx,
-        .params = params,
-        .callbacks = callbacks,
-        .channel = XLM_CHANNEL_CLOSED,
-        .stats = stats,
-        .start_us = xlm_now_us(),
-        .recovered = true,
-    };
+    struct xlm_saver saver;
     int rc;
 
     *state = XLM_GUEST_UNKNOWN;
-    *stats = (struct xlm_stats){.guest_pages = 0};
+    xlm_saver_begin(&saver, ctx, params, callbacks, stats);
+    saver.recovered = true;
     rc = recover(&saver, state);
-    stats->end_us = xlm_now_us() - saver.start_us;
-    if (!rc && *state == XLM_GUEST_COMPLETE) {
-        xlm_save_progress(&saver, XLM_PHASE_COMPLETE);
-    }
-    xlm_channel_close(&saver.channel);
-    xlm_record_dispose(&saver.record);
-    xlm_pfn_set_dispose(&saver.outstanding);
-    xlm_pfn_set_dispose(&saver.toolstack);
+    xlm_saver_end(&saver, !rc && *state == XLM_GUEST_COMPLETE);
     return rc;
 }
 
