@@ -24,6 +24,7 @@ struct fake_order {
 };
 
 struct fake_host {
+    pthread_mutex_t gate; /* held while one waits for the lock */
     pthread_mutex_t lock; /* for all below and all of its domains */
     pthread_cond_t changed;
     uint64_t free_pages;
