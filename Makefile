@@ -451,10 +451,12 @@ coverage:
 	$(S)/scripts/coverage $(COVERAGE_O)
 
 # Every page under docs, and what its links lead to.
-HTML_SRCS := README.md $(patsubst $(S)/%,%,$(wildcard $(S)/docs/*/*.md) \
-               $(wildcard $(S)/docs/*.md) $(wildcard $(S)/*.md)) xen/lab/README.md xen/guests/README.md \
-             tools/tests/system/README.md
-HTML_PAGES := $(sort $(HTML_SRCS:%.md=$(O)/html/%.html))
+HTML_SRCS := $(patsubst $(S)/%,%,$(foreach type,md pandoc,\
+               $(wildcard $(addprefix $(S)/,*.$(type) docs/*.$(type) docs/*/*.$(type))))) \
+             xen/lab/README.md xen/guests/README.md tools/tests/system/README.md
+HTML_PAGES := $(HTML_SRCS:%=$(O)/html/%.html)
+HTML_PAGES := $(HTML_PAGES:.md.html=.html)
+HTML_PAGES := $(HTML_PAGES:.pandoc.html=.html)
 MAN_BUILT := $(MAN_PAGES:%=$(O)/man/%)
 
 docs: man $(HTML_PAGES)
@@ -465,10 +467,15 @@ $(MAN_BUILT): $(O)/man/%: $(S)/docs/man/%.md
 	$(call say,MAN)
 	$(Q)pandoc -s -t man -o $@ $<
 
-$(HTML_PAGES): $(O)/html/%.html: $(S)/%.md $(S)/docs/html.lua $(S)/docs/html.css
+define make_html
 	@mkdir -p $(@D)
 	$(call say,HTML)
 	$(Q)$(S)/scripts/html-page $< $@
+endef
+$(O)/html/%.html: $(S)/%.md $(S)/docs/html.lua $(S)/docs/html.css
+	$(make_html)
+$(O)/html/%.html: $(S)/%.pandoc $(S)/docs/html.lua $(S)/docs/html.css
+	$(make_html)
 
 # The lab's images are not touched: they take minutes to make (lab clean).
 clean:

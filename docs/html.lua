@@ -1,8 +1,10 @@
 -- Links between our pages lead to the pages made of them.
 function Link(link)
     if not link.target:match("^%a+:") then
-        link.target = link.target:gsub("%.md$", ".html"):gsub("%.md#",
-                                                              ".html#")
+        for _, kind in ipairs({"%.md", "%.pandoc"}) do
+            link.target = link.target:gsub(kind .. "$", ".html")
+                :gsub(kind .. "#", ".html#")
+        end
     end
     return link
 end

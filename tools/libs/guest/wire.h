@@ -1,9 +1,9 @@
 /*
  * The libxc migration stream, version 3, and the postcopy records that we add.
  *
- * The ordinary records are those of docs/specs/libxc-migration-stream of the
- * Xen tree; ours are specified in docs/specs/postcopy-stream.md.  Every number
- * on the wire is little endian and every record is padded to eight octets.
+ * All of it is specified in docs/specs/libxc-migration-stream.pandoc.  Every
+ * number on the wire is little endian and every record is padded to eight
+ * octets.
  */
 #ifndef XLM_WIRE_H
 #define XLM_WIRE_H

@@ -1,6 +1,6 @@
 /*
  * Our side of the libxl migration stream, version 2: see
- * docs/specs/libxl-migration-stream of the Xen tree.
+ * docs/specs/libxl-migration-stream.pandoc.
  */
 #ifndef LM_STREAM_H
 #define LM_STREAM_H

@@ -1,8 +1,8 @@
-"""Both ways of a migration's stream, judged by docs/specs/postcopy-stream.md.
+"""Both ways of a migration's stream, judged by docs/specs/libx?-migration-stream.
 
-Written from that page and from nothing else: its table of records is read, and
-what its text says about each record is here once more.  The C code is not
-looked at.
+Written from these two pages and from nothing else: the first one's table of
+records is read, and what the text says about each record is here once more.  The
+C code is not looked at.
 """
 
 import pathlib
@@ -10,7 +10,7 @@ import re
 import struct
 
 SPEC = (pathlib.Path(__file__).resolve().parents[3] /
-        "docs/specs/postcopy-stream.md")
+        "docs/specs/libxc-migration-stream.pandoc")
 PAGE = 4096
 MOST_UNASKED = 64
 MOST_FAULTS = 64
