@@ -459,13 +459,20 @@ HTML_PAGES := $(HTML_PAGES:.md.html=.html)
 HTML_PAGES := $(HTML_PAGES:.pandoc.html=.html)
 MAN_BUILT := $(MAN_PAGES:%=$(O)/man/%)
 
-docs: man $(HTML_PAGES)
+HTML_IMAGES := $(patsubst $(S)/%,$(O)/html/%,$(wildcard $(S)/docs/images/*))
+
+docs: man $(HTML_PAGES) $(HTML_IMAGES)
+	$(S)/scripts/check-links $(O)/html
 man: $(MAN_BUILT)
 
 $(MAN_BUILT): $(O)/man/%: $(S)/docs/man/%.md
 	@mkdir -p $(@D)
 	$(call say,MAN)
 	$(Q)pandoc -s -t man -o $@ $<
+
+$(HTML_IMAGES): $(O)/html/%: $(S)/%
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
 
 define make_html
 	@mkdir -p $(@D)
