@@ -80,12 +80,6 @@ void xl_context_close(struct xl_context *xl)
     }
 }
 
-void xl_context_forked(struct xl_context *xl)
-{
-    libxl_postfork_child_noexec(xl->ctx);
-    xl->ctx = NULL; /* not to be freed here */
-}
-
 /* ---- dispatch ---- */
 
 /* The options that stand before the command all have no argument. */

@@ -30,9 +30,6 @@ struct xl_context {
  * after having said why. */
 int xl_context_open(struct xl_context *xl);
 void xl_context_close(struct xl_context *xl);
-/* After fork() in a child that goes on without exec: the parent's ctx is
- * given up; xl_context_open() makes a new one. */
-void xl_context_forked(struct xl_context *xl);
 
 /* The commands, after their options (argv[0] is the command's name); they
  * return an exit status. */

@@ -32,7 +32,6 @@ struct fake_guest {
     bool stop;
 
     atomic_uint errors;
-    atomic_ullong accesses;
 };
 
 /* ---- contents ---- */
@@ -162,9 +161,6 @@ static enum fake_access access_page(struct fake_guest *guest,
         atomic_load(&guest->generation[pfn]) != NO_PAGE) {
         complain(guest, pfn, NULL);
     }
-    if (access == FAKE_ACCESS_DONE) {
-        atomic_fetch_add(&guest->accesses, 1);
-    }
     return access;
 }
 
@@ -227,29 +223,17 @@ void fake_guest_move(struct fake_guest *guest, struct fake_domain *domain)
     pthread_mutex_unlock(&guest->lock);
 }
 
-static enum fake_access one_access(struct fake_guest *guest, unsigned int vcpu,
-                                   uint64_t pfn, bool write)
+enum fake_access fake_guest_write(struct fake_guest *guest, unsigned int vcpu,
+                                  uint64_t pfn)
 {
     struct fake_domain *domain = enter(guest, false);
     enum fake_access access = FAKE_ACCESS_NOT_RUNNING;
 
     if (domain) {
-        access = access_page(guest, domain, vcpu, pfn, write);
+        access = access_page(guest, domain, vcpu, pfn, true);
         leave(guest);
     }
     return access;
-}
-
-enum fake_access fake_guest_read(struct fake_guest *guest, unsigned int vcpu,
-                                 uint64_t pfn)
-{
-    return one_access(guest, vcpu, pfn, false);
-}
-
-enum fake_access fake_guest_write(struct fake_guest *guest, unsigned int vcpu,
-                                  uint64_t pfn)
-{
-    return one_access(guest, vcpu, pfn, true);
 }
 
 void fake_guest_give_back(struct fake_guest *guest, uint64_t pfn)
@@ -280,11 +264,6 @@ void fake_guest_take_page(struct fake_guest *guest, uint64_t pfn)
 unsigned int fake_guest_errors(struct fake_guest *guest)
 {
     return atomic_load(&guest->errors);
-}
-
-uint64_t fake_guest_accesses(struct fake_guest *guest)
-{
-    return atomic_load(&guest->accesses);
 }
 
 bool fake_guest_has(struct fake_guest *guest, uint64_t pfn)

@@ -32,9 +32,7 @@ void fake_guest_stop(struct fake_guest *guest);
  * returns, no vCPU touches memory any more. */
 void fake_guest_move(struct fake_guest *guest, struct fake_domain *domain);
 
-/* One access by the caller in place of a vCPU, where the guest is now. */
-enum fake_access fake_guest_read(struct fake_guest *guest, unsigned int vcpu,
-                                 uint64_t pfn);
+/* One write by the caller in place of a vCPU, where the guest is now. */
 enum fake_access fake_guest_write(struct fake_guest *guest, unsigned int vcpu,
                                   uint64_t pfn);
 /* Give a page back, for good or until the guest takes one there again. */
@@ -45,8 +43,6 @@ void fake_guest_take_quietly(struct fake_guest *guest, uint64_t pfn);
 
 /* Pages found wrong so far. */
 unsigned int fake_guest_errors(struct fake_guest *guest);
-/* Accesses made. */
-uint64_t fake_guest_accesses(struct fake_guest *guest);
 /* Compare all of a domain's memory with what the guest knows, resident or
  * not: 0, or the number of pages that differ or are missing. */
 unsigned int fake_guest_compare(struct fake_guest *guest,

@@ -178,11 +178,6 @@ unsigned int fake_violations(struct fake_host *host)
     return violations;
 }
 
-const char *fake_first_violation(struct fake_host *host)
-{
-    return host->first_violation;
-}
-
 void fake_host_check(struct fake_host *host)
 {
     if (fake_violations(host)) {
@@ -234,20 +229,6 @@ struct fake_domain *fake_domain_new(struct fake_host *host, uint64_t nr_pfns,
     return domain;
 }
 
-struct fake_domain *fake_domain_find(struct fake_host *host, uint32_t domid)
-{
-    struct fake_domain *domain;
-
-    fake_lock(host);
-    for (domain = host->domains; domain; domain = domain->next) {
-        if (domain->domid == domid) {
-            break;
-        }
-    }
-    fake_unlock(host);
-    return domain;
-}
-
 uint32_t fake_domain_id(const struct fake_domain *domain)
 {
     return domain->domid;
@@ -276,13 +257,6 @@ void fake_domain_set_handle(struct fake_domain *domain,
 void fake_domain_set_hap(struct fake_domain *domain, bool hap)
 {
     domain->hap = hap;
-}
-
-void fake_domain_set_max_pages(struct fake_domain *domain, uint64_t pages)
-{
-    fake_lock(domain->host);
-    domain->max_pages = pages;
-    fake_unlock(domain->host);
 }
 
 static void set_flag(struct fake_domain *domain, bool *flag, bool value)

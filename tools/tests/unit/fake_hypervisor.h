@@ -97,9 +97,8 @@ void fake_host_out_of_memory(struct fake_host *host, unsigned int patience);
  * without any effect. */
 void fake_kill(struct xlm_hypervisor *hv);
 
-/* Rules broken so far; the first of them as text. */
+/* Rules broken so far. */
 unsigned int fake_violations(struct fake_host *host);
-const char *fake_first_violation(struct fake_host *host);
 /* Fails the cmocka test when there was a violation. */
 void fake_host_check(struct fake_host *host);
 
@@ -108,14 +107,12 @@ void fake_host_check(struct fake_host *host);
 /* A paused HVM domain with HAP and nothing in it. */
 struct fake_domain *fake_domain_new(struct fake_host *host, uint64_t nr_pfns,
                                     uint64_t max_pages, unsigned int vcpus);
-struct fake_domain *fake_domain_find(struct fake_host *host, uint32_t domid);
 uint32_t fake_domain_id(const struct fake_domain *domain);
 /* ESRCH for all that still use it; its pages go back to the host. */
 void fake_domain_destroy(struct fake_domain *domain);
 void fake_domain_set_handle(struct fake_domain *domain,
                             const uint8_t handle[16]);
 void fake_domain_set_hap(struct fake_domain *domain, bool hap);
-void fake_domain_set_max_pages(struct fake_domain *domain, uint64_t pages);
 
 void fake_domain_run(struct fake_domain *domain);
 void fake_domain_pause(struct fake_domain *domain);
@@ -196,8 +193,7 @@ unsigned int fake_ring_full(struct fake_domain *domain);
 /* Somebody writes octets of his own all over the ring's page, and signals: no
  * vCPU is to touch a page that is paged after that. */
 void fake_ring_scribble(struct fake_domain *domain, unsigned int seed);
-/* Requests put in the ring so far, and those not answered yet. */
-unsigned int fake_requests(struct fake_domain *domain);
+/* Requests put in the ring and not answered yet. */
 unsigned int fake_unanswered(struct fake_domain *domain);
 
 #endif

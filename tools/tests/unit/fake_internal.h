@@ -90,7 +90,6 @@ struct fake_domain {
     bool vcpu_waits[FAKE_VCPUS];
     bool scribbled; /* on its ring */
     unsigned int ring_full;
-    unsigned int requests;
     unsigned int unanswered;
 };
 

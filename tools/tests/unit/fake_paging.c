@@ -96,7 +96,6 @@ static void remember(struct fake_domain *domain,
                      const vm_event_request_t *request)
 {
     domain->paging->unanswered[domain->unanswered++] = *request;
-    domain->requests++;
 }
 
 static void put_request(struct fake_domain *domain, uint64_t pfn,
@@ -414,11 +413,6 @@ static unsigned int get_count(struct fake_domain *domain,
 unsigned int fake_ring_full(struct fake_domain *domain)
 {
     return get_count(domain, &domain->ring_full);
-}
-
-unsigned int fake_requests(struct fake_domain *domain)
-{
-    return get_count(domain, &domain->requests);
 }
 
 unsigned int fake_unanswered(struct fake_domain *domain)
