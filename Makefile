@@ -284,7 +284,8 @@ check-unit: $(UNIT_PROGRAMS)
 	$(S)/tools/tests/stream/check-stream $(STREAMS)
 
 # The tests in which threads meet, once more under the thread sanitizer.
-TSAN_TESTS := test_pager test_peers test_endings test_steering
+TSAN_TESTS := test_pager test_bad_source test_bad_destination test_endings \
+              test_steering
 TSAN_OBJS := $(call objects,$(SAN_SRCS),tsan)
 TSAN_PROGRAMS := $(TSAN_TESTS:%=$(O)/tsan/%)
 TSAN_TEST_OBJS := $(TSAN_TESTS:%=$(O)/tsan/tools/tests/unit/%.o)

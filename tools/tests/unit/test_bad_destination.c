@@ -1,0 +1,479 @@
+/*
+ * Destinations that lie, stall and die: the source is the engine, the
+ * destination a puppet.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "fake_guest.h"
+#include "fake_hypervisor.h"
+#include "fake_peer.h"
+#include "record.h"
+#include "wire.h"
+#include "xlm.h"
+
+#define BIG_PAGES 4000 /* more than sockets take */
+
+static enum xlm_precopy_answer policy(const struct xlm_precopy_stats *stats,
+                                      void *data)
+{
+    (void)stats;
+    (void)data;
+    return XLM_PRECOPY_POSTCOPY;
+}
+
+static int switch_qemu_logdirty(bool enable, void *data)
+{
+    (void)enable;
+    (void)data;
+    return 0;
+}
+
+static int suspend(void *data)
+{
+    struct puppet *puppet = data;
+
+    fake_guest_write(puppet->guest, 0, 3);
+    fake_guest_move(puppet->guest, NULL);
+    fake_domain_suspend(puppet->domain);
+    puppet->suspended = true;
+    return 0;
+}
+
+static int put_away(void *data)
+{
+    (void)data;
+    return 0;
+}
+
+static void *run_save(void *data)
+{
+    struct puppet *puppet = data;
+    const struct xlm_save_callbacks callbacks = {
+        .precopy_policy = policy,
+        .switch_qemu_logdirty = switch_qemu_logdirty,
+        .suspend = suspend,
+        .write_device_state = no_device_state,
+        .put_away = put_away,
+        .data = puppet,
+    };
+    struct xlm_save_params params;
+
+    xlm_save_params_init(&params);
+    params.domid = fake_domain_id(puppet->domain);
+    params.in_fd = params.out_fd = puppet->engine_fd;
+    params.credit_pages = puppet->credit;
+    puppet->rc = xlm_save(&puppet->ctx, &params, &callbacks, &puppet->stats,
+                          &puppet->over);
+    shutdown(puppet->engine_fd, SHUT_RDWR);
+    return NULL;
+}
+
+static struct puppet *start_save(uint64_t pages, uint32_t credit)
+{
+    struct puppet *puppet = new_puppet();
+    uint64_t pfn;
+
+    puppet->credit = credit;
+    puppet->domain = fake_domain_new(puppet->host, pages, pages, 1);
+    for (pfn = 0; pfn < pages; pfn++) {
+        fake_page_set(puppet->domain, pfn, FAKE_RAM);
+    }
+    fake_domain_put_state(puppet->domain, XLM_STATE_CPUID_POLICY, "c", 1);
+    fake_domain_put_state(puppet->domain, XLM_STATE_MSR_POLICY, "m", 1);
+    fake_domain_put_state(puppet->domain, XLM_STATE_TSC_INFO,
+                          "0123456789abcdef01234567", 24);
+    fake_domain_put_state(puppet->domain, XLM_STATE_HVM_CONTEXT, "h", 1);
+    puppet->guest = fake_guest_new(puppet->domain, pages, 1);
+    fake_domain_run(puppet->domain);
+    assert_int_equal(pthread_create(&puppet->thread, NULL, run_save, puppet),
+                     0);
+    return puppet;
+}
+
+/* Play along as a destination that refuses nothing. */
+static void play_to_prepare(struct puppet *puppet)
+{
+    char headers[sizeof(struct xlm_wire_image_header) +
+                 sizeof(struct xlm_wire_domain_header)];
+
+    assert_int_equal(recv(puppet->fd, headers, sizeof(headers), MSG_WAITALL),
+                     sizeof(headers));
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_PREPARE));
+}
+
+static void play_to_list(struct puppet *puppet)
+{
+    play_to_prepare(puppet);
+    say_answer(puppet, XLM_REC_POSTCOPY_PREPARED, 0);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_PFNS_END));
+}
+
+static void play_to_transition(struct puppet *puppet)
+{
+    play_to_list(puppet);
+    say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 0, NULL);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_TRANSITION));
+}
+
+static void play_to_go(struct puppet *puppet)
+{
+    play_to_transition(puppet);
+    say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 0, NULL);
+    say_answer(puppet, XLM_REC_POSTCOPY_READY, 0);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_GO));
+}
+
+/* A source of a guest of so many pages that has come so far. */
+static struct puppet *save_of(uint64_t pages, void (*stage)(struct puppet *))
+{
+    struct puppet *puppet = start_save(pages, 1000000);
+
+    stage(puppet);
+    return puppet;
+}
+
+static struct puppet *save_at(void (*stage)(struct puppet *))
+{
+    return save_of(PAGES, stage);
+}
+
+/* The save must end by itself, in failure, with the guest still here. */
+static void expect_kept(struct puppet *puppet)
+{
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, -1);
+    assert_true(puppet->ctx.reason[0]);
+    assert_false(puppet->over);
+    assert_false(fake_domain_logdirty(puppet->domain));
+    if (puppet->suspended) {
+        fake_domain_resume(puppet->domain);
+    }
+    assert_true(fake_domain_running(puppet->domain));
+    assert_int_equal(fake_guest_compare(puppet->guest, puppet->domain), 0);
+    free_puppet(puppet);
+}
+
+/* As above, but it is not known whose the guest is: it must stay stopped. */
+static void expect_let_go(struct puppet *puppet)
+{
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, -1);
+    assert_true(puppet->ctx.reason[0]);
+    assert_true(puppet->over);
+    assert_false(fake_domain_running(puppet->domain));
+    assert_int_equal(fake_guest_compare(puppet->guest, puppet->domain), 0);
+    free_puppet(puppet);
+}
+
+static void silence_instead_of_an_answer(void **state)
+{
+    struct puppet *puppet = save_at(play_to_prepare);
+
+    (void)state;
+    hang_up(puppet);
+    expect_kept(puppet);
+}
+
+static void wrong_answers(void **state)
+{
+    static const uint32_t types[] = {
+        XLM_REC_POSTCOPY_READY, XLM_REC_POSTCOPY_RUNNING, XLM_REC_END,
+        XLM_REC_PAGE_DATA,      XLM_REC_POSTCOPY_GO,      0x7777};
+    struct puppet *puppet;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        puppet = save_at(play_to_prepare);
+        say_answer(puppet, types[i], 0);
+        expect_kept(puppet);
+
+        puppet = save_at(play_to_list);
+        say_answer(puppet, types[i], 0);
+        expect_kept(puppet);
+
+        if (types[i] != XLM_REC_POSTCOPY_READY) {
+            puppet = save_at(play_to_transition);
+            say_answer(puppet, types[i], 0);
+            expect_kept(puppet);
+        }
+    }
+}
+
+static void refusals(void **state)
+{
+    struct puppet *puppet = save_at(play_to_prepare);
+
+    (void)state;
+    say_answer(puppet, XLM_REC_POSTCOPY_PREPARED, XLM_REFUSED_NO_MEMORY);
+    expect_kept(puppet);
+
+    puppet = save_at(play_to_transition);
+    say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 0, NULL);
+    say_answer(puppet, XLM_REC_POSTCOPY_READY, XLM_REFUSED_OTHER);
+    expect_kept(puppet);
+}
+
+static void evicted_what_is_not_there(void **state)
+{
+    struct puppet *puppet = save_at(play_to_list);
+    uint64_t pfn = PAGES;
+
+    (void)state;
+    say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 1, &pfn);
+    expect_kept(puppet);
+}
+
+/* Everything a destination can say wrongly once it has the go. */
+static void lies_after_the_go(void **state)
+{
+    static const struct xlm_wire_credit credit = {.pages = 1000000};
+    static const uint64_t beyond = PAGES;
+    struct puppet *puppet;
+    int lie;
+
+    (void)state;
+    for (lie = 0; lie < 9; lie++) {
+        puppet = save_at(play_to_go);
+        switch (lie) {
+        case 0:
+            hang_up(puppet);
+            break;
+        case 1:
+            say(puppet, XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+            break;
+        case 2:
+            say(puppet, XLM_REC_POSTCOPY_CREDIT, &credit, sizeof(credit));
+            break;
+        case 3:
+            say_list(puppet, XLM_REC_POSTCOPY_FAULT, 1, &beyond);
+            break;
+        case 4:
+            say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, XLM_REFUSED_OTHER);
+            break;
+        case 5:
+            say_answer(puppet, XLM_REC_POSTCOPY_READY, 0);
+            break;
+        case 6:
+            say(puppet, XLM_REC_POSTCOPY_PAGE_DATA, "12345678", 8);
+            break;
+        case 7:
+            say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+            say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+            break;
+        case 8:
+            say(puppet, XLM_REC_POSTCOPY_GONE, NULL, 0);
+            break;
+        }
+        expect_let_go(puppet);
+    }
+}
+
+/* Complete, but the destination never said that the guest runs; or it says so
+ * although the source has not sent everything. */
+static void complete_without_running(void **state)
+{
+    struct puppet *puppet = save_at(play_to_go);
+
+    (void)state;
+    puppet->credits = true;
+    assert_true(hear(puppet, XLM_REC_END));
+    say(puppet, XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+    expect_let_go(puppet);
+}
+
+/* The guest has ended over there: no page is of use to anybody. */
+static void gone(void **state)
+{
+    struct puppet *puppet = save_of(BIG_PAGES, play_to_go);
+
+    (void)state;
+    say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+    say(puppet, XLM_REC_POSTCOPY_GONE, NULL, 0);
+    assert_true(hear(puppet, XLM_REC_END));
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, 0);
+    assert_true(puppet->over);
+    free_puppet(puppet);
+}
+
+static void complete_too_early(void **state)
+{
+    struct puppet *puppet = save_of(BIG_PAGES, play_to_go);
+
+    (void)state;
+    say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+    say(puppet, XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+    /* It cannot have sent all that by now. */
+    pthread_join(puppet->thread, NULL);
+    assert_false(hear(puppet, XLM_REC_END));
+    assert_int_equal(puppet->rc, -1);
+    assert_true(puppet->over);
+    free_puppet(puppet);
+}
+
+/* It says something wrong and reads no more: who pushes is stuck in a write
+ * and has to be fetched out of it. */
+static void lies_and_does_not_read(void **state)
+{
+    struct puppet *puppet = save_of(BIG_PAGES, play_to_go);
+
+    (void)state;
+    say_answer(puppet, XLM_REC_POSTCOPY_READY, 0);
+    expect_let_go(puppet);
+}
+
+/* Statistics of more vCPUs than it has sent times of, or than there can be. */
+static void statistics_that_do_not_add_up(void **state)
+{
+    struct {
+        struct xlm_wire_stats stats;
+        uint64_t blocked_us[2];
+    } odd[] = {{.stats.nr_vcpus = 3},
+               {.stats.nr_vcpus = UINT32_MAX / 8 + 3},
+               {.stats.nr_vcpus = 1}};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        struct puppet *puppet = save_at(play_to_go);
+
+        puppet->credits = true;
+        say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+        say(puppet, XLM_REC_POSTCOPY_STATS, &odd[i], sizeof(odd[i]));
+        expect_let_go(puppet);
+    }
+}
+
+/* Requests that make no sense but do no harm. */
+static void odd_requests(void **state)
+{
+    static const struct xlm_wire_stats stats = {.faults = 1};
+    static const uint64_t odd[] = {1, 1, 1, 3, 39, 39, 0};
+    struct puppet *puppet = save_at(play_to_go);
+    int i;
+
+    (void)state;
+    puppet->credits = true;
+    say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+    for (i = 0; i < 50; i++) {
+        say_list(puppet, XLM_REC_POSTCOPY_FAULT, 7, odd);
+    }
+    assert_true(hear(puppet, XLM_REC_END));
+    say_list(puppet, XLM_REC_POSTCOPY_FAULT, 7, odd);
+    say(puppet, XLM_REC_POSTCOPY_STATS, &stats, sizeof(stats));
+    say(puppet, XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, 0);
+    assert_true(puppet->over);
+    assert_int_equal(puppet->stats.faults, 1);
+    assert_int_equal(puppet->stats.requested_pages +
+                         puppet->stats.pushed_pages,
+                     puppet->stats.postcopy_pages);
+    free_puppet(puppet);
+}
+
+/* Credit is for what nobody asked for: who waits for it has to wake up for a
+ * request. */
+static void requests_without_credit(void **state)
+{
+    struct puppet *puppet = start_save(PAGES, 16);
+    uint64_t pfn;
+
+    (void)state;
+    play_to_go(puppet);
+    say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+    /* It sends some unasked, and then waits. */
+    assert_true(hear_next(puppet));
+    for (pfn = PAGES - 1; pfn > 16; pfn--) {
+        say_list(puppet, XLM_REC_POSTCOPY_FAULT, 1, &pfn);
+        do {
+            assert_true(hear_next(puppet));
+        } while (puppet->last_pfn != pfn);
+    }
+    puppet->credits = true;
+    say_credit(puppet);
+    assert_true(hear(puppet, XLM_REC_END));
+    say(puppet, XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, 0);
+    assert_int_equal(puppet->stats.requested_pages, PAGES - 17);
+    free_puppet(puppet);
+}
+
+/* Answers to lists that were never sent, and longer ones than can be. */
+static void evicted_again_and_again(void **state)
+{
+    static uint64_t body[1 + XLM_LIST_PFNS] = {XLM_LIST_PFNS};
+    struct puppet *puppet = save_at(play_to_transition);
+
+    (void)state;
+    say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 0, NULL);
+    say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 0, NULL);
+    expect_kept(puppet);
+
+    /* One page over and over: each such record could be followed by more. */
+    puppet = save_at(play_to_list);
+    say(puppet, XLM_REC_POSTCOPY_EVICTED, body, sizeof(body));
+    pthread_join(puppet->thread, NULL);
+    assert_non_null(strstr(puppet->ctx.reason, "more pages than the guest"));
+    assert_int_equal(puppet->rc, -1);
+    assert_false(puppet->over);
+    free_puppet(puppet);
+}
+
+/* The destination says that it could not evict what it was sent already, and
+ * asks for what it has: the source sends each page once all the same. */
+static void lies_about_what_it_lacks(void **state)
+{
+    static const uint64_t all[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+    struct puppet *puppet = save_of(10, play_to_list);
+
+    (void)state;
+    say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 10, all);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_TRANSITION));
+    say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 0, NULL);
+    say_answer(puppet, XLM_REC_POSTCOPY_READY, 0);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_GO));
+    say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+    say_list(puppet, XLM_REC_POSTCOPY_FAULT, 10, all);
+    assert_true(hear(puppet, XLM_REC_END));
+    say(puppet, XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, 0);
+    assert_int_equal(puppet->stats.stop_pages, 10);
+    assert_int_equal(puppet->stats.requested_pages, 0);
+    free_puppet(puppet);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(silence_instead_of_an_answer),
+        cmocka_unit_test(wrong_answers),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(evicted_what_is_not_there),
+        cmocka_unit_test(lies_after_the_go),
+        cmocka_unit_test(complete_without_running),
+        cmocka_unit_test(complete_too_early),
+        cmocka_unit_test(gone),
+        cmocka_unit_test(lies_and_does_not_read),
+        cmocka_unit_test(statistics_that_do_not_add_up),
+        cmocka_unit_test(odd_requests),
+        cmocka_unit_test(requests_without_credit),
+        cmocka_unit_test(evicted_again_and_again),
+        cmocka_unit_test(lies_about_what_it_lacks),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
