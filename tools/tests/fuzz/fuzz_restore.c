@@ -6,6 +6,7 @@
 #include "channel.h"
 #include "fake_hypervisor.h"
 #include "fake_link.h"
+#include "fake_toolstack.h"
 #include "fuzz_peer.h"
 #include "wire.h"
 
@@ -18,14 +19,6 @@ struct toolstack {
     bool ran;
 };
 
-static int feed(const void *bytes, size_t length, void *data)
-{
-    (void)bytes;
-    (void)length;
-    (void)data;
-    return 0;
-}
-
 static int await_domain(uint32_t *domid, void *data)
 {
     struct toolstack *toolstack = data;
@@ -33,12 +26,6 @@ static int await_domain(uint32_t *domid, void *data)
     toolstack->domain = fake_domain_new(toolstack->host, PFNS, PFNS, 1);
     *domid = fake_domain_id(toolstack->domain);
     fake_page_busy(toolstack->domain, 3, true);
-    return 0;
-}
-
-static int await_build(void *data)
-{
-    (void)data;
     return 0;
 }
 
@@ -70,15 +57,7 @@ static int run(void *data)
 int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
 {
     struct toolstack toolstack = {.host = fake_host_new(1000)};
-    const struct xlm_restore_callbacks callbacks = {
-        .feed = feed,
-        .feed_devices = feed,
-        .await_domain = await_domain,
-        .await_build = await_build,
-        .read_device_state = read_device_state,
-        .run = run,
-        .data = &toolstack,
-    };
+    struct xlm_restore_callbacks callbacks = fake_idle_destination;
     struct fuzz_peer *peer = fuzz_peer_new(octets, length);
     const struct xlm_restore_params params = {
         .in_fd = fuzz_peer_fd(peer),
@@ -89,6 +68,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
     bool resumed;
     int rc;
 
+    callbacks.await_domain = await_domain;
+    callbacks.read_device_state = read_device_state;
+    callbacks.run = run;
+    callbacks.data = &toolstack;
     toolstack.hypervisor = fake_open(toolstack.host);
     ctx = fuzz_context(toolstack.hypervisor);
     rc = xlm_restore(&ctx, &params, &callbacks, &stats, &resumed);

@@ -5,6 +5,7 @@
 
 #include "channel.h"
 #include "fake_hypervisor.h"
+#include "fake_toolstack.h"
 #include "fuzz_peer.h"
 #include "wire.h"
 
@@ -15,13 +16,6 @@ static enum xlm_precopy_answer policy(const struct xlm_precopy_stats *stats,
 {
     (void)data;
     return stats->iteration ? XLM_PRECOPY_POSTCOPY : XLM_PRECOPY_CONTINUE;
-}
-
-static int switch_qemu_logdirty(bool enable, void *data)
-{
-    (void)enable;
-    (void)data;
-    return 0;
 }
 
 /* Every second page is written again and again. */
@@ -47,12 +41,6 @@ static int write_device_state(struct xlm_channel *channel, void *data)
 {
     (void)data;
     return xlm_channel_write(channel, "state", 5);
-}
-
-static int put_away(void *data)
-{
-    (void)data;
-    return 0;
 }
 
 static void dirty_between(enum fake_op op, void *data)
@@ -87,20 +75,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
     struct fake_host *host = fake_host_new(1000);
     struct fake_domain *domain = make_guest(host);
     struct fuzz_peer *peer = fuzz_peer_new(octets, length);
-    const struct xlm_save_callbacks callbacks = {
-        .precopy_policy = policy,
-        .switch_qemu_logdirty = switch_qemu_logdirty,
-        .suspend = suspend,
-        .write_device_state = write_device_state,
-        .put_away = put_away,
-        .data = domain,
-    };
+    struct xlm_save_callbacks callbacks = fake_idle_source;
     struct xlm_context ctx = fuzz_context(fake_open(host));
     struct xlm_save_params params;
     struct xlm_stats stats;
     bool transitioned;
     int rc;
 
+    callbacks.precopy_policy = policy;
+    callbacks.suspend = suspend;
+    callbacks.write_device_state = write_device_state;
+    callbacks.data = domain;
     xlm_save_params_init(&params);
     params.domid = fake_domain_id(domain);
     params.in_fd = params.out_fd = fuzz_peer_fd(peer);

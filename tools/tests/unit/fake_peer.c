@@ -166,10 +166,3 @@ void free_puppet(struct puppet *puppet)
     fake_host_free(puppet->host);
     free(puppet);
 }
-
-int no_device_state(struct xlm_channel *channel, void *data)
-{
-    (void)channel;
-    (void)data;
-    return 0;
-}

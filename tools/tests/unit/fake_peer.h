@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "channel.h"
 #include "fake_guest.h"
 #include "fake_hypervisor.h"
 #include "fake_memory.h"
@@ -67,8 +66,5 @@ void say_credit(struct puppet *puppet);
 uint32_t hear_next(struct puppet *puppet);
 /* Read records until one of this type has been read; false: no more come. */
 bool hear(struct puppet *puppet, uint32_t type);
-
-/* A callback of either end: there is no device model. */
-int no_device_state(struct xlm_channel *channel, void *data);
 
 #endif

@@ -16,26 +16,12 @@
 #include "fake_guest.h"
 #include "fake_hypervisor.h"
 #include "fake_peer.h"
+#include "fake_toolstack.h"
 #include "record.h"
 #include "wire.h"
 #include "xlm.h"
 
 #define BIG_PAGES 4000 /* more than sockets take */
-
-static enum xlm_precopy_answer policy(const struct xlm_precopy_stats *stats,
-                                      void *data)
-{
-    (void)stats;
-    (void)data;
-    return XLM_PRECOPY_POSTCOPY;
-}
-
-static int switch_qemu_logdirty(bool enable, void *data)
-{
-    (void)enable;
-    (void)data;
-    return 0;
-}
 
 static int suspend(void *data)
 {
@@ -48,25 +34,14 @@ static int suspend(void *data)
     return 0;
 }
 
-static int put_away(void *data)
-{
-    (void)data;
-    return 0;
-}
-
 static void *run_save(void *data)
 {
     struct puppet *puppet = data;
-    const struct xlm_save_callbacks callbacks = {
-        .precopy_policy = policy,
-        .switch_qemu_logdirty = switch_qemu_logdirty,
-        .suspend = suspend,
-        .write_device_state = no_device_state,
-        .put_away = put_away,
-        .data = puppet,
-    };
+    struct xlm_save_callbacks callbacks = fake_idle_source;
     struct xlm_save_params params;
 
+    callbacks.suspend = suspend;
+    callbacks.data = puppet;
     xlm_save_params_init(&params);
     params.domid = fake_domain_id(puppet->domain);
     params.in_fd = params.out_fd = puppet->engine_fd;

@@ -17,18 +17,11 @@
 #include "fake_hypervisor.h"
 #include "fake_memory.h"
 #include "fake_peer.h"
+#include "fake_toolstack.h"
 #include "pfn_set.h"
 #include "record.h"
 #include "wire.h"
 #include "xlm.h"
-
-static int feed(const void *bytes, size_t length, void *data)
-{
-    (void)bytes;
-    (void)length;
-    (void)data;
-    return 0;
-}
 
 static int await_domain(uint32_t *domid, void *data)
 {
@@ -39,12 +32,6 @@ static int await_domain(uint32_t *domid, void *data)
         fake_domain_new(puppet->host, puppet->nr_pfns, puppet->nr_pfns, 1);
     *domid = fake_domain_id(puppet->domain);
     fake_memory_watch_again();
-    return 0;
-}
-
-static int await_build(void *data)
-{
-    (void)data;
     return 0;
 }
 
@@ -60,21 +47,16 @@ static int run(void *data)
 static void *run_restore(void *data)
 {
     struct puppet *puppet = data;
-    const struct xlm_restore_callbacks callbacks = {
-        .feed = feed,
-        .feed_devices = feed,
-        .await_domain = await_domain,
-        .await_build = await_build,
-        .read_device_state = no_device_state,
-        .run = run,
-        .data = puppet,
-    };
+    struct xlm_restore_callbacks callbacks = fake_idle_destination;
     const struct xlm_restore_params params = {
         .in_fd = puppet->engine_fd,
         .out_fd = puppet->engine_fd,
         .max_pages = puppet->max_pages,
     };
 
+    callbacks.await_domain = await_domain;
+    callbacks.run = run;
+    callbacks.data = puppet;
     fake_memory_watch(&puppet->memory);
     puppet->rc = xlm_restore(&puppet->ctx, &params, &callbacks, &puppet->stats,
                              &puppet->over);
