@@ -10,6 +10,7 @@ override O := $(abspath $(O))
 
 # Targets that work before anything is installed or configured.
 BARE_GOALS := demo bench bench-downtime check check-lab check-pinned deps format \
+              check-lab-versions \
               check-all check-format clean distclean \
               deb check-deb check-versions coverage \
               docs man help lab-build
@@ -240,9 +241,11 @@ uninstall:
 
 # ---- the lab: the same sources once more, for its dom0 ----
 
+# XEN_LAB_SUITE=bookworm, in the environment or for make: hosts of that release,
+# and what is built for them.
 LAB := $(S)/xen/lab/lab
-LAB_O := $(S)/build/dom0
-LAB_STAGE := $(S)/build/stage
+LAB_O := $(S)/build/dom0$(XEN_LAB_SUITE:%=-%)
+LAB_STAGE := $(S)/build/stage$(XEN_LAB_SUITE:%=-%)
 
 .PHONY: lab-build
 lab-build:
@@ -258,7 +261,8 @@ lab-build:
 # ---- tests and the demo ----
 
 .PHONY: deps fuzz check check-unit check-tsan check-valgrind check-install \
-        check-fuzz check-lab check-all check-pinned demo bench bench-downtime
+        check-fuzz check-lab check-lab-versions check-all check-pinned demo \
+        bench bench-downtime
 deps:
 	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages
 
@@ -388,6 +392,19 @@ fuzz: $(FUZZERS) $(MAKE_SEEDS)
 check-lab: lab-build
 	$(S)/tools/tests/system/run --install $(LAB_STAGE) $(LAB_TESTS)
 
+# Hosts of another release, whose hypervisor has no memory paging: what is left,
+# and what a user is told. And a hypervisor that somebody names.
+VERSIONS_TESTS := hypervisor_without_paging_is_refused \
+                  images_go_both_ways_without_paging \
+                  our_image_passes_the_stock_verifier_and_restores \
+                  a_stock_migration_passes_through \
+                  other_commands_are_the_stock_xls
+check-lab-versions: deps
+	$(MAKE) XEN_LAB_SUITE=bookworm check-lab \
+	    LAB_TESTS='--state $(S)/build/check-lab-bookworm \
+	        $(VERSIONS_TESTS:%=--only %)'
+	$(S)/xen/lab/tests/test_lab.py --hosts NamedHypervisor
+
 check-pinned: deps
 	$(MAKE) lab-build
 	$(S)/tools/tests/system/run --install $(LAB_STAGE) --only pinned_pages \
@@ -510,6 +527,7 @@ help:
 	@echo 'check-fuzz   every reader against octets that a fuzzer makes up (clang)'
 	@echo 'fuzz         the same for longer, FUZZ_SECONDS=60 for each fuzzer'
 	@echo 'check-lab    the tests between two real Xen hosts'
+	@echo 'check-lab-versions  between hosts of Debian 12, without memory paging (ten minutes)'
 	@echo 'check-all    with the tests that check leaves out as they take long'
 	@echo 'check-pinned those with newer Linux kernels, ten times over (hours)'
 	@echo 'check-versions  unit tests with the Xen of Debian 11, 12 and 13 (ten minutes)'

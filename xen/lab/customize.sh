@@ -3,6 +3,8 @@
 # stays inside that root, so that it works in a user namespace too.
 #   XEN_LAB_SRC      this directory
 #   XEN_LAB_PROGRAM  "dom0" or "sysroot"
+#   XEN_LAB_SUITE    the release that the root is of, XEN_LAB_XEN its Xen's, as 4.14
+#   XEN_LAB_GUEST_SUITES  newer ones, of which guests get kernels
 set -eu
 root=$1
 
@@ -12,11 +14,12 @@ fetch() {
 }
 
 # The kernel that a suite's linux-image-amd64 stands for, in /var/kernel,
-# without running its scripts. Sets `version`.
+# without running its scripts. Sets `version`, and `release` to the start of it.
 fetch_kernel() {
     package=$(chroot "$root" apt-cache -t "$1" depends linux-image-amd64 |
               sed -n 's/.*Depends: \(linux-image.*\)/\1/p' | head -n1)
     version=${package#linux-image-}
+    release=$(echo "$version" | cut -d. -f1,2)
     fetch "$package"
     rm -rf "$root/var/kernel"
     mkdir "$root/var/kernel"
@@ -27,7 +30,7 @@ fetch_kernel() {
 
 # Of the modules only what a dom0 in this lab can have a use for.
 add_kernel() {
-    fetch_kernel bullseye
+    fetch_kernel "$XEN_LAB_SUITE"
     cp "$root/var/kernel/boot/vmlinuz-$version" "$root/boot/vmlinuz"
 
     from=$root/var/kernel/lib/modules/$version
@@ -44,14 +47,12 @@ add_kernel() {
     chroot "$root" depmod -a "$version"
     echo "$version" > "$root/boot/version"
     unpack_kernel "$root/boot/vmlinuz" "$root/boot/vmlinux"
-    add_guest_modules 5.10 xen-blkfront xen-netfront ext4 crc32c_generic
+    add_guest_modules xen-blkfront xen-netfront ext4 crc32c_generic
 }
 
-# add_guest_modules RELEASE MODULE...: a cpio archive of modules of the kernel in
+# add_guest_modules MODULE...: a cpio archive of modules of the kernel in
 # /var/kernel that a guest needs, to be put before its own initramfs.
 add_guest_modules() {
-    release=$1
-    shift
     mkdir -p "$root/usr/lib/xen-lab"
     chroot "$root" sh -eu -s "$release" "$version" "$@" <<'EOF'
         release=$1
@@ -86,21 +87,21 @@ unpack_kernel() {
 
 # Newer guests rely on more of the hypervisor than 5.10 does.
 add_guest_kernels() {
-    for suite in bookworm trixie; do
+    for suite in $XEN_LAB_GUEST_SUITES; do
         fetch_kernel "$suite"
-        release=$(echo "$version" | cut -d. -f1,2)
         unpack_kernel "$root/var/kernel/boot/vmlinuz-$version" \
             "$root/boot/vmlinux-$release"
         ln -s "/boot/vmlinux-$release" "$root/usr/lib/xen-lab/"
-        add_guest_modules "$release" xen-evtchn
+        add_guest_modules xen-evtchn
     done
 }
 
 add_hypervisor() {
-    fetch xen-hypervisor-4.14-amd64
+    fetch "xen-hypervisor-$XEN_LAB_XEN-amd64"
     mkdir "$root/var/hypervisor"
     dpkg-deb -x "$root"/var/debs/xen-hypervisor-*.deb "$root/var/hypervisor"
-    gunzip -c "$root"/var/hypervisor/boot/xen-4.14-amd64.gz > "$root/boot/xen"
+    gunzip -c "$root/var/hypervisor/boot/xen-$XEN_LAB_XEN-amd64.gz" \
+        > "$root/boot/xen"
 }
 
 # One key pair for everybody: both hosts and the machine outside log in to each

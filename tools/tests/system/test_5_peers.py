@@ -1,13 +1,13 @@
 """Streams between our tools and the stock ones, both ways."""
 
-from guests import TREE
+from guests import TOOLS
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import without_our_xl
 from world import TAKES_LONG, on_request
 
 STOCK = "/usr/sbin/xl"
-VERIFY = ("PYTHONPATH=/usr/lib/xen-4.14/lib/python "
-          "/usr/lib/xen-4.14/bin/verify-stream-v2")
+VERIFY = ("PYTHONPATH=$(echo /usr/lib/xen-4.*/lib/python) "
+          "$(echo /usr/lib/xen-4.*/bin/verify-stream-v2)")
 TOOL = "/root/stream-tool"
 IMAGE = "/root/image"
 TOOL_LIMIT = 120
@@ -16,7 +16,7 @@ TOOL_LIMIT = 120
 def tool(world, *words):
     """Run the stream tool in host b, where the image is."""
     if world.lab.run("b", f"test -e {TOOL}", check=False).returncode:
-        world.lab.put("b", TREE / "build" / "dom0" / "stream-tool", TOOL)
+        world.lab.put("b", TOOLS / "stream-tool", TOOL)
     return world.lab.run("b", [TOOL, *words], timeout=TOOL_LIMIT).stdout
 
 

@@ -5,7 +5,7 @@ import subprocess
 
 from moving import Process
 from test_1_moves import assert_moved
-from guests import TREE
+from guests import TOOLS
 from world import TAKES_LONG, on_request
 
 DAEMON = "/root/migrationd"
@@ -21,7 +21,7 @@ class Daemon(Process):
         self.host = host
         if world.lab.run(host, f"test -e {DAEMON}", check=False).returncode:
             world.lab.put(
-                host, TREE / "build/dom0/examples/migrationd", DAEMON)
+                host, TOOLS / "examples" / "migrationd", DAEMON)
         # Its number first: what ssh runs is a shell.
         super().__init__(world.lab, host,
                          f"echo pid $$; exec {under} {DAEMON} {PORT}",

@@ -1,6 +1,6 @@
 """What the engine expects of the hypervisor, asked of it directly."""
 
-from guests import TREE
+from guests import TOOLS
 
 PROBE = "/root/pager-probe"
 PAGES = 2048
@@ -8,7 +8,7 @@ PAGES = 2048
 
 def test_paging_works_as_expected(world):
     guest = world.pattern(memory=32).start("a", "-p")
-    world.lab.put("a", TREE / "build" / "dom0" / "pager-probe", PROBE)
+    world.lab.put("a", TOOLS / "pager-probe", PROBE)
     probe = world.lab.run(
         "a", [PROBE, str(world.domid("a", guest.name)), str(PAGES)],
         check=False)

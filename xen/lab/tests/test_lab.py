@@ -2,6 +2,7 @@
 """Tests of the lab itself: `test_lab.py` for those that need no image, with
 --hosts also those that bring hosts up (about a minute once there is one)."""
 
+import gzip
 import os
 import pathlib
 import subprocess
@@ -10,6 +11,7 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -45,6 +47,62 @@ class ImageParts(unittest.TestCase):
             self.assertEqual(three.stat().st_mode & 0o777, 0o755)
             self.assertEqual(pathlib.Path(where, "one/empty").read_bytes(),
                              b"")
+
+
+class Suite(unittest.TestCase):
+    def setUp(self):
+        directory = temporary()
+        self.addCleanup(directory.cleanup)
+        self.where = pathlib.Path(directory.name)
+
+    def choose(self, **variables):
+        patch = unittest.mock.patch.dict(os.environ, variables)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def test_a_list_names_what_is_of_one_suite_only(self):
+        (self.where / "list").write_text(
+            "# of all\none\ntwo [bullseye]\nthree [bookworm] # and why\n")
+        self.choose(XEN_LAB_SUITE="")
+        self.assertEqual(config.read_list(self.where / "list"),
+                         ["one", "two"])
+        self.choose(XEN_LAB_SUITE="bookworm")
+        self.assertEqual(config.read_list(self.where / "list"),
+                         ["one", "three"])
+
+    def test_guests_get_the_kernels_of_newer_suites(self):
+        self.choose(XEN_LAB_SUITE="bookworm")
+        self.assertEqual(image.guest_suites(), ("trixie",))
+
+    def test_a_suite_without_hosts_is_refused(self):
+        self.choose(XEN_LAB_SUITE="buster")
+        with self.assertRaisesRegex(LabError, "bullseye, bookworm"):
+            config.suite()
+
+    def test_the_named_hypervisor_is_booted(self):
+        self.choose(XEN_LAB_CACHE=str(self.where / "cache"))
+        own, named = self.where / "xen", self.where / "another.gz"
+        self.assertEqual(image.hypervisor(self.where), own)
+        named.write_bytes(gzip.compress(b"\x7fELF and so on"))
+        self.choose(XEN_LAB_HYPERVISOR=str(named))
+        found = image.hypervisor(self.where)
+        self.assertEqual(found.read_bytes(), b"\x7fELF and so on")
+        argv = qemu.command("a", self.where, found, 1024, 384)
+        self.assertEqual(argv[argv.index("-kernel") + 1], str(found))
+        self.choose(XEN_LAB_HYPERVISOR="")
+        self.assertEqual(image.hypervisor(self.where), own)
+
+    def test_a_file_that_is_no_hypervisor_is_refused(self):
+        named = self.where / "text"
+        self.choose(XEN_LAB_HYPERVISOR=str(named),
+                    XEN_LAB_CACHE=str(self.where / "cache"))
+        with self.assertRaisesRegex(LabError, "No such file"):
+            image.hypervisor(self.where)
+        for octets in (b"hello", gzip.compress(b"hello"),
+                       gzip.compress(b"hello")[:-4]):
+            named.write_bytes(octets)
+            with self.assertRaisesRegex(LabError, "XEN_LAB_HYPERVISOR"):
+                image.hypervisor(self.where)
 
 
 class Cache(unittest.TestCase):
@@ -307,6 +365,27 @@ class Hosts(unittest.TestCase):
 
     def test_report(self):
         self.assertIn("Domain-0", self.lab.failure_report())
+
+
+@unittest.skipUnless(WITH_HOSTS, "needs --hosts")
+class NamedHypervisor(unittest.TestCase):
+    def test_it_runs(self):
+        """The image's own, with something else where it says who built it."""
+        own = (image.image() / "xen").read_bytes()
+        named = own.replace(b"lists.alioth", b"named.tester")
+        self.assertNotEqual(own, named)
+        with temporary() as where:
+            file = pathlib.Path(where, "xen.gz")
+            file.write_bytes(gzip.compress(named))
+            with unittest.mock.patch.dict(os.environ,
+                                          XEN_LAB_HYPERVISOR=str(file)):
+                lab = Lab(pathlib.Path(where, "lab"))
+                lab.up(owner=os.getpid(), snapshot=False)
+            try:
+                self.assertIn("named.tester", lab.run(
+                    "a", "xl info cc_compile_domain").stdout)
+            finally:
+                lab.down()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ import tempfile
 import time
 
 HOSTS = ("a", "b")
+# Debian's releases, oldest first, and the Xen of those that hosts can be made of.
+SUITES = ("bullseye", "bookworm", "trixie")
+XEN_OF = {"bullseye": "4.14", "bookworm": "4.17"}
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 
 # Mebibytes. A host holds dom0, the hypervisor's own heap (about 100) and the
@@ -51,11 +54,21 @@ def megabytes(name, default):
     return int(text)
 
 
+def suite():
+    """The Debian release that the hosts are made of."""
+    name = os.environ.get("XEN_LAB_SUITE") or SUITES[0]
+    if name not in XEN_OF:
+        raise LabError(f"XEN_LAB_SUITE={name}: want one of {', '.join(XEN_OF)}")
+    return name
+
+
 def read_list(name):
-    """The words of a list file: one a line, with # comments."""
+    """The words of a list file: one a line, with # comments. A line that ends
+    with [SUITE] is for hosts of that suite."""
     lines = (SOURCE / name).read_text().splitlines()
-    words = (line.split("#")[0].strip() for line in lines)
-    return [word for word in words if word]
+    lines = (line.split("#")[0].split() for line in lines)
+    return [words[0] for words in lines
+            if words and words[1:] in ([], [f"[{suite()}]"])]
 
 
 def digest(*parts):

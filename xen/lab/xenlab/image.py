@@ -1,6 +1,9 @@
-"""The dom0 image and the sysroot: Debian 11 packages, made by mmdebstrap."""
+"""The dom0 image and the sysroot: a Debian release's packages, by mmdebstrap."""
 
+import contextlib
 import glob
+import gzip
+import hashlib
 import io
 import os
 import pathlib
@@ -9,21 +12,26 @@ import stat
 import subprocess
 import tarfile
 import urllib.request
+import zlib
 
 from . import config
 from .config import LabError, say
 
-SUITE = "bullseye"
-# Newer kernels for guests, and nothing else.
-GUEST_SUITES = ("bookworm", "trixie")
+ELF_MAGIC = b"\x7fELF"
+GZIP_MAGIC = b"\x1f\x8b"
 INITRAMFS_MODULES = ("virtio_pci", "virtio_blk", "squashfs", "overlay")
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*",
             "/usr/share/info/*", "/usr/share/lintian/*")
 
 
+def guest_suites():
+    """Of these are newer kernels for guests, and nothing else."""
+    return config.SUITES[config.SUITES.index(config.suite()) + 1:]
+
+
 def has_suite(uri):
-    """Whether a repository is Debian's main one and has the suite."""
-    url = f"{uri.rstrip('/')}/dists/{SUITE}/Release"
+    """Whether a repository is Debian's main one and has the hosts' suite."""
+    url = f"{uri.rstrip('/')}/dists/{config.suite()}/Release"
     try:
         with urllib.request.urlopen(url, timeout=30) as answer:
             head = answer.read(2000).decode(errors="replace").splitlines()
@@ -48,26 +56,30 @@ def mirror():
     for uri in dict.fromkeys(text.split()):
         if has_suite(uri):
             return uri
-    raise LabError(f"no mirror in apt's sources serves Debian 11 ({SUITE}); "
+    raise LabError(f"no mirror in apt's sources serves {config.suite()}; "
                    "set DEBIAN_MIRROR to one that does")
 
 
 def mmdebstrap(program, packages, target):
+    suite = config.suite()
+    suites = (suite, *guest_suites())
     command = ["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar",
                "--include=" + ",".join(packages),
                "--aptopt=APT::Install-Recommends \"false\"",
-               f"--aptopt=APT::Default-Release \"{SUITE}\"",
+               f"--aptopt=APT::Default-Release \"{suite}\"",
                "--aptopt=Acquire::Check-Valid-Until \"false\""]
     command += [f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT]
-    keys = [key for suite in (SUITE, *GUEST_SUITES) for key in sorted(
-        glob.glob(f"/usr/share/keyrings/debian-archive-{suite}-*.gpg"))]
+    keys = [key for name in suites for key in sorted(
+        glob.glob(f"/usr/share/keyrings/debian-archive-{name}-*.gpg"))]
     command += [f"--keyring={key}" for key in keys]
     command += [f"--customize-hook={config.SOURCE}/customize.sh \"$1\"",
-                SUITE, str(target)]
+                suite, str(target)]
     uri = mirror()
-    command += [f"deb {uri} {suite} main" for suite in (SUITE, *GUEST_SUITES)]
+    command += [f"deb {uri} {name} main" for name in suites]
     env = dict(os.environ, XEN_LAB_SRC=str(config.SOURCE),
-               XEN_LAB_PROGRAM=program)
+               XEN_LAB_PROGRAM=program, XEN_LAB_SUITE=suite,
+               XEN_LAB_XEN=config.XEN_OF[suite],
+               XEN_LAB_GUEST_SUITES=" ".join(guest_suites()))
     run(command, env=env)
 
 
@@ -166,7 +178,10 @@ def build_image(work):
     mmdebstrap("dom0", config.read_list("dom0.packages"), root)
     with tarfile.open(root) as tar:
         def read(path):
-            return tar.extractfile("./" + path).read()
+            # From Debian 12 on all is below /usr, and links lead there.
+            with contextlib.suppress(KeyError):
+                return tar.extractfile("./" + path).read()
+            return tar.extractfile("./usr/" + path).read()
 
         for name in ("xen", "vmlinuz"):
             (work / name).write_bytes(read("boot/" + name))
@@ -185,11 +200,37 @@ def build_image(work):
 def image():
     """The directory with xen, vmlinuz, initramfs, root.squashfs and keys."""
     source = config.SOURCE
-    key = config.digest(*map(str, config.read_list("dom0.packages")), SUITE,
+    suite = config.suite()
+    key = config.digest(*config.read_list("dom0.packages"), suite,
                         source / "customize.sh", source / "initramfs-init",
                         source / "rootfs", pathlib.Path(__file__))
     return config.generation("image", key, build_image,
                              dependent="snapshot*")
+
+
+def hypervisor(image_dir):
+    """What the hosts boot: the image's hypervisor, or the one in the file that
+    XEN_LAB_HYPERVISOR names, which may be packed by gzip. Of that a copy is
+    kept, so that a host restarts with what it was started with."""
+    named = os.environ.get("XEN_LAB_HYPERVISOR")
+    if not named:
+        return image_dir / "xen"
+    try:
+        octets = pathlib.Path(named).read_bytes()
+        if octets.startswith(GZIP_MAGIC):
+            octets = gzip.decompress(octets)
+    except (OSError, EOFError, zlib.error) as error:
+        raise LabError(f"XEN_LAB_HYPERVISOR={named}: {error}") from error
+    if not octets.startswith(ELF_MAGIC):
+        raise LabError(f"XEN_LAB_HYPERVISOR={named}: want a hypervisor as "
+                       "Xen's build leaves it in xen/xen or xen/xen.gz")
+
+    def keep(work):
+        (work / "xen").write_bytes(octets)
+
+    key = hashlib.sha256(octets).hexdigest()[:16]
+    return config.generation("hypervisor", key, keep,
+                             dependent="snapshot*") / "xen"
 
 
 def build_sysroot(work):
@@ -197,7 +238,7 @@ def build_sysroot(work):
     tarball = work / "sysroot.tar"
     mmdebstrap("sysroot", config.read_list("sysroot.packages"), tarball)
     wanted = ("./lib/", "./lib64/", "./usr/include/", "./usr/lib/",
-              "./usr/share/pkgconfig/")
+              "./usr/lib64/", "./usr/share/pkgconfig/")
     with tarfile.open(tarball) as tar:
         for member in tar:
             if (member.name + "/").startswith(wanted) and not member.isdev():
@@ -209,6 +250,7 @@ def build_sysroot(work):
 
 def sysroot():
     """A directory for --sysroot: what it builds runs in a dom0."""
-    key = config.digest(*config.read_list("sysroot.packages"), SUITE,
+    suite = config.suite()
+    key = config.digest(*config.read_list("sysroot.packages"), suite,
                         config.SOURCE / "customize.sh", pathlib.Path(__file__))
     return config.generation("sysroot", key, build_sysroot)

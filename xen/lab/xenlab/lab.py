@@ -14,7 +14,7 @@ import time
 
 from . import config, console, qemu
 from .config import HOSTS, LabError, say
-from .image import image
+from .image import hypervisor, image
 
 SUPERVISOR = pathlib.Path(__file__).with_name("supervisor.py")
 BOOT_LIMIT = 300        # seconds; an idle machine needs about 20
@@ -109,19 +109,21 @@ class Lab:
 
     def _start(self, owner, snapshot):
         img = image()
-        saved = self._snapshot(img) if snapshot else None
+        xen = hypervisor(img)
+        saved = self._snapshot(img, xen) if snapshot else None
         with open(self.state / config.SHARED_DISK, "wb") as disk:
             disk.truncate(config.SHARED_DISK_SIZE << 20)
-        self._start_supervisor([img] + ([saved] if saved else []), owner)
+        uses = [img] + [saved] * bool(saved)
+        self._start_supervisor(uses + [xen.parent] * (xen.parent != img), owner)
         for host in HOSTS:
             incoming = saved and saved / f"{host}.vmstate"
-            self._start_host(host, img, incoming)
+            self._start_host(host, img, xen, incoming)
         with concurrent.futures.ThreadPoolExecutor() as pool:
             for done in [pool.submit(self._until_reachable, host, not saved)
                          for host in HOSTS]:
                 done.result()
 
-    def _snapshot(self, img):
+    def _snapshot(self, img, xen):
         """The directory with both hosts' saved states, made if need be."""
         def build(work):
             say("booting both hosts once, to keep them (about half a minute)")
@@ -138,7 +140,7 @@ class Lab:
             finally:
                 boot.down()
 
-        argv = [qemu.command(host, img, self.memory, self.dom0_memory)
+        argv = [qemu.command(host, img, xen, self.memory, self.dom0_memory)
                 for host in HOSTS]
         key = config.digest(SNAPSHOT_FORMAT, repr(argv), qemu.version(),
                             qemu.machine_id())
@@ -164,8 +166,9 @@ class Lab:
                                f"{self.state}/supervisor.log")
             time.sleep(0.01)
 
-    def _start_host(self, host, img, incoming=None):
-        argv = qemu.command(host, img, self.memory, self.dom0_memory, incoming)
+    def _start_host(self, host, img, xen, incoming=None):
+        argv = qemu.command(host, img, xen, self.memory, self.dom0_memory,
+                            incoming)
         self._ask(op="start", host=host, argv=argv)
         name = f"qmp-{host}.sock"
         deadline = time.monotonic() + 20
@@ -245,8 +248,9 @@ class Lab:
         running; when "a" is restarted, "b" has to be as well for the network
         between them, whose listening end is a's."""
         img = image()
-        saved = self._snapshot(img)
-        self._start_host(host, img, saved / f"{host}.vmstate")
+        xen = hypervisor(img)
+        saved = self._snapshot(img, xen)
+        self._start_host(host, img, xen, saved / f"{host}.vmstate")
         self._until_reachable(host, booted=False)
 
     def link(self, up):

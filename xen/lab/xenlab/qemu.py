@@ -45,7 +45,7 @@ def machine_args():
             "-smp", "1"]
 
 
-def command(host, image, memory, dom0_memory, incoming=None):
+def command(host, image, hypervisor, memory, dom0_memory, incoming=None):
     """The argument vector, for a QEMU started in the state directory."""
     number = {"a": 1, "b": 2}[host]
     dom0 = DOM0_ARGS.format(host=host)
@@ -56,7 +56,7 @@ def command(host, image, memory, dom0_memory, incoming=None):
         BINARY, "-name", f"xen-{host}", "-nodefaults", "-no-user-config",
         "-display", "none", "-no-reboot", "-machine", "pc", *machine_args(),
         "-m", str(memory),
-        "-kernel", f"{image}/xen",
+        "-kernel", str(hypervisor),
         "-append", XEN_ARGS.format(dom0=dom0_memory),
         "-initrd", f"{image}/vmlinuz {dom0},{image}/initramfs",
         "-chardev", f"socket,id=console,path=console-{host}.sock",
