@@ -72,6 +72,10 @@ struct xlm_hypervisor_ops {
     int (*domain_by_handle)(struct xlm_hypervisor *hv,
                             const uint8_t handle[16], uint32_t except,
                             uint32_t *domid);
+    /* Hold the vCPUs of a domain; it runs on when it has been unpaused as often
+     * as paused, by whomever. */
+    int (*pause)(struct xlm_hypervisor *hv, uint32_t domid);
+    int (*unpause)(struct xlm_hypervisor *hv, uint32_t domid);
     /* One more than the highest gfn that the domain has ever had. */
     int (*nr_pfns)(struct xlm_hypervisor *hv, uint32_t domid,
                    uint64_t *nr_pfns);
@@ -150,6 +154,19 @@ struct xlm_hypervisor_ops {
      * the hypervisor says.  Both stay valid until pager_disable(). */
     int (*pager_enable)(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
                         int *event_fd);
+    /*
+     * The same in place of a pager that has died, on a domain that is paused
+     * and may have pages paged out and vCPUs that wait for them: those look
+     * at their pages once more when the domain runs, so each asks again, and
+     * what the old ring held is forgotten.  For a moment the domain has no
+     * pager: dom0 must not happen to look at a page that is paged out, or the
+     * hypervisor crashes the domain.  EBUSY: a vCPU found the ring of the old
+     * one full and sleeps in the hypervisor, which lets go of neither.  After
+     * another failure the domain may have no pager: let it not run, and take
+     * over again.
+     */
+    int (*pager_take_over)(struct xlm_hypervisor *hv, uint32_t domid,
+                           unsigned int nr_vcpus, void **ring, int *event_fd);
     /* Only with no page paged out; harmless when not enabled. */
     int (*pager_disable)(struct xlm_hypervisor *hv, uint32_t domid);
     /* Take the pending signal (event_fd is readable), ready for the next. */

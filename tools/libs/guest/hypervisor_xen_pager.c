@@ -6,9 +6,7 @@
 #include <sys/mman.h>
 
 #include "hypervisor_xen.h"
-
-/* Fit for tools only, which xenctrl.h has declared us to be. */
-#include <xen/vm_event.h>
+#include "paging_ring.h"
 
 /* Where the stock toolstack puts the ring of a domain that has none yet. */
 #define XEN_DEFAULT_RING_PFN 0xfeff8
@@ -49,7 +47,8 @@ void xen_pager_init(struct xen_pager *pager)
     *pager = (struct xen_pager){.port = -1};
 }
 
-void xen_pager_dispose(struct xen_hypervisor *xen)
+/* What there is of a ring of before; the hypervisor has its own hold on it. */
+static void leave_ring(struct xen_hypervisor *xen)
 {
     struct xen_pager *pager = &xen->pager;
 
@@ -62,6 +61,16 @@ void xen_pager_dispose(struct xen_hypervisor *xen)
     if (pager->ring) {
         xenforeignmemory_unmap(xen->memory, pager->ring, 1);
     }
+    pager->port = -1;
+    pager->events = NULL;
+    pager->ring = NULL;
+}
+
+void xen_pager_dispose(struct xen_hypervisor *xen)
+{
+    struct xen_pager *pager = &xen->pager;
+
+    leave_ring(xen);
     xen_batch_dispose(xen, &pager->evict);
     xen_batch_dispose(xen, &pager->page_in);
     xen_batch_dispose(xen, &pager->blank);
@@ -135,16 +144,34 @@ static int bind_events(struct xen_hypervisor *xen, uint32_t domid,
     return 0;
 }
 
-static int register_pager(struct xen_hypervisor *xen, uint32_t domid)
+static int unregister_pager(struct xen_hypervisor *xen, uint32_t domid)
+{
+    /* EINVAL: it has none, as who took over before did not get on. */
+    if (xc_mem_paging_disable(xen->xc, domid) && errno != EINVAL) {
+        return xen_failed(xen, "disabling the pager of domain %u", domid);
+    }
+    xen->pager.registered = false;
+    return 0;
+}
+
+/* In place of another pager, or as the first.  Between the two calls that
+ * replace one the domain has none, and there nobody may look at a page that is
+ * paged out: nothing else stands between them. */
+static int register_pager(struct xen_hypervisor *xen, uint32_t domid,
+                          bool in_place_of_another)
 {
     uint64_t pfn;
     uint32_t remote_port;
 
+    leave_ring(xen);
     if (find_ring_pfn(xen, domid, &pfn) || map_ring(xen, domid, pfn)) {
         return -1;
     }
     memset(xen->pager.ring, 0, XLM_PAGE_SIZE);
     SHARED_RING_INIT((vm_event_sring_t *)xen->pager.ring);
+    if (in_place_of_another && unregister_pager(xen, domid)) {
+        return -1;
+    }
     if (xc_mem_paging_enable(xen->xc, domid, &remote_port)) {
         return xen_failed(xen, "enabling the pager of domain %u", domid);
     }
@@ -156,24 +183,74 @@ static int register_pager(struct xen_hypervisor *xen, uint32_t domid)
     return xen_depopulate(&xen->base, domid, 1, &pfn);
 }
 
-int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
-                     int *event_fd)
+/*
+ * The vCPUs that wait for an answer of a pager that is dead: they look once
+ * more at the page that they want, and ask again.  To one that waits for none
+ * the answer means nothing.  That the page is said to be dropped keeps the
+ * hypervisor from looking at it.
+ */
+static int wake_vcpus(struct xen_hypervisor *xen, unsigned int nr_vcpus)
 {
-    struct xen_hypervisor *xen = xen_of(hv);
+    vm_event_back_ring_t ring;
+    vm_event_response_t response = {
+        .version = VM_EVENT_INTERFACE_VERSION,
+        .flags = VM_EVENT_FLAG_VCPU_PAUSED,
+        .reason = VM_EVENT_REASON_MEM_PAGING,
+        .u.mem_paging.flags = MEM_PAGING_DROP_PAGE,
+    };
+
+    xlm_paging_ring_attach(&ring, xen->pager.ring);
+    for (unsigned int vcpu = 0; vcpu < nr_vcpus; vcpu++) {
+        bool full = (vcpu + 1) % RING_SIZE(&ring) == 0;
+
+        response.vcpu_id = vcpu;
+        xlm_paging_ring_put(&ring, &response);
+        if ((full || vcpu + 1 == nr_vcpus) && xen_pager_notify(&xen->base)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* A ring that had answers without requests counts wrong from then on. */
+static int replace_pager(struct xen_hypervisor *xen, uint32_t domid,
+                         unsigned int nr_vcpus)
+{
+    if (register_pager(xen, domid, true) || wake_vcpus(xen, nr_vcpus)) {
+        return -1;
+    }
+    return register_pager(xen, domid, true);
+}
+
+static int allocate_batches(struct xen_hypervisor *xen)
+{
     struct xen_pager *pager = &xen->pager;
-    int saved_errno;
+
+    if (xen_batch_init(xen, &pager->evict, XEN_EVICT_OPS, false) ||
+        xen_batch_init(xen, &pager->page_in, XEN_PAGING_CHUNK, true) ||
+        xen_batch_init(xen, &pager->blank, 1, true)) {
+        return -1;
+    }
+    return 0;
+}
+
+/* As the first pager, or (the domain has vCPUs) in place of a dead one. */
+static int open_pager(struct xen_hypervisor *xen, uint32_t domid,
+                      unsigned int nr_vcpus, void **ring, int *event_fd)
+{
+    struct xen_pager *pager = &xen->pager;
 
     if (pager->registered) {
         errno = EBUSY;
         return -1;
     }
     pager->domid = domid;
-    if (xen_batch_init(xen, &pager->evict, XEN_EVICT_OPS, false) ||
-        xen_batch_init(xen, &pager->page_in, XEN_PAGING_CHUNK, true) ||
-        xen_batch_init(xen, &pager->blank, 1, true) ||
-        register_pager(xen, domid)) {
-        saved_errno = errno;
-        if (pager->registered) {
+    if (allocate_batches(xen) ||
+        (nr_vcpus ? replace_pager(xen, domid, nr_vcpus)
+                  : register_pager(xen, domid, false))) {
+        int saved_errno = errno;
+
+        if (pager->registered && !nr_vcpus) {
             xc_mem_paging_disable(xen->xc, domid);
         }
         xen_pager_dispose(xen);
@@ -183,6 +260,18 @@ int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
     *ring = pager->ring;
     *event_fd = xenevtchn_fd(pager->events);
     return 0;
+}
+
+int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
+                     int *event_fd)
+{
+    return open_pager(xen_of(hv), domid, 0, ring, event_fd);
+}
+
+int xen_pager_take_over(struct xlm_hypervisor *hv, uint32_t domid,
+                        unsigned int nr_vcpus, void **ring, int *event_fd)
+{
+    return open_pager(xen_of(hv), domid, nr_vcpus, ring, event_fd);
 }
 
 int xen_pager_disable(struct xlm_hypervisor *hv, uint32_t domid)

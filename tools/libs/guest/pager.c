@@ -295,7 +295,18 @@ int xlm_pager_list_outstanding(struct xlm_pager *pager, uint64_t **pfns,
 
 /* ---- open and close ---- */
 
-static int make_room(struct xlm_pager *pager, uint64_t limit)
+static int make_room_for_outstanding(struct xlm_pager *pager, uint64_t limit,
+                                     unsigned long *kept)
+{
+    if (!kept) {
+        return xlm_pfn_set_reserve(&pager->outstanding, limit);
+    }
+    xlm_pfn_set_lend(&pager->outstanding, kept, limit);
+    return 0;
+}
+
+static int make_room(struct xlm_pager *pager, uint64_t limit,
+                     unsigned long *kept)
 {
     struct xlm_hypervisor *hv = pager->ctx->hypervisor;
     struct xlm_domain_info info;
@@ -308,7 +319,7 @@ static int make_room(struct xlm_pager *pager, uint64_t limit)
     pager->blocked_us = calloc(pager->max_waiters, sizeof(*pager->blocked_us));
     pager->stop_fd = eventfd(0, EFD_CLOEXEC);
     if (!pager->waiters || !pager->blocked_us || pager->stop_fd < 0 ||
-        xlm_pfn_set_reserve(&pager->outstanding, limit) ||
+        make_room_for_outstanding(pager, limit, kept) ||
         xlm_pfn_set_reserve(&pager->requested, limit) ||
         xlm_pfn_set_reserve(&pager->unsent, limit) ||
         xlm_pfn_set_reserve(&pager->arrived, limit)) {
@@ -325,7 +336,19 @@ static int start(pthread_t *thread, bool *runs, void *(*run)(void *),
     return errno ? -1 : 0;
 }
 
-static int enable(struct xlm_pager *pager)
+/* A guest that lacks pages keeps the registration: it waits for another. */
+static void retire(struct xlm_pager *pager)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    int error = errno;
+
+    if (!pager->outstanding.count) {
+        (void)hv->ops->pager_disable(hv, pager->domid);
+    }
+    errno = error;
+}
+
+static int enable(struct xlm_pager *pager, bool in_place_of_another)
 {
     struct xlm_hypervisor *hv = pager->ctx->hypervisor;
     void *page;
@@ -334,16 +357,17 @@ static int enable(struct xlm_pager *pager)
               run_requests, pager)) {
         return -1;
     }
-    if (hv->ops->pager_enable(hv, pager->domid, &page, &pager->event_fd)) {
+    if (in_place_of_another
+            ? hv->ops->pager_take_over(hv, pager->domid, pager->max_waiters,
+                                       &page, &pager->event_fd)
+            : hv->ops->pager_enable(hv, pager->domid, &page,
+                                    &pager->event_fd)) {
         return -1;
     }
     xlm_paging_ring_attach(&pager->ring, page);
     if (start(&pager->ring_thread, &pager->ring_thread_runs, run_ring,
               pager)) {
-        int error = errno;
-
-        (void)hv->ops->pager_disable(hv, pager->domid);
-        errno = error;
+        retire(pager);
         return -1;
     }
     return 0;
@@ -368,9 +392,8 @@ static const char *why_not(int error)
     }
 }
 
-struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
-                                 struct xlm_channel *channel, uint32_t domid,
-                                 uint64_t limit)
+static struct xlm_pager *new_pager(struct xlm_context *ctx,
+                                   struct xlm_channel *channel, uint32_t domid)
 {
     struct xlm_pager *pager = calloc(1, sizeof(*pager));
 
@@ -385,11 +408,46 @@ struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
     pthread_mutex_init(&pager->lock, NULL);
     pthread_cond_init(&pager->wake, NULL);
     pthread_cond_init(&pager->idle, NULL);
-    if (make_room(pager, limit) || enable(pager)) {
+    return pager;
+}
+
+struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
+                                 struct xlm_channel *channel, uint32_t domid,
+                                 uint64_t limit, unsigned long *kept)
+{
+    struct xlm_pager *pager = new_pager(ctx, channel, domid);
+
+    if (pager && (make_room(pager, limit, kept) || enable(pager, false))) {
         int error = errno;
 
         xlm_fail(ctx, "cannot page domain %" PRIu32 ": %s", domid,
                  why_not(error));
+        xlm_pager_close(pager);
+        errno = error;
+        return NULL;
+    }
+    return pager;
+}
+
+struct xlm_pager *xlm_pager_take_over(struct xlm_context *ctx,
+                                      struct xlm_channel *channel,
+                                      uint32_t domid, uint64_t limit,
+                                      unsigned long *kept)
+{
+    struct xlm_pager *pager = new_pager(ctx, channel, domid);
+
+    if (pager && (make_room(pager, limit, kept) || enable(pager, true))) {
+        int error = errno;
+
+        xlm_fail(ctx,
+                 "cannot take the place of the pager of domain %" PRIu32
+                 ", which was killed: %s",
+                 domid,
+                 error == EBUSY
+                     ? "a vCPU of the guest sleeps in the hypervisor, as more "
+                       "pages were wanted at once than the ring has room for; "
+                       "the guest is lost"
+                     : why_not(error));
         xlm_pager_close(pager);
         errno = error;
         return NULL;

@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t words_for(uint64_t limit)
-{
-    return (limit + XLM_WORD_BITS - 1) / XLM_WORD_BITS;
-}
-
 static unsigned long bit_of(uint64_t pfn)
 {
     return 1UL << (pfn % XLM_WORD_BITS);
@@ -20,7 +15,7 @@ static unsigned long bit_of(uint64_t pfn)
 int xlm_pfn_set_reserve(struct xlm_pfn_set *set, uint64_t limit)
 {
     unsigned long *words;
-    size_t had = words_for(set->limit);
+    size_t had = xlm_pfn_set_words(set->limit);
 
     if (limit > XLM_PFN_LIMIT) {
         errno = EINVAL;
@@ -30,7 +25,7 @@ int xlm_pfn_set_reserve(struct xlm_pfn_set *set, uint64_t limit)
         return 0;
     }
     /* calloc(): memory that stays untouched costs nothing. */
-    words = calloc(words_for(limit), sizeof(*words));
+    words = calloc(xlm_pfn_set_words(limit), sizeof(*words));
     if (!words) {
         return -1;
     }
@@ -43,16 +38,30 @@ int xlm_pfn_set_reserve(struct xlm_pfn_set *set, uint64_t limit)
     return 0;
 }
 
+void xlm_pfn_set_lend(struct xlm_pfn_set *set, unsigned long *words,
+                      uint64_t limit)
+{
+    *set = (struct xlm_pfn_set){
+        .words = words,
+        .limit = limit,
+        .lent = true,
+    };
+    xlm_pfn_set_recount(set);
+}
+
 void xlm_pfn_set_dispose(struct xlm_pfn_set *set)
 {
-    free(set->words);
+    if (!set->lent) {
+        free(set->words);
+    }
     *set = XLM_PFN_SET_EMPTY;
 }
 
 void xlm_pfn_set_clear(struct xlm_pfn_set *set)
 {
     if (set->words) {
-        memset(set->words, 0, words_for(set->limit) * sizeof(*set->words));
+        memset(set->words, 0,
+               xlm_pfn_set_words(set->limit) * sizeof(*set->words));
     }
     set->count = 0;
 }
@@ -84,7 +93,7 @@ bool xlm_pfn_set_remove(struct xlm_pfn_set *set, uint64_t pfn)
 
 uint64_t xlm_pfn_set_next(const struct xlm_pfn_set *set, uint64_t from)
 {
-    size_t words = words_for(set->limit);
+    size_t words = xlm_pfn_set_words(set->limit);
     size_t i = from / XLM_WORD_BITS;
     unsigned long word;
 
@@ -125,7 +134,7 @@ uint64_t xlm_pfn_set_previous(const struct xlm_pfn_set *set, uint64_t from)
 
 void xlm_pfn_set_recount(struct xlm_pfn_set *set)
 {
-    size_t words = words_for(set->limit);
+    size_t words = xlm_pfn_set_words(set->limit);
     uint64_t count = 0;
 
     /* The hypervisor writes whole words: what is past the limit is noise. */
@@ -141,7 +150,7 @@ void xlm_pfn_set_recount(struct xlm_pfn_set *set)
 void xlm_pfn_set_unite(struct xlm_pfn_set *set,
                        const struct xlm_pfn_set *other)
 {
-    for (size_t i = 0; i < words_for(set->limit); i++) {
+    for (size_t i = 0; i < xlm_pfn_set_words(set->limit); i++) {
         set->words[i] |= other->words[i];
     }
     xlm_pfn_set_recount(set);
@@ -150,7 +159,7 @@ void xlm_pfn_set_unite(struct xlm_pfn_set *set,
 void xlm_pfn_set_intersect(struct xlm_pfn_set *set,
                            const struct xlm_pfn_set *other)
 {
-    for (size_t i = 0; i < words_for(set->limit); i++) {
+    for (size_t i = 0; i < xlm_pfn_set_words(set->limit); i++) {
         set->words[i] &= other->words[i];
     }
     xlm_pfn_set_recount(set);
@@ -159,7 +168,7 @@ void xlm_pfn_set_intersect(struct xlm_pfn_set *set,
 void xlm_pfn_set_subtract(struct xlm_pfn_set *set,
                           const struct xlm_pfn_set *other)
 {
-    for (size_t i = 0; i < words_for(set->limit); i++) {
+    for (size_t i = 0; i < xlm_pfn_set_words(set->limit); i++) {
         set->words[i] &= ~other->words[i];
     }
     xlm_pfn_set_recount(set);
@@ -168,7 +177,7 @@ void xlm_pfn_set_subtract(struct xlm_pfn_set *set,
 void xlm_pfn_set_negate_within(struct xlm_pfn_set *set,
                                const struct xlm_pfn_set *other)
 {
-    for (size_t i = 0; i < words_for(set->limit); i++) {
+    for (size_t i = 0; i < xlm_pfn_set_words(set->limit); i++) {
         set->words[i] = other->words[i] & ~set->words[i];
     }
     xlm_pfn_set_recount(set);

@@ -20,13 +20,24 @@ struct xlm_pfn_set {
     unsigned long *words;
     uint64_t limit; /* pfns below this can be in the set */
     uint64_t count;
+    bool lent; /* the words are somebody else's */
 };
+
+/* Words that a set of pfns below limit has. */
+static inline size_t xlm_pfn_set_words(uint64_t limit)
+{
+    return (limit + XLM_WORD_BITS - 1) / XLM_WORD_BITS;
+}
 
 #define XLM_PFN_SET_EMPTY ((struct xlm_pfn_set){.words = NULL})
 
 /* Make room for pfns below limit; keeps what is in the set and never
  * shrinks.  EINVAL: more than XLM_PFN_LIMIT; ENOMEM. */
 int xlm_pfn_set_reserve(struct xlm_pfn_set *set, uint64_t limit);
+/* Make an empty set without room one of what is in these words,
+ * xlm_pfn_set_words(limit) of them, which stay the caller's and outlive it. */
+void xlm_pfn_set_lend(struct xlm_pfn_set *set, unsigned long *words,
+                      uint64_t limit);
 /* Leaves an empty set without room; harmless on one. */
 void xlm_pfn_set_dispose(struct xlm_pfn_set *set);
 void xlm_pfn_set_clear(struct xlm_pfn_set *set);

@@ -187,6 +187,23 @@ static int identify(struct xlm_restorer *restorer,
     return 0;
 }
 
+/* What is outstanding survives this process, if anybody wants it to. */
+static int keep(struct xlm_restorer *restorer)
+{
+    const struct xlm_restore_callbacks *callbacks = restorer->callbacks;
+
+    if (!callbacks->keep) {
+        return 0;
+    }
+    restorer->kept = callbacks->keep(restorer->limit, callbacks->data);
+    if (!restorer->kept) {
+        return xlm_fail(restorer->ctx,
+                        "this host cannot keep what a recovery would need: %s",
+                        strerror(errno));
+    }
+    return 0;
+}
+
 /* Below 4 GiB there is a hole for devices, and what the toolstack and the
  * firmware have, beside the guest's own pages. */
 #define PFNS_BELOW_4G 0x100000u
@@ -304,7 +321,7 @@ static int prepare(struct xlm_restorer *restorer)
     }
     restorer->limit = prepare->pfns;
     restorer->refusal = XLM_REFUSED_NO_MEMORY;
-    if (claim(restorer)) {
+    if (keep(restorer) || claim(restorer)) {
         return -1;
     }
     restorer->refusal = XLM_REFUSED_BUILD;
@@ -313,8 +330,9 @@ static int prepare(struct xlm_restorer *restorer)
         return -1;
     }
     restorer->refusal = XLM_REFUSED_OTHER;
-    restorer->pager = xlm_pager_open(restorer->ctx, &restorer->channel,
-                                     restorer->domid, restorer->limit);
+    restorer->pager =
+        xlm_pager_open(restorer->ctx, &restorer->channel, restorer->domid,
+                       restorer->limit, restorer->kept);
     if (!restorer->pager) {
         if (errno == ENODEV) {
             restorer->refusal = XLM_REFUSED_NO_HAP;
@@ -438,7 +456,7 @@ static int take_page_data(struct xlm_restorer *restorer)
 
 /* From here on this is the only copy that may run: nothing that can fail may
  * stand between the go and the guest, and no failure takes it back. */
-static void run(struct xlm_restorer *restorer)
+void xlm_restore_run(struct xlm_restorer *restorer)
 {
     *restorer->resumed = true;
     xlm_restore_progress(restorer, XLM_PHASE_GO);
@@ -461,7 +479,7 @@ static int take_go(struct xlm_restorer *restorer)
     restorer->channel.idle_ms = -1;
     restorer->state = XLM_READ_POSTCOPY;
     xlm_pager_open_requests(restorer->pager);
-    run(restorer);
+    xlm_restore_run(restorer);
     xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
     return xlm_write_answer(restorer->ctx, &restorer->channel,
                             XLM_REC_POSTCOPY_RUNNING, 0, "");
@@ -551,7 +569,7 @@ static int finish_ordinary(struct xlm_restorer *restorer)
         await_build(restorer)) {
         return -1;
     }
-    run(restorer);
+    xlm_restore_run(restorer);
     return 0;
 }
 
@@ -733,17 +751,8 @@ static int take_stream(struct xlm_restorer *restorer)
     return 0;
 }
 
-static int restore(struct xlm_restorer *restorer)
+int xlm_restore_follow(struct xlm_restorer *restorer)
 {
-    if (xlm_open_connection(restorer->ctx, &restorer->channel,
-                            restorer->params->in_fd,
-                            restorer->params->out_fd)) {
-        return -1;
-    }
-    restorer->channel.idle_ms = SOURCE_SILENCE_MS;
-    if (read_headers(restorer)) {
-        return -1;
-    }
     while (take_stream(restorer)) {
         if (xlm_restore_guest_is_gone(restorer)) {
             end_with_guest(restorer);
@@ -755,6 +764,17 @@ static int restore(struct xlm_restorer *restorer)
         }
     }
     return 0;
+}
+
+static int restore(struct xlm_restorer *restorer)
+{
+    if (xlm_open_connection(restorer->ctx, &restorer->channel,
+                            restorer->params->in_fd,
+                            restorer->params->out_fd)) {
+        return -1;
+    }
+    restorer->channel.idle_ms = SOURCE_SILENCE_MS;
+    return read_headers(restorer) ? -1 : xlm_restore_follow(restorer);
 }
 
 static void dispose(struct xlm_restorer *restorer)
@@ -771,6 +791,15 @@ static void dispose(struct xlm_restorer *restorer)
     xlm_pfn_set_dispose(&restorer->toolstack);
     xlm_pfn_set_dispose(&restorer->refusing);
     xlm_pfn_set_dispose(&restorer->refused);
+}
+
+void xlm_restore_end(struct xlm_restorer *restorer, int rc)
+{
+    restorer->stats->end_us = xlm_now_us() - restorer->start_us;
+    dispose(restorer);
+    if (!rc && !restorer->gone) {
+        xlm_restore_progress(restorer, XLM_PHASE_COMPLETE);
+    }
 }
 
 int xlm_restore(struct xlm_context *ctx,
@@ -796,10 +825,6 @@ int xlm_restore(struct xlm_context *ctx,
     *resumed = false;
     *stats = (struct xlm_stats){.guest_pages = 0};
     rc = restore(&restorer);
-    stats->end_us = xlm_now_us() - restorer.start_us;
-    dispose(&restorer);
-    if (!rc && !restorer.gone) {
-        xlm_restore_progress(&restorer, XLM_PHASE_COMPLETE);
-    }
+    xlm_restore_end(&restorer, rc);
     return rc;
 }

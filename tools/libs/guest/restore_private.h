@@ -36,6 +36,7 @@ struct xlm_restorer {
     struct xlm_platform platform;
     void *devices; /* records for the toolstack, after its END; or NULL */
     size_t devices_length;
+    unsigned long *kept;     /* the caller's, for what is outstanding */
     struct xlm_pager *pager; /* NULL: not prepared */
 
     struct xlm_pfn_set populated; /* we gave the domain a page there */
@@ -46,6 +47,13 @@ struct xlm_restorer {
 };
 
 void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase);
+
+/* The guest is ours: let it run. */
+void xlm_restore_run(struct xlm_restorer *restorer);
+/* Take the stream, and others that come when it is lost, to the end. */
+int xlm_restore_follow(struct xlm_restorer *restorer);
+/* Release all that the restorer has, and say how it ended. */
+void xlm_restore_end(struct xlm_restorer *restorer, int rc);
 
 /* restore_recover.c */
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+
 /* Who opens a connection for a recovery says at once what it is for. */
 #define RECOVER_MS (60 * 1000)
 
@@ -84,6 +86,70 @@ int xlm_restore_recover(struct xlm_restorer *restorer)
     } while (open_link(restorer, in_fd, out_fd));
     relink->resumed(relink->data);
     return 0;
+}
+
+/* ---- in place of a receiver that was killed ---- */
+
+/* With those that are paged out, which the hypervisor does not count. */
+static uint64_t guest_pages(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    struct xlm_domain_info info = {.tot_pages = 0};
+
+    (void)hv->ops->domain_info(hv, restorer->domid, &info);
+    return info.tot_pages + xlm_pager_outstanding(restorer->pager);
+}
+
+static int take_over(struct xlm_restorer *restorer,
+                     const struct xlm_orphan *orphan)
+{
+    const struct xlm_restore_params *params = restorer->params;
+
+    if (xlm_restore_reserve(restorer, orphan->pfns)) {
+        return -1;
+    }
+    restorer->pager =
+        xlm_pager_take_over(restorer->ctx, &restorer->channel, orphan->domid,
+                            orphan->pfns, orphan->outstanding);
+    if (!restorer->pager) {
+        return -1;
+    }
+    restorer->stats->guest_pages = guest_pages(restorer);
+    xlm_restore_run(restorer);
+    if (open_link(restorer, params->in_fd, params->out_fd) &&
+        xlm_restore_recover(restorer) &&
+        !xlm_restore_guest_is_gone(restorer)) {
+        return -1;
+    }
+    return xlm_restore_follow(restorer);
+}
+
+int xlm_take_over(struct xlm_context *ctx,
+                  const struct xlm_restore_params *params,
+                  const struct xlm_orphan *orphan,
+                  const struct xlm_restore_callbacks *callbacks,
+                  struct xlm_stats *stats, bool *resumed)
+{
+    struct xlm_restorer restorer = {
+        .ctx = ctx,
+        .params = params,
+        .callbacks = callbacks,
+        .channel = XLM_CHANNEL_CLOSED,
+        .stats = stats,
+        .start_us = xlm_now_us(),
+        .state = XLM_READ_POSTCOPY,
+        .prepared = true,
+        .resumed = resumed,
+        .domid = orphan->domid,
+        .limit = orphan->pfns,
+    };
+    int rc;
+
+    *resumed = false;
+    *stats = (struct xlm_stats){.guest_pages = 0};
+    rc = take_over(&restorer, orphan);
+    xlm_restore_end(&restorer, rc);
+    return rc;
 }
 
 /* ---- without a domain that is being received ---- */

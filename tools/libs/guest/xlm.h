@@ -282,6 +282,11 @@ struct xlm_restore_callbacks {
     /* What the migration is known by; before the domain is built.  May be
      * NULL. */
     int (*identify)(const struct xlm_identity *identity, void *data);
+    /* Room for a bit for each pfn, all 0, that outlives this process: what is
+     * outstanding is kept there, for xlm_take_over().  Once, after identify();
+     * stays valid until xlm_restore() returns.  NULL: there is none, and it
+     * cannot go on.  May be NULL: nobody will take over. */
+    unsigned long *(*keep)(uint64_t pfns, void *data);
     /* Records for the toolstack that builds the domain, in stream order,
      * headers first: everything but page data. */
     int (*feed)(const void *bytes, size_t length, void *data);
@@ -325,6 +330,29 @@ int xlm_restore(struct xlm_context *ctx,
                 const struct xlm_restore_params *params,
                 const struct xlm_restore_callbacks *callbacks,
                 struct xlm_stats *stats, bool *resumed);
+
+/* A guest that runs here, whose receiver was killed. */
+struct xlm_orphan {
+    uint32_t domid; /* paused */
+    uint64_t pfns;
+    unsigned long *outstanding; /* what keep() gave out for that receiver */
+};
+
+/*
+ * Become the pager of a guest whose receiver was killed, and go on with its
+ * migration over the connection of the params, from which POSTCOPY_RECOVER has
+ * been read, and others after it.  The guest has no process beside this that
+ * brings its pages: see to it.  Of the callbacks run() and progress() are
+ * called, run() when the pager is in place: the guest may be unpaused.
+ *
+ * Returns as xlm_restore() with *resumed true.  With *resumed false run() was
+ * not called: it must stay paused, and another call may do better.
+ */
+int xlm_take_over(struct xlm_context *ctx,
+                  const struct xlm_restore_params *params,
+                  const struct xlm_orphan *orphan,
+                  const struct xlm_restore_callbacks *callbacks,
+                  struct xlm_stats *stats, bool *resumed);
 
 /* The first record of another connection, by which it is known what it is
  * for. */

@@ -76,9 +76,7 @@ static void domain_free(struct fake_domain *domain)
 {
     size_t i;
 
-    if (domain->paging) {
-        fake_paging_disable(domain);
-    }
+    fake_paging_dispose(domain);
     for (i = 0; i < FAKE_STATES; i++) {
         free(domain->states[i].data);
     }
@@ -311,9 +309,19 @@ void fake_domain_stop(struct fake_domain *domain)
     set_flag(domain, &domain->stopped, true);
 }
 
+unsigned int fake_domain_holds(struct fake_domain *domain)
+{
+    unsigned int holds;
+
+    fake_lock(domain->host);
+    holds = domain->holds;
+    fake_unlock(domain->host);
+    return holds;
+}
+
 bool fake_domain_running(struct fake_domain *domain)
 {
-    return !get_flag(domain, &domain->paused) &&
+    return !get_flag(domain, &domain->paused) && !fake_domain_holds(domain) &&
            !get_flag(domain, &domain->suspended) &&
            !get_flag(domain, &domain->crashed) &&
            !get_flag(domain, &domain->dead);

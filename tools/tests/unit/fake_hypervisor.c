@@ -44,6 +44,7 @@ static bool needs_memory(enum fake_op op)
     case FAKE_OP_populate:
     case FAKE_OP_claim:
     case FAKE_OP_pager_enable:
+    case FAKE_OP_pager_take_over:
     case FAKE_OP_page_in:
         return true;
     default:
@@ -188,7 +189,7 @@ static void fill_info(const struct fake_domain *domain,
     memcpy(info->handle, domain->handle, sizeof(info->handle));
     info->hvm = true;
     info->hap = domain->hap;
-    info->paused = domain->paused;
+    info->paused = domain->paused || domain->holds;
     info->shutdown = domain->suspended || domain->crashed;
     info->shutdown_reason = domain->crashed ? 3 : 2; /* SHUTDOWN_crash */
     info->tot_pages = domain->tot_pages;
@@ -207,6 +208,31 @@ static int op_domain_info(struct xlm_hypervisor *hv, uint32_t domid,
         fill_info(domain, info);
     }
     return op_end(handle, FAKE_OP_domain_info, domain ? 0 : -1);
+}
+
+static int op_pause(struct xlm_hypervisor *hv, uint32_t domid)
+{
+    struct fake_handle *handle = handle_of(hv);
+    struct fake_domain *domain = op_begin_on(handle, FAKE_OP_pause, domid);
+
+    if (domain) {
+        domain->holds++;
+    }
+    return op_end(handle, FAKE_OP_pause, domain ? 0 : -1);
+}
+
+static int op_unpause(struct xlm_hypervisor *hv, uint32_t domid)
+{
+    struct fake_handle *handle = handle_of(hv);
+    struct fake_domain *domain = op_begin_on(handle, FAKE_OP_unpause, domid);
+
+    if (domain && domain->holds) {
+        domain->holds--;
+        fake_wake(handle->host);
+    } else if (domain) {
+        fake_violation(handle->host, "unpaused more often than paused");
+    }
+    return op_end(handle, FAKE_OP_unpause, domain ? 0 : -1);
 }
 
 static int op_domain_by_handle(struct xlm_hypervisor *hv,
@@ -761,6 +787,35 @@ static int op_pager_enable(struct xlm_hypervisor *hv, uint32_t domid,
     return op_end(handle, FAKE_OP_pager_enable, rc);
 }
 
+static int take_over(struct fake_handle *handle, struct fake_domain *domain,
+                     unsigned int nr_vcpus, void **ring, int *event_fd)
+{
+    if (!domain->paused && !domain->holds) {
+        fake_violation(handle->host, "pager replaced on a running domain");
+    }
+    if (nr_vcpus != domain->vcpus) {
+        fake_violation(handle->host, "pager replaced for %u vCPUs", nr_vcpus);
+    }
+    if (fake_paging_take_over(domain, ring, event_fd)) {
+        return -1;
+    }
+    handle->pager_of = domain;
+    fake_wake(handle->host);
+    return 0;
+}
+
+static int op_pager_take_over(struct xlm_hypervisor *hv, uint32_t domid,
+                              unsigned int nr_vcpus, void **ring,
+                              int *event_fd)
+{
+    struct fake_handle *handle = handle_of(hv);
+    struct fake_domain *domain =
+        op_begin_on(handle, FAKE_OP_pager_take_over, domid);
+    int rc = domain ? take_over(handle, domain, nr_vcpus, ring, event_fd) : -1;
+
+    return op_end(handle, FAKE_OP_pager_take_over, rc);
+}
+
 static int op_pager_disable(struct xlm_hypervisor *hv, uint32_t domid)
 {
     struct fake_handle *handle = handle_of(hv);
@@ -799,7 +854,10 @@ static int op_pager_notify(struct xlm_hypervisor *hv)
     struct fake_handle *handle = handle_of(hv);
     int rc = op_begin(handle, FAKE_OP_pager_notify);
 
-    if (rc == 0 && !(handle->pager_of && handle->pager_of->paging)) {
+    if (rc == 0 && handle->pager_of && handle->pager_of->dead) {
+        errno = ESRCH;
+        rc = -1;
+    } else if (rc == 0 && !(handle->pager_of && handle->pager_of->paging)) {
         fake_violation(handle->host, "notify without a pager");
         errno = EINVAL;
         rc = -1;

@@ -20,6 +20,8 @@
     X(domain_info) \
     X(domain_by_handle) \
     X(nr_pfns) \
+    X(pause) \
+    X(unpause) \
     X(get_state) \
     X(set_state) \
     X(get_param) \
@@ -36,6 +38,7 @@
     X(claim) \
     X(paging_supported) \
     X(pager_enable) \
+    X(pager_take_over) \
     X(pager_disable) \
     X(pager_accept) \
     X(pager_notify) \
@@ -126,6 +129,8 @@ bool fake_domain_running(struct fake_domain *domain);
 bool fake_domain_ran(struct fake_domain *domain);
 bool fake_domain_crashed(struct fake_domain *domain);
 bool fake_domain_pager_enabled(struct fake_domain *domain);
+/* Times that it has been paused by a handle, and not unpaused. */
+unsigned int fake_domain_holds(struct fake_domain *domain);
 bool fake_domain_logdirty(struct fake_domain *domain);
 /* All waiting vCPUs give up, and all later accesses. */
 void fake_domain_stop(struct fake_domain *domain);

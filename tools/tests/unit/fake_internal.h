@@ -61,6 +61,7 @@ struct fake_domain {
     uint8_t handle[16];
     bool hap;
     bool paused;
+    unsigned int holds; /* by pause(), which is counted */
     bool suspended;
     bool suspend_cancelled;
     bool dead;
@@ -87,9 +88,11 @@ struct fake_domain {
     uint64_t params[FAKE_PARAMS];
 
     struct fake_paging *paging; /* NULL: no pager */
+    struct fake_paging *buried; /* of pagers that died, and are in the way */
     bool vcpu_waits[FAKE_VCPUS];
     bool scribbled; /* on its ring */
     unsigned int ring_full;
+    unsigned int sleepers; /* vCPUs that found it full, at the moment */
     unsigned int unanswered;
 };
 
@@ -110,7 +113,10 @@ uint64_t fake_count_paged(const struct fake_domain *domain);
 
 /* The pager's half of the table, in fake_paging.c. */
 int fake_paging_enable(struct fake_domain *domain, void **ring, int *event_fd);
+int fake_paging_take_over(struct fake_domain *domain, void **ring,
+                          int *event_fd);
 void fake_paging_disable(struct fake_domain *domain);
+void fake_paging_dispose(struct fake_domain *domain);
 int fake_paging_accept(struct fake_domain *domain);
 void fake_paging_resume(struct fake_domain *domain);
 void fake_paging_foreign(struct fake_domain *domain, uint64_t pfn);

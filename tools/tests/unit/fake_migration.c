@@ -14,6 +14,7 @@
 
 #include "channel.h"
 #include "fake_relink.h"
+#include "pfn_set.h"
 #include "fake_log.h"
 #include "wire.h"
 
@@ -451,11 +452,88 @@ bool fake_migration_await_go(struct fake_migration *migration)
     return let_go;
 }
 
+static size_t kept_octets(const struct fake_migration *migration)
+{
+    return xlm_pfn_set_words(migration->nr_pfns) * sizeof(unsigned long);
+}
+
+static unsigned long *keep(uint64_t pfns, void *data)
+{
+    struct fake_migration *migration = data;
+
+    assert_int_equal(pfns, migration->nr_pfns);
+    assert_null(migration->kept);
+    migration->kept = calloc(1, kept_octets(migration));
+    migration->inherited = calloc(1, kept_octets(migration));
+    return migration->kept;
+}
+
 void fake_migration_kill(struct fake_migration *migration, unsigned int end)
 {
     atomic_store(&migration->dead[end], true);
+    if (end && migration->kept) {
+        /* In their own world its threads may write more. */
+        memcpy(migration->inherited, migration->kept, kept_octets(migration));
+    }
     fake_kill(migration->contexts[end].hypervisor);
-    fake_link_kill(migration->link, end);
+    fake_link_kill(fake_relink_link(migration), end);
+}
+
+/* ---- the heir of a receiver that was killed ---- */
+
+static int run_heir(void *data)
+{
+    struct fake_migration *migration = data;
+    struct xlm_hypervisor *hv = migration->contexts[1].hypervisor;
+    uint32_t domid = fake_domain_id(migration->destination);
+
+    while (migration->holds) {
+        if (hv->ops->unpause(hv, domid)) {
+            return -1;
+        }
+        migration->holds--;
+    }
+    return 0;
+}
+
+/* The process before it has ended, with all its threads. */
+static void succeed_the_dead(struct fake_migration *migration)
+{
+    xlm_hypervisor_close(migration->contexts[1].hypervisor);
+    fake_migration_init_context(&migration->contexts[1], migration->hosts[1]);
+    memcpy(migration->kept, migration->inherited, kept_octets(migration));
+    migration->heirs++;
+    atomic_store(&migration->dead[1], false);
+}
+
+void fake_migration_take_over(struct fake_migration *migration, int fd)
+{
+    const struct xlm_restore_callbacks callbacks = {
+        .run = run_heir,
+        .data = migration,
+    };
+    const struct xlm_restore_params params = {
+        .in_fd = fd,
+        .out_fd = fd,
+        .relink = fake_relink_for(migration),
+    };
+    const struct xlm_orphan orphan = {
+        .domid = fake_domain_id(migration->destination),
+        .pfns = migration->nr_pfns,
+        .outstanding = migration->kept,
+    };
+    struct xlm_hypervisor *hv;
+    bool resumed;
+
+    succeed_the_dead(migration);
+    hv = migration->contexts[1].hypervisor;
+    migration->restore_rc = hv->ops->pause(hv, orphan.domid);
+    if (!migration->restore_rc) {
+        migration->holds++;
+        migration->restore_rc =
+            xlm_take_over(&migration->contexts[1], &params, &orphan,
+                          &callbacks, &migration->stats[1], &resumed);
+    }
 }
 
 static void *run_save(void *data)
@@ -488,6 +566,7 @@ static void *run_restore(void *data)
 {
     struct fake_migration *migration = data;
     const struct xlm_restore_callbacks callbacks = {
+        .keep = migration->has_heir ? keep : NULL,
         .feed = feed,
         .feed_devices = feed,
         .await_domain = await_domain,
@@ -536,6 +615,7 @@ void fake_migration_run(struct fake_migration *migration)
     }
     run_restore(migration);
     pthread_join(saver, NULL);
+    fake_relink_await_heir(migration);
 }
 
 /* ---- what must hold ---- */
@@ -831,6 +911,8 @@ void fake_migration_free(struct fake_migration *migration)
     }
     pthread_mutex_destroy(&migration->lock);
     pthread_cond_destroy(&migration->changed);
+    free(migration->kept);
+    free(migration->inherited);
     free(migration->fed);
     free(migration);
 }

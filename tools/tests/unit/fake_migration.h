@@ -84,6 +84,9 @@ struct fake_migration {
     struct fake_cut recovery_cuts[FAKE_RECOVERIES];
     bool sender_dies;  /* leaving things as a killed one does */
     bool stays_silent; /* nothing of it is known at the destination */
+    /* A receiver that was killed after the go is replaced by another, which
+     * the next connection starts. */
+    bool has_heir;
     /* Before and after each of the toolstacks' parts, in its thread. */
     void (*at_part)(struct fake_migration *migration, enum fake_part part,
                     bool after);
@@ -97,6 +100,10 @@ struct fake_migration {
     unsigned int recovered;     /* how many there were */
     enum xlm_guest_state found; /* by the last one */
     struct fake_relink *relink;
+    unsigned long *kept;      /* what is outstanding, by the receiver ... */
+    unsigned long *inherited; /* ... and as it was when that was killed */
+    unsigned int holds;       /* of the domain, by its heirs */
+    unsigned int heirs;       /* how many there were */
     struct xlm_context contexts[2]; /* their reasons are of interest */
     struct xlm_stats stats[2];
     int save_rc;

@@ -28,6 +28,7 @@
 #define SLOTS 8
 
 struct fake_paging {
+    struct fake_paging *next; /* of those that are buried */
     void *ring;
     int event_fd;
     vm_event_front_ring_t front;
@@ -57,13 +58,50 @@ int fake_paging_enable(struct fake_domain *domain, void **ring, int *event_fd)
     return 0;
 }
 
+static void free_paging(struct fake_paging *paging)
+{
+    close(paging->event_fd);
+    free(paging->ring);
+    free(paging);
+}
+
 void fake_paging_disable(struct fake_domain *domain)
 {
-    close(domain->paging->event_fd);
-    free(domain->paging->ring);
-    free(domain->paging);
+    free_paging(domain->paging);
     domain->paging = NULL;
     fake_wake(domain->host);
+}
+
+/* The threads of a process that died go on using its ring, in a world of
+ * their own: it stays until the domain is freed. */
+int fake_paging_take_over(struct fake_domain *domain, void **ring,
+                          int *event_fd)
+{
+    if (domain->sleepers) {
+        errno = EBUSY;
+        return -1;
+    }
+    if (domain->paging) {
+        domain->paging->next = domain->buried;
+        domain->buried = domain->paging;
+        domain->paging = NULL;
+    }
+    domain->unanswered = 0;
+    memset(domain->vcpu_waits, 0, sizeof(domain->vcpu_waits));
+    return fake_paging_enable(domain, ring, event_fd);
+}
+
+void fake_paging_dispose(struct fake_domain *domain)
+{
+    struct fake_paging *next;
+
+    for (; domain->buried; domain->buried = next) {
+        next = domain->buried->next;
+        free_paging(domain->buried);
+    }
+    if (domain->paging) {
+        fake_paging_disable(domain);
+    }
 }
 
 int fake_paging_accept(struct fake_domain *domain)
@@ -159,8 +197,10 @@ static enum fake_access raise_fault(struct fake_domain *domain,
     }
     if (ring_full(domain)) {
         domain->ring_full++;
+        domain->sleepers++;
         fake_wake(domain->host);
         fake_wait(domain->host);
+        domain->sleepers--;
         return FAKE_ACCESS_DONE;
     }
     domain->p2m[pfn] = FAKE_PAGING_IN;
@@ -264,7 +304,8 @@ void fake_ring_scribble(struct fake_domain *domain, unsigned int seed)
 
 static void wait_for_pager(struct fake_domain *domain, unsigned int vcpu)
 {
-    while (domain->vcpu_waits[vcpu] && !domain->stopped && !domain->crashed) {
+    while ((domain->vcpu_waits[vcpu] || domain->holds) && !domain->stopped &&
+           !domain->crashed) {
         fake_wait(domain->host);
     }
 }
@@ -277,8 +318,10 @@ static enum fake_access may_run(const struct fake_domain *domain)
     if (domain->crashed) {
         return FAKE_ACCESS_CRASHED;
     }
-    return domain->paused || domain->suspended ? FAKE_ACCESS_NOT_RUNNING
-                                               : FAKE_ACCESS_DONE;
+    if (domain->paused || domain->suspended) {
+        return FAKE_ACCESS_NOT_RUNNING;
+    }
+    return FAKE_ACCESS_DONE;
 }
 
 static enum fake_access locked_access(struct fake_domain *domain,

@@ -16,6 +16,8 @@ struct fake_relink {
     struct xlm_relink engine;
     bool paused; /* the engine's thread: since the last connection */
     struct fake_link *used;
+    pthread_t heir;
+    bool heir_runs;
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -32,6 +34,9 @@ static int await(int *in_fd, int *out_fd, void *data)
     eventfd_t events;
     int rc = -1;
 
+    if (atomic_load(&relink->migration->dead[1])) {
+        return -1;
+    }
     if (!relink->paused && relink->migration->at_pause) {
         relink->migration->at_pause(relink->migration);
     }
@@ -121,6 +126,52 @@ static bool hand_over(struct fake_relink *relink, struct fake_link *link)
     return taken;
 }
 
+void fake_relink_await_heir(struct fake_migration *migration)
+{
+    struct fake_relink *relink = migration->relink;
+
+    if (relink->heir_runs) {
+        pthread_join(relink->heir, NULL);
+    }
+    relink->heir_runs = false;
+}
+
+static void *inherit(void *data)
+{
+    struct fake_relink *relink = data;
+
+    fake_migration_take_over(relink->migration,
+                             fake_link_end(relink->used, 1));
+    fake_relink_over(relink->migration);
+    return NULL;
+}
+
+static bool take_over(struct fake_relink *relink, struct fake_link *link)
+{
+    struct fake_migration *migration = relink->migration;
+
+    if (!migration->has_heir || !atomic_load(&migration->dead[1]) ||
+        !migration->ran) {
+        return false;
+    }
+    fake_relink_await_heir(migration);
+    relink->over = false;
+    relink->paused = false;
+    relink->used = link;
+    if (pthread_create(&relink->heir, NULL, inherit, relink)) {
+        abort();
+    }
+    relink->heir_runs = true;
+    return true;
+}
+
+struct fake_link *fake_relink_link(struct fake_migration *migration)
+{
+    struct fake_relink *relink = migration->relink;
+
+    return relink->used ? relink->used : migration->link;
+}
+
 struct greeting {
     struct fake_relink *relink;
     struct fake_link *link;
@@ -141,7 +192,8 @@ static void *greet(void *data)
         assert_int_equal(identity.pfns, migration->nr_pfns);
         assert_memory_equal(identity.id, migration->params.id,
                             sizeof(identity.id));
-        if (!hand_over(greeting->relink, greeting->link)) {
+        if (!hand_over(greeting->relink, greeting->link) &&
+            !take_over(greeting->relink, greeting->link)) {
             (void)xlm_answer_recover(&ctx, fd, state_of(migration),
                                      "nothing is known of it");
             fake_link_hang_up(greeting->link, 1);

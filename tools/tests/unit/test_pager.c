@@ -70,7 +70,7 @@ static int make_rig(void **state)
 static void open_pager(struct rig *rig)
 {
     rig->pager = xlm_pager_open(&rig->ctx, &rig->channel,
-                                fake_domain_id(rig->domain), PAGES);
+                                fake_domain_id(rig->domain), PAGES, NULL);
     assert_non_null(rig->pager);
 }
 
@@ -227,14 +227,14 @@ static void refusals(void **state)
         fake_fail(rig->host, FAKE_OP_pager_enable, 1, cases[i].error);
         rig->ctx.reason[0] = '\0';
         assert_null(xlm_pager_open(&rig->ctx, &rig->channel,
-                                   fake_domain_id(rig->domain), PAGES));
+                                   fake_domain_id(rig->domain), PAGES, NULL));
         assert_int_equal(errno, cases[i].error);
         assert_non_null(strstr(rig->ctx.reason, cases[i].words));
         assert_false(fake_domain_pager_enabled(rig->domain));
     }
     fake_fail(rig->host, FAKE_OP_domain_info, 1, EPERM);
     assert_null(xlm_pager_open(&rig->ctx, &rig->channel,
-                               fake_domain_id(rig->domain), PAGES));
+                               fake_domain_id(rig->domain), PAGES, NULL));
 }
 
 static void open_and_close(void **state)

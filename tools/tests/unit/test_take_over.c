@@ -1,0 +1,151 @@
+/*
+ * The receiver is killed after the go: another process becomes the pager of
+ * the guest that it has left, which goes on as if nothing had been.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake_migration.h"
+#include "fake_relink.h"
+#include "watchdog.h"
+
+#define PAGES 500
+#define DEATHS 3
+
+/* Who is killed, and when: at the start of his nth call of the hypervisor
+ * since the guest runs here, which then comes to nothing. */
+struct murder {
+    struct fake_migration *migration;
+    unsigned int at[DEATHS]; /* counted from the one before; 0: none */
+    unsigned int calls;
+    unsigned int deaths;
+    bool began;
+};
+
+static void at_call(enum fake_op op, void *data)
+{
+    struct murder *murder = data;
+    struct fake_migration *migration = murder->migration;
+
+    (void)op;
+    if (!murder->began || murder->deaths == DEATHS ||
+        atomic_load(&migration->dead[1])) {
+        return;
+    }
+    if (++murder->calls == murder->at[murder->deaths]) {
+        murder->calls = 0;
+        murder->deaths++;
+        fake_migration_kill(migration, 1);
+    }
+}
+
+static void begin(struct fake_migration *migration)
+{
+    struct murder *murder = migration->data;
+
+    fake_guest_start(migration->guest, 1);
+    fake_await_waiting(migration->destination, 1);
+    murder->began = true;
+}
+
+static struct fake_migration *new_migration(struct murder *murder)
+{
+    struct fake_migration *migration = fake_migration_new(PAGES, 2);
+
+    alarm(WATCHDOG_SECONDS);
+    migration->params.hot_pages_max = 4;
+    migration->recoveries = FAKE_RECOVERIES;
+    migration->has_heir = true;
+    migration->at_run = begin;
+    migration->data = murder;
+    murder->migration = migration;
+    fake_host_hook(migration->hosts[1], at_call, murder);
+    return migration;
+}
+
+/* ---- at every moment ---- */
+
+static unsigned int ordered_deaths(const struct murder *murder)
+{
+    unsigned int ordered = 0;
+
+    while (ordered < DEATHS && murder->at[ordered]) {
+        ordered++;
+    }
+    return ordered;
+}
+
+/* True: whoever was to be killed lived until he had told the source that it
+ * was all there. */
+static bool kill_and_take_over(struct murder *murder)
+{
+    struct fake_migration *migration = new_migration(murder);
+    bool too_late;
+
+    fake_migration_run(migration);
+    assert_int_equal(migration->save_rc, 0);
+    too_late = murder->deaths < ordered_deaths(murder) ||
+               migration->heirs < murder->deaths;
+    if (migration->heirs < murder->deaths) {
+        assert_int_equal(migration->heirs, murder->deaths - 1);
+        assert_int_equal(fake_domain_paged(migration->destination), 0);
+        fake_guest_stop(migration->guest);
+        assert_int_equal(
+            fake_guest_compare(migration->guest, migration->destination), 0);
+    } else {
+        fake_migration_check_success(migration);
+    }
+    assert_int_equal(fake_domain_holds(migration->destination), 0);
+    fake_migration_free(migration);
+    return too_late;
+}
+
+static void killed_at_any_call(void **state)
+{
+    unsigned int call = 1;
+
+    (void)state;
+    while (!kill_and_take_over(&(struct murder){.at = {call}})) {
+        call++;
+    }
+    assert_true(call > 5);
+}
+
+/* The one that takes over fares no better. */
+static void the_heir_is_killed_at_any_call(void **state)
+{
+    unsigned int call = 1;
+
+    (void)state;
+    while (!kill_and_take_over(&(struct murder){.at = {3, call}})) {
+        call++;
+    }
+    assert_true(call > 5);
+}
+
+static void killed_three_times(void **state)
+{
+    (void)state;
+    assert_false(kill_and_take_over(&(struct murder){.at = {2, 5, 6}}));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed_at_any_call),
+        cmocka_unit_test(the_heir_is_killed_at_any_call),
+        cmocka_unit_test(killed_three_times),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
