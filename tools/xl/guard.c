@@ -1,5 +1,5 @@
 /*
- * A process that cleans up after a receiver that was killed.
+ * A process that looks after what a receiver that was killed has left.
  */
 #include "guard.h"
 
@@ -16,7 +16,13 @@
 
 #include "libxl_live_migrate.h"
 
-#define XL_GUARD_RELEASED 'R'
+/* What it is told, in one write each. */
+struct xl_guard_word {
+    char what;
+    uint32_t domid;
+};
+#define XL_GUARD_RELEASED 'R' /* nobody is needed any more */
+#define XL_GUARD_OURS 'O'     /* the guest runs here, or is about to */
 
 static void __attribute__((noreturn))
 become_guard(int read_fd, const char *incoming_name)
@@ -53,17 +59,27 @@ int xl_guard_start(struct xl_guard *guard, const char *incoming_name)
     return 0;
 }
 
+/* EPIPE: it is gone. */
+static void tell(const struct xl_guard *guard, struct xl_guard_word word)
+{
+    while (write(guard->fd, &word, sizeof(word)) < 0 && errno == EINTR) {
+        continue;
+    }
+}
+
+void xl_guard_tell_ours(const struct xl_guard *guard, uint32_t domid)
+{
+    if (guard->fd >= 0) {
+        tell(guard, (struct xl_guard_word){XL_GUARD_OURS, domid});
+    }
+}
+
 void xl_guard_release(struct xl_guard *guard)
 {
-    const char word = XL_GUARD_RELEASED;
-
     if (guard->fd < 0) {
         return;
     }
-    /* EPIPE: it is gone, which is what we want. */
-    while (write(guard->fd, &word, 1) < 0 && errno == EINTR) {
-        continue;
-    }
+    tell(guard, (struct xl_guard_word){.what = XL_GUARD_RELEASED});
     close(guard->fd);
     while (waitpid(guard->pid, NULL, 0) < 0 && errno == EINTR) {
         continue;
@@ -73,15 +89,32 @@ void xl_guard_release(struct xl_guard *guard)
 
 /* ---- the guard itself ---- */
 
-static bool receiver_died(void)
+/* True: it died, and *last is what it has said last, if anything. */
+static bool receiver_died(struct xl_guard_word *last)
 {
-    char word;
+    struct xl_guard_word word;
     ssize_t got;
 
     do {
-        got = read(STDIN_FILENO, &word, 1);
-    } while (got < 0 && errno == EINTR);
+        got = read(STDIN_FILENO, &word, sizeof(word));
+        if (got == sizeof(word)) {
+            *last = word;
+        }
+    } while (got == sizeof(word) ? word.what != XL_GUARD_RELEASED
+                                 : got < 0 && errno == EINTR);
     return got == 0;
+}
+
+static int hold(struct xl_context *xl, uint32_t domid)
+{
+    int rc = libxl_domain_live_migrate_receive_hold(xl->ctx, domid);
+
+    fprintf(stderr,
+            "xl: destination: the receiver of domain %u was killed: %s\n",
+            domid,
+            rc ? "it could not be paused, see to it"
+               : "what it lacks comes with xl migrate-recover at the source");
+    return rc;
 }
 
 static int destroy_leftover(struct xl_context *xl, const char *name)
@@ -103,13 +136,18 @@ static int destroy_leftover(struct xl_context *xl, const char *name)
 int xl_main_guard(struct xl_context *xl, int argc, char **argv)
 {
     const char *name = argv[argc - 1];
+    struct xl_guard_word last = {.what = 0};
+    int rc;
 
     signal(SIGPIPE, SIG_IGN); /* the ssh that carries stderr may be gone */
-    if (!receiver_died()) {
-        return EXIT_SUCCESS;
-    }
-    if (xl_context_open(xl) || destroy_leftover(xl, name)) {
+    /* Before: then it will not take long. */
+    if (xl_context_open(xl)) {
         return EXIT_FAILURE;
     }
-    return EXIT_SUCCESS;
+    if (!receiver_died(&last)) {
+        return EXIT_SUCCESS;
+    }
+    rc = last.what == XL_GUARD_OURS ? hold(xl, last.domid)
+                                    : destroy_leftover(xl, name);
+    return rc ? EXIT_FAILURE : EXIT_SUCCESS;
 }

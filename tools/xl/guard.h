@@ -1,10 +1,12 @@
 /*
- * A process that cleans up after a receiver that was killed.
+ * A process that looks after what a receiver that was killed has left.
  *
  * Until the go a domain that is being received is a half built copy: when the
  * receiver dies it must not stay, as it holds memory and the name that the
  * next attempt needs.  A killed process cannot see to that itself, nor note that
- * the guest never ran here.
+ * the guest never ran here.  After the go the guest is paused until another
+ * receiver comes: its requests for memory would soon be more than the hypervisor
+ * has room for.
  */
 #ifndef XL_GUARD_H
 #define XL_GUARD_H
@@ -24,8 +26,11 @@ struct xl_guard {
  * why. */
 int xl_guard_start(struct xl_guard *guard, const char *incoming_name);
 
-/* Nothing is left to clean up, or nothing may be cleaned up any more.
- * Harmless when there is no guard. */
+/* From here on nothing may be cleaned up, but the domain be paused.  Harmless
+ * when there is no guard. */
+void xl_guard_tell_ours(const struct xl_guard *guard, uint32_t domid);
+
+/* The guest is whole, or nothing of it is left.  Harmless when there is no guard. */
 void xl_guard_release(struct xl_guard *guard);
 
 /* The guard itself, a command of its own: xl incoming-guard --postcopy NAME,

@@ -215,8 +215,8 @@ static void stay(void)
     setsid();
 }
 
-/* Before the guest can run here, the guard must be gone; and once it runs, it
- * may end. */
+/* Before the guest can run here, the guard must know; and once it runs, it
+ * may end.  Who takes the place of another receiver has no guard yet. */
 static void note_phase(libxl_live_migrate_phase phase,
                        const libxl_live_migrate_stats *stats, void *user)
 {
@@ -226,9 +226,12 @@ static void note_phase(libxl_live_migrate_phase phase,
     if (phase >= LIBXL_LIVE_MIGRATE_PHASE_GO && !receive->stays) {
         receive->stays = true;
         stay();
-        xl_guard_release(&receive->guard);
+        if (receive->guard.fd < 0) {
+            (void)xl_guard_start(&receive->guard, "");
+        }
+        xl_guard_tell_ours(&receive->guard, receive->domid);
     }
-    if (phase >= LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY &&
+    if (phase >= LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY && !receive->recover &&
         xl_monitor_begin(&receive->standby, receive->domid)) {
         receive->unwatched = true;
     }
@@ -295,9 +298,13 @@ static int serve_recovery(struct xl_receive *receive)
     }
     libxl_live_migrate_receive_params_init(&params);
     params.logger = receive->xl->logger;
+    params.local_domid = &receive->domid;
+    params.progress = note_phase;
+    params.progress_user = receive;
     rc = libxl_domain_live_migrate_receive_recover(
         receive->xl->ctx, receive->recv_fd, receive->send_fd, &params, &result,
         NULL);
+    xl_guard_release(&receive->guard);
     if (rc) {
         fprintf(stderr, "xl: destination: %s (libxl error %d).\n",
                 result.reason, rc);

@@ -71,7 +71,8 @@ static void explain_death(libxl_live_migrate_status *status)
                      "after that: xl migrate-recover asks the destination, "
                      "and goes on"
                    : "the process was killed that brought the guest its "
-                     "memory";
+                     "memory: xl migrate-recover at the source starts another "
+                     "one here, until when the guest is paused";
     }
     snprintf(status->reason, sizeof(status->reason), "%s", what);
 }

@@ -43,6 +43,9 @@
 /* libxl_domain_live_migrate_recover(), libxl_domain_live_migrate_receive_recover()
  * and libxl_domain_live_migrate_receive_clean_up() */
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECOVER 1
+/* libxl_domain_live_migrate_receive_hold(), and recovery takes the place of a
+ * receiver that was killed */
+#define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECEIVE_HOLD 1
 
 /* A flag beside LIBXL_SUSPEND_*: move the guest first, its memory later. */
 #define LIBXL_SUSPEND_POSTCOPY (1 << 16)
@@ -312,7 +315,10 @@ typedef struct libxl_live_migrate_receive_params {
     struct xentoollog_logger *logger;      /* NULL; as at the source */
     libxl_live_migrate_progress *progress; /* NULL */
     void *progress_user;
-    uint64_t reserved[16];
+    /* Of a recovery that takes the place of a receiver: which domain it is, set
+     * from the phase GO on.  NULL */
+    uint32_t *local_domid;
+    uint64_t reserved[15];
 } libxl_live_migrate_receive_params;
 
 void libxl_live_migrate_receive_params_init(
@@ -327,7 +333,7 @@ void libxl_live_migrate_receive_params_dispose(
  * @param config   the domain's configuration, as for
  *                 libxl_domain_create_restore(); stays the caller's.
  * @param domid    set when the domain exists at the end, and from the phase
- *                 POSTCOPY on.
+ *                 GO on.
  * @param recv_fd  the stream, at its libxl header.
  * @param send_fd  the way back; -1: none, postcopy is then refused.
  * @param postcopy_resumed  may not be NULL; written on every path.  On failure:
@@ -340,8 +346,8 @@ void libxl_live_migrate_receive_params_dispose(
  * stays the domain's pager, and waits, for as long as it takes, for another one
  * that a libxl_domain_live_migrate_receive_recover() of any process of this host
  * brings it, or for the end of the domain.  The log says so and what to do.  The
- * process must not end meanwhile: the domain would stop for good where it needs
- * memory that has not come.
+ * process should not end meanwhile: the domain would stop where it needs memory
+ * that has not come, until another takes its place.
  *
  * @param ao_how   see above; NULL: return when all is over.
  *
@@ -363,12 +369,15 @@ int libxl_domain_live_migrate_receive(
  * Serve a connection from a libxl_domain_live_migrate_recover(): hand it to the
  * call that receives the migration, whatever process of this host makes that,
  * and wait until it has done with it; or answer that the migration has ended,
- * and how.
+ * and how.  When the process that received it was killed after the go, this call
+ * takes its place: it becomes the domain's pager, and goes on as
+ * libxl_domain_live_migrate_receive() does from phase GO on, with the same
+ * duties of the caller; that it does, the progress callback says.
  *
  * @param recv_fd, send_fd  from and to the source; stay the caller's, who is to
  *                 close them when the call has returned.
  * @param params   of these count abort_fd (until it is known what the connection
- *                 is for) and logger.
+ *                 is for), logger and progress.
  * @param result   may be NULL; written on every path: the reason.
  * @param ao_how   see above; NULL: return when all is over.
  *
@@ -382,15 +391,25 @@ int libxl_domain_live_migrate_receive_recover(
     libxl_live_migrate_result *result, const libxl_asyncop_how *ao_how);
 
 /*
- * A process died while it received a domain that it had not let run (its
- * progress callback had not been called with phase GO, which the caller must
- * know): destroy what it had built, and note that the guest never ran here, so
- * that the source can take it back.  Synchronous.
+ * A process died while it received a domain, which the caller watches over.
+ * Both are synchronous.
  *
- * 0 when nothing is left; ERROR_INVAL for a domain that is not paused; else a
- * libxl error.
+ * libxl_domain_live_migrate_receive_clean_up(), when the domain had not been
+ * let run (the progress callback had not been called with phase GO, which the
+ * caller must know): destroy what it had built, and note that the guest never
+ * ran here, so that the source can take it back.
+ * libxl_domain_live_migrate_receive_hold(), from phase GO on: pause the domain
+ * until libxl_domain_live_migrate_receive_recover() takes the place of the
+ * receiver, which unpauses it.  The sooner the better: a vCPU that wants memory
+ * when the hypervisor has no more room for requests (there is some for eight)
+ * cannot be helped any more.  A domain that lacks nothing is let alone, and one
+ * that had not been let run after all is destroyed as above.
+ *
+ * 0 when that is done; ERROR_INVAL for a domain that must not be destroyed; else
+ * a libxl error.
  */
 int libxl_domain_live_migrate_receive_clean_up(libxl_ctx *ctx, uint32_t domid);
+int libxl_domain_live_migrate_receive_hold(libxl_ctx *ctx, uint32_t domid);
 
 /* ---- migrations under way, whoever does them ---- */
 

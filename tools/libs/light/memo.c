@@ -21,9 +21,6 @@
 #endif
 #define LM_MEMO_DIR LM_MEMO_PARENT "/live-migrate"
 
-#define SUFFIX_MAX 16
-#define NAME_MAX_LENGTH (LM_ID_TEXT + SUFFIX_MAX)
-
 /* ---- ids ---- */
 
 void lm_id_to_text(const uint8_t id[LM_ID_SIZE], char text[LM_ID_TEXT])
@@ -86,18 +83,16 @@ int lm_memo_open(void)
     return directory;
 }
 
-static void name_of(const uint8_t id[LM_ID_SIZE], const char *suffix,
-                    char name[NAME_MAX_LENGTH])
+void lm_memo_name(const uint8_t id[LM_ID_SIZE], const char *suffix,
+                  char name[LM_MEMO_NAME_MAX])
 {
     char text[LM_ID_TEXT];
 
     lm_id_to_text(id, text);
-    snprintf(name, NAME_MAX_LENGTH, "%s%s", text, suffix);
+    snprintf(name, LM_MEMO_NAME_MAX, "%s%s", text, suffix);
 }
 
 /* ---- how it ended ---- */
-
-#define OUTCOME ".outcome"
 
 static const struct {
     enum xlm_guest_state state;
@@ -118,7 +113,7 @@ static int make_link(int directory, const char *target, const char *name)
 
 int lm_memo_put(const uint8_t id[LM_ID_SIZE], enum xlm_guest_state state)
 {
-    char name[NAME_MAX_LENGTH];
+    char name[LM_MEMO_NAME_MAX];
     int directory, rc = -1;
 
     if (state == XLM_GUEST_UNKNOWN) {
@@ -128,7 +123,7 @@ int lm_memo_put(const uint8_t id[LM_ID_SIZE], enum xlm_guest_state state)
     if (directory < 0) {
         return -1;
     }
-    name_of(id, OUTCOME, name);
+    lm_memo_name(id, LM_MEMO_OUTCOME, name);
     for (size_t i = 0; i < NR_OUTCOMES; i++) {
         if (outcomes[i].state == state) {
             rc = make_link(directory, outcomes[i].name, name);
@@ -140,14 +135,14 @@ int lm_memo_put(const uint8_t id[LM_ID_SIZE], enum xlm_guest_state state)
 
 enum xlm_guest_state lm_memo_get(const uint8_t id[LM_ID_SIZE])
 {
-    char name[NAME_MAX_LENGTH], target[SUFFIX_MAX] = "";
+    char name[LM_MEMO_NAME_MAX], target[LM_MEMO_SUFFIX_MAX] = "";
     int directory = lm_memo_open();
     ssize_t length;
 
     if (directory < 0) {
         return XLM_GUEST_UNKNOWN;
     }
-    name_of(id, OUTCOME, name);
+    lm_memo_name(id, LM_MEMO_OUTCOME, name);
     length = readlinkat(directory, name, target, sizeof(target) - 1);
     close(directory);
     for (size_t i = 0; length > 0 && i < NR_OUTCOMES; i++) {
@@ -160,14 +155,12 @@ enum xlm_guest_state lm_memo_get(const uint8_t id[LM_ID_SIZE])
 
 /* ---- who receives it ---- */
 
-#define ADDRESS ".socket"
-
 void lm_memo_address(int directory, const uint8_t id[LM_ID_SIZE],
                      struct sockaddr_un *address)
 {
-    char name[NAME_MAX_LENGTH];
+    char name[LM_MEMO_NAME_MAX];
 
-    name_of(id, ADDRESS, name);
+    lm_memo_name(id, LM_MEMO_ADDRESS, name);
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
     snprintf(address->sun_path, sizeof(address->sun_path),
              "/proc/self/fd/%d/%s", directory, name);
@@ -175,8 +168,8 @@ void lm_memo_address(int directory, const uint8_t id[LM_ID_SIZE],
 
 void lm_memo_remove_address(int directory, const uint8_t id[LM_ID_SIZE])
 {
-    char name[NAME_MAX_LENGTH];
+    char name[LM_MEMO_NAME_MAX];
 
-    name_of(id, ADDRESS, name);
+    lm_memo_name(id, LM_MEMO_ADDRESS, name);
     unlinkat(directory, name, 0);
 }

@@ -19,6 +19,16 @@ void lm_id_to_text(const uint8_t id[LM_ID_SIZE], char text[LM_ID_TEXT]);
 /* 0, or -1: this is no id. */
 int lm_id_from_text(const char *text, uint8_t id[LM_ID_SIZE]);
 
+/* Names in the directory: the id and one of these. */
+#define LM_MEMO_OUTCOME ".outcome"
+#define LM_MEMO_ADDRESS ".socket"
+#define LM_MEMO_KEPT ".kept"
+#define LM_MEMO_SUFFIX_MAX 16
+#define LM_MEMO_NAME_MAX (LM_ID_TEXT + LM_MEMO_SUFFIX_MAX)
+
+void lm_memo_name(const uint8_t id[LM_ID_SIZE], const char *suffix,
+                  char name[LM_MEMO_NAME_MAX]);
+
 /* The directory, made when it is not there; to be closed.  -1 with errno. */
 int lm_memo_open(void);
 

@@ -19,46 +19,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "builder.h"
 #include "common.h"
-#include "control.h"
+#include "destination.h"
 #include "device_model.h"
-#include "libxl_live_migrate.h"
-#include "memo.h"
 #include "memory.h"
-#include "operation.h"
-#include "reconnect.h"
 #include "stream.h"
 
 #define DEFAULT_MEMKB (32u << 10)
 #define KIB_PER_PAGE 4u
-
-enum lm_destination_state {
-    LM_DESTINATION_WAITING, /* nothing of the domain has come */
-    LM_DESTINATION_BUILDING,
-    LM_DESTINATION_BUILT,
-    LM_DESTINATION_OURS,
-};
-
-struct lm_destination {
-    struct lm_operation op;
-    libxl_domain_config *config;
-    uint32_t *domid; /* the caller's */
-    int recv_fd;
-    int send_fd;
-    libxl_live_migrate_receive_params params; /* a copy */
-    char *final_name;
-    bool *resumed;
-    enum lm_destination_state state;
-    bool no_memory;
-    struct lm_builder builder;
-    /* The migration is known, and can be gone on with over another connection,
-     * when the latter is there. */
-    struct xlm_identity identity;
-    struct lm_reconnect *reconnect;
-    struct xlm_relink relink;
-    bool paused; /* the guest runs here, and has lost its source */
-};
 
 /* ---- callbacks, in execution order ---- */
 
@@ -112,7 +80,11 @@ static int destination_await_domain(uint32_t *domid, void *data)
 {
     struct lm_destination *destination = data;
 
-    return lm_builder_await_domain(&destination->builder, domid);
+    if (lm_builder_await_domain(&destination->builder, domid)) {
+        return -1;
+    }
+    destination->local_domid = *domid;
+    return 0;
 }
 
 /* Nothing begins here that could not be gone on with. */
@@ -122,44 +94,29 @@ static int destination_identify(const struct xlm_identity *identity,
     struct lm_destination *destination = data;
 
     destination->identity = *identity;
-    destination->reconnect =
-        lm_reconnect_open(identity, destination->op.abort.event_fd);
-    if (!destination->reconnect) {
+    if (lm_destination_listen(destination)) {
         return xlm_fail(&destination->op.xlm,
                         "this host cannot listen for a recovery: %s",
                         strerror(errno));
     }
-    destination->relink.fd = lm_reconnect_fd(destination->reconnect);
     return 0;
 }
 
-/* While libxl builds the domain, it makes the nodes that ours are below. */
-static void show_outside(struct lm_destination *destination)
+static unsigned long *destination_keep(uint64_t pfns, void *data)
 {
+    struct lm_destination *destination = data;
     const char *name = destination->final_name;
-    const struct lm_control_setup setup = {
-        .domid = destination->builder.domid,
-        .role = LIBXL_LIVE_MIGRATE_ROLE_DESTINATION,
-        .name = name ? name : destination->config->c_info.name,
-        .id = destination->reconnect ? destination->identity.id : NULL,
-        .abort_event_fd = destination->op.abort.event_fd,
-        .logger = destination->op.xlm.logger,
-    };
 
-    destination->op.observer.control = lm_control_start(&setup);
-}
-
-static void show_end(struct lm_destination *destination, int rc)
-{
-    libxl_live_migrate_state state = LIBXL_LIVE_MIGRATE_STATE_COMPLETE;
-
-    if (rc) {
-        state = *destination->resumed ? LIBXL_LIVE_MIGRATE_STATE_PAUSED
-                                      : LIBXL_LIVE_MIGRATE_STATE_FAILED;
+    (void)pfns; /* as in the identity */
+    if (lm_kept_create(&destination->kept, &destination->identity,
+                       destination->local_domid)) {
+        return NULL;
     }
-    lm_control_end(destination->op.observer.control, state,
-                   destination->op.xlm.reason);
-    destination->op.observer.control = NULL;
+    if (name && strlen(name) < LM_KEPT_NAME_SIZE) {
+        strcpy(destination->kept.state->name, name);
+    }
+    destination->kept.state->stays = destination->params.paused;
+    return lm_kept_outstanding(&destination->kept);
 }
 
 static int destination_await_build(void *data)
@@ -170,12 +127,13 @@ static int destination_await_build(void *data)
         return -1;
     }
     destination->state = LM_DESTINATION_BUILT;
-    show_outside(destination);
+    *destination->domid = destination->local_domid;
+    lm_destination_show(destination);
     /* It runs with a state that is not the last: its devices must not go on
      * with what they were doing. */
     if (lm_has_device_model(destination->config)) {
         return lm_device_model_stop(&destination->op.xlm,
-                                    destination->builder.domid);
+                                    destination->local_domid);
     }
     return 0;
 }
@@ -193,8 +151,8 @@ static int load_device_state(struct lm_destination *destination,
         return -1;
     }
     state.octets = (void *)octets;
-    return lm_device_model_load(&destination->op.xlm,
-                                destination->builder.domid, &state);
+    return lm_device_model_load(&destination->op.xlm, destination->local_domid,
+                                &state);
 }
 
 static int take_device_record(struct lm_destination *destination,
@@ -255,24 +213,11 @@ static int destination_read_device_state(struct xlm_channel *channel,
     return rc;
 }
 
-/* A name that is taken must not keep the only copy of a guest from running:
- * it keeps the name that it was built under. */
-static void take_name(struct lm_destination *destination)
+/* An ordinary stream leaves nothing to anybody. */
+static void note_ran(struct lm_destination *destination)
 {
-    const char *name = destination->final_name;
-    const char *built = destination->config->c_info.name;
-    int rc;
-
-    if (!name || !strcmp(name, built)) {
-        return;
-    }
-    rc = libxl_domain_rename(destination->op.ctx, destination->builder.domid,
-                             built, name);
-    if (rc) {
-        xtl_log(destination->op.xlm.logger, XTL_ERROR, -1, "light",
-                "domain %u could not be renamed to %s (libxl error %d): it "
-                "goes on as %s",
-                destination->builder.domid, name, rc, built);
+    if (destination->kept.state) {
+        destination->kept.state->ran = 1;
     }
 }
 
@@ -281,10 +226,14 @@ static int destination_run(void *data)
     struct lm_destination *destination = data;
     int rc;
 
+    /* From here on who comes after us must not destroy it. */
+    if (destination->kept.state) {
+        destination->kept.state->ours = 1;
+    }
     /* The guest first: its name can wait, and it has waited long enough. */
     if (!destination->params.paused) {
         rc = libxl_domain_unpause(destination->op.ctx,
-                                  destination->builder.domid, NULL);
+                                  destination->local_domid, NULL);
         if (rc) {
             return xlm_fail(&destination->op.xlm,
                             "the domain could not be unpaused at the "
@@ -292,60 +241,10 @@ static int destination_run(void *data)
                             rc);
         }
     }
-    take_name(destination);
-    *destination->domid = destination->builder.domid;
+    note_ran(destination);
+    lm_destination_take_name(destination, destination->config->c_info.name);
     destination->state = LM_DESTINATION_OURS;
     return 0;
-}
-
-/* How often it is seen whether a guest that waits is still there. */
-#define LOOK_MS 1000
-
-static void note_pause(struct lm_destination *destination)
-{
-    const char *name = destination->final_name
-                           ? destination->final_name
-                           : destination->config->c_info.name;
-    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
-
-    destination->paused = true;
-    snprintf(
-        reason, sizeof(reason),
-        "%s runs on here, until it needs memory that has not come, as its "
-        "source is lost: xl migrate-recover %s THIS-HOST there goes on "
-        "(%.250s)",
-        name, name, destination->op.xlm.reason);
-    xtl_log(destination->op.xlm.logger, XTL_ERROR, -1, "light", "%s", reason);
-    lm_control_pause(destination->op.observer.control, reason);
-}
-
-static int destination_await_link(int *in_fd, int *out_fd, void *data)
-{
-    struct lm_destination *destination = data;
-
-    if (!destination->paused) {
-        note_pause(destination);
-    }
-    return lm_reconnect_take(destination->reconnect, LOOK_MS, in_fd, out_fd);
-}
-
-static void destination_resumed(void *data)
-{
-    struct lm_destination *destination = data;
-
-    destination->paused = false;
-    lm_control_go_on(destination->op.observer.control);
-    xtl_log(destination->op.xlm.logger, XTL_NOTICE, -1, "light",
-            "the source of domain %u is there again",
-            destination->builder.domid);
-}
-
-static void destination_progress(enum xlm_phase phase,
-                                 const struct xlm_stats *stats, void *data)
-{
-    struct lm_destination *destination = data;
-
-    lm_observe(&destination->op.observer, phase, stats);
 }
 
 /* ---- stages ---- */
@@ -363,13 +262,14 @@ static int move_in(struct lm_destination *destination)
 {
     const struct xlm_restore_callbacks callbacks = {
         .identify = destination_identify,
+        .keep = destination_keep,
         .feed = destination_feed,
         .feed_devices = destination_feed_devices,
         .await_domain = destination_await_domain,
         .await_build = destination_await_build,
         .read_device_state = destination_read_device_state,
         .run = destination_run,
-        .progress = destination_progress,
+        .progress = lm_destination_progress,
         .data = destination,
     };
     const struct xlm_restore_params params = {
@@ -379,13 +279,7 @@ static int move_in(struct lm_destination *destination)
         .max_pages = max_pages(destination->config),
     };
 
-    destination->relink = (struct xlm_relink){
-        .fd = -1,
-        .await = destination_await_link,
-        .resumed = destination_resumed,
-        .data = destination,
-    };
-
+    destination->relink.fd = -1;
     if (xlm_restore(&destination->op.xlm, &params, &callbacks,
                     &destination->op.stats, destination->resumed)) {
         return ERROR_FAIL;
@@ -399,32 +293,6 @@ static int destination_error(const struct lm_destination *destination, int rc)
         return ERROR_NOMEM;
     }
     return lm_aborted(destination->op.xlm.abort_fd) ? ERROR_ABORTED : rc;
-}
-
-/* For a source that asks; before those that wait for an answer hear of the
- * end. */
-static void note_end(struct lm_destination *destination,
-                     enum xlm_guest_state state)
-{
-    if (destination->reconnect &&
-        lm_memo_put(destination->identity.id, state)) {
-        xtl_log(destination->op.xlm.logger, XTL_WARN, errno, "light",
-                "how the migration ended cannot be noted: a source that asks "
-                "is told that it is not known");
-    }
-    lm_reconnect_close(destination->reconnect);
-    destination->reconnect = NULL;
-}
-
-static enum xlm_guest_state how_it_ended(
-    const struct lm_destination *destination, int rc)
-{
-    if (rc) {
-        return XLM_GUEST_UNKNOWN;
-    }
-    return destination->op.observer.phase == XLM_PHASE_COMPLETE
-               ? XLM_GUEST_COMPLETE
-               : XLM_GUEST_ENDED;
 }
 
 static int receive(struct lm_operation *op)
@@ -445,25 +313,19 @@ static int receive(struct lm_operation *op)
     rc = move_in(destination);
     if (rc && !*destination->resumed) {
         rc = destination_error(destination, rc);
-        note_end(destination, lm_builder_abandon(&destination->builder)
-                                  ? XLM_GUEST_UNKNOWN
-                                  : XLM_GUEST_NEVER_RAN);
+        lm_destination_note_end(destination,
+                                lm_builder_abandon(&destination->builder)
+                                    ? XLM_GUEST_UNKNOWN
+                                    : XLM_GUEST_NEVER_RAN);
         goto out;
     }
-    note_end(destination, how_it_ended(destination, rc));
-    *destination->domid = destination->builder.domid;
+    lm_destination_note_end(destination,
+                            lm_destination_outcome(destination, rc));
+    *destination->domid = destination->local_domid;
 
 out:
-    show_end(destination, rc);
+    lm_destination_show_end(destination, rc);
     return rc;
-}
-
-static void free_destination(struct lm_operation *op)
-{
-    struct lm_destination *destination = (struct lm_destination *)op;
-
-    free(destination->final_name);
-    free(destination);
 }
 
 /* ---- entry points ---- */
@@ -478,40 +340,6 @@ void libxl_live_migrate_receive_params_dispose(
     libxl_live_migrate_receive_params *params)
 {
     libxl_live_migrate_receive_params_init(params);
-}
-
-/* Nothing of the params is needed any more once this has returned. */
-static struct lm_destination *new_destination(
-    libxl_ctx *ctx, const libxl_live_migrate_receive_params *params,
-    libxl_live_migrate_result *result)
-{
-    struct lm_destination *destination = malloc(sizeof(*destination));
-
-    if (!destination) {
-        return NULL;
-    }
-    *destination = (struct lm_destination){
-        .op =
-            {
-                .ctx = ctx,
-                .run = receive,
-                .free = free_destination,
-                .logger = params->logger,
-                .result = result,
-                .abort_fd = params->abort_fd,
-                .observer.progress = params->progress,
-                .observer.user = params->progress_user,
-            },
-        .params = *params,
-    };
-    if (params->final_name) {
-        destination->final_name = strdup(params->final_name);
-        if (!destination->final_name) {
-            free(destination);
-            return NULL;
-        }
-    }
-    return destination;
 }
 
 int libxl_domain_live_migrate_receive(
@@ -531,7 +359,7 @@ int libxl_domain_live_migrate_receive(
     if (lm_check_how(ao_how, result, params->logger)) {
         return ERROR_NI;
     }
-    destination = new_destination(ctx, params, result);
+    destination = lm_destination_new(ctx, params, result, receive);
     if (!destination) {
         return lm_refuse(ERROR_NOMEM, result, params->logger, "out of memory");
     }

@@ -204,6 +204,8 @@ static int listen_at_address(struct lm_reconnect *reconnect)
         return -1;
     }
     lm_memo_address(reconnect->directory, reconnect->identity.id, &address);
+    /* Whoever was to be reached there before us was killed. */
+    lm_memo_remove_address(reconnect->directory, reconnect->identity.id);
     if (bind(reconnect->listen_fd, (struct sockaddr *)&address,
              sizeof(address))) {
         return -1;

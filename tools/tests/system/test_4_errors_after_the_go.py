@@ -17,12 +17,3 @@ def assert_handed_over(world, guest, migration):
     guest.assert_sound()
 
 
-def test_receiver_killed_in_postcopy(world):
-    world.make_dirty()
-    guest = world.pattern(memory=128).start("a")
-    migration = world.migrate(guest)
-    migration.wait_output(POSTCOPY)
-    guest.wait_beat(host="b", since=migration.started)
-    migration.kill_receiver()
-    migration.expect_failure("handed over", "--migratedaway", "do not resume")
-    assert_handed_over(world, guest, migration)

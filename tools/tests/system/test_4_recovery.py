@@ -3,6 +3,7 @@
 from moving import POSTCOPY, STOPPED
 from test_1_moves import assert_moved
 from test_8_control import status
+from world import TAKES_LONG, on_request
 
 # The push stands, nearly: what comes is what the guest asks for.
 SLOW = "--background-rate 4K"
@@ -65,6 +66,45 @@ def test_sender_killed_in_postcopy(world):
                 == ["killed"],
                 lambda: f"a shows {status(world, 'a')}")
     assert "xl migrate-recover" in status(world, "a")[0]["reason"]
+    assert_recovers(world, guest, migration)
+
+
+def kill_receiver(world, guest):
+    """Whoever receives it now; what it leaves is seen, and paused."""
+    before, = status(world, "b")
+    world.lab.run("b", f"kill -9 {before['pid']}")
+    world.until(lambda: [seen["state"] for seen in status(world, "b")]
+                == ["killed"],
+                lambda: f"b shows {status(world, 'b')}")
+    assert "xl migrate-recover" in status(world, "b")[0]["reason"]
+    world.until(lambda: world.domains("b")[guest.name][2] == "p",
+                lambda: f"b has {world.domains('b')}")
+
+
+def test_receiver_killed_in_postcopy(world):
+    """Another takes its place; and when that is killed as well, a third."""
+    guest, migration = move_slowly(world)
+    kill_receiver(world, guest)
+    migration.expect_failure("handed over", "--migratedaway", "do not resume",
+                             r"xl migrate-recover \d+ ")
+    assert migration.finish() == PAUSED
+    again = world.recover(migration, SLOW)
+    again.wait_output(POSTCOPY)
+    guest.wait_beat(host="b", since=again.started)
+    kill_receiver(world, guest)
+    assert again.finish() == PAUSED
+    assert_recovers(world, guest, migration)
+
+
+@on_request(TAKES_LONG)
+def test_receiver_killed_with_vcpus_waiting(world):
+    """All vCPUs stand at pages that have not come."""
+    guest = world.pattern(memory=64, vcpus=4).start("a")
+    migration = world.migrate(guest, SLOW)
+    migration.wait_output(POSTCOPY)
+    guest.wait_beat(host="b", since=migration.started)
+    kill_receiver(world, guest)
+    assert migration.finish() == PAUSED
     assert_recovers(world, guest, migration)
 
 

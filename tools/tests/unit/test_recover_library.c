@@ -3,6 +3,7 @@
  * hosts, a fake xenstore and what a host keeps in files.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -76,6 +78,10 @@ static void await_kept(uint32_t domid, const char *node, const char *value)
 /* As libxl does while it builds. */
 static void show_destination(struct fake_migration *migration)
 {
+    uint8_t uuid[16];
+
+    memset(uuid, (int)fake_domain_id(migration->source), sizeof(uuid));
+    fake_domain_set_handle(migration->destination, uuid);
     keep(fake_domain_id(migration->destination), NULL, "");
 }
 
@@ -385,6 +391,123 @@ static void a_guest_that_was_never_moved(void **state)
     free_move(move);
 }
 
+/* ---- a receiver that is killed ---- */
+
+/* As far as others can see: it lets go of what it keeps, and is not to be
+ * reached.  Its call goes on, in a world of its own. */
+static void let_receiver_die(struct move *move)
+{
+    int directory = lm_memo_open(), nothing = open("/dev/null", O_RDWR);
+    uint8_t id[LM_ID_SIZE];
+    unsigned int killed = 0;
+
+    assert_int_equal(
+        lm_id_from_text(kept(fake_domain_id(move->migration->source), "id"),
+                        id),
+        0);
+    lm_memo_remove_address(directory, id);
+    close(directory);
+    for (int fd = 3; fd < 256; fd++) {
+        char link[64], path[256];
+        ssize_t length;
+
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        length = readlink(link, path, sizeof(path) - 1);
+        if (length > 0 && memmem(path, length, ".kept", 5)) {
+            assert_int_equal(flock(fd, LOCK_UN), 0);
+            assert_int_equal(dup2(nothing, fd), fd);
+            killed++;
+        }
+    }
+    close(nothing);
+    assert_int_equal(killed, 1);
+}
+
+static struct move *lose_receiver(void)
+{
+    struct move *move = lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+
+    await_kept(fake_domain_id(move->migration->destination), "state",
+               "paused");
+    let_receiver_die(move);
+    return move;
+}
+
+/* The dead finds the guest gone, and ends. */
+static void bury(struct move *move)
+{
+    fake_domain_destroy(move->migration->destination);
+    fake_guest_stop(move->migration->guest);
+    free_move(move);
+}
+
+static void another_takes_its_place(void **state)
+{
+    struct move *move = lose_receiver();
+    struct fake_migration *migration = move->migration;
+    uint32_t domid = fake_domain_id(migration->destination);
+    libxl_live_migrate_recovery found;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            libxl_domain_live_migrate_receive_hold(move->ctxs[1], domid), 0);
+        assert_int_equal(fake_domain_holds(migration->destination), 1);
+    }
+    /* It has run here: no clean-up destroys it. */
+    assert_int_equal(
+        libxl_domain_live_migrate_receive_clean_up(move->ctxs[1], domid), 0);
+    assert_true(fake_libxl_has(move->ctxs[1], NAME));
+
+    assert_int_equal(recover(move, uncut, &found), 0);
+    assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
+    assert_int_equal(fake_domain_holds(migration->destination), 0);
+    fake_guest_stop(migration->guest);
+    assert_int_equal(
+        fake_guest_compare(migration->guest, migration->destination), 0);
+    assert_int_equal(fake_guest_errors(migration->guest), 0);
+    assert_int_equal(fake_domain_paged(migration->destination), 0);
+    /* Whole: nobody needs to hold it. */
+    assert_int_equal(
+        libxl_domain_live_migrate_receive_hold(move->ctxs[1], domid), 0);
+    assert_int_equal(fake_domain_holds(migration->destination), 0);
+    bury(move);
+}
+
+/* The number of its domain is another domain's by now. */
+static void its_guest_has_ended(void **state)
+{
+    static const uint8_t other[16] = "another uuid";
+    struct move *move = lose_receiver();
+    libxl_live_migrate_recovery found;
+
+    (void)state;
+    fake_domain_set_handle(move->migration->destination, other);
+    assert_int_equal(recover(move, uncut, &found), 0);
+    assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_ENDED);
+    bury(move);
+}
+
+/* A vCPU sleeps in the hypervisor: nothing has changed, and it is said. */
+static void its_pager_cannot_be_replaced(void **state)
+{
+    struct move *move = lose_receiver();
+    struct fake_migration *migration = move->migration;
+    libxl_live_migrate_recovery found;
+
+    (void)state;
+    fake_fail(migration->hosts[1], FAKE_OP_pager_take_over, 1, EBUSY);
+    assert_int_equal(recover(move, uncut, &found), ERROR_FAIL);
+    assert_non_null(strstr(move->results[0].reason, "sleeps in the"));
+    assert_true(fake_libxl_has(move->ctxs[0], AWAY));
+    assert_int_equal(fake_domain_holds(migration->destination), 1);
+    /* Were it something that passes: */
+    assert_int_equal(recover(move, uncut, &found), 0);
+    assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
+    assert_int_equal(fake_domain_holds(migration->destination), 0);
+    bury(move);
+}
+
 /* What a receiver that was killed has left, and one that the guest runs in. */
 static void cleaning_up(void **state)
 {
@@ -424,6 +547,9 @@ int main(void)
         cmocka_unit_test(asked_where_it_is_not_known),
         cmocka_unit_test(asked_for_another_guest),
         cmocka_unit_test(a_guest_that_was_never_moved),
+        cmocka_unit_test(another_takes_its_place),
+        cmocka_unit_test(its_guest_has_ended),
+        cmocka_unit_test(its_pager_cannot_be_replaced),
         cmocka_unit_test(cleaning_up),
     };
 

@@ -1,0 +1,211 @@
+/*
+ * The destination of a migration, as far as it does not matter how the guest
+ * came to be here.
+ */
+#include "destination.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common.h"
+#include "control.h"
+#include "memo.h"
+
+/* ---- making and freeing ---- */
+
+static void free_destination(struct lm_operation *op)
+{
+    struct lm_destination *destination = (struct lm_destination *)op;
+
+    free(destination->final_name);
+    free(destination);
+}
+
+/* Nothing of the params is needed any more once this has returned. */
+struct lm_destination *lm_destination_new(
+    libxl_ctx *ctx, const libxl_live_migrate_receive_params *params,
+    libxl_live_migrate_result *result, int (*run)(struct lm_operation *op))
+{
+    struct lm_destination *destination = malloc(sizeof(*destination));
+
+    if (!destination) {
+        return NULL;
+    }
+    *destination = (struct lm_destination){
+        .op =
+            {
+                .ctx = ctx,
+                .run = run,
+                .free = free_destination,
+                .logger = params->logger,
+                .result = result,
+                .abort_fd = params->abort_fd,
+                .observer.progress = params->progress,
+                .observer.user = params->progress_user,
+            },
+        .params = *params,
+        .kept = LM_KEPT_NONE,
+    };
+    destination->resumed = &destination->resumed_here;
+    if (params->final_name) {
+        destination->final_name = strdup(params->final_name);
+        if (!destination->final_name) {
+            free(destination);
+            return NULL;
+        }
+    }
+    return destination;
+}
+
+/* ---- what is seen of it ---- */
+
+static const char *name_of(const struct lm_destination *destination)
+{
+    return destination->final_name ? destination->final_name
+                                   : destination->config->c_info.name;
+}
+
+/* While libxl builds the domain, it makes the nodes that ours are below. */
+void lm_destination_show(struct lm_destination *destination)
+{
+    const struct lm_control_setup setup = {
+        .domid = destination->local_domid,
+        .role = LIBXL_LIVE_MIGRATE_ROLE_DESTINATION,
+        .name = name_of(destination),
+        .id = destination->reconnect ? destination->identity.id : NULL,
+        .abort_event_fd = destination->op.abort.event_fd,
+        .logger = destination->op.xlm.logger,
+    };
+
+    destination->op.observer.control = lm_control_start(&setup);
+}
+
+void lm_destination_show_end(struct lm_destination *destination, int rc)
+{
+    libxl_live_migrate_state state = LIBXL_LIVE_MIGRATE_STATE_COMPLETE;
+
+    if (rc) {
+        state = *destination->resumed ? LIBXL_LIVE_MIGRATE_STATE_PAUSED
+                                      : LIBXL_LIVE_MIGRATE_STATE_FAILED;
+    }
+    lm_control_end(destination->op.observer.control, state,
+                   destination->op.xlm.reason);
+    destination->op.observer.control = NULL;
+}
+
+/* A name that is taken must not keep the only copy of a guest from running:
+ * it keeps the name that it was built under. */
+void lm_destination_take_name(struct lm_destination *destination,
+                              const char *built)
+{
+    const char *name = destination->final_name;
+    int rc;
+
+    if (!name || !strcmp(name, built)) {
+        return;
+    }
+    rc = libxl_domain_rename(destination->op.ctx, destination->local_domid,
+                             built, name);
+    if (rc) {
+        xtl_log(destination->op.xlm.logger, XTL_ERROR, -1, "light",
+                "domain %u could not be renamed to %s (libxl error %d): it "
+                "goes on as %s",
+                destination->local_domid, name, rc, built);
+    }
+}
+
+/* ---- other connections ---- */
+
+/* How often it is seen whether a guest that waits is still there. */
+#define LOOK_MS 1000
+
+static void note_pause(struct lm_destination *destination)
+{
+    const char *name = name_of(destination);
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+
+    destination->paused = true;
+    snprintf(
+        reason, sizeof(reason),
+        "%s runs on here, until it needs memory that has not come, as its "
+        "source is lost: xl migrate-recover %s THIS-HOST there goes on "
+        "(%.250s)",
+        name, name, destination->op.xlm.reason);
+    xtl_log(destination->op.xlm.logger, XTL_ERROR, -1, "light", "%s", reason);
+    lm_control_pause(destination->op.observer.control, reason);
+}
+
+static int await_link(int *in_fd, int *out_fd, void *data)
+{
+    struct lm_destination *destination = data;
+
+    if (!destination->paused) {
+        note_pause(destination);
+    }
+    return lm_reconnect_take(destination->reconnect, LOOK_MS, in_fd, out_fd);
+}
+
+static void resumed(void *data)
+{
+    struct lm_destination *destination = data;
+
+    destination->paused = false;
+    lm_control_go_on(destination->op.observer.control);
+    xtl_log(destination->op.xlm.logger, XTL_NOTICE, -1, "light",
+            "the source of domain %u is there again",
+            destination->local_domid);
+}
+
+void lm_destination_progress(enum xlm_phase phase,
+                             const struct xlm_stats *stats, void *data)
+{
+    struct lm_destination *destination = data;
+
+    lm_observe(&destination->op.observer, phase, stats);
+}
+
+int lm_destination_listen(struct lm_destination *destination)
+{
+    destination->reconnect = lm_reconnect_open(&destination->identity,
+                                               destination->op.abort.event_fd);
+    if (!destination->reconnect) {
+        return -1;
+    }
+    destination->relink = (struct xlm_relink){
+        .fd = lm_reconnect_fd(destination->reconnect),
+        .await = await_link,
+        .resumed = resumed,
+        .data = destination,
+    };
+    return 0;
+}
+
+/* ---- the end ---- */
+
+/* For a source that asks; before those that wait for an answer hear of the
+ * end. */
+void lm_destination_note_end(struct lm_destination *destination,
+                             enum xlm_guest_state state)
+{
+    if (destination->reconnect &&
+        lm_memo_put(destination->identity.id, state)) {
+        xtl_log(destination->op.xlm.logger, XTL_WARN, errno, "light",
+                "how the migration ended cannot be noted: a source that asks "
+                "is told that it is not known");
+    }
+    lm_reconnect_close(destination->reconnect);
+    destination->reconnect = NULL;
+    lm_kept_close(&destination->kept, state != XLM_GUEST_UNKNOWN);
+}
+
+enum xlm_guest_state lm_destination_outcome(
+    const struct lm_destination *destination, int rc)
+{
+    if (rc) {
+        return XLM_GUEST_UNKNOWN;
+    }
+    return destination->op.observer.phase == XLM_PHASE_COMPLETE
+               ? XLM_GUEST_COMPLETE
+               : XLM_GUEST_ENDED;
+}

@@ -1,0 +1,214 @@
+/*
+ * What a receiver keeps for who takes its place.
+ */
+#include "kept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pfn_set.h"
+
+#define LM_KEPT_VERSION 1
+/* The set begins here: the state may grow. */
+#define LM_KEPT_HEAD 4096
+
+/* Who only looks holds the file for moments. */
+#define LM_KEPT_TRIES 50
+#define LM_KEPT_PAUSE_MS 20
+
+_Static_assert(sizeof(struct lm_kept_state) <= LM_KEPT_HEAD, "room for it");
+
+static size_t octets_for(uint64_t pfns)
+{
+    return LM_KEPT_HEAD + xlm_pfn_set_words(pfns) * sizeof(unsigned long);
+}
+
+/* ---- the file ---- */
+
+static int open_file(const uint8_t id[LM_ID_SIZE], int flags)
+{
+    int directory = lm_memo_open();
+    char name[LM_MEMO_NAME_MAX];
+    int fd;
+
+    if (directory < 0) {
+        return -1;
+    }
+    lm_memo_name(id, LM_MEMO_KEPT, name);
+    fd =
+        openat(directory, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
+    close(directory);
+    return fd;
+}
+
+static void remove_file(const uint8_t id[LM_ID_SIZE])
+{
+    int directory = lm_memo_open();
+    char name[LM_MEMO_NAME_MAX];
+
+    if (directory >= 0) {
+        lm_memo_name(id, LM_MEMO_KEPT, name);
+        unlinkat(directory, name, 0);
+        close(directory);
+    }
+}
+
+static int lock(int fd)
+{
+    for (int i = 0; i < LM_KEPT_TRIES; i++) {
+        if (!flock(fd, LOCK_EX | LOCK_NB)) {
+            return 0;
+        }
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            return -1;
+        }
+        poll(NULL, 0, LM_KEPT_PAUSE_MS);
+    }
+    errno = EBUSY;
+    return -1;
+}
+
+static int map(struct lm_kept *kept, size_t octets)
+{
+    void *mapping =
+        mmap(NULL, octets, PROT_READ | PROT_WRITE, MAP_SHARED, kept->fd, 0);
+
+    if (mapping == MAP_FAILED) {
+        return -1;
+    }
+    kept->state = mapping;
+    return 0;
+}
+
+static void abandon(struct lm_kept *kept)
+{
+    int saved_errno = errno;
+
+    if (kept->fd >= 0) {
+        close(kept->fd);
+    }
+    *kept = LM_KEPT_NONE;
+    errno = saved_errno;
+}
+
+/* Its room is taken at once: a write to it later, to memory, could not say that
+ * there is none. */
+static int make_room(const struct lm_kept *kept, size_t octets)
+{
+    errno = posix_fallocate(kept->fd, 0, octets);
+    return errno ? -1 : 0;
+}
+
+int lm_kept_create(struct lm_kept *kept, const struct xlm_identity *identity,
+                   uint32_t domid)
+{
+    size_t octets = octets_for(identity->pfns);
+
+    *kept = LM_KEPT_NONE;
+    kept->fd = open_file(identity->id, O_CREAT | O_EXCL);
+    if (kept->fd < 0) {
+        return -1;
+    }
+    if (lock(kept->fd) || make_room(kept, octets) || map(kept, octets)) {
+        remove_file(identity->id);
+        abandon(kept);
+        return -1;
+    }
+    kept->state->domid = domid;
+    kept->state->identity = *identity;
+    kept->state->version = LM_KEPT_VERSION;
+    return 0;
+}
+
+/* Enough of it to be looked at. */
+static int read_state(int fd, struct lm_kept_state *state)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) ||
+        pread(fd, state, sizeof(*state), 0) != sizeof(*state) ||
+        state->version != LM_KEPT_VERSION ||
+        state->identity.pfns > XLM_PFN_LIMIT ||
+        (size_t)status.st_size < octets_for(state->identity.pfns)) {
+        errno = EINVAL;
+        return -1;
+    }
+    return 0;
+}
+
+/* Whoever had the lock before may have taken it away. */
+static int check_linked(const struct lm_kept *kept)
+{
+    struct stat status;
+
+    if (fstat(kept->fd, &status)) {
+        return -1;
+    }
+    errno = ENOENT;
+    return status.st_nlink ? 0 : -1;
+}
+
+static int open_kept(struct lm_kept *kept, const uint8_t id[LM_ID_SIZE],
+                     const struct xlm_identity *identity)
+{
+    struct lm_kept_state state;
+
+    kept->fd = open_file(id, 0);
+    if (kept->fd < 0 || read_state(kept->fd, &state)) {
+        return -1;
+    }
+    if (identity && memcmp(&state.identity, identity, sizeof(*identity))) {
+        errno = ENOENT;
+        return -1;
+    }
+    if (lock(kept->fd) || check_linked(kept) ||
+        map(kept, octets_for(state.identity.pfns))) {
+        return -1;
+    }
+    kept->state->name[LM_KEPT_NAME_SIZE - 1] = '\0';
+    return 0;
+}
+
+int lm_kept_open(struct lm_kept *kept, const uint8_t id[LM_ID_SIZE],
+                 const struct xlm_identity *identity)
+{
+    *kept = LM_KEPT_NONE;
+    if (open_kept(kept, id, identity)) {
+        abandon(kept);
+        return -1;
+    }
+    return 0;
+}
+
+void lm_kept_close(struct lm_kept *kept, bool remove)
+{
+    if (kept->fd < 0) {
+        return;
+    }
+    if (remove) {
+        remove_file(kept->state->identity.id);
+    }
+    munmap(kept->state, octets_for(kept->state->identity.pfns));
+    close(kept->fd);
+    *kept = LM_KEPT_NONE;
+}
+
+unsigned long *lm_kept_outstanding(const struct lm_kept *kept)
+{
+    return (unsigned long *)((char *)kept->state + LM_KEPT_HEAD);
+}
+
+bool lm_kept_lacks_pages(const struct lm_kept *kept)
+{
+    struct xlm_pfn_set set = XLM_PFN_SET_EMPTY;
+
+    xlm_pfn_set_lend(&set, lm_kept_outstanding(kept),
+                     kept->state->identity.pfns);
+    return set.count;
+}

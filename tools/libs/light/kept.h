@@ -1,0 +1,57 @@
+/*
+ * What a receiver keeps in a file for the case that it is killed: who takes its
+ * place finds there which pages the guest still lacks.
+ *
+ * The file is on a host's /run as the memos are: both it and the guest end with
+ * the host.  Whoever has it open has it for himself, until he closes it or dies.
+ */
+#ifndef LM_KEPT_H
+#define LM_KEPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "memo.h"
+#include "xlm.h"
+
+/* Room for a domain's name; a longer one is not kept. */
+#define LM_KEPT_NAME_SIZE 256
+
+/* At the beginning of the file, before the words of the set: all of it is
+ * shared with the file, so what is written is kept at once. */
+struct lm_kept_state {
+    uint32_t version; /* LM_KEPT_VERSION, written last */
+    uint32_t domid;
+    struct xlm_identity identity;
+    uint32_t ours;  /* the go was received */
+    uint32_t ran;   /* what follows on that has been done */
+    uint32_t stays; /* paused, as its owner wants it */
+    uint32_t
+        holds; /* times that it has been paused until somebody takes over */
+    char name[LM_KEPT_NAME_SIZE]; /* that it gets; empty: has it */
+};
+
+struct lm_kept {
+    struct lm_kept_state *state;
+    int fd; /* holds the lock */
+};
+
+#define LM_KEPT_NONE ((struct lm_kept){.fd = -1})
+
+/* The file of a migration that begins.  -1 with errno: there is none. */
+int lm_kept_create(struct lm_kept *kept, const struct xlm_identity *identity,
+                   uint32_t domid);
+/* The file of a migration whose receiver has died, and that is this one (NULL:
+ * whichever it is).  ENOENT: it has left none; EBUSY: it lives, or somebody has
+ * taken its place; EINVAL: it is not of this version. */
+int lm_kept_open(struct lm_kept *kept, const uint8_t id[LM_ID_SIZE],
+                 const struct xlm_identity *identity);
+/* Harmless on none.  With `remove` nobody will take over any more. */
+void lm_kept_close(struct lm_kept *kept, bool remove);
+
+/* A bit for each pfn, as the words of a set. */
+unsigned long *lm_kept_outstanding(const struct lm_kept *kept);
+/* Is there any? */
+bool lm_kept_lacks_pages(const struct lm_kept *kept);
+
+#endif

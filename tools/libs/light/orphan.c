@@ -1,0 +1,322 @@
+/*
+ * A guest whose receiver was killed.
+ *
+ * Before the go it never ran, and is destroyed.  After it the guest lacks
+ * pages and its pager, and what vCPUs ask for stays in a ring that nobody
+ * empties.  So it is paused soon, by who watches over the receiver, until
+ * another process becomes its pager: that has to know what is outstanding, for
+ * which there is a file, and needs a connection to the source, which brings
+ * it here.
+ */
+#include "orphan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libxl_utils.h>
+
+#include "common.h"
+#include "control_store.h"
+#include "memo.h"
+
+/* ---- which domain it is ---- */
+
+/* The id of the migration that a domain belongs to; -1: none is known. */
+static int read_id(uint32_t domid, uint8_t id[LM_ID_SIZE])
+{
+    struct xs_handle *xs = xs_open(0);
+    char *text;
+    int rc = -1;
+
+    if (!xs) {
+        return -1;
+    }
+    text = lm_store_read(xs, XBT_NULL, domid, "id");
+    if (text) {
+        rc = lm_id_from_text(text, id);
+    }
+    free(text);
+    xs_close(xs);
+    return rc;
+}
+
+/* Its number may be another domain's by now.  0: it is there; 1: it is gone;
+ * -1: who knows. */
+static int look_for(struct xlm_context *xlm, const struct lm_kept_state *state)
+{
+    struct xlm_hypervisor *hv = xlm->hypervisor;
+    struct xlm_domain_info info;
+
+    if (hv->ops->domain_info(hv, state->domid, &info)) {
+        return errno == ESRCH ? 1 : -1;
+    }
+    return info.dying ||
+           memcmp(info.handle, state->identity.uuid, sizeof(info.handle));
+}
+
+/* ---- who waits for a pager is held ---- */
+
+static int hold(struct xlm_context *xlm, struct lm_kept_state *state)
+{
+    struct xlm_hypervisor *hv = xlm->hypervisor;
+
+    if (state->holds) {
+        return 0;
+    }
+    if (hv->ops->pause(hv, state->domid)) {
+        return xlm_fail(xlm, "domain %u cannot be paused: %s", state->domid,
+                        strerror(errno));
+    }
+    state->holds = 1;
+    return 0;
+}
+
+static int let_go(struct xlm_context *xlm, struct lm_kept_state *state)
+{
+    struct xlm_hypervisor *hv = xlm->hypervisor;
+
+    if (!state->holds) {
+        return 0;
+    }
+    /* Said first: being paused once too often can be seen, and mended. */
+    state->holds = 0;
+    return hv->ops->unpause(hv, state->domid);
+}
+
+/* ---- another receiver ---- */
+
+static enum xlm_guest_state decide(struct lm_destination *destination)
+{
+    libxl_ctx *ctx = destination->op.ctx;
+    const struct lm_kept_state *state = destination->kept.state;
+    int found;
+
+    found = look_for(&destination->op.xlm, state);
+    if (found < 0) {
+        return XLM_GUEST_UNKNOWN;
+    }
+    if (found) {
+        return state->ours ? XLM_GUEST_ENDED : XLM_GUEST_NEVER_RAN;
+    }
+    if (!state->ours) {
+        return libxl_domain_destroy(ctx, state->domid, NULL)
+                   ? XLM_GUEST_UNKNOWN
+                   : XLM_GUEST_NEVER_RAN;
+    }
+    return lm_kept_lacks_pages(&destination->kept) ? XLM_GUEST_RUNS
+                                                   : XLM_GUEST_COMPLETE;
+}
+
+enum xlm_guest_state lm_orphan_find(struct lm_destination *destination)
+{
+    struct xlm_context *xlm = &destination->op.xlm;
+    struct lm_kept *kept = &destination->kept;
+    enum xlm_guest_state state;
+
+    if (lm_open_hypervisor(xlm)) {
+        return XLM_GUEST_UNKNOWN;
+    }
+    if (lm_kept_open(kept, destination->identity.id, &destination->identity)) {
+        if (errno == EBUSY) {
+            xlm_fail(xlm, "another process here looks after that migration at "
+                          "this moment: try again");
+        }
+        return XLM_GUEST_UNKNOWN;
+    }
+    state = decide(destination);
+    if (state == XLM_GUEST_RUNS) {
+        return state;
+    }
+    if (lm_memo_put(destination->identity.id, state)) {
+        state = XLM_GUEST_UNKNOWN;
+    }
+    lm_kept_close(kept, state != XLM_GUEST_UNKNOWN);
+    return state;
+}
+
+/* What the receiver did not come to do after the go. */
+static int let_run(struct lm_destination *destination)
+{
+    struct lm_kept_state *state = destination->kept.state;
+
+    if (!state->ran && !state->stays &&
+        libxl_domain_unpause(destination->op.ctx, state->domid, NULL)) {
+        return -1;
+    }
+    state->ran = 1;
+    return 0;
+}
+
+static int orphan_run(void *data)
+{
+    struct lm_destination *destination = data;
+    struct lm_kept_state *state = destination->kept.state;
+    char *name;
+
+    if (let_run(destination) || let_go(&destination->op.xlm, state)) {
+        return -1;
+    }
+    name = libxl_domid_to_name(destination->op.ctx, state->domid);
+    if (name && state->name[0]) {
+        lm_destination_take_name(destination, name);
+    }
+    free(name);
+    return 0;
+}
+
+/* As it is called, or shall be. */
+static int find_name(struct lm_destination *destination)
+{
+    const struct lm_kept_state *state = destination->kept.state;
+
+    free(destination->final_name);
+    destination->final_name =
+        state->name[0]
+            ? strdup(state->name)
+            : libxl_domid_to_name(destination->op.ctx, state->domid);
+    return destination->final_name
+               ? 0
+               : xlm_fail(&destination->op.xlm, "out of memory");
+}
+
+static int receive(struct lm_destination *destination)
+{
+    const struct xlm_restore_callbacks callbacks = {
+        .run = orphan_run,
+        .progress = lm_destination_progress,
+        .data = destination,
+    };
+    const struct xlm_restore_params params = {
+        .in_fd = destination->recv_fd,
+        .out_fd = destination->send_fd,
+        .relink = &destination->relink,
+    };
+    const struct xlm_orphan orphan = {
+        .domid = destination->local_domid,
+        .pfns = destination->identity.pfns,
+        .outstanding = lm_kept_outstanding(&destination->kept),
+    };
+
+    return xlm_take_over(&destination->op.xlm, &params, &orphan, &callbacks,
+                         &destination->op.stats, destination->resumed);
+}
+
+int lm_orphan_take_over(struct lm_destination *destination)
+{
+    struct xlm_context *xlm = &destination->op.xlm;
+    struct lm_kept_state *state = destination->kept.state;
+    int rc = ERROR_FAIL;
+
+    destination->local_domid = state->domid;
+    if (destination->params.local_domid) {
+        *destination->params.local_domid = state->domid;
+    }
+    if (find_name(destination)) {
+        goto out;
+    }
+    if (lm_destination_listen(destination)) {
+        xlm_fail(xlm, "this host cannot listen for another recovery: %s",
+                 strerror(errno));
+        goto out;
+    }
+    lm_destination_show(destination);
+    if (!hold(xlm, state) && !receive(destination)) {
+        rc = 0;
+    }
+
+out:
+    lm_destination_note_end(destination,
+                            lm_destination_outcome(destination, rc));
+    lm_destination_show_end(destination, rc);
+    return rc;
+}
+
+/* ---- those who watch over a receiver ---- */
+
+static int destroy(libxl_ctx *ctx, uint32_t domid, const uint8_t *id)
+{
+    libxl_dominfo info;
+    bool paused;
+    int rc;
+
+    libxl_dominfo_init(&info);
+    rc = libxl_domain_info(ctx, &info, domid);
+    paused = info.paused;
+    libxl_dominfo_dispose(&info);
+    if (rc) {
+        return rc;
+    }
+    if (!paused) {
+        return ERROR_INVAL;
+    }
+    rc = libxl_domain_destroy(ctx, domid, NULL);
+    if (!rc && id && lm_memo_put(id, XLM_GUEST_NEVER_RAN)) {
+        return ERROR_FAIL;
+    }
+    return rc;
+}
+
+static int hold_orphan(struct lm_kept_state *state)
+{
+    struct xlm_context xlm = XLM_CONTEXT_INIT;
+    xentoollog_logger *own_logger = NULL;
+    int rc;
+
+    xlm.logger = lm_logger(NULL, &own_logger);
+    if (!xlm.logger) {
+        return ERROR_NOMEM;
+    }
+    rc = lm_open_hypervisor(&xlm);
+    if (!rc && hold(&xlm, state)) {
+        rc = ERROR_FAIL;
+    }
+    xlm_hypervisor_close(xlm.hypervisor);
+    xtl_logger_destroy(own_logger);
+    return rc;
+}
+
+/* What is kept of a guest says whether it may have run. */
+static int look_after(libxl_ctx *ctx, struct lm_kept *kept)
+{
+    struct lm_kept_state *state = kept->state;
+    uint8_t id[LM_ID_SIZE];
+    int rc;
+
+    memcpy(id, state->identity.id, sizeof(id));
+    if (state->ours && lm_kept_lacks_pages(kept)) {
+        rc = hold_orphan(state);
+        lm_kept_close(kept, false);
+        return rc;
+    }
+    rc = state->ours ? lm_memo_put(id, XLM_GUEST_COMPLETE)
+                     : destroy(ctx, state->domid, id);
+    lm_kept_close(kept, !rc);
+    return rc;
+}
+
+int libxl_domain_live_migrate_receive_clean_up(libxl_ctx *ctx, uint32_t domid)
+{
+    uint8_t id[LM_ID_SIZE];
+    struct lm_kept kept;
+    bool known = !read_id(domid, id);
+
+    if (known && !lm_kept_open(&kept, id, NULL)) {
+        return look_after(ctx, &kept);
+    }
+    if (known && errno == EBUSY) {
+        return ERROR_INVAL;
+    }
+    return destroy(ctx, domid, known ? id : NULL);
+}
+
+int libxl_domain_live_migrate_receive_hold(libxl_ctx *ctx, uint32_t domid)
+{
+    uint8_t id[LM_ID_SIZE];
+    struct lm_kept kept;
+
+    if (read_id(domid, id) || lm_kept_open(&kept, id, NULL)) {
+        return 0; /* whole, or ended, or somebody has it */
+    }
+    return look_after(ctx, &kept);
+}
