@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,13 +23,10 @@
 
 static struct xlm_identity new_identity(void)
 {
-    static uint8_t nth;
     struct xlm_identity identity = {.pfns = PFNS};
-    pid_t pid = getpid();
 
-    nth++;
-    memcpy(identity.id, &pid, sizeof(pid));
-    identity.id[sizeof(pid)] = nth;
+    assert_int_equal(getrandom(identity.id, sizeof(identity.id), 0),
+                     sizeof(identity.id));
     memset(identity.uuid, 0x77, sizeof(identity.uuid));
     return identity;
 }
