@@ -13,7 +13,10 @@
 int xlm_push_plan_init(struct xlm_push_plan *plan, uint64_t limit,
                        const struct xlm_push_tuning *tuning)
 {
-    struct xlm_push_plan made = {.tuning = *tuning};
+    struct xlm_push_plan made = {
+        .tuning = *tuning,
+        .neighbours = tuning->neighbours,
+    };
 
     if (xlm_pfn_set_reserve(&made.outstanding, limit) ||
         xlm_pfn_set_reserve(&made.queued, limit)) {
@@ -50,22 +53,6 @@ static int grow_queue(struct xlm_push_plan *plan)
     return 0;
 }
 
-int xlm_push_plan_request(struct xlm_push_plan *plan, uint64_t pfn)
-{
-    if (!xlm_pfn_set_contains(&plan->outstanding, pfn) ||
-        xlm_pfn_set_contains(&plan->queued, pfn)) {
-        return 0;
-    }
-    if (plan->queue_length == plan->queue_room && grow_queue(plan)) {
-        return -1;
-    }
-    xlm_pfn_set_add(&plan->queued, pfn);
-    plan->queue[(plan->queue_head + plan->queue_length) % plan->queue_room] =
-        pfn;
-    plan->queue_length++;
-    return 0;
-}
-
 static void hand_out(struct xlm_push_plan *plan, uint64_t pfn)
 {
     xlm_pfn_set_remove(&plan->outstanding, pfn);
@@ -88,45 +75,138 @@ static bool next_request(struct xlm_push_plan *plan, uint64_t *pfn)
     return false;
 }
 
-/* Who goes through memory asks for what lies a little ahead of the push. */
-static bool is_near(const struct xlm_push_plan *plan,
-                    const struct xlm_push_pivot *pivot, uint64_t pfn)
-{
-    uint64_t reach =
-        NEAR_WINDOWS * ((uint64_t)plan->tuning.after + plan->tuning.before);
+/* ---- where the guest is at work ---- */
 
-    return pfn + reach >= pivot->down && pfn <= pivot->up + reach;
+/* Pages outwards that go in turn, for so many upwards. */
+static uint64_t cycle(const struct xlm_push_plan *plan)
+{
+    return (uint64_t)plan->tuning.neighbours.after +
+           plan->tuning.neighbours.before;
 }
 
-/* The pivot that a request belongs to, else a new one, else that which was not
- * asked for anything for longest. */
-static size_t find_pivot(struct xlm_push_plan *plan, uint64_t pfn)
+static bool is_near(const struct xlm_push_plan *plan, uint64_t first,
+                    uint64_t last, uint64_t pfn)
+{
+    uint64_t reach = NEAR_WINDOWS * cycle(plan);
+
+    return pfn + reach >= first && pfn <= last + reach;
+}
+
+/* The pivot that a request belongs to, else nr_pivots.  Who goes through memory
+ * asks for what lies a little ahead of the push. */
+static size_t find_pivot(const struct xlm_push_plan *plan, uint64_t pfn)
+{
+    size_t i = 0;
+
+    while (i < plan->nr_pivots &&
+           !is_near(plan, plan->pivots[i].down, plan->pivots[i].up, pfn)) {
+        i++;
+    }
+    return i;
+}
+
+/* A new pivot, else that which was not asked for anything for longest. */
+static size_t new_pivot(struct xlm_push_plan *plan)
 {
     size_t oldest = 0;
 
-    for (size_t i = 0; i < plan->nr_pivots; i++) {
-        if (is_near(plan, &plan->pivots[i], pfn)) {
-            return i;
-        }
+    if (plan->nr_pivots < XLM_PUSH_PIVOTS) {
+        return plan->nr_pivots++;
+    }
+    for (size_t i = 1; i < plan->nr_pivots; i++) {
         if (plan->pivots[i].asked < plan->pivots[oldest].asked) {
             oldest = i;
         }
     }
-    return plan->nr_pivots < XLM_PUSH_PIVOTS ? plan->nr_pivots++ : oldest;
+    return oldest;
+}
+
+static void learn_near(struct xlm_push_plan *plan,
+                       struct xlm_push_pivot *pivot, uint64_t pfn)
+{
+    bool above = pfn >= pivot->pfn;
+
+    if (plan->tuning.adapt) {
+        pivot->neighbours = xlm_neighbours_near(pivot->neighbours, above);
+        plan->neighbours = xlm_neighbours_near(plan->neighbours, above);
+    }
+}
+
+static void learn_far(struct xlm_push_plan *plan, struct xlm_push_pivot *pivot)
+{
+    /* The first request of all is far from nothing. */
+    if (plan->tuning.adapt && plan->asked) {
+        plan->neighbours = xlm_neighbours_far(plan->neighbours);
+    }
+    pivot->neighbours = plan->neighbours;
+}
+
+/* Its neighbours are those of this page, which was asked for just now. */
+static void set_window(struct xlm_push_plan *plan,
+                       struct xlm_push_pivot *pivot, uint64_t pfn)
+{
+    uint64_t before = pivot->neighbours.before;
+
+    pivot->pfn = pfn;
+    pivot->asked = ++plan->asked;
+    pivot->window_end = pfn + 1 + pivot->neighbours.after;
+    pivot->window = pfn > before ? pfn - before : 0;
+    plan->turn = pivot - plan->pivots;
 }
 
 /* The guest works here now. */
 static void start_around(struct xlm_push_plan *plan, uint64_t pfn)
 {
     size_t which = find_pivot(plan, pfn);
+    struct xlm_push_pivot *pivot;
 
-    plan->pivots[which] = (struct xlm_push_pivot){
-        .up = pfn + 1,
-        .down = pfn ? pfn - 1 : 0,
-        .asked = ++plan->asked,
-    };
-    plan->turn = which;
+    if (which < plan->nr_pivots) {
+        pivot = &plan->pivots[which];
+        learn_near(plan, pivot, pfn);
+    } else {
+        pivot = &plan->pivots[new_pivot(plan)];
+        learn_far(plan, pivot);
+    }
+    pivot->up = pfn + 1;
+    pivot->down = pfn ? pfn - 1 : 0;
+    pivot->in_cycle = 0;
+    set_window(plan, pivot, pfn);
 }
+
+/* The guest has come up with what was sent there: it needs what comes next. */
+static void move_window(struct xlm_push_plan *plan, uint64_t pfn)
+{
+    for (size_t i = 0; i < plan->nr_pivots; i++) {
+        struct xlm_push_pivot *pivot = &plan->pivots[i];
+
+        if (is_near(plan, pivot->pfn, pivot->pfn, pfn)) {
+            learn_near(plan, pivot, pfn);
+            set_window(plan, pivot, pfn);
+            return;
+        }
+    }
+}
+
+int xlm_push_plan_request(struct xlm_push_plan *plan, uint64_t pfn)
+{
+    if (!xlm_pfn_set_contains(&plan->outstanding, pfn)) {
+        move_window(plan, pfn);
+        return 0;
+    }
+    if (xlm_pfn_set_contains(&plan->queued, pfn)) {
+        return 0;
+    }
+    if (plan->queue_length == plan->queue_room && grow_queue(plan)) {
+        return -1;
+    }
+    xlm_pfn_set_add(&plan->queued, pfn);
+    plan->queue[(plan->queue_head + plan->queue_length) % plan->queue_room] =
+        pfn;
+    plan->queue_length++;
+    return 0;
+}
+
+/* ---- neighbours ---- */
 
 static uint64_t next_upwards(const struct xlm_push_plan *plan,
                              const struct xlm_push_pivot *pivot)
@@ -140,6 +220,74 @@ static uint64_t next_downwards(const struct xlm_push_plan *plan,
     return xlm_pfn_set_previous(&plan->outstanding, pivot->down);
 }
 
+static void move_outwards(struct xlm_push_pivot *pivot, uint64_t pfn,
+                          bool upwards)
+{
+    if (upwards) {
+        pivot->up = pfn + 1;
+    } else {
+        pivot->down = pfn ? pfn - 1 : 0;
+    }
+}
+
+/* The next one that was not handed out, or XLM_PFN_NONE. */
+static uint64_t look_in_window(const struct xlm_push_plan *plan,
+                               const struct xlm_push_pivot *pivot,
+                               bool *upwards)
+{
+    uint64_t pfn = next_upwards(plan, pivot);
+
+    *upwards = pfn < pivot->window_end;
+    if (*upwards) {
+        return pfn;
+    }
+    pfn = next_downwards(plan, pivot);
+    return pfn != XLM_PFN_NONE && pfn >= pivot->window ? pfn : XLM_PFN_NONE;
+}
+
+/* May this page go with those before it? */
+static bool goes_along(const uint64_t *pfns, size_t count, uint64_t pfn)
+{
+    return pfn != XLM_PFN_NONE &&
+           (!count || pfn / XLM_PUSH_ALIGN == pfns[0] / XLM_PUSH_ALIGN);
+}
+
+static size_t neighbours_at(struct xlm_push_plan *plan,
+                            struct xlm_push_pivot *pivot, size_t max,
+                            uint64_t *pfns)
+{
+    size_t count = 0;
+
+    while (count < max) {
+        bool upwards;
+        uint64_t pfn = look_in_window(plan, pivot, &upwards);
+
+        if (!goes_along(pfns, count, pfn)) {
+            break;
+        }
+        move_outwards(pivot, pfn, upwards);
+        hand_out(plan, pfn);
+        pfns[count++] = pfn;
+    }
+    return count;
+}
+
+/* Those of the last request first. */
+static size_t push_neighbours(struct xlm_push_plan *plan, size_t max,
+                              uint64_t *pfns)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->nr_pivots && !count; i++) {
+        size_t which = (plan->turn + i) % plan->nr_pivots;
+
+        count = neighbours_at(plan, &plan->pivots[which], max, pfns);
+    }
+    return count;
+}
+
+/* ---- the background ---- */
+
 /* The next page outwards; both ends are tried before giving up. */
 static uint64_t look_outwards(const struct xlm_push_plan *plan,
                               const struct xlm_push_pivot *pivot,
@@ -147,7 +295,7 @@ static uint64_t look_outwards(const struct xlm_push_plan *plan,
 {
     uint64_t pfn;
 
-    *upwards = pivot->in_cycle < plan->tuning.after;
+    *upwards = !cycle(plan) || pivot->in_cycle < plan->tuning.neighbours.after;
     pfn = *upwards ? next_upwards(plan, pivot) : next_downwards(plan, pivot);
     if (pfn == XLM_PFN_NONE) {
         *upwards = !*upwards;
@@ -157,22 +305,8 @@ static uint64_t look_outwards(const struct xlm_push_plan *plan,
     return pfn;
 }
 
-static void move_outwards(struct xlm_push_plan *plan,
-                          struct xlm_push_pivot *pivot, uint64_t pfn,
-                          bool upwards)
-{
-    if (upwards) {
-        pivot->up = pfn + 1;
-    } else {
-        pivot->down = pfn ? pfn - 1 : 0;
-    }
-    pivot->in_cycle =
-        (pivot->in_cycle + 1) % (plan->tuning.after + plan->tuning.before);
-    hand_out(plan, pfn);
-}
-
-static size_t push_batch(struct xlm_push_plan *plan, size_t max,
-                         uint64_t *pfns)
+static size_t push_outwards(struct xlm_push_plan *plan, size_t max,
+                            uint64_t *pfns)
 {
     struct xlm_push_pivot *pivot = &plan->pivots[plan->turn];
     size_t count = 0;
@@ -181,11 +315,14 @@ static size_t push_batch(struct xlm_push_plan *plan, size_t max,
         bool upwards;
         uint64_t pfn = look_outwards(plan, pivot, &upwards);
 
-        if (pfn == XLM_PFN_NONE ||
-            (count && pfn / XLM_PUSH_ALIGN != pfns[0] / XLM_PUSH_ALIGN)) {
+        if (!goes_along(pfns, count, pfn)) {
             break;
         }
-        move_outwards(plan, pivot, pfn, upwards);
+        move_outwards(pivot, pfn, upwards);
+        if (cycle(plan)) {
+            pivot->in_cycle = (pivot->in_cycle + 1) % cycle(plan);
+        }
+        hand_out(plan, pfn);
         pfns[count++] = pfn;
     }
     if (plan->nr_pivots) {
@@ -194,23 +331,33 @@ static size_t push_batch(struct xlm_push_plan *plan, size_t max,
     return count;
 }
 
+/* ---- what goes next ---- */
+
 enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan,
-                                      bool may_push, size_t max,
+                                      const struct xlm_push_room *room,
                                       uint64_t *pfns, size_t *count)
 {
-    bool turn = may_push && plan->requested >= plan->tuning.share;
+    /* Neighbours never go in the place of the background's share. */
+    bool due =
+        plan->tuning.background && plan->requested >= plan->tuning.share;
 
     *count = 0;
-    if (!turn && next_request(plan, &pfns[0])) {
+    if (!(due && room->background) && next_request(plan, &pfns[0])) {
         hand_out(plan, pfns[0]);
         start_around(plan, pfns[0]);
         plan->requested++;
         *count = 1;
         return XLM_PUSH_REQUESTED;
     }
-    plan->requested = 0;
-    if (may_push) {
-        *count = push_batch(plan, max, pfns);
+    if (!due && room->neighbours) {
+        *count = push_neighbours(plan, room->neighbours, pfns);
+        if (*count) {
+            return XLM_PUSH_NEIGHBOURS;
+        }
     }
-    return *count ? XLM_PUSH_UNASKED : XLM_PUSH_NOTHING;
+    if (plan->tuning.background && room->background) {
+        plan->requested = 0;
+        *count = push_outwards(plan, room->background, pfns);
+    }
+    return *count ? XLM_PUSH_BACKGROUND : XLM_PUSH_NOTHING;
 }

@@ -2,9 +2,10 @@
  * Which page goes next in the postcopy phase: pure policy, no I/O, no locks.
  *
  * Pages that the guest waits for go first, in the order in which they were
- * asked for.  What is pushed unasked spreads outwards from the pages that were
- * asked for last, since that is where the guest is at work: from several, in
- * turn, since it can be at work in several places.
+ * asked for, and the neighbours of each go along with it: neighbours.h says how
+ * many.  All else is the background, which spreads outwards from the pages that
+ * were asked for last, since that is where the guest is at work: from several,
+ * in turn, since it can be at work in several places.
  */
 #ifndef XLM_PUSH_PLAN_H
 #define XLM_PUSH_PLAN_H
@@ -13,32 +14,48 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "neighbours.h"
 #include "pfn_set.h"
 
-/* A batch that is pushed never crosses a boundary of so many pages. */
-#define XLM_PUSH_ALIGN 64
+/* Pages that are handed out together never lie on both sides of a boundary of
+ * so many pages: 1 GiB. */
+#define XLM_PUSH_ALIGN (1u << 18)
 
 /* Places that are pushed from at the most. */
 #define XLM_PUSH_PIVOTS 4
 
 struct xlm_push_tuning {
-    uint32_t after;  /* pages above a request pushed before ... */
-    uint32_t before; /* ... so many below it, and so on in turn; not both 0 */
-    uint32_t share;  /* one pushed batch after so many requested pages */
+    /* Of a request; at first, where they adapt.  The background goes outwards
+     * in the same proportion. */
+    struct xlm_neighbours neighbours;
+    bool adapt;
+    bool background; /* else only neighbours go unasked */
+    uint32_t share;  /* the background has its turn after so many requests */
 };
 
 enum xlm_push_kind {
     XLM_PUSH_NOTHING,
     XLM_PUSH_REQUESTED, /* one page, waited for */
-    XLM_PUSH_UNASKED,
+    XLM_PUSH_NEIGHBOURS,
+    XLM_PUSH_BACKGROUND,
+};
+
+/* How many pages nobody waits for may go at once; 0: none. */
+struct xlm_push_room {
+    size_t neighbours;
+    size_t background;
 };
 
 /* A place where the guest is at work. */
 struct xlm_push_pivot {
-    uint64_t up;       /* next pfn to look at, upwards ... */
-    uint64_t down;     /* ... and downwards */
+    uint64_t up;                      /* next pfn to look at, upwards ... */
+    uint64_t down;                    /* ... and downwards */
+    uint64_t window_end;              /* neighbours are below this ... */
+    uint64_t window;                  /* ... and not below this */
+    struct xlm_neighbours neighbours; /* of the next request here */
     uint32_t in_cycle; /* pages pushed of the present after + before */
-    uint64_t asked;    /* the number of the last request here */
+    uint64_t pfn;      /* the last that was asked for here */
+    uint64_t asked;    /* the number of that request */
 };
 
 struct xlm_push_plan {
@@ -53,9 +70,10 @@ struct xlm_push_plan {
      * bottom of memory. */
     struct xlm_push_pivot pivots[XLM_PUSH_PIVOTS];
     size_t nr_pivots;
-    size_t turn;        /* the pivot that is pushed from next */
-    uint64_t asked;     /* requests handed out */
-    uint32_t requested; /* pages in a row that were requested */
+    size_t turn;                      /* the pivot that is pushed from next */
+    struct xlm_neighbours neighbours; /* of a request at a new place */
+    uint64_t asked;                   /* requests handed out */
+    uint32_t requested; /* pages requested since the background's turn */
 };
 
 #define XLM_PUSH_PLAN_EMPTY ((struct xlm_push_plan){.queue = NULL})
@@ -65,17 +83,18 @@ int xlm_push_plan_init(struct xlm_push_plan *plan, uint64_t limit,
                        const struct xlm_push_tuning *tuning);
 void xlm_push_plan_dispose(struct xlm_push_plan *plan);
 
-/* The guest waits for this page.  One that is not outstanding, or is queued
- * already, changes nothing: it is under way.  ENOMEM. */
+/* The guest waits for this page.  One that is queued already changes nothing,
+ * and one that is not outstanding is under way: it only tells where the guest
+ * is.  ENOMEM. */
 int xlm_push_plan_request(struct xlm_push_plan *plan, uint64_t pfn);
 
 /*
- * Hand out the next pages, at most max, and take them off the outstanding
- * set.  Pages nobody asked for are handed out only when may_push.  *count is
- * 0 exactly when the answer is XLM_PUSH_NOTHING.
+ * Hand out the next pages and take them off the outstanding set: a requested
+ * one, or others for which there is room.  *count is 0 exactly when the answer
+ * is XLM_PUSH_NOTHING.
  */
 enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan,
-                                      bool may_push, size_t max,
+                                      const struct xlm_push_room *room,
                                       uint64_t *pfns, size_t *count);
 
 #endif

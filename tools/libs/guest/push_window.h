@@ -55,6 +55,9 @@ struct xlm_push_window {
 void xlm_push_window_init(struct xlm_push_window *window, uint32_t most);
 /* How many pages may go now unasked, in one sending; 0: none. */
 uint32_t xlm_push_window_room(const struct xlm_push_window *window);
+/* The same for neighbours of a requested page, which cannot wait for room: they
+ * may go beyond what may be under way, by a sending of the most pages. */
+uint32_t xlm_push_window_room_near(const struct xlm_push_window *window);
 /* So many pages go at once, asked for or not. */
 void xlm_push_window_sent(struct xlm_push_window *window, uint32_t pages,
                           uint64_t now_us);

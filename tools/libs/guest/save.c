@@ -49,6 +49,7 @@ void xlm_save_params_init(struct xlm_save_params *params)
         .hot_pages_max = 256,
         .window_before = 8,
         .window_after = 24,
+        .window_adapts = true,
         .background_share = 8,
     };
 }

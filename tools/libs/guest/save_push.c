@@ -276,20 +276,20 @@ static void update_stats(struct xlm_pusher *pusher)
     }
 }
 
-/* How many pages may go unasked now; if none, not for *wait_us unless something comes
- * from the reader. */
-static uint32_t room_unasked(struct xlm_pusher *pusher, uint64_t *wait_us)
+/* How many pages may go unasked now; if none, not for *wait_us unless something
+ * comes from the reader. */
+static struct xlm_push_room room_unasked(struct xlm_pusher *pusher,
+                                         uint64_t *wait_us)
 {
-    *wait_us = XLM_RATE_WAIT_EVER;
-    if (pusher->saver->params->no_push) {
-        return 0;
-    }
     *wait_us = xlm_save_background_wait_us(pusher->saver);
     if (*wait_us) {
-        return 0;
+        return (struct xlm_push_room){0};
     }
     *wait_us = XLM_RATE_WAIT_EVER; /* credit comes from the reader */
-    return xlm_push_window_room(&pusher->window);
+    return (struct xlm_push_room){
+        .neighbours = xlm_push_window_room_near(&pusher->window),
+        .background = xlm_push_window_room(&pusher->window),
+    };
 }
 
 /* Until the reader has something, or the rate lets the background go on; at
@@ -317,8 +317,8 @@ static void await_turn(struct xlm_pusher *pusher, uint64_t wait_us)
 static bool await_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
                         uint64_t *pfns, size_t *count)
 {
+    struct xlm_push_room room;
     uint64_t wait_us;
-    uint32_t room;
     bool more;
 
     pthread_mutex_lock(&pusher->lock);
@@ -326,7 +326,7 @@ static bool await_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
     *kind = XLM_PUSH_NOTHING;
     if (more) {
         room = room_unasked(pusher, &wait_us);
-        *kind = xlm_push_plan_next(&pusher->plan, room > 0, room, pfns, count);
+        *kind = xlm_push_plan_next(&pusher->plan, &room, pfns, count);
         if (*kind != XLM_PUSH_NOTHING) {
             xlm_push_window_sent(&pusher->window, *count, xlm_now_us());
         } else {
@@ -351,6 +351,9 @@ static int push(struct xlm_pusher *pusher, enum xlm_push_kind kind,
         saver->stats->requested_pages += count;
     } else {
         saver->stats->pushed_pages += count;
+        if (kind == XLM_PUSH_NEIGHBOURS) {
+            saver->stats->neighbour_pages += count;
+        }
         xlm_rate_limit_spend(&saver->limit, saver->channel.bytes_out - bytes);
     }
     return 0;
@@ -440,8 +443,10 @@ static void init_wake(pthread_cond_t *wake)
 struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
 {
     const struct xlm_push_tuning tuning = {
-        .after = saver->params->window_after,
-        .before = saver->params->window_before,
+        .neighbours.after = saver->params->window_after,
+        .neighbours.before = saver->params->window_before,
+        .adapt = saver->params->window_adapts,
+        .background = !saver->params->no_push,
         .share = saver->params->background_share,
     };
     struct xlm_pusher *pusher = malloc(sizeof(*pusher));

@@ -10,9 +10,11 @@
 #include "pfn_set.h"
 #include "wire.h"
 
-#define PIECE_PAGES XLM_PUSH_ALIGN
-/* 1 GiB in pieces of 256 KiB; a piece always lives in the same place. */
-#define PIECES 4096
+/* 256 KiB. */
+#define PIECE_PAGES 64
+/* A piece always lives in the same place: those of pages that are handed out
+ * together never take each other's. */
+#define PIECES (XLM_PUSH_ALIGN / PIECE_PAGES)
 
 /* Nobody else has these pages: what may succeed another time is tried for a
  * minute. */

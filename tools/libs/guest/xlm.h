@@ -82,7 +82,8 @@ struct xlm_stats {
     uint64_t stop_pages;      /* sent while it was stopped */
     uint64_t postcopy_pages;  /* outstanding when it went */
     uint64_t requested_pages; /* of these, sent on request */
-    uint64_t pushed_pages;    /* of these, sent unasked */
+    uint64_t pushed_pages;    /* of these, sent unasked ... */
+    uint64_t neighbour_pages; /* ... beside a requested page */
     uint64_t outstanding;     /* of these, still to be sent */
     uint64_t zero_pages;      /* of all that were sent, without contents */
     uint64_t bytes_sent;
@@ -220,11 +221,12 @@ struct xlm_save_params {
     /* Tuning; xlm_save_params_init() sets what is good for most. */
     uint32_t credit_pages;  /* background pages in flight at the most */
     uint32_t hot_pages_max; /* hot set sent during the stop */
-    uint32_t window_before; /* neighbours sent with a request */
+    uint32_t window_before; /* neighbours sent beside a request ... */
     uint32_t window_after;
+    bool window_adapts;          /* ... to begin with */
     uint32_t background_share;   /* one background batch after so many
                                     requested ones, even under load */
-    bool no_push;                /* send only what is asked for */
+    bool no_push;                /* nothing but requests and neighbours */
     struct xlm_control *control; /* the caller's; NULL: nothing changes */
 };
 

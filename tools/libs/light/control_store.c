@@ -32,6 +32,7 @@ const struct lm_store_counter lm_store_counters[] = {
     COUNTER("postcopy-pages", postcopy_pages),
     COUNTER("requested-pages", requested_pages),
     COUNTER("pushed-pages", pushed_pages),
+    COUNTER("neighbour-pages", neighbour_pages),
     COUNTER("outstanding-pages", outstanding),
     COUNTER("zero-pages", zero_pages),
     COUNTER("dropped-pages", dropped_pages),

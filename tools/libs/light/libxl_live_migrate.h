@@ -130,7 +130,8 @@ typedef struct libxl_live_migrate_stats {
      * gets until it returns; in a list until that is freed.  NULL in a result.
      */
     const libxl_live_migrate_waits *waits;
-    uint64_t reserved[5];
+    uint64_t neighbour_pages; /* of pushed_pages, beside one asked for */
+    uint64_t reserved[4];
 } libxl_live_migrate_stats;
 
 typedef struct libxl_live_migrate_result {
@@ -196,14 +197,16 @@ typedef struct libxl_live_migrate_params {
     /* Octets a second for what nobody waits for: precopy rounds, and pages
      * that follow unasked.  0: no limit. */
     uint64_t background_rate; /* 0 */
-    /* Neighbours below and above a page that the guest asks for, which follow
-     * it unasked.  0: 8 and 24; UINT32_MAX: none, but not for both. */
+    /* Neighbours below and above a page that the guest asks for, which go along
+     * with it.  0 for both: they adapt to what it asks for, from 8 and 24 on,
+     * between 2 and 64.  Else they stay as set; UINT32_MAX: none; 0 for one:
+     * its 8 or 24. */
     uint32_t window_before; /* 0 */
     uint32_t window_after;  /* 0 */
     /* Pages under way unasked at the most.  0: 1024. */
     uint32_t credit_pages; /* 0 */
-    /* Only pages that the guest asks for follow it: it depends on the source
-     * until it has touched all of its memory. */
+    /* Only pages that the guest asks for follow it, and their neighbours: it
+     * depends on the source until it has touched all of its memory. */
     bool no_background_push; /* false */
     uint64_t reserved[11];
 } libxl_live_migrate_params;

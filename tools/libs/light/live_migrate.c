@@ -208,20 +208,16 @@ static void source_progress(enum xlm_phase phase,
 
 static int check_arguments(struct lm_source *source)
 {
-    const char *wrong = lm_check_window(&source->params);
-
     switch (source->params.strategy) {
     case LIBXL_LIVE_MIGRATE_STRATEGY_STOP_AND_COPY:
         return 0;
     case LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY:
     case LIBXL_LIVE_MIGRATE_STRATEGY_AUTO:
-        if (source->recv_fd < 0) {
-            wrong = "postcopy needs a way back from the destination";
-        }
-        if (!wrong) {
+        if (source->recv_fd >= 0) {
             return 0;
         }
-        xlm_fail(&source->op.xlm, "%s", wrong);
+        xlm_fail(&source->op.xlm,
+                 "postcopy needs a way back from the destination");
         return ERROR_INVAL;
     }
     xlm_fail(&source->op.xlm, "unknown strategy %d",

@@ -266,14 +266,8 @@ static void show_end(struct lm_recovery *recovery, int rc)
 static int recover(struct lm_operation *op)
 {
     struct lm_recovery *recovery = (struct lm_recovery *)op;
-    const char *wrong = lm_check_window(&recovery->params);
     int rc;
 
-    if (wrong) {
-        xlm_fail(&recovery->op.xlm, "%s", wrong);
-        rc = ERROR_INVAL;
-        goto out;
-    }
     rc = check_suspended(recovery);
     if (rc) {
         goto out;

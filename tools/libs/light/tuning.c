@@ -3,15 +3,6 @@
  */
 #include "tuning.h"
 
-const char *lm_check_window(const libxl_live_migrate_params *params)
-{
-    return params->window_before == UINT32_MAX &&
-                   params->window_after == UINT32_MAX
-               ? "the push has to go on somewhere: a window before or after a "
-                 "fault, or no push"
-               : NULL;
-}
-
 static void set_hot_pages(const libxl_live_migrate_params *from,
                           struct xlm_save_params *to)
 {
@@ -24,18 +15,20 @@ static void set_hot_pages(const libxl_live_migrate_params *from,
     }
 }
 
+static void set_window(uint32_t *to, uint32_t from)
+{
+    if (from) {
+        *to = from == UINT32_MAX ? 0 : from;
+    }
+}
+
 void lm_tune(struct xlm_save_params *out,
              const libxl_live_migrate_params *params)
 {
     set_hot_pages(params, out);
-    if (params->window_before) {
-        out->window_before =
-            params->window_before == UINT32_MAX ? 0 : params->window_before;
-    }
-    if (params->window_after) {
-        out->window_after =
-            params->window_after == UINT32_MAX ? 0 : params->window_after;
-    }
+    set_window(&out->window_before, params->window_before);
+    set_window(&out->window_after, params->window_after);
+    out->window_adapts = !params->window_before && !params->window_after;
     if (params->credit_pages) {
         out->credit_pages = params->credit_pages;
     }

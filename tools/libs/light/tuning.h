@@ -11,7 +11,4 @@
 void lm_tune(struct xlm_save_params *out,
              const libxl_live_migrate_params *params);
 
-/* NULL, or what is wrong with the windows. */
-const char *lm_check_window(const libxl_live_migrate_params *params);
-
 #endif

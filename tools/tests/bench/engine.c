@@ -433,7 +433,12 @@ static void run_source(struct end *end)
     xlm_save_params_init(&params);
     params.domid = fake_domain_id(end->domain);
     params.in_fd = params.out_fd = end->fd;
-    params.no_push = end->mode == MODE_DEMAND;
+    if (end->mode == MODE_DEMAND) {
+        params.no_push = true;
+        params.window_before = 0;
+        params.window_after = 0;
+        params.window_adapts = false;
+    }
     end->kib_before = resident_kib();
     if (xlm_save(&end->ctx, &params, &callbacks, &end->figures.stats,
                  &transitioned)) {

@@ -340,8 +340,6 @@ class Forth(Way):
         asked = pfns & set(self.back.faults)
         self.need(len(pfns) == 1 or len(pfns) <= MOST_UNASKED, name,
                   f"with {len(pfns)} pages")
-        self.need(len({pfn // 64 for pfn in pfns}) == 1, name,
-                  "across a multiple of 64")
         self.outstanding -= pfns
         self.taken.append((len(pfns), bool(asked)))
 

@@ -747,11 +747,11 @@ static void tuning(void **state)
 {
     static const struct {
         uint32_t credit, before, after, share;
-    } settings[] = {{0, 8, 24, 8},
-                    {1, 1, 0, 1},
-                    {16, 0, 1, 1},
-                    {17, 3, 3, 0},
-                    {100000, 1, 1, 1000}};
+        bool adapts;
+    } settings[] = {{0, 8, 24, 8, true},       {1, 1, 0, 1, false},
+                    {16, 0, 1, 1, false},      {17, 3, 3, 0, true},
+                    {16, 0, 0, 8, false},      {64, 100, 100, 8, false},
+                    {100000, 1, 1, 1000, true}};
     size_t i;
 
     (void)state;
@@ -761,6 +761,7 @@ static void tuning(void **state)
         migration->params.credit_pages = settings[i].credit;
         migration->params.window_before = settings[i].before;
         migration->params.window_after = settings[i].after;
+        migration->params.window_adapts = settings[i].adapts;
         migration->params.background_share = settings[i].share;
         migration->at_run = await_fault;
         succeed(migration);

@@ -10,7 +10,7 @@
 #define MAX 16
 
 static const struct xlm_push_tuning tuning = {
-    .after = 3, .before = 2, .share = 4};
+    .neighbours = {.before = 2, .after = 3}, .background = true, .share = 4};
 
 static void plan_with(struct xlm_push_plan *plan, uint64_t first,
                       uint64_t last)
@@ -18,45 +18,74 @@ static void plan_with(struct xlm_push_plan *plan, uint64_t first,
     uint64_t pfn;
 
     *plan = XLM_PUSH_PLAN_EMPTY;
-    assert_int_equal(xlm_push_plan_init(plan, LIMIT, &tuning), 0);
+    assert_int_equal(
+        xlm_push_plan_init(plan, last < LIMIT ? LIMIT : last + 1, &tuning), 0);
     for (pfn = first; pfn <= last; pfn++) {
         xlm_pfn_set_add(&plan->outstanding, pfn);
     }
 }
+
+static const struct xlm_push_room none = {0, 0};
+static const struct xlm_push_room much = {MAX, MAX};
 
 static void expect_request(struct xlm_push_plan *plan, uint64_t pfn)
 {
     uint64_t pfns[MAX];
     size_t count;
 
-    assert_int_equal(xlm_push_plan_next(plan, true, MAX, pfns, &count),
+    assert_int_equal(xlm_push_plan_next(plan, &much, pfns, &count),
                      XLM_PUSH_REQUESTED);
     assert_int_equal(count, 1);
     assert_int_equal(pfns[0], pfn);
 }
 
-static void expect_nothing(struct xlm_push_plan *plan, bool may_push)
+static void expect_nothing(struct xlm_push_plan *plan,
+                           const struct xlm_push_room *room)
 {
     uint64_t pfns[MAX];
     size_t count = 77;
 
-    assert_int_equal(xlm_push_plan_next(plan, may_push, MAX, pfns, &count),
+    assert_int_equal(xlm_push_plan_next(plan, room, pfns, &count),
                      XLM_PUSH_NOTHING);
     assert_int_equal(count, 0);
 }
 
-static void expect_push(struct xlm_push_plan *plan, size_t max, size_t count,
-                        const uint64_t *expected)
+static void expect_pages(struct xlm_push_plan *plan,
+                         const struct xlm_push_room *room,
+                         enum xlm_push_kind kind, size_t count,
+                         const uint64_t *expected)
 {
     uint64_t pfns[MAX];
     size_t got, i;
 
-    assert_int_equal(xlm_push_plan_next(plan, true, max, pfns, &got),
-                     XLM_PUSH_UNASKED);
+    assert_int_equal(xlm_push_plan_next(plan, room, pfns, &got), kind);
     assert_int_equal(got, count);
     for (i = 0; i < count; i++) {
         assert_int_equal(pfns[i], expected[i]);
     }
+}
+
+/* Of the background. */
+static void expect_push(struct xlm_push_plan *plan, size_t max, size_t count,
+                        const uint64_t *expected)
+{
+    const struct xlm_push_room room = {.background = max};
+
+    expect_pages(plan, &room, XLM_PUSH_BACKGROUND, count, expected);
+}
+
+static void expect_neighbours(struct xlm_push_plan *plan, size_t max,
+                              size_t count, const uint64_t *expected)
+{
+    const struct xlm_push_room room = {.neighbours = max, .background = MAX};
+
+    expect_pages(plan, &room, XLM_PUSH_NEIGHBOURS, count, expected);
+}
+
+static void request(struct xlm_push_plan *plan, uint64_t pfn)
+{
+    assert_int_equal(xlm_push_plan_request(plan, pfn), 0);
+    expect_request(plan, pfn);
 }
 
 static void nothing_to_do(void **state)
@@ -65,10 +94,10 @@ static void nothing_to_do(void **state)
 
     (void)state;
     plan_with(&plan, 1, 0);
-    expect_nothing(&plan, true);
-    expect_nothing(&plan, false);
+    expect_nothing(&plan, &much);
+    expect_nothing(&plan, &none);
     xlm_push_plan_request(&plan, 5);
-    expect_nothing(&plan, true);
+    expect_nothing(&plan, &much);
     xlm_push_plan_dispose(&plan);
 }
 
@@ -79,10 +108,10 @@ static void push_from_the_bottom(void **state)
 
     (void)state;
     plan_with(&plan, 10, 13);
-    expect_nothing(&plan, false);
+    expect_nothing(&plan, &none);
     expect_push(&plan, 3, 3, (uint64_t[]){10, 11, 12});
     expect_push(&plan, 3, 1, (uint64_t[]){13});
-    expect_nothing(&plan, true);
+    expect_nothing(&plan, &much);
     xlm_push_plan_dispose(&plan);
 }
 
@@ -116,7 +145,7 @@ static void repeated_requests(void **state)
     xlm_push_plan_request(&plan, 4);
     xlm_push_plan_request(&plan, LIMIT + 5);
     xlm_push_plan_request(&plan, UINT64_MAX);
-    expect_nothing(&plan, false);
+    expect_nothing(&plan, &none);
     xlm_push_plan_dispose(&plan);
 }
 
@@ -196,7 +225,7 @@ static void push_from_the_ends(void **state)
     xlm_push_plan_request(&plan, 0);
     expect_request(&plan, 0);
     expect_push(&plan, MAX, 5, (uint64_t[]){1, 2, 3, 4, 5});
-    expect_nothing(&plan, true);
+    expect_nothing(&plan, &much);
     xlm_push_plan_dispose(&plan);
 
     plan_with(&plan, LIMIT - 5, LIMIT - 1);
@@ -204,30 +233,33 @@ static void push_from_the_ends(void **state)
     expect_request(&plan, LIMIT - 1);
     expect_push(&plan, MAX, 4,
                 (uint64_t[]){LIMIT - 2, LIMIT - 3, LIMIT - 4, LIMIT - 5});
-    expect_nothing(&plan, true);
+    expect_nothing(&plan, &much);
     xlm_push_plan_dispose(&plan);
 }
 
-static void batches_stay_in_their_group(void **state)
+/* Around a boundary, from which the push goes to both sides. */
+static void batches_stay_on_a_side(void **state)
 {
     struct xlm_push_plan plan;
-    uint64_t pfns[XLM_PUSH_ALIGN * 2];
+    uint64_t first = XLM_PUSH_ALIGN - 40, pfns[MAX];
     size_t count, i, total = 0;
+    bool upper = false, lower = false;
 
     (void)state;
-    plan_with(&plan, 0, LIMIT - 1);
-    xlm_push_plan_request(&plan, 300);
-    expect_request(&plan, 300);
-    while (xlm_push_plan_next(&plan, true, XLM_PUSH_ALIGN * 2, pfns, &count) ==
-           XLM_PUSH_UNASKED) {
-        assert_in_range(count, 1, XLM_PUSH_ALIGN);
+    plan_with(&plan, first, first + 79);
+    xlm_push_plan_request(&plan, XLM_PUSH_ALIGN);
+    while (xlm_push_plan_next(&plan, &much, pfns, &count) !=
+           XLM_PUSH_NOTHING) {
         for (i = 0; i < count; i++) {
             assert_int_equal(pfns[i] / XLM_PUSH_ALIGN,
                              pfns[0] / XLM_PUSH_ALIGN);
         }
+        upper |= pfns[0] >= XLM_PUSH_ALIGN;
+        lower |= pfns[0] < XLM_PUSH_ALIGN;
         total += count;
     }
-    assert_int_equal(total, LIMIT - 1);
+    assert_int_equal(total, 80);
+    assert_true(upper && lower);
     xlm_push_plan_dispose(&plan);
 }
 
@@ -263,11 +295,11 @@ static void requests_need_no_credit(void **state)
         xlm_push_plan_request(&plan, pfn);
     }
     for (pfn = 0; pfn < 64; pfn++) {
-        assert_int_equal(xlm_push_plan_next(&plan, false, MAX, pfns, &count),
+        assert_int_equal(xlm_push_plan_next(&plan, &none, pfns, &count),
                          XLM_PUSH_REQUESTED);
         assert_int_equal(pfns[0], pfn);
     }
-    expect_nothing(&plan, false);
+    expect_nothing(&plan, &none);
     xlm_push_plan_dispose(&plan);
 }
 
@@ -286,9 +318,237 @@ static void push_overtakes_request(void **state)
         expect_request(&plan, pfn);
     }
     expect_push(&plan, MAX, 6, (uint64_t[]){4, 5, 6, 7, 8, 9});
-    expect_nothing(&plan, true);
+    expect_nothing(&plan, &much);
     xlm_push_plan_dispose(&plan);
 }
+
+/* ---- neighbours ---- */
+
+/* They need no room of the background, and go before it: those above first. */
+static void neighbours_go_at_once(void **state)
+{
+    static const struct xlm_push_room only = {.neighbours = MAX};
+    struct xlm_push_plan plan;
+
+    (void)state;
+    plan_with(&plan, 0, LIMIT - 1);
+    request(&plan, 20);
+    expect_pages(&plan, &only, XLM_PUSH_NEIGHBOURS, 5,
+                 (uint64_t[]){21, 22, 23, 19, 18});
+    expect_nothing(&plan, &only);
+    expect_push(&plan, 2, 2, (uint64_t[]){24, 25});
+    xlm_push_plan_dispose(&plan);
+}
+
+/* Requests come between the neighbours of others, and the last one's go first;
+ * what was sent of a window is not sent again. */
+static void neighbours_wait_for_requests(void **state)
+{
+    struct xlm_push_plan plan;
+
+    (void)state;
+    plan_with(&plan, 0, LIMIT - 1);
+    request(&plan, 100);
+    expect_neighbours(&plan, 2, 2, (uint64_t[]){101, 102});
+    xlm_push_plan_request(&plan, 99);
+    xlm_push_plan_request(&plan, 600);
+    expect_request(&plan, 99);
+    expect_request(&plan, 600);
+    expect_neighbours(&plan, MAX, 5, (uint64_t[]){601, 602, 603, 599, 598});
+    expect_neighbours(&plan, MAX, 2, (uint64_t[]){98, 97});
+    expect_push(&plan, 1, 1, (uint64_t[]){604});
+    xlm_push_plan_dispose(&plan);
+}
+
+/* At the ends of memory, and beside what was sent before. */
+static void neighbours_are_no_further_than_their_window(void **state)
+{
+    static const struct xlm_push_room only = {.neighbours = MAX};
+    struct xlm_push_plan plan;
+    uint64_t pfn;
+
+    (void)state;
+    plan_with(&plan, 0, LIMIT - 1);
+    request(&plan, 0);
+    expect_neighbours(&plan, MAX, 3, (uint64_t[]){1, 2, 3});
+    request(&plan, LIMIT - 1);
+    expect_neighbours(&plan, MAX, 2, (uint64_t[]){LIMIT - 2, LIMIT - 3});
+    for (pfn = 501; pfn < 510; pfn++) {
+        xlm_pfn_set_remove(&plan.outstanding, pfn);
+    }
+    xlm_pfn_set_remove(&plan.outstanding, 499);
+    request(&plan, 500);
+    expect_neighbours(&plan, MAX, 1, (uint64_t[]){498});
+    expect_nothing(&plan, &only);
+    xlm_push_plan_dispose(&plan);
+}
+
+/* The background's share is not theirs, and comes also while they wait. */
+static void neighbours_leave_the_background_its_share(void **state)
+{
+    static const struct xlm_push_room only = {.neighbours = MAX};
+    struct xlm_push_plan plan;
+    uint64_t i;
+
+    (void)state;
+    plan_with(&plan, 0, LIMIT - 1);
+    for (i = 0; i < tuning.share; i++) {
+        request(&plan, 100 + 200 * i);
+    }
+    expect_nothing(&plan, &only);
+    expect_pages(&plan, &much, XLM_PUSH_BACKGROUND, MAX,
+                 (uint64_t[]){701, 702, 703, 699, 698, 704, 705, 706, 697, 696,
+                              707, 708, 709, 695, 694, 710});
+    expect_neighbours(&plan, MAX, 5, (uint64_t[]){101, 102, 103, 99, 98});
+    xlm_push_plan_dispose(&plan);
+}
+
+/* Without a background they go all the same, and nothing else does. */
+static void neighbours_without_a_background(void **state)
+{
+    struct xlm_push_plan plan;
+    uint64_t pfn;
+
+    (void)state;
+    plan_with(&plan, 0, LIMIT - 1);
+    plan.tuning.background = false;
+    for (pfn = 100; pfn < 900; pfn += 100) {
+        request(&plan, pfn);
+        expect_neighbours(
+            &plan, MAX, 5,
+            (uint64_t[]){pfn + 1, pfn + 2, pfn + 3, pfn - 1, pfn - 2});
+        expect_nothing(&plan, &much);
+    }
+    xlm_push_plan_dispose(&plan);
+}
+
+/* Windows off: the page alone, and a background outwards from it. */
+static void no_neighbours(void **state)
+{
+    static const struct xlm_push_room only = {.neighbours = MAX};
+    struct xlm_push_plan plan;
+
+    (void)state;
+    plan_with(&plan, 0, 24);
+    plan.tuning.neighbours = (struct xlm_neighbours){0, 0};
+    plan.neighbours = plan.tuning.neighbours;
+    request(&plan, 20);
+    expect_nothing(&plan, &only);
+    expect_push(&plan, 6, 6, (uint64_t[]){21, 22, 23, 24, 19, 18});
+    xlm_push_plan_dispose(&plan);
+}
+
+static uint64_t sent_with(struct xlm_push_plan *plan)
+{
+    static const struct xlm_push_room only = {.neighbours = MAX};
+    uint64_t pfns[MAX], sum = 0;
+    size_t count;
+
+    while (xlm_push_plan_next(plan, &only, pfns, &count) ==
+           XLM_PUSH_NEIGHBOURS) {
+        sum += count;
+    }
+    assert_int_equal(count, 0);
+    return sum;
+}
+
+/* Who walks on asks for what is beyond the last window: it grows. */
+static void windows_grow_for_who_walks(void **state)
+{
+    struct xlm_push_plan plan;
+    uint64_t pfn = 2000, sent = 3 + 2;
+
+    (void)state;
+    plan_with(&plan, 0, 4000);
+    plan.tuning.adapt = true;
+    plan.tuning.share = LIMIT;
+    request(&plan, pfn);
+    assert_int_equal(sent_with(&plan), sent);
+    for (sent = 6; sent < XLM_NEIGHBOURS_MOST; sent *= 2) {
+        pfn = xlm_pfn_set_next(&plan.outstanding, pfn);
+        request(&plan, pfn);
+        assert_int_equal(sent_with(&plan), sent);
+    }
+    pfn = xlm_pfn_set_next(&plan.outstanding, pfn);
+    request(&plan, pfn);
+    assert_int_equal(sent_with(&plan), XLM_NEIGHBOURS_MOST);
+    xlm_push_plan_dispose(&plan);
+}
+
+/* Who meets a neighbour before it has arrived needs what comes next, at once
+ * and without a request for it. */
+static void hits_move_the_window_on(void **state)
+{
+    struct xlm_push_plan plan;
+
+    (void)state;
+    plan_with(&plan, 0, LIMIT - 1);
+    plan.tuning.adapt = true;
+    request(&plan, 500);
+    expect_neighbours(&plan, MAX, 5, (uint64_t[]){501, 502, 503, 499, 498});
+    xlm_push_plan_request(&plan, 502);
+    expect_neighbours(&plan, MAX, 5, (uint64_t[]){504, 505, 506, 507, 508});
+    /* Downwards. */
+    xlm_push_plan_request(&plan, 498);
+    expect_neighbours(&plan, MAX, 4, (uint64_t[]){497, 496, 495, 494});
+    /* Far from all requests: it says nothing. */
+    xlm_pfn_set_remove(&plan.outstanding, 900);
+    xlm_push_plan_request(&plan, 900);
+    assert_int_equal(sent_with(&plan), 0);
+    xlm_push_plan_dispose(&plan);
+}
+
+/* Who jumps about has no use for neighbours; a place where somebody walks keeps
+ * its own window. */
+static void windows_shrink_for_who_jumps(void **state)
+{
+    struct xlm_push_plan plan;
+    uint64_t i;
+
+    (void)state;
+    plan_with(&plan, 0, 20000);
+    plan.tuning.adapt = true;
+    plan.tuning.share = LIMIT;
+    plan.tuning.neighbours = (struct xlm_neighbours){8, 24};
+    plan.neighbours = plan.tuning.neighbours;
+    request(&plan, 1000);
+    assert_int_equal(sent_with(&plan), 24 + 8);
+    request(&plan, 1025);
+    assert_int_equal(sent_with(&plan), 48);
+    for (i = 1; i <= 8; i++) {
+        request(&plan, 1025 + i * 2000);
+        (void)sent_with(&plan);
+        if (i == 2) {
+            request(&plan, 1025 + 49);
+            assert_int_equal(sent_with(&plan), XLM_NEIGHBOURS_MOST);
+        }
+    }
+    request(&plan, 19000);
+    assert_int_equal(sent_with(&plan), 2 * XLM_NEIGHBOURS_LEAST);
+    xlm_push_plan_dispose(&plan);
+}
+
+/* As set, they stay. */
+static void windows_of_a_fixed_size(void **state)
+{
+    struct xlm_push_plan plan;
+    uint64_t pfn;
+
+    (void)state;
+    plan_with(&plan, 0, LIMIT - 1);
+    plan.tuning.share = LIMIT;
+    request(&plan, 100);
+    assert_int_equal(sent_with(&plan), 5);
+    for (pfn = 104; pfn < 140; pfn += 4) {
+        request(&plan, pfn);
+        assert_int_equal(sent_with(&plan), 3);
+    }
+    request(&plan, 800);
+    assert_int_equal(sent_with(&plan), 5);
+    xlm_push_plan_dispose(&plan);
+}
+
+/* ---- whatever comes ---- */
 
 /* Every page once, whatever comes in between. */
 static void each_page_once(void **state)
@@ -298,22 +558,26 @@ static void each_page_once(void **state)
     uint64_t pfns[MAX];
     size_t count, i, total = 0;
     unsigned int seed = 1, step = 0;
+    struct xlm_push_room room;
 
     (void)state;
     plan_with(&plan, 0, LIMIT - 1);
+    plan.tuning.adapt = true;
     while (total < LIMIT) {
         for (i = 0; i < step % 4; i++) {
             xlm_push_plan_request(&plan, (unsigned int)rand_r(&seed) % LIMIT);
         }
         step++;
-        xlm_push_plan_next(&plan, step % 3, 1 + step % MAX, pfns, &count);
+        room.neighbours = step % 5;
+        room.background = step % 3 ? 1 + step % MAX : 0;
+        xlm_push_plan_next(&plan, &room, pfns, &count);
         for (i = 0; i < count; i++) {
             assert_int_equal(seen[pfns[i]]++, 0);
         }
         total += count;
     }
     assert_int_equal(plan.outstanding.count, 0);
-    expect_nothing(&plan, true);
+    expect_nothing(&plan, &much);
     xlm_push_plan_dispose(&plan);
     xlm_push_plan_dispose(&plan);
 }
@@ -353,10 +617,20 @@ int main(void)
         cmocka_unit_test(two_places_in_turn),
         cmocka_unit_test(the_oldest_place_goes),
         cmocka_unit_test(push_from_the_ends),
-        cmocka_unit_test(batches_stay_in_their_group),
+        cmocka_unit_test(batches_stay_on_a_side),
         cmocka_unit_test(push_has_its_share),
         cmocka_unit_test(requests_need_no_credit),
         cmocka_unit_test(push_overtakes_request),
+        cmocka_unit_test(neighbours_go_at_once),
+        cmocka_unit_test(neighbours_wait_for_requests),
+        cmocka_unit_test(neighbours_are_no_further_than_their_window),
+        cmocka_unit_test(neighbours_leave_the_background_its_share),
+        cmocka_unit_test(neighbours_without_a_background),
+        cmocka_unit_test(no_neighbours),
+        cmocka_unit_test(windows_grow_for_who_walks),
+        cmocka_unit_test(hits_move_the_window_on),
+        cmocka_unit_test(windows_shrink_for_who_jumps),
+        cmocka_unit_test(windows_of_a_fixed_size),
         cmocka_unit_test(each_page_once),
         cmocka_unit_test(queue_grows),
     };

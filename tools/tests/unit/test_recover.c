@@ -222,6 +222,9 @@ static void requests_are_repeated(void **state)
     migration->at_run = start_vcpus;
     migration->at_recovery = push_later;
     migration->params.no_push = true;
+    migration->params.window_before = 0;
+    migration->params.window_after = 0;
+    migration->params.window_adapts = false;
     migration->cut = CUT(FAKE_BACK, XLM_REC_POSTCOPY_FAULT, 1);
     migration->recovery_cuts[0] = CUT(FAKE_BACK, XLM_REC_POSTCOPY_CREDIT, 8);
     fake_migration_run(migration);

@@ -249,6 +249,9 @@ static void only_what_is_asked_for(void **state)
         migration->data = &asked;
         migration->at_round = switch_while_held;
         migration->params.no_push = off;
+        migration->params.window_before = 0;
+        migration->params.window_after = 0;
+        migration->params.window_adapts = false;
         migration->params.hot_pages_max = 10;
         if (!off) {
             atomic_store(&control.background_rate, 0);

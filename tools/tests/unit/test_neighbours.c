@@ -1,0 +1,89 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "neighbours.h"
+
+#define LEAST XLM_NEIGHBOURS_LEAST
+#define MOST XLM_NEIGHBOURS_MOST
+
+enum seen { ABOVE, BELOW, FAR };
+
+static struct xlm_neighbours next(struct xlm_neighbours window, enum seen seen)
+{
+    return seen == FAR ? xlm_neighbours_far(window)
+                       : xlm_neighbours_near(window, seen == ABOVE);
+}
+
+/* One request after a window. */
+static void one_request(void **state)
+{
+    static const struct {
+        struct xlm_neighbours window;
+        enum seen seen;
+        struct xlm_neighbours next;
+    } table[] = {
+        {{8, 24}, ABOVE, {4, 48}},
+        {{8, 24}, BELOW, {16, 12}},
+        {{8, 24}, FAR, {4, 12}},
+        /* At the limits it stays there. */
+        {{LEAST, MOST}, ABOVE, {LEAST, MOST}},
+        {{MOST, LEAST}, BELOW, {MOST, LEAST}},
+        {{LEAST, LEAST}, FAR, {LEAST, LEAST}},
+        {{MOST - 1, MOST - 1}, ABOVE, {(MOST - 1) / 2, MOST}},
+        {{LEAST + 1, LEAST + 1}, FAR, {LEAST, LEAST}},
+        /* From beyond them it comes back. */
+        {{0, 0}, ABOVE, {LEAST, LEAST}},
+        {{0, 0}, FAR, {LEAST, LEAST}},
+        {{UINT32_MAX, UINT32_MAX}, BELOW, {MOST, MOST}},
+        {{UINT32_MAX, UINT32_MAX}, FAR, {MOST, MOST}},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct xlm_neighbours got = next(table[i].window, table[i].seen);
+
+        assert_int_equal(got.before, table[i].next.before);
+        assert_int_equal(got.after, table[i].next.after);
+    }
+}
+
+/* Many of a kind: it gets as wide or narrow as it may, and no further; and one
+ * of another kind does not undo it all. */
+static void many_requests(void **state)
+{
+    struct xlm_neighbours window = {8, 24};
+    unsigned int i;
+
+    (void)state;
+    for (i = 0; i < 10; i++) {
+        window = next(window, ABOVE);
+    }
+    assert_int_equal(window.before, LEAST);
+    assert_int_equal(window.after, MOST);
+    window = next(window, FAR);
+    assert_int_equal(window.after, MOST / 2);
+    for (i = 0; i < 10; i++) {
+        window = next(window, BELOW);
+    }
+    assert_int_equal(window.before, MOST);
+    assert_int_equal(window.after, LEAST);
+    for (i = 0; i < 10; i++) {
+        window = next(window, FAR);
+    }
+    assert_int_equal(window.before, LEAST);
+    assert_int_equal(window.after, LEAST);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_request),
+        cmocka_unit_test(many_requests),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
