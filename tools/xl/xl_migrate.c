@@ -39,6 +39,9 @@ static const char usage[] =
     "  --no-background              send only what the guest asks for, and "
     "its\n"
     "                               neighbours\n"
+    "  --push-order ORDER           what follows unasked: recent, what it "
+    "wrote\n"
+    "                               last first (the default), or ascending\n"
     "  --window-before N            pages below one that it asks for, and\n"
     "  --window-after N             above it, that go along (they adapt)\n"
     "  --json         progress as one JSON object a line, on stdout\n"
@@ -71,6 +74,7 @@ enum {
     OPTION_THRESHOLD,
     OPTION_MAX_DOWNTIME,
     OPTION_NO_BACKGROUND,
+    OPTION_PUSH_ORDER,
     OPTION_WINDOW_BEFORE,
     OPTION_WINDOW_AFTER,
     OPTION_DEBUG,
@@ -84,6 +88,7 @@ static const struct option long_options[] = {
     {"precopy-dirty-threshold", required_argument, NULL, OPTION_THRESHOLD},
     {"max-downtime", required_argument, NULL, OPTION_MAX_DOWNTIME},
     {"no-background", no_argument, NULL, OPTION_NO_BACKGROUND},
+    {"push-order", required_argument, NULL, OPTION_PUSH_ORDER},
     {"window-before", required_argument, NULL, OPTION_WINDOW_BEFORE},
     {"window-after", required_argument, NULL, OPTION_WINDOW_AFTER},
     {"debug", no_argument, NULL, OPTION_DEBUG},
@@ -115,6 +120,19 @@ static uint32_t parse_window(const char *option, const char *text)
     uint32_t pages = parse_number(option, text, UINT32_MAX - 1);
 
     return pages ? pages : UINT32_MAX;
+}
+
+static libxl_live_migrate_push_order parse_order(const char *text)
+{
+    if (!strcmp(text, "recent")) {
+        return LIBXL_LIVE_MIGRATE_PUSH_ORDER_RECENT;
+    }
+    if (!strcmp(text, "ascending")) {
+        return LIBXL_LIVE_MIGRATE_PUSH_ORDER_ASCENDING;
+    }
+    fprintf(stderr, "xl: --push-order is recent or ascending, not '%s'\n",
+            text);
+    exit(EXIT_FAILURE);
 }
 
 static void take_policy(libxl_live_migrate_params *params, const char *text)
@@ -176,6 +194,9 @@ static void parse_option(struct xl_migrate *migrate, int option)
         break;
     case OPTION_NO_BACKGROUND:
         migrate->sender.params.no_background_push = true;
+        break;
+    case OPTION_PUSH_ORDER:
+        migrate->sender.params.push_order = parse_order(optarg);
         break;
     case OPTION_WINDOW_BEFORE:
         migrate->sender.params.window_before =

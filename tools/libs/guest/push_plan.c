@@ -331,6 +331,57 @@ static size_t push_outwards(struct xlm_push_plan *plan, size_t max,
     return count;
 }
 
+/* The next page of those written last, or XLM_PFN_NONE. */
+static uint64_t look_at_recent(struct xlm_push_plan *plan)
+{
+    while (plan->recent_set < XLM_PUSH_RECENT) {
+        const struct xlm_pfn_set *set = plan->recent[plan->recent_set];
+        uint64_t pfn =
+            set ? xlm_pfn_set_next(set, plan->recent_at) : XLM_PFN_NONE;
+
+        if (pfn == XLM_PFN_NONE) {
+            plan->recent_set++;
+            plan->recent_at = 0;
+        } else if (xlm_pfn_set_contains(&plan->outstanding, pfn)) {
+            return pfn;
+        } else {
+            plan->recent_at = pfn + 1;
+        }
+    }
+    return XLM_PFN_NONE;
+}
+
+static size_t push_recent(struct xlm_push_plan *plan, size_t max,
+                          uint64_t *pfns)
+{
+    size_t count = 0;
+
+    while (count < max) {
+        uint64_t pfn = look_at_recent(plan);
+
+        if (!goes_along(pfns, count, pfn)) {
+            break;
+        }
+        hand_out(plan, pfn);
+        pfns[count++] = pfn;
+    }
+    return count;
+}
+
+/* By turns, once a place is known: the guest goes on with what it did, and it
+ * goes on to something else. */
+static size_t push_background(struct xlm_push_plan *plan, size_t max,
+                              uint64_t *pfns)
+{
+    size_t count = 0;
+
+    if (!plan->nr_pivots || !plan->after_recent) {
+        count = push_recent(plan, max, pfns);
+    }
+    plan->after_recent = count;
+    return count ? count : push_outwards(plan, max, pfns);
+}
+
 /* ---- what goes next ---- */
 
 enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan,
@@ -357,7 +408,7 @@ enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan,
     }
     if (plan->tuning.background && room->background) {
         plan->requested = 0;
-        *count = push_outwards(plan, room->background, pfns);
+        *count = push_background(plan, room->background, pfns);
     }
     return *count ? XLM_PUSH_BACKGROUND : XLM_PUSH_NOTHING;
 }

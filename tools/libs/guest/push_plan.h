@@ -3,9 +3,10 @@
  *
  * Pages that the guest waits for go first, in the order in which they were
  * asked for, and the neighbours of each go along with it: neighbours.h says how
- * many.  All else is the background, which spreads outwards from the pages that
- * were asked for last, since that is where the guest is at work: from several,
- * in turn, since it can be at work in several places.
+ * many.  All else is the background.  It has what the guest wrote last, which
+ * it is likely to need again, and what lies outwards from the pages that were
+ * asked for last, since that is where the guest is at work: from several
+ * places, in turn, since it can be at work in several.
  */
 #ifndef XLM_PUSH_PLAN_H
 #define XLM_PUSH_PLAN_H
@@ -23,6 +24,9 @@
 
 /* Places that are pushed from at the most. */
 #define XLM_PUSH_PIVOTS 4
+
+/* How finely it is told what was written last. */
+#define XLM_PUSH_RECENT 4
 
 struct xlm_push_tuning {
     /* Of a request; at first, where they adapt.  The background goes outwards
@@ -74,6 +78,12 @@ struct xlm_push_plan {
     struct xlm_neighbours neighbours; /* of a request at a new place */
     uint64_t asked;                   /* requests handed out */
     uint32_t requested; /* pages requested since the background's turn */
+    /* The caller's: what the guest wrote, the last of it first; NULL: not
+     * known, or not to be heeded.  They may have a pfn more than once. */
+    const struct xlm_pfn_set *recent[XLM_PUSH_RECENT];
+    size_t recent_set;  /* all of those before were handed out ... */
+    uint64_t recent_at; /* ... and of this those below */
+    bool after_recent;  /* some of them were the background's last */
 };
 
 #define XLM_PUSH_PLAN_EMPTY ((struct xlm_push_plan){.queue = NULL})

@@ -51,6 +51,7 @@ void xlm_save_params_init(struct xlm_save_params *params)
         .window_after = 24,
         .window_adapts = true,
         .background_share = 8,
+        .push_recent = true,
     };
 }
 
@@ -166,14 +167,18 @@ static int make_sets(struct xlm_saver *saver)
         &saver->fresh,   &saver->device_send,
     };
 
-    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
-        if (xlm_pfn_set_reserve(sets[i], saver->nr_pfns)) {
-            return xlm_fail(saver->ctx,
-                            "no memory to keep track of %" PRIu64 " pages",
-                            saver->nr_pfns);
-        }
+    int rc = 0;
+
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]) && !rc; i++) {
+        rc = xlm_pfn_set_reserve(sets[i], saver->nr_pfns);
     }
-    return 0;
+    for (size_t i = 0; i < XLM_PUSH_RECENT && !rc; i++) {
+        rc = xlm_pfn_set_reserve(&saver->recent[i], saver->nr_pfns);
+    }
+    return rc ? xlm_fail(saver->ctx,
+                         "no memory to keep track of %" PRIu64 " pages",
+                         saver->nr_pfns)
+              : 0;
 }
 
 static int find_pages(struct xlm_saver *saver)
@@ -650,6 +655,9 @@ void xlm_saver_end(struct xlm_saver *saver, bool complete)
     xlm_pfn_set_dispose(&saver->dirty);
     xlm_pfn_set_dispose(&saver->fresh);
     xlm_pfn_set_dispose(&saver->device_send);
+    for (size_t i = 0; i < XLM_PUSH_RECENT; i++) {
+        xlm_pfn_set_dispose(&saver->recent[i]);
+    }
 }
 
 int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,

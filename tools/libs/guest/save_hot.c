@@ -30,6 +30,8 @@
 
 /* Samples that are kept one by one. */
 #define SAMPLES 8
+/* So many are the last moment for the push, and as many the one before. */
+#define LAST_SAMPLES 2
 /* From the end of a sample to the next, or three times what it took: after
  * each the guest pays for its first write to every page once more. */
 #define SAMPLE_PAUSE_MS 20
@@ -212,6 +214,12 @@ static const struct xlm_pfn_set *written(const struct xlm_hot *hot,
                          : &hot->samples[(hot->taken - nth) % SAMPLES];
 }
 
+/* For the push: which of saver->recent the nth last is part of. */
+static unsigned int recent_of(unsigned int nth)
+{
+    return nth < LAST_SAMPLES ? 0 : nth < 2 * LAST_SAMPLES ? 1 : 2;
+}
+
 int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
 {
     struct xlm_saver *saver = hot->saver;
@@ -233,6 +241,7 @@ int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
     xlm_pfn_set_unite(hottest, &hot->pinned);
     for (unsigned int nth = 0; !rc && (set = written(hot, nth)); nth++) {
         add_up_to(hottest, set, most);
+        xlm_pfn_set_unite(&saver->recent[recent_of(nth)], set);
     }
     dispose(hot);
     return rc;

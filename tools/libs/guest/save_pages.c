@@ -132,6 +132,9 @@ int xlm_save_read_dirty(struct xlm_saver *saver, bool clean)
         return -1;
     }
     xlm_save_split_device(saver, &saver->dirty);
+    if (clean) {
+        xlm_pfn_set_unite(&saver->recent[XLM_PUSH_RECENT - 1], &saver->dirty);
+    }
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "channel.h"
 #include "pfn_set.h"
 #include "platform.h"
+#include "push_plan.h"
 #include "record.h"
 #include "xlm.h"
 
@@ -44,6 +45,9 @@ struct xlm_saver {
     struct xlm_pfn_set dirty;       /* as the hypervisor said last */
     struct xlm_pfn_set fresh;       /* the guest got them since the list */
     struct xlm_pfn_set device_send; /* the device model's: to send (again) */
+    /* What the guest wrote: last, shortly before, while it suspended, and all
+     * that was seen since the log began. */
+    struct xlm_pfn_set recent[XLM_PUSH_RECENT];
 };
 
 static inline bool xlm_two_way(const struct xlm_saver *saver)

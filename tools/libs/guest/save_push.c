@@ -473,6 +473,10 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
     pusher->running = saver->recovered;
     xlm_push_window_init(&pusher->window, saver->params->credit_pages);
     xlm_pfn_set_unite(&pusher->plan.outstanding, &saver->outstanding);
+    for (size_t i = 0; i < XLM_PUSH_RECENT && saver->params->push_recent;
+         i++) {
+        pusher->plan.recent[i] = &saver->recent[i];
+    }
     saver->stats->postcopy_pages = saver->outstanding.count;
     saver->stats->outstanding = saver->outstanding.count;
     return pusher;

@@ -227,6 +227,7 @@ struct xlm_save_params {
     uint32_t background_share;   /* one background batch after so many
                                     requested ones, even under load */
     bool no_push;                /* nothing but requests and neighbours */
+    bool push_recent;            /* what the guest wrote last comes first */
     struct xlm_control *control; /* the caller's; NULL: nothing changes */
 };
 

@@ -161,6 +161,18 @@ typedef enum libxl_live_migrate_strategy {
     LIBXL_LIVE_MIGRATE_STRATEGY_AUTO = 2,
 } libxl_live_migrate_strategy;
 
+typedef enum libxl_live_migrate_push_order {
+    /* What the guest wrote last at the source comes first, by turns with what
+     * lies around the pages that it has asked for. */
+    LIBXL_LIVE_MIGRATE_PUSH_ORDER_RECENT = 0,
+    /* From the bottom of memory up, or outwards from the pages that it has
+     * asked for. */
+    LIBXL_LIVE_MIGRATE_PUSH_ORDER_ASCENDING = 1,
+} libxl_live_migrate_push_order;
+
+/* libxl_live_migrate_params has push_order, and windows that adapt */
+#define LIBXL_HAVE_LIVE_MIGRATE_PUSH_ORDER 1
+
 /*
  * Initialise with libxl_live_migrate_params_init() and change what is to
  * differ; fields are only ever added in place of reserved ones, where zero
@@ -208,7 +220,9 @@ typedef struct libxl_live_migrate_params {
     /* Only pages that the guest asks for follow it, and their neighbours: it
      * depends on the source until it has touched all of its memory. */
     bool no_background_push; /* false */
-    uint64_t reserved[11];
+    /* Of what follows unasked. */
+    libxl_live_migrate_push_order push_order; /* RECENT */
+    uint64_t reserved[10];
 } libxl_live_migrate_params;
 
 #define LIBXL_LIVE_MIGRATE_NO_HOT_PAGES UINT64_MAX

@@ -33,4 +33,6 @@ void lm_tune(struct xlm_save_params *out,
         out->credit_pages = params->credit_pages;
     }
     out->no_push = params->no_background_push;
+    out->push_recent =
+        params->push_order == LIBXL_LIVE_MIGRATE_PUSH_ORDER_RECENT;
 }

@@ -20,6 +20,7 @@
 #include <xen/hvm/save.h>
 
 #include "fake_migration.h"
+#include "push_window.h"
 #include "watchdog.h"
 #include "wire.h"
 
@@ -372,6 +373,107 @@ static void sampled_while_suspending(void **state)
         migration->params.hot_pages_max = hot[i % 3];
         migration->at_suspend = write_while_sampled;
         succeed(migration);
+    }
+}
+
+/* ---- which pages come first ---- */
+
+#define WRITTEN_BEFORE 200 /* and so many more of these ... */
+#define WRITTEN_LAST 250   /* ... and these */
+/* In a sending, those that are zero are out of order. */
+#define WRITTEN XLM_PUSH_WINDOW_SENDING
+
+static void write_from(struct fake_migration *migration, uint64_t first)
+{
+    for (uint64_t pfn = first; pfn < first + WRITTEN; pfn++) {
+        fake_guest_write(migration->guest, 0, pfn);
+    }
+}
+
+static void write_before(struct fake_migration *migration)
+{
+    write_from(migration, WRITTEN_BEFORE);
+}
+
+static void write_last(struct fake_migration *migration)
+{
+    write_from(migration, WRITTEN_LAST);
+}
+
+static bool is_pushed(uint32_t type)
+{
+    return type == XLM_REC_POSTCOPY_PAGE_DATA ||
+           type == XLM_REC_POSTCOPY_ZERO_PAGES;
+}
+
+/* The pages that came after the go, in order. */
+static size_t pushed(struct fake_migration *migration, uint64_t pfns[PAGES])
+{
+    static size_t offsets[1000];
+    size_t length, count, total = 0;
+    bool ran = false;
+    const uint8_t *octets =
+        fake_link_heard(migration->link, FAKE_FORTH, &length);
+
+    count = fake_migration_records(migration, FAKE_FORTH, offsets, 1000);
+    for (size_t i = 0; i + 1 < count; i++) {
+        const uint8_t *body =
+            octets + offsets[i] + sizeof(struct xlm_wire_record_header);
+        struct xlm_wire_record_header header;
+        struct xlm_wire_pfn_list list;
+
+        memcpy(&header, octets + offsets[i], sizeof(header));
+        memcpy(&list, body, sizeof(list));
+        if (!ran || !is_pushed(header.type)) {
+            ran |= header.type == XLM_REC_POSTCOPY_GO;
+            continue;
+        }
+        for (uint64_t at = 0; at < list.count; at++) {
+            uint64_t entry;
+
+            memcpy(&entry, body + sizeof(list) + 8 * at, sizeof(entry));
+            assert_true(total < PAGES);
+            pfns[total++] = xlm_entry_pfn(entry);
+        }
+    }
+    return total;
+}
+
+static bool is_of(uint64_t pfn, uint64_t first)
+{
+    return pfn >= first && pfn < first + WRITTEN;
+}
+
+/* Nobody asks for a page: what was written last comes first, and then what was
+ * written before; or all from the bottom up. */
+static void order_of_the_push(void **state)
+{
+    (void)state;
+    for (int recent = 0; recent < 2; recent++) {
+        struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
+        uint64_t pfns[PAGES];
+        size_t count;
+
+        migration->params.hot_pages_max = 0;
+        migration->params.push_recent = recent;
+        migration->at_policy = write_before;
+        migration->at_suspend = write_last;
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        count = pushed(migration, pfns);
+        assert_true(count > 4 * WRITTEN);
+        for (size_t i = 0; i < count; i++) {
+            if (recent && i >= WRITTEN) {
+                assert_false(is_of(pfns[i], WRITTEN_LAST));
+            }
+            if (recent && i >= 2 * WRITTEN) {
+                assert_false(is_of(pfns[i], WRITTEN_BEFORE));
+            }
+            if (!recent && i < WRITTEN) {
+                assert_true(pfns[i] < 2 * WRITTEN);
+            }
+        }
+        fake_migration_free(migration);
     }
 }
 
@@ -848,6 +950,7 @@ int main(void)
         cmocka_unit_test(rewritten_pages_are_left_out),
         cmocka_unit_test(hot_pages_go_once),
         cmocka_unit_test(stopped_guest_is_read_once),
+        cmocka_unit_test(order_of_the_push),
         cmocka_unit_test(vcpu_info_is_taken_along),
         cmocka_unit_test(where_a_vcpu_stands_is_taken_along),
         cmocka_unit_test(refused_evictions),

@@ -548,12 +548,85 @@ static void windows_of_a_fixed_size(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
+/* ---- what was written last ---- */
+
+/* The last writes, and those before; the others are not known. */
+static void recently_written(struct xlm_push_plan *plan,
+                             struct xlm_pfn_set recent[XLM_PUSH_RECENT])
+{
+    static const uint64_t pfns[2][5] = {{700, 300, 301, 950, 10},
+                                        {301, 302, 303, 5, 700}};
+    size_t i, j;
+
+    for (i = 0; i < XLM_PUSH_RECENT; i++) {
+        recent[i] = XLM_PFN_SET_EMPTY;
+    }
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(xlm_pfn_set_reserve(&recent[2 * i], LIMIT), 0);
+        for (j = 0; j < 5; j++) {
+            xlm_pfn_set_add(&recent[2 * i], pfns[i][j]);
+        }
+        plan->recent[2 * i] = &recent[2 * i];
+    }
+    plan->recent[1] = &recent[1];
+}
+
+static void forget_written(struct xlm_pfn_set recent[XLM_PUSH_RECENT])
+{
+    size_t i;
+
+    for (i = 0; i < XLM_PUSH_RECENT; i++) {
+        xlm_pfn_set_dispose(&recent[i]);
+    }
+}
+
+/* With nothing asked for they go first, of these the last, upwards; then all
+ * else. */
+static void recent_pages_first(void **state)
+{
+    struct xlm_pfn_set recent[XLM_PUSH_RECENT];
+    struct xlm_push_plan plan;
+
+    (void)state;
+    plan_with(&plan, 0, LIMIT - 1);
+    recently_written(&plan, recent);
+    xlm_pfn_set_remove(&plan.outstanding, 303); /* went in the stop */
+    expect_push(&plan, 2, 2, (uint64_t[]){10, 300});
+    expect_push(&plan, 2, 2, (uint64_t[]){301, 700});
+    expect_push(&plan, 3, 3, (uint64_t[]){950, 5, 302});
+    expect_push(&plan, 7, 7, (uint64_t[]){0, 1, 2, 3, 4, 6, 7});
+    forget_written(recent);
+    xlm_push_plan_dispose(&plan);
+}
+
+/* Requests and their neighbours come before them; then they take turns with
+ * what lies outwards. */
+static void recent_pages_and_requests(void **state)
+{
+    struct xlm_pfn_set recent[XLM_PUSH_RECENT];
+    struct xlm_push_plan plan;
+
+    (void)state;
+    plan_with(&plan, 0, LIMIT - 1);
+    recently_written(&plan, recent);
+    request(&plan, 299);
+    expect_neighbours(&plan, MAX, 5, (uint64_t[]){300, 301, 302, 298, 297});
+    expect_push(&plan, 2, 2, (uint64_t[]){10, 700});
+    expect_push(&plan, 2, 2, (uint64_t[]){303, 304});
+    expect_push(&plan, 2, 2, (uint64_t[]){950, 5});
+    expect_push(&plan, 2, 2, (uint64_t[]){305, 296});
+    expect_push(&plan, 2, 2, (uint64_t[]){295, 306});
+    forget_written(recent);
+    xlm_push_plan_dispose(&plan);
+}
+
 /* ---- whatever comes ---- */
 
 /* Every page once, whatever comes in between. */
 static void each_page_once(void **state)
 {
     struct xlm_push_plan plan;
+    struct xlm_pfn_set recent[XLM_PUSH_RECENT];
     uint8_t seen[LIMIT] = {0};
     uint64_t pfns[MAX];
     size_t count, i, total = 0;
@@ -563,6 +636,7 @@ static void each_page_once(void **state)
     (void)state;
     plan_with(&plan, 0, LIMIT - 1);
     plan.tuning.adapt = true;
+    recently_written(&plan, recent);
     while (total < LIMIT) {
         for (i = 0; i < step % 4; i++) {
             xlm_push_plan_request(&plan, (unsigned int)rand_r(&seed) % LIMIT);
@@ -578,6 +652,7 @@ static void each_page_once(void **state)
     }
     assert_int_equal(plan.outstanding.count, 0);
     expect_nothing(&plan, &much);
+    forget_written(recent);
     xlm_push_plan_dispose(&plan);
     xlm_push_plan_dispose(&plan);
 }
@@ -631,6 +706,8 @@ int main(void)
         cmocka_unit_test(hits_move_the_window_on),
         cmocka_unit_test(windows_shrink_for_who_jumps),
         cmocka_unit_test(windows_of_a_fixed_size),
+        cmocka_unit_test(recent_pages_first),
+        cmocka_unit_test(recent_pages_and_requests),
         cmocka_unit_test(each_page_once),
         cmocka_unit_test(queue_grows),
     };

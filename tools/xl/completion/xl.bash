@@ -17,6 +17,9 @@ _xl_postcopy_migrate()
     -C)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return ;;
+    --push-order)
+        mapfile -t COMPREPLY < <(compgen -W "recent ascending" -- "$cur")
+        return ;;
     --precopy-iterations | --precopy-dirty-threshold | --max-downtime | \
     --background-rate | --window-before | --window-after | -s)
         return ;;
@@ -29,8 +32,8 @@ _xl_postcopy_migrate()
     -*)
         mapfile -t COMPREPLY < <(compgen -W "--postcopy --postcopy=
             --precopy-iterations --precopy-dirty-threshold --max-downtime
-            --background-rate --no-background --window-before
-            --window-after --json --debug --live --help
+            --background-rate --no-background --push-order
+            --window-before --window-after --json --debug --live --help
             -s -e -C -p -D -h" -- "$cur") ;;
     *)
         mapfile -t COMPREPLY < <(
