@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BAR 20
@@ -138,4 +139,77 @@ void xl_view_row(char line[XL_VIEW_MAX],
              (pages_left(status->phase, stats) + PAGES_PER_MIB - 1) /
                  PAGES_PER_MIB,
              stats->faults, rate / MIB, rate % MIB * 10 / MIB, time_left);
+}
+
+/* ---- below a row ---- */
+
+static double ms(uint64_t us)
+{
+    return us / 1000.0;
+}
+
+static void show_waits(FILE *text, const libxl_live_migrate_waits *waits)
+{
+    const char *before = "    waits below";
+
+    for (unsigned int i = 0; i < LIBXL_LIVE_MIGRATE_WAIT_BUCKETS; i++) {
+        if (waits->histogram[i]) {
+            fprintf(text, "%s %.3f ms: %" PRIu64, before, ms((uint64_t)2 << i),
+                    waits->histogram[i]);
+            before = ",";
+        }
+    }
+    fputs(before[0] == ',' ? "\n" : "", text);
+    before = "    waited";
+    for (unsigned int i = 0; i < waits->nr_vcpus; i++) {
+        if (waits->blocked_us[i]) {
+            fprintf(text, "%s vCPU %u: %.3f s", before, i,
+                    ms(waits->blocked_us[i]) / 1000);
+            before = ",";
+        }
+    }
+    fputs(before[0] == ',' ? "\n" : "", text);
+}
+
+static void show_faults(FILE *text, const libxl_live_migrate_stats *stats)
+{
+    fprintf(text,
+            "    faults of vCPUs: %" PRIu64 ", of back ends: %" PRIu64
+            ", for what was on its way: %" PRIu64 "\n",
+            stats->faults, stats->outside, stats->window_hits);
+    fprintf(text,
+            "    waiting now: %" PRIu64 ", at most: %" PRIu64
+            "; pages that came twice: %" PRIu64 "\n",
+            stats->queue_depth, stats->queue_most, stats->duplicate_pages);
+    if (stats->faults) {
+        fprintf(text,
+                "    waits: median %.3f ms, 99 of 100 below %.3f ms, longest "
+                "%.3f ms\n",
+                ms(stats->fault_median_us), ms(stats->fault_p99_us),
+                ms(stats->fault_max_us));
+    }
+    if (stats->waits) {
+        show_waits(text, stats->waits);
+    }
+}
+
+char *xl_view_faults(const libxl_live_migrate_stats *stats)
+{
+    char *lines = NULL;
+    size_t length;
+    FILE *text;
+
+    if (!stats->faults && !stats->outside && !stats->queue_most) {
+        return NULL;
+    }
+    text = open_memstream(&lines, &length);
+    if (!text) {
+        return NULL;
+    }
+    show_faults(text, stats);
+    if (fclose(text)) {
+        free(lines);
+        return NULL;
+    }
+    return lines;
 }

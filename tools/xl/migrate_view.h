@@ -15,9 +15,12 @@ void xl_view_progress(char line[XL_VIEW_MAX], size_t columns,
                       libxl_live_migrate_phase phase,
                       const libxl_live_migrate_stats *stats);
 
-/* A table: its heading, and a row. */
+/* A table: its heading, and a row, ... */
 void xl_view_heading(char line[XL_VIEW_MAX]);
 void xl_view_row(char line[XL_VIEW_MAX],
                  const libxl_live_migrate_status *status);
+/* ... and below it what is known of the guest's faults, in lines that are
+ * malloc'ed; NULL: it had none, or there is no memory. */
+char *xl_view_faults(const libxl_live_migrate_stats *stats);
 
 #endif

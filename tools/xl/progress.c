@@ -62,10 +62,11 @@ static void show_counters(libxl_live_migrate_phase phase,
         }
         break;
     case LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY:
-        fprintf(
-            stderr,
-            ": %" PRIu64 " of %" PRIu64 " pages to go, %" PRIu64 " requested",
-            stats->outstanding, stats->postcopy_pages, stats->requested_pages);
+        fprintf(stderr,
+                ": %" PRIu64 " of %" PRIu64 " pages to go, %" PRIu64
+                " requested, %" PRIu64 " waiting",
+                stats->outstanding, stats->postcopy_pages,
+                stats->requested_pages, stats->queue_depth);
         break;
     default:
         break;
@@ -250,9 +251,7 @@ static void show_postcopy(const libxl_live_migrate_stats *stats,
         show_count("  for what was on its way", stats->window_hits);
         show_count("  waiting at a time, at most", stats->queue_most);
     }
-    if (stats->outside) {
-        show_count("requests of back ends", stats->outside);
-    }
+    show_count("requests of back ends", stats->outside);
 }
 
 /* The guest stops somewhere in the first part, and runs before the last one

@@ -104,6 +104,7 @@ static void show_json(const libxl_live_migrate_status *list, int count)
 static void show_table(const libxl_live_migrate_status *list, int count)
 {
     char line[XL_VIEW_MAX];
+    char *faults;
 
     xl_view_heading(line);
     puts(line);
@@ -113,6 +114,9 @@ static void show_table(const libxl_live_migrate_status *list, int count)
         if (list[i].reason[0]) {
             printf("    %s\n", list[i].reason);
         }
+        faults = xl_view_faults(&list[i].stats);
+        fputs(faults ? faults : "", stdout);
+        free(faults);
     }
 }
 

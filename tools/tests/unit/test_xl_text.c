@@ -175,13 +175,55 @@ static void table(void **state)
     assert_non_null(strstr(row, " destination "));
 }
 
+/* What is below a row of the table, only where there is something to say. */
+static void faults(void **state)
+{
+    libxl_live_migrate_stats stats = {
+        .faults = 7,
+        .outside = 2,
+        .window_hits = 3,
+        .queue_depth = 1,
+        .queue_most = 4,
+        .fault_median_us = 1500,
+        .fault_p99_us = 20000,
+        .fault_max_us = 30001,
+    };
+    libxl_live_migrate_waits waits = {.nr_vcpus = 3};
+    char *text;
+
+    (void)state;
+    waits.histogram[10] = 6;
+    waits.histogram[14] = 1;
+    waits.blocked_us[0] = 12000;
+    waits.blocked_us[2] = 2500000;
+    stats.waits = &waits;
+    text = xl_view_faults(&stats);
+    assert_string_equal(
+        text, "    faults of vCPUs: 7, of back ends: 2, for what was on its "
+              "way: 3\n"
+              "    waiting now: 1, at most: 4; pages that came twice: 0\n"
+              "    waits: median 1.500 ms, 99 of 100 below 20.000 ms, longest "
+              "30.001 ms\n"
+              "    waits below 2.048 ms: 6, 32.768 ms: 1\n"
+              "    waited vCPU 0: 0.012 s, vCPU 2: 2.500 s\n");
+    free(text);
+    stats = (libxl_live_migrate_stats){.outside = 1};
+    text = xl_view_faults(&stats);
+    assert_string_equal(
+        text, "    faults of vCPUs: 0, of back ends: 1, for what was on its "
+              "way: 0\n"
+              "    waiting now: 0, at most: 0; pages that came twice: 0\n");
+    free(text);
+    stats.outside = 0;
+    assert_null(xl_view_faults(&stats));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rates),
-        cmocka_unit_test(policies),
-        cmocka_unit_test(progress),
-        cmocka_unit_test(table),
+        cmocka_unit_test(rates),    cmocka_unit_test(policies),
+        cmocka_unit_test(progress), cmocka_unit_test(table),
+        cmocka_unit_test(faults),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

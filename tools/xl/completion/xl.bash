@@ -8,7 +8,7 @@ _xl_postcopy_domains()
 
 _xl_postcopy_migrating()
 {
-    xl migrate-status 2> /dev/null | awk 'NR > 1 { print $1 }'
+    xl migrate-status 2> /dev/null | awk 'NR > 1 && /^[^ ]/ { print $1 }'
 }
 
 _xl_postcopy_migrate()
