@@ -239,6 +239,7 @@ static void show_postcopy(const libxl_live_migrate_stats *stats,
     show_pages("    beside requested ones", stats->neighbour_pages);
     if (stats->dropped_pages) {
         show_pages("  of these no longer wanted", stats->dropped_pages);
+        show_pages("    and never sent", stats->unsent_pages);
     }
     show_pages("  that came twice", stats->duplicate_pages);
     show_count("faults of the guest", stats->faults);

@@ -45,6 +45,7 @@ struct xlm_pager {
     struct xlm_pfn_set outstanding;
     struct xlm_pfn_set requested; /* asked for, or about to be */
     struct xlm_pfn_set unsent;    /* requested, and not yet written */
+    struct xlm_pfn_set dropped;   /* by the guest; the source may send them */
     struct waiter *waiters;       /* one a vCPU at the most */
     size_t nr_waiters;
     size_t max_waiters;
@@ -145,6 +146,7 @@ static void take_request(struct xlm_pager *pager,
         if (xlm_pfn_set_contains(&pager->outstanding, pfn)) {
             pager->pages_dropped++;
             (void)settle(pager, pfn);
+            xlm_pfn_set_add(&pager->dropped, pfn);
         }
     } else if (xlm_pfn_set_contains(&pager->outstanding, pfn)) {
         ask_for(pager, pfn);
@@ -273,7 +275,25 @@ void xlm_pager_close_requests(struct xlm_pager *pager)
     /* What was asked for may not have arrived. */
     xlm_pfn_set_clear(&pager->unsent);
     xlm_pfn_set_unite(&pager->unsent, &pager->requested);
+    /* What is lacking will be told. */
+    xlm_pfn_set_clear(&pager->dropped);
     pthread_mutex_unlock(&pager->lock);
+}
+
+size_t xlm_pager_take_dropped(struct xlm_pager *pager, uint64_t *pfns,
+                              size_t max)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&pager->lock);
+    while (count < max && pager->dropped.count) {
+        uint64_t from = count ? pfns[count - 1] : 0;
+
+        pfns[count] = xlm_pfn_set_next(&pager->dropped, from);
+        xlm_pfn_set_remove(&pager->dropped, pfns[count++]);
+    }
+    pthread_mutex_unlock(&pager->lock);
+    return count;
 }
 
 int xlm_pager_list_outstanding(struct xlm_pager *pager, uint64_t **pfns,
@@ -322,6 +342,7 @@ static int make_room(struct xlm_pager *pager, uint64_t limit,
         make_room_for_outstanding(pager, limit, kept) ||
         xlm_pfn_set_reserve(&pager->requested, limit) ||
         xlm_pfn_set_reserve(&pager->unsent, limit) ||
+        xlm_pfn_set_reserve(&pager->dropped, limit) ||
         xlm_pfn_set_reserve(&pager->arrived, limit)) {
         return -1;
     }
@@ -499,6 +520,7 @@ void xlm_pager_close(struct xlm_pager *pager)
     xlm_pfn_set_dispose(&pager->outstanding);
     xlm_pfn_set_dispose(&pager->requested);
     xlm_pfn_set_dispose(&pager->unsent);
+    xlm_pfn_set_dispose(&pager->dropped);
     xlm_pfn_set_dispose(&pager->arrived);
     pthread_mutex_destroy(&pager->lock);
     pthread_cond_destroy(&pager->wake);

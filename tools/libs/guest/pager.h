@@ -83,6 +83,11 @@ void xlm_pager_open_requests(struct xlm_pager *pager);
  * more then. */
 void xlm_pager_close_requests(struct xlm_pager *pager);
 
+/* Pages that the guest has dropped, in ascending order, at most max and each
+ * once, for the source to be told; the number of them. */
+size_t xlm_pager_take_dropped(struct xlm_pager *pager, uint64_t *pfns,
+                              size_t max);
+
 /* What is outstanding, in ascending order, malloc'ed. */
 int xlm_pager_list_outstanding(struct xlm_pager *pager, uint64_t **pfns,
                                size_t *count);

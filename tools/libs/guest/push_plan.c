@@ -59,6 +59,14 @@ static void hand_out(struct xlm_push_plan *plan, uint64_t pfn)
     xlm_pfn_set_remove(&plan->queued, pfn);
 }
 
+bool xlm_push_plan_drop(struct xlm_push_plan *plan, uint64_t pfn)
+{
+    bool had = xlm_pfn_set_contains(&plan->outstanding, pfn);
+
+    hand_out(plan, pfn);
+    return had;
+}
+
 /* The oldest request that was not overtaken by the push. */
 static bool next_request(struct xlm_push_plan *plan, uint64_t *pfn)
 {

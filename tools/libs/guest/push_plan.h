@@ -98,6 +98,9 @@ void xlm_push_plan_dispose(struct xlm_push_plan *plan);
  * is.  ENOMEM. */
 int xlm_push_plan_request(struct xlm_push_plan *plan, uint64_t pfn);
 
+/* Nobody wants this page any more; false: it was handed out before. */
+bool xlm_push_plan_drop(struct xlm_push_plan *plan, uint64_t pfn);
+
 /*
  * Hand out the next pages and take them off the outstanding set: a requested
  * one, or others for which there is room.  *count is 0 exactly when the answer

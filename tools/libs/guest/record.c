@@ -84,6 +84,8 @@ static const struct record_rule {
     {XLM_REC_POSTCOPY_STATS, "POSTCOPY_STATS", IN_REQUESTS,
      sizeof(struct xlm_wire_stats),
      sizeof(struct xlm_wire_stats) + 8 * XLM_WIRE_WAIT_VCPUS},
+    {XLM_REC_POSTCOPY_DROPPED, "POSTCOPY_DROPPED", IN_REQUESTS, LIST(1),
+     LIST(XLM_LIST_PFNS)},
     {XLM_REC_POSTCOPY_COMPLETE, "POSTCOPY_COMPLETE", IN_REQUESTS, 0, 0},
     {XLM_REC_POSTCOPY_GONE, "POSTCOPY_GONE", IN_REQUESTS, 0, 0},
 

@@ -509,10 +509,29 @@ static int tell_stats(struct xlm_restorer *restorer)
                             XLM_REC_POSTCOPY_STATS, parts, 2);
 }
 
+/* They need not be sent. */
+static int tell_dropped(struct xlm_restorer *restorer)
+{
+    uint64_t pfns[512];
+    size_t count;
+    int rc = 0;
+
+    while (!rc && (count = xlm_pager_take_dropped(restorer->pager, pfns,
+                                                  sizeof(pfns) / 8))) {
+        rc = xlm_write_pfns(restorer->ctx, &restorer->channel,
+                            XLM_REC_POSTCOPY_DROPPED, pfns, count);
+    }
+    return rc;
+}
+
 static int take_postcopy_pages(struct xlm_restorer *restorer)
 {
     int rc = xlm_restore_take_postcopy_pages(restorer);
     uint64_t now_us = xlm_now_us();
+
+    if (!rc) {
+        rc = tell_dropped(restorer);
+    }
 
     if (!rc && now_us - restorer->told_us >= TELL_STATS_US) {
         restorer->told_us = now_us;

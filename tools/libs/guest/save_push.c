@@ -37,6 +37,7 @@ struct xlm_pusher {
     bool news;           /* from the destination, not taken over yet */
     uint64_t window_hits; /* requests for what had been sent ... */
     uint64_t queue_most;  /* ... and that waited at the most */
+    uint64_t unsent;      /* dropped by the guest before they were sent */
     struct xlm_wire_stats told;
     uint64_t told_blocked_us[XLM_WIRE_WAIT_VCPUS];
 };
@@ -67,6 +68,26 @@ static int take_fault(struct xlm_pusher *pusher,
     pthread_cond_signal(&pusher->wake);
     pthread_mutex_unlock(&pusher->lock);
     return rc ? xlm_fail(pusher->saver->ctx, "no memory for requests") : 0;
+}
+
+/* The guest wants these no more: they are not sent, unless they were. */
+static int take_dropped(struct xlm_pusher *pusher,
+                        const struct xlm_record *record)
+{
+    struct xlm_pfn_list list;
+
+    if (xlm_parse_pfn_list(pusher->saver->ctx, record, pusher->saver->nr_pfns,
+                           &list)) {
+        return -1;
+    }
+    pthread_mutex_lock(&pusher->lock);
+    for (size_t i = 0; i < list.count; i++) {
+        pusher->unsent +=
+            xlm_push_plan_drop(&pusher->plan, xlm_entry_pfn(list.entries[i]));
+    }
+    pthread_cond_signal(&pusher->wake);
+    pthread_mutex_unlock(&pusher->lock);
+    return 0;
 }
 
 static int take_credit(struct xlm_pusher *pusher,
@@ -163,6 +184,8 @@ static int take_record(struct xlm_pusher *pusher,
     switch (record->type) {
     case XLM_REC_POSTCOPY_FAULT:
         return take_fault(pusher, record);
+    case XLM_REC_POSTCOPY_DROPPED:
+        return take_dropped(pusher, record);
     case XLM_REC_POSTCOPY_CREDIT:
         return take_credit(pusher, record);
     case XLM_REC_POSTCOPY_RUNNING:
@@ -270,6 +293,7 @@ static void update_stats(struct xlm_pusher *pusher)
     stats->window_hits = pusher->window_hits;
     stats->queue_depth = pusher->plan.queued.count;
     stats->queue_most = pusher->queue_most;
+    stats->unsent_pages = pusher->unsent;
     if (pusher->news) {
         xlm_take_stats(stats, &pusher->told, pusher->told_blocked_us);
         pusher->news = false;

@@ -82,6 +82,7 @@ enum xlm_record_type {
     XLM_REC_POSTCOPY_RECOVER = 0x26,
     XLM_REC_POSTCOPY_STATE = 0x27,
     XLM_REC_POSTCOPY_LACKING = 0x28,
+    XLM_REC_POSTCOPY_DROPPED = 0x2d,
 };
 
 /* Bit 31 of a record type: a reader that does not know the type skips it. */

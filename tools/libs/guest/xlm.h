@@ -84,6 +84,7 @@ struct xlm_stats {
     uint64_t requested_pages; /* of these, sent on request */
     uint64_t pushed_pages;    /* of these, sent unasked ... */
     uint64_t neighbour_pages; /* ... beside a requested page */
+    uint64_t unsent_pages;    /* of these, dropped by the guest before */
     uint64_t outstanding;     /* of these, still to be sent */
     uint64_t zero_pages;      /* of all that were sent, without contents */
     uint64_t bytes_sent;

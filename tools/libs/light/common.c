@@ -120,6 +120,7 @@ void lm_export_stats(libxl_live_migrate_stats *out,
         .queue_most = stats->queue_most,
         .duplicate_pages = stats->duplicate_pages,
         .neighbour_pages = stats->neighbour_pages,
+        .unsent_pages = stats->unsent_pages,
     };
 }
 

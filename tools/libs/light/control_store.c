@@ -36,6 +36,7 @@ const struct lm_store_counter lm_store_counters[] = {
     COUNTER("outstanding-pages", outstanding),
     COUNTER("zero-pages", zero_pages),
     COUNTER("dropped-pages", dropped_pages),
+    COUNTER("unsent-pages", unsent_pages),
     COUNTER("bytes-sent", bytes_sent),
     COUNTER("rate", rate),
     COUNTER("time-left-us", time_left_us),

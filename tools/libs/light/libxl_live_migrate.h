@@ -131,7 +131,8 @@ typedef struct libxl_live_migrate_stats {
      */
     const libxl_live_migrate_waits *waits;
     uint64_t neighbour_pages; /* of pushed_pages, beside one asked for */
-    uint64_t reserved[4];
+    uint64_t unsent_pages;    /* of dropped_pages, never sent */
+    uint64_t reserved[3];
 } libxl_live_migrate_stats;
 
 typedef struct libxl_live_migrate_result {

@@ -35,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
         case XLM_REC_POSTCOPY_EVICTED:
         case XLM_REC_POSTCOPY_ZERO_PAGES:
         case XLM_REC_POSTCOPY_LACKING:
+        case XLM_REC_POSTCOPY_DROPPED:
             (void)xlm_parse_pfn_list(&ctx, &record, PFNS, &list);
             break;
         case XLM_REC_POSTCOPY_PREPARED:

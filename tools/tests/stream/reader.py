@@ -17,7 +17,7 @@ MOST_FAULTS = 64
 LIBXL_TRANSITION_END, LIBXL_END = 6, 0
 WITH_CONTENTS = ("PAGE_DATA", "POSTCOPY_PAGE_DATA")
 LISTS = (*WITH_CONTENTS, "POSTCOPY_ZERO_PAGES", "POSTCOPY_PFNS",
-         "POSTCOPY_FAULT", "POSTCOPY_EVICTED")
+         "POSTCOPY_FAULT", "POSTCOPY_EVICTED", "POSTCOPY_DROPPED")
 
 
 class Bad(Exception):
@@ -149,6 +149,7 @@ class Back(Way):
         self.answers = 0        # whole answers to lists
         self.evicted = set()
         self.faults = []
+        self.dropped = set()
         self.credit = []
 
     def read(self, octets):
@@ -201,6 +202,11 @@ class Back(Way):
             if set(pfns) & set(self.faults):
                 raise Bad(f"{name} names a pfn that was named before")
             self.faults += pfns
+        elif name == "POSTCOPY_DROPPED":
+            pfns = [pfn for pfn, _ in self.entries(name, body)]
+            if pfns != sorted(pfns) or set(pfns) & self.dropped:
+                raise Bad(f"{name}: out of order, or named before")
+            self.dropped.update(pfns)
         elif name == "POSTCOPY_CREDIT":
             self.credit.append(struct.unpack("<II", body)[0])
         elif name in ("POSTCOPY_COMPLETE", "POSTCOPY_GONE"):
@@ -353,7 +359,9 @@ class Forth(Way):
     def take_end(self, name, _body):
         self.need("POSTCOPY_GO" in self.seen or not self.back, name,
                   "before GO")
-        check_empty(name, ("were listed and did not come", self.outstanding))
+        dropped = self.back.dropped if self.back else set()
+        check_empty(name, ("were listed and did not come",
+                           self.outstanding - dropped))
 
     def check_against_back(self):
         back = self.back

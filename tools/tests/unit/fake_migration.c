@@ -746,7 +746,8 @@ void fake_migration_check_success(struct fake_migration *migration)
                          migration->guest_pfns + page_params[i].page);
     }
     assert_int_equal(migration->stats[0].requested_pages +
-                         migration->stats[0].pushed_pages,
+                         migration->stats[0].pushed_pages +
+                         migration->stats[0].unsent_pages,
                      migration->stats[0].postcopy_pages);
     assert_int_equal(migration->stats[0].outstanding, 0);
     for (i = 0; i < 2; i++) {

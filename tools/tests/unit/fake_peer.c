@@ -90,6 +90,9 @@ static void note_pages(struct puppet *puppet, uint32_t type,
         return;
     }
     puppet->unpaid += count;
+    for (uint32_t i = 1; puppet->after_go && i <= count; i++) {
+        puppet->came[xlm_entry_pfn(body[i])] = true;
+    }
     puppet->last_pfn = xlm_entry_pfn(body[count]);
     if (puppet->credits) {
         say_credit(puppet);

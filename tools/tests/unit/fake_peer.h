@@ -33,6 +33,8 @@ struct puppet {
     bool credits;      /* the puppet gives it back as it reads */
     uint32_t unpaid;   /* pages read, not given back for */
     uint64_t last_pfn; /* the last page read */
+    bool after_go;     /* then it is noted which pages were read ... */
+    bool came[PAGES];  /* ... here */
     bool suspended;
     bool ran;
     uint64_t nr_pfns;          /* of the domain, at a destination */

@@ -388,6 +388,65 @@ static void requests_without_credit(void **state)
     free_puppet(puppet);
 }
 
+#define DROPPED 30 /* and all above */
+
+/* Some were sent by then, others not, and one is asked for as well: credit comes
+ * after it was told. */
+static void dropped_pages_are_not_sent(void **state)
+{
+    struct puppet *puppet = start_save(PAGES, 16);
+    uint64_t dropped[PAGES], count = 0, pfn;
+
+    (void)state;
+    play_to_go(puppet);
+    puppet->after_go = true;
+    say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+    assert_true(hear_next(puppet));
+    assert_true(puppet->last_pfn < DROPPED);
+    dropped[count++] = puppet->last_pfn;
+    for (pfn = DROPPED; pfn < PAGES; pfn++) {
+        dropped[count++] = pfn;
+    }
+    say_list(puppet, XLM_REC_POSTCOPY_DROPPED, count, dropped);
+    pfn = DROPPED;
+    say_list(puppet, XLM_REC_POSTCOPY_FAULT, 1, &pfn);
+    puppet->credits = true;
+    say_credit(puppet);
+    assert_true(hear(puppet, XLM_REC_END));
+    say(puppet, XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, 0);
+    for (pfn = DROPPED; pfn < PAGES; pfn++) {
+        assert_false(puppet->came[pfn]);
+    }
+    assert_int_equal(puppet->stats.unsent_pages, PAGES - DROPPED);
+    assert_int_equal(puppet->stats.requested_pages, 0);
+    assert_int_equal(puppet->stats.pushed_pages + puppet->stats.unsent_pages,
+                     puppet->stats.postcopy_pages);
+    free_puppet(puppet);
+}
+
+/* Nothing is left to be sent: that has to be noticed without credit. */
+static void all_pages_are_dropped(void **state)
+{
+    struct puppet *puppet = start_save(PAGES, 16);
+    uint64_t dropped[PAGES], pfn;
+
+    (void)state;
+    play_to_go(puppet);
+    say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+    for (pfn = 0; pfn < PAGES; pfn++) {
+        dropped[pfn] = pfn;
+    }
+    say_list(puppet, XLM_REC_POSTCOPY_DROPPED, PAGES, dropped);
+    assert_true(hear(puppet, XLM_REC_END));
+    say(puppet, XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, 0);
+    assert_int_equal(puppet->stats.outstanding, 0);
+    free_puppet(puppet);
+}
+
 /* Answers to lists that were never sent, and longer ones than can be. */
 static void evicted_again_and_again(void **state)
 {
@@ -448,6 +507,8 @@ int main(void)
         cmocka_unit_test(statistics_that_do_not_add_up),
         cmocka_unit_test(odd_requests),
         cmocka_unit_test(requests_without_credit),
+        cmocka_unit_test(dropped_pages_are_not_sent),
+        cmocka_unit_test(all_pages_are_dropped),
         cmocka_unit_test(evicted_again_and_again),
         cmocka_unit_test(lies_about_what_it_lacks),
     };

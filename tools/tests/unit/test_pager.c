@@ -498,7 +498,7 @@ static void foreign_requests_free_their_slots(void **state)
 static void dropped_pages(void **state)
 {
     struct rig *rig = *state;
-    uint64_t pfn;
+    uint64_t pfn, pfns[8];
 
     run_evicted(rig);
     for (pfn = 0; pfn < 20; pfn++) {
@@ -512,6 +512,14 @@ static void dropped_pages(void **state)
     }
     assert_int_equal(stats_of(rig).pages_dropped, 20);
     assert_int_equal(stats_of(rig).pages_pushed, PAGES - 20);
+    /* Told once, and not any more when it will be told what is lacking. */
+    assert_int_equal(xlm_pager_take_dropped(rig->pager, pfns, 8), 8);
+    assert_int_equal(pfns[0], 0);
+    assert_int_equal(pfns[7], 7);
+    assert_int_equal(xlm_pager_take_dropped(rig->pager, pfns, 8), 8);
+    assert_int_equal(pfns[7], 15);
+    xlm_pager_close_requests(rig->pager);
+    assert_int_equal(xlm_pager_take_dropped(rig->pager, pfns, 8), 0);
 }
 
 static void drop_at_page_in(enum fake_op op, void *data)

@@ -322,6 +322,28 @@ static void push_overtakes_request(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
+/* The guest has given them up: asked for, in a window, or neither. */
+static void dropped_pages(void **state)
+{
+    struct xlm_push_plan plan;
+
+    (void)state;
+    plan_with(&plan, 0, 9);
+    request(&plan, 3);
+    xlm_push_plan_request(&plan, 8);
+    assert_true(xlm_push_plan_drop(&plan, 8));
+    assert_true(xlm_push_plan_drop(&plan, 4));
+    assert_true(xlm_push_plan_drop(&plan, 0));
+    assert_false(xlm_push_plan_drop(&plan, 3));
+    assert_false(xlm_push_plan_drop(&plan, 8));
+    assert_false(xlm_push_plan_drop(&plan, UINT64_MAX));
+    assert_int_equal(plan.queued.count, 0);
+    expect_neighbours(&plan, MAX, 4, (uint64_t[]){5, 6, 2, 1});
+    expect_push(&plan, MAX, 2, (uint64_t[]){7, 9});
+    expect_nothing(&plan, &much);
+    xlm_push_plan_dispose(&plan);
+}
+
 /* ---- neighbours ---- */
 
 /* They need no room of the background, and go before it: those above first. */
@@ -696,6 +718,7 @@ int main(void)
         cmocka_unit_test(push_has_its_share),
         cmocka_unit_test(requests_need_no_credit),
         cmocka_unit_test(push_overtakes_request),
+        cmocka_unit_test(dropped_pages),
         cmocka_unit_test(neighbours_go_at_once),
         cmocka_unit_test(neighbours_wait_for_requests),
         cmocka_unit_test(neighbours_are_no_further_than_their_window),
