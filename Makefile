@@ -338,7 +338,8 @@ $(PLAIN_PROGRAM): $(PLAIN_OBJS)
 # The engine at native speed, against the fake hypervisor.
 BENCH_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor_xen%,$(GUEST_SRCS)) \
               $(addprefix $(S)/tools/tests/unit/,fake_hypervisor.c fake_host.c \
-                fake_paging.c fake_log.c) $(S)/tools/tests/bench/engine.c
+                fake_paging.c fake_log.c fake_memory.c) \
+              $(S)/tools/tests/bench/engine.c
 BENCH_OBJS := $(call objects,$(BENCH_SRCS),bench/obj)
 BENCH_ENGINE := $(O)/bench/engine
 
@@ -350,7 +351,7 @@ $(O)/bench/obj/%.o: $(S)/%.c $(BUILD_DEPS)
 
 $(BENCH_ENGINE): $(BENCH_OBJS)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(WRAP_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 
 -include $(BENCH_OBJS:.o=.d)
 
