@@ -105,6 +105,14 @@ static int wait_for(const struct xlm_channel *channel, int fd, short events,
     return 0;
 }
 
+static int wait_to_read(struct xlm_channel *channel)
+{
+    if (channel->before_wait && channel->before_wait(channel->wait_data)) {
+        return -1;
+    }
+    return wait_for(channel, channel->in_fd, POLLIN, channel->idle_ms);
+}
+
 int xlm_channel_read(struct xlm_channel *channel, void *buffer, size_t length)
 {
     char *at = buffer;
@@ -119,7 +127,7 @@ int xlm_channel_read(struct xlm_channel *channel, void *buffer, size_t length)
             errno = ECONNRESET;
             return -1;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (wait_for(channel, channel->in_fd, POLLIN, channel->idle_ms)) {
+            if (wait_to_read(channel)) {
                 return -1;
             }
         } else if (errno != EINTR) {

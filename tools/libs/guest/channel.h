@@ -21,6 +21,11 @@ struct xlm_channel {
     int in_flags; /* as they were before, -1: not changed */
     int out_flags;
     int stop_fd; /* see xlm_channel_stop() */
+    /* Called each time a read is about to wait for the peer, who may be
+     * waiting for something from us; -1 with errno: the read fails as well.
+     * NULL: nothing to do.  It may write to the channel, not read. */
+    int (*before_wait)(void *data);
+    void *wait_data;
     uint64_t bytes_out;
     pthread_mutex_t write_lock;
 };

@@ -7,6 +7,9 @@
 
 #include "record.h"
 
+/* So many pages ahead of the one that is looked at. */
+#define PREFETCH_PAGES 8
+
 void xlm_page_batch_begin(struct xlm_page_batch *batch, uint32_t type,
                           bool find_zeroes)
 {
@@ -51,6 +54,12 @@ static void add_contents(struct xlm_page_batch *batch, const void *contents)
 void xlm_page_batch_add(struct xlm_page_batch *batch, uint64_t pfn,
                         uint32_t type, const void *contents)
 {
+    if (contents && batch->find_zeroes) {
+        /* The first look at a page waits for memory.  Mostly this is a page to
+         * come; it need not be one at all. */
+        __builtin_prefetch((const uint8_t *)contents +
+                           PREFETCH_PAGES * XLM_PAGE_SIZE);
+    }
     if (contents && batch->find_zeroes && is_zero(contents)) {
         batch->zeroes[batch->nr_zeroes++] = xlm_entry(pfn, type);
         return;
@@ -65,12 +74,11 @@ static int write_entries(struct xlm_context *ctx, struct xlm_channel *channel,
                          const struct xlm_page_batch *batch)
 {
     struct xlm_wire_pfn_list head = {.count = batch->nr_entries};
-    struct iovec parts[XLM_BATCH_PAGES + 2] = {
-        {&head, sizeof(head)},
-        {(void *)batch->entries,
-         batch->nr_entries * sizeof(batch->entries[0])},
-    };
+    struct iovec parts[XLM_BATCH_PAGES + 2];
 
+    parts[0] = (struct iovec){&head, sizeof(head)};
+    parts[1] = (struct iovec){(void *)batch->entries,
+                              batch->nr_entries * sizeof(batch->entries[0])};
     memcpy(parts + 2, batch->runs, batch->nr_runs * sizeof(parts[0]));
     return xlm_write_record(ctx, channel, batch->type, parts,
                             batch->nr_runs + 2);

@@ -7,9 +7,9 @@
 #define GRACE_US 1000
 /* A slow round trip takes away one page of so many. */
 #define SHRINK 8
-/* The window is filled by so many sendings, where they are not at their least
- * or most. */
-#define SENDINGS_IN_WINDOW 8
+/* The window holds so many sendings at the least, where they are not at their
+ * least themselves. */
+#define SENDINGS_IN_WINDOW 4
 
 static void begin_round(struct xlm_push_window *window, bool heed_before,
                         uint64_t now_us)
@@ -41,16 +41,17 @@ void xlm_push_window_init(struct xlm_push_window *window, uint32_t most)
 
 /* What is asked for waits behind one sending at least, and each costs both
  * ends their time: small ones where little may be under way, large ones where
- * that is a small part of it. */
+ * that is a small part of it.  Doubled step by step: no sending crosses an
+ * aligned boundary, and others would leave ends of a few pages over. */
 static uint32_t sending_pages(const struct xlm_push_window *window)
 {
-    uint32_t pages = window->pages / SENDINGS_IN_WINDOW;
+    uint32_t pages = XLM_PUSH_WINDOW_SENDING;
 
-    if (pages < XLM_PUSH_WINDOW_SENDING) {
-        return XLM_PUSH_WINDOW_SENDING;
+    while (pages < XLM_PUSH_WINDOW_SENDING_MOST &&
+           2 * pages * SENDINGS_IN_WINDOW <= window->pages) {
+        pages *= 2;
     }
-    return pages < XLM_PUSH_WINDOW_SENDING_MOST ? pages
-                                                : XLM_PUSH_WINDOW_SENDING_MOST;
+    return pages;
 }
 
 uint32_t xlm_push_window_room(const struct xlm_push_window *window)

@@ -229,7 +229,8 @@ static int make_room(struct xlm_context *ctx, struct xlm_record *record,
     return 0;
 }
 
-/* No more memory is taken than twice what has come, whatever is announced. */
+/* No more memory is taken than twice what has come, whatever is announced; what
+ * there is from the record before is used at once. */
 static int read_body(struct xlm_context *ctx, struct xlm_channel *channel,
                      struct xlm_record *record, size_t length)
 {
@@ -238,6 +239,9 @@ static int read_body(struct xlm_context *ctx, struct xlm_channel *channel,
     while (got < length) {
         size_t now = got > BODY_STEP ? got : BODY_STEP;
 
+        if (record->room > got && now < record->room - got) {
+            now = record->room - got;
+        }
         if (now > length - got) {
             now = length - got;
         }

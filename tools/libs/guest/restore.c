@@ -477,6 +477,7 @@ static int take_go(struct xlm_restorer *restorer)
     restorer->channel.abort_fd =
         restorer->params->relink ? restorer->params->relink->fd : -1;
     restorer->channel.idle_ms = -1;
+    xlm_restore_pay_before_waits(restorer);
     restorer->state = XLM_READ_POSTCOPY;
     xlm_pager_open_requests(restorer->pager);
     xlm_restore_run(restorer);
@@ -552,7 +553,7 @@ static int take_zero_pages(struct xlm_restorer *restorer)
 
 static int tell_complete(struct xlm_restorer *restorer)
 {
-    if (tell_stats(restorer)) {
+    if (xlm_restore_pay_credit(restorer) || tell_stats(restorer)) {
         return -1;
     }
     return xlm_write_simple_record(restorer->ctx, &restorer->channel,
@@ -622,6 +623,7 @@ static int tell_gone(struct xlm_restorer *restorer)
 
     unheard.logger = restorer->ctx->logger;
     restorer->channel.idle_ms = SOURCE_SILENCE_MS;
+    restorer->owed = 0; /* it hears no more of it */
     if (xlm_write_simple_record(&unheard, &restorer->channel,
                                 XLM_REC_POSTCOPY_GONE, NULL, 0)) {
         return -1;

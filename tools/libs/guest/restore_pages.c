@@ -11,6 +11,11 @@
 /* What the toolstack may have given the domain beside the pages of ours. */
 #define UNCOUNTED_PAGES 64
 
+/* Credit is kept together up to so many records like the last one ... */
+#define CREDIT_RECORDS 2
+/* ... and so many pages at the least. */
+#define CREDIT_PAGES 32
+
 int xlm_restore_reserve(struct xlm_restorer *restorer, uint64_t pfns)
 {
     if (xlm_pfn_set_reserve(&restorer->populated, pfns) ||
@@ -314,9 +319,50 @@ int xlm_restore_answer_evicted(struct xlm_restorer *restorer)
     return rc;
 }
 
+int xlm_restore_pay_credit(struct xlm_restorer *restorer)
+{
+    struct xlm_wire_credit credit = {.pages = restorer->owed};
+
+    if (!credit.pages) {
+        return 0;
+    }
+    restorer->owed = 0;
+    return xlm_write_simple_record(restorer->ctx, &restorer->channel,
+                                   XLM_REC_POSTCOPY_CREDIT, &credit,
+                                   sizeof(credit));
+}
+
+static int before_wait(void *data)
+{
+    return xlm_restore_pay_credit(data);
+}
+
+void xlm_restore_pay_before_waits(struct xlm_restorer *restorer)
+{
+    restorer->owed = 0; /* another connection, another account */
+    restorer->channel.before_wait = before_wait;
+    restorer->channel.wait_data = restorer;
+}
+
+/*
+ * Credit costs both ends their time, the source a thread's waking up: while
+ * more pages are here already it is kept together, but never for so long that
+ * the source would have to stop for it.  Who sends many at a time has many
+ * under way.
+ */
+static int owe_credit(struct xlm_restorer *restorer, uint32_t pages)
+{
+    uint32_t most = CREDIT_RECORDS * pages;
+
+    restorer->owed += pages;
+    if (restorer->owed < (most < CREDIT_PAGES ? CREDIT_PAGES : most)) {
+        return 0;
+    }
+    return xlm_restore_pay_credit(restorer);
+}
+
 int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer)
 {
-    struct xlm_wire_credit credit = {.pages = 0};
     struct xlm_page_in pages[XLM_BATCH_PAGES];
     struct xlm_pfn_list list;
     const uint8_t *contents;
@@ -341,8 +387,5 @@ int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer)
     if (xlm_pager_bring_in(restorer->pager, count, pages)) {
         return -1;
     }
-    credit.pages = list.count;
-    return xlm_write_simple_record(restorer->ctx, &restorer->channel,
-                                   XLM_REC_POSTCOPY_CREDIT, &credit,
-                                   sizeof(credit));
+    return owe_credit(restorer, list.count);
 }

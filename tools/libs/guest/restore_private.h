@@ -20,6 +20,7 @@ struct xlm_restorer {
     struct xlm_stats *stats;
     uint64_t start_us;
     uint64_t told_us; /* when the source heard of faults last */
+    uint32_t owed;    /* pages taken that the source has no credit for yet */
     enum xlm_reader_state state;
     bool prepared;    /* PREPARE was answered, one way ... */
     uint32_t refusal; /* ... or the other: with this enum xlm_refusal */
@@ -82,5 +83,9 @@ int xlm_restore_take_outstanding(struct xlm_restorer *restorer);
 int xlm_restore_answer_evicted(struct xlm_restorer *restorer);
 /* POSTCOPY_PAGE_DATA, POSTCOPY_ZERO_PAGES: pages for a guest that runs. */
 int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer);
+/* Give the source the credit that is owed ... */
+int xlm_restore_pay_credit(struct xlm_restorer *restorer);
+/* ... and from here on each time before waiting for more. */
+void xlm_restore_pay_before_waits(struct xlm_restorer *restorer);
 
 #endif

@@ -45,6 +45,7 @@ static int open_link(struct xlm_restorer *restorer, int in_fd, int out_fd)
         return -1;
     }
     restorer->channel.abort_fd = restorer->params->relink->fd;
+    xlm_restore_pay_before_waits(restorer);
     if (xlm_write_answer(restorer->ctx, &restorer->channel,
                          XLM_REC_POSTCOPY_STATE, XLM_GUEST_RUNS, "") ||
         tell_lacking(restorer)) {

@@ -178,7 +178,7 @@ enum xlm_guest_state {
 };
 
 struct xlm_wire_credit {
-    uint32_t pages; /* pages consumed since the last CREDIT */
+    uint32_t pages; /* taken since the last CREDIT */
     uint32_t reserved;
 };
 

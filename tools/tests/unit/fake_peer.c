@@ -99,6 +99,14 @@ static void note_pages(struct puppet *puppet, uint32_t type,
     }
 }
 
+static void note_credit(struct puppet *puppet, uint32_t type,
+                        const struct xlm_wire_credit *credit)
+{
+    if (type == XLM_REC_POSTCOPY_CREDIT) {
+        puppet->credited = credit->pages;
+    }
+}
+
 uint32_t hear_next(struct puppet *puppet)
 {
     struct xlm_wire_record_header header;
@@ -119,6 +127,7 @@ uint32_t hear_next(struct puppet *puppet)
         done += now;
     }
     note_pages(puppet, header.type, body);
+    note_credit(puppet, header.type, (const void *)body);
     return header.type ? header.type : HEARD_END;
 }
 

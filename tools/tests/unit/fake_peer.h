@@ -35,6 +35,7 @@ struct puppet {
     uint64_t last_pfn; /* the last page read */
     bool after_go;     /* then it is noted which pages were read ... */
     bool came[PAGES];  /* ... here */
+    uint32_t credited; /* by the last CREDIT read */
     bool suspended;
     bool ran;
     uint64_t nr_pfns;          /* of the domain, at a destination */

@@ -478,6 +478,65 @@ static void pages_of_zeroes(void **state)
     expect_runs_on(puppet);
 }
 
+/* So many records of zero pages each, and perhaps END, in one piece: all of it
+ * is there before the first is taken.  Without END a page stays outstanding. */
+static void say_zeroes(struct puppet *puppet, size_t records, uint64_t pages,
+                       bool end)
+{
+    uint64_t octets[600], *at = octets;
+    const struct xlm_wire_record_header header = {
+        XLM_REC_POSTCOPY_ZERO_PAGES, (uint32_t)(8 + 8 * pages)};
+
+    assert_true(records * (2 + pages) < 600);
+    for (size_t i = 0; i < records; i++) {
+        memcpy(at++, &header, sizeof(header));
+        *at++ = pages;
+        for (uint64_t pfn = 0; pfn < pages; pfn++) {
+            *at++ = end ? pfn : 0;
+        }
+    }
+    *at = XLM_REC_END;
+    say_octets(puppet, octets, (at + end - octets) * sizeof(*at));
+}
+
+static void expect_credit(struct puppet *puppet, uint32_t pages)
+{
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_CREDIT));
+    assert_int_equal(puppet->credited, pages);
+}
+
+/* One CREDIT for several records, as long as there are more to take. */
+static void credit_is_kept_together(void **state)
+{
+    struct puppet *puppet = restore_at(start_running);
+
+    (void)state;
+    say_zeroes(puppet, 5, 8, false);
+    expect_credit(puppet, 32);
+    expect_credit(puppet, 8);
+    say_zeroes(puppet, 7, 64, false);
+    expect_credit(puppet, 128);
+    expect_credit(puppet, 128);
+    expect_credit(puppet, 128);
+    expect_credit(puppet, 64);
+    hang_up(puppet);
+    expect_runs_on(puppet);
+}
+
+/* A source that has sent its last page is told that all of them came. */
+static void credit_is_paid_at_the_end(void **state)
+{
+    struct puppet *puppet = restore_at(start_running);
+
+    (void)state;
+    say_zeroes(puppet, 1, 4, true);
+    expect_credit(puppet, 4);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_COMPLETE));
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, 0);
+    free_puppet(puppet);
+}
+
 static void zeroes_nobody_asked_for(void **state)
 {
     struct puppet *puppet = restore_at(start_live);
@@ -732,6 +791,8 @@ int main(void)
         cmocka_unit_test(wrong_records_after_the_go),
         cmocka_unit_test(pages_that_are_not_awaited),
         cmocka_unit_test(pages_of_zeroes),
+        cmocka_unit_test(credit_is_kept_together),
+        cmocka_unit_test(credit_is_paid_at_the_end),
         cmocka_unit_test(zeroes_nobody_asked_for),
         cmocka_unit_test(request_reaches_the_source),
         cmocka_unit_test(one_page_twice_in_a_record),

@@ -243,6 +243,26 @@ static void something_always_goes(void **state)
     }
 }
 
+/* No sending crosses a boundary of the largest: what does not divide it leaves
+ * small ones over. */
+static void sendings_leave_nothing_over(void **state)
+{
+    struct xlm_push_window window;
+
+    (void)state;
+    xlm_push_window_init(&window, MOST);
+    for (uint32_t pages = XLM_PUSH_WINDOW_SENDING; pages <= MOST; pages++) {
+        uint32_t room;
+
+        window.pages = pages;
+        room = xlm_push_window_room(&window);
+        assert_int_equal(XLM_PUSH_WINDOW_SENDING_MOST % room, 0);
+        assert_true(room == XLM_PUSH_WINDOW_SENDING || 4 * room <= pages);
+    }
+    assert_int_equal(xlm_push_window_room(&window),
+                     XLM_PUSH_WINDOW_SENDING_MOST);
+}
+
 static void never_more_than_the_most(void **state)
 {
     const struct path fast = {.page_us = 1, .delay_us = 10000};
@@ -305,6 +325,7 @@ int main(void)
         cmocka_unit_test(it_looks_again),
         cmocka_unit_test(one_queue_shrinks_it_once),
         cmocka_unit_test(something_always_goes),
+        cmocka_unit_test(sendings_leave_nothing_over),
         cmocka_unit_test(never_more_than_the_most),
         cmocka_unit_test(credit_in_parts_and_too_much_of_it),
         cmocka_unit_test(many_requests),

@@ -18,6 +18,7 @@
 
 #include "fake_migration.h"
 #include "fake_relink.h"
+#include "push_window.h"
 #include "record.h"
 #include "watchdog.h"
 #include "wire.h"
@@ -83,9 +84,18 @@ static void lose_and_recover(struct fake_cut cut)
 
 /* ---- every record after the go ---- */
 
-static size_t offsets_from_go(enum fake_way way, size_t *offsets)
+/* Several records can share a credit, but the first ones go one at a time. */
+static bool comes_each_time(const struct fake_cut *cut)
+{
+    return cut->type != XLM_REC_POSTCOPY_CREDIT ||
+           cut->nth <= XLM_PUSH_WINDOW_LOOK;
+}
+
+/* Where records begin, from the go on, that come in every migration. */
+static size_t cuts_from_go(enum fake_way way, struct fake_cut *cuts)
 {
     struct fake_migration *migration = new_migration();
+    unsigned int seen[XLM_REC_POSTCOPY_LACKING + 1] = {0};
     size_t all[MAX_RECORDS], count, kept = 0;
     struct xlm_wire_record_header header;
     const uint8_t *heard;
@@ -97,9 +107,12 @@ static size_t offsets_from_go(enum fake_way way, size_t *offsets)
     heard = fake_link_heard(migration->link, way, &length);
     for (size_t i = 0; i + 1 < count; i++) {
         memcpy(&header, heard + all[i], sizeof(header));
-        if (kept || header.type == XLM_REC_POSTCOPY_GO ||
-            header.type == XLM_REC_POSTCOPY_RUNNING) {
-            offsets[kept++] = all[i];
+        cuts[kept] = CUT(way, header.type, 1);
+        cuts[kept].nth = ++seen[header.type];
+        if ((kept || header.type == XLM_REC_POSTCOPY_GO ||
+             header.type == XLM_REC_POSTCOPY_RUNNING) &&
+            comes_each_time(&cuts[kept])) {
+            kept++;
         }
     }
     fake_migration_free(migration);
@@ -108,15 +121,14 @@ static size_t offsets_from_go(enum fake_way way, size_t *offsets)
 
 static void every_record(enum fake_way way)
 {
-    size_t offsets[MAX_RECORDS];
-    size_t count = offsets_from_go(way, offsets);
+    struct fake_cut cuts[MAX_RECORDS];
+    size_t count = cuts_from_go(way, cuts);
 
     assert_true(count > 3);
     for (size_t i = 0; i < count; i++) {
-        lose_and_recover(
-            (struct fake_cut){.way = way, .octets = offsets[i] + 1});
-        lose_and_recover(
-            (struct fake_cut){.way = way, .octets = offsets[i] + 7});
+        lose_and_recover(cuts[i]);
+        cuts[i].octets = 7;
+        lose_and_recover(cuts[i]);
     }
 }
 
