@@ -88,7 +88,7 @@ static void lose_and_recover(struct fake_cut cut)
 static bool comes_each_time(const struct fake_cut *cut)
 {
     return cut->type != XLM_REC_POSTCOPY_CREDIT ||
-           cut->nth <= XLM_PUSH_WINDOW_LOOK;
+           cut->nth <= XLM_PUSH_WINDOW_LOOK / 2;
 }
 
 /* Where records begin, from the go on, that come in every migration. */
