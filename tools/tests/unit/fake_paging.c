@@ -47,8 +47,8 @@ int fake_paging_enable(struct fake_domain *domain, void **ring, int *event_fd)
     paging->ring = aligned_alloc(XLM_PAGE_SIZE, XLM_PAGE_SIZE);
     paging->event_fd = eventfd(0, EFD_CLOEXEC);
     memset(paging->ring, 0, XLM_PAGE_SIZE);
-    XEN_FRONT_RING_INIT(&paging->front, (vm_event_sring_t *)paging->ring,
-                        XLM_PAGE_SIZE);
+    FRONT_RING_INIT(&paging->front, (vm_event_sring_t *)paging->ring,
+                    XLM_PAGE_SIZE);
     if (RING_SIZE(&paging->front) != SLOTS) {
         abort();
     }
