@@ -156,6 +156,14 @@ class Guest:
         self.assert_sound()
 
 
+class Step(NamedTuple):
+    """How far a pattern guest was at a heartbeat."""
+    time: float
+    host: str
+    number: int
+    pages: int      # written and checked so far, by the first vCPU
+
+
 class Walk(NamedTuple):
     """Of one vCPU over the pages that all walk together and its own part."""
     vcpu: int
@@ -202,6 +210,15 @@ class PatternGuest(Guest):
         self.wait_passes(rf"{self.line_start}pass \d+ done", since)
         for vcpu in range(1, self.vcpus):
             self.wait_passes(rf"{self.line_start}vcpu {vcpu} walk", since)
+
+    def steps(self, since):
+        pattern = re.compile(
+            rf"{self.line_start}hb (\d+) t=\d+ w=(\d+) c=(\d+) ")
+        found = ((line, pattern.search(line.text))
+                 for line in self.lab.console.lines(since))
+        return [Step(line.time, line.host, int(match[1]),
+                     int(match[2]) + int(match[3]))
+                for line, match in found if match]
 
     def walks(self, since):
         matches = (re.search(self.walk_pattern, line.text)

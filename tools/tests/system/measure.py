@@ -5,13 +5,16 @@ runs, and one process stamps them all.  Its stop is the gap between the last
 at the source and the first at the destination.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
-from guests import PatternGuest
+from guests import PatternGuest, SIGN_OF_LIFE_LIMIT
 from moving import Migration, Summary, other
 
 MEASURE_LIMIT = 1800        # seconds; the stock xl may take its time
 PAGE_AND_PFN = 4096 + 8     # what a page takes in any of the streams
+# Seconds before a migration and after it in which the guest's own work is
+# measured.
+BESIDE = 3
 
 
 class Way(NamedTuple):
@@ -20,12 +23,38 @@ class Way(NamedTuple):
     label: str
     options: str
     postcopy: bool
+    when: Optional[str] = None      # of --postcopy=WHEN
 
 
 POSTCOPY = Way("postcopy", "", True)
 HYBRID = Way("hybrid", "--precopy-iterations 2", True)
+AUTO = Way("auto", "", True, "auto")
 STOCK = Way("stock xl", "", False)
 WAYS = (POSTCOPY, HYBRID, STOCK)
+
+
+class Load(NamedTuple):
+    """What a guest does: pages a second that it writes and checks, each "none"
+    and "max" as well, and MiB that it writes."""
+
+    label: str
+    rate: str
+    check: str
+    working_set: str = "all"
+
+    @property
+    def works(self):
+        return self.check != "none"
+
+
+IDLE = Load("idle", "none", "none")
+# Of the lab's wire some thousand pages a second go over.
+SLOW_WRITER = Load("slow writer", "200", "4000")
+FAST_WRITER = Load("fast writer", "max", "max")
+
+
+class TookTooLong(Exception):
+    """The migration was still going on at the limit, and goes on."""
 
 
 class Figures(NamedTuple):
@@ -35,6 +64,7 @@ class Figures(NamedTuple):
     wire: int               # octets that the source sent to the other host
     errors: int             # that the guest found
     summary: Summary        # what xl says itself; empty for the stock one
+    course: list            # guests.Step, stamped from the start of xl
 
     def pages(self, *names):
         return int(sum(self.summary.get(name, 0) for name in names))
@@ -60,34 +90,78 @@ def downtime(guest, source, dest, since):
             [beat for beat in beats if beat.host == dest][0])
 
 
-def measure(lab, way, memory, working_set="all", host="a", on_start=None,
-            on_line=None, on_arrival=None):
-    """Start a pattern guest that writes its working set as fast as it can,
-    move it, let it check all its memory, and destroy it.
+def let_run(guest, until):
+    """Returns when the guest has a heartbeat from then on."""
+    since = guest.wait_beat().time
+    limit = until - since + SIGN_OF_LIFE_LIMIT
+    for line in guest.lab.console.follow(since, max(limit, 1)):
+        if line.host == guest.host and line.time >= until:
+            return
+
+
+def warm_up(guest, load):
+    """Until it has done all that it does for the first time."""
+    if load.works:
+        guest.wait_pass()
+    since = guest.lab.console.now()
+    let_run(guest, since + BESIDE)
+    return since
+
+
+def finish(migration, limit):
+    if not migration.ends_within(limit):
+        raise TookTooLong(f"`{migration.command}` takes more than {limit} s")
+    return migration.expect_success()
+
+
+def measure(lab, way, memory, load=FAST_WRITER, host="a", transport="tcp",
+            limit=MEASURE_LIMIT, on_start=None, on_line=None,
+            on_arrival=None):
+    """Start a pattern guest with this load, move it, let it check all its
+    memory if it ever does, and destroy it.  TookTooLong after `limit` seconds
+    of moving leaves hosts of which nothing more can be asked.
 
     on_start(guest, migration), on_line(text), for what xl prints, and
     on_arrival(guest), when xl has ended, let somebody watch.
     """
-    guest = PatternGuest(lab, memory=memory, heartbeat=10, rate="max",
-                         check="max", working_set=working_set).start(host)
-    guest.wait_pass()
+    guest = PatternGuest(lab, memory=memory, heartbeat=10, rate=load.rate,
+                         check=load.check,
+                         working_set=load.working_set).start(host)
+    since = warm_up(guest, load)
     before = sent_octets(lab, host)
-    since = lab.console.now()
-    migration = Migration(guest, way.options, postcopy=way.postcopy,
-                          on_line=on_line)
+    migration = Migration(guest, way.options, transport, way.postcopy,
+                          when=way.when, on_line=on_line)
     if on_start:
         on_start(guest, migration)
-    summary = migration.expect_success(MEASURE_LIMIT)
+    summary = finish(migration, limit)
     wire = sent_octets(lab, host) - before
     if on_arrival:
         on_arrival(guest)
-    guest.wait_pass()
+    let_run(guest, migration.ended + BESIDE)
+    if load.works:
+        guest.wait_pass()
     last, first = downtime(guest, host, other(host), since)
     guest.assert_ran_once(host, other(host))
+    errors = guest.beats(since)[-1].errors
+    course = [step._replace(time=step.time - migration.started)
+              for step in guest.steps(since)
+              if step.time < migration.ended + BESIDE]
     lab.run(guest.host, ["xl", "destroy", guest.name])
     return Figures(way, first.time - last.time,
-                   migration.ended - migration.started, wire,
-                   guest.beats(since)[-1].errors, summary)
+                   migration.ended - migration.started, wire, errors, summary,
+                   course)
+
+
+def work(figures, count):
+    """A second's work before, during and after the migration; count(step) is
+    what was done so far."""
+    def of(first, last):
+        steps = [step for step in figures.course if first <= step.time <= last]
+        return ((count(steps[-1]) - count(steps[0]))
+                / (steps[-1].time - steps[0].time))
+
+    return {"before": of(float("-inf"), 0), "during": of(0, figures.total),
+            "after": of(figures.total, float("inf"))}
 
 
 def count(figures, *names):

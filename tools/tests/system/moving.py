@@ -29,8 +29,12 @@ done' {text} {command}"""
 
 def listen(lab, host, options):
     """A receiver in the host, for one connection without encryption."""
-    run = (f"echo $$ > {RECEIVER_PID}; "
-           f"exec xl migrate-receive {options}")
+    return serve(lab, host, f"xl migrate-receive {options}")
+
+
+def serve(lab, host, command):
+    """The command with such a connection as its stdin and stdout."""
+    run = f"echo $$ > {RECEIVER_PID}; exec {command}"
     return Process(
         lab, host, f"rm -f {RECEIVER_PID}; exec socat -b 131072 "
         f"TCP-LISTEN:{TCP_PORT},reuseaddr,nodelay SYSTEM:" + shlex.quote(run))
@@ -92,10 +96,13 @@ class Process:
             found = seen()
         assert found, f"no /{pattern}/ from `{self.command}`:\n{self.output}"
 
-    def finish(self, timeout=MOVE_LIMIT):
+    def ends_within(self, timeout):
+        """Waits for that; whether it has ended."""
         with self.more:
-            self.more.wait_for(lambda: self.ended, timeout)
-        assert self.ended, \
+            return bool(self.more.wait_for(lambda: self.ended, timeout))
+
+    def finish(self, timeout=MOVE_LIMIT):
+        assert self.ends_within(timeout), \
             f"`{self.command}` does not end within {timeout} s:\n{self.output}"
         return self.process.returncode
 
