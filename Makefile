@@ -129,6 +129,9 @@ $(O)/obj/tools/tests/system/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(XL_CFLAGS) \
 PAGER_PROBE := $(O)/pager-probe
 PAGER_PROBE_OBJS := $(O)/obj/tools/tests/system/pager-probe.o
 
+PINGPONG := $(O)/pingpong
+PINGPONG_OBJS := $(O)/obj/tools/tests/system/pingpong.o
+
 # The example, for the hosts of the lab; check-install builds it as its readers
 # would.
 EXAMPLES := $(patsubst $(S)/docs/examples/%.c,%,$(wildcard $(S)/docs/examples/*.c))
@@ -136,7 +139,7 @@ EXAMPLE_PROGRAMS := $(addprefix $(O)/examples/,$(EXAMPLES))
 $(O)/obj/docs/examples/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(LIGHT_CFLAGS)
 
 .PHONY: test-tools
-test-tools: $(STREAM_TOOL) $(PAGER_PROBE) $(EXAMPLE_PROGRAMS)
+test-tools: $(STREAM_TOOL) $(PAGER_PROBE) $(PINGPONG) $(EXAMPLE_PROGRAMS)
 
 $(EXAMPLE_PROGRAMS): $(O)/examples/%: $(O)/obj/docs/examples/%.o $(LIB)
 	@mkdir -p $(@D)
@@ -148,6 +151,10 @@ $(STREAM_TOOL): $(STREAM_TOOL_OBJS) $(LIB)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(RPATH_FLAGS) -o $@ $^ \
 	    $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
+
+$(PINGPONG): $(PINGPONG_OBJS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) -o $@ $^
 
 # It looks below the library's functions.
 $(PAGER_PROBE): $(PAGER_PROBE_OBJS) $(GUEST_OBJS)
@@ -167,7 +174,7 @@ $(O)/tests/%: $(O)/san/tools/tests/unit/%.o $(O)/tests/libsan.a
 .SECONDARY: $(UNIT_OBJS) $(SAN_OBJS)
 -include $(patsubst %.o,%.d,$(GUEST_OBJS) $(LIGHT_OBJS) $(XL_OBJS) \
                             $(SAN_OBJS) $(UNIT_OBJS) $(STREAM_TOOL_OBJS) \
-                            $(PAGER_PROBE_OBJS)) \
+                            $(PAGER_PROBE_OBJS) $(PINGPONG_OBJS)) \
          $(EXAMPLES:%=$(O)/obj/docs/examples/%.d)
 
 # The fuzzers: once more, with what clang has for them.
@@ -507,7 +514,8 @@ $(O)/html/%.html: $(S)/%.pandoc $(S)/docs/html.lua $(S)/docs/html.css
 clean:
 	rm -rf $(addprefix $(O)/,obj san tsan plain tests fuzz bench man html guests) \
 	    $(O)/examples $(O)/installed \
-	    $(O)/*.so* $(XL) $(RPATH_NOTE) $(STREAM_TOOL) $(PAGER_PROBE) $(LAB_O) $(LAB_STAGE)
+	    $(O)/*.so* $(XL) $(RPATH_NOTE) $(STREAM_TOOL) $(PAGER_PROBE) $(PINGPONG) \
+	    $(LAB_O) $(LAB_STAGE)
 
 distclean: clean
 	rm -f $(O)/config.mk
