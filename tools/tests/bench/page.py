@@ -1,0 +1,364 @@
+"""The report for people: Markdown, plots by gnuplot, and HTML by pandoc."""
+
+import shutil
+import subprocess
+
+import change
+import figures
+
+WIDTH = 400         # points of a curve
+STEP_LEAST = 0.2    # s
+# The plot around the stop: s before it, s after the longest one, and a bin.
+NEAR_BEFORE, NEAR_AFTER, NEAR_STEP = 1, 3, 0.05
+
+PLOT = """set terminal svg size 900,{height} background "white"
+set output "{name}.svg"
+set title "{title}"
+set xlabel "{x}"
+set ylabel "{y}"
+set key outside right top
+set grid
+{more}
+plot {curves}
+"""
+
+
+def slug(text):
+    return "".join(letter if letter.isalnum() else "-" for letter in text)
+
+
+# ---- curves ----
+
+def rates(steps, first, last, width):
+    """[(middle of a bin, growth a second in it)] of what is counted:
+    steps are (time, count so far), in the order of time."""
+    points = []
+    count = max((done for time, done in steps if time <= first), default=0)
+    start, place = first, 0
+    while start < last:
+        before = count
+        while place < len(steps) and steps[place][0] < start + width:
+            count = max(count, steps[place][1])
+            place += 1
+        points.append((start + width / 2, (count - before) / width))
+        start += width
+    return points
+
+
+def steps_of(run):
+    """(time, work done so far) at each heartbeat: its number for a guest that
+    does nothing else."""
+    column = 2 if run["work_is"] == "heartbeats" else 3
+    return [(beat[0], beat[column]) for beat in run["course"]]
+
+
+def stop_of(run):
+    """When the last heartbeat came at the source."""
+    course = run["course"]
+    return max(beat[0] for beat in course if beat[1] == course[0][1])
+
+
+def whole_curve(run):
+    steps = steps_of(run)
+    first, last = steps[0][0], steps[-1][0]
+    return rates(steps, first, last, max(STEP_LEAST, (last - first) / WIDTH))
+
+
+def near_curve(run, longest):
+    """From the stop on, of which the longest in the plot took so many s."""
+    stop = stop_of(run)
+    steps = [(time - stop, count) for time, count in steps_of(run)]
+    return rates(steps, max(steps[0][0], -NEAR_BEFORE),
+                 min(steps[-1][0], longest + NEAR_AFTER), NEAR_STEP)
+
+
+# ---- gnuplot ----
+
+class Plots:
+    """Makes NAME.svg from NAME.gp and data files, in a directory; where there
+    is no gnuplot, only these."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.gnuplot = shutil.which("gnuplot")
+
+    def draw(self, name, title, x, y, curves, more="", height=420):
+        """curves: [(label, points, style)].  Returns Markdown."""
+        parts = []
+        for number, (label, points, style) in enumerate(curves):
+            file = f"{name}-{number}.dat"
+            least = 1 if "logscale y" in more else 0
+            self.directory.joinpath(file).write_text("".join(
+                f"{one:.4f} {max(two, least):.4f}\n" for one, two in points))
+            parts.append(f'"{file}" with {style} lw 2 title "{label}"')
+        self.directory.joinpath(f"{name}.gp").write_text(PLOT.format(
+            name=name, title=title, x=x, y=y, more=more, height=height,
+            curves=", \\\n     ".join(parts)))
+        if not self.gnuplot:
+            return f"(no gnuplot was there: `{name}.gp` is what it draws)"
+        subprocess.run([self.gnuplot, f"{name}.gp"], cwd=self.directory,
+                       check=True)
+        return f"![{title}]({name}.svg)"
+
+
+def draw_moves(plots, guest, memory, runs):
+    """Of each way the run with the median downtime."""
+    chosen = [(way, figures.middle_run(done, "downtime"))
+              for (way,), group in figures.by_key(runs, "way")
+              if (done := figures.ended(group))]
+    if not chosen:
+        return []
+    unit = f"{chosen[0][1]['work_is']} a second"
+    name = slug(f"{guest} {memory}")
+    longest = max(run["downtime"] for _, run in chosen)
+    more = "set yrange [0:]"
+    # Behind the stop a busy guest gets a hundredth of its work done: it is to
+    # be told from nothing.
+    near = "set logscale y\nset yrange [1:]" \
+        if chosen[0][1]["work_is"] == "pages" else more
+    return [
+        plots.draw(f"whole-{name}", f"{guest}, {memory} MiB: its work",
+                   "s since the start of xl", unit,
+                   [(way, whole_curve(run), "lines") for way, run in chosen],
+                   more),
+        "",
+        plots.draw(f"stop-{name}", f"{guest}, {memory} MiB: around the stop",
+                   "s since the last heartbeat at the source", unit,
+                   [(way, near_curve(run, longest), "steps")
+                    for way, run in chosen],
+                   near)]
+
+
+def shares(counts):
+    """[(bound, share of the waits below it)]"""
+    total = sum(counts.values())
+    points, so_far = [], 0
+    for bound, count in counts.items():
+        so_far += count
+        points.append((float(bound), so_far / total))
+    return points
+
+
+def draw_faults(plots, rows, transport):
+    curves = [(row["how"], shares(row["waits"]), "linespoints")
+              for row in rows if row["waits"]]
+    if not curves:
+        return []
+    return [plots.draw(f"faults-{slug(transport)}",
+                       f"What faults wait, over {transport}", "ms",
+                       "share of faults that wait less", curves,
+                       "set logscale x\nset yrange [0:1]")]
+
+
+# ---- tables ----
+
+def table(head, rows):
+    """Lines of Markdown; the first column is text."""
+    lines = [f"| {' | '.join(head)} |",
+             "|---|" + "---:|" * (len(head) - 1)]
+    return lines + [f"| {' | '.join(row)} |" for row in rows]
+
+
+def show(value, form, unit=""):
+    return "-" if value is None else f"{value:{form}}{unit}"
+
+
+def show_spread(value, scale, form, unit):
+    if not value:
+        return "-"
+    text = f"{scale * value['median']:{form}}{unit}"
+    if value["least"] == value["most"]:
+        return text
+    return (f"{text} ({scale * value['least']:{form}} to "
+            f"{scale * value['most']:{form}})")
+
+
+def move_line(row, stock):
+    if "downtime_s" not in row:
+        return [row["way"]] + ["-"] * 9
+    ratio = None
+    if stock and "downtime_s" in stock:
+        ratio = row["downtime_s"]["median"] / stock["downtime_s"]["median"]
+    return [row["way"],
+            show_spread(row["downtime_s"], 1000, ".0f", " ms"),
+            show(ratio, ".2f"),
+            show_spread(row["total_s"], 1, ".1f", " s"),
+            show_spread(row["wire_mib"], 1, ".0f", " MiB"),
+            *(show(row["work"][when], ".0f")
+              for when in ("before", "during", "after")),
+            show(row.get("faults"), ".0f"), str(row["errors"])]
+
+
+def given_up_lines(rows, name):
+    lines = []
+    for row in rows:
+        times = row["given_up_s"]
+        if times:
+            lines += ["", f"{row[name]}: {len(times)} of "
+                      f"{len(times) + row['runs']} given up after "
+                      f"{max(times):.0f} s."]
+    return lines
+
+
+MOVE_HEAD = ("way", "downtime", "to stock", "time to completion",
+             "on the wire", "work/s before", "during", "after", "faults",
+             "errors")
+
+
+def move_pages(report, all_runs, plots):
+    runs = figures.of_part(all_runs, "move")
+    lines = []
+    for (guest, memory), rows in figures.by_key(report["moves"], "guest",
+                                                "memory"):
+        lines += ["", f"## A guest of {memory} MiB, {guest}", ""]
+        lines += table(MOVE_HEAD, [
+            move_line(row, figures.stock_of(rows, row)) for row in rows])
+        lines += [*given_up_lines(rows, "way"), "", *draw_moves(
+            plots, guest, memory, [
+                run for run in runs
+                if (run["guest"], run["memory"]) == (guest, memory)])]
+    return lines
+
+
+def stop_page(report):
+    rows = [row for row in report["moves"] if row.get("stop_ms")]
+    if not rows:
+        return []
+    return ["", "## What the stop is made of, as xl at the source sees it",
+            "", *table(
+                ("guest, way", *figures.STOP),
+                [[f"{row['guest']}, {row['memory']} MiB, {row['way']}",
+                  *(show(row["stop_ms"].get(name), ".0f", " ms")
+                    for name in figures.STOP)] for row in rows])]
+
+
+def fault_line(row, floor):
+    ratio = figures.divided(row["median_ms"], floor)
+    p99 = figures.divided(row["p99_ms"], floor)
+    return [row["how"], show(row["faults"], ".0f"),
+            show(row["median_ms"], ".1f", " ms"), show(ratio, ".1f"),
+            show(row["p99_ms"], ".1f", " ms"), show(p99, ".1f"),
+            show(row["longest_ms"], ".0f", " ms"),
+            show(row["on_its_way"], ".0f"), show(row["total_s"], ".1f", " s")]
+
+
+def fault_pages(report, plots):
+    lines = []
+    floor = {row["transport"]: row for row in report["floors"]}
+    for (transport, memory), rows in figures.by_key(
+            report["faults"], "transport", "memory"):
+        lines += ["", f"## What a fault costs, over {transport}", "",
+                  f"A guest of {memory} MiB that writes as fast as it can."]
+        bare = floor.get(transport)
+        if bare:
+            lines += [f"One page there and back over the same link, which is "
+                      f"idle otherwise: {bare['median_ms']:.1f} ms, 99th "
+                      f"percentile {bare['p99_ms']:.1f} ms."]
+        lines += ["", *table(
+            ("how", "faults", "median", "to the bare page", "99th percentile",
+             "to the bare page", "longest", "was on its way", "in all"),
+            [fault_line(row, bare and bare["median_ms"]) for row in rows]),
+            *given_up_lines(rows, "how"), "",
+            *draw_faults(plots, rows, transport)]
+    return lines
+
+
+def eviction_page(report):
+    rows = report["evictions"]
+    if not rows:
+        return []
+    return ["", "## Evicting and paging in, by pages at a time", "", *table(
+        ("pages", "evict", "page in"),
+        [[str(row["batch"]), show(row["evict_us"], ".1f", " us/page"),
+          show(row["page_in_us"], ".1f", " us/page")] for row in rows])]
+
+
+def engine_page(report, has_plot):
+    rows = report["engine"]
+    if not rows:
+        return []
+    lines = ["", "## The engine without a hypervisor, at native speed", ""]
+    lines += table(
+        ("guest", "engine", "plain copy", "ratio", "CPU s/GiB", "plain",
+         "median fault", "one page there and back", "source's own memory",
+         "destination's"),
+        [[f"{row['mib']} MiB, {row['mode']}",
+          show(row["engine_mib_s"], ".0f", " MiB/s"),
+          show(row["plain_mib_s"], ".0f", " MiB/s"), show(row["ratio"], ".2f"),
+          show(row["cpu_s_per_gib"], ".2f"),
+          show(row["plain_cpu_s_per_gib"], ".2f"),
+          show(row["fault_median_us"] if row["faults"] else None, ".0f",
+               " us"),
+          show(row["ping_median_us"], ".0f", " us"),
+          show(row["source_kib"] / 1024, ".1f", " MiB"),
+          show(row["destination_kib"] / 1024, ".1f", " MiB")]
+         for row in rows])
+    return lines + (["", "![Rates of the engine](engine.svg)"]
+                    if has_plot else [])
+
+
+# ---- all of it ----
+
+REACHED = {True: "reached", False: "NOT REACHED", None: "not measured"}
+
+
+def goal_lines(goals):
+    return table(("goal", "measured", "wanted", ""), [
+        [goal["what"], show(goal["value"], ".3g"),
+         f"{'at most' if goal['better'] == figures.LESS else 'at least'} "
+         f"{goal['limit']:.3g}", REACHED[goal["reached"]]]
+        for goal in goals])
+
+
+def about_lines(about):
+    return [f"Measured {about['when']} of {about['tree']}, on a machine with "
+            f"{about['processors']} processors ({about['accel']}), "
+            f"each {about['repeat']} times, in turn. Load of the machine "
+            f"at the beginning: {about['load']:.1f}. Medians; in brackets "
+            "the least and the most. The hosts are emulated: read the "
+            "ratios, not the seconds."]
+
+
+def change_lines(report, kept):
+    """What the report of the last release has to say; None: there is none."""
+    if kept is None:
+        return []
+    rows = change.changes(kept, report)
+    return ["", f"## Since the last release ({kept['about']['tree']})", "",
+            change.verdict(rows), "", *change.table(rows)]
+
+
+def summary(report, kept):
+    """Lines for a terminal: the goals, and what has changed."""
+    lines = ["", *goal_lines(report["goals"])]
+    if kept:
+        rows = change.changes(kept, report)
+        lines += ["", f"Since the last release ({kept['about']['tree']}): "
+                  f"{change.verdict(rows)}",
+                  *change.table([row for row in rows if row[3]])]
+    return lines
+
+
+def markdown(report, runs, kept, plots):
+    engine_plot = plots.directory / "engine.svg"
+    return "\n".join([
+        "# Postcopy migration, measured", "", *about_lines(report["about"]),
+        "", "## Goals", "", *goal_lines(report["goals"]),
+        *change_lines(report, kept),
+        *move_pages(report, runs, plots), *stop_page(report),
+        *fault_pages(report, plots), *eviction_page(report),
+        *engine_page(report, engine_plot.exists()), ""])
+
+
+def write(directory, report, runs, kept, style):
+    """report.md, its plots and, where there is pandoc, report.html."""
+    page = directory / "report.md"
+    page.write_text(markdown(report, runs, kept, Plots(directory)))
+    if shutil.which("pandoc"):
+        subprocess.run(["pandoc", "-s", "-f", "gfm", "-t", "html",
+                        "--metadata", "pagetitle=Postcopy migration, measured",
+                        "--include-in-header", str(style), "-o",
+                        "report.html", "report.md"],
+                       cwd=directory, check=True)
+        return directory / "report.html"
+    return page
