@@ -125,6 +125,36 @@ static int take_over(struct xlm_restorer *restorer,
     return xlm_restore_follow(restorer);
 }
 
+static int replace_and_retire(struct xlm_hypervisor *hv, uint32_t domid)
+{
+    struct xlm_domain_info info;
+    void *ring;
+    int event_fd;
+
+    if (hv->ops->domain_info(hv, domid, &info) ||
+        hv->ops->pager_take_over(hv, domid, info.max_vcpu_id + 1, &ring,
+                                 &event_fd)) {
+        return -1;
+    }
+    return hv->ops->pager_disable(hv, domid);
+}
+
+int xlm_end_paging(struct xlm_context *ctx, uint32_t domid)
+{
+    struct xlm_hypervisor *hv = ctx->hypervisor;
+    int rc = hv->ops->pause(hv, domid);
+
+    if (!rc) {
+        rc = replace_and_retire(hv, domid);
+        rc = hv->ops->unpause(hv, domid) || rc ? -1 : 0;
+    }
+    return rc ? xlm_fail(ctx,
+                         "cannot end the paging of domain %" PRIu32
+                         ", whose receiver was killed: %s",
+                         domid, strerror(errno))
+              : 0;
+}
+
 int xlm_take_over(struct xlm_context *ctx,
                   const struct xlm_restore_params *params,
                   const struct xlm_orphan *orphan,

@@ -358,6 +358,11 @@ int xlm_take_over(struct xlm_context *ctx,
                   const struct xlm_restore_callbacks *callbacks,
                   struct xlm_stats *stats, bool *resumed);
 
+/* The receiver of a guest that lacks nothing was killed before it had ceased to
+ * be the pager: a vCPU may wait for an answer of it, though its page is there.
+ * Let it run, and nobody be the pager. */
+int xlm_end_paging(struct xlm_context *ctx, uint32_t domid);
+
 /* The first record of another connection, by which it is known what it is
  * for. */
 int xlm_read_recover(struct xlm_context *ctx, int in_fd,

@@ -420,7 +420,7 @@ int libxl_domain_live_migrate_receive_recover(
  * until libxl_domain_live_migrate_receive_recover() takes the place of the
  * receiver, which unpauses it.  The sooner the better: a vCPU that wants memory
  * when the hypervisor has no more room for requests (there is some for eight)
- * cannot be helped any more.  A domain that lacks nothing is let alone, and one
+ * cannot be helped any more.  A domain that lacks nothing is let run, and one
  * that had not been let run after all is destroyed as above.
  *
  * 0 when that is done; ERROR_INVAL for a domain that must not be destroyed; else

@@ -104,8 +104,12 @@ static enum xlm_guest_state decide(struct lm_destination *destination)
                    ? XLM_GUEST_UNKNOWN
                    : XLM_GUEST_NEVER_RAN;
     }
-    return lm_kept_lacks_pages(&destination->kept) ? XLM_GUEST_RUNS
-                                                   : XLM_GUEST_COMPLETE;
+    if (lm_kept_lacks_pages(&destination->kept)) {
+        return XLM_GUEST_RUNS;
+    }
+    return xlm_end_paging(&destination->op.xlm, state->domid)
+               ? XLM_GUEST_UNKNOWN
+               : XLM_GUEST_COMPLETE;
 }
 
 enum xlm_guest_state lm_orphan_find(struct lm_destination *destination)
@@ -257,7 +261,8 @@ static int destroy(libxl_ctx *ctx, uint32_t domid, const uint8_t *id)
     return rc;
 }
 
-static int hold_orphan(struct lm_kept_state *state)
+/* It has run here.  Whole or not, vCPUs may wait for an answer of the dead. */
+static int look_after_ours(struct lm_kept_state *state, bool lacks_pages)
 {
     struct xlm_context xlm = XLM_CONTEXT_INIT;
     xentoollog_logger *own_logger = NULL;
@@ -268,7 +273,8 @@ static int hold_orphan(struct lm_kept_state *state)
         return ERROR_NOMEM;
     }
     rc = lm_open_hypervisor(&xlm);
-    if (!rc && hold(&xlm, state)) {
+    if (!rc && (lacks_pages ? hold(&xlm, state)
+                            : xlm_end_paging(&xlm, state->domid))) {
         rc = ERROR_FAIL;
     }
     xlm_hypervisor_close(xlm.hypervisor);
@@ -280,18 +286,18 @@ static int hold_orphan(struct lm_kept_state *state)
 static int look_after(libxl_ctx *ctx, struct lm_kept *kept)
 {
     struct lm_kept_state *state = kept->state;
+    bool lacks_pages = state->ours && lm_kept_lacks_pages(kept);
     uint8_t id[LM_ID_SIZE];
     int rc;
 
     memcpy(id, state->identity.id, sizeof(id));
-    if (state->ours && lm_kept_lacks_pages(kept)) {
-        rc = hold_orphan(state);
-        lm_kept_close(kept, false);
-        return rc;
-    }
-    rc = state->ours ? lm_memo_put(id, XLM_GUEST_COMPLETE)
+    rc = state->ours ? look_after_ours(state, lacks_pages)
                      : destroy(ctx, state->domid, id);
-    lm_kept_close(kept, !rc);
+    if (!rc && state->ours && !lacks_pages &&
+        lm_memo_put(id, XLM_GUEST_COMPLETE)) {
+        rc = ERROR_FAIL;
+    }
+    lm_kept_close(kept, !rc && !lacks_pages);
     return rc;
 }
 

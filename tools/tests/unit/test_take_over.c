@@ -84,6 +84,18 @@ static unsigned int ordered_deaths(const struct murder *murder)
     return ordered;
 }
 
+/* Who watched over the receiver sees to what it has left. */
+static void end_paging(struct fake_migration *migration)
+{
+    struct xlm_context ctx;
+
+    fake_migration_init_context(&ctx, migration->hosts[1]);
+    assert_int_equal(
+        xlm_end_paging(&ctx, fake_domain_id(migration->destination)), 0);
+    assert_false(fake_domain_pager_enabled(migration->destination));
+    xlm_hypervisor_close(ctx.hypervisor);
+}
+
 /* True: whoever was to be killed lived until he had told the source that it
  * was all there. */
 static bool kill_and_take_over(struct murder *murder)
@@ -98,6 +110,7 @@ static bool kill_and_take_over(struct murder *murder)
     if (migration->heirs < murder->deaths) {
         assert_int_equal(migration->heirs, murder->deaths - 1);
         assert_int_equal(fake_domain_paged(migration->destination), 0);
+        end_paging(migration);
         fake_guest_stop(migration->guest);
         assert_int_equal(
             fake_guest_compare(migration->guest, migration->destination), 0);
