@@ -368,11 +368,11 @@ static int suspend(struct xlm_saver *saver)
         return -1;
     }
     saver->stats->suspend_us = elapsed_us(saver);
+    saver->suspended = true; /* perhaps, also when it fails */
     if (saver->callbacks->suspend(saver->callbacks->data)) {
         return xlm_fail(saver->ctx, "the guest did not suspend; is its "
                                     "kernel alive?");
     }
-    saver->suspended = true;
     if (hv->ops->domain_info(hv, saver->params->domid, &info)) {
         return xlm_fail(saver->ctx, "the guest is gone: %s", strerror(errno));
     }

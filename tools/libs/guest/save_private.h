@@ -27,7 +27,7 @@ struct xlm_saver {
     uint64_t answered;  /* pages named in the answer to the oldest */
     uint64_t tot_pages; /* when the guest's pages were listed last */
     bool ballooned;     /* it has another number of pages since */
-    bool suspended;     /* by us, and not handed over yet */
+    bool suspended;     /* by us, if at all, and not handed over yet */
     bool logdirty;
     bool qemu_logdirty;
     bool gone; /* it was handed over, and has ended over there */

@@ -184,7 +184,8 @@ struct xlm_save_callbacks {
      * takes their place later.  Length 0: there are none.  May be NULL. */
     int (*early_devices)(void **records, size_t *length, void *data);
     /* Stop the guest for good order: when it returns 0 the domain is shut
-     * down with reason suspend.  On failure the guest runs on. */
+     * down with reason suspend.  On failure the guest runs on, or is for the
+     * caller to resume. */
     int (*suspend)(void *data);
     /* The guest is suspended: write the records of the layer above (device
      * model state), which follow POSTCOPY_TRANSITION and, in a stream that

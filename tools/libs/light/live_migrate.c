@@ -128,11 +128,32 @@ static int source_early_devices(void **records, size_t *length, void *data)
     return *records ? 0 : -1;
 }
 
+/* Whether the guest is: libxl can fail after that, and does not undo it. */
+static bool is_suspended(struct lm_source *source)
+{
+    libxl_dominfo info;
+    bool is;
+
+    libxl_dominfo_init(&info);
+    is = !libxl_domain_info(source->op.ctx, &info, source->domid) &&
+         !info.dying && info.shutdown &&
+         info.shutdown_reason == LIBXL_SHUTDOWN_REASON_SUSPEND;
+    libxl_dominfo_dispose(&info);
+    return is;
+}
+
 static int source_suspend(void *data)
 {
     struct lm_source *source = data;
     int rc = libxl_domain_suspend_only(source->op.ctx, source->domid, NULL);
 
+    if (rc && is_suspended(source)) {
+        source->state = LM_SOURCE_SUSPENDED;
+        return xlm_fail(&source->op.xlm,
+                        "the state of its devices could not be saved (libxl "
+                        "error %d): see that there is room in /var/lib/xen",
+                        rc);
+    }
     if (rc) {
         source->suspend_timed_out = rc == ERROR_GUEST_TIMEDOUT;
         return xlm_fail(&source->op.xlm,

@@ -318,6 +318,7 @@ int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
     info->dying = found.dying;
     info->shutdown = found.shutdown;
     info->paused = found.paused;
+    info->shutdown_reason = found.shutdown_reason;
     return 0;
 }
 
@@ -390,7 +391,7 @@ int libxl_domain_suspend_only(libxl_ctx *ctx, uint32_t domid,
     fake_domain_suspend(migration->source);
     fake_domain_put_state(migration->source, XLM_STATE_HVM_CONTEXT,
                           migration->final_context, migration->final_length);
-    return 0;
+    return failure(ctx, FAKE_LIBXL_SAVE_DEVICES);
 }
 
 int libxl_domain_resume(libxl_ctx *ctx, uint32_t domid, int fast,

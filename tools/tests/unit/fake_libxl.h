@@ -14,6 +14,7 @@
 
 enum fake_libxl_call {
     FAKE_LIBXL_SUSPEND,
+    FAKE_LIBXL_SAVE_DEVICES, /* of the guest, once that is suspended */
     FAKE_LIBXL_RENAME,
     FAKE_LIBXL_RESTORE, /* once it has made the domain */
     FAKE_LIBXL_UNPAUSE,

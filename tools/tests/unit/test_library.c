@@ -666,6 +666,7 @@ static void libxl_fails(void **state)
     } cases[] = {
         {FAKE_LIBXL_SUSPEND, 0, ERROR_GUEST_TIMEDOUT, ERROR_GUEST_TIMEDOUT,
          "did not answer"},
+        {FAKE_LIBXL_SAVE_DEVICES, 0, ERROR_FAIL, ERROR_FAIL, "room in"},
         {FAKE_LIBXL_RENAME, 0, ERROR_FAIL, ERROR_FAIL, "renamed"},
         {FAKE_LIBXL_RESTORE, 1, ERROR_FAIL, ERROR_FAIL, "build"},
     };
@@ -690,6 +691,10 @@ static void libxl_fails(void **state)
             assert_int_not_equal(move->ends[1].rc, 0);
             assert_non_null(strstr(move->ends[cases[i].end].result.reason,
                                    cases[i].reason));
+            assert_int_equal(
+                fake_domain_suspend_cancelled(move->migration->source),
+                cases[i].call == FAKE_LIBXL_SAVE_DEVICES ||
+                    cases[i].call == FAKE_LIBXL_RENAME);
             check_stayed(move);
             free_move(move);
         }
