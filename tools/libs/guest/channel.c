@@ -77,9 +77,7 @@ void xlm_channel_close(struct xlm_channel *channel)
     errno = saved_errno;
 }
 
-/* Wait until the descriptor may be tried again. */
-static int wait_for(const struct xlm_channel *channel, int fd, short events,
-                    int timeout_ms)
+static int wait_once(const struct xlm_channel *channel, int fd, short events)
 {
     struct pollfd fds[] = {
         {.fd = fd, .events = events},
@@ -89,7 +87,7 @@ static int wait_for(const struct xlm_channel *channel, int fd, short events,
     int ready;
 
     do {
-        ready = poll(fds, sizeof(fds) / sizeof(fds[0]), timeout_ms);
+        ready = poll(fds, sizeof(fds) / sizeof(fds[0]), channel->idle_ms);
     } while (ready < 0 && errno == EINTR);
     if (ready < 0) {
         return -1;
@@ -105,12 +103,27 @@ static int wait_for(const struct xlm_channel *channel, int fd, short events,
     return 0;
 }
 
+/* Wait until the descriptor may be tried again. */
+static int wait_for(const struct xlm_channel *channel, int fd, short events)
+{
+    while (wait_once(channel, fd, events)) {
+        if (errno != ETIMEDOUT || !channel->may_be_silent) {
+            return -1;
+        }
+        if (!channel->may_be_silent(channel->silence_data)) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int wait_to_read(struct xlm_channel *channel)
 {
     if (channel->before_wait && channel->before_wait(channel->wait_data)) {
         return -1;
     }
-    return wait_for(channel, channel->in_fd, POLLIN, channel->idle_ms);
+    return wait_for(channel, channel->in_fd, POLLIN);
 }
 
 int xlm_channel_read(struct xlm_channel *channel, void *buffer, size_t length)
@@ -135,6 +148,16 @@ int xlm_channel_read(struct xlm_channel *channel, void *buffer, size_t length)
         }
     }
     return 0;
+}
+
+#define LOOK_MS 1000
+
+int xlm_channel_look_ms(uint32_t timeout_ms)
+{
+    if (!timeout_ms) {
+        return -1;
+    }
+    return timeout_ms < LOOK_MS ? (int)timeout_ms : LOOK_MS;
 }
 
 void xlm_channel_stop(struct xlm_channel *channel)
@@ -168,7 +191,7 @@ int xlm_channel_write_parts(struct xlm_channel *channel, struct iovec *parts,
             channel->bytes_out += written;
             advance(&parts, &count, written);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (wait_for(channel, channel->out_fd, POLLOUT, -1)) {
+            if (wait_for(channel, channel->out_fd, POLLOUT)) {
                 return -1;
             }
         } else if (errno != EINTR) {

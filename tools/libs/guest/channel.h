@@ -14,9 +14,14 @@
 #include <sys/uio.h>
 
 struct xlm_channel {
-    int in_fd;    /* -1: nothing to read */
-    int out_fd;   /* -1: nowhere to write */
-    int idle_ms;  /* longest silence of the peer that a read stands; -1: any */
+    int in_fd;   /* -1: nothing to read */
+    int out_fd;  /* -1: nowhere to write */
+    int idle_ms; /* longest that the peer may neither send, when it is read
+                     from, nor take anything; -1: any */
+    /* Asked when idle_ms is over, from any thread that uses the channel:
+     * whether it may last longer.  NULL: no. */
+    bool (*may_be_silent)(void *data);
+    void *silence_data;
     int abort_fd; /* readable: reads and writes fail with ECANCELED; or -1 */
     int in_flags; /* as they were before, -1: not changed */
     int out_flags;
@@ -51,17 +56,21 @@ void xlm_channel_close(struct xlm_channel *channel);
 
 /*
  * Read exactly length octets.  ECONNRESET: the peer closed the channel;
- * ETIMEDOUT: it was silent for longer than idle_ms; ECANCELED: aborted; other errno values as read(2).
+ * ETIMEDOUT: it was silent for too long; ECANCELED: aborted; other errno values as read(2).
  */
 int xlm_channel_read(struct xlm_channel *channel, void *buffer, size_t length);
 
 /* Write all parts; changes the vector.  EPIPE and ECONNRESET: the peer is
- * gone; ECANCELED: aborted.  The caller holds write_lock when there is more
+ * gone; ETIMEDOUT: it takes nothing; ECANCELED: aborted.  The caller holds write_lock when there is more
  * than one writer. */
 int xlm_channel_write_parts(struct xlm_channel *channel, struct iovec *parts,
                             size_t count);
 int xlm_channel_write(struct xlm_channel *channel, const void *bytes,
                       size_t length);
+
+/* For idle_ms, where may_be_silent() knows of a time-out of so many
+ * milliseconds: how often it is to be asked.  0, no time-out: never. */
+int xlm_channel_look_ms(uint32_t timeout_ms);
 
 /* Make a read or write that waits in another thread, and every later one that
  * would have to wait, fail with ECANCELED. */

@@ -584,6 +584,22 @@ uint64_t xlm_pager_outstanding(struct xlm_pager *pager)
     return count;
 }
 
+uint64_t xlm_pager_waiting_since(struct xlm_pager *pager)
+{
+    uint64_t since_us = 0;
+
+    pthread_mutex_lock(&pager->lock);
+    for (size_t i = 0; i < pager->nr_waiters; i++) {
+        uint64_t us = pager->waiters[i].since_us;
+
+        if (!since_us || us < since_us) {
+            since_us = us;
+        }
+    }
+    pthread_mutex_unlock(&pager->lock);
+    return since_us;
+}
+
 bool xlm_pager_guest_is_gone(struct xlm_pager *pager)
 {
     bool gone;

@@ -53,6 +53,10 @@ void xlm_pager_close(struct xlm_pager *pager);
 int xlm_pager_evict(struct xlm_pager *pager, size_t count,
                     const uint64_t *pfns, struct xlm_pfn_set *refused);
 
+/* Since when the vCPU waits that does so longest, by the monotonic clock in
+ * microseconds; 0: none does. */
+uint64_t xlm_pager_waiting_since(struct xlm_pager *pager);
+
 /* A page did not come in since the domain is being destroyed. */
 bool xlm_pager_guest_is_gone(struct xlm_pager *pager);
 /* The guest is no more: nothing is outstanding, and nobody waits. */

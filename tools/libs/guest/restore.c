@@ -476,8 +476,8 @@ static int take_go(struct xlm_restorer *restorer)
     }
     restorer->channel.abort_fd =
         restorer->params->relink ? restorer->params->relink->fd : -1;
-    restorer->channel.idle_ms = -1;
     xlm_restore_pay_before_waits(restorer);
+    xlm_restore_set_link_timeout(restorer);
     restorer->state = XLM_READ_POSTCOPY;
     xlm_pager_open_requests(restorer->pager);
     xlm_restore_run(restorer);
@@ -530,6 +530,7 @@ static int take_postcopy_pages(struct xlm_restorer *restorer)
     int rc = xlm_restore_take_postcopy_pages(restorer);
     uint64_t now_us = xlm_now_us();
 
+    restorer->heard_us = now_us;
     if (!rc) {
         rc = tell_dropped(restorer);
     }
@@ -621,7 +622,11 @@ static int tell_gone(struct xlm_restorer *restorer)
 {
     struct xlm_context unheard = XLM_CONTEXT_INIT;
 
+    if (atomic_load(&restorer->lost)) {
+        return -1;
+    }
     unheard.logger = restorer->ctx->logger;
+    restorer->channel.may_be_silent = NULL;
     restorer->channel.idle_ms = SOURCE_SILENCE_MS;
     restorer->owed = 0; /* it hears no more of it */
     if (xlm_write_simple_record(&unheard, &restorer->channel,

@@ -4,6 +4,8 @@
 #ifndef XLM_RESTORE_PRIVATE_H
 #define XLM_RESTORE_PRIVATE_H
 
+#include <stdatomic.h>
+
 #include "channel.h"
 #include "pager.h"
 #include "pfn_set.h"
@@ -19,8 +21,10 @@ struct xlm_restorer {
     struct xlm_record record; /* the one being handled */
     struct xlm_stats *stats;
     uint64_t start_us;
-    uint64_t told_us; /* when the source heard of faults last */
-    uint32_t owed;    /* pages taken that the source has no credit for yet */
+    uint32_t owed;     /* pages taken that the source has no credit for yet */
+    uint64_t told_us;  /* when the source heard of faults last */
+    uint64_t heard_us; /* when something of the postcopy phase came last */
+    atomic_bool lost;  /* the connection stood still for too long */
     enum xlm_reader_state state;
     bool prepared;    /* PREPARE was answered, one way ... */
     uint32_t refusal; /* ... or the other: with this enum xlm_refusal */
@@ -57,6 +61,9 @@ int xlm_restore_follow(struct xlm_restorer *restorer);
 void xlm_restore_end(struct xlm_restorer *restorer, int rc);
 
 /* restore_recover.c */
+
+/* From the go on, on each connection: how long it is believed in. */
+void xlm_restore_set_link_timeout(struct xlm_restorer *restorer);
 
 /* The guest runs here and the connection is lost, or what it brought was bad:
  * wait for another one.  0: it is there, and the source was told what is

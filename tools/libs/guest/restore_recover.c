@@ -14,6 +14,36 @@
 /* Who opens a connection for a recovery says at once what it is for. */
 #define RECOVER_MS (60 * 1000)
 
+/* Only a guest that waits for a page suffers from it. */
+static bool may_be_silent(void *data)
+{
+    struct xlm_restorer *restorer = data;
+    uint64_t timeout_us = restorer->params->link_timeout_ms * 1000ull;
+    uint64_t since_us = xlm_pager_waiting_since(restorer->pager);
+
+    if (since_us && since_us < restorer->heard_us) {
+        since_us = restorer->heard_us;
+    }
+    if (!since_us || xlm_now_us() - since_us < timeout_us) {
+        return true;
+    }
+    atomic_store(&restorer->lost, true);
+    return false;
+}
+
+void xlm_restore_set_link_timeout(struct xlm_restorer *restorer)
+{
+    /* Without another connection to come this one is all that there is. */
+    uint32_t timeout_ms =
+        restorer->params->relink ? restorer->params->link_timeout_ms : 0;
+
+    restorer->heard_us = xlm_now_us();
+    atomic_store(&restorer->lost, false);
+    restorer->channel.may_be_silent = may_be_silent;
+    restorer->channel.silence_data = restorer;
+    restorer->channel.idle_ms = xlm_channel_look_ms(timeout_ms);
+}
+
 /* No thread uses the channel any more when this returns. */
 static void close_link(struct xlm_restorer *restorer)
 {
@@ -46,6 +76,7 @@ static int open_link(struct xlm_restorer *restorer, int in_fd, int out_fd)
     }
     restorer->channel.abort_fd = restorer->params->relink->fd;
     xlm_restore_pay_before_waits(restorer);
+    xlm_restore_set_link_timeout(restorer);
     if (xlm_write_answer(restorer->ctx, &restorer->channel,
                          XLM_REC_POSTCOPY_STATE, XLM_GUEST_RUNS, "") ||
         tell_lacking(restorer)) {

@@ -52,6 +52,7 @@ void xlm_save_params_init(struct xlm_save_params *params)
         .window_adapts = true,
         .background_share = 8,
         .push_recent = true,
+        .silence_ms = 60 * 1000,
     };
 }
 
@@ -570,6 +571,7 @@ static int go(struct xlm_saver *saver, bool *transitioned)
     }
     /* There is no way back any more, and so nothing to abort. */
     saver->channel.abort_fd = -1;
+    saver->channel.idle_ms = -1;
     *transitioned = true;
     xlm_save_progress(saver, XLM_PHASE_GO);
     rc = write_empty(saver, XLM_REC_POSTCOPY_GO);
@@ -599,6 +601,10 @@ static int save(struct xlm_saver *saver, bool *transitioned)
     }
     if (postcopy && evict_while_running(saver)) {
         return -1;
+    }
+    /* The guest is to wait for us, and nobody may be there to give up. */
+    if (xlm_two_way(saver)) {
+        saver->channel.idle_ms = saver->params->silence_ms;
     }
     if (xlm_save_check_abort(saver) ||
         (postcopy ? stop_for_postcopy(saver) : stop_and_copy(saver)) ||

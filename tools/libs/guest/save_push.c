@@ -35,6 +35,7 @@ struct xlm_pusher {
     bool gone;           /* the guest has ended over there */
     bool failed;         /* the reader gave up; the context has the reason */
     bool news;           /* from the destination, not taken over yet */
+    uint64_t due_us;     /* since when it owes us an answer, if it does */
     uint64_t window_hits; /* requests for what had been sent ... */
     uint64_t queue_most;  /* ... and that waited at the most */
     uint64_t unsent;      /* dropped by the guest before they were sent */
@@ -181,6 +182,9 @@ static int take_gone(struct xlm_pusher *pusher)
 static int take_record(struct xlm_pusher *pusher,
                        const struct xlm_record *record)
 {
+    pthread_mutex_lock(&pusher->lock);
+    pusher->due_us = xlm_now_us();
+    pthread_mutex_unlock(&pusher->lock);
     switch (record->type) {
     case XLM_REC_POSTCOPY_FAULT:
         return take_fault(pusher, record);
@@ -197,6 +201,31 @@ static int take_record(struct xlm_pusher *pusher,
     default:
         return take_complete(pusher);
     }
+}
+
+/* For as long as it owes us nothing: that it runs, credit, or COMPLETE. */
+static bool may_be_silent(void *data)
+{
+    struct xlm_pusher *pusher = data;
+    uint64_t timeout_us = pusher->saver->params->link_timeout_ms * 1000ull;
+    bool due;
+
+    pthread_mutex_lock(&pusher->lock);
+    due = !pusher->running || pusher->ended || pusher->window.in_flight;
+    due = due && xlm_now_us() - pusher->due_us >= timeout_us;
+    pthread_mutex_unlock(&pusher->lock);
+    return !due;
+}
+
+static void set_link_timeout(struct xlm_pusher *pusher)
+{
+    struct xlm_channel *channel = &pusher->saver->channel;
+
+    pusher->due_us = xlm_now_us();
+    channel->may_be_silent = may_be_silent;
+    channel->silence_data = pusher;
+    channel->idle_ms =
+        xlm_channel_look_ms(pusher->saver->params->link_timeout_ms);
 }
 
 static void *read_requests(void *data)
@@ -352,6 +381,9 @@ static bool await_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
         room = room_unasked(pusher, &wait_us);
         *kind = xlm_push_plan_next(&pusher->plan, &room, pfns, count);
         if (*kind != XLM_PUSH_NOTHING) {
+            if (!pusher->window.in_flight) {
+                pusher->due_us = xlm_now_us();
+            }
             xlm_push_window_sent(&pusher->window, *count, xlm_now_us());
         } else {
             await_turn(pusher, wait_us);
@@ -402,6 +434,7 @@ static int send_end(struct xlm_pusher *pusher)
 {
     pthread_mutex_lock(&pusher->lock);
     pusher->ended = true;
+    pusher->due_us = xlm_now_us();
     pthread_mutex_unlock(&pusher->lock);
     return xlm_write_simple_record(pusher->saver->ctx, &pusher->saver->channel,
                                    XLM_REC_END, NULL, 0);
@@ -434,6 +467,7 @@ int xlm_pusher_run(struct xlm_pusher *pusher)
 
     xlm_save_progress(saver, XLM_PHASE_POSTCOPY);
     xlm_channel_keep_queue_short(&saver->channel);
+    set_link_timeout(pusher);
     rc = pthread_create(&reader, NULL, read_requests, pusher);
     if (rc) {
         errno = rc;

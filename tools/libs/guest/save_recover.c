@@ -17,9 +17,6 @@
 #include <xen/xen.h>
 #include <xen/sched.h>
 
-/* The destination answers from memory; its receiver may have to end first. */
-#define ANSWER_MS (3 * 60 * 1000)
-
 static int check_suspended(struct xlm_saver *saver)
 {
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
@@ -183,7 +180,8 @@ static int recover(struct xlm_saver *saver, enum xlm_guest_state *state)
                             saver->params->out_fd)) {
         return -1;
     }
-    saver->channel.idle_ms = ANSWER_MS;
+    /* It answers from memory; its receiver may have to end first. */
+    saver->channel.idle_ms = saver->params->silence_ms;
     saver->stats->guest_pages = saver->tot_pages;
     if (ask(saver) || read_state(saver, state)) {
         return -1;

@@ -231,6 +231,12 @@ struct xlm_save_params {
     bool no_push;                /* nothing but requests and neighbours */
     bool push_recent;            /* what the guest wrote last comes first */
     struct xlm_control *control; /* the caller's; NULL: nothing changes */
+    /* Longest silence of the destination, in milliseconds, while the guest is
+     * stopped for it, and until it has answered a recovery. */
+    uint32_t silence_ms;
+    /* After the go, a connection on which the destination has not answered for
+     * so many milliseconds is taken for lost; 0: never. */
+    uint32_t link_timeout_ms;
 };
 
 void xlm_save_params_init(struct xlm_save_params *params);
@@ -322,6 +328,9 @@ struct xlm_restore_params {
     /* Pages that the guest can have by its configuration; 0: not known.  It
      * bounds what is kept for the guest, whatever the source says. */
     uint64_t max_pages;
+    /* After the go, a connection is taken for lost on which nothing has come
+     * for so many milliseconds while the guest waits for a page; 0: never. */
+    uint32_t link_timeout_ms;
 };
 
 /*

@@ -579,6 +579,7 @@ static void *run_restore(void *data)
         .in_fd = fake_link_end(migration->link, 1),
         .out_fd = fake_link_end(migration->link, 1),
         .relink = fake_relink_for(migration),
+        .link_timeout_ms = migration->link_timeout_ms,
     };
 
     if (migration->params.in_fd < 0) {

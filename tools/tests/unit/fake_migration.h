@@ -87,6 +87,7 @@ struct fake_migration {
     /* A receiver that was killed after the go is replaced by another, which
      * the next connection starts. */
     bool has_heir;
+    uint32_t link_timeout_ms; /* of the destination */
     /* Before and after each of the toolstacks' parts, in its thread. */
     void (*at_part)(struct fake_migration *migration, enum fake_part part,
                     bool after);

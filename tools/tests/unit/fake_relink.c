@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,6 +176,7 @@ struct fake_link *fake_relink_link(struct fake_migration *migration)
 struct greeting {
     struct fake_relink *relink;
     struct fake_link *link;
+    atomic_bool greeted; /* it is known what the connection is for */
 };
 
 static void *greet(void *data)
@@ -189,6 +191,7 @@ static void *greet(void *data)
     if (xlm_read_recover(&ctx, fd, &identity)) {
         fake_link_hang_up(greeting->link, 1);
     } else {
+        atomic_store(&greeting->greeted, true);
         assert_int_equal(identity.pfns, migration->nr_pfns);
         assert_memory_equal(identity.id, migration->params.id,
                             sizeof(identity.id));
@@ -235,6 +238,9 @@ static void recover_once(struct fake_migration *migration)
         xlm_recover(&migration->contexts[0], &params, &callbacks,
                     &migration->stats[0], &migration->found);
     fake_link_hang_up(greeting.link, 0);
+    if (migration->save_rc && !atomic_load(&greeting.greeted)) {
+        fake_link_kill(greeting.link, 1); /* it would wait for a minute */
+    }
     pthread_join(greeter, NULL);
 }
 

@@ -1,0 +1,239 @@
+/*
+ * A link that stands still, without a word: who gives it up, when somebody is
+ * to, and what comes of the guest.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake_migration.h"
+#include "record.h"
+#include "watchdog.h"
+#include "wire.h"
+
+#define PAGES 160
+#define MS 100 /* how long a stalled link is believed in */
+#define STALL(where, record, after) \
+    ((struct fake_cut){.way = where, \
+                       .octets = after, \
+                       .at_record = true, \
+                       .type = record, \
+                       .strike = FAKE_STRIKE_STALL})
+
+static struct fake_migration *new_migration(void)
+{
+    struct fake_migration *migration = fake_migration_new(PAGES, 2);
+
+    alarm(WATCHDOG_SECONDS);
+    migration->params.hot_pages_max = 4;
+    migration->contexts[1].abort_fd = eventfd(0, EFD_CLOEXEC);
+    return migration;
+}
+
+static void free_migration(struct fake_migration *migration)
+{
+    close(migration->contexts[1].abort_fd);
+    fake_migration_free(migration);
+}
+
+static void give_up_there(struct fake_migration *migration)
+{
+    eventfd_write(migration->contexts[1].abort_fd, 1);
+}
+
+/* ---- while the guest is stopped ---- */
+
+/* The source has given up, and cleans up. */
+static void release_destination(struct fake_migration *migration,
+                                enum fake_part part, bool after)
+{
+    if (part == FAKE_PART_QEMU_LOGDIRTY && after && migration->suspended) {
+        give_up_there(migration);
+    }
+}
+
+/* Nobody is there to give up: the guest must not stand still for ever. */
+static void source_gives_up_in_the_stop(void **state)
+{
+    const struct fake_cut cuts[] = {
+        STALL(FAKE_FORTH, XLM_REC_HVM_CONTEXT, 5),
+        STALL(FAKE_FORTH, XLM_REC_POSTCOPY_TRANSITION, 1),
+        STALL(FAKE_BACK, XLM_REC_POSTCOPY_READY, 1),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+        struct fake_migration *migration = new_migration();
+
+        migration->params.silence_ms = MS;
+        migration->at_part = release_destination;
+        migration->cut = cuts[i];
+        migration->cut.nth = i ? 1 : 2;
+        fake_migration_run(migration);
+        assert_int_equal(migration->save_rc, -1);
+        assert_true(migration->suspended);
+        assert_false(migration->transitioned);
+        assert_non_null(
+            strstr(migration->contexts[0].reason, "is the link cut"));
+        fake_migration_check_promise(migration);
+        free_migration(migration);
+    }
+}
+
+/* ---- after the go ---- */
+
+static void patient_from_now_on(struct fake_migration *migration)
+{
+    migration->params.link_timeout_ms = 0;
+    /* Where the go has not come, as its host does for another connection. */
+    give_up_there(migration);
+}
+
+static void check_recovered(struct fake_migration *migration)
+{
+    assert_true(migration->recovered > 0);
+    assert_true(migration->transitioned);
+    if (migration->found == XLM_GUEST_COMPLETE) {
+        fake_migration_check_success(migration);
+        return;
+    }
+    assert_int_equal(migration->found, XLM_GUEST_NEVER_RAN);
+    assert_false(fake_domain_ran(migration->destination));
+}
+
+/* It has sent something that is not answered.  The destination, which nobody
+ * has told, leaves the connection for the next one. */
+static void source_gives_up_the_link(void **state)
+{
+    const struct fake_cut cuts[] = {
+        STALL(FAKE_FORTH, XLM_REC_POSTCOPY_GO, 1),
+        STALL(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 100),
+        STALL(FAKE_FORTH, XLM_REC_END, 1),
+        STALL(FAKE_BACK, XLM_REC_POSTCOPY_RUNNING, 1),
+        STALL(FAKE_BACK, XLM_REC_POSTCOPY_CREDIT, 1),
+        STALL(FAKE_BACK, XLM_REC_POSTCOPY_COMPLETE, 1),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+        struct fake_migration *migration = new_migration();
+
+        migration->params.link_timeout_ms = MS;
+        migration->recoveries = FAKE_RECOVERIES;
+        migration->at_recovery = patient_from_now_on;
+        migration->cut = cuts[i];
+        fake_migration_run(migration);
+        check_recovered(migration);
+        free_migration(migration);
+    }
+}
+
+static void start_vcpus(struct fake_migration *migration)
+{
+    fake_guest_start(migration->guest, 1);
+    fake_await_waiting(migration->destination, 1);
+}
+
+/* Only now the source hears of it. */
+static void end_of_the_link(struct fake_migration *migration)
+{
+    if (!migration->recovered) {
+        fake_link_kill(migration->link, 0);
+    }
+}
+
+/* Its guest waits for a page. */
+static void destination_gives_up_the_link(void **state)
+{
+    const struct fake_cut cuts[] = {
+        STALL(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 100),
+        STALL(FAKE_BACK, XLM_REC_POSTCOPY_RUNNING, 1),
+        STALL(FAKE_BACK, XLM_REC_POSTCOPY_FAULT, 1),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+        struct fake_migration *migration = new_migration();
+
+        migration->at_run = start_vcpus;
+        migration->at_pause = end_of_the_link;
+        migration->link_timeout_ms = MS;
+        migration->recoveries = FAKE_RECOVERIES;
+        migration->at_recovery = patient_from_now_on;
+        migration->cut = cuts[i];
+        fake_migration_run(migration);
+        check_recovered(migration);
+        free_migration(migration);
+    }
+}
+
+/* ---- again, in a recovery ---- */
+
+static void patient_after_three(struct fake_migration *migration)
+{
+    if (migration->recovered == 3) {
+        migration->params.silence_ms = 100 * MS;
+        migration->params.link_timeout_ms = 0;
+    }
+}
+
+static void stalled_again_and_again(void **state)
+{
+    const struct fake_cut cuts[] = {
+        STALL(FAKE_FORTH, XLM_REC_POSTCOPY_RECOVER, 1),
+        STALL(FAKE_FORTH, XLM_REC_POSTCOPY_RECOVER, 30),
+        STALL(FAKE_BACK, XLM_REC_POSTCOPY_STATE, 1),
+        STALL(FAKE_BACK, XLM_REC_POSTCOPY_LACKING, 1),
+        STALL(FAKE_BACK, XLM_REC_POSTCOPY_LACKING, 40),
+        STALL(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 5000),
+        STALL(FAKE_BACK, XLM_REC_POSTCOPY_CREDIT, 1),
+        STALL(FAKE_FORTH, XLM_REC_END, 1),
+        STALL(FAKE_BACK, XLM_REC_POSTCOPY_COMPLETE, 1),
+    };
+    const size_t count = sizeof(cuts) / sizeof(cuts[0]);
+
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        struct fake_migration *migration = new_migration();
+
+        migration->at_run = start_vcpus;
+        migration->params.silence_ms = MS;
+        migration->params.link_timeout_ms = MS;
+        migration->at_recovery = patient_after_three;
+        migration->recoveries = FAKE_RECOVERIES;
+        migration->cut = STALL(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1);
+        for (size_t turn = 0; turn < 2; turn++) {
+            migration->recovery_cuts[turn] = cuts[(i + turn) % count];
+        }
+        fake_migration_run(migration);
+        /* On a busy machine the first may be given up before its go is there.
+         */
+        assert_true(migration->recovered > 1 ||
+                    migration->found == XLM_GUEST_NEVER_RAN);
+        check_recovered(migration);
+        free_migration(migration);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(source_gives_up_in_the_stop),
+        cmocka_unit_test(source_gives_up_the_link),
+        cmocka_unit_test(destination_gives_up_the_link),
+        cmocka_unit_test(stalled_again_and_again),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
