@@ -50,6 +50,9 @@ void xl_sender_option(struct xl_sender *sender, int option)
     case XL_SENDER_RATE:
         sender->params.background_rate = parse_rate(optarg);
         break;
+    case XL_SENDER_LINK_TIMEOUT:
+        sender->params.link_timeout = xl_link_timeout(optarg);
+        break;
     case XL_SENDER_JSON:
         sender->json = true;
         break;

@@ -34,6 +34,7 @@ struct xl_sender {
 
 enum {
     XL_SENDER_RATE = 0x200,
+    XL_SENDER_LINK_TIMEOUT,
     XL_SENDER_JSON,
 };
 
@@ -41,6 +42,7 @@ enum {
  * there are XL_SENDER_LETTERS. */
 #define XL_SENDER_OPTIONS \
     {"background-rate", required_argument, NULL, XL_SENDER_RATE}, \
+        {"link-timeout", required_argument, NULL, XL_SENDER_LINK_TIMEOUT}, \
         {"json", no_argument, NULL, XL_SENDER_JSON}, \
         {"help", no_argument, NULL, 'h'}, \
     { \

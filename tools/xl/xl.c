@@ -4,6 +4,7 @@
  */
 #include "xl.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,22 @@ static xentoollog_level log_level(int verbosity)
     default:
         return XTL_DEBUG;
     }
+}
+
+uint64_t xl_link_timeout(const char *text)
+{
+    char *end;
+    unsigned long long seconds;
+
+    errno = 0;
+    seconds = strtoull(text, &end, 10);
+    if (errno || *end || text[0] == '-' || !seconds) {
+        fprintf(stderr,
+                "xl: --link-timeout wants a number of seconds, not '%s'\n",
+                text);
+        exit(EXIT_FAILURE);
+    }
+    return seconds;
 }
 
 int xl_context_open(struct xl_context *xl)

@@ -44,6 +44,8 @@ static const char usage[] =
     "                               last first (the default), or ascending\n"
     "  --window-before N            pages below one that it asks for, and\n"
     "  --window-after N             above it, that go along (they adapt)\n"
+    "  --link-timeout SECONDS       once the guest is let go, how long the\n"
+    "                               connection may stand still (for ever)\n"
     "  --json         progress as one JSON object a line, on stdout\n"
     "  -s SSHCOMMAND  use this in place of ssh; '': HOST is itself a command\n"
     "                 that runs the receiver or connects to it\n"
@@ -243,11 +245,16 @@ static int find_domain(struct xl_migrate *migrate)
 
 static int connect_receiver(struct xl_migrate *migrate)
 {
-    char options[16];
+    uint64_t timeout = migrate->sender.params.link_timeout;
+    char options[64];
+    int used = snprintf(
+        options, sizeof(options), "%s%s%s", migrate->no_monitor ? " -e" : "",
+        migrate->debug ? " -d" : "", migrate->leave_paused ? " -p" : "");
 
-    snprintf(options, sizeof(options), "%s%s%s",
-             migrate->no_monitor ? " -e" : "", migrate->debug ? " -d" : "",
-             migrate->leave_paused ? " -p" : "");
+    if (timeout) {
+        snprintf(options + used, sizeof(options) - used,
+                 " --link-timeout %" PRIu64, timeout);
+    }
     return xl_sender_connect(&migrate->sender, options);
 }
 

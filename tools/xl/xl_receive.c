@@ -22,6 +22,7 @@
 
 static const char usage[] =
     "usage: xl migrate-receive --postcopy [-e|-F] [-d] [-p]\n"
+    "           [--link-timeout SECONDS]\n"
     "       xl migrate-receive --postcopy --recover\n"
     "\n"
     "The other end of xl migrate --postcopy, which starts it: takes a guest "
@@ -32,6 +33,10 @@ static const char usage[] =
     "  -F           wait for the domain's end in this process\n"
     "  -d, --debug  show the configuration that is received\n"
     "  -p           leave the domain paused\n"
+    "  --link-timeout SECONDS\n"
+    "               once the guest runs here, how long the connection may "
+    "stand\n"
+    "               still (for ever)\n"
     "  --recover    the other end of xl migrate-recover\n"
     "  -h, --help   this\n";
 
@@ -48,6 +53,7 @@ struct xl_receive {
     bool leave_paused;
     bool debug;
     bool recover;
+    uint64_t link_timeout;
     /* Made of what comes in. */
     int recv_fd;
     int send_fd;
@@ -68,6 +74,7 @@ static void parse_options(struct xl_receive *receive, int argc, char **argv)
         {"postcopy", no_argument, NULL, 'P'},
         {"debug", no_argument, NULL, 'd'},
         {"recover", no_argument, NULL, 'R'},
+        {"link-timeout", required_argument, NULL, 'L'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -90,6 +97,9 @@ static void parse_options(struct xl_receive *receive, int argc, char **argv)
             break;
         case 'R':
             receive->recover = true;
+            break;
+        case 'L':
+            receive->link_timeout = xl_link_timeout(optarg);
             break;
         case 'P':
             break;
@@ -246,6 +256,7 @@ static int receive_domain(struct xl_receive *receive)
 
     libxl_live_migrate_receive_params_init(&params);
     params.final_name = receive->name;
+    params.link_timeout = receive->link_timeout;
     params.paused = receive->leave_paused;
     params.autoballoon = xl_config_autoballoon(receive->xl);
     params.logger = receive->xl->logger;

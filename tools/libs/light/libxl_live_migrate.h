@@ -223,7 +223,11 @@ typedef struct libxl_live_migrate_params {
     bool no_background_push; /* false */
     /* Of what follows unasked. */
     libxl_live_migrate_push_order push_order; /* RECENT */
-    uint64_t reserved[10];
+    /* After the go: seconds that the connection may stand still while the
+     * destination owes an answer.  Then it is lost, as if it had been cut.  0:
+     * for ever. */
+    uint64_t link_timeout; /* 0 */
+    uint64_t reserved[9];
 } libxl_live_migrate_params;
 
 #define LIBXL_LIVE_MIGRATE_NO_HOT_PAGES UINT64_MAX
@@ -299,8 +303,8 @@ typedef enum libxl_live_migrate_recovery {
  *                 libxl_domain_live_migrate_receive_recover(); stay the
  *                 caller's.
  * @param params   of these count abort_fd (until the destination has answered),
- *                 logger, progress, background_rate, the windows, credit_pages
- *                 and no_background_push.
+ *                 logger, progress, background_rate, the windows, credit_pages,
+ *                 no_background_push and link_timeout.
  * @param result   may be NULL; written on every path.
  * @param recovery  may not be NULL; written on every path.
  * @param ao_how   see above; NULL: return when all is over.
@@ -336,7 +340,11 @@ typedef struct libxl_live_migrate_receive_params {
     /* Of a recovery that takes the place of a receiver: which domain it is, set
      * from the phase GO on.  NULL */
     uint32_t *local_domid;
-    uint64_t reserved[15];
+    /* After the go: seconds that the connection may stand still while the guest
+     * waits for a page.  Then another one is waited for, as if it had been
+     * cut; that has no end.  0: for ever. */
+    uint64_t link_timeout; /* 0 */
+    uint64_t reserved[14];
 } libxl_live_migrate_receive_params;
 
 void libxl_live_migrate_receive_params_init(

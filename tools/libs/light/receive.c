@@ -24,6 +24,7 @@
 #include "device_model.h"
 #include "memory.h"
 #include "stream.h"
+#include "tuning.h"
 
 #define DEFAULT_MEMKB (32u << 10)
 #define KIB_PER_PAGE 4u
@@ -277,6 +278,7 @@ static int move_in(struct lm_destination *destination)
         .out_fd = destination->send_fd,
         .relink = &destination->relink,
         .max_pages = max_pages(destination->config),
+        .link_timeout_ms = lm_timeout_ms(destination->params.link_timeout),
     };
 
     destination->relink.fd = -1;

@@ -22,6 +22,11 @@ static void set_window(uint32_t *to, uint32_t from)
     }
 }
 
+uint32_t lm_timeout_ms(uint64_t seconds)
+{
+    return seconds < UINT32_MAX / 1000 ? (uint32_t)seconds * 1000 : UINT32_MAX;
+}
+
 void lm_tune(struct xlm_save_params *out,
              const libxl_live_migrate_params *params)
 {
@@ -35,4 +40,5 @@ void lm_tune(struct xlm_save_params *out,
     out->no_push = params->no_background_push;
     out->push_recent =
         params->push_order == LIBXL_LIVE_MIGRATE_PUSH_ORDER_RECENT;
+    out->link_timeout_ms = lm_timeout_ms(params->link_timeout);
 }

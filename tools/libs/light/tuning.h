@@ -11,4 +11,7 @@
 void lm_tune(struct xlm_save_params *out,
              const libxl_live_migrate_params *params);
 
+/* A time-out of the caller's; one that is too long for us is the longest. */
+uint32_t lm_timeout_ms(uint64_t seconds);
+
 #endif

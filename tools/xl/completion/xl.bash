@@ -21,7 +21,8 @@ _xl_postcopy_migrate()
         mapfile -t COMPREPLY < <(compgen -W "recent ascending" -- "$cur")
         return ;;
     --precopy-iterations | --precopy-dirty-threshold | --max-downtime | \
-    --background-rate | --window-before | --window-after | -s)
+    --background-rate | --window-before | --window-after | \
+    --link-timeout | -s)
         return ;;
     esac
     case $cur in
@@ -33,7 +34,8 @@ _xl_postcopy_migrate()
         mapfile -t COMPREPLY < <(compgen -W "--postcopy --postcopy=
             --precopy-iterations --precopy-dirty-threshold --max-downtime
             --background-rate --no-background --push-order
-            --window-before --window-after --json --debug --live --help
+            --window-before --window-after --link-timeout --json --debug
+            --live --help
             -s -e -C -p -D -h" -- "$cur") ;;
     *)
         mapfile -t COMPREPLY < <(
@@ -65,13 +67,14 @@ _xl_postcopy()
         [[ ${COMPREPLY[0]-} == *[=:] ]] && compopt -o nospace ;;
     migrate-receive)
         mapfile -t COMPREPLY < <(
-            compgen -W "--postcopy --recover --debug -e -F -d -p" -- "$cur") ;;
+            compgen -W "--postcopy --link-timeout --recover --debug
+                -e -F -d -p" -- "$cur") ;;
     migrate-recover)
         case $prev in
-        --background-rate | -s) return ;;
+        --background-rate | --link-timeout | -s) return ;;
         esac
-        mapfile -t COMPREPLY < <(compgen -W "--background-rate --json
-            --help -s -h $(_xl_postcopy_migrating)" -A hostname -- "$cur") ;;
+        mapfile -t COMPREPLY < <(compgen -W "--background-rate --link-timeout
+            --json --help -s -h $(_xl_postcopy_migrating)" -A hostname -- "$cur") ;;
     migrate-status)
         mapfile -t COMPREPLY < <(compgen -W "--json --watch
             $(_xl_postcopy_migrating)" -- "$cur") ;;
