@@ -23,7 +23,7 @@ STOPPED = "the guest is stopped"
 CUTTER = """\
 exec bash -c 'set -o pipefail; "$@" 2>&1 | while read -r line; do
     echo "$line"
-    if [[ $line == *"$0"* ]]; then read -r pid < {pid}; kill -9 $pid; fi
+    if [[ $line == *"$0"* ]]; then read -r pid < {pid}; kill -{signal} $pid; fi
 done' {text} {command}"""
 
 
@@ -114,14 +114,15 @@ class Migration(Process):
                encryption, several times as fast here and easier to cut
     postcopy   False for the stock xl's own way
     cut_at     the transport is killed once a line of xl's has this in it
-    die_at     the same, of xl itself
+    stall_at   the same, but it only stands still
+    die_at     killed is xl itself
     when       --postcopy=WHEN
     apart      stdout is kept apart from what else it prints, as .stdout
     """
 
     def __init__(self, guest, options="", transport="tcp", postcopy=True,
                  receive_options="", host=None, on_line=None, cut_at=None,
-                 die_at=None, when=None, apart=False):
+                 stall_at=None, die_at=None, when=None, apart=False):
         self.guest = guest
         self.source = guest.host
         self.dest = other(guest.host)
@@ -139,11 +140,13 @@ class Migration(Process):
         else:
             words += [guest.name, host]
         command = shlex.join(words)
-        if cut_at or die_at:
+        text = cut_at or stall_at or die_at
+        if text:
             command = f"bash -c 'echo $$ > {SENDER_PID}; exec \"$@\"' - {command}"
             command = CUTTER.format(
-                command=command, text=shlex.quote(cut_at or die_at),
-                pid=TRANSPORT_PID if cut_at else SENDER_PID)
+                command=command, text=shlex.quote(text),
+                signal="STOP" if stall_at else "KILL",
+                pid=SENDER_PID if die_at else TRANSPORT_PID)
         if apart:
             command += f" > {STDOUT}"
         super().__init__(guest.lab, self.source, command, on_line)
@@ -152,8 +155,19 @@ class Migration(Process):
     def stdout(self):
         return self.lab.run(self.source, f"cat {STDOUT}").stdout
 
+    def signal_transport(self, signal):
+        self.lab.run(self.source, f"kill -{signal} $(cat {TRANSPORT_PID})")
+
     def kill_transport(self):
-        self.lab.run(self.source, f"kill -9 $(cat {TRANSPORT_PID})")
+        self.signal_transport("KILL")
+
+    def stall_transport(self):
+        """Neither end sees anything of it but silence."""
+        self.signal_transport("STOP")
+
+    def kill_sender(self):
+        self.lab.run(self.source,
+                     "kill -9 $(pgrep -o -f '^xl migrate --postcopy')")
 
     def kill_receiver(self):
         self.lab.run(self.dest, f"kill -9 $(cat {RECEIVER_PID})")

@@ -60,7 +60,7 @@ def test_connection_cut_in_postcopy(world):
 
 def test_sender_killed_in_postcopy(world):
     guest, migration = move_slowly(world)
-    world.lab.run("a", "kill -9 $(pgrep -o -f '^xl migrate --postcopy')")
+    migration.kill_sender()
     assert migration.finish() != 0
     world.until(lambda: [seen["state"] for seen in status(world, "a")]
                 == ["killed"],

@@ -739,9 +739,20 @@ static void cut_link(libxl_live_migrate_phase phase,
     }
 }
 
+static void stall_link(libxl_live_migrate_phase phase,
+                       const libxl_live_migrate_stats *stats, void *user)
+{
+    struct move *move = user;
+
+    /* The go, which it has told of before, may still be on its way. */
+    if (phase == LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY && stats->running_us) {
+        fake_link_stall(move->migration->link);
+    }
+}
+
 /* The callback says whose the guest is; the receiving call stays, until the
  * guest ends. */
-static void link_is_lost_after_the_go(void **state)
+static void lose_link(libxl_live_migrate_progress *lose, uint64_t timeout)
 {
     struct fake_migration *migration = fake_migration_new(20 * PAGES, VCPUS);
     struct move *move =
@@ -749,11 +760,12 @@ static void link_is_lost_after_the_go(void **state)
                     fake_libxl_new(migration->hosts[1]), NAME);
     libxl_asyncop_how how;
 
-    (void)state;
     alarm(WATCHDOG_SECONDS);
     prepare(move);
-    move->params.progress = cut_link;
+    move->params.progress = lose;
     move->params.progress_user = move;
+    move->params.link_timeout = timeout;
+    move->receive_params.link_timeout = timeout;
     assert_int_equal(receive_guest(move, how_of(&move->ends[1], &how)), 0);
     assert_int_equal(send_guest(move, how_of(&move->ends[0], &how)), 0);
     await(&move->ends[0]);
@@ -774,6 +786,19 @@ static void link_is_lost_after_the_go(void **state)
     assert_int_equal(move->ends[1].result.phase,
                      LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY);
     free_move(move);
+}
+
+static void link_is_lost_after_the_go(void **state)
+{
+    (void)state;
+    lose_link(cut_link, 0);
+}
+
+/* And nobody is told; the receiving call notices for itself. */
+static void link_stands_still_after_the_go(void **state)
+{
+    (void)state;
+    lose_link(stall_link, 1);
 }
 
 /* ---- two at the same time ---- */
@@ -863,6 +888,7 @@ int main(void)
         cmocka_unit_test(libxl_fails),
         cmocka_unit_test(nobody_listens_to_the_destination),
         cmocka_unit_test(link_is_lost_after_the_go),
+        cmocka_unit_test(link_stands_still_after_the_go),
         cmocka_unit_test(two_at_once_from_threads),
         cmocka_unit_test(two_at_once_by_callbacks),
     };

@@ -1,0 +1,101 @@
+"""The link between the hosts stands still, and nobody says that it is cut."""
+
+import contextlib
+
+from guests import SIGN_OF_LIFE_LIMIT
+from moving import POSTCOPY, PRECOPY, STOPPED
+from test_1_moves import assert_moved
+from test_3_errors_before_the_go import (ENDLESS_PRECOPY, assert_unharmed,
+                                         small)
+from test_4_recovery import PAUSED, SLOW, assert_recovers, move_slowly
+from test_8_control import control, status
+from world import TAKES_LONG, on_request
+
+
+def give_up(world, guest, migration):
+    """Somebody has had enough of it."""
+    control(world, "a", f"abort {guest.name}")
+    migration.expect_failure("aborted on request", "runs on here")
+    assert POSTCOPY not in migration.output
+
+
+def test_stalled_in_precopy_and_given_up(world):
+    guest = small(world)
+    migration = world.migrate(guest, ENDLESS_PRECOPY, stall_at=PRECOPY)
+    migration.wait_output(PRECOPY)
+    guest.wait_beat()
+    give_up(world, guest, migration)
+    assert_unharmed(world, guest, migration)
+
+
+@on_request(TAKES_LONG)
+def test_stalled_while_it_is_prepared_and_given_up(world):
+    guest = small(world)
+    migration = world.migrate(guest, stall_at="preparing the destination")
+    migration.wait_output("preparing the destination")
+    guest.wait_beat()
+    give_up(world, guest, migration)
+    assert_unharmed(world, guest, migration)
+
+
+def test_stalled_while_the_guest_is_stopped_and_given_up(world):
+    guest = small(world)
+    migration = world.migrate(guest, stall_at=STOPPED)
+    migration.wait_output(STOPPED)
+    give_up(world, guest, migration)
+    guest.wait(r"^\(d\d+\) resume cancelled", guest.created,
+               SIGN_OF_LIFE_LIMIT)
+    assert_unharmed(world, guest, migration)
+
+
+@contextlib.contextmanager
+def without_a_network(world, host):
+    """Nothing gets in or out, and nothing is told of it."""
+    world.lab.run(host, "ip link set lab0 down")
+    try:
+        yield
+    finally:
+        world.lab.run(host, "ip link set lab0 up")
+
+
+def test_stalled_in_postcopy_until_it_goes_on(world):
+    """Nobody has done anything wrong: nothing is lost but time."""
+    guest, migration = move_slowly(world)
+    migration.stall_transport()
+    for host in ("a", "b"):
+        seen, = status(world, host)
+        assert seen["phase"] == "postcopy", seen
+        assert seen["state"] == "running", seen
+    control(world, "a", f"set-rate {guest.name} unlimited")
+    migration.signal_transport("CONT")
+    migration.expect_success()
+    assert_moved(world, guest, "a", "b")
+
+
+def test_stalled_in_postcopy_and_recovered(world):
+    """As the manual says: the process at the source is killed, whose
+    destination believes in the old connection until there is another one."""
+    guest, migration = move_slowly(world)
+    with without_a_network(world, "b"):
+        migration.kill_sender()
+        assert migration.finish() != 0
+        seen, = status(world, "b")
+        assert seen["state"] == "running", seen
+    assert_recovers(world, guest, migration)
+
+
+@on_request(TAKES_LONG)
+def test_stalled_in_a_recovery(world):
+    guest, migration = move_slowly(world)
+    migration.kill_transport()
+    assert migration.finish() == PAUSED
+    again = world.recover(migration, SLOW)
+    again.wait_output(POSTCOPY)
+    again.stall_transport()
+    world.lab.run("a", "kill -9 $(pgrep -o -f '^xl migrate-recover')")
+    again.kill_transport()
+    assert again.finish() != 0
+    world.until(lambda: [seen["state"] for seen in status(world, "b")]
+                == ["paused"],
+                lambda: f"b shows {status(world, 'b')}")
+    assert_recovers(world, guest, migration)
