@@ -32,36 +32,45 @@ static void write_seed(const char *kind, unsigned int number,
     assert_int_equal(fclose(file), 0);
 }
 
-/* Each record once, after the state in which it may come. */
-static void keep_records(struct fake_migration *migration, enum fake_way way)
+/* The first of these records, after the state in which it may come. */
+static void keep_record(const uint8_t *octets, size_t size)
 {
     static unsigned int number;
-    size_t offsets[1000], length, count, i;
-    const uint8_t *octets = fake_link_heard(migration->link, way, &length);
-    uint8_t *seed = malloc(1 + length);
+    uint8_t *seed = malloc(1 + size);
+    enum xlm_reader_state state;
 
-    count = fake_migration_records(migration, way, offsets, 1000);
-    for (i = 0; i + 1 < count; i++) {
-        size_t size = offsets[i + 1] - offsets[i];
-        enum xlm_reader_state state;
-
-        memcpy(seed + 1, octets + offsets[i], size);
-        for (state = 0; state <= XLM_READ_LACKING; state++) {
-            if (xlm_record_is_legal(octets[offsets[i]], state)) {
-                seed[0] = state;
-                write_seed("record", number++, seed, 1 + size);
-                break;
-            }
+    memcpy(seed + 1, octets, size);
+    for (state = 0; state <= XLM_READ_LACKING; state++) {
+        if (xlm_record_is_legal(octets[0], state)) {
+            seed[0] = state;
+            write_seed("record", number++, seed, 1 + size);
+            break;
         }
     }
     free(seed);
 }
 
-static void keep(struct fake_migration *migration, enum fake_way way,
-                 const char *kind, unsigned int number)
+/* Each record of a stream, from there on. */
+static void keep_records(struct fake_link *link, enum fake_way way, size_t at)
+{
+    struct xlm_wire_record_header header;
+    size_t length, size;
+    const uint8_t *octets = fake_link_heard(link, way, &length);
+
+    for (; at + sizeof(header) <= length; at += size) {
+        memcpy(&header, octets + at, sizeof(header));
+        size = fake_record_size(header.type, header.length);
+        if (at + size <= length) {
+            keep_record(octets + at, size);
+        }
+    }
+}
+
+static void keep(struct fake_link *link, enum fake_way way, const char *kind,
+                 unsigned int number)
 {
     size_t length;
-    const uint8_t *octets = fake_link_heard(migration->link, way, &length);
+    const uint8_t *octets = fake_link_heard(link, way, &length);
 
     if (length) { /* else nothing goes back */
         write_seed(kind, number, octets, length);
@@ -95,12 +104,50 @@ static void make_seeds(void **state)
         migration->params.in_fd = ways[i].one_way ? -1 : 0;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        keep(migration, FAKE_FORTH, "restore", i);
-        keep(migration, FAKE_BACK, "save", i);
+        keep(migration->link, FAKE_FORTH, "restore", i);
+        keep(migration->link, FAKE_BACK, "save", i);
         if (!ways[i].one_way) { /* else libxl's follow without a word */
-            keep_records(migration, FAKE_FORTH);
-            keep_records(migration, FAKE_BACK);
+            keep_records(migration->link, FAKE_FORTH,
+                         fake_first_record(FAKE_FORTH));
+            keep_records(migration->link, FAKE_BACK,
+                         fake_first_record(FAKE_BACK));
         }
+        fake_migration_free(migration);
+    }
+}
+
+/* What is said over another connection: where the first ended in its first
+ * page, when all was there already, and before the guest could run. */
+static void make_recovery_seeds(void **state)
+{
+    static const struct fake_cut cuts[] = {
+        {.way = FAKE_FORTH,
+         .octets = 100,
+         .at_record = true,
+         .type = XLM_REC_POSTCOPY_PAGE_DATA},
+        {.way = FAKE_BACK,
+         .octets = 1,
+         .at_record = true,
+         .type = XLM_REC_POSTCOPY_COMPLETE},
+        {.way = FAKE_FORTH,
+         .octets = 1,
+         .at_record = true,
+         .type = XLM_REC_POSTCOPY_GO},
+    };
+    unsigned int i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+        struct fake_migration *migration = fake_migration_new(10, 1);
+
+        migration->recoveries = 1;
+        migration->cut = cuts[i];
+        fake_migration_run(migration);
+        assert_int_equal(migration->recovered, 1);
+        assert_int_equal(migration->save_rc, 0);
+        keep(migration->recovery_links[0], FAKE_BACK, "recover", i);
+        keep_records(migration->recovery_links[0], FAKE_FORTH, 0);
+        keep_records(migration->recovery_links[0], FAKE_BACK, 0);
         fake_migration_free(migration);
     }
 }
@@ -169,6 +216,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(make_seeds),
+        cmocka_unit_test(make_recovery_seeds),
         cmocka_unit_test(make_light_seeds),
         cmocka_unit_test(make_config_seed),
         cmocka_unit_test(make_text_seeds),

@@ -1,0 +1,53 @@
+/*
+ * The source over another connection, answered by a destination that says
+ * anything.
+ */
+#include "fake_hypervisor.h"
+#include "fuzz_peer.h"
+#include "wire.h"
+
+#define PFNS 16
+
+static struct fake_domain *make_guest(struct fake_host *host)
+{
+    struct fake_domain *domain = fake_domain_new(host, PFNS, PFNS, 1);
+    uint64_t pfn;
+
+    for (pfn = 0; pfn < PFNS; pfn++) {
+        if (pfn != 5) {
+            fake_page_set(domain, pfn, FAKE_RAM);
+        }
+    }
+    fake_domain_run(domain);
+    fake_domain_suspend(domain);
+    return domain;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
+{
+    struct fake_host *host = fake_host_new(1000);
+    struct fake_domain *domain = make_guest(host);
+    struct fuzz_peer *peer = fuzz_peer_new(octets, length);
+    const struct xlm_save_callbacks callbacks = {.data = domain};
+    struct xlm_context ctx = fuzz_context(fake_open(host));
+    struct xlm_save_params params;
+    enum xlm_guest_state found;
+    struct xlm_stats stats;
+    int rc;
+
+    xlm_save_params_init(&params);
+    params.domid = fake_domain_id(domain);
+    params.in_fd = params.out_fd = fuzz_peer_fd(peer);
+    rc = xlm_recover(&ctx, &params, &callbacks, &stats, &found);
+    /* Only with what ends it the domain may be let go of, or taken back. */
+    fuzz_require(rc ? ctx.reason[0] != '\0'
+                    : found == XLM_GUEST_NEVER_RAN ||
+                          found == XLM_GUEST_COMPLETE ||
+                          found == XLM_GUEST_ENDED);
+    fuzz_require(!fake_domain_running(domain));
+    fuzz_peer_free(peer);
+    xlm_hypervisor_close(ctx.hypervisor);
+    fuzz_require(fake_violations(host) == 0);
+    fake_host_free(host);
+    return 0;
+}
