@@ -26,11 +26,12 @@
 
 #include "fake_libxl.h"
 #include "libxl_live_migrate.h"
+#include "slow.h"
 
 #define PAGES 300
 #define VCPUS 2
 #define WATCHDOG_SECONDS 600 /* under valgrind */
-#define ROUNDS 20
+#define ROUNDS (UNDER_TSAN ? 4 : 20)
 #define NAME "guest"
 #define INCOMING "guest--incoming"
 #define AWAY "guest--migratedaway"

@@ -22,6 +22,7 @@
 #include "fake_migration.h"
 #include "push_window.h"
 #include "watchdog.h"
+#include "slow.h"
 #include "wire.h"
 
 #define PAGES 300
@@ -193,9 +194,11 @@ static void many_vcpus(void **state)
 /* Lists longer than a record, more pages than a batch. */
 static void larger_guest(void **state)
 {
-    struct fake_migration *migration = new_of_size(20000, 2);
+    struct fake_migration *migration;
 
     (void)state;
+    leave_out_under_tsan();
+    migration = new_of_size(20000, 2);
     migration->vcpu_seed = 5;
     succeed(migration);
 }
@@ -279,9 +282,11 @@ static void write_far_ahead(enum fake_op op, void *data)
 
 static void rewritten_pages_are_left_out(void **state)
 {
-    struct fake_migration *migration = fake_migration_new(20000, 1);
+    struct fake_migration *migration;
 
     (void)state;
+    leave_out_under_tsan();
+    migration = fake_migration_new(20000, 1);
     alarm(WATCHDOG_SECONDS);
     migration->rounds = 1;
     migration->params.hot_pages_max = 0;
@@ -616,6 +621,7 @@ static void as_many_refusals_as_fit(void **state)
     uint64_t refusals;
 
     (void)state;
+    leave_out_under_tsan();
     for (refusals = XLM_LIST_PFNS; refusals <= XLM_LIST_PFNS + 1; refusals++) {
         struct fake_migration *migration =
             new_of_size(refusals * 13 / 12 + 20, 1);
@@ -745,6 +751,7 @@ static void growing_beyond_the_limit(void **state)
     unsigned int i;
 
     (void)state;
+    leave_out_under_tsan();
     alarm(WATCHDOG_SECONDS);
     for (i = 0; i < 4; i++) {
         struct fake_migration *migration = fake_migration_new(20000, 1);
