@@ -109,7 +109,7 @@ struct xlm_hypervisor_ops {
      * whose part of the mapping must then not be touched.  NULL with errno:
      * nothing was mapped.  Waits for a page that is paged out until it is
      * back, so never call it for one from a thread that pages in.
-     * Thread-safe. */
+     * These two are thread-safe. */
     void *(*map)(struct xlm_hypervisor *hv, uint32_t domid, bool writable,
                  size_t count, const uint64_t *pfns, int *errors);
     void (*unmap)(struct xlm_hypervisor *hv, void *mapping, size_t count);

@@ -36,6 +36,7 @@ struct xlm_pager {
     bool ring_thread_runs;
     pthread_t request_thread;
     bool request_thread_runs;
+    pthread_mutex_t entry; /* one thread at a time brings pages in */
 
     /* All below is under the lock. */
     pthread_mutex_t lock;
@@ -50,6 +51,7 @@ struct xlm_pager {
     size_t nr_waiters;
     size_t max_waiters;
     bool requests_open; /* the source takes them: it has said GO */
+    bool ours;          /* the same, once and for all */
     bool writing;       /* the request thread is using the channel */
     bool stopping;
     bool gone;                  /* the domain is being destroyed */
@@ -261,7 +263,16 @@ void xlm_pager_open_requests(struct xlm_pager *pager)
 {
     pthread_mutex_lock(&pager->lock);
     pager->requests_open = true;
+    pager->ours = true;
     pthread_cond_signal(&pager->wake);
+    pthread_mutex_unlock(&pager->lock);
+}
+
+void xlm_pager_use_channel(struct xlm_pager *pager,
+                           struct xlm_channel *channel)
+{
+    pthread_mutex_lock(&pager->lock);
+    pager->channel = channel;
     pthread_mutex_unlock(&pager->lock);
 }
 
@@ -427,6 +438,7 @@ static struct xlm_pager *new_pager(struct xlm_context *ctx,
     pager->domid = domid;
     pager->stop_fd = -1;
     pthread_mutex_init(&pager->lock, NULL);
+    pthread_mutex_init(&pager->entry, NULL);
     pthread_cond_init(&pager->wake, NULL);
     pthread_cond_init(&pager->idle, NULL);
     return pager;
@@ -523,6 +535,7 @@ void xlm_pager_close(struct xlm_pager *pager)
     xlm_pfn_set_dispose(&pager->dropped);
     xlm_pfn_set_dispose(&pager->arrived);
     pthread_mutex_destroy(&pager->lock);
+    pthread_mutex_destroy(&pager->entry);
     pthread_cond_destroy(&pager->wake);
     pthread_cond_destroy(&pager->idle);
     free(pager->waiters);
@@ -699,7 +712,7 @@ static int check_patience(struct xlm_pager *pager, unsigned int tries)
     bool ours;
 
     pthread_mutex_lock(&pager->lock);
-    ours = pager->requests_open;
+    ours = pager->ours;
     pthread_mutex_unlock(&pager->lock);
     if (ours || tries < TRIES_BEFORE_GO) {
         poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
@@ -712,16 +725,27 @@ static int check_patience(struct xlm_pager *pager, unsigned int tries)
                     pager->domid);
 }
 
+static int page_in(struct xlm_pager *pager, size_t count,
+                   struct xlm_page_in *pages)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    int rc;
+
+    pthread_mutex_lock(&pager->entry);
+    rc = hv->ops->page_in(hv, pager->domid, count, pages);
+    pthread_mutex_unlock(&pager->entry);
+    return rc;
+}
+
 int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
                        struct xlm_page_in *pages)
 {
-    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
     unsigned int tries = 0;
 
     count = only_outstanding(pager, count, pages);
     while (count) {
         size_t left = count;
-        int rc = hv->ops->page_in(hv, pager->domid, count, pages);
+        int rc = page_in(pager, count, pages);
 
         if (rc && !xlm_try_again(errno)) {
             return xlm_fail(pager->ctx,
@@ -740,15 +764,25 @@ int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
     return 0;
 }
 
-int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn)
+static int depopulate(struct xlm_pager *pager, uint64_t pfn)
 {
     struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    int rc;
+
+    pthread_mutex_lock(&pager->entry);
+    rc = hv->ops->depopulate(hv, pager->domid, 1, &pfn);
+    pthread_mutex_unlock(&pager->entry);
+    return rc;
+}
+
+int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn)
+{
     bool answered;
 
     if (!xlm_pager_is_outstanding(pager, pfn)) {
         return 0;
     }
-    while (hv->ops->depopulate(hv, pager->domid, 1, &pfn)) {
+    while (depopulate(pager, pfn)) {
         if (!xlm_try_again(errno)) {
             return xlm_fail(pager->ctx,
                             "cannot remove page %#" PRIx64

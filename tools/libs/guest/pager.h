@@ -6,7 +6,8 @@
  * Three threads meet here.  A thread of the pager's own drains the ring and
  * does nothing slow: the ring has few slots, and a full one sends vCPUs to
  * sleep inside the hypervisor.  A second one writes the requests to the
- * source.  The caller's thread evicts and brings in.
+ * source.  The caller's thread evicts and brings in; with a fault channel
+ * another one brings in as well, and both may at the same time.
  */
 #ifndef XLM_PAGER_H
 #define XLM_PAGER_H
@@ -91,6 +92,10 @@ void xlm_pager_close_requests(struct xlm_pager *pager);
  * once, for the source to be told; the number of them. */
 size_t xlm_pager_take_dropped(struct xlm_pager *pager, uint64_t *pfns,
                               size_t max);
+
+/* Where requests go from now on; only while they are closed. */
+void xlm_pager_use_channel(struct xlm_pager *pager,
+                           struct xlm_channel *channel);
 
 /* What is outstanding, in ascending order, malloc'ed. */
 int xlm_pager_list_outstanding(struct xlm_pager *pager, uint64_t **pfns,

@@ -420,3 +420,19 @@ enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan,
     }
     return *count ? XLM_PUSH_BACKGROUND : XLM_PUSH_NOTHING;
 }
+
+bool xlm_push_plan_take(struct xlm_push_plan *plan, uint64_t pfn)
+{
+    if (!xlm_pfn_set_contains(&plan->outstanding, pfn)) {
+        return false;
+    }
+    hand_out(plan, pfn);
+    start_around(plan, pfn);
+    return true;
+}
+
+int xlm_push_plan_return(struct xlm_push_plan *plan, uint64_t pfn)
+{
+    xlm_pfn_set_add(&plan->outstanding, pfn);
+    return xlm_push_plan_request(plan, pfn);
+}

@@ -101,6 +101,14 @@ int xlm_push_plan_request(struct xlm_push_plan *plan, uint64_t pfn);
 /* Nobody wants this page any more; false: it was handed out before. */
 bool xlm_push_plan_drop(struct xlm_push_plan *plan, uint64_t pfn);
 
+/* Hand out this page, which the guest waits for, ahead of all that are queued.
+ * False: it is not outstanding, which is under way then. */
+bool xlm_push_plan_take(struct xlm_push_plan *plan, uint64_t pfn);
+
+/* A page that was asked for and handed out did not arrive: it is outstanding
+ * again, and asked for.  ENOMEM. */
+int xlm_push_plan_return(struct xlm_push_plan *plan, uint64_t pfn);
+
 /*
  * Hand out the next pages and take them off the outstanding set: a requested
  * one, or others for which there is room.  *count is 0 exactly when the answer

@@ -24,6 +24,7 @@ enum xlm_reader_state {
     XLM_READ_LAST,     /* from POSTCOPY_TRANSITION to POSTCOPY_GO */
     XLM_READ_POSTCOPY, /* from POSTCOPY_GO to END */
     XLM_READ_RECOVER,  /* on another connection, before anything else */
+    XLM_READ_CHANNEL,  /* on the fault channel, from POSTCOPY_GO */
     /* The source, reading what the destination answers. */
     XLM_READ_PREPARED, /* POSTCOPY_PREPARE was sent */
     XLM_READ_EVICTED,  /* POSTCOPY_PFNS_END was sent */
@@ -31,6 +32,8 @@ enum xlm_reader_state {
     XLM_READ_REQUESTS, /* POSTCOPY_GO was sent */
     XLM_READ_STATE,    /* POSTCOPY_RECOVER was sent */
     XLM_READ_LACKING,  /* the guest runs: until its last POSTCOPY_LACKING */
+    XLM_READ_JOINED,   /* POSTCOPY_CHANNEL was sent */
+    XLM_READ_SERVE,    /* on the fault channel, from POSTCOPY_GO */
 };
 
 /* A record as it was read.  Dispose of it once; one may be read into again
@@ -76,9 +79,9 @@ int xlm_write_simple_record(struct xlm_context *ctx,
                             struct xlm_channel *channel, uint32_t type,
                             const void *body, size_t length);
 
-/* Write POSTCOPY_PREPARED, POSTCOPY_READY or POSTCOPY_RUNNING: status 0, or
- * an enum xlm_refusal with its reason; POSTCOPY_STATE: an enum
- * xlm_guest_state. */
+/* Write POSTCOPY_PREPARED, POSTCOPY_READY, POSTCOPY_RUNNING or
+ * POSTCOPY_JOINED: status 0, or an enum xlm_refusal with its reason;
+ * POSTCOPY_STATE: an enum xlm_guest_state. */
 int xlm_write_answer(struct xlm_context *ctx, struct xlm_channel *channel,
                      uint32_t type, uint32_t status, const char *text);
 /* What such a record says: 0 when the status is 0, else -1 with the peer's

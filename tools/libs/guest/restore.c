@@ -17,6 +17,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -479,6 +480,7 @@ static int take_go(struct xlm_restorer *restorer)
     xlm_restore_pay_before_waits(restorer);
     xlm_restore_set_link_timeout(restorer);
     restorer->state = XLM_READ_POSTCOPY;
+    xlm_restore_open_faults(restorer);
     xlm_pager_open_requests(restorer->pager);
     xlm_restore_run(restorer);
     xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
@@ -498,14 +500,15 @@ static void take_stats(struct xlm_restorer *restorer,
     stats->pushed_pages = wire->pages_pushed;
 }
 
-static int tell_stats(struct xlm_restorer *restorer)
+static int write_stats(struct xlm_restorer *restorer,
+                       struct xlm_wire_stats *wire,
+                       uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS])
 {
-    struct xlm_wire_stats wire;
-    uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS];
-    struct iovec parts[] = {{&wire, sizeof(wire)}, {blocked_us, 0}};
+    const struct iovec parts[] = {
+        {wire, sizeof(*wire)},
+        {blocked_us, wire->nr_vcpus * sizeof(*blocked_us)},
+    };
 
-    take_stats(restorer, &wire, blocked_us);
-    parts[1].iov_len = wire.nr_vcpus * sizeof(*blocked_us);
     return xlm_write_record(restorer->ctx, &restorer->channel,
                             XLM_REC_POSTCOPY_STATS, parts, 2);
 }
@@ -525,18 +528,47 @@ static int tell_dropped(struct xlm_restorer *restorer)
     return rc;
 }
 
+static int tell_stats(struct xlm_restorer *restorer)
+{
+    struct xlm_wire_stats wire;
+    uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS];
+
+    take_stats(restorer, &wire, blocked_us);
+    return write_stats(restorer, &wire, blocked_us);
+}
+
+/* Not heard for long; whoever sees it tells it. */
+static bool is_due(struct xlm_restorer *restorer)
+{
+    uint64_t told_us = atomic_load(&restorer->told_us);
+    uint64_t now_us = xlm_now_us();
+
+    return now_us - told_us >= TELL_STATS_US &&
+           atomic_compare_exchange_strong(&restorer->told_us, &told_us,
+                                          now_us);
+}
+
+int xlm_restore_tell_stats(struct xlm_restorer *restorer)
+{
+    struct xlm_wire_stats wire;
+    uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS];
+
+    if (!is_due(restorer)) {
+        return 0;
+    }
+    xlm_pager_get_stats(restorer->pager, &wire, blocked_us);
+    return write_stats(restorer, &wire, blocked_us);
+}
+
 static int take_postcopy_pages(struct xlm_restorer *restorer)
 {
     int rc = xlm_restore_take_postcopy_pages(restorer);
-    uint64_t now_us = xlm_now_us();
 
     restorer->heard_us = now_us;
     if (!rc) {
         rc = tell_dropped(restorer);
     }
-
-    if (!rc && now_us - restorer->told_us >= TELL_STATS_US) {
-        restorer->told_us = now_us;
+    if (!rc && is_due(restorer)) {
         rc = tell_stats(restorer);
     }
     xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
@@ -567,6 +599,7 @@ static int complete(struct xlm_restorer *restorer)
         return protocol_error(restorer, "END while pages are outstanding");
     }
     restorer->done = true;
+    xlm_restore_close_faults(restorer);
     /* What the guest gave up on the way is the host's again. */
     (void)restorer->ctx->hypervisor->ops->claim(restorer->ctx->hypervisor,
                                                 restorer->domid, 0);
@@ -649,6 +682,7 @@ static int tell_gone(struct xlm_restorer *restorer)
  */
 static void end_with_guest(struct xlm_restorer *restorer)
 {
+    xlm_restore_close_faults(restorer);
     restorer->stats->outstanding = xlm_pager_outstanding(restorer->pager);
     xlm_pager_forget_guest(restorer->pager);
     restorer->gone = true;
@@ -699,6 +733,8 @@ static int take_record(struct xlm_restorer *restorer)
         return take_go(restorer);
     case XLM_REC_POSTCOPY_PAGE_DATA:
         return take_postcopy_pages(restorer);
+    case XLM_REC_POSTCOPY_CHANNEL_LOST:
+        return xlm_restore_take_channel_lost(restorer);
     case XLM_REC_END:
         return take_end(restorer);
     default:
@@ -807,6 +843,7 @@ static void dispose(struct xlm_restorer *restorer)
 {
     /* First: its threads use the channel. */
     xlm_channel_stop(&restorer->channel);
+    xlm_restore_close_faults(restorer);
     xlm_pager_close(restorer->pager);
     restorer->pager = NULL;
     xlm_channel_close(&restorer->channel);

@@ -361,31 +361,50 @@ static int owe_credit(struct xlm_restorer *restorer, uint32_t pages)
     return xlm_restore_pay_credit(restorer);
 }
 
-int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer)
+static int bring_in(struct xlm_restorer *restorer,
+                    const struct xlm_record *record,
+                    const struct xlm_pfn_list *list)
 {
     struct xlm_page_in pages[XLM_BATCH_PAGES];
-    struct xlm_pfn_list list;
-    const uint8_t *contents;
+    const uint8_t *contents = list->contents;
     size_t count = 0;
 
-    if (parse(restorer, &list)) {
-        return -1;
-    }
-    contents = list.contents;
-    for (size_t i = 0; i < list.count; i++) {
-        uint64_t pfn = xlm_entry_pfn(list.entries[i]);
+    for (size_t i = 0; i < list->count; i++) {
+        uint64_t pfn = xlm_entry_pfn(list->entries[i]);
 
-        if (xlm_type_has_contents(xlm_entry_type(list.entries[i]))) {
+        if (xlm_type_has_contents(xlm_entry_type(list->entries[i]))) {
             pages[count++] = (struct xlm_page_in){
                 .pfn = pfn,
-                .contents = next_contents(&restorer->record, &contents),
+                .contents = next_contents(record, &contents),
             };
         } else if (xlm_pager_bring_hole(restorer->pager, pfn)) {
             return -1;
         }
     }
-    if (xlm_pager_bring_in(restorer->pager, count, pages)) {
+    return xlm_pager_bring_in(restorer->pager, count, pages);
+}
+
+int xlm_restore_bring_in(struct xlm_restorer *restorer,
+                         struct xlm_context *ctx,
+                         const struct xlm_record *record, uint32_t *pages)
+{
+    struct xlm_pfn_list list;
+
+    if (xlm_parse_pfn_list(ctx, record, restorer->limit, &list) ||
+        bring_in(restorer, record, &list)) {
         return -1;
     }
-    return owe_credit(restorer, list.count);
+    *pages = list.count;
+    return 0;
+}
+
+int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer)
+{
+    uint32_t pages;
+
+    if (xlm_restore_bring_in(restorer, restorer->ctx, &restorer->record,
+                             &pages)) {
+        return -1;
+    }
+    return owe_credit(restorer, pages);
 }

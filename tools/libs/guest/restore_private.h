@@ -22,7 +22,7 @@ struct xlm_restorer {
     struct xlm_stats *stats;
     uint64_t start_us;
     uint32_t owed;     /* pages taken that the source has no credit for yet */
-    uint64_t told_us;  /* when the source heard of faults last */
+    _Atomic uint64_t told_us; /* when the source heard of faults last */
     uint64_t heard_us; /* when something of the postcopy phase came last */
     atomic_bool lost;  /* the connection stood still for too long */
     enum xlm_reader_state state;
@@ -43,6 +43,7 @@ struct xlm_restorer {
     size_t devices_length;
     unsigned long *kept;     /* the caller's, for what is outstanding */
     struct xlm_pager *pager; /* NULL: not prepared */
+    struct xlm_fault_reader *faults; /* restore_faults.c; NULL: none */
 
     struct xlm_pfn_set populated; /* we gave the domain a page there */
     struct xlm_pfn_set toolstack; /* rings of this host: never overwritten */
@@ -60,6 +61,10 @@ int xlm_restore_follow(struct xlm_restorer *restorer);
 /* Release all that the restorer has, and say how it ended. */
 void xlm_restore_end(struct xlm_restorer *restorer, int rc);
 
+/* Tell the source of the guest's faults when it has not heard of them lately:
+ * for the thread that reads the fault channel, after pages. */
+int xlm_restore_tell_stats(struct xlm_restorer *restorer);
+
 /* restore_recover.c */
 
 /* From the go on, on each connection: how long it is believed in. */
@@ -72,6 +77,18 @@ int xlm_restore_recover(struct xlm_restorer *restorer);
 
 /* The guest ran here and is destroyed, or about to be. */
 bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer);
+
+/* restore_faults.c */
+
+/* The guest is about to run: when a fault channel has joined, have requests go
+ * over it, and a thread bring in what it brings.  Else, or when that fails, they
+ * go over the first connection. */
+void xlm_restore_open_faults(struct xlm_restorer *restorer);
+/* POSTCOPY_CHANNEL_LOST: the source has lost it. */
+int xlm_restore_take_channel_lost(struct xlm_restorer *restorer);
+/* Nothing more comes over it; its thread has ended when this returns.  Harmless
+ * when there is none. */
+void xlm_restore_close_faults(struct xlm_restorer *restorer);
 
 /* restore_pages.c */
 
@@ -88,6 +105,11 @@ int xlm_restore_take_pages(struct xlm_restorer *restorer);
 int xlm_restore_take_outstanding(struct xlm_restorer *restorer);
 /* POSTCOPY_PFNS_END: say what could not be evicted. */
 int xlm_restore_answer_evicted(struct xlm_restorer *restorer);
+/* The same without credit, from whatever connection: with a record and a context
+ * of its own each, two threads may do so at the same time.  *pages: how many. */
+int xlm_restore_bring_in(struct xlm_restorer *restorer,
+                         struct xlm_context *ctx,
+                         const struct xlm_record *record, uint32_t *pages);
 /* POSTCOPY_PAGE_DATA, POSTCOPY_ZERO_PAGES: pages for a guest that runs. */
 int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer);
 /* Give the source the credit that is owed ... */

@@ -48,6 +48,7 @@ void xlm_restore_set_link_timeout(struct xlm_restorer *restorer)
 static void close_link(struct xlm_restorer *restorer)
 {
     xlm_channel_stop(&restorer->channel);
+    xlm_restore_close_faults(restorer);
     xlm_pager_close_requests(restorer->pager);
     xlm_channel_close(&restorer->channel);
 }
@@ -217,7 +218,7 @@ int xlm_take_over(struct xlm_context *ctx,
 /* ---- without a domain that is being received ---- */
 
 int xlm_read_recover(struct xlm_context *ctx, int in_fd,
-                     struct xlm_identity *identity)
+                     struct xlm_identity *identity, bool *for_faults)
 {
     struct xlm_channel channel = XLM_CHANNEL_CLOSED;
     struct xlm_record record = XLM_RECORD_EMPTY;
@@ -240,14 +241,15 @@ int xlm_read_recover(struct xlm_context *ctx, int in_fd,
         identity->pfns = recover->pfns;
         memcpy(identity->id, recover->id, sizeof(identity->id));
         memcpy(identity->uuid, recover->uuid, sizeof(identity->uuid));
+        *for_faults = record.type == XLM_REC_POSTCOPY_CHANNEL;
     }
     xlm_record_dispose(&record);
     xlm_channel_close(&channel);
     return rc;
 }
 
-int xlm_answer_recover(struct xlm_context *ctx, int out_fd,
-                       enum xlm_guest_state state, const char *text)
+static int answer(struct xlm_context *ctx, int out_fd, uint32_t type,
+                  uint32_t status, const char *text)
 {
     struct xlm_channel channel = XLM_CHANNEL_CLOSED;
     int rc;
@@ -255,7 +257,19 @@ int xlm_answer_recover(struct xlm_context *ctx, int out_fd,
     if (xlm_open_connection(ctx, &channel, -1, out_fd)) {
         return -1;
     }
-    rc = xlm_write_answer(ctx, &channel, XLM_REC_POSTCOPY_STATE, state, text);
+    rc = xlm_write_answer(ctx, &channel, type, status, text);
     xlm_channel_close(&channel);
     return rc;
+}
+
+int xlm_answer_recover(struct xlm_context *ctx, int out_fd,
+                       enum xlm_guest_state state, const char *text)
+{
+    return answer(ctx, out_fd, XLM_REC_POSTCOPY_STATE, state, text);
+}
+
+int xlm_answer_channel(struct xlm_context *ctx, int out_fd, const char *why)
+{
+    return answer(ctx, out_fd, XLM_REC_POSTCOPY_JOINED,
+                  why ? XLM_REFUSED_OTHER : 0, why ? why : "");
 }

@@ -9,6 +9,7 @@
  *   platform state, device pages,   |  the guest runs, the destination
  *   devices, PREPARE                |  builds its domain
  *                    <- PREPARED    |
+ *   (a fault channel: save_faults.c)|
  *   PAGE_DATA, round after round    |
  *   BEGIN, list of outstanding pfns |
  *                    <- EVICTED     |
@@ -53,6 +54,7 @@ void xlm_save_params_init(struct xlm_save_params *params)
         .background_share = 8,
         .push_recent = true,
         .silence_ms = 60 * 1000,
+        .faults_stall_ms = 10000,
     };
 }
 
@@ -75,7 +77,7 @@ void xlm_saver_begin(struct xlm_saver *saver, struct xlm_context *ctx,
 void xlm_save_progress(struct xlm_saver *saver, enum xlm_phase phase)
 {
     saver->phase = phase;
-    saver->stats->bytes_sent = saver->channel.bytes_out;
+    saver->stats->bytes_sent = saver->channel.bytes_out + saver->fault_bytes;
     if (saver->callbacks->progress) {
         saver->callbacks->progress(phase, saver->stats,
                                    saver->callbacks->data);
@@ -313,6 +315,7 @@ static int prepare_destination(struct xlm_saver *saver)
         xlm_check_answer(saver->ctx, &saver->record)) {
         return -1;
     }
+    xlm_save_connect_faults(saver);
     /* The log was on meanwhile: new pages would be lost with it. */
     return xlm_save_keep_dirty(saver);
 }
@@ -649,6 +652,7 @@ void xlm_saver_end(struct xlm_saver *saver, bool complete)
         xlm_save_progress(saver, XLM_PHASE_COMPLETE);
     }
     disable_logdirty(saver);
+    xlm_save_close_faults(saver);
     xlm_channel_close(&saver->channel);
     xlm_record_dispose(&saver->record);
     free(saver->batch);

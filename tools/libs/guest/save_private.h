@@ -31,8 +31,10 @@ struct xlm_saver {
     bool logdirty;
     bool qemu_logdirty;
     bool gone; /* it was handed over, and has ended over there */
-    struct xlm_hvm_context context; /* of the suspended guest */
-    struct xlm_rate_limit limit;    /* of the background */
+    struct xlm_hvm_context context;   /* of the suspended guest */
+    struct xlm_rate_limit limit;      /* of the background */
+    struct xlm_fault_channel *faults; /* save_faults.c; NULL: none */
+    uint64_t fault_bytes;             /* octets that went over it */
     /* Of save_pages.c, kept from one batch of pages to the next; free() it. */
     struct xlm_save_batch *batch;
 
@@ -129,6 +131,40 @@ struct xlm_hot *xlm_hot_start(struct xlm_saver *saver);
  * of them.  Ends the watching also when it fails.
  */
 int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest);
+
+/* save_faults.c */
+
+/* PREPARED has come: connect a fault channel when the caller has a way to.  When
+ * that fails the log says why, and there is none. */
+void xlm_save_connect_faults(struct xlm_saver *saver);
+void xlm_save_close_faults(struct xlm_saver *saver);
+
+/* What the threads of the postcopy phase share. */
+struct xlm_push_shared {
+    pthread_mutex_t *lock;
+    pthread_cond_t *wake; /* of the pushing thread */
+    struct xlm_push_plan *plan;
+};
+
+/* All of these are harmless when there is no channel (NULL). */
+
+/* Serve what is asked for over it, in a thread of its own, until
+ * xlm_faults_stop(). */
+void xlm_faults_start(struct xlm_fault_channel *faults,
+                      const struct xlm_push_shared *shared);
+void xlm_faults_stop(struct xlm_fault_channel *faults);
+/* From the pushing thread, now and then: tell the destination when the channel is
+ * lost.  Fails when the first connection does. */
+int xlm_faults_look_after(struct xlm_fault_channel *faults);
+/* These two with the lock held.  Pages went over it of which it is not known
+ * that they have come. */
+bool xlm_faults_pending(const struct xlm_fault_channel *faults);
+/* Add what went over it since the last call. */
+void xlm_faults_count(struct xlm_fault_channel *faults,
+                      struct xlm_stats *stats);
+/* POSTCOPY_CHANNEL_END: what did not come is outstanding again. */
+int xlm_faults_take_end(struct xlm_saver *saver,
+                        const struct xlm_record *record);
 
 /* save_push.c */
 

@@ -4,7 +4,8 @@
  *
  * Two threads.  The one that called xlm_save() pushes; a second one reads
  * what the destination sends: requests, credit, and at last that it has
- * everything.  The plan of what goes next is between them, under one lock.
+ * everything.  The plan of what goes next is between them, under one lock; a
+ * fault channel has a third thread, which takes pages off the plan as well.
  */
 #include "save_private.h"
 
@@ -198,6 +199,8 @@ static int take_record(struct xlm_pusher *pusher,
         return take_stats(pusher, record);
     case XLM_REC_POSTCOPY_GONE:
         return take_gone(pusher);
+    case XLM_REC_POSTCOPY_CHANNEL_END:
+        return xlm_faults_take_end(pusher->saver, record);
     default:
         return take_complete(pusher);
     }
@@ -319,7 +322,9 @@ static void update_stats(struct xlm_pusher *pusher)
 
     stats->running_us = pusher->running_us;
     stats->outstanding = pusher->plan.outstanding.count;
-    stats->window_hits = pusher->window_hits;
+    stats->window_hits += pusher->window_hits;
+    pusher->window_hits = 0;
+    xlm_faults_count(pusher->saver->faults, stats);
     stats->queue_depth = pusher->plan.queued.count;
     stats->queue_most = pusher->queue_most;
     stats->unsent_pages = pusher->unsent;
@@ -362,6 +367,13 @@ static void await_turn(struct xlm_pusher *pusher, uint64_t wait_us)
     pthread_cond_timedwait(&pusher->wake, &pusher->lock, &until);
 }
 
+/* At the destination, for all that is known. */
+static bool lacks_pages(const struct xlm_pusher *pusher)
+{
+    return pusher->plan.outstanding.count ||
+           xlm_faults_pending(pusher->saver->faults);
+}
+
 /*
  * Take the next pages off the plan; waits a little while there is nothing that
  * may be sent, and then *kind can be XLM_PUSH_NOTHING.  False: all was sent, or
@@ -375,7 +387,7 @@ static bool await_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
     bool more;
 
     pthread_mutex_lock(&pusher->lock);
-    more = !pusher->failed && !pusher->gone && pusher->plan.outstanding.count;
+    more = !pusher->failed && !pusher->gone && lacks_pages(pusher);
     *kind = XLM_PUSH_NOTHING;
     if (more) {
         room = room_unasked(pusher, &wait_us);
@@ -415,6 +427,16 @@ static int push(struct xlm_pusher *pusher, enum xlm_push_kind kind,
     return 0;
 }
 
+static bool is_through(struct xlm_pusher *pusher)
+{
+    bool through;
+
+    pthread_mutex_lock(&pusher->lock);
+    through = pusher->gone || !lacks_pages(pusher);
+    pthread_mutex_unlock(&pusher->lock);
+    return through;
+}
+
 static int push_all(struct xlm_pusher *pusher)
 {
     uint64_t pfns[XLM_PUSH_WINDOW_SENDING_MOST];
@@ -425,9 +447,12 @@ static int push_all(struct xlm_pusher *pusher)
         if (kind != XLM_PUSH_NOTHING && push(pusher, kind, pfns, count)) {
             return -1;
         }
+        if (xlm_faults_look_after(pusher->saver->faults)) {
+            return -1;
+        }
         xlm_save_progress(pusher->saver, XLM_PHASE_POSTCOPY);
     }
-    return pusher->plan.outstanding.count && !pusher->gone ? -1 : 0;
+    return is_through(pusher) ? 0 : -1;
 }
 
 static int send_end(struct xlm_pusher *pusher)
@@ -462,14 +487,21 @@ static int await_complete(struct xlm_pusher *pusher)
 int xlm_pusher_run(struct xlm_pusher *pusher)
 {
     struct xlm_saver *saver = pusher->saver;
+    const struct xlm_push_shared shared = {
+        .lock = &pusher->lock,
+        .wake = &pusher->wake,
+        .plan = &pusher->plan,
+    };
     pthread_t reader;
     int rc;
 
     xlm_save_progress(saver, XLM_PHASE_POSTCOPY);
     xlm_channel_keep_queue_short(&saver->channel);
     set_link_timeout(pusher);
+    xlm_faults_start(saver->faults, &shared);
     rc = pthread_create(&reader, NULL, read_requests, pusher);
     if (rc) {
+        xlm_faults_stop(saver->faults);
         errno = rc;
         return xlm_fail(saver->ctx, "cannot start a thread: %s", strerror(rc));
     }
@@ -484,6 +516,7 @@ int xlm_pusher_run(struct xlm_pusher *pusher)
         xlm_channel_stop(&saver->channel);
     }
     pthread_join(reader, NULL);
+    xlm_faults_stop(saver->faults);
     return rc;
 }
 

@@ -82,7 +82,12 @@ enum xlm_record_type {
     XLM_REC_POSTCOPY_RECOVER = 0x26,
     XLM_REC_POSTCOPY_STATE = 0x27,
     XLM_REC_POSTCOPY_LACKING = 0x28,
+    XLM_REC_POSTCOPY_CHANNEL = 0x29,
+    XLM_REC_POSTCOPY_JOINED = 0x2a,
+    XLM_REC_POSTCOPY_CHANNEL_END = 0x2b,
     XLM_REC_POSTCOPY_DROPPED = 0x2d,
+    /* Optional (see below): who knows no fault channel has not lost one. */
+    XLM_REC_POSTCOPY_CHANNEL_LOST = 0x8000002c,
 };
 
 /* Bit 31 of a record type: a reader that does not know the type skips it. */
@@ -141,7 +146,8 @@ struct xlm_wire_prepare {
     uint8_t uuid[16]; /* the guest's, at the source */
 };
 
-/* POSTCOPY_RECOVER: what has become of this migration? */
+/* POSTCOPY_RECOVER: what has become of this migration?  POSTCOPY_CHANNEL: here
+ * is its fault channel. */
 #define XLM_RECOVER_VERSION 1u
 struct xlm_wire_recover {
     uint32_t version;
@@ -151,8 +157,8 @@ struct xlm_wire_recover {
     uint8_t uuid[16];
 };
 
-/* POSTCOPY_PREPARED, READY, RUNNING and STATE: an answer, then length octets of
- * text (UTF-8, no terminating zero) that say to a person why not. */
+/* POSTCOPY_PREPARED, READY, RUNNING, STATE and JOINED: an answer, then length
+ * octets of text (UTF-8, no terminating zero) that say to a person why not. */
 #define XLM_ANSWER_TEXT_MAX 1024u
 struct xlm_wire_answer {
     uint32_t status; /* 0, or an enum xlm_refusal; STATE: xlm_guest_state */
@@ -180,6 +186,11 @@ enum xlm_guest_state {
 struct xlm_wire_credit {
     uint32_t pages; /* taken since the last CREDIT */
     uint32_t reserved;
+};
+
+/* POSTCOPY_CHANNEL_END: what came over the fault channel, which is no more. */
+struct xlm_wire_channel_end {
+    uint64_t pages; /* all of its records that were taken as a whole */
 };
 
 #define XLM_WIRE_WAIT_BUCKETS 32
@@ -212,6 +223,7 @@ _Static_assert(sizeof(struct xlm_wire_prepare) == 64, "wire");
 _Static_assert(sizeof(struct xlm_wire_recover) == 48, "wire");
 _Static_assert(sizeof(struct xlm_wire_answer) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_credit) == 8, "wire");
+_Static_assert(sizeof(struct xlm_wire_channel_end) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_stats) == 344, "wire");
 
 static inline uint64_t xlm_entry(uint64_t pfn, uint32_t type)

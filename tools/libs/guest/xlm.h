@@ -82,6 +82,7 @@ struct xlm_stats {
     uint64_t stop_pages;      /* sent while it was stopped */
     uint64_t postcopy_pages;  /* outstanding when it went */
     uint64_t requested_pages; /* of these, sent on request */
+    uint64_t channel_pages;   /* of requested_pages, over the fault channel */
     uint64_t pushed_pages;    /* of these, sent unasked ... */
     uint64_t neighbour_pages; /* ... beside a requested page */
     uint64_t unsent_pages;    /* of these, dropped by the guest before */
@@ -197,6 +198,11 @@ struct xlm_save_callbacks {
      * all, xlm_save() returns without *transitioned, and it is for the caller
      * to undo. */
     int (*put_away)(void *data);
+    /* Connect a fault channel: the destination listens for it, the guest still
+     * runs.  0 with two descriptors, which stay open and the caller's until
+     * xlm_save() has returned; else the migration does without.  Called once at
+     * the most; may be NULL. */
+    int (*connect_faults)(int *in_fd, int *out_fd, void *data);
     /* Shown progress: each phase once as it begins, and then often; must be
      * quick.  May be NULL. */
     void (*progress)(enum xlm_phase phase, const struct xlm_stats *stats,
@@ -225,11 +231,14 @@ struct xlm_save_params {
     uint32_t hot_pages_max; /* hot set sent during the stop */
     uint32_t window_before; /* neighbours sent beside a request ... */
     uint32_t window_after;
-    bool window_adapts;          /* ... to begin with */
-    uint32_t background_share;   /* one background batch after so many
+    bool window_adapts;        /* ... to begin with */
+    uint32_t background_share; /* one background batch after so many
                                     requested ones, even under load */
-    bool no_push;                /* nothing but requests and neighbours */
-    bool push_recent;            /* what the guest wrote last comes first */
+    bool no_push;              /* nothing but requests and neighbours */
+    bool push_recent;          /* what the guest wrote last comes first */
+    /* A page that is under way on the fault channel for longer has been lost
+     * with it. */
+    uint32_t faults_stall_ms;
     struct xlm_control *control; /* the caller's; NULL: nothing changes */
     /* Longest silence of the destination, in milliseconds, while the guest is
      * stopped for it, and until it has answered a recovery. */
@@ -284,6 +293,11 @@ struct xlm_relink {
     int (*await)(int *in_fd, int *out_fd, void *data);
     /* It has been told of, and serves. */
     void (*resumed)(void *data);
+    /* Has a fault channel joined?  Never waits.  0: here it is; it stays open
+     * until drop_faults(), which is called once then; else there is none.  Both
+     * may be NULL. */
+    int (*take_faults)(int *in_fd, int *out_fd, void *data);
+    void (*drop_faults)(void *data);
     void *data;
 };
 
@@ -373,13 +387,15 @@ int xlm_take_over(struct xlm_context *ctx,
  * Let it run, and nobody be the pager. */
 int xlm_end_paging(struct xlm_context *ctx, uint32_t domid);
 
-/* The first record of another connection, by which it is known what it is
- * for. */
+/* The first record of another connection, by which it is known what it is for:
+ * *for_faults, it is a migration's fault channel; else it is a recovery. */
 int xlm_read_recover(struct xlm_context *ctx, int in_fd,
-                     struct xlm_identity *identity);
+                     struct xlm_identity *identity, bool *for_faults);
 /* Answer it for a guest that is not, or no more, received here. */
 int xlm_answer_recover(struct xlm_context *ctx, int out_fd,
                        enum xlm_guest_state state, const char *text);
+/* Answer a fault channel: NULL, it has joined the migration; else why not. */
+int xlm_answer_channel(struct xlm_context *ctx, int out_fd, const char *why);
 
 /* Say why in ctx->reason, once: the first reason stays.  Keeps errno. */
 void xlm_note_failure(struct xlm_context *ctx, const char *format, ...)

@@ -31,6 +31,7 @@ const struct lm_store_counter lm_store_counters[] = {
     COUNTER("hot-us", hot_us),
     COUNTER("postcopy-pages", postcopy_pages),
     COUNTER("requested-pages", requested_pages),
+    COUNTER("channel-pages", channel_pages),
     COUNTER("pushed-pages", pushed_pages),
     COUNTER("neighbour-pages", neighbour_pages),
     COUNTER("outstanding-pages", outstanding),

@@ -157,6 +157,20 @@ static void resumed(void *data)
             destination->local_domid);
 }
 
+static int take_faults(int *in_fd, int *out_fd, void *data)
+{
+    struct lm_destination *destination = data;
+
+    return lm_reconnect_take_faults(destination->reconnect, in_fd, out_fd);
+}
+
+static void drop_faults(void *data)
+{
+    struct lm_destination *destination = data;
+
+    lm_reconnect_drop_faults(destination->reconnect);
+}
+
 void lm_destination_progress(enum xlm_phase phase,
                              const struct xlm_stats *stats, void *data)
 {
@@ -176,6 +190,8 @@ int lm_destination_listen(struct lm_destination *destination)
         .fd = lm_reconnect_fd(destination->reconnect),
         .await = await_link,
         .resumed = resumed,
+        .take_faults = take_faults,
+        .drop_faults = drop_faults,
         .data = destination,
     };
     return 0;

@@ -47,6 +47,10 @@
  * receiver that was killed */
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECEIVE_HOLD 1
 
+/* connect_fault_channel in libxl_live_migrate_params, channel_pages in
+ * libxl_live_migrate_stats */
+#define LIBXL_HAVE_LIVE_MIGRATE_FAULT_CHANNEL 1
+
 /* A flag beside LIBXL_SUSPEND_*: move the guest first, its memory later. */
 #define LIBXL_SUSPEND_POSTCOPY (1 << 16)
 
@@ -132,7 +136,8 @@ typedef struct libxl_live_migrate_stats {
     const libxl_live_migrate_waits *waits;
     uint64_t neighbour_pages; /* of pushed_pages, beside one asked for */
     uint64_t unsent_pages;    /* of dropped_pages, never sent */
-    uint64_t reserved[3];
+    uint64_t channel_pages;   /* of requested_pages, over the fault channel */
+    uint64_t reserved[2];
 } libxl_live_migrate_stats;
 
 typedef struct libxl_live_migrate_result {
@@ -173,6 +178,17 @@ typedef enum libxl_live_migrate_push_order {
 
 /* libxl_live_migrate_params has push_order, and windows that adapt */
 #define LIBXL_HAVE_LIVE_MIGRATE_PUSH_ORDER 1
+
+/*
+ * Connect a second time: with a libxl_domain_live_migrate_receive_recover() at
+ * the destination, which is receiving the domain by then.  Called once, from the
+ * thread that does the work, while the domain runs here; must give up by itself
+ * when the caller's abort_fd is readable.  0 with two descriptors, which are the
+ * caller's and stay open until the migration is over; else there is no such
+ * channel.  The migration goes on without one, or without one that is lost, over
+ * the first connection: it loses nothing, and the log says so.
+ */
+typedef int libxl_live_migrate_connect(int *send_fd, int *recv_fd, void *user);
 
 /*
  * Initialise with libxl_live_migrate_params_init() and change what is to
@@ -227,7 +243,10 @@ typedef struct libxl_live_migrate_params {
      * destination owes an answer.  Then it is lost, as if it had been cut.  0:
      * for ever. */
     uint64_t link_timeout; /* 0 */
-    uint64_t reserved[9];
+    /* Pages that the guest asks for go over a connection of their own. */
+    libxl_live_migrate_connect *connect_fault_channel; /* NULL: none */
+    void *fault_channel_user;
+    uint64_t reserved[7];
 } libxl_live_migrate_params;
 
 #define LIBXL_LIVE_MIGRATE_NO_HOT_PAGES UINT64_MAX
@@ -392,7 +411,8 @@ int libxl_domain_live_migrate_receive(
     const libxl_asyncop_how *ao_how);
 
 /*
- * Serve a connection from a libxl_domain_live_migrate_recover(): hand it to the
+ * Serve another connection of a migration: one from a
+ * libxl_domain_live_migrate_recover(), or its fault channel.  Hand it to the
  * call that receives the migration, whatever process of this host makes that,
  * and wait until it has done with it; or answer that the migration has ended,
  * and how.  When the process that received it was killed after the go, this call
@@ -408,7 +428,7 @@ int libxl_domain_live_migrate_receive(
  * @param ao_how   see above; NULL: return when all is over.
  *
  * Returns 0 when the migration has ended, one way or the other, and the source
- * was told; ERROR_NOTFOUND when nothing is known of it here; ERROR_ABORTED; else
+ * was told, or when the fault channel has done its service; ERROR_NOTFOUND when nothing is known of it here; ERROR_ABORTED; else
  * ERROR_FAIL: the connection was lost again.
  */
 int libxl_domain_live_migrate_receive_recover(

@@ -5,6 +5,7 @@
  *
  *   source_switch_logdirty(true)
  *   source_early_devices           the guest is paused for it
+ *   source_connect_faults          the destination has built the domain
  *   source_policy                  before each precopy round and after the last
  *   source_suspend                 RUNNING -> SUSPENDED
  *   source_write_device_state
@@ -215,6 +216,14 @@ static int source_put_away(void *data)
     }
     source->state = LM_SOURCE_AWAY;
     return 0;
+}
+
+static int source_connect_faults(int *in_fd, int *out_fd, void *data)
+{
+    struct lm_source *source = data;
+
+    return source->params.connect_fault_channel(
+        out_fd, in_fd, source->params.fault_channel_user);
 }
 
 static void source_progress(enum xlm_phase phase,
@@ -451,7 +460,7 @@ static int check_drivers(struct lm_source *source)
 
 static int move_out(struct lm_source *source)
 {
-    const struct xlm_save_callbacks callbacks = {
+    struct xlm_save_callbacks callbacks = {
         .precopy_policy = source_policy,
         .switch_qemu_logdirty = source_switch_logdirty,
         .early_devices = source_early_devices,
@@ -463,6 +472,9 @@ static int move_out(struct lm_source *source)
     };
     struct xlm_save_params params;
 
+    if (source->recv_fd >= 0 && source->params.connect_fault_channel) {
+        callbacks.connect_faults = source_connect_faults;
+    }
     xlm_save_params_init(&params);
     params.domid = source->domid;
     params.out_fd = source->send_fd;

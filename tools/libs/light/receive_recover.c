@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common.h"
 #include "destination.h"
@@ -57,17 +58,41 @@ static int serve_orphan(struct lm_destination *visit)
     return rc;
 }
 
-static int serve(struct lm_operation *op)
+static int hand_over(struct lm_destination *visit, bool for_faults)
 {
-    struct lm_destination *visit = (struct lm_destination *)op;
+    return lm_reconnect_hand_over(&visit->identity, for_faults, visit->recv_fd,
+                                  visit->send_fd);
+}
+
+/* It may end at any time without the migration. */
+static int serve_faults(struct lm_destination *visit)
+{
+    static const char text[] =
+        "no guest that has not been let run yet is received here with this "
+        "id, or it has a fault channel already";
+    int taken = hand_over(visit, true);
+    int rc = xlm_answer_channel(&visit->op.xlm, visit->send_fd,
+                                taken < 0 ? text : NULL);
+
+    if (taken < 0) {
+        xlm_fail(&visit->op.xlm, "%s", text);
+        return ERROR_NOTFOUND;
+    }
+    if (!rc) {
+        lm_reconnect_await_end(taken);
+        return 0;
+    }
+    close(taken);
+    return ERROR_FAIL;
+}
+
+static int serve_recovery(struct lm_destination *visit)
+{
+    int taken = hand_over(visit, false);
     enum xlm_guest_state state;
 
-    op->observer.phase = XLM_PHASE_GO;
-    if (xlm_read_recover(&visit->op.xlm, visit->recv_fd, &visit->identity)) {
-        return lm_aborted(visit->op.xlm.abort_fd) ? ERROR_ABORTED : ERROR_FAIL;
-    }
-    if (!lm_reconnect_hand_over(&visit->identity, visit->recv_fd,
-                                visit->send_fd)) {
+    if (taken >= 0) {
+        lm_reconnect_await_end(taken);
         if (lm_memo_get(visit->identity.id) != XLM_GUEST_UNKNOWN) {
             return 0;
         }
@@ -78,6 +103,19 @@ static int serve(struct lm_operation *op)
     state = lm_memo_get(visit->identity.id);
     return state == XLM_GUEST_UNKNOWN ? serve_orphan(visit)
                                       : answer(visit, state, "");
+}
+
+static int serve(struct lm_operation *op)
+{
+    struct lm_destination *visit = (struct lm_destination *)op;
+    bool for_faults;
+
+    op->observer.phase = XLM_PHASE_GO;
+    if (xlm_read_recover(&visit->op.xlm, visit->recv_fd, &visit->identity,
+                         &for_faults)) {
+        return lm_aborted(visit->op.xlm.abort_fd) ? ERROR_ABORTED : ERROR_FAIL;
+    }
+    return for_faults ? serve_faults(visit) : serve_recovery(visit);
 }
 
 /* ---- entry points ---- */

@@ -6,7 +6,8 @@
  *                              <------   TAKEN
  *                              <------   the end: it is done with them
  *
- * The end without TAKEN says that how the migration ended was noted before.
+ * The end without TAKEN says that how the migration ended was noted before.  A
+ * fault channel is taken at once, and has a word before its identity.
  */
 #include "reconnect.h"
 
@@ -23,6 +24,7 @@
 #include "memo.h"
 
 #define TAKEN 'T'
+static const char for_faults_word[8] = "faults";
 #define BACKLOG 8
 /* Who connects has all that it wants to say: a second is plenty. */
 #define GREETING_MS 5000
@@ -48,6 +50,8 @@ struct lm_reconnect {
 
     pthread_mutex_t lock;
     struct link waiting;
+    struct link faults;
+    bool faults_closed; /* the guest runs: no channel can join any more */
 };
 
 static void close_fd(int *fd)
@@ -80,15 +84,19 @@ union rights {
     char octets[CMSG_SPACE(2 * sizeof(int))];
 };
 
-static int send_link(int fd, const struct xlm_identity *identity, int recv_fd,
-                     int send_fd)
+static int send_link(int fd, const struct xlm_identity *identity,
+                     bool for_faults, int recv_fd, int send_fd)
 {
-    struct iovec part = {(void *)identity, sizeof(*identity)};
+    size_t word = for_faults ? sizeof(for_faults_word) : 0;
+    struct iovec parts[] = {
+        {(void *)for_faults_word, word},
+        {(void *)identity, sizeof(*identity)},
+    };
     const int fds[] = {recv_fd, send_fd};
     union rights rights = {.octets = ""};
     struct msghdr message = {
-        .msg_iov = &part,
-        .msg_iovlen = 1,
+        .msg_iov = parts,
+        .msg_iovlen = 2,
         .msg_control = &rights,
         .msg_controllen = sizeof(rights),
     };
@@ -98,15 +106,34 @@ static int send_link(int fd, const struct xlm_identity *identity, int recv_fd,
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof(fds));
     memcpy(CMSG_DATA(header), fds, sizeof(fds));
-    return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)part.iov_len ? 0
-                                                                        : -1;
+    return sendmsg(fd, &message, MSG_NOSIGNAL) ==
+                   (ssize_t)(word + sizeof(*identity))
+               ? 0
+               : -1;
+}
+
+/* What it is for, when it is for this migration at all. */
+static bool parse_greeting(const struct lm_reconnect *reconnect,
+                           const char *octets, size_t length, bool *for_faults)
+{
+    struct xlm_identity identity;
+    size_t word = sizeof(for_faults_word);
+
+    *for_faults = length == word + sizeof(identity) &&
+                  !memcmp(octets, for_faults_word, word);
+    if (!*for_faults && length != sizeof(identity)) {
+        return false;
+    }
+    memcpy(&identity, octets + (*for_faults ? word : 0), sizeof(identity));
+    return same(&identity, &reconnect->identity);
 }
 
 /* Also a message that is bad may bring descriptors: they are in the link. */
-static bool receive_link(struct lm_reconnect *reconnect, struct link *link)
+static bool receive_link(struct lm_reconnect *reconnect, struct link *link,
+                         bool *for_faults)
 {
-    struct xlm_identity identity;
-    struct iovec part = {&identity, sizeof(identity)};
+    char octets[sizeof(for_faults_word) + sizeof(struct xlm_identity)];
+    struct iovec part = {octets, sizeof(octets)};
     union rights rights = {.octets = ""};
     struct msghdr message = {
         .msg_iov = &part,
@@ -131,21 +158,51 @@ static bool receive_link(struct lm_reconnect *reconnect, struct link *link)
     memcpy(fds, CMSG_DATA(header), sizeof(fds));
     link->recv_fd = fds[0];
     link->send_fd = fds[1];
-    return got == sizeof(identity) && same(&identity, &reconnect->identity);
+    return parse_greeting(reconnect, octets, got, for_faults);
 }
 
 /* ---- the thread ---- */
 
+/* Who brought it may have gone: the connection says so as well. */
+static void say_taken(const struct link *link)
+{
+    const char word = TAKEN;
+
+    (void)send(link->from_fd, &word, 1, MSG_NOSIGNAL);
+}
+
+/* The first is kept, and nobody waits for it. */
+static void take_channel(struct lm_reconnect *reconnect, struct link *link)
+{
+    bool wanted;
+
+    pthread_mutex_lock(&reconnect->lock);
+    wanted = !reconnect->faults_closed && reconnect->faults.from_fd < 0;
+    if (wanted) {
+        reconnect->faults = *link;
+        say_taken(link);
+    }
+    pthread_mutex_unlock(&reconnect->lock);
+    if (!wanted) {
+        close_link(link);
+    }
+}
+
 static void take_visitor(struct lm_reconnect *reconnect)
 {
     struct link link = NO_LINK, before;
+    bool for_faults;
 
     link.from_fd = accept4(reconnect->listen_fd, NULL, NULL, SOCK_CLOEXEC);
     if (link.from_fd < 0) {
         return;
     }
-    if (!receive_link(reconnect, &link)) {
+    if (!receive_link(reconnect, &link, &for_faults)) {
         close_link(&link);
+        return;
+    }
+    if (for_faults) {
+        take_channel(reconnect, &link);
         return;
     }
     pthread_mutex_lock(&reconnect->lock);
@@ -243,6 +300,7 @@ struct lm_reconnect *lm_reconnect_open(const struct xlm_identity *identity,
         .abort_event_fd = abort_event_fd,
         .used = NO_LINK,
         .waiting = NO_LINK,
+        .faults = NO_LINK,
     };
     pthread_mutex_init(&reconnect->lock, NULL);
     if (reconnect->stop_fd < 0 || reconnect->event_fd < 0 ||
@@ -267,7 +325,6 @@ int lm_reconnect_take(struct lm_reconnect *reconnect, int timeout_ms,
                       int *recv_fd, int *send_fd)
 {
     struct pollfd poller = {.fd = reconnect->event_fd, .events = POLLIN};
-    const char word = TAKEN;
     eventfd_t events;
 
     close_link(&reconnect->used);
@@ -280,11 +337,31 @@ int lm_reconnect_take(struct lm_reconnect *reconnect, int timeout_ms,
     if (reconnect->used.from_fd < 0) {
         return 1;
     }
-    /* Who brought it may have gone: the connection says so as well. */
-    (void)send(reconnect->used.from_fd, &word, 1, MSG_NOSIGNAL);
+    say_taken(&reconnect->used);
     *recv_fd = reconnect->used.recv_fd;
     *send_fd = reconnect->used.send_fd;
     return 0;
+}
+
+int lm_reconnect_take_faults(struct lm_reconnect *reconnect, int *recv_fd,
+                             int *send_fd)
+{
+    bool joined;
+
+    pthread_mutex_lock(&reconnect->lock);
+    reconnect->faults_closed = true;
+    joined = reconnect->faults.from_fd >= 0;
+    *recv_fd = reconnect->faults.recv_fd;
+    *send_fd = reconnect->faults.send_fd;
+    pthread_mutex_unlock(&reconnect->lock);
+    return joined ? 0 : 1;
+}
+
+void lm_reconnect_drop_faults(struct lm_reconnect *reconnect)
+{
+    pthread_mutex_lock(&reconnect->lock);
+    close_link(&reconnect->faults);
+    pthread_mutex_unlock(&reconnect->lock);
 }
 
 void lm_reconnect_close(struct lm_reconnect *reconnect)
@@ -297,6 +374,7 @@ void lm_reconnect_close(struct lm_reconnect *reconnect)
     pthread_join(reconnect->thread, NULL);
     close_link(&reconnect->used);
     close_link(&reconnect->waiting);
+    close_link(&reconnect->faults);
     dispose(reconnect);
 }
 
@@ -332,21 +410,22 @@ static char next_word(int fd)
     return got == 1 ? word : 0;
 }
 
-int lm_reconnect_hand_over(const struct xlm_identity *identity, int recv_fd,
-                           int send_fd)
+int lm_reconnect_hand_over(const struct xlm_identity *identity,
+                           bool for_faults, int recv_fd, int send_fd)
 {
     int fd = connect_to(identity);
-    bool taken = false;
 
-    if (fd < 0) {
-        return -1;
+    if (fd >= 0 && (send_link(fd, identity, for_faults, recv_fd, send_fd) ||
+                    next_word(fd) != TAKEN)) {
+        close_fd(&fd);
     }
-    if (!send_link(fd, identity, recv_fd, send_fd)) {
-        taken = next_word(fd) == TAKEN;
-        while (taken && next_word(fd)) {
-            continue;
-        }
+    return fd;
+}
+
+void lm_reconnect_await_end(int taken)
+{
+    while (next_word(taken)) {
+        continue;
     }
-    close(fd);
-    return taken ? 0 : -1;
+    close(taken);
 }

@@ -26,6 +26,12 @@ int lm_reconnect_fd(const struct lm_reconnect *reconnect);
  * here it is; 1: there is none yet. */
 int lm_reconnect_take(struct lm_reconnect *reconnect, int timeout_ms,
                       int *recv_fd, int *send_fd);
+/* The fault channel, when one has joined: 0, here it is; 1: there is none.  Asked
+ * for once, and before the go: none can join later. */
+int lm_reconnect_take_faults(struct lm_reconnect *reconnect, int *recv_fd,
+                             int *send_fd);
+/* Done with it. */
+void lm_reconnect_drop_faults(struct lm_reconnect *reconnect);
 /* Nothing continues it any more: closes all connections.  How it ended must
  * have been noted by then.  Harmless on NULL. */
 void lm_reconnect_close(struct lm_reconnect *reconnect);
@@ -33,11 +39,13 @@ void lm_reconnect_close(struct lm_reconnect *reconnect);
 /* ---- who has accepted a connection ---- */
 
 /*
- * Hand it to the call that receives this migration, and wait until that has
- * done with it.  0: it had taken it; -1: nobody receives the migration, or
- * whoever did has ended without taking it.
+ * Hand it to the call that receives this migration: to go on with it, or for its
+ * fault channel.  >= 0: it has taken it, and holds on to it until
+ * lm_reconnect_await_end() of this; -1: nobody receives the migration, or
+ * whoever did has ended, or does not want it.
  */
-int lm_reconnect_hand_over(const struct xlm_identity *identity, int recv_fd,
-                           int send_fd);
+int lm_reconnect_hand_over(const struct xlm_identity *identity,
+                           bool for_faults, int recv_fd, int send_fd);
+void lm_reconnect_await_end(int taken);
 
 #endif

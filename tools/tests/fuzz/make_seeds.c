@@ -40,7 +40,7 @@ static void keep_record(const uint8_t *octets, size_t size)
     enum xlm_reader_state state;
 
     memcpy(seed + 1, octets, size);
-    for (state = 0; state <= XLM_READ_LACKING; state++) {
+    for (state = 0; state <= XLM_READ_SERVE; state++) {
         if (xlm_record_is_legal(octets[0], state)) {
             seed[0] = state;
             write_seed("record", number++, seed, 1 + size);

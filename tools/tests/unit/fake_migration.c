@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "channel.h"
+#include "fake_faults.h"
 #include "fake_relink.h"
 #include "pfn_set.h"
 #include "fake_log.h"
@@ -546,6 +547,8 @@ static void *run_save(void *data)
         .suspend = suspend,
         .write_device_state = write_device_state,
         .put_away = put_away,
+        .connect_faults =
+            migration->fault_channel ? fake_faults_connect : NULL,
         .progress = note_go,
         .data = migration,
     };
@@ -554,6 +557,7 @@ static void *run_save(void *data)
         xlm_save(&migration->contexts[0], &migration->params, &callbacks,
                  &migration->stats[0], &migration->transitioned);
     fake_link_hang_up(migration->link, 0);
+    fake_faults_end_source(migration);
     if (migration->save_rc && migration->transitioned) {
         fake_relink_recover(migration);
     }
@@ -885,6 +889,7 @@ void fake_migration_turn_round(struct fake_migration *migration)
     fake_link_free(migration->link);
     migration->link = NULL;
     fake_relink_free(migration);
+    fake_faults_free(migration);
     migration->fed_length = 0;
     migration->transitioned = migration->resumed = false;
     migration->suspended = migration->put_away = migration->ran = false;
@@ -904,6 +909,7 @@ void fake_migration_free(struct fake_migration *migration)
         fake_link_free(migration->link);
     }
     fake_relink_free(migration);
+    fake_faults_free(migration);
     for (i = 0; i < 2; i++) {
         xlm_hypervisor_close(migration->contexts[i].hypervisor);
         fake_host_check(migration->hosts[i]);

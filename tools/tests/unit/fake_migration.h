@@ -42,6 +42,10 @@ const char *fake_part_name(enum fake_part part);
 
 struct fake_migration;
 typedef void fake_moment(struct fake_migration *migration);
+/* Plays an end of a fault channel that has joined; the channel is closed when it
+ * returns. */
+typedef void fake_liar(struct fake_migration *migration,
+                       struct xlm_context *ctx, struct xlm_channel *channel);
 
 struct fake_migration {
     /* ---- before the run ---- */
@@ -88,6 +92,12 @@ struct fake_migration {
      * the next connection starts. */
     bool has_heir;
     uint32_t link_timeout_ms; /* of the destination */
+    /* There is a fault channel, which ends like this, or is refused. */
+    bool fault_channel;
+    struct fake_cut fault_cut;
+    const char *fault_refusal;
+    /* In place of the source, or of the destination, there; NULL: nobody lies. */
+    fake_liar *fault_liars[2];
     /* Before and after each of the toolstacks' parts, in its thread. */
     void (*at_part)(struct fake_migration *migration, enum fake_part part,
                     bool after);
@@ -105,6 +115,9 @@ struct fake_migration {
     unsigned long *inherited; /* ... and as it was when that was killed */
     unsigned int holds;       /* of the domain, by its heirs */
     unsigned int heirs;       /* how many there were */
+    struct fake_link *fault_link; /* NULL: it came to none */
+    atomic_bool fault_joined;
+    pthread_t fault_thread;
     struct xlm_context contexts[2]; /* their reasons are of interest */
     struct xlm_stats stats[2];
     int save_rc;

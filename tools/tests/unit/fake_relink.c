@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "fake_faults.h"
+
 struct fake_relink {
     struct fake_migration *migration;
     struct xlm_relink engine;
@@ -71,9 +73,25 @@ static void resumed(void *data)
     relink->paused = false;
 }
 
+static int take_faults(int *in_fd, int *out_fd, void *data)
+{
+    struct fake_relink *relink = data;
+
+    return fake_faults_take(relink->migration, in_fd, out_fd);
+}
+
+static void drop_faults(void *data)
+{
+    struct fake_relink *relink = data;
+
+    fake_faults_drop(relink->migration);
+}
+
 const struct xlm_relink *fake_relink_for(struct fake_migration *migration)
 {
-    return migration->recoveries ? &migration->relink->engine : NULL;
+    return migration->recoveries || migration->fault_channel
+               ? &migration->relink->engine
+               : NULL;
 }
 
 void fake_relink_over(struct fake_migration *migration)
@@ -186,12 +204,14 @@ static void *greet(void *data)
     int fd = fake_link_end(greeting->link, 1);
     struct xlm_identity identity;
     struct xlm_context ctx;
+    bool for_faults;
 
     fake_migration_init_context(&ctx, migration->hosts[1]);
-    if (xlm_read_recover(&ctx, fd, &identity)) {
+    if (xlm_read_recover(&ctx, fd, &identity, &for_faults)) {
         fake_link_hang_up(greeting->link, 1);
     } else {
         atomic_store(&greeting->greeted, true);
+        assert_false(for_faults);
         assert_int_equal(identity.pfns, migration->nr_pfns);
         assert_memory_equal(identity.id, migration->params.id,
                             sizeof(identity.id));
@@ -274,6 +294,8 @@ void fake_relink_open(struct fake_migration *migration)
         .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
         .await = await,
         .resumed = resumed,
+        .take_faults = take_faults,
+        .drop_faults = drop_faults,
         .data = relink,
     };
     pthread_mutex_init(&relink->lock, NULL);

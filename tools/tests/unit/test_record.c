@@ -335,8 +335,8 @@ static const struct legality {
     {0x14, 0, S(EVICTION), false, false},
     {0x15, 16, S(EVICTION), true, false},
     {0x16, 0, S(EVICTION) | S(LIVE), false, false},
-    {0x17, 16, S(POSTCOPY), true, false},
-    {0x18, 16, S(REQUESTS), true, false},
+    {0x17, 16, S(POSTCOPY) | S(CHANNEL), true, false},
+    {0x18, 16, S(REQUESTS) | S(SERVE), true, false},
     {0x19, 0, S(REQUESTS), false, false},
     {0x1a, 64, S(LIVE), false, false},
     {0x1b, 8, S(PREPARED), true, false},
@@ -345,14 +345,19 @@ static const struct legality {
     {0x1e, 8, S(READY), true, false},
     {0x1f, 0, S(LAST), false, false},
     {0x20, 8, S(REQUESTS), true, false},
-    {0x21, 8, S(REQUESTS), false, false},
+    {0x21, 8, S(REQUESTS) | S(SERVE), false, false},
     {0x22, 344, S(REQUESTS), true, false},
     {0x24, 8, S(LIVE), true, true},
-    {0x23, 16, S(LIVE) | S(EVICTION) | S(LAST) | S(POSTCOPY), true, false},
+    {0x23, 16, S(LIVE) | S(EVICTION) | S(LAST) | S(POSTCOPY) | S(CHANNEL),
+     true, false},
     {0x25, 0, S(REQUESTS), false, false},
     {0x26, 48, S(RECOVER), false, false},
     {0x27, 8, S(STATE), true, false},
     {0x28, 8, S(LACKING), true, false},
+    {0x29, 48, S(RECOVER), false, false},
+    {0x2a, 8, S(JOINED), true, false},
+    {0x2b, 8, S(REQUESTS), false, false},
+    {0x8000002c, 0, S(POSTCOPY), false, false},
 };
 #undef S
 #define NR_LEGALITIES (sizeof(legalities) / sizeof(legalities[0]))
@@ -365,7 +370,7 @@ static void each_record_in_each_state(void **state)
     size_t i;
 
     for (i = 0; i < NR_LEGALITIES; i++) {
-        for (in = 0; in <= XLM_READ_LACKING; in++) {
+        for (in = 0; in <= XLM_READ_SERVE; in++) {
             peer_sends_record(wire, legalities[i].type, zeroes,
                               legalities[i].length);
             if (!(legalities[i].states & 1u << in)) {

@@ -351,6 +351,7 @@ static struct liar *start_liar(void)
 {
     struct liar *liar = calloc(1, sizeof(*liar));
     struct xlm_identity identity;
+    bool for_faults;
 
     liar->migration = new_migration();
     fake_guest_move(liar->migration->guest, NULL);
@@ -360,7 +361,9 @@ static struct liar *start_liar(void)
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, liar->fds), 0);
     assert_int_equal(pthread_create(&liar->thread, NULL, run_recover, liar),
                      0);
-    assert_int_equal(xlm_read_recover(&liar->ctx, liar->fds[1], &identity), 0);
+    assert_int_equal(
+        xlm_read_recover(&liar->ctx, liar->fds[1], &identity, &for_faults), 0);
+    assert_false(for_faults);
     liar->channel = XLM_CHANNEL_CLOSED;
     assert_int_equal(
         xlm_channel_open(&liar->channel, liar->fds[1], liar->fds[1], -1), 0);
@@ -456,6 +459,19 @@ static void complete_before_its_pages(void **state)
     expect_refusal(liar, "credit");
 }
 
+static void end_of_a_channel_that_is_not(void **state)
+{
+    const struct xlm_wire_channel_end end = {.pages = 0};
+    struct liar *liar = start_liar();
+
+    (void)state;
+    say_state(liar, XLM_GUEST_RUNS);
+    say_list(liar, XLM_REC_POSTCOPY_LACKING, 1, (uint64_t[]){1});
+    xlm_write_simple_record(&liar->ctx, &liar->channel,
+                            XLM_REC_POSTCOPY_CHANNEL_END, &end, sizeof(end));
+    expect_refusal(liar, "fault channel that was not in use");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -472,6 +488,7 @@ int main(void)
         cmocka_unit_test(states_that_are_none),
         cmocka_unit_test(lists_that_lie),
         cmocka_unit_test(complete_before_its_pages),
+        cmocka_unit_test(end_of_a_channel_that_is_not),
     };
 
     signal(SIGPIPE, SIG_IGN);

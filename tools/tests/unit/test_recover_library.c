@@ -14,6 +14,7 @@
 
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -538,6 +539,108 @@ static void cleaning_up(void **state)
     free_move(move);
 }
 
+/* ---- a fault channel ---- */
+
+struct second {
+    struct visit visit;
+    pthread_t server;
+    bool connects;
+};
+
+static int connect_second(int *send_fd, int *recv_fd, void *user)
+{
+    struct second *second = user;
+    struct fake_cut cut = uncut;
+
+    if (!second->connects) {
+        return -1;
+    }
+    cut.stream = FAKE_BARE;
+    second->visit.link = fake_link_new(&cut);
+    assert_int_equal(
+        pthread_create(&second->server, NULL, serve, &second->visit), 0);
+    *send_fd = *recv_fd = fake_link_end(second->visit.link, 0);
+    return 0;
+}
+
+/* Whoever has accepted it finds the call that receives, over the host's own
+ * socket. */
+static void with_a_fault_channel(void **state)
+{
+    (void)state;
+    for (int connects = 0; connects < 2; connects++) {
+        struct move *move = new_move(uncut);
+        struct fake_migration *migration = move->migration;
+        struct second second = {.visit.move = move, .connects = connects};
+        libxl_live_migrate_stats *stats = &move->results[0].stats;
+        int fd;
+
+        migration->link = fake_link_new(&migration->cut);
+        move->params.connect_fault_channel = connect_second;
+        move->params.fault_channel_user = &second;
+        move->params.no_background_push = true;
+        move->params.window_before = move->params.window_after = UINT32_MAX;
+        fake_guest_start(migration->guest, 1);
+        move->receives = true;
+        assert_int_equal(pthread_create(&move->receiver, NULL, receive, move),
+                         0);
+        fd = fake_link_end(migration->link, 0);
+        assert_int_equal(libxl_domain_live_migrate_tuned(
+                             move->ctxs[0], fake_domain_id(migration->source),
+                             fd, 0, fd, &move->params, &move->results[0],
+                             &migration->transitioned, NULL),
+                         0);
+        fake_link_hang_up(migration->link, 0);
+        await_receiver(move);
+        assert_int_equal(move->receive_rc, 0);
+        assert_true(stats->requested_pages > 100);
+        assert_int_equal(stats->channel_pages,
+                         connects ? stats->requested_pages : 0);
+        if (connects) {
+            pthread_join(second.server, NULL);
+            assert_int_equal(second.visit.rc, 0);
+            fake_link_free(second.visit.link);
+        }
+        fake_guest_stop(migration->guest);
+        assert_int_equal(
+            fake_guest_compare(migration->guest, migration->destination), 0);
+        free_move(move);
+    }
+}
+
+/* Nobody receives such a migration: it is told so, and does without. */
+static void a_fault_channel_of_nothing(void **state)
+{
+    struct {
+        struct xlm_wire_record_header header;
+        struct xlm_wire_recover body;
+    } joins = {
+        .header = {XLM_REC_POSTCOPY_CHANNEL, sizeof(joins.body)},
+        .body = {.version = XLM_RECOVER_VERSION, .pfns = 1},
+    };
+    struct {
+        struct xlm_wire_record_header header;
+        struct xlm_wire_answer body;
+    } answer;
+    struct move *move = new_move(uncut);
+    struct second second = {.visit.move = move, .connects = true};
+    int fd;
+
+    (void)state;
+    assert_int_equal(connect_second(&fd, &fd, &second), 0);
+    assert_int_equal(write(fd, &joins, sizeof(joins)), sizeof(joins));
+    assert_int_equal(recv(fd, &answer, sizeof(answer), MSG_WAITALL),
+                     sizeof(answer));
+    assert_int_equal(answer.header.type, XLM_REC_POSTCOPY_JOINED);
+    assert_int_equal(answer.body.status, XLM_REFUSED_OTHER);
+    fake_link_hang_up(second.visit.link, 0);
+    pthread_join(second.server, NULL);
+    assert_int_equal(second.visit.rc, ERROR_NOTFOUND);
+    fake_link_free(second.visit.link);
+    move->migration->link = fake_link_new(&move->migration->cut);
+    free_move(move);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -552,6 +655,8 @@ int main(void)
         cmocka_unit_test(its_guest_has_ended),
         cmocka_unit_test(its_pager_cannot_be_replaced),
         cmocka_unit_test(cleaning_up),
+        cmocka_unit_test(with_a_fault_channel),
+        cmocka_unit_test(a_fault_channel_of_nothing),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -1,0 +1,22 @@
+/*
+ * The fault channel of a fake migration: the second connection, and what the
+ * toolstacks at both ends do to bring it about.
+ */
+#ifndef FAKE_FAULTS_H
+#define FAKE_FAULTS_H
+
+#include "fake_migration.h"
+
+/* xlm_save() asks for it: connect_faults(). */
+int fake_faults_connect(int *in_fd, int *out_fd, void *migration);
+/* xlm_save() has returned. */
+void fake_faults_end_source(struct fake_migration *migration);
+
+/* xlm_restore() asks for it: of struct xlm_relink. */
+int fake_faults_take(struct fake_migration *migration, int *in_fd,
+                     int *out_fd);
+void fake_faults_drop(struct fake_migration *migration);
+/* Once both ends have ended. */
+void fake_faults_free(struct fake_migration *migration);
+
+#endif

@@ -1,0 +1,571 @@
+/*
+ * The fault channel: what the guest asks for goes over a connection of its own,
+ * which may be lost at any point, or lie, without a page being lost.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "channel.h"
+#include "fake_migration.h"
+#include "record.h"
+#include "watchdog.h"
+#include "wire.h"
+
+#define PAGES 160
+#define MAX_RECORDS 4000
+#define CUT(where, record, after) \
+    ((struct fake_cut){ \
+        .way = where, .octets = after, .at_record = true, .type = record})
+
+static struct fake_migration *new_migration(void)
+{
+    struct fake_migration *migration = fake_migration_new(PAGES, 2);
+
+    alarm(WATCHDOG_SECONDS);
+    migration->vcpu_seed = 1;
+    migration->params.hot_pages_max = 4;
+    /* No neighbours: with no_push each page has to be asked for. */
+    migration->params.window_adapts = false;
+    migration->params.window_before = migration->params.window_after = 0;
+    migration->fault_channel = true;
+    return migration;
+}
+
+/* ---- what went over a connection ---- */
+
+struct heard {
+    uint32_t faults; /* records */
+    uint32_t pages;  /* after the go */
+    uint32_t credits;
+    uint32_t lost;
+    uint32_t ends;
+};
+
+static void note_record(struct heard *heard,
+                        const struct xlm_wire_record_header *header,
+                        const uint8_t *body, bool *gone)
+{
+    uint32_t count = 0;
+
+    memcpy(&count, body, header->length >= 4 ? 4 : 0);
+    switch (header->type) {
+    case XLM_REC_POSTCOPY_GO:
+        *gone = true;
+        break;
+    case XLM_REC_POSTCOPY_PAGE_DATA:
+    case XLM_REC_POSTCOPY_ZERO_PAGES:
+        heard->pages += *gone ? count : 0;
+        break;
+    case XLM_REC_POSTCOPY_FAULT:
+        heard->faults++;
+        break;
+    case XLM_REC_POSTCOPY_CREDIT:
+        heard->credits += count;
+        break;
+    case XLM_REC_POSTCOPY_CHANNEL_LOST:
+        heard->lost++;
+        break;
+    case XLM_REC_POSTCOPY_CHANNEL_END:
+        heard->ends++;
+        break;
+    default:
+        break;
+    }
+}
+
+static void listen_to(struct heard *heard, struct fake_link *link,
+                      enum fake_way way, size_t at, bool gone)
+{
+    struct xlm_wire_record_header header;
+    size_t length, size;
+    const uint8_t *octets = fake_link_heard(link, way, &length);
+
+    for (; at + sizeof(header) <= length; at += size) {
+        memcpy(&header, octets + at, sizeof(header));
+        size = fake_record_size(header.type, header.length);
+        if (at + size <= length) {
+            note_record(heard, &header, octets + at + sizeof(header), &gone);
+        }
+    }
+}
+
+static struct heard on_first(struct fake_migration *migration)
+{
+    struct heard heard = {0};
+
+    listen_to(&heard, migration->link, FAKE_FORTH,
+              fake_first_record(FAKE_FORTH), false);
+    listen_to(&heard, migration->link, FAKE_BACK, 0, true);
+    return heard;
+}
+
+static struct heard on_channel(struct fake_migration *migration)
+{
+    struct heard heard = {0};
+
+    listen_to(&heard, migration->fault_link, FAKE_FORTH, 0, true);
+    listen_to(&heard, migration->fault_link, FAKE_BACK, 0, true);
+    return heard;
+}
+
+static uint64_t octets_sent(struct fake_migration *migration)
+{
+    size_t first, channel;
+
+    fake_link_heard(migration->link, FAKE_FORTH, &first);
+    fake_link_heard(migration->fault_link, FAKE_FORTH, &channel);
+    return first + channel;
+}
+
+/* ---- it works ---- */
+
+/* Without background nothing of the guest's memory goes over the first one, once
+ * it runs; with it, nothing that was asked for. */
+static void requests_go_over_it(void **state)
+{
+    (void)state;
+    for (int no_push = 0; no_push < 2; no_push++) {
+        struct fake_migration *migration = new_migration();
+        const struct xlm_stats *stats = &migration->stats[0];
+        struct heard first, channel;
+
+        migration->params.no_push = no_push;
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        first = on_first(migration);
+        channel = on_channel(migration);
+        assert_int_equal(first.faults, 0);
+        assert_int_equal(first.pages, stats->pushed_pages);
+        assert_int_equal(first.credits, first.pages);
+        assert_int_equal(first.lost + first.ends, 0);
+        assert_int_equal(channel.pages, stats->channel_pages);
+        assert_int_equal(stats->channel_pages, stats->requested_pages);
+        assert_true(!no_push || channel.faults > 0);
+        assert_true(!no_push || channel.pages > PAGES / 2);
+        assert_int_equal(stats->bytes_sent, octets_sent(migration));
+        fake_migration_free(migration);
+    }
+}
+
+/* The guest's faults are told of over the first connection also when nothing
+ * else goes there. */
+static void its_faults_are_counted(void **state)
+{
+    struct fake_migration *migration = new_migration();
+
+    (void)state;
+    migration->params.no_push = true;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_true(migration->stats[0].faults > 0);
+    assert_int_equal(migration->stats[1].requested_pages,
+                     migration->stats[0].requested_pages);
+    fake_migration_free(migration);
+}
+
+static void no_postcopy_no_use(void **state)
+{
+    struct fake_migration *migration = new_migration();
+
+    (void)state;
+    migration->answer = XLM_PRECOPY_STOP_AND_COPY;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_int_equal(on_channel(migration).pages, 0);
+    fake_migration_free(migration);
+}
+
+/* ---- there is none ---- */
+
+static void check_done_without(struct fake_migration *migration)
+{
+    struct heard first;
+
+    fake_migration_check_success(migration);
+    first = on_first(migration);
+    assert_int_equal(migration->stats[0].channel_pages, 0);
+    assert_int_equal(first.pages, migration->stats[0].postcopy_pages);
+    assert_int_equal(first.credits, first.pages);
+}
+
+static void refused(void **state)
+{
+    struct fake_migration *migration = new_migration();
+
+    (void)state;
+    migration->fault_refusal = "not today";
+    fake_migration_run(migration);
+    check_done_without(migration);
+    fake_migration_free(migration);
+}
+
+/* The destination takes it for joined, or has never heard of it. */
+static void lost_while_it_joins(void **state)
+{
+    const struct fake_cut cuts[] = {
+        CUT(FAKE_FORTH, XLM_REC_POSTCOPY_CHANNEL, 1),
+        CUT(FAKE_FORTH, XLM_REC_POSTCOPY_CHANNEL, 20),
+        CUT(FAKE_BACK, XLM_REC_POSTCOPY_JOINED, 1),
+        CUT(FAKE_BACK, XLM_REC_POSTCOPY_JOINED, 9),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+        struct fake_migration *migration = new_migration();
+        struct heard first;
+
+        migration->fault_cut = cuts[i];
+        fake_migration_run(migration);
+        check_done_without(migration);
+        first = on_first(migration);
+        assert_int_equal(first.ends, 1);
+        fake_migration_free(migration);
+    }
+}
+
+/* ---- it is lost ---- */
+
+/* All that went over it in vain goes again over the first one, and nothing
+ * twice. */
+static void check_fell_back(struct fake_migration *migration)
+{
+    struct heard first;
+
+    fake_migration_check_success(migration);
+    first = on_first(migration);
+    assert_int_equal(first.pages + migration->stats[0].channel_pages,
+                     migration->stats[0].postcopy_pages);
+    assert_int_equal(first.credits, first.pages);
+    assert_true(first.ends <= 1);
+}
+
+static void lose(struct fake_cut cut, bool no_push)
+{
+    struct fake_migration *migration = new_migration();
+
+    migration->fault_cut = cut;
+    migration->params.no_push = no_push;
+    fake_migration_run(migration);
+    check_fell_back(migration);
+    fake_migration_free(migration);
+}
+
+static void lost_at_any_record(void **state)
+{
+    static const struct {
+        enum fake_way way;
+        uint32_t type;
+    } points[] = {
+        {FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA},
+        {FAKE_BACK, XLM_REC_POSTCOPY_FAULT},
+        {FAKE_BACK, XLM_REC_POSTCOPY_CREDIT},
+    };
+    static const uint64_t octets[] = {1, 8, FAKE_HALF, FAKE_WHOLE};
+
+    (void)state;
+    for (size_t i = 0; i < 3 * 4 * 2; i++) {
+        struct fake_cut cut =
+            CUT(points[i % 3].way, points[i % 3].type, octets[i / 3 % 4]);
+
+        cut.nth = i < 12 ? 1 : 6;
+        lose(cut, i % 2);
+    }
+}
+
+/* Nothing is closed, and nothing comes through: who waits for a page finds out
+ * after a time. */
+static void lost_without_a_word(void **state)
+{
+    static const uint32_t types[] = {XLM_REC_POSTCOPY_PAGE_DATA,
+                                     XLM_REC_POSTCOPY_CREDIT};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct fake_migration *migration = new_migration();
+
+        migration->fault_cut = CUT(i ? FAKE_BACK : FAKE_FORTH, types[i], 0);
+        migration->fault_cut.strike = FAKE_STRIKE_STALL;
+        migration->fault_cut.nth = 3;
+        migration->params.no_push = true;
+        migration->params.faults_stall_ms = 20;
+        fake_migration_run(migration);
+        check_fell_back(migration);
+        assert_int_equal(on_first(migration).lost, 1);
+        assert_int_equal(on_first(migration).ends, 1);
+        fake_migration_free(migration);
+    }
+}
+
+/* Over another connection it goes on without a channel. */
+static void first_is_lost(void **state)
+{
+    (void)state;
+    for (unsigned int nth = 1; nth <= 9; nth += 4) {
+        struct fake_migration *migration = new_migration();
+
+        migration->recoveries = FAKE_RECOVERIES;
+        migration->cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 100);
+        migration->cut.nth = nth;
+        fake_migration_run(migration);
+        assert_int_equal(migration->recovered, 1);
+        assert_int_equal(migration->found, XLM_GUEST_COMPLETE);
+        fake_migration_check_success(migration);
+        fake_migration_free(migration);
+    }
+}
+
+static void both_are_lost(void **state)
+{
+    (void)state;
+    for (unsigned int nth = 1; nth <= 9; nth += 4) {
+        struct fake_migration *migration = new_migration();
+
+        migration->recoveries = FAKE_RECOVERIES;
+        migration->params.no_push = true;
+        migration->fault_cut =
+            CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 100);
+        migration->fault_cut.nth = nth;
+        migration->cut = CUT(nth % 8 == 1 ? FAKE_BACK : FAKE_FORTH,
+                             nth % 8 == 1 ? XLM_REC_POSTCOPY_CHANNEL_END
+                                          : XLM_REC_POSTCOPY_PAGE_DATA,
+                             nth);
+        fake_migration_run(migration);
+        assert_true(migration->recovered > 0);
+        assert_int_equal(migration->found, XLM_GUEST_COMPLETE);
+        fake_migration_check_success(migration);
+        fake_migration_free(migration);
+    }
+}
+
+/* ---- the guest ends ---- */
+
+static void destroy(void *data)
+{
+    struct fake_migration *migration = data;
+
+    fake_domain_destroy(migration->destination);
+}
+
+static void guest_ends(void **state)
+{
+    struct fake_migration *migration = new_migration();
+
+    (void)state;
+    migration->params.no_push = true;
+    migration->fault_cut = CUT(FAKE_BACK, XLM_REC_POSTCOPY_FAULT, 0);
+    migration->fault_cut.nth = 5;
+    migration->fault_cut.strike = FAKE_STRIKE_NOTHING;
+    migration->fault_cut.at = destroy;
+    migration->fault_cut.data = migration;
+    fake_migration_run(migration);
+    assert_int_equal(migration->save_rc, 0);
+    assert_int_equal(migration->restore_rc, 0);
+    assert_true(migration->resumed);
+    assert_true(migration->stats[1].outstanding > 0);
+    fake_migration_free(migration);
+}
+
+/* ---- one end lies ---- */
+
+static void write_list(struct xlm_context *ctx, struct xlm_channel *channel,
+                       uint32_t type, size_t count, const uint64_t *pfns)
+{
+    assert_int_equal(xlm_write_pfns(ctx, channel, type, pfns, count), 0);
+}
+
+static void credit_for_nothing(struct fake_migration *migration,
+                               struct xlm_context *ctx,
+                               struct xlm_channel *channel)
+{
+    const struct xlm_wire_credit credit = {.pages = 1};
+
+    (void)migration;
+    xlm_write_simple_record(ctx, channel, XLM_REC_POSTCOPY_CREDIT, &credit,
+                            sizeof(credit));
+}
+
+static void request_beyond_memory(struct fake_migration *migration,
+                                  struct xlm_context *ctx,
+                                  struct xlm_channel *channel)
+{
+    write_list(ctx, channel, XLM_REC_POSTCOPY_FAULT, 1, &migration->nr_pfns);
+}
+
+static void record_of_the_first(struct fake_migration *migration,
+                                struct xlm_context *ctx,
+                                struct xlm_channel *channel)
+{
+    (void)migration;
+    xlm_write_simple_record(ctx, channel, XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+}
+
+static sem_t swallowed;
+
+/* It asks for pages, and keeps them. */
+static void swallow(struct fake_migration *migration, struct xlm_context *ctx,
+                    struct xlm_channel *channel)
+{
+    const uint64_t pfns[] = {0, 1, 2, 3, 4, 6, 7, 8, 9};
+    struct xlm_record record = XLM_RECORD_EMPTY;
+
+    (void)migration;
+    write_list(ctx, channel, XLM_REC_POSTCOPY_FAULT, 9, pfns);
+    while (!xlm_read_record(ctx, channel, XLM_READ_CHANNEL, &record)) {
+        sem_post(&swallowed);
+    }
+    xlm_record_dispose(&record);
+}
+
+static struct fake_migration *new_with_liar(fake_liar *liar)
+{
+    struct fake_migration *migration = new_migration();
+
+    migration->fault_liars[1] = liar;
+    migration->params.no_push = true;
+    return migration;
+}
+
+/* The source finds out, and all goes over the first connection to a destination
+ * that has no channel. */
+static void destination_lies(void **state)
+{
+    static fake_liar *const liars[] = {
+        credit_for_nothing, request_beyond_memory, record_of_the_first};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(liars) / sizeof(liars[0]); i++) {
+        struct fake_migration *migration = new_with_liar(liars[i]);
+
+        fake_migration_run(migration);
+        check_done_without(migration);
+        /* Unless it was through before it had heard the lie. */
+        assert_true(on_first(migration).lost <= 1);
+        assert_int_equal(on_first(migration).ends, on_first(migration).lost);
+        fake_migration_free(migration);
+    }
+}
+
+static void start_when_swallowed(struct fake_migration *migration)
+{
+    sem_wait(&swallowed);
+    fake_guest_start(migration->guest, 1);
+}
+
+/* The source gets tired of waiting.  The destination, whom nobody has asked to
+ * ask again, gets those pages as well. */
+static void destination_swallows_pages(void **state)
+{
+    struct fake_migration *migration = new_with_liar(swallow);
+
+    (void)state;
+    assert_int_equal(sem_init(&swallowed, 0, 0), 0);
+    migration->vcpu_seed = 0;
+    migration->at_run = start_when_swallowed;
+    migration->params.faults_stall_ms = 20;
+    fake_migration_run(migration);
+    check_done_without(migration);
+    assert_int_equal(on_first(migration).lost, 1);
+    assert_int_equal(on_first(migration).ends, 1);
+    fake_migration_free(migration);
+    sem_destroy(&swallowed);
+}
+
+static void join_as_source(struct fake_migration *migration,
+                           struct xlm_context *ctx,
+                           struct xlm_channel *channel)
+{
+    struct xlm_wire_recover joins = {.version = XLM_RECOVER_VERSION,
+                                     .pfns = migration->nr_pfns};
+    struct xlm_record record = XLM_RECORD_EMPTY;
+
+    memcpy(joins.id, migration->params.id, sizeof(joins.id));
+    xlm_write_simple_record(ctx, channel, XLM_REC_POSTCOPY_CHANNEL, &joins,
+                            sizeof(joins));
+    assert_int_equal(xlm_read_record(ctx, channel, XLM_READ_JOINED, &record),
+                     0);
+    xlm_record_dispose(&record);
+}
+
+static void end_of_the_first(struct fake_migration *migration,
+                             struct xlm_context *ctx,
+                             struct xlm_channel *channel)
+{
+    join_as_source(migration, ctx, channel);
+    xlm_write_simple_record(ctx, channel, XLM_REC_END, NULL, 0);
+}
+
+static void page_beyond_memory(struct fake_migration *migration,
+                               struct xlm_context *ctx,
+                               struct xlm_channel *channel)
+{
+    join_as_source(migration, ctx, channel);
+    write_list(ctx, channel, XLM_REC_POSTCOPY_ZERO_PAGES, 1,
+               &migration->nr_pfns);
+}
+
+/* A hole of the guest's, and the toolstack's: nothing that is outstanding. */
+static void pages_unlisted(struct fake_migration *migration,
+                           struct xlm_context *ctx,
+                           struct xlm_channel *channel)
+{
+    const uint64_t pfns[] = {5, migration->guest_pfns};
+
+    join_as_source(migration, ctx, channel);
+    write_list(ctx, channel, XLM_REC_POSTCOPY_ZERO_PAGES, 2, pfns);
+    xlm_write_simple_record(ctx, channel, XLM_REC_END, NULL, 0);
+}
+
+/* The destination gives the channel up.  A source that knows of none takes that
+ * for a lie, and goes on over another connection. */
+static void source_lies(void **state)
+{
+    static fake_liar *const liars[] = {end_of_the_first, page_beyond_memory,
+                                       pages_unlisted};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(liars) / sizeof(liars[0]); i++) {
+        struct fake_migration *migration = new_migration();
+
+        migration->recoveries = FAKE_RECOVERIES;
+        migration->fault_liars[0] = liars[i];
+        fake_migration_run(migration);
+        assert_int_equal(migration->recovered, 1);
+        assert_int_equal(migration->found, XLM_GUEST_COMPLETE);
+        fake_migration_check_success(migration);
+        assert_int_equal(on_first(migration).ends, 1);
+        fake_migration_free(migration);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_go_over_it),
+        cmocka_unit_test(its_faults_are_counted),
+        cmocka_unit_test(no_postcopy_no_use),
+        cmocka_unit_test(refused),
+        cmocka_unit_test(lost_while_it_joins),
+        cmocka_unit_test(lost_at_any_record),
+        cmocka_unit_test(lost_without_a_word),
+        cmocka_unit_test(first_is_lost),
+        cmocka_unit_test(both_are_lost),
+        cmocka_unit_test(guest_ends),
+        cmocka_unit_test(destination_lies),
+        cmocka_unit_test(destination_swallows_pages),
+        cmocka_unit_test(source_lies),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
