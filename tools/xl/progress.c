@@ -235,6 +235,9 @@ static void show_postcopy(const libxl_live_migrate_stats *stats,
 {
     show_pages("left for postcopy", stats->postcopy_pages);
     show_pages("  of these requested", stats->requested_pages);
+    if (stats->channel_pages) {
+        show_pages("    over the fault channel", stats->channel_pages);
+    }
     show_pages("  of these pushed", stats->pushed_pages);
     show_pages("    beside requested ones", stats->neighbour_pages);
     if (stats->dropped_pages) {

@@ -10,6 +10,7 @@
 #include <libxl_utils.h>
 
 #include "config.h"
+#include "fault_channel.h"
 #include "libxl_live_migrate.h"
 #include "policy_option.h"
 #include "progress.h"
@@ -46,6 +47,9 @@ static const char usage[] =
     "  --window-after N             above it, that go along (they adapt)\n"
     "  --link-timeout SECONDS       once the guest is let go, how long the\n"
     "                               connection may stand still (for ever)\n"
+    "  --fault-channel[=COMMAND]    a second connection for what the guest "
+    "asks\n"
+    "                               for; COMMAND connects it, with -s ''\n"
     "  --json         progress as one JSON object a line, on stdout\n"
     "  -s SSHCOMMAND  use this in place of ssh; '': HOST is itself a command\n"
     "                 that runs the receiver or connects to it\n"
@@ -65,7 +69,11 @@ struct xl_migrate {
     bool leave_paused;
     bool preserve_domid;
     bool debug;
-    char *config; /* made of these */
+    bool fault_channel;
+    const char *connect_channel;
+    /* Made of these. */
+    char *config;
+    struct xl_fault_channel channel;
 };
 
 /* ---- options ---- */
@@ -79,6 +87,7 @@ enum {
     OPTION_PUSH_ORDER,
     OPTION_WINDOW_BEFORE,
     OPTION_WINDOW_AFTER,
+    OPTION_FAULT_CHANNEL,
     OPTION_DEBUG,
     OPTION_LIVE,
     OPTION_HOT_PAGES, /* for tests */
@@ -93,6 +102,7 @@ static const struct option long_options[] = {
     {"push-order", required_argument, NULL, OPTION_PUSH_ORDER},
     {"window-before", required_argument, NULL, OPTION_WINDOW_BEFORE},
     {"window-after", required_argument, NULL, OPTION_WINDOW_AFTER},
+    {"fault-channel", optional_argument, NULL, OPTION_FAULT_CHANNEL},
     {"debug", no_argument, NULL, OPTION_DEBUG},
     {"live", no_argument, NULL, OPTION_LIVE},
     {"hot-pages", required_argument, NULL, OPTION_HOT_PAGES},
@@ -207,6 +217,10 @@ static void parse_option(struct xl_migrate *migrate, int option)
     case OPTION_WINDOW_AFTER:
         migrate->sender.params.window_after =
             parse_window("--window-after", optarg);
+        break;
+    case OPTION_FAULT_CHANNEL:
+        migrate->fault_channel = true;
+        migrate->connect_channel = optarg;
         break;
     case OPTION_POSTCOPY:
         take_policy(&migrate->sender.params, optarg);
@@ -330,6 +344,7 @@ static int move_domain(struct xl_migrate *migrate)
     xl_progress_end(&sender->progress, end_state(rc, transitioned), &result);
     free(name);
     xl_transport_end(&sender->transport);
+    xl_fault_channel_end(&migrate->channel);
     if (rc) {
         report_failure(migrate, &result, rc, transitioned);
         return transitioned ? XL_EXIT_PAUSED : -1;
@@ -350,6 +365,13 @@ static int migrate_domain(struct xl_migrate *migrate)
     ret = find_domain(migrate);
     if (ret) {
         return ret;
+    }
+    if (migrate->fault_channel) {
+        ret = xl_fault_channel_want(&migrate->channel, sender,
+                                    migrate->connect_channel);
+        if (ret) {
+            return ret;
+        }
     }
     migrate->config =
         xl_config_to_send(sender->xl, sender->domid, migrate->config_file,
@@ -381,7 +403,7 @@ static int migrate_domain(struct xl_migrate *migrate)
 
 int xl_main_migrate(struct xl_context *xl, int argc, char **argv)
 {
-    struct xl_migrate migrate = {.config = NULL};
+    struct xl_migrate migrate = {.channel = XL_FAULT_CHANNEL_NONE};
     int status;
 
     xl_sender_init(&migrate.sender, xl, usage);
@@ -391,6 +413,7 @@ int xl_main_migrate(struct xl_context *xl, int argc, char **argv)
     }
     status = migrate_domain(&migrate);
     xl_sender_close(&migrate.sender);
+    xl_fault_channel_end(&migrate.channel);
     free(migrate.config);
     return status < 0 ? EXIT_FAILURE : status;
 }

@@ -37,7 +37,8 @@ static const char usage[] =
     "               once the guest runs here, how long the connection may "
     "stand\n"
     "               still (for ever)\n"
-    "  --recover    the other end of xl migrate-recover\n"
+    "  --recover    the other end of xl migrate-recover, and of another\n"
+    "               connection of a guest that is coming (--fault-channel)\n"
     "  -h, --help   this\n";
 
 enum xl_receive_monitor {
@@ -297,7 +298,8 @@ static int watch_over(struct xl_receive *receive)
     return receive->unwatched ? -1 : 0;
 }
 
-/* Another connection of a guest that runs here, or that never ran. */
+/* Another connection: of a guest that runs here or that never ran, or the fault
+ * channel of one that is coming. */
 static int serve_recovery(struct xl_receive *receive)
 {
     libxl_live_migrate_receive_params params;

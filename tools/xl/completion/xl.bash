@@ -34,8 +34,8 @@ _xl_postcopy_migrate()
         mapfile -t COMPREPLY < <(compgen -W "--postcopy --postcopy=
             --precopy-iterations --precopy-dirty-threshold --max-downtime
             --background-rate --no-background --push-order
-            --window-before --window-after --link-timeout --json --debug
-            --live --help
+            --window-before --window-after --fault-channel
+            --fault-channel= --link-timeout --json --debug --live --help
             -s -e -C -p -D -h" -- "$cur") ;;
     *)
         mapfile -t COMPREPLY < <(

@@ -1,0 +1,58 @@
+/*
+ * A second connection to the receiver.
+ *
+ * It is made while the guest still runs, by the thread that moves it.  What
+ * answers there is a process like that of a recovery: it finds the receiver by
+ * what it is told over the connection.
+ */
+#include "fault_channel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int connect_channel(int *send_fd, int *recv_fd, void *user)
+{
+    struct xl_fault_channel *channel = user;
+    struct xl_sender *sender = channel->sender;
+    bool is_ssh = !channel->connect;
+
+    if (xl_transport_start(&channel->transport, sender->host, channel->command,
+                           is_ssh) ||
+        xl_transport_greet(&channel->transport, sender->abort_fd)) {
+        return -1;
+    }
+    *send_fd = channel->transport.send_fd;
+    *recv_fd = channel->transport.recv_fd;
+    return 0;
+}
+
+int xl_fault_channel_want(struct xl_fault_channel *channel,
+                          struct xl_sender *sender, const char *connect)
+{
+    if (!sender->ssh_command[0] && !connect) {
+        fprintf(stderr,
+                "xl: with -s '' say how to connect again: --fault-channel="
+                "COMMAND, which runs xl migrate-receive --postcopy --recover "
+                "there\n");
+        return -1;
+    }
+    channel->sender = sender;
+    channel->connect = connect;
+    channel->command = xl_transport_command(
+        connect ? "" : sender->ssh_command, connect ? connect : sender->host,
+        sender->xl->verbosity, " --recover");
+    if (!channel->command) {
+        perror("xl");
+        return -1;
+    }
+    sender->params.connect_fault_channel = connect_channel;
+    sender->params.fault_channel_user = channel;
+    return 0;
+}
+
+void xl_fault_channel_end(struct xl_fault_channel *channel)
+{
+    xl_transport_end(&channel->transport);
+    free(channel->command);
+    channel->command = NULL;
+}
