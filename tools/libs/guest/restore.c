@@ -564,7 +564,7 @@ static int take_postcopy_pages(struct xlm_restorer *restorer)
 {
     int rc = xlm_restore_take_postcopy_pages(restorer);
 
-    restorer->heard_us = now_us;
+    restorer->heard_us = xlm_now_us();
     if (!rc) {
         rc = tell_dropped(restorer);
     }

@@ -21,7 +21,7 @@ struct xlm_restorer {
     struct xlm_record record; /* the one being handled */
     struct xlm_stats *stats;
     uint64_t start_us;
-    uint32_t owed;     /* pages taken that the source has no credit for yet */
+    uint32_t owed; /* pages taken that the source has no credit for yet */
     _Atomic uint64_t told_us; /* when the source heard of faults last */
     uint64_t heard_us; /* when something of the postcopy phase came last */
     atomic_bool lost;  /* the connection stood still for too long */

@@ -484,8 +484,8 @@ static void say_zeroes(struct puppet *puppet, size_t records, uint64_t pages,
                        bool end)
 {
     uint64_t octets[600], *at = octets;
-    const struct xlm_wire_record_header header = {
-        XLM_REC_POSTCOPY_ZERO_PAGES, (uint32_t)(8 + 8 * pages)};
+    const struct xlm_wire_record_header header = {XLM_REC_POSTCOPY_ZERO_PAGES,
+                                                  (uint32_t)(8 + 8 * pages)};
 
     assert_true(records * (2 + pages) < 600);
     for (size_t i = 0; i < records; i++) {
