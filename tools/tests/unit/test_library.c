@@ -249,9 +249,8 @@ static void finish_async(struct move *move)
 
 /* In the directory KEEP_STREAMS, for a reader of their own: check-stream. */
 static void keep_stream(const struct move *move, enum fake_way way,
-                        const char *suffix)
+                        unsigned int number, const char *suffix)
 {
-    static unsigned int kept[2];
     const char *directory = getenv("KEEP_STREAMS");
     const uint8_t *octets;
     char path[PATH_MAX];
@@ -265,8 +264,7 @@ static void keep_stream(const struct move *move, enum fake_way way,
     if (!length) {
         return; /* it went over something else */
     }
-    snprintf(path, sizeof(path), "%s/move%u.%s", directory, kept[way]++,
-             suffix);
+    snprintf(path, sizeof(path), "%s/move%u.%s", directory, number, suffix);
     file = fopen(path, "w");
     assert_non_null(file);
     assert_int_equal(fwrite(octets, 1, length, file), length);
@@ -275,8 +273,11 @@ static void keep_stream(const struct move *move, enum fake_way way,
 
 static void check_moved(struct move *move)
 {
-    keep_stream(move, FAKE_FORTH, "forth");
-    keep_stream(move, FAKE_BACK, "back");
+    static atomic_uint moves; /* of several threads */
+    unsigned int number = atomic_fetch_add(&moves, 1);
+
+    keep_stream(move, FAKE_FORTH, number, "forth");
+    keep_stream(move, FAKE_BACK, number, "back");
     fake_migration_check_success(move->migration);
     assert_true(move->migration->transitioned);
     assert_int_equal(move->ends[0].result.phase,
