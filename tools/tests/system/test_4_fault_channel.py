@@ -1,0 +1,40 @@
+"""A second connection for what the guest asks for."""
+
+from moving import POSTCOPY
+from test_1_moves import assert_moved
+from test_8_control import control
+
+CHANNEL = "over the fault channel"
+REQUESTED = "of these requested"
+# Of the process that xl starts at the source for it, and of no other.
+SECOND = "migrate-receive --postcopy --recover"
+# The push stands, nearly: what comes is what the guest asks for.
+SLOW = "--background-rate 4K"
+
+
+def test_second_ssh_brings_what_is_asked_for(world):
+    guest = world.pattern(memory=64).start("a")
+    migration = world.migrate(guest, f"--fault-channel {SLOW}",
+                              transport="ssh")
+    migration.wait_output(POSTCOPY)
+    guest.wait_beat(host="b", since=migration.started)
+    control(world, "a", f"set-rate {guest.name} unlimited")
+    summary = migration.expect_success()
+    assert summary[CHANNEL] == summary[REQUESTED] > 0, summary
+    assert summary["that came twice"] == 0, summary
+    assert_moved(world, guest, "a", "b")
+
+
+def test_second_ssh_is_lost(world):
+    guest = world.pattern(memory=64).start("a")
+    migration = world.migrate(guest, f"--fault-channel {SLOW}",
+                              transport="ssh")
+    migration.wait_output(POSTCOPY)
+    guest.wait_beat(host="b", since=migration.started)
+    world.lab.run("a", f"kill -9 $(pgrep -o -f '^ssh .*{SECOND}')")
+    migration.wait_output("the fault channel is lost")
+    guest.wait_beat(host="b", since=migration.started)
+    control(world, "a", f"set-rate {guest.name} unlimited")
+    summary = migration.expect_success()
+    assert summary["that came twice"] == 0, summary
+    assert_moved(world, guest, "a", "b")
