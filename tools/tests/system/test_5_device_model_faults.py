@@ -3,11 +3,12 @@
 import contextlib
 
 from guests import HvmPatternGuest
-from moving import POSTCOPY, PRECOPY
+from moving import POSTCOPY, PRECOPY, STOPPED
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import (ENDLESS_PRECOPY, RUNS_ON,
                                          assert_unharmed)
-from test_4_recovery import PAUSED, SLOW, assert_paused, assert_recovers
+from test_4_recovery import (PAUSED, SLOW, TAKEN_BACK, assert_paused,
+                             assert_recovers)
 from test_8_control import control
 from test_hvm import ask_device_model, assert_no_state_left
 from world import TAKES_LONG, on_request
@@ -42,6 +43,17 @@ def full_disk(world, host):
         world.lab.run(host, f"rm {STATES}/filler; umount {STATES}; "
                             f"cp -a /run/full/. {STATES}; "
                             f"umount /run/full; rmdir /run/full")
+
+
+def test_disk_full_at_the_source(world):
+    """The guest is stopped when its device model finds no room for its
+    state."""
+    guest = hvm(world)
+    with full_disk(world, "a"):
+        migration = world.migrate(guest)
+        migration.expect_failure("could not be saved.*is room in", RUNS_ON)
+    assert POSTCOPY not in migration.output
+    assert_hvm_unharmed(world, guest, migration)
 
 
 def test_disk_full_at_the_destination(world):
@@ -116,3 +128,15 @@ def test_hvm_recovered_from_a_killed_sender(world):
     migration.kill_sender()
     assert migration.finish() != 0
     assert_recovers(world, guest, migration)
+
+
+@on_request(TAKES_LONG)
+def test_hvm_taken_back(world):
+    """Its sender is killed while it is stopped: then its device model logs
+    what it writes, which nobody reads any more."""
+    guest = hvm(world)
+    migration = world.migrate(guest, die_at=STOPPED)
+    assert migration.finish() != 0
+    recovery = world.recover(migration)
+    assert recovery.finish() == TAKEN_BACK, recovery.all_output()
+    assert_hvm_unharmed(world, guest, migration)

@@ -7,7 +7,8 @@ from moving import POSTCOPY, PRECOPY, STOPPED
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import (ENDLESS_PRECOPY, assert_unharmed,
                                          small)
-from test_4_recovery import PAUSED, SLOW, assert_recovers, move_slowly
+from test_4_recovery import (PAUSED, SLOW, assert_paused, assert_recovers,
+                             move_slowly)
 from test_8_control import control, status
 from world import TAKES_LONG, on_request
 
@@ -48,6 +49,15 @@ def test_stalled_while_the_guest_is_stopped_and_given_up(world):
     assert_unharmed(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
+def test_source_gives_up_by_itself_while_the_guest_is_stopped(world):
+    guest = small(world)
+    migration = world.migrate(guest, stall_at=STOPPED)
+    migration.expect_failure("is the link cut", "runs on here")
+    assert POSTCOPY not in migration.output
+    assert_unharmed(world, guest, migration)
+
+
 @contextlib.contextmanager
 def without_a_network(world, host):
     """Nothing gets in or out, and nothing is told of it."""
@@ -56,6 +66,21 @@ def without_a_network(world, host):
         yield
     finally:
         world.lab.run(host, "ip link set lab0 up")
+
+
+@on_request(TAKES_LONG)
+def test_both_ends_give_up_by_themselves_before_the_go(world):
+    """The destination hears no more of its source, and it takes three minutes
+    until it believes that."""
+    guest = small(world)
+    migration = world.migrate(guest, ENDLESS_PRECOPY)
+    migration.wait_output(PRECOPY)
+    with without_a_network(world, "b"):
+        give_up(world, guest, migration)
+        guest.assert_runs()
+        world.until(lambda: not world.domains("b"),
+                    lambda: f"b keeps {world.domains('b')}", limit=300)
+    assert_unharmed(world, guest, migration)
 
 
 def test_stalled_in_postcopy_until_it_goes_on(world):
@@ -70,6 +95,23 @@ def test_stalled_in_postcopy_until_it_goes_on(world):
     migration.signal_transport("CONT")
     migration.expect_success()
     assert_moved(world, guest, "a", "b")
+
+
+def test_stalled_in_postcopy_with_a_timeout(world):
+    """Both ends notice by themselves."""
+    timeout = "--link-timeout 5"
+    guest = world.pattern(memory=64).start("a")
+    migration = world.migrate(guest, f"{SLOW} {timeout}",
+                              receive_options=timeout)
+    migration.wait_output(POSTCOPY)
+    guest.wait_beat(host="b", since=migration.started)
+    with without_a_network(world, "b"):
+        migration.expect_failure("is the link cut", "--migratedaway",
+                                 r"xl migrate-recover \d+ ")
+        assert migration.finish() == PAUSED
+        migration.receiver.wait_output("runs on here.*is the link cut")
+        assert_paused(world, guest)
+    assert_recovers(world, guest, migration)
 
 
 def test_stalled_in_postcopy_and_recovered(world):
