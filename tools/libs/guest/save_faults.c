@@ -323,9 +323,10 @@ void xlm_faults_start(struct xlm_fault_channel *faults,
     if (rc) {
         xlm_note_failure(&faults->ctx, "cannot start a thread: %s",
                          strerror(rc));
+        faults->lost = true;
+        return;
     }
-    faults->runs = !rc;
-    faults->lost = rc;
+    faults->runs = true;
 }
 
 void xlm_faults_stop(struct xlm_fault_channel *faults)
