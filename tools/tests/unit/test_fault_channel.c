@@ -310,13 +310,18 @@ static void lost_without_a_word(void **state)
 /* Over another connection it goes on without a channel. */
 static void first_is_lost(void **state)
 {
+    const struct fake_cut cuts[] = {
+        CUT(FAKE_BACK, XLM_REC_POSTCOPY_RUNNING, 1),
+        CUT(FAKE_FORTH, XLM_REC_END, 1),
+        CUT(FAKE_BACK, XLM_REC_POSTCOPY_STATS, 1),
+    };
+
     (void)state;
-    for (unsigned int nth = 1; nth <= 3; nth++) {
+    for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
         struct fake_migration *migration = new_migration();
 
         migration->recoveries = FAKE_RECOVERIES;
-        migration->cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 100);
-        migration->cut.nth = nth;
+        migration->cut = cuts[i];
         fake_migration_run(migration);
         assert_int_equal(migration->recovered, 1);
         assert_int_equal(migration->found, XLM_GUEST_COMPLETE);
@@ -539,11 +544,12 @@ static void source_lies(void **state)
 
         migration->recoveries = FAKE_RECOVERIES;
         migration->fault_liars[0] = liars[i];
+        migration->params.no_push = true;
         fake_migration_run(migration);
-        assert_int_equal(migration->recovered, 1);
-        assert_int_equal(migration->found, XLM_GUEST_COMPLETE);
         fake_migration_check_success(migration);
-        assert_int_equal(on_first(migration).ends, 1);
+        /* Unless all was there before it had heard the lie. */
+        assert_true(migration->recovered <= 1);
+        assert_int_equal(on_first(migration).ends, migration->recovered);
         fake_migration_free(migration);
     }
 }
