@@ -32,6 +32,7 @@ def test_hybrid(world):
     assert_moved(world, guest, "a", "b")
 
 
+@on_request(TAKES_LONG)
 def test_an_idle_guest_ends_in_stop_and_copy(world):
     guest = world.pattern(rate="none", check=4000).start("a")
     migration = world.migrate(guest, "--precopy-iterations 5 "
@@ -81,6 +82,7 @@ def linux_there_and_back(world, guest):
     assert_moved(world, guest, "a", "b", "a")
 
 
+@on_request(TAKES_LONG)
 def test_linux_with_two_vcpus_and_file_trees(world):
     """Its files are checked all the time, so during the moves as well."""
     play_linux(world, world.linux(), linux_there_and_back)

@@ -29,6 +29,7 @@ def test_p_leaves_it_paused(world):
     assert_moved(world, guest, "a", "b")
 
 
+@on_request(TAKES_LONG)
 def test_D_keeps_the_number(world):
     for _ in range(2):
         world.pattern(name="before", memory=16).start("a", "-p")
@@ -107,6 +108,7 @@ def test_other_commands_are_the_stock_xls(world):
             f"xl {command}: {ours} and not {stock}"
 
 
+@on_request(TAKES_LONG)
 def test_a_stock_migration_passes_through(world):
     guest = world.pattern(memory=32, rate=100).start("a")
     world.move(guest, postcopy=False, transport="ssh")

@@ -25,6 +25,7 @@ def small(world, **options):
     return world.pattern(memory=32, **options).start("a")
 
 
+@on_request(TAKES_LONG)
 def test_host_with_an_unknown_name(world):
     guest = small(world)
     migration = world.migrate(guest, transport="ssh", host="nowhere.invalid")
@@ -86,6 +87,7 @@ def test_not_enough_memory_at_the_destination(world):
     assert_unharmed(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_connection_cut_in_precopy(world):
     guest = world.pattern().start("a")
     migration = world.migrate(guest, ENDLESS_PRECOPY,
@@ -125,6 +127,7 @@ def test_receiver_killed_in_precopy(world):
     assert_unharmed(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_interrupted_in_precopy(world):
     """Ctrl-C at the source."""
     guest = world.pattern().start("a")

@@ -3,6 +3,7 @@
 from moving import POSTCOPY
 from test_1_moves import assert_moved
 from test_8_control import control
+from world import TAKES_LONG, on_request
 
 CHANNEL = "over the fault channel"
 REQUESTED = "of these requested"
@@ -25,6 +26,7 @@ def test_second_ssh_brings_what_is_asked_for(world):
     assert_moved(world, guest, "a", "b")
 
 
+@on_request(TAKES_LONG)
 def test_second_ssh_is_lost(world):
     guest = world.pattern(memory=64).start("a")
     migration = world.migrate(guest, f"--fault-channel {SLOW}",

@@ -108,6 +108,7 @@ def test_receiver_killed_with_vcpus_waiting(world):
     assert_recovers(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_connection_cut_again_in_recovery(world):
     guest, migration = cut(world)
     for _ in range(2):
@@ -120,6 +121,7 @@ def test_connection_cut_again_in_recovery(world):
     assert_recovers(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_recovery_from_a_host_that_knows_nothing(world):
     guest, migration = cut(world)
     wrong = world.recover(migration, to="a")

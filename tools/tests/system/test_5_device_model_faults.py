@@ -79,6 +79,7 @@ exec {DEVICE_MODEL} "$@"
         world.lab.run(host, f"rm {REFUSING}")
 
 
+@on_request(TAKES_LONG)
 def test_device_model_does_not_take_its_state(world):
     with device_model_that_refuses(world, "b") as override:
         guest = hvm(world)
@@ -102,6 +103,7 @@ def test_device_model_dies_before_the_last_state(world):
     assert_hvm_unharmed(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_hvm_recovered(world):
     """The device model of the guest that stays behind is stopped and serves,
     as its domain does; the other's goes on."""

@@ -41,6 +41,7 @@ def test_sender_killed_while_it_prepares(world):
     assert_left_alone(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_sender_killed_in_precopy(world):
     guest, migration = sender_killed(world, PRECOPY, ENDLESS_PRECOPY)
     assert_left_alone(world, guest, migration)
@@ -78,6 +79,7 @@ def test_sender_killed_at_the_go(world):
     settle(world, *sender_killed(world, GO))
 
 
+@on_request(TAKES_LONG)
 def test_sender_killed_when_all_has_come(world):
     """It may have destroyed the domain by then, or not."""
     guest, migration = sender_killed(world, COMPLETE)

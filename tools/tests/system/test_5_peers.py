@@ -61,6 +61,7 @@ def test_our_image_passes_the_stock_verifier_and_restores(world):
     assert_restored(world, guest, since)
 
 
+@on_request(TAKES_LONG)
 def test_our_image_is_restored_by_us(world):
     guest = save_with_ours(world)
     since = world.lab.console.now()

@@ -20,6 +20,7 @@ def give_up(world, guest, migration):
     assert POSTCOPY not in migration.output
 
 
+@on_request(TAKES_LONG)
 def test_stalled_in_precopy_and_given_up(world):
     guest = small(world)
     migration = world.migrate(guest, ENDLESS_PRECOPY, stall_at=PRECOPY)
@@ -83,6 +84,7 @@ def test_both_ends_give_up_by_themselves_before_the_go(world):
     assert_unharmed(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_stalled_in_postcopy_until_it_goes_on(world):
     """Nobody has done anything wrong: nothing is lost but time."""
     guest, migration = move_slowly(world)
@@ -114,6 +116,7 @@ def test_stalled_in_postcopy_with_a_timeout(world):
     assert_recovers(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_stalled_in_postcopy_and_recovered(world):
     """As the manual says: the process at the source is killed, whose
     destination believes in the old connection until there is another one."""

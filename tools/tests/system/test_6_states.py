@@ -63,6 +63,7 @@ def end_in_precopy(world, command, **config):
     return guest, since
 
 
+@on_request(TAKES_LONG)
 def test_poweroff_in_precopy(world):
     end_in_precopy(world, ["shutdown"])
     assert_nothing_left(world)
@@ -120,6 +121,7 @@ def test_reboot_in_postcopy(world):
     guest.assert_runs(check=False)
 
 
+@on_request(TAKES_LONG)
 def test_crash_in_postcopy(world):
     guest = world.pattern(memory=192, rate="none", check=100).start("a")
     migration = world.migrate(guest)

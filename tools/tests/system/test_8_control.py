@@ -40,6 +40,7 @@ def endless(world, guest, options=""):
     return migration
 
 
+@on_request(TAKES_LONG)
 def test_switch_in_the_middle_of_an_endless_precopy(world):
     guest = busy(world)
     number = world.domid("a", guest.name)
@@ -130,6 +131,7 @@ def test_who_cannot_be_asked(world):
         assert refused.returncode and refused.stderr, refused
 
 
+@on_request(TAKES_LONG)
 def test_a_killed_migration_is_known_as_such(world):
     guest = world.pattern(memory=32, rate=100).start("a")
     migration = endless(world, guest)
@@ -174,6 +176,7 @@ def test_after_a_time(world):
     assert_moved(world, guest, "a", "b")
 
 
+@on_request(TAKES_LONG)
 def test_json_for_machines(world):
     """stdout has objects and nothing else; the last says how it ended."""
     guest = world.pattern(memory=32, rate=100).start("a")
