@@ -326,13 +326,19 @@ int xlm_pager_list_outstanding(struct xlm_pager *pager, uint64_t **pfns,
 
 /* ---- open and close ---- */
 
-static int make_room_for_outstanding(struct xlm_pager *pager, uint64_t limit,
-                                     unsigned long *kept)
+static int make_room_for_kept(struct xlm_pager *pager, uint64_t limit,
+                              unsigned long *kept)
 {
     if (!kept) {
-        return xlm_pfn_set_reserve(&pager->outstanding, limit);
+        return xlm_pfn_set_reserve(&pager->outstanding, limit) ||
+                       xlm_pfn_set_reserve(&pager->requested, limit)
+                   ? -1
+                   : 0;
     }
     xlm_pfn_set_lend(&pager->outstanding, kept, limit);
+    xlm_pfn_set_lend(&pager->requested, kept + xlm_pfn_set_words(limit),
+                     limit);
+    xlm_pfn_set_intersect(&pager->requested, &pager->outstanding);
     return 0;
 }
 
@@ -350,13 +356,14 @@ static int make_room(struct xlm_pager *pager, uint64_t limit,
     pager->blocked_us = calloc(pager->max_waiters, sizeof(*pager->blocked_us));
     pager->stop_fd = eventfd(0, EFD_CLOEXEC);
     if (!pager->waiters || !pager->blocked_us || pager->stop_fd < 0 ||
-        make_room_for_outstanding(pager, limit, kept) ||
-        xlm_pfn_set_reserve(&pager->requested, limit) ||
+        make_room_for_kept(pager, limit, kept) ||
         xlm_pfn_set_reserve(&pager->unsent, limit) ||
         xlm_pfn_set_reserve(&pager->dropped, limit) ||
         xlm_pfn_set_reserve(&pager->arrived, limit)) {
         return -1;
     }
+    /* What was asked for before, by another. */
+    xlm_pfn_set_unite(&pager->unsent, &pager->requested);
     return 0;
 }
 

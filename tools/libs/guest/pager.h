@@ -26,16 +26,17 @@ struct xlm_pager;
 /*
  * Register as the pager of a paused domain whose pfns are below limit, and
  * start to drain its ring.  NULL with errno, and a reason in the context.
- * The channel is where requests will go.  `kept` holds the set of outstanding
- * pages, xlm_pfn_set_words(limit) words, all 0, that are the caller's and
- * outlive the pager; NULL: nobody else wants to know.
+ * The channel is where requests will go.  `kept` holds the sets of outstanding
+ * and of requested pages, xlm_pfn_set_words(limit) words each, all 0, that are
+ * the caller's and outlive the pager; NULL: nobody else wants to know.
  */
 struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
                                  struct xlm_channel *channel, uint32_t domid,
                                  uint64_t limit, unsigned long *kept);
 
 /* The same in place of a pager that has died, of a domain that is paused: the
- * outstanding pages are those that it has kept. */
+ * outstanding pages are those that it has kept, and what was requested of it is
+ * requested again: the hypervisor does not ask twice for a page. */
 struct xlm_pager *xlm_pager_take_over(struct xlm_context *ctx,
                                       struct xlm_channel *channel,
                                       uint32_t domid, uint64_t limit,

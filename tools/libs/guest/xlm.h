@@ -307,8 +307,8 @@ struct xlm_restore_callbacks {
     /* What the migration is known by; before the domain is built.  May be
      * NULL. */
     int (*identify)(const struct xlm_identity *identity, void *data);
-    /* Room for a bit for each pfn, all 0, that outlives this process: what is
-     * outstanding is kept there, for xlm_take_over().  Once, after identify();
+    /* Room for two sets of pfns, words of all 0 that outlive this process: what
+     * is outstanding and what was asked for is kept there, for xlm_take_over().  Once, after identify();
      * stays valid until xlm_restore() returns.  NULL: there is none, and it
      * cannot go on.  May be NULL: nobody will take over. */
     unsigned long *(*keep)(uint64_t pfns, void *data);

@@ -26,7 +26,8 @@ _Static_assert(sizeof(struct lm_kept_state) <= LM_KEPT_HEAD, "room for it");
 
 static size_t octets_for(uint64_t pfns)
 {
-    return LM_KEPT_HEAD + xlm_pfn_set_words(pfns) * sizeof(unsigned long);
+    /* Outstanding, and requested. */
+    return LM_KEPT_HEAD + 2 * xlm_pfn_set_words(pfns) * sizeof(unsigned long);
 }
 
 /* ---- the file ---- */

@@ -49,7 +49,8 @@ int lm_kept_open(struct lm_kept *kept, const uint8_t id[LM_ID_SIZE],
 /* Harmless on none.  With `remove` nobody will take over any more. */
 void lm_kept_close(struct lm_kept *kept, bool remove);
 
-/* A bit for each pfn, as the words of a set. */
+/* The words of the set of outstanding pages; behind them are those of the set
+ * of what was requested. */
 unsigned long *lm_kept_outstanding(const struct lm_kept *kept);
 /* Is there any? */
 bool lm_kept_lacks_pages(const struct lm_kept *kept);

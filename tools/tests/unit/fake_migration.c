@@ -455,7 +455,7 @@ bool fake_migration_await_go(struct fake_migration *migration)
 
 static size_t kept_octets(const struct fake_migration *migration)
 {
-    return xlm_pfn_set_words(migration->nr_pfns) * sizeof(unsigned long);
+    return 2 * xlm_pfn_set_words(migration->nr_pfns) * sizeof(unsigned long);
 }
 
 static unsigned long *keep(uint64_t pfns, void *data)
