@@ -88,7 +88,9 @@ def test_receiver_killed_in_postcopy(world):
     migration.expect_failure("handed over", "--migratedaway", "do not resume",
                              r"xl migrate-recover \d+ ")
     assert migration.finish() == PAUSED
-    again = world.recover(migration, SLOW)
+    # A page that was asked for between the kill and the pause comes with the
+    # push, half a minute at the most.
+    again = world.recover(migration, "--background-rate 2M")
     again.wait_output(POSTCOPY)
     guest.wait_beat(host="b", since=again.started)
     kill_receiver(world, guest)
