@@ -102,10 +102,11 @@ class Busy:
 
 
 def there_and_back(world, guest):
-    """There slowly: pages stay away for long enough to be wanted."""
+    """There slowly: pages stay away for long enough to be wanted.  How many the
+    back ends want is noted: with what was written last sent first it can be
+    none."""
     with Busy(world, guest) as busy:
         there = world.move(guest, "--background-rate 2M")
-        assert there[ASKED] > 0, there
         busy.assert_moved("a", "b")
         back = world.move(guest)
         busy.assert_moved("a", "b", "a")
