@@ -451,22 +451,49 @@ static struct xlm_pager *new_pager(struct xlm_context *ctx,
     return pager;
 }
 
+/* Why a pager that has died could not be replaced. */
+static const char *why_not_replaced(int error)
+{
+    return error == EBUSY
+               ? "a vCPU of the guest sleeps in the hypervisor, as more "
+                 "pages were wanted at once than the ring has room for; "
+                 "the guest is lost"
+               : why_not(error);
+}
+
+static struct xlm_pager *open_pager(struct xlm_context *ctx,
+                                    struct xlm_channel *channel,
+                                    uint32_t domid, uint64_t limit,
+                                    unsigned long *kept,
+                                    bool in_place_of_another)
+{
+    struct xlm_pager *pager = new_pager(ctx, channel, domid);
+    int error;
+
+    if (!pager || (!make_room(pager, limit, kept) &&
+                   !enable(pager, in_place_of_another))) {
+        return pager;
+    }
+    error = errno;
+    if (in_place_of_another) {
+        xlm_fail(ctx,
+                 "cannot take the place of the pager of domain %" PRIu32
+                 ", which was killed: %s",
+                 domid, why_not_replaced(error));
+    } else {
+        xlm_fail(ctx, "cannot page domain %" PRIu32 ": %s", domid,
+                 why_not(error));
+    }
+    xlm_pager_close(pager);
+    errno = error;
+    return NULL;
+}
+
 struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
                                  struct xlm_channel *channel, uint32_t domid,
                                  uint64_t limit, unsigned long *kept)
 {
-    struct xlm_pager *pager = new_pager(ctx, channel, domid);
-
-    if (pager && (make_room(pager, limit, kept) || enable(pager, false))) {
-        int error = errno;
-
-        xlm_fail(ctx, "cannot page domain %" PRIu32 ": %s", domid,
-                 why_not(error));
-        xlm_pager_close(pager);
-        errno = error;
-        return NULL;
-    }
-    return pager;
+    return open_pager(ctx, channel, domid, limit, kept, false);
 }
 
 struct xlm_pager *xlm_pager_take_over(struct xlm_context *ctx,
@@ -474,25 +501,7 @@ struct xlm_pager *xlm_pager_take_over(struct xlm_context *ctx,
                                       uint32_t domid, uint64_t limit,
                                       unsigned long *kept)
 {
-    struct xlm_pager *pager = new_pager(ctx, channel, domid);
-
-    if (pager && (make_room(pager, limit, kept) || enable(pager, true))) {
-        int error = errno;
-
-        xlm_fail(ctx,
-                 "cannot take the place of the pager of domain %" PRIu32
-                 ", which was killed: %s",
-                 domid,
-                 error == EBUSY
-                     ? "a vCPU of the guest sleeps in the hypervisor, as more "
-                       "pages were wanted at once than the ring has room for; "
-                       "the guest is lost"
-                     : why_not(error));
-        xlm_pager_close(pager);
-        errno = error;
-        return NULL;
-    }
-    return pager;
+    return open_pager(ctx, channel, domid, limit, kept, true);
 }
 
 static void stop_threads(struct xlm_pager *pager)

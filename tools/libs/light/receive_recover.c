@@ -27,14 +27,12 @@ static int answer_unknown(struct lm_destination *visit)
 {
     static const char text[] =
         "this host knows nothing of that migration, or not any more: is it "
-        "the "
-        "right one, and has it been started anew since? See xl list and xl "
-        "migrate-status there";
+        "the right one, and has it been started anew since? See xl list and "
+        "xl migrate-status there";
     int rc = answer(visit, XLM_GUEST_UNKNOWN, text);
 
     xlm_fail(&visit->op.xlm,
-             "the source asks for a migration that is not known "
-             "here");
+             "the source asks for a migration that is not known here");
     return rc ? rc : ERROR_NOTFOUND;
 }
 
