@@ -33,12 +33,13 @@ static void write_seed(const char *kind, unsigned int number,
 }
 
 /* The first of these records, after the state in which it may come. */
-static void keep_record(const uint8_t *octets, size_t size)
+static void keep_record(const uint8_t *octets, size_t size, void *unused)
 {
     static unsigned int number;
     uint8_t *seed = malloc(1 + size);
     enum xlm_reader_state state;
 
+    (void)unused;
     memcpy(seed + 1, octets, size);
     for (state = 0; state <= XLM_READ_SERVE; state++) {
         if (xlm_record_is_legal(octets[0], state)) {
@@ -48,22 +49,6 @@ static void keep_record(const uint8_t *octets, size_t size)
         }
     }
     free(seed);
-}
-
-/* Each record of a stream, from there on. */
-static void keep_records(struct fake_link *link, enum fake_way way, size_t at)
-{
-    struct xlm_wire_record_header header;
-    size_t length, size;
-    const uint8_t *octets = fake_link_heard(link, way, &length);
-
-    for (; at + sizeof(header) <= length; at += size) {
-        memcpy(&header, octets + at, sizeof(header));
-        size = fake_record_size(header.type, header.length);
-        if (at + size <= length) {
-            keep_record(octets + at, size);
-        }
-    }
 }
 
 static void keep(struct fake_link *link, enum fake_way way, const char *kind,
@@ -107,10 +92,12 @@ static void make_seeds(void **state)
         keep(migration->link, FAKE_FORTH, "restore", i);
         keep(migration->link, FAKE_BACK, "save", i);
         if (!ways[i].one_way) { /* else libxl's follow without a word */
-            keep_records(migration->link, FAKE_FORTH,
-                         fake_first_record(FAKE_FORTH));
-            keep_records(migration->link, FAKE_BACK,
-                         fake_first_record(FAKE_BACK));
+            fake_link_each_record(migration->link, FAKE_FORTH,
+                                  fake_first_record(FAKE_FORTH), keep_record,
+                                  NULL);
+            fake_link_each_record(migration->link, FAKE_BACK,
+                                  fake_first_record(FAKE_BACK), keep_record,
+                                  NULL);
         }
         fake_migration_free(migration);
     }
@@ -146,8 +133,10 @@ static void make_recovery_seeds(void **state)
         assert_int_equal(migration->recovered, 1);
         assert_int_equal(migration->save_rc, 0);
         keep(migration->recovery_links[0], FAKE_BACK, "recover", i);
-        keep_records(migration->recovery_links[0], FAKE_FORTH, 0);
-        keep_records(migration->recovery_links[0], FAKE_BACK, 0);
+        fake_link_each_record(migration->recovery_links[0], FAKE_FORTH, 0,
+                              keep_record, NULL);
+        fake_link_each_record(migration->recovery_links[0], FAKE_BACK, 0,
+                              keep_record, NULL);
         fake_migration_free(migration);
     }
 }

@@ -354,3 +354,19 @@ void fake_link_free(struct fake_link *link)
     pthread_cond_destroy(&link->changed);
     free(link);
 }
+
+void fake_link_each_record(struct fake_link *link, enum fake_way way,
+                           size_t at, fake_record_fn *fn, void *data)
+{
+    struct xlm_wire_record_header header;
+    size_t length, size;
+    const uint8_t *octets = fake_link_heard(link, way, &length);
+
+    for (; at + sizeof(header) <= length; at += size) {
+        memcpy(&header, octets + at, sizeof(header));
+        size = fake_record_size(header.type, header.length);
+        if (at + size <= length) {
+            fn(octets + at, size, data);
+        }
+    }
+}

@@ -62,6 +62,10 @@ struct fake_link *fake_link_new(const struct fake_cut *cut);
 size_t fake_record_size(uint32_t type, uint32_t length);
 /* Octets before the first record of a way. */
 size_t fake_first_record(enum fake_way way);
+/* With each whole record that was heard of one way, from there on. */
+typedef void fake_record_fn(const uint8_t *octets, size_t size, void *data);
+void fake_link_each_record(struct fake_link *link, enum fake_way way,
+                           size_t at, fake_record_fn *fn, void *data);
 
 /* The descriptor of an end, both ways; the link's own. */
 int fake_link_end(struct fake_link *link, unsigned int end);

@@ -760,6 +760,30 @@ void fake_migration_check_success(struct fake_migration *migration)
     }
 }
 
+void fake_migration_check_recovered(struct fake_migration *migration)
+{
+    assert_true(migration->recovered > 0);
+    assert_true(migration->transitioned);
+    if (migration->found == XLM_GUEST_COMPLETE) {
+        fake_migration_check_success(migration);
+        return;
+    }
+    /* The go did not arrive. */
+    assert_int_equal(migration->found, XLM_GUEST_NEVER_RAN);
+    assert_int_equal(migration->save_rc, 0);
+    assert_false(migration->ran);
+    assert_false(migration->resumed);
+    assert_false(fake_domain_ran(migration->destination));
+    xlm_take_back(&migration->contexts[0], migration->params.domid);
+    assert_true(fake_domain_suspend_cancelled(migration->source));
+    assert_false(fake_domain_logdirty(migration->source));
+    fake_domain_resume(migration->source);
+    fake_guest_move(migration->guest, migration->source);
+    fake_guest_stop(migration->guest);
+    assert_int_equal(fake_guest_compare(migration->guest, migration->source),
+                     0);
+}
+
 /* ---- what went over the link ---- */
 
 size_t fake_migration_records(struct fake_migration *migration,

@@ -160,6 +160,9 @@ bool fake_migration_await_go(struct fake_migration *migration);
 void fake_migration_check_promise(struct fake_migration *migration);
 /* It worked, and the guest is whole and runs at the destination. */
 void fake_migration_check_success(struct fake_migration *migration);
+/* The connection was lost, and all is well for all that: it is as after a
+ * success, or the guest never ran there and is taken back. */
+void fake_migration_check_recovered(struct fake_migration *migration);
 /* After a success: make ready to move the guest back, with the same orders. */
 void fake_migration_turn_round(struct fake_migration *migration);
 /* As the stock toolstack: make what a record says part of a domain. */

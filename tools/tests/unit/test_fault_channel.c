@@ -45,6 +45,7 @@ static struct fake_migration *new_migration(void)
 /* ---- what went over a connection ---- */
 
 struct heard {
+    bool gone;       /* the guest is the destination's */
     uint32_t faults; /* records */
     uint32_t pages;  /* after the go */
     uint32_t credits;
@@ -52,20 +53,22 @@ struct heard {
     uint32_t ends;
 };
 
-static void note_record(struct heard *heard,
-                        const struct xlm_wire_record_header *header,
-                        const uint8_t *body, bool *gone)
+static void note_record(const uint8_t *octets, size_t size, void *data)
 {
+    struct heard *heard = data;
+    struct xlm_wire_record_header header;
     uint32_t count = 0;
 
-    memcpy(&count, body, header->length >= 4 ? 4 : 0);
-    switch (header->type) {
+    (void)size;
+    memcpy(&header, octets, sizeof(header));
+    memcpy(&count, octets + sizeof(header), header.length >= 4 ? 4 : 0);
+    switch (header.type) {
     case XLM_REC_POSTCOPY_GO:
-        *gone = true;
+        heard->gone = true;
         break;
     case XLM_REC_POSTCOPY_PAGE_DATA:
     case XLM_REC_POSTCOPY_ZERO_PAGES:
-        heard->pages += *gone ? count : 0;
+        heard->pages += heard->gone ? count : 0;
         break;
     case XLM_REC_POSTCOPY_FAULT:
         heard->faults++;
@@ -87,17 +90,8 @@ static void note_record(struct heard *heard,
 static void listen_to(struct heard *heard, struct fake_link *link,
                       enum fake_way way, size_t at, bool gone)
 {
-    struct xlm_wire_record_header header;
-    size_t length, size;
-    const uint8_t *octets = fake_link_heard(link, way, &length);
-
-    for (; at + sizeof(header) <= length; at += size) {
-        memcpy(&header, octets + at, sizeof(header));
-        size = fake_record_size(header.type, header.length);
-        if (at + size <= length) {
-            note_record(heard, &header, octets + at + sizeof(header), &gone);
-        }
-    }
+    heard->gone = gone;
+    fake_link_each_record(link, way, at, note_record, heard);
 }
 
 static struct heard on_first(struct fake_migration *migration)

@@ -47,38 +47,13 @@ static struct fake_migration *new_migration(void)
     return migration;
 }
 
-/* The connection was lost, and all is well for all that. */
-static void check_recovered(struct fake_migration *migration)
-{
-    assert_true(migration->recovered > 0);
-    assert_true(migration->transitioned);
-    if (migration->found == XLM_GUEST_COMPLETE) {
-        fake_migration_check_success(migration);
-        return;
-    }
-    /* The go did not arrive. */
-    assert_int_equal(migration->found, XLM_GUEST_NEVER_RAN);
-    assert_int_equal(migration->save_rc, 0);
-    assert_false(migration->ran);
-    assert_false(migration->resumed);
-    assert_false(fake_domain_ran(migration->destination));
-    xlm_take_back(&migration->contexts[0], migration->params.domid);
-    assert_true(fake_domain_suspend_cancelled(migration->source));
-    assert_false(fake_domain_logdirty(migration->source));
-    fake_domain_resume(migration->source);
-    fake_guest_move(migration->guest, migration->source);
-    fake_guest_stop(migration->guest);
-    assert_int_equal(fake_guest_compare(migration->guest, migration->source),
-                     0);
-}
-
 static void lose_and_recover(struct fake_cut cut)
 {
     struct fake_migration *migration = new_migration();
 
     migration->cut = cut;
     fake_migration_run(migration);
-    check_recovered(migration);
+    fake_migration_check_recovered(migration);
     fake_migration_free(migration);
 }
 
@@ -178,7 +153,7 @@ static void lost_under_load(void **state)
         migration->at_run = start_vcpus;
         migration->cut = CUT(points[i].way, points[i].type, 1);
         fake_migration_run(migration);
-        check_recovered(migration);
+        fake_migration_check_recovered(migration);
         fake_migration_free(migration);
     }
 }
@@ -212,7 +187,7 @@ static void lost_again_and_again(void **state)
         }
         fake_migration_run(migration);
         assert_true(migration->recovered > 1);
-        check_recovered(migration);
+        fake_migration_check_recovered(migration);
         fake_migration_free(migration);
     }
 }
@@ -241,7 +216,7 @@ static void requests_are_repeated(void **state)
     migration->recovery_cuts[0] = CUT(FAKE_BACK, XLM_REC_POSTCOPY_CREDIT, 8);
     fake_migration_run(migration);
     assert_int_equal(migration->recovered, 2);
-    check_recovered(migration);
+    fake_migration_check_recovered(migration);
     fake_migration_free(migration);
 }
 
@@ -277,7 +252,7 @@ static void sender_was_killed(void **state)
     fake_migration_run(migration);
     assert_int_equal(migration->found, XLM_GUEST_NEVER_RAN);
     assert_true(fake_domain_logdirty(migration->source));
-    check_recovered(migration);
+    fake_migration_check_recovered(migration);
     fake_migration_free(migration);
 }
 

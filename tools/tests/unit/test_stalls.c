@@ -99,18 +99,6 @@ static void patient_from_now_on(struct fake_migration *migration)
     give_up_there(migration);
 }
 
-static void check_recovered(struct fake_migration *migration)
-{
-    assert_true(migration->recovered > 0);
-    assert_true(migration->transitioned);
-    if (migration->found == XLM_GUEST_COMPLETE) {
-        fake_migration_check_success(migration);
-        return;
-    }
-    assert_int_equal(migration->found, XLM_GUEST_NEVER_RAN);
-    assert_false(fake_domain_ran(migration->destination));
-}
-
 /* It has sent something that is not answered.  The destination, which nobody
  * has told, leaves the connection for the next one. */
 static void source_gives_up_the_link(void **state)
@@ -133,7 +121,7 @@ static void source_gives_up_the_link(void **state)
         migration->at_recovery = patient_from_now_on;
         migration->cut = cuts[i];
         fake_migration_run(migration);
-        check_recovered(migration);
+        fake_migration_check_recovered(migration);
         free_migration(migration);
     }
 }
@@ -178,7 +166,7 @@ static void destination_gives_up_the_link(void **state)
         migration->at_recovery = patient_from_now_on;
         migration->cut = cuts[i];
         fake_migration_run(migration);
-        check_recovered(migration);
+        fake_migration_check_recovered(migration);
         free_migration(migration);
     }
 }
@@ -226,7 +214,7 @@ static void stalled_again_and_again(void **state)
          */
         assert_true(migration->recovered > 1 ||
                     migration->found == XLM_GUEST_NEVER_RAN);
-        check_recovered(migration);
+        fake_migration_check_recovered(migration);
         free_migration(migration);
     }
 }
