@@ -21,7 +21,7 @@
 /* Pages that go at once, at the least.  So many may always be under way. */
 #define XLM_PUSH_WINDOW_SENDING 16
 /* And at the most. */
-#define XLM_PUSH_WINDOW_SENDING_MOST 64
+#define XLM_PUSH_WINDOW_SENDING_MOST 128
 /* Sendings under way whose time is taken. */
 #define XLM_PUSH_WINDOW_SENDINGS 256
 /* Sendings that a look at the empty path is made of ... */
