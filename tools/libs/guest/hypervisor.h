@@ -55,6 +55,9 @@ struct xlm_eviction {
     int error; /* out: 0, EBUSY and the like: it stays resident */
 };
 
+/* One for each connection that pages come over, and a page of zeroes. */
+#define XLM_CONTENTS_BUFFERS 3
+
 struct xlm_hypervisor;
 
 struct xlm_hypervisor_ops {
@@ -183,6 +186,13 @@ struct xlm_hypervisor_ops {
     /* Bring in a batch of paged pages, as evict(). */
     int (*page_in)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                    struct xlm_page_in *pages);
+    /* Memory of so many pages from which page_in() takes contents that begin
+     * where a page does without a copy; for each handle at most
+     * XLM_CONTENTS_BUFFERS at a time, allocated and freed while nobody pages
+     * in from them. */
+    void *(*contents_alloc)(struct xlm_hypervisor *hv, size_t pages);
+    void (*contents_free)(struct xlm_hypervisor *hv, void *contents,
+                          size_t pages);
 };
 
 /* What an implementation embeds as its first member. */

@@ -393,6 +393,8 @@ static const struct xlm_hypervisor_ops xen_ops = {
     .pager_notify = xen_pager_notify,
     .evict = xen_evict,
     .page_in = xen_page_in,
+    .contents_alloc = xen_contents_alloc,
+    .contents_free = xen_contents_free,
 };
 
 static int open_libraries(struct xen_hypervisor *xen)

@@ -48,6 +48,12 @@ struct xen_paging_batch {
     size_t size;       /* ops that there is room for */
 };
 
+/* Memory of the caller's that the hypervisor can read. */
+struct xen_contents {
+    uint8_t *start; /* NULL: none */
+    size_t octets;
+};
+
 /* The pager of one domain: everything that is NULL when it is not enabled. */
 struct xen_pager {
     uint32_t domid;
@@ -75,6 +81,7 @@ struct xen_hypervisor {
     struct xen_pfn_buffer depopulate;
     void *dirty_bitmap; /* grown to the largest guest seen */
     size_t dirty_octets;
+    struct xen_contents contents[XLM_CONTENTS_BUFFERS];
     struct xen_pager pager;
 };
 
@@ -156,6 +163,9 @@ int xen_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
               struct xlm_eviction *pages);
 int xen_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                 struct xlm_page_in *pages);
+void *xen_contents_alloc(struct xlm_hypervisor *hv, size_t pages);
+void xen_contents_free(struct xlm_hypervisor *hv, void *contents,
+                       size_t pages);
 
 /* ---- hypervisor_xen_compat.c ---- */
 

@@ -49,6 +49,12 @@ int xen_batch_init(struct xen_hypervisor *xen, struct xen_paging_batch *batch,
     return 0;
 }
 
+static uint8_t *own_contents(const struct xen_paging_batch *batch,
+                             size_t index)
+{
+    return batch->contents + index * XLM_PAGE_SIZE;
+}
+
 static void batch_set(struct xen_paging_batch *batch, size_t index,
                       uint8_t what, uint32_t domid, uint64_t pfn)
 {
@@ -56,8 +62,7 @@ static void batch_set(struct xen_paging_batch *batch, size_t index,
 
     *op = (xen_mem_paging_op_t){.op = what, .domain = domid, .gfn = pfn};
     if (batch->contents) {
-        set_xen_guest_handle_raw(op->buffer,
-                                 batch->contents + index * XLM_PAGE_SIZE);
+        set_xen_guest_handle_raw(op->buffer, own_contents(batch, index));
     }
     batch->entries[index] = (multicall_entry_t){
         .op = __HYPERVISOR_memory_op,
@@ -242,6 +247,33 @@ int xen_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
     return 0;
 }
 
+static bool is_readable(const struct xen_hypervisor *xen,
+                        const uint8_t *contents)
+{
+    for (size_t i = 0; i < XLM_CONTENTS_BUFFERS; i++) {
+        const struct xen_contents *buffer = &xen->contents[i];
+
+        /* Xen takes whole pages. */
+        if (buffer->start && contents >= buffer->start &&
+            contents < buffer->start + buffer->octets) {
+            return (uintptr_t)contents % XLM_PAGE_SIZE == 0;
+        }
+    }
+    return false;
+}
+
+static void batch_set_contents(struct xen_hypervisor *xen,
+                               struct xen_paging_batch *batch, size_t index,
+                               const void *contents)
+{
+    if (is_readable(xen, contents)) {
+        set_xen_guest_handle_raw(batch->ops[index].buffer,
+                                 (uint8_t *)contents);
+    } else {
+        memcpy(own_contents(batch, index), contents, XLM_PAGE_SIZE);
+    }
+}
+
 static int page_in_chunk(struct xen_hypervisor *xen, uint32_t domid,
                          size_t count, void *data)
 {
@@ -251,8 +283,7 @@ static int page_in_chunk(struct xen_hypervisor *xen, uint32_t domid,
 
     for (i = 0; i < count; i++) {
         batch_set(batch, i, XENMEM_paging_op_prep, domid, pages[i].pfn);
-        memcpy(batch->contents + i * XLM_PAGE_SIZE, pages[i].contents,
-               XLM_PAGE_SIZE);
+        batch_set_contents(xen, batch, i, pages[i].contents);
     }
     if (batch_run(xen, batch, count)) {
         return -1;
@@ -283,4 +314,33 @@ int xen_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
         pages[done].error = errno;
     }
     return 0;
+}
+
+void *xen_contents_alloc(struct xlm_hypervisor *hv, size_t pages)
+{
+    struct xen_hypervisor *xen = xen_of(hv);
+
+    for (size_t i = 0; i < XLM_CONTENTS_BUFFERS; i++) {
+        struct xen_contents *buffer = &xen->contents[i];
+
+        if (!buffer->start) {
+            buffer->start = xencall_alloc_buffer_pages(xen->call, pages);
+            buffer->octets = pages * XLM_PAGE_SIZE;
+            return buffer->start;
+        }
+    }
+    errno = EBUSY;
+    return NULL;
+}
+
+void xen_contents_free(struct xlm_hypervisor *hv, void *contents, size_t pages)
+{
+    struct xen_hypervisor *xen = xen_of(hv);
+
+    for (size_t i = 0; contents && i < XLM_CONTENTS_BUFFERS; i++) {
+        if (xen->contents[i].start == contents) {
+            xencall_free_buffer_pages(xen->call, contents, pages);
+            xen->contents[i] = (struct xen_contents){.start = NULL};
+        }
+    }
 }

@@ -136,7 +136,7 @@ bool xlm_record_is_legal(uint32_t type, enum xlm_reader_state state)
 
 void xlm_record_dispose(struct xlm_record *record)
 {
-    free(record->body);
+    free(record->grown);
     *record = XLM_RECORD_EMPTY;
 }
 
@@ -224,28 +224,28 @@ static int check_header(struct xlm_context *ctx, enum xlm_reader_state state,
 static int make_room(struct xlm_context *ctx, struct xlm_record *record,
                      size_t kept, size_t length)
 {
-    void *body;
+    void *grown;
 
     if (length <= record->room) {
         return 0;
     }
-    body = malloc(length);
-    if (!body) {
+    grown = malloc(length);
+    if (!grown) {
         return xlm_fail(ctx, "no memory for a record of %zu octets", length);
     }
     if (kept) {
-        memcpy(body, record->body, kept);
+        memcpy(grown, record->grown, kept);
     }
-    free(record->body);
-    record->body = body;
+    free(record->grown);
+    record->grown = grown;
     record->room = length;
     return 0;
 }
 
 /* No more memory is taken than twice what has come, whatever is announced; what
  * there is from the record before is used at once. */
-static int read_body(struct xlm_context *ctx, struct xlm_channel *channel,
-                     struct xlm_record *record, size_t length)
+static int read_and_grow(struct xlm_context *ctx, struct xlm_channel *channel,
+                         struct xlm_record *record, size_t length)
 {
     size_t got = 0;
 
@@ -261,10 +261,24 @@ static int read_body(struct xlm_context *ctx, struct xlm_channel *channel,
         if (make_room(ctx, record, got, got + now)) {
             return -1;
         }
-        if (xlm_channel_read(channel, (char *)record->body + got, now)) {
+        if (xlm_channel_read(channel, (char *)record->grown + got, now)) {
             return xlm_fail_on_channel(ctx, "sending");
         }
         got += now;
+    }
+    record->body = record->grown;
+    return 0;
+}
+
+static int read_body(struct xlm_context *ctx, struct xlm_channel *channel,
+                     struct xlm_record *record, size_t length)
+{
+    if (!record->lent || length > record->lent_octets) {
+        return read_and_grow(ctx, channel, record, length);
+    }
+    record->body = (char *)record->lent + record->lent_octets - length;
+    if (xlm_channel_read(channel, record->body, length)) {
+        return xlm_fail_on_channel(ctx, "sending");
     }
     return 0;
 }

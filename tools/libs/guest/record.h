@@ -36,13 +36,22 @@ enum xlm_reader_state {
     XLM_READ_SERVE,    /* on the fault channel, from POSTCOPY_GO */
 };
 
-/* A record as it was read.  Dispose of it once; one may be read into again
- * and again, which reuses its buffer. */
+/*
+ * A record as it was read.  Dispose of it once; one may be read into again
+ * and again, which reuses its buffer.
+ *
+ * With memory of the caller's (whole pages; it stays the caller's), bodies that
+ * fit go there, and so that each ends with the last page: contents, which are
+ * whole pages at the end of a body, begin where a page does.
+ */
 struct xlm_record {
     uint32_t type;
     uint32_t length;
-    void *body;
+    void *body; /* in one of these two */
+    void *grown;
     size_t room;
+    void *lent; /* NULL: none */
+    size_t lent_octets;
 };
 
 #define XLM_RECORD_EMPTY ((struct xlm_record){.body = NULL})

@@ -340,6 +340,8 @@ static int prepare(struct xlm_restorer *restorer)
         }
         return -1;
     }
+    xlm_restore_lend_zeroes(restorer);
+    xlm_restore_lend_contents(restorer->ctx, &restorer->record);
     return 0;
 }
 
@@ -847,7 +849,8 @@ static void dispose(struct xlm_restorer *restorer)
     xlm_pager_close(restorer->pager);
     restorer->pager = NULL;
     xlm_channel_close(&restorer->channel);
-    xlm_record_dispose(&restorer->record);
+    xlm_restore_dispose_record(restorer->ctx, &restorer->record);
+    xlm_restore_dispose_zeroes(restorer);
     xlm_platform_dispose(&restorer->platform);
     free(restorer->devices);
     xlm_pfn_set_dispose(&restorer->populated);

@@ -129,7 +129,7 @@ static void dispose(struct xlm_fault_reader *faults)
     const struct xlm_relink *relink = faults->restorer->params->relink;
 
     xlm_channel_close(&faults->channel);
-    xlm_record_dispose(&faults->record);
+    xlm_restore_dispose_record(&faults->ctx, &faults->record);
     relink->drop_faults(relink->data);
     free(faults);
 }
@@ -167,6 +167,7 @@ static struct xlm_fault_reader *new_reader(struct xlm_restorer *restorer)
         };
         faults->ctx.logger = restorer->ctx->logger;
         faults->ctx.hypervisor = restorer->ctx->hypervisor;
+        xlm_restore_lend_contents(&faults->ctx, &faults->record);
     }
     return faults;
 }

@@ -11,10 +11,52 @@
 /* What the toolstack may have given the domain beside the pages of ours. */
 #define UNCOUNTED_PAGES 64
 
+/* Records of up to 256 pages, and the list of them, are read to memory that
+ * the hypervisor reads; no source that keeps faults in mind sends larger ones
+ * while the guest runs. */
+#define LENT_PAGES 257
+
 /* Credit is kept together up to so many records like the last one ... */
 #define CREDIT_RECORDS 2
 /* ... and so many pages at the least. */
 #define CREDIT_PAGES 32
+
+void xlm_restore_lend_contents(struct xlm_context *ctx,
+                               struct xlm_record *record)
+{
+    record->lent =
+        ctx->hypervisor->ops->contents_alloc(ctx->hypervisor, LENT_PAGES);
+    record->lent_octets = record->lent ? LENT_PAGES * XLM_PAGE_SIZE : 0;
+}
+
+void xlm_restore_dispose_record(struct xlm_context *ctx,
+                                struct xlm_record *record)
+{
+    if (record->lent) {
+        ctx->hypervisor->ops->contents_free(ctx->hypervisor, record->lent,
+                                            LENT_PAGES);
+    }
+    xlm_record_dispose(record);
+}
+
+void xlm_restore_lend_zeroes(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+
+    restorer->zeroes = hv->ops->contents_alloc(hv, 1);
+    if (restorer->zeroes) {
+        memset(restorer->zeroes, 0, XLM_PAGE_SIZE);
+    }
+}
+
+void xlm_restore_dispose_zeroes(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+
+    if (restorer->zeroes) {
+        hv->ops->contents_free(hv, restorer->zeroes, 1);
+    }
+}
 
 int xlm_restore_reserve(struct xlm_restorer *restorer, uint64_t pfns)
 {
@@ -197,14 +239,15 @@ static int take_hole(struct xlm_restorer *restorer, uint64_t pfn)
 }
 
 /* The contents of the next page of a record, which may have none to carry. */
-static const uint8_t *next_contents(const struct xlm_record *record,
+static const uint8_t *next_contents(const struct xlm_restorer *restorer,
+                                    const struct xlm_record *record,
                                     const uint8_t **at)
 {
     static const uint8_t zero_page[XLM_PAGE_SIZE];
     const uint8_t *contents = *at;
 
     if (record->type == XLM_REC_POSTCOPY_ZERO_PAGES) {
-        return zero_page;
+        return restorer->zeroes ? restorer->zeroes : zero_page;
     }
     *at += XLM_PAGE_SIZE;
     return contents;
@@ -223,7 +266,7 @@ static int sort_pages(struct xlm_restorer *restorer, struct sorted *sorted,
 
         if (xlm_type_has_contents(type)) {
             sort_page(restorer, sorted, pfn,
-                      next_contents(&restorer->record, &contents));
+                      next_contents(restorer, &restorer->record, &contents));
         } else if (type != XLM_TYPE_XALLOC && take_hole(restorer, pfn)) {
             return -1;
         } else if (type == XLM_TYPE_XALLOC &&
@@ -375,7 +418,7 @@ static int bring_in(struct xlm_restorer *restorer,
         if (xlm_type_has_contents(xlm_entry_type(list->entries[i]))) {
             pages[count++] = (struct xlm_page_in){
                 .pfn = pfn,
-                .contents = next_contents(record, &contents),
+                .contents = next_contents(restorer, record, &contents),
             };
         } else if (xlm_pager_bring_hole(restorer->pager, pfn)) {
             return -1;

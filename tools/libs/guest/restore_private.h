@@ -44,6 +44,7 @@ struct xlm_restorer {
     unsigned long *kept;     /* the caller's, for what is outstanding */
     struct xlm_pager *pager; /* NULL: not prepared */
     struct xlm_fault_reader *faults; /* restore_faults.c; NULL: none */
+    void *zeroes; /* a page that the hypervisor reads; NULL: none */
 
     struct xlm_pfn_set populated; /* we gave the domain a page there */
     struct xlm_pfn_set toolstack; /* rings of this host: never overwritten */
@@ -115,6 +116,16 @@ int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer);
 /* Give the source the credit that is owed ... */
 int xlm_restore_pay_credit(struct xlm_restorer *restorer);
 /* ... and from here on each time before waiting for more. */
+/* See to it that the contents of pages are paged in from where this record is
+ * read to, which it need not: without memory for that they are copied. */
+void xlm_restore_lend_contents(struct xlm_context *ctx,
+                               struct xlm_record *record);
+void xlm_restore_dispose_record(struct xlm_context *ctx,
+                                struct xlm_record *record);
+/* And that pages of zeroes are, from one. */
+void xlm_restore_lend_zeroes(struct xlm_restorer *restorer);
+void xlm_restore_dispose_zeroes(struct xlm_restorer *restorer);
+
 void xlm_restore_pay_before_waits(struct xlm_restorer *restorer);
 
 #endif

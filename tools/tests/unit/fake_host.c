@@ -123,6 +123,16 @@ unsigned int fake_calls(struct fake_host *host, enum fake_op op)
     return calls;
 }
 
+uint64_t fake_copied(struct fake_host *host)
+{
+    uint64_t copied;
+
+    fake_lock(host);
+    copied = host->copied;
+    fake_unlock(host);
+    return copied;
+}
+
 bool fake_failed(struct fake_host *host)
 {
     bool failed;

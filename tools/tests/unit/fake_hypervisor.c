@@ -176,6 +176,11 @@ static void op_close(struct xlm_hypervisor *hv)
     if (handle->mapped) {
         fake_violation(host, "closed with %u pages mapped", handle->mapped);
     }
+    for (size_t i = 0; i < XLM_CONTENTS_BUFFERS; i++) {
+        if (handle->contents[i].start) {
+            fake_violation(host, "closed with memory for contents");
+        }
+    }
     host->handles--;
     fake_unlock(host);
     free(handle);
@@ -926,6 +931,20 @@ static int page_in_one(struct fake_domain *domain, uint64_t pfn,
     return 0;
 }
 
+/* Whole pages in memory that is the hypervisor's to read. */
+static bool is_lent(const struct fake_handle *handle, const uint8_t *contents)
+{
+    for (size_t i = 0; i < XLM_CONTENTS_BUFFERS; i++) {
+        const uint8_t *start = handle->contents[i].start;
+
+        if (start && contents >= start &&
+            contents < start + handle->contents[i].octets) {
+            return (contents - start) % XLM_PAGE_SIZE == 0;
+        }
+    }
+    return false;
+}
+
 static int op_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                       struct xlm_page_in *pages)
 {
@@ -938,6 +957,7 @@ static int op_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
         domain = NULL;
     }
     for (i = 0; domain && i < count; i++) {
+        handle->host->copied += !is_lent(handle, pages[i].contents);
         pages[i].error = page_in_one(domain, pages[i].pfn, pages[i].contents);
     }
     if (domain) {
@@ -946,10 +966,54 @@ static int op_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
     return op_end(handle, FAKE_OP_page_in, domain ? 0 : -1);
 }
 
+static void *op_contents_alloc(struct xlm_hypervisor *hv, size_t pages)
+{
+    struct fake_handle *handle = handle_of(hv);
+    void *contents = NULL;
+    size_t i = 0;
+
+    if (!op_begin(handle, FAKE_OP_contents_alloc)) {
+        while (i < XLM_CONTENTS_BUFFERS && handle->contents[i].start) {
+            i++;
+        }
+        if (i == XLM_CONTENTS_BUFFERS) {
+            fake_violation(handle->host, "too many buffers for contents");
+        } else {
+            contents = aligned_alloc(XLM_PAGE_SIZE, pages * XLM_PAGE_SIZE);
+            handle->contents[i].start = contents;
+            handle->contents[i].octets = pages * XLM_PAGE_SIZE;
+        }
+    }
+    op_end(handle, FAKE_OP_contents_alloc, 0);
+    return contents;
+}
+
+static void op_contents_free(struct xlm_hypervisor *hv, void *contents,
+                             size_t pages)
+{
+    struct fake_handle *handle = handle_of(hv);
+    size_t i = 0;
+
+    fake_lock(handle->host);
+    while (i < XLM_CONTENTS_BUFFERS && handle->contents[i].start != contents) {
+        i++;
+    }
+    if (i == XLM_CONTENTS_BUFFERS ||
+        handle->contents[i].octets != pages * XLM_PAGE_SIZE) {
+        fake_violation(handle->host, "freed contents that were not allocated");
+    } else {
+        handle->contents[i].start = NULL;
+        free(contents);
+    }
+    fake_unlock(handle->host);
+}
+
 static const struct xlm_hypervisor_ops fake_ops = {.close = op_close,
                                                    .xen_version =
                                                        op_xen_version,
                                                    .unmap = op_unmap,
+                                                   .contents_free =
+                                                       op_contents_free,
 #define FAKE_OP_SLOT(name) .name = op_##name,
                                                    FAKE_OPS(FAKE_OP_SLOT)
 #undef FAKE_OP_SLOT

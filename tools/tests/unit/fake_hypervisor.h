@@ -43,7 +43,8 @@
     X(pager_accept) \
     X(pager_notify) \
     X(evict) \
-    X(page_in)
+    X(page_in) \
+    X(contents_alloc)
 
 #define FAKE_OP_ENUM(name) FAKE_OP_##name,
 enum fake_op { FAKE_OPS(FAKE_OP_ENUM) FAKE_OP_COUNT };
@@ -79,6 +80,8 @@ void fake_fail(struct fake_host *host, enum fake_op op, unsigned int nth,
 unsigned int fake_calls(struct fake_host *host, enum fake_op op);
 /* Has an ordered failure come to pass? */
 bool fake_failed(struct fake_host *host);
+/* Pages brought in from elsewhere than contents_alloc() memory. */
+uint64_t fake_copied(struct fake_host *host);
 
 /* Called at the start of every op, from its thread, without locks held. */
 typedef void fake_hook(enum fake_op op, void *data);

@@ -37,6 +37,7 @@ struct fake_host {
     bool all_mapped;
     unsigned int enomem;
     bool out_of_memory;
+    uint64_t copied;
     unsigned int patience; /* page_in calls until there is memory again */
     unsigned int handles;
     fake_hook *hook;
@@ -50,6 +51,10 @@ struct fake_handle {
     struct fake_host *host;
     struct fake_domain *pager_of;
     unsigned int mapped; /* pages */
+    struct {
+        uint8_t *start; /* NULL: none */
+        size_t octets;
+    } contents[XLM_CONTENTS_BUFFERS];
     bool dead;
     atomic_bool busy[FAKE_OP_COUNT];
 };

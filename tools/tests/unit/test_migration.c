@@ -102,6 +102,7 @@ static void pure_postcopy(void **state)
     assert_true(migration->stats[1].requested_pages +
                     migration->stats[1].pushed_pages >=
                 stats->postcopy_pages);
+    assert_int_equal(fake_copied(migration->hosts[1]), 0);
     fake_migration_free(migration);
 }
 

@@ -481,6 +481,37 @@ static void longest_records(void **state)
     pthread_join(sender, NULL);
 }
 
+/* To memory of the reader's own as far as it goes, the last octet of a body in
+ * the last place of it. */
+static void records_in_lent_memory(void **state)
+{
+    static const size_t lengths[] = {8 + 4096 + 8, 8, 4096, 13, 2 * 4096};
+    struct wire *wire = *state;
+    struct xlm_record *record = &wire->record;
+    uint8_t *octets = malloc(2 * XLM_PAGE_SIZE);
+    uint8_t *sent = malloc(2 * XLM_PAGE_SIZE + 1);
+
+    record->lent = octets;
+    record->lent_octets = 2 * XLM_PAGE_SIZE;
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        size_t padded = (lengths[i] + 7) & ~(size_t)7;
+
+        memset(sent, (int)i + 1, lengths[i]);
+        peer_sends_record(wire, XLM_REC_HVM_CONTEXT, sent, lengths[i]);
+        assert_int_equal(read_one(wire, XLM_READ_LIVE), 0);
+        assert_int_equal(record->length, lengths[i]);
+        assert_ptr_equal(record->body, octets + 2 * XLM_PAGE_SIZE - padded);
+        assert_memory_equal(record->body, sent, lengths[i]);
+    }
+    memset(sent, 0x55, 2 * XLM_PAGE_SIZE + 1);
+    peer_sends_record(wire, XLM_REC_HVM_CONTEXT, sent, 2 * XLM_PAGE_SIZE + 1);
+    assert_int_equal(read_one(wire, XLM_READ_LIVE), 0);
+    assert_ptr_equal(record->body, record->grown);
+    assert_memory_equal(record->body, sent, 2 * XLM_PAGE_SIZE + 1);
+    free(octets);
+    free(sent);
+}
+
 static void unknown_records(void **state)
 {
     static const uint32_t unknown[] = {0x02, 0x03, 0x0b,      0x0d,
@@ -842,6 +873,7 @@ int main(void)
         TEST(each_record_too_short_or_long),
         TEST(huge_lengths),
         TEST(longest_records),
+        TEST(records_in_lent_memory),
         TEST(unknown_records),
         TEST(optional_records_are_skipped),
         TEST(cut_records),
