@@ -1,0 +1,97 @@
+"""The units of docs/examples/systemd: a receiver for each connection, without
+ssh and without a terminal. The hosts' init is another, so a manager of root's
+own runs them."""
+
+import contextlib
+import shlex
+
+from guests import TREE
+from moving import Migration, Process
+from test_1_moves import assert_moved
+from world import Skip, TAKES_LONG, on_request
+
+UNITS = TREE / "docs" / "examples" / "systemd"
+SOCKET = "xl-migrate-receive.socket"
+PLACE = "/root/.config/systemd/user"
+ADDRESS = "10.0.0.2:8005"
+LOG = "/root/receiver.log"
+
+# What who installs them sets, and where the lab's xl and log are.
+DROP_INS = {
+    f"{SOCKET}.d": f"[Socket]\nListenStream=\nListenStream={ADDRESS}\n",
+    "xl-migrate-receive@.service.d":
+        "[Service]\nExecStart=\n"
+        "ExecStart=/usr/local/sbin/xl migrate-receive --postcopy\n"
+        f"StandardError=append:{LOG}\n"}
+
+MANAGER = (
+    "mkdir -p /run/systemd/system /run/user/0 && chmod 700 /run/user/0 && "
+    "{ mountpoint -q /sys/fs/cgroup || "
+    "mount -t cgroup2 cgroup /sys/fs/cgroup; } && "
+    "exec env XDG_RUNTIME_DIR=/run/user/0 SYSTEMD_LOG_TARGET=console "
+    f"/lib/systemd/systemd --user --unit={SOCKET}")
+
+
+class ToUnit(Migration):
+    """`xl migrate` from host a to the receiver that listens already."""
+
+    def __init__(self, guest):
+        self.guest, self.source, self.dest = guest, "a", "b"
+        self.receiver = None
+        transport = f"exec socat -b 131072 STDIO TCP:{ADDRESS},nodelay"
+        Process.__init__(self, guest.lab, "a", shlex.join(
+            ["xl", "migrate", "--postcopy", "-s", "", guest.name, transport]))
+
+
+@contextlib.contextmanager
+def units(world):
+    lab = world.lab
+    if lab.run("b", "test -e /lib/systemd/systemd", check=False).returncode:
+        raise Skip("the hosts have no systemd")
+    for unit in UNITS.iterdir():
+        lab.put("b", unit, f"{PLACE}/")
+    for name, text in DROP_INS.items():
+        lab.run("b", f"mkdir -p {PLACE}/{name} && "
+                f"cat > {PLACE}/{name}/lab.conf", input=text)
+    manager = Process(lab, "b", f"echo pid $$; {MANAGER}")
+    manager.wait_output("^pid")
+    try:
+        world.until(
+            lambda: manager.ended or
+            ADDRESS in lab.run("b", "ss -ltn").stdout,
+            lambda: f"nobody listens on {ADDRESS}:\n{manager.output}")
+        assert not manager.ended, manager.output
+        yield
+    finally:
+        pid = manager.output.split()[1]
+        lab.run("b", f"kill {pid}", check=False)
+        manager.finish()
+        lab.run("b", f"rm -r {PLACE}")
+
+
+def terminals(world):
+    """Of each process of xl's."""
+    return world.lab.run("b", "ps -C xl -o tty=", check=False).stdout.split()
+
+
+@on_request(TAKES_LONG)
+def test_receiver_that_systemd_starts(world):
+    guests = [world.pattern(name=f"pattern{id}", id=id, memory=32,
+                            rate=100).start("a") for id in (1, 2)]
+    with units(world):
+        for guest in guests:        # each connection is a migration
+            migration = ToUnit(guest)
+            world.migrations.append(migration)
+            migration.expect_success()
+            guest.assert_runs()
+            guest.assert_ran_once("a", "b")
+        # Who waits for a guest's end outlives the service, without a terminal.
+        world.until(lambda: terminals(world) == ["?"] * len(guests),
+                    lambda: f"xl has the terminals {terminals(world)}; it said\n"
+                            + world.lab.run("b", f"cat {LOG}").stdout)
+    # And the manager: the guests are as well off as any.
+    for guest in guests:
+        world.move(guest)
+        guest.assert_ran_once("a", "b", "a")
+    world.lab.run("a", ["xl", "destroy", guests[1].name])
+    assert_moved(world, guests[0], "a", "b", "a")
