@@ -118,6 +118,7 @@ def test_linux_goes_on_after_a_stop_for_nothing(world):
     assert_unharmed(world, guest, cut_while_stopped(world, guest))
 
 
+@on_request(TAKES_LONG)
 def test_receiver_killed_in_precopy(world):
     guest = world.pattern().start("a")
     migration = world.migrate(guest, ENDLESS_PRECOPY)

@@ -56,6 +56,7 @@ def test_disk_full_at_the_source(world):
     assert_hvm_unharmed(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_disk_full_at_the_destination(world):
     guest = hvm(world)
     with full_disk(world, "b"):

@@ -106,7 +106,7 @@ def there_and_back(world, guest):
     back ends want is noted: with what was written last sent first it can be
     none."""
     with Busy(world, guest) as busy:
-        there = world.move(guest, "--background-rate 2M")
+        there = world.move(guest, "--background-rate 4M")
         busy.assert_moved("a", "b")
         back = world.move(guest)
         busy.assert_moved("a", "b", "a")
