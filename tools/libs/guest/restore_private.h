@@ -13,6 +13,10 @@
 #include "record.h"
 #include "xlm.h"
 
+/* A source that is alive is silent while it waits for its guest to suspend,
+ * for which the toolstack gives it a minute. */
+#define XLM_SOURCE_SILENCE_MS (3 * 60 * 1000)
+
 struct xlm_restorer {
     struct xlm_context *ctx;
     const struct xlm_restore_params *params;
@@ -53,18 +57,61 @@ struct xlm_restorer {
     bool listing;                 /* between PFNS_BEGIN and PFNS_END */
 };
 
-void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase);
+/* restore.c */
 
-/* The guest is ours: let it run. */
-void xlm_restore_run(struct xlm_restorer *restorer);
+/* A restorer that waits for the beginning of a stream; nothing is *resumed. */
+void xlm_restore_begin(struct xlm_restorer *restorer, struct xlm_context *ctx,
+                       const struct xlm_restore_params *params,
+                       const struct xlm_restore_callbacks *callbacks,
+                       struct xlm_stats *stats, bool *resumed);
 /* Take the stream, and others that come when it is lost, to the end. */
 int xlm_restore_follow(struct xlm_restorer *restorer);
-/* Release all that the restorer has, and say how it ended. */
-void xlm_restore_end(struct xlm_restorer *restorer, int rc);
+/* Release all that the restorer has, and say how it ended, with this rc, which
+ * is returned. */
+int xlm_restore_end(struct xlm_restorer *restorer, int rc);
 
+/* EPROTO, for what a source must not send: always -1. */
+int xlm_restore_bad_stream(struct xlm_restorer *restorer, const char *what);
+void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase);
+
+/* restore_build.c */
+
+/* These octets of the stream are for the toolstack. */
+int xlm_restore_feed(struct xlm_restorer *restorer, const void *bytes,
+                     size_t length);
+/* CPUID_POLICY, MSR_POLICY. */
+int xlm_restore_take_static(struct xlm_restorer *restorer);
+/* STATIC_DATA_END: from here on the domain is there. */
+int xlm_restore_take_static_end(struct xlm_restorer *restorer);
+/* POSTCOPY_DEVICES: what the toolstack starts the devices with. */
+int xlm_restore_take_devices(struct xlm_restorer *restorer);
+/* POSTCOPY_PREPARE: the domain is built, gets its pager, and is answered for. */
+int xlm_restore_take_prepare(struct xlm_restorer *restorer);
+/* The end of an ordinary stream: the domain is built. */
+int xlm_restore_build_ordinary(struct xlm_restorer *restorer);
+/* The libxl records with the state of the devices come next. */
+int xlm_restore_read_device_state(struct xlm_restorer *restorer);
+/* The host keeps memory for all of the guest's pages that it has not yet. */
+int xlm_restore_claim(struct xlm_restorer *restorer);
+
+/* restore_postcopy.c */
+
+/* POSTCOPY_GO: the guest is ours, and runs. */
+int xlm_restore_take_go(struct xlm_restorer *restorer);
+/* The part of it that lets the guest run. */
+void xlm_restore_run(struct xlm_restorer *restorer);
+/* POSTCOPY_PAGE_DATA, POSTCOPY_ZERO_PAGES: they are brought in, and the source
+ * hears what there is to tell it. */
+int xlm_restore_take_late_pages(struct xlm_restorer *restorer);
+/* END: every page is here. */
+int xlm_restore_complete(struct xlm_restorer *restorer);
 /* Tell the source of the guest's faults when it has not heard of them lately:
  * for the thread that reads the fault channel, after pages. */
 int xlm_restore_tell_stats(struct xlm_restorer *restorer);
+/* The guest ran here and is destroyed, or about to be. */
+bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer);
+/* Then: what has not come is not needed, which the source is told. */
+void xlm_restore_end_with_guest(struct xlm_restorer *restorer);
 
 /* restore_recover.c */
 
@@ -75,9 +122,6 @@ void xlm_restore_set_link_timeout(struct xlm_restorer *restorer);
  * wait for another one.  0: it is there, and the source was told what is
  * missing; -1: there will be none, or the guest is gone. */
 int xlm_restore_recover(struct xlm_restorer *restorer);
-
-/* The guest ran here and is destroyed, or about to be. */
-bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer);
 
 /* restore_faults.c */
 
@@ -116,6 +160,7 @@ int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer);
 /* Give the source the credit that is owed ... */
 int xlm_restore_pay_credit(struct xlm_restorer *restorer);
 /* ... and from here on each time before waiting for more. */
+void xlm_restore_pay_before_waits(struct xlm_restorer *restorer);
 /* See to it that the contents of pages are paged in from where this record is
  * read to, which it need not: without memory for that they are copied. */
 void xlm_restore_lend_contents(struct xlm_context *ctx,
@@ -125,7 +170,5 @@ void xlm_restore_dispose_record(struct xlm_context *ctx,
 /* And that pages of zeroes are, from one. */
 void xlm_restore_lend_zeroes(struct xlm_restorer *restorer);
 void xlm_restore_dispose_zeroes(struct xlm_restorer *restorer);
-
-void xlm_restore_pay_before_waits(struct xlm_restorer *restorer);
 
 #endif

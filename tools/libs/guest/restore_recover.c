@@ -195,26 +195,14 @@ int xlm_take_over(struct xlm_context *ctx,
                   const struct xlm_restore_callbacks *callbacks,
                   struct xlm_stats *stats, bool *resumed)
 {
-    struct xlm_restorer restorer = {
-        .ctx = ctx,
-        .params = params,
-        .callbacks = callbacks,
-        .channel = XLM_CHANNEL_CLOSED,
-        .stats = stats,
-        .start_us = xlm_now_us(),
-        .state = XLM_READ_POSTCOPY,
-        .prepared = true,
-        .resumed = resumed,
-        .domid = orphan->domid,
-        .limit = orphan->pfns,
-    };
-    int rc;
+    struct xlm_restorer restorer;
 
-    *resumed = false;
-    *stats = (struct xlm_stats){.guest_pages = 0};
-    rc = take_over(&restorer, orphan);
-    xlm_restore_end(&restorer, rc);
-    return rc;
+    xlm_restore_begin(&restorer, ctx, params, callbacks, stats, resumed);
+    restorer.state = XLM_READ_POSTCOPY;
+    restorer.prepared = true;
+    restorer.domid = orphan->domid;
+    restorer.limit = orphan->pfns;
+    return xlm_restore_end(&restorer, take_over(&restorer, orphan));
 }
 
 /* ---- without a domain that is being received ---- */

@@ -1,0 +1,229 @@
+/*
+ * The destination from the go on: the guest runs here, is the only copy, and
+ * what it lacks comes.
+ */
+#include "restore_private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+
+#include "clock.h"
+
+/* How often the source is told of the faults while its guest's pages come. */
+#define TELL_STATS_US 1000000
+
+/* ---- GO, and after ---- */
+
+/* From here on this is the only copy that may run: nothing that can fail may
+ * stand between the go and the guest, and no failure takes it back. */
+void xlm_restore_run(struct xlm_restorer *restorer)
+{
+    *restorer->resumed = true;
+    xlm_restore_progress(restorer, XLM_PHASE_GO);
+    if (restorer->callbacks->run(restorer->callbacks->data)) {
+        xtl_log(restorer->ctx->logger, XTL_ERROR, -1, "xlm",
+                "domain %" PRIu32 " is here but could not be started: it is "
+                "left paused, try xl unpause",
+                restorer->domid);
+    }
+    restorer->stats->running_us = xlm_now_us() - restorer->start_us;
+}
+
+int xlm_restore_take_go(struct xlm_restorer *restorer)
+{
+    if (restorer->refused.count) {
+        return xlm_restore_bad_stream(restorer, "GO before READY");
+    }
+    restorer->channel.abort_fd =
+        restorer->params->relink ? restorer->params->relink->fd : -1;
+    xlm_restore_pay_before_waits(restorer);
+    xlm_restore_set_link_timeout(restorer);
+    restorer->state = XLM_READ_POSTCOPY;
+    xlm_restore_open_faults(restorer);
+    xlm_pager_open_requests(restorer->pager);
+    xlm_restore_run(restorer);
+    xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
+    return xlm_write_answer(restorer->ctx, &restorer->channel,
+                            XLM_REC_POSTCOPY_RUNNING, 0, "");
+}
+
+static void take_stats(struct xlm_restorer *restorer,
+                       struct xlm_wire_stats *wire,
+                       uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS])
+{
+    struct xlm_stats *stats = restorer->stats;
+
+    xlm_pager_get_stats(restorer->pager, wire, blocked_us);
+    xlm_take_stats(stats, wire, blocked_us);
+    stats->requested_pages = wire->pages_requested;
+    stats->pushed_pages = wire->pages_pushed;
+}
+
+static int write_stats(struct xlm_restorer *restorer,
+                       struct xlm_wire_stats *wire,
+                       uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS])
+{
+    const struct iovec parts[] = {
+        {wire, sizeof(*wire)},
+        {blocked_us, wire->nr_vcpus * sizeof(*blocked_us)},
+    };
+
+    return xlm_write_record(restorer->ctx, &restorer->channel,
+                            XLM_REC_POSTCOPY_STATS, parts, 2);
+}
+
+/* They need not be sent. */
+static int tell_dropped(struct xlm_restorer *restorer)
+{
+    uint64_t pfns[512];
+    size_t count;
+    int rc = 0;
+
+    while (!rc && (count = xlm_pager_take_dropped(restorer->pager, pfns,
+                                                  sizeof(pfns) / 8))) {
+        rc = xlm_write_pfns(restorer->ctx, &restorer->channel,
+                            XLM_REC_POSTCOPY_DROPPED, pfns, count);
+    }
+    return rc;
+}
+
+static int tell_stats(struct xlm_restorer *restorer)
+{
+    struct xlm_wire_stats wire;
+    uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS];
+
+    take_stats(restorer, &wire, blocked_us);
+    return write_stats(restorer, &wire, blocked_us);
+}
+
+/* Not heard for long; whoever sees it tells it. */
+static bool is_due(struct xlm_restorer *restorer)
+{
+    uint64_t told_us = atomic_load(&restorer->told_us);
+    uint64_t now_us = xlm_now_us();
+
+    return now_us - told_us >= TELL_STATS_US &&
+           atomic_compare_exchange_strong(&restorer->told_us, &told_us,
+                                          now_us);
+}
+
+int xlm_restore_tell_stats(struct xlm_restorer *restorer)
+{
+    struct xlm_wire_stats wire;
+    uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS];
+
+    if (!is_due(restorer)) {
+        return 0;
+    }
+    xlm_pager_get_stats(restorer->pager, &wire, blocked_us);
+    return write_stats(restorer, &wire, blocked_us);
+}
+
+int xlm_restore_take_late_pages(struct xlm_restorer *restorer)
+{
+    int rc = xlm_restore_take_postcopy_pages(restorer);
+
+    restorer->heard_us = xlm_now_us();
+    if (!rc) {
+        rc = tell_dropped(restorer);
+    }
+    if (!rc && is_due(restorer)) {
+        rc = tell_stats(restorer);
+    }
+    xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
+    return rc;
+}
+
+static int tell_complete(struct xlm_restorer *restorer)
+{
+    if (xlm_restore_pay_credit(restorer) || tell_stats(restorer)) {
+        return -1;
+    }
+    return xlm_write_simple_record(restorer->ctx, &restorer->channel,
+                                   XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+}
+
+int xlm_restore_complete(struct xlm_restorer *restorer)
+{
+    if (xlm_pager_outstanding(restorer->pager)) {
+        return xlm_restore_bad_stream(restorer,
+                                      "END while pages are outstanding");
+    }
+    restorer->done = true;
+    xlm_restore_close_faults(restorer);
+    /* What the guest gave up on the way is the host's again. */
+    (void)restorer->ctx->hypervisor->ops->claim(restorer->ctx->hypervisor,
+                                                restorer->domid, 0);
+    /* The guest is whole, whether or not the source hears of it. */
+    if (tell_complete(restorer)) {
+        xtl_log(restorer->ctx->logger, XTL_WARN, -1, "xlm",
+                "domain %" PRIu32 " is complete, but the source could not be "
+                "told: it still keeps its suspended copy",
+                restorer->domid);
+    }
+    return 0;
+}
+
+/* ---- the guest ends before its memory has come ---- */
+
+bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    struct xlm_domain_info info;
+
+    if (restorer->state != XLM_READ_POSTCOPY) {
+        return false;
+    }
+    if (hv->ops->domain_info(hv, restorer->domid, &info)) {
+        return errno == ESRCH;
+    }
+    return info.dying || xlm_pager_guest_is_gone(restorer->pager);
+}
+
+/* The source may be in the middle of a record, and has to hear us before it
+ * finds the connection closed. */
+static int tell_gone(struct xlm_restorer *restorer)
+{
+    struct xlm_context unheard = XLM_CONTEXT_INIT;
+
+    if (atomic_load(&restorer->lost)) {
+        return -1;
+    }
+    unheard.logger = restorer->ctx->logger;
+    restorer->channel.may_be_silent = NULL;
+    restorer->channel.idle_ms = XLM_SOURCE_SILENCE_MS;
+    restorer->owed = 0; /* it hears no more of it */
+    if (xlm_write_simple_record(&unheard, &restorer->channel,
+                                XLM_REC_POSTCOPY_GONE, NULL, 0)) {
+        return -1;
+    }
+    do {
+        if (xlm_read_record(&unheard, &restorer->channel, restorer->state,
+                            &restorer->record)) {
+            return -1;
+        }
+    } while (restorer->record.type != XLM_REC_END);
+    return 0;
+}
+
+/*
+ * Somebody has destroyed the domain, its monitor after it had shut down or a
+ * person: what has not come is not needed, on neither host.  So this is no
+ * failure, whatever it made fail.
+ */
+void xlm_restore_end_with_guest(struct xlm_restorer *restorer)
+{
+    xlm_restore_close_faults(restorer);
+    restorer->stats->outstanding = xlm_pager_outstanding(restorer->pager);
+    xlm_pager_forget_guest(restorer->pager);
+    restorer->gone = true;
+    xlm_restate(restorer->ctx, "the guest ended here before all of its "
+                               "memory had come");
+    if (tell_gone(restorer)) {
+        xtl_log(restorer->ctx->logger, XTL_WARN, -1, "xlm",
+                "domain %" PRIu32 " has ended, but the source could not be "
+                "told: it still keeps its suspended copy",
+                restorer->domid);
+    }
+}
