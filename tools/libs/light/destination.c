@@ -33,17 +33,7 @@ struct lm_destination *lm_destination_new(
         return NULL;
     }
     *destination = (struct lm_destination){
-        .op =
-            {
-                .ctx = ctx,
-                .run = run,
-                .free = free_destination,
-                .logger = params->logger,
-                .result = result,
-                .abort_fd = params->abort_fd,
-                .observer.progress = params->progress,
-                .observer.user = params->progress_user,
-            },
+        .op = LM_OPERATION(ctx, run, free_destination, params, result),
         .params = *params,
         .kept = LM_KEPT_NONE,
     };

@@ -662,17 +662,7 @@ static struct lm_source *new_source(libxl_ctx *ctx,
         return NULL;
     }
     *source = (struct lm_source){
-        .op =
-            {
-                .ctx = ctx,
-                .run = live_migrate,
-                .free = free_source,
-                .logger = params->logger,
-                .result = result,
-                .abort_fd = params->abort_fd,
-                .observer.progress = params->progress,
-                .observer.user = params->progress_user,
-            },
+        .op = LM_OPERATION(ctx, live_migrate, free_source, params, result),
         .params = *params,
         .limits = make_limits(params),
         .steering = XLM_CONTROL_INIT,

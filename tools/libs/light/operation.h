@@ -36,6 +36,16 @@ struct lm_operation {
     xentoollog_logger *own_logger;
 };
 
+/* With what the caller's params, of either end, have alike. */
+#define LM_OPERATION(ctx_, run_, free_, params_, result_) \
+    { \
+        .ctx = (ctx_), .run = (run_), .free = (free_), \
+        .logger = (params_)->logger, .result = (result_), \
+        .abort_fd = (params_)->abort_fd, \
+        .observer.progress = (params_)->progress, \
+        .observer.user = (params_)->progress_user, \
+    }
+
 /*
  * Run the operation, tell how it ended and free it: at once, or with ao_how in
  * a thread that ends with its callback.  Returns what libxl functions return:

@@ -314,21 +314,11 @@ static struct lm_recovery *new_recovery(
         return NULL;
     }
     *recovery = (struct lm_recovery){
-        .op =
-            {
-                .ctx = ctx,
-                .run = recover,
-                .free = free_recovery,
-                .logger = params->logger,
-                .result = result,
-                .abort_fd = params->abort_fd,
-                .observer.progress = params->progress,
-                .observer.user = params->progress_user,
-                .observer.phase = XLM_PHASE_GO,
-            },
+        .op = LM_OPERATION(ctx, recover, free_recovery, params, result),
         .params = *params,
         .steering = XLM_CONTROL_INIT,
     };
+    recovery->op.observer.phase = XLM_PHASE_GO;
     if (params->background_rate) {
         recovery->steering.background_rate = params->background_rate;
     }
