@@ -29,6 +29,7 @@ struct lm_kept_state {
     uint32_t
         holds; /* times that it has been paused until somebody takes over */
     char name[LM_KEPT_NAME_SIZE]; /* that it gets; empty: has it */
+    uint32_t link_timeout_ms;     /* 0: none */
 };
 
 struct lm_kept {

@@ -361,7 +361,8 @@ typedef struct libxl_live_migrate_receive_params {
     uint32_t *local_domid;
     /* After the go: seconds that the connection may stand still while the guest
      * waits for a page.  Then another one is waited for, as if it had been
-     * cut; that has no end.  0: for ever. */
+     * cut; that has no end.  0: for ever.  Who takes the place of a receiver
+     * has what that had. */
     uint64_t link_timeout; /* 0 */
     uint64_t reserved[14];
 } libxl_live_migrate_receive_params;

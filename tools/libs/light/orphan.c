@@ -195,6 +195,7 @@ static int receive(struct lm_destination *destination)
         .in_fd = destination->recv_fd,
         .out_fd = destination->send_fd,
         .relink = &destination->relink,
+        .link_timeout_ms = destination->kept.state->link_timeout_ms,
     };
     const struct xlm_orphan orphan = {
         .domid = destination->local_domid,

@@ -117,6 +117,8 @@ static unsigned long *destination_keep(uint64_t pfns, void *data)
         strcpy(destination->kept.state->name, name);
     }
     destination->kept.state->stays = destination->params.paused;
+    destination->kept.state->link_timeout_ms =
+        lm_timeout_ms(destination->params.link_timeout);
     return lm_kept_outstanding(&destination->kept);
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -134,9 +135,8 @@ static struct move *new_move(struct fake_cut cut)
 }
 
 /* The connection is lost after the go; the receiving call is under way. */
-static struct move *lose(struct fake_cut cut)
+static void lose_link(struct move *move)
 {
-    struct move *move = new_move(cut);
     struct fake_migration *migration = move->migration;
     int fd;
 
@@ -157,6 +157,13 @@ static struct move *lose(struct fake_cut cut)
                         "paused");
     assert_non_null(strstr(kept(fake_domain_id(migration->source), "reason"),
                            "xl migrate-recover guest HOST"));
+}
+
+static struct move *lose(struct fake_cut cut)
+{
+    struct move *move = new_move(cut);
+
+    lose_link(move);
     return move;
 }
 
@@ -425,10 +432,13 @@ static void let_receiver_die(struct move *move)
     assert_int_equal(killed, 1);
 }
 
-static struct move *lose_receiver(void)
+static struct move *lose_receiver(uint64_t link_timeout)
 {
-    struct move *move = lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    struct move *move =
+        new_move(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
 
+    move->receive_params.link_timeout = link_timeout;
+    lose_link(move);
     await_kept(fake_domain_id(move->migration->destination), "state",
                "paused");
     let_receiver_die(move);
@@ -445,7 +455,7 @@ static void bury(struct move *move)
 
 static void another_takes_its_place(void **state)
 {
-    struct move *move = lose_receiver();
+    struct move *move = lose_receiver(0);
     struct fake_migration *migration = move->migration;
     uint32_t domid = fake_domain_id(migration->destination);
     libxl_live_migrate_recovery found;
@@ -476,11 +486,74 @@ static void another_takes_its_place(void **state)
     bury(move);
 }
 
+/* A logger that hears when a receiver has lost its source. */
+struct listener {
+    xentoollog_logger logger; /* first */
+    sem_t paused;
+};
+
+static void listen_for_pause(xentoollog_logger *logger, xentoollog_level level,
+                             int errnoval, const char *context,
+                             const char *format, va_list args)
+{
+    struct listener *listener = (struct listener *)logger;
+    char text[LIBXL_LIVE_MIGRATE_REASON_MAX];
+
+    (void)level;
+    (void)errnoval;
+    (void)context;
+    vsnprintf(text, sizeof(text), format, args);
+    if (strstr(text, "runs on here")) {
+        sem_post(&listener->paused);
+    }
+}
+
+/* It leaves a link that stands still as the dead would have, though nobody has
+ * told it to. */
+static void it_is_as_patient_as_the_dead(void **state)
+{
+    struct move *move = lose_receiver(1);
+    struct fake_cut stall = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1);
+    struct listener listener = {.logger = *fake_libxl_logger(move->ctxs[1])};
+    struct visit heir = {.move = move};
+    libxl_live_migrate_recovery found;
+    pthread_t server;
+    int fd;
+
+    (void)state;
+    sem_init(&listener.paused, 0, 0);
+    listener.logger.vmessage = listen_for_pause;
+    move->receive_params.link_timeout = 0;
+    move->receive_params.logger = &listener.logger;
+    stall.stream = FAKE_BARE;
+    stall.strike = FAKE_STRIKE_STALL;
+    heir.link = fake_link_new(&stall);
+    assert_int_equal(pthread_create(&server, NULL, serve, &heir), 0);
+    fd = fake_link_end(heir.link, 0);
+    move->params.link_timeout = 1;
+    assert_int_equal(libxl_domain_live_migrate_recover(
+                         move->ctxs[0],
+                         fake_domain_id(move->migration->source), fd, fd,
+                         &move->params, &move->results[0], &found, NULL),
+                     ERROR_FAIL);
+    /* The source has not closed its end. */
+    sem_wait(&listener.paused);
+    fake_link_hang_up(heir.link, 0);
+    move->params.link_timeout = 0;
+    assert_int_equal(recover(move, uncut, &found), 0);
+    assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
+    pthread_join(server, NULL);
+    assert_int_equal(heir.rc, 0);
+    fake_link_free(heir.link);
+    sem_destroy(&listener.paused);
+    bury(move);
+}
+
 /* The number of its domain is another domain's by now. */
 static void its_guest_has_ended(void **state)
 {
     static const uint8_t other[16] = "another uuid";
-    struct move *move = lose_receiver();
+    struct move *move = lose_receiver(0);
     libxl_live_migrate_recovery found;
 
     (void)state;
@@ -493,7 +566,7 @@ static void its_guest_has_ended(void **state)
 /* A vCPU sleeps in the hypervisor: nothing has changed, and it is said. */
 static void its_pager_cannot_be_replaced(void **state)
 {
-    struct move *move = lose_receiver();
+    struct move *move = lose_receiver(0);
     struct fake_migration *migration = move->migration;
     libxl_live_migrate_recovery found;
 
@@ -652,6 +725,7 @@ int main(void)
         cmocka_unit_test(asked_for_another_guest),
         cmocka_unit_test(a_guest_that_was_never_moved),
         cmocka_unit_test(another_takes_its_place),
+        cmocka_unit_test(it_is_as_patient_as_the_dead),
         cmocka_unit_test(its_guest_has_ended),
         cmocka_unit_test(its_pager_cannot_be_replaced),
         cmocka_unit_test(cleaning_up),
