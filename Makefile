@@ -290,6 +290,7 @@ STREAMS := $(O)/tests/streams
 check-unit: $(UNIT_PROGRAMS)
 	$(S)/scripts/check-spec
 	$(S)/scripts/check-interface $(INTERFACE)
+	$(S)/scripts/check-defaults
 	rm -rf $(STREAMS) && mkdir -p $(STREAMS)
 	KEEP_STREAMS=$(STREAMS) $(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
 	$(S)/tools/tests/stream/check-stream $(STREAMS)

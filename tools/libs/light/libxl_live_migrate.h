@@ -197,7 +197,8 @@ typedef int libxl_live_migrate_connect(int *send_fd, int *recv_fd, void *user);
  */
 typedef struct libxl_live_migrate_params {
     libxl_live_migrate_strategy strategy; /* STOP_AND_COPY */
-    /* Precopy rounds at most.  0: none, the policy decides at once. */
+    /* Precopy rounds at most.  0: none, the policy decides at once; with AUTO
+     * 30. */
     uint32_t precopy_iterations; /* 0 */
     /* A precopy round after which no more than so many pages are left to
      * send ends in stop-and-copy, whatever the strategy. */
