@@ -1,4 +1,5 @@
-"""Both ways of a migration's stream, judged by docs/specs/libx?-migration-stream.
+"""Both ways of a migration's stream, and of its fault channel, judged by
+docs/specs/libx?-migration-stream.
 
 Written from these two pages and from nothing else: the first one's table of
 records is read, and what the text says about each record is here once more.  The
@@ -23,6 +24,10 @@ LISTS = (*WITH_CONTENTS, "POSTCOPY_ZERO_PAGES", "POSTCOPY_PFNS",
 
 class Bad(Exception):
     """What the page does not allow."""
+
+
+class Cut(Bad):
+    """The stream ends within something."""
 
 
 def rows_of(spec, heading):
@@ -64,7 +69,7 @@ class Octets:
 
     def take(self, count, what):
         if self.at + count > len(self.octets):
-            raise Bad(f"the stream ends within {what}")
+            raise Cut(f"the stream ends within {what}")
         self.at += count
         return self.octets[self.at - count:self.at]
 
@@ -132,6 +137,24 @@ class Way:
             raise Bad(f"{name}: {len(body)} octets for {pages} pages")
         return result
 
+    def answer(self, name, body):
+        """Bad with the words of a refusal."""
+        status, length = struct.unpack_from("<II", body)
+        if length != len(body) - 8:
+            raise Bad(f"{name}: a text of {length} octets")
+        text = body[8:].decode("utf-8")
+        if status:
+            raise Bad(f"{name}: refused, {text}")
+
+    def requests(self, name, body, before):
+        """The pfns of a FAULT, after those that were named before."""
+        pfns = [pfn for pfn, _ in self.entries(name, body)]
+        if pfns != sorted(pfns) or len(pfns) > MOST_FAULTS:
+            raise Bad(f"{name}: {len(pfns)} pfns, or out of order")
+        if set(pfns) & set(before):
+            raise Bad(f"{name} names a pfn that was named before")
+        return pfns
+
 
 def check_empty(name, *lists):
     for what, pfns in lists:
@@ -140,12 +163,111 @@ def check_empty(name, *lists):
                       f"{min(pfns):#x}")
 
 
+class ChannelForth(Way):
+    """What the source sends over the fault channel."""
+
+    def __init__(self, spec):
+        super().__init__(spec, "S>D", "RECOVER")
+        self.migration = None   # pfns, id and uuid
+        self.pages = []         # in their order
+
+    def take(self, name, body):
+        if self.state == "RECOVER":
+            version, _, *self.migration = struct.unpack("<IIQ16s16s", body)
+            if name != "POSTCOPY_CHANNEL" or version != 1:
+                raise Bad(f"{name} of version {version} begins a channel")
+            self.pfns = self.migration[0]
+            self.state = "CHANNEL"
+            return
+        entries = self.entries(name, body)
+        if len(entries) != 1:
+            raise Bad(f"{name} with {len(entries)} pages on the channel")
+        self.pages.append(entries[0][0])
+
+
+class ChannelBack(Way):
+    """What the destination sends over it."""
+
+    def __init__(self, spec, pfns):
+        super().__init__(spec, "D>S", "JOINED")
+        self.pfns = pfns
+        self.faults = []
+        self.credits = 0
+
+    def take(self, name, body):
+        if name == "POSTCOPY_JOINED":
+            self.answer(name, body)
+            self.state = "SERVE"
+        elif name == "POSTCOPY_FAULT":
+            self.faults += self.requests(name, body, self.faults)
+        else:
+            pages, = struct.unpack_from("<I", body)
+            if pages != 1:
+                raise Bad(f"{name} for {pages} pages on the channel")
+            self.credits += 1
+
+
+class Channel:
+    """A fault channel that was joined, both ways of it."""
+
+    def __init__(self, spec, forth, back):
+        self.cut = False
+        source = ChannelForth(spec)
+        self.read(source, forth)
+        destination = ChannelBack(spec, source.pfns)
+        self.read(destination, back)
+        if not source.migration or destination.state != "SERVE":
+            raise Bad("a fault channel that nobody joined")
+        self.migration = tuple(source.migration)
+        self.pages = source.pages
+        self.faults = destination.faults
+        self.credits = destination.credits
+        self.check_pages()
+
+    def read(self, way, octets):
+        source = Octets(octets)
+        while source.left():
+            try:
+                kind, body = source.record("a record of the fault channel")
+            except Cut:
+                self.cut = True
+                return
+            name = way.checked(kind, body)
+            if name is not None:
+                way.take(name, body)
+
+    def check_pages(self):
+        """What was asked for, in that order, and each once."""
+        asked = iter(self.faults)
+        for pfn in self.pages:
+            if pfn not in asked:    # takes all up to it
+                raise Bad(f"page {pfn:#x} on the channel was not asked for "
+                          "there, or before another")
+        if self.credits > len(self.pages):
+            raise Bad(f"CREDIT for {self.credits} records on the channel, "
+                      f"which had {len(self.pages)}")
+
+    def arrived(self, end):
+        """The pages that came over it; end is what CHANNEL_END says, if that
+        was there."""
+        if end is not None:
+            if not self.credits <= end <= len(self.pages):
+                raise Bad(f"CHANNEL_END with {end} pages, of which "
+                          f"{len(self.pages)} were sent and {self.credits} "
+                          "have CREDIT")
+        elif self.cut or self.credits != len(self.pages):
+            raise Bad("the fault channel was lost, and nobody said so")
+        return set(self.pages[:end])
+
+
 class Back(Way):
     """What the destination sends. Its state is what the source must be in to
     read a record; how many lists there were is only known afterwards."""
 
-    def __init__(self, spec):
+    def __init__(self, spec, channel):
         super().__init__(spec, "D>S", "PREPARED")
+        self.channel = channel
+        self.channel_end = None     # pages
         self.seen = []
         self.answers = 0        # whole answers to lists
         self.evicted = set()
@@ -182,12 +304,7 @@ class Back(Way):
     def take(self, name, body):
         if name in ("POSTCOPY_PREPARED", "POSTCOPY_READY",
                     "POSTCOPY_RUNNING"):
-            status, length = struct.unpack_from("<II", body)
-            if length != len(body) - 8:
-                raise Bad(f"{name}: a text of {length} octets")
-            body[8:].decode("utf-8")
-            if status:
-                raise Bad(f"{name}: refused, {body[8:].decode()}")
+            self.answer(name, body)
             if name in self.seen:
                 raise Bad(f"{name} for the second time")
             self.state = {"POSTCOPY_PREPARED": "EVICTED",
@@ -197,12 +314,13 @@ class Back(Way):
             self.evicted.update(pfns)
             self.answers += len(pfns) < self.spec.list
         elif name == "POSTCOPY_FAULT":
-            pfns = [pfn for pfn, _ in self.entries(name, body)]
-            if pfns != sorted(pfns) or len(pfns) > MOST_FAULTS:
-                raise Bad(f"{name}: {len(pfns)} pfns, or out of order")
-            if set(pfns) & set(self.faults):
-                raise Bad(f"{name} names a pfn that was named before")
-            self.faults += pfns
+            if self.channel and self.channel_end is None:
+                raise Bad(f"{name} beside a fault channel")
+            self.faults += self.requests(name, body, self.faults)
+        elif name == "POSTCOPY_CHANNEL_END":
+            if self.channel_end is not None:
+                raise Bad(f"{name} for the second time")
+            self.channel_end, = struct.unpack("<Q", body)
         elif name == "POSTCOPY_DROPPED":
             pfns = [pfn for pfn, _ in self.entries(name, body)]
             if pfns != sorted(pfns) or set(pfns) & self.dropped:
@@ -221,9 +339,10 @@ class Back(Way):
 class Forth(Way):
     """What the source sends, given what went back."""
 
-    def __init__(self, spec, back):
+    def __init__(self, spec, back, channel):
         super().__init__(spec, "S>D", "STATIC")
         self.back = back
+        self.channel = channel
         self.seen = []
         self.listing = False
         self.lists = 0
@@ -295,8 +414,8 @@ class Forth(Way):
             self.outstanding.discard(pfn)
 
     def take_postcopy_prepare(self, name, body):
-        (version, flags, _pages, pfns, _credit, reserved, _id,
-         _uuid) = struct.unpack("<IIQQII16s16s", body)
+        (version, flags, _pages, pfns, _credit, reserved, id_,
+         uuid) = struct.unpack("<IIQQII16s16s", body)
         self.need(not flags and not reserved and version == 1, name,
                   f"version {version}, flags {flags:#x}")
         self.need(1 <= pfns <= 1 << 32, name, f"{pfns} pfns")
@@ -304,6 +423,9 @@ class Forth(Way):
         missing = {"X86_TSC_INFO", "HVM_PARAMS",
                    "HVM_CONTEXT"} - set(self.seen)
         self.need(not missing, name, f"before {missing}")
+        self.need(not self.channel or
+                  self.channel.migration == (pfns, id_, uuid), name,
+                  "of another migration than CHANNEL")
         self.pfns = self.back.pfns = pfns
 
     def take_postcopy_devices(self, name, _body):
@@ -338,7 +460,18 @@ class Forth(Way):
                            refused))
         check_empty(name, ("were asked for and never listed",
                            set(self.back.faults) - self.outstanding))
+        if self.channel:
+            check_empty(name, ("were asked for on the channel and never listed",
+                               set(self.channel.faults) - self.outstanding))
+            self.outstanding -= self.channel.arrived(self.back.channel_end)
+        elif self.back.channel_end:
+            raise Bad("CHANNEL_END with pages, and no fault channel")
         self.state = "POSTCOPY"
+
+    def take_postcopy_channel_lost(self, name, _body):
+        self.need(name not in self.seen, name, "for the second time")
+        self.need(self.back.channel_end is not None, name,
+                  "without CHANNEL_END")
 
     def take_postcopy_page_data(self, name, entries):
         pfns = {pfn for pfn, _ in entries}
@@ -379,12 +512,14 @@ class Forth(Way):
             raise Bad("not for all pages there was CREDIT in the end")
 
 
-def check(forth, back=b"", spec=None):
-    """Raises Bad. A stream without anything back is an ordinary one."""
+def check(forth, back=b"", channel=None, spec=None):
+    """Raises Bad. A stream without anything back is an ordinary one; channel:
+    both ways of its fault channel, which was joined."""
     spec = spec or Spec()
-    answers = Back(spec) if back else None
+    second = Channel(spec, *channel) if channel else None
+    answers = Back(spec, second) if back else None
     if answers:
         answers.read(back)
-    source = Forth(spec, answers)
+    source = Forth(spec, answers, second)
     source.read(forth)
     return source

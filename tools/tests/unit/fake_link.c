@@ -1,6 +1,8 @@
 #include "fake_link.h"
 
+#include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -341,6 +343,29 @@ const uint8_t *fake_link_heard(struct fake_link *link, enum fake_way way,
     join(link);
     *length = link->ways[way].length;
     return link->ways[way].heard;
+}
+
+void fake_link_keep(struct fake_link *link, enum fake_way way,
+                    const char *name)
+{
+    const char *directory = getenv("KEEP_STREAMS");
+    const uint8_t *octets;
+    char path[PATH_MAX];
+    size_t length;
+    FILE *file;
+
+    if (!directory) {
+        return;
+    }
+    octets = fake_link_heard(link, way, &length);
+    if (!length) {
+        return; /* it went over something else */
+    }
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    file = fopen(path, "w");
+    if (!file || fwrite(octets, 1, length, file) != length || fclose(file)) {
+        abort();
+    }
 }
 
 void fake_link_free(struct fake_link *link)

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
@@ -247,28 +246,15 @@ static void finish_async(struct move *move)
     note(move);
 }
 
-/* In the directory KEEP_STREAMS, for a reader of their own: check-stream. */
-static void keep_stream(const struct move *move, enum fake_way way,
-                        unsigned int number, const char *suffix)
+/* For check-stream. */
+static void keep_streams(const struct move *move, unsigned int number)
 {
-    const char *directory = getenv("KEEP_STREAMS");
-    const uint8_t *octets;
-    char path[PATH_MAX];
-    size_t length;
-    FILE *file;
+    char name[32];
 
-    if (!directory) {
-        return;
-    }
-    octets = fake_link_heard(move->migration->link, way, &length);
-    if (!length) {
-        return; /* it went over something else */
-    }
-    snprintf(path, sizeof(path), "%s/move%u.%s", directory, number, suffix);
-    file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(octets, 1, length, file), length);
-    assert_int_equal(fclose(file), 0);
+    snprintf(name, sizeof(name), "move%u.forth", number);
+    fake_link_keep(move->migration->link, FAKE_FORTH, name);
+    snprintf(name, sizeof(name), "move%u.back", number);
+    fake_link_keep(move->migration->link, FAKE_BACK, name);
 }
 
 static void check_moved(struct move *move)
@@ -276,8 +262,7 @@ static void check_moved(struct move *move)
     static atomic_uint moves; /* of several threads */
     unsigned int number = atomic_fetch_add(&moves, 1);
 
-    keep_stream(move, FAKE_FORTH, number, "forth");
-    keep_stream(move, FAKE_BACK, number, "back");
+    keep_streams(move, number);
     fake_migration_check_success(move->migration);
     assert_true(move->migration->transitioned);
     assert_int_equal(move->ends[0].result.phase,

@@ -616,6 +616,7 @@ static void cleaning_up(void **state)
 
 struct second {
     struct visit visit;
+    struct fake_cut cut;
     pthread_t server;
     bool connects;
 };
@@ -623,60 +624,96 @@ struct second {
 static int connect_second(int *send_fd, int *recv_fd, void *user)
 {
     struct second *second = user;
-    struct fake_cut cut = uncut;
 
     if (!second->connects) {
         return -1;
     }
-    cut.stream = FAKE_BARE;
-    second->visit.link = fake_link_new(&cut);
+    second->cut.stream = FAKE_BARE;
+    second->visit.link = fake_link_new(&second->cut);
     assert_int_equal(
         pthread_create(&second->server, NULL, serve, &second->visit), 0);
     *send_fd = *recv_fd = fake_link_end(second->visit.link, 0);
     return 0;
 }
 
+/* For check-stream. */
+static void keep_streams(struct fake_link *first, struct fake_link *second,
+                         int number)
+{
+    static const char *const suffixes[2][2] = {
+        {"forth", "back"},
+        {"channel-forth", "channel-back"},
+    };
+    char name[32];
+
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof(name), "with-channel%d.%s", number,
+                 suffixes[i / 2][i % 2]);
+        fake_link_keep(i / 2 ? second : first, i % 2 ? FAKE_BACK : FAKE_FORTH,
+                       name);
+    }
+}
+
+static void move_with(struct move *move, struct second *second)
+{
+    struct fake_migration *migration = move->migration;
+    int fd;
+
+    migration->link = fake_link_new(&migration->cut);
+    move->params.connect_fault_channel = connect_second;
+    move->params.fault_channel_user = second;
+    move->params.window_before = move->params.window_after = UINT32_MAX;
+    fake_guest_start(migration->guest, 1);
+    move->receives = true;
+    assert_int_equal(pthread_create(&move->receiver, NULL, receive, move), 0);
+    fd = fake_link_end(migration->link, 0);
+    assert_int_equal(libxl_domain_live_migrate_tuned(
+                         move->ctxs[0], fake_domain_id(migration->source), fd,
+                         0, fd, &move->params, &move->results[0],
+                         &migration->transitioned, NULL),
+                     0);
+    fake_link_hang_up(migration->link, 0);
+    await_receiver(move);
+    assert_int_equal(move->receive_rc, 0);
+    if (second->connects) {
+        pthread_join(second->server, NULL);
+        assert_int_equal(second->visit.rc, 0);
+    }
+    fake_guest_stop(migration->guest);
+    assert_int_equal(
+        fake_guest_compare(migration->guest, migration->destination), 0);
+}
+
 /* Whoever has accepted it finds the call that receives, over the host's own
  * socket. */
 static void with_a_fault_channel(void **state)
 {
-    (void)state;
-    for (int connects = 0; connects < 2; connects++) {
-        struct move *move = new_move(uncut);
-        struct fake_migration *migration = move->migration;
-        struct second second = {.visit.move = move, .connects = connects};
-        libxl_live_migrate_stats *stats = &move->results[0].stats;
-        int fd;
+    enum { WITHOUT, WITH, BESIDE_A_PUSH, LOST, NR_WAYS };
 
-        migration->link = fake_link_new(&migration->cut);
-        move->params.connect_fault_channel = connect_second;
-        move->params.fault_channel_user = &second;
-        move->params.no_background_push = true;
-        move->params.window_before = move->params.window_after = UINT32_MAX;
-        fake_guest_start(migration->guest, 1);
-        move->receives = true;
-        assert_int_equal(pthread_create(&move->receiver, NULL, receive, move),
-                         0);
-        fd = fake_link_end(migration->link, 0);
-        assert_int_equal(libxl_domain_live_migrate_tuned(
-                             move->ctxs[0], fake_domain_id(migration->source),
-                             fd, 0, fd, &move->params, &move->results[0],
-                             &migration->transitioned, NULL),
-                         0);
-        fake_link_hang_up(migration->link, 0);
-        await_receiver(move);
-        assert_int_equal(move->receive_rc, 0);
-        assert_true(stats->requested_pages > 100);
-        assert_int_equal(stats->channel_pages,
-                         connects ? stats->requested_pages : 0);
-        if (connects) {
-            pthread_join(second.server, NULL);
-            assert_int_equal(second.visit.rc, 0);
+    (void)state;
+    for (int way = 0; way < NR_WAYS; way++) {
+        struct move *move = new_move(uncut);
+        struct second second = {
+            .visit.move = move, .connects = way != WITHOUT, .cut = uncut};
+        libxl_live_migrate_stats *stats = &move->results[0].stats;
+
+        if (way == LOST) {
+            second.cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 100);
+            second.cut.nth = 3;
+        }
+        move->params.no_background_push = way != BESIDE_A_PUSH;
+        move_with(move, &second);
+        assert_true(stats->requested_pages > 100 || way == BESIDE_A_PUSH);
+        if (way == LOST) {
+            assert_in_range(stats->channel_pages, 2, 100);
+        } else {
+            assert_int_equal(stats->channel_pages,
+                             second.connects ? stats->requested_pages : 0);
+        }
+        if (second.connects) {
+            keep_streams(move->migration->link, second.visit.link, way);
             fake_link_free(second.visit.link);
         }
-        fake_guest_stop(migration->guest);
-        assert_int_equal(
-            fake_guest_compare(migration->guest, migration->destination), 0);
         free_move(move);
     }
 }
@@ -696,7 +733,8 @@ static void a_fault_channel_of_nothing(void **state)
         struct xlm_wire_answer body;
     } answer;
     struct move *move = new_move(uncut);
-    struct second second = {.visit.move = move, .connects = true};
+    struct second second = {
+        .visit.move = move, .connects = true, .cut = uncut};
     int fd;
 
     (void)state;
