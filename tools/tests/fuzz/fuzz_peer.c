@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "fake_hypervisor.h"
 #include "fake_log.h"
 
 struct fuzz_peer {
@@ -122,6 +123,26 @@ void fuzz_speaker_free(struct fuzz_speaker *speaker)
 {
     pthread_join(speaker->thread, NULL);
     free(speaker);
+}
+
+struct fake_domain *fuzz_guest(struct fake_host *host)
+{
+    struct fake_domain *domain =
+        fake_domain_new(host, FUZZ_PFNS, FUZZ_PFNS, 1);
+    uint64_t pfn;
+
+    for (pfn = 0; pfn < FUZZ_PFNS; pfn++) {
+        if (pfn != 5) {
+            fake_page_set(domain, pfn, FAKE_RAM);
+        }
+    }
+    fake_domain_put_state(domain, XLM_STATE_CPUID_POLICY, "c", 1);
+    fake_domain_put_state(domain, XLM_STATE_MSR_POLICY, "m", 1);
+    fake_domain_put_state(domain, XLM_STATE_TSC_INFO,
+                          "0123456789abcdef01234567", 24);
+    fake_domain_put_state(domain, XLM_STATE_HVM_CONTEXT, "h", 1);
+    fake_domain_run(domain);
+    return domain;
 }
 
 struct xlm_context fuzz_context(struct xlm_hypervisor *hypervisor)

@@ -6,27 +6,10 @@
 #include "fuzz_peer.h"
 #include "wire.h"
 
-#define PFNS 16
-
-static struct fake_domain *make_guest(struct fake_host *host)
-{
-    struct fake_domain *domain = fake_domain_new(host, PFNS, PFNS, 1);
-    uint64_t pfn;
-
-    for (pfn = 0; pfn < PFNS; pfn++) {
-        if (pfn != 5) {
-            fake_page_set(domain, pfn, FAKE_RAM);
-        }
-    }
-    fake_domain_run(domain);
-    fake_domain_suspend(domain);
-    return domain;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
 {
     struct fake_host *host = fake_host_new(1000);
-    struct fake_domain *domain = make_guest(host);
+    struct fake_domain *domain = fuzz_guest(host);
     struct fuzz_peer *peer = fuzz_peer_new(octets, length);
     const struct xlm_save_callbacks callbacks = {.data = domain};
     struct xlm_context ctx = fuzz_context(fake_open(host));
@@ -35,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
     struct xlm_stats stats;
     int rc;
 
+    fake_domain_suspend(domain);
     xlm_save_params_init(&params);
     params.domid = fake_domain_id(domain);
     params.in_fd = params.out_fd = fuzz_peer_fd(peer);

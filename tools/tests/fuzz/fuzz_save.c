@@ -9,8 +9,6 @@
 #include "fuzz_peer.h"
 #include "wire.h"
 
-#define PFNS 16
-
 static enum xlm_precopy_answer policy(const struct xlm_precopy_stats *stats,
                                       void *data)
 {
@@ -23,7 +21,7 @@ static void dirty(struct fake_domain *domain, uint64_t from)
 {
     uint64_t pfn;
 
-    for (pfn = from; pfn < PFNS; pfn += 2) {
+    for (pfn = from; pfn < FUZZ_PFNS; pfn += 2) {
         fake_vcpu_access(domain, 0, pfn, true, NULL, NULL);
     }
 }
@@ -50,30 +48,10 @@ static void dirty_between(enum fake_op op, void *data)
     }
 }
 
-static struct fake_domain *make_guest(struct fake_host *host)
-{
-    struct fake_domain *domain = fake_domain_new(host, PFNS, PFNS, 1);
-    uint64_t pfn;
-
-    for (pfn = 0; pfn < PFNS; pfn++) {
-        if (pfn != 5) {
-            fake_page_set(domain, pfn, FAKE_RAM);
-        }
-    }
-    fake_domain_put_state(domain, XLM_STATE_CPUID_POLICY, "c", 1);
-    fake_domain_put_state(domain, XLM_STATE_MSR_POLICY, "m", 1);
-    fake_domain_put_state(domain, XLM_STATE_TSC_INFO,
-                          "0123456789abcdef01234567", 24);
-    fake_domain_put_state(domain, XLM_STATE_HVM_CONTEXT, "h", 1);
-    fake_domain_run(domain);
-    fake_host_hook(host, dirty_between, domain);
-    return domain;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
 {
     struct fake_host *host = fake_host_new(1000);
-    struct fake_domain *domain = make_guest(host);
+    struct fake_domain *domain = fuzz_guest(host);
     struct fuzz_peer *peer = fuzz_peer_new(octets, length);
     struct xlm_save_callbacks callbacks = fake_idle_source;
     struct xlm_context ctx = fuzz_context(fake_open(host));
@@ -82,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
     bool transitioned;
     int rc;
 
+    fake_host_hook(host, dirty_between, domain);
     callbacks.precopy_policy = policy;
     callbacks.suspend = suspend;
     callbacks.write_device_state = write_device_state;
