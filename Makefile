@@ -297,8 +297,8 @@ check-unit: $(UNIT_PROGRAMS)
 	$(S)/scripts/run-python-tests $(S)/tools/tests/bench/test_bench.py
 
 # The tests in which threads meet, once more under the thread sanitizer.
-TSAN_TESTS := test_pager test_bad_source test_bad_destination test_endings \
-              test_steering test_migration test_library test_stalls \
+TSAN_TESTS := test_pager test_bad_source test_bad_pages test_bad_destination \
+              test_endings test_steering test_migration test_library test_stalls \
               test_hostile_guest test_fault_channel
 TSAN_OBJS := $(call objects,$(SAN_SRCS),tsan)
 TSAN_PROGRAMS := $(TSAN_TESTS:%=$(O)/tsan/%)
