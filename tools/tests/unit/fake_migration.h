@@ -101,7 +101,8 @@ struct fake_migration {
     /* Before and after each of the toolstacks' parts, in its thread. */
     void (*at_part)(struct fake_migration *migration, enum fake_part part,
                     bool after);
-    struct fake_memory memory; /* of the process at the destination */
+    struct fake_memory memory;          /* of the process at the destination */
+    const struct fake_mixture *mixture; /* of fake_mixed_new(); else NULL */
     void *data;
 
     /* ---- after it ---- */

@@ -14,66 +14,25 @@
 
 #include <cmocka.h>
 
-#include "fake_migration.h"
+#include "fake_mixed.h"
 #include "watchdog.h"
 #include "wire.h"
 
-#define PAGES 64
 #define MAX_RECORDS 1000
-
-enum way_to_move { PURE, HYBRID, STOP_AND_COPY, NR_WAYS };
-
-/* ---- a migration with something of everything in it ---- */
-
-static void write_some(struct fake_migration *migration)
-{
-    uint64_t pfn;
-
-    for (pfn = 2; pfn < PAGES; pfn += 9) {
-        fake_guest_write(migration->guest, 0, pfn);
-    }
-}
-
-static void write_others(struct fake_migration *migration)
-{
-    uint64_t pfn;
-
-    for (pfn = 3; pfn < PAGES; pfn += 9) {
-        fake_guest_write(migration->guest, 0, pfn);
-    }
-    fake_guest_give_back(migration->guest, 50);
-}
-
-static void make_busy(struct fake_migration *migration)
-{
-    fake_page_busy(migration->destination, 7, true);
-    /* Written at the last moment, and too late to be among the hot. */
-    fake_page_busy(migration->destination, 48, true);
-}
-
-/* The vCPUs start here: until then every run is the same to the octet. */
-static void start_vcpus(struct fake_migration *migration)
-{
-    fake_guest_start(migration->guest, 1);
-    if (migration->answer == XLM_PRECOPY_POSTCOPY) {
-        fake_await_waiting(migration->destination, 1);
-    }
-}
 
 static struct fake_migration *new_migration(enum way_to_move way)
 {
-    struct fake_migration *migration = fake_migration_new(PAGES, 2);
+    static const struct fake_mixture mixture = {
+        .pages = 64,
+        .step = 9,
+        .given_back = 50,
+        /* The second is written at the last moment, and too late to be among the
+         * hot. */
+        .busy = {7, 48},
+    };
 
     alarm(WATCHDOG_SECONDS);
-    migration->rounds = way == PURE ? 0 : 1;
-    migration->answer = way == STOP_AND_COPY ? XLM_PRECOPY_STOP_AND_COPY
-                                             : XLM_PRECOPY_POSTCOPY;
-    migration->params.hot_pages_max = 4;
-    migration->at_policy = write_some;
-    migration->at_suspend = write_others;
-    migration->at_build = make_busy;
-    migration->at_run = start_vcpus;
-    return migration;
+    return fake_mixed_new(&mixture, way);
 }
 
 /* Run it, and whatever came of it, the promise holds. */
@@ -191,7 +150,7 @@ static void page_that_cannot_be_mapped(void **state)
 
 static void spoil_page(struct fake_migration *migration)
 {
-    make_busy(migration);
+    fake_mixed_at_build(migration);
     fake_page_map_error(migration->destination, 22, ENOMEM);
 }
 
@@ -495,7 +454,7 @@ static void abort_at_suspend(struct fake_migration *migration)
 static void abort_and_start(struct fake_migration *migration)
 {
     say_abort(migration);
-    start_vcpus(migration);
+    fake_mixed_at_run(migration);
 }
 
 static void abort_at_run(struct fake_migration *migration)

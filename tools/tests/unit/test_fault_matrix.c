@@ -20,16 +20,13 @@
 
 #include <cmocka.h>
 
-#include "fake_migration.h"
+#include "fake_mixed.h"
 #include "record.h"
 #include "watchdog.h"
 #include "wire.h"
 
-#define PAGES 24
-
 /* ---- the coordinates ---- */
 
-enum way_to_move { PURE, HYBRID, STOP_AND_COPY, NR_WAYS };
 static const char *const way_names[NR_WAYS] = {
     "pure",
     "hybrid",
@@ -154,57 +151,18 @@ static void name_cell(const struct cell *cell)
              moment_names[cell->moment], fault_names[cell->fault]);
 }
 
-/* ---- a migration with something of everything in it ---- */
-
-static void write_some(struct fake_migration *migration)
-{
-    uint64_t pfn;
-
-    for (pfn = 2; pfn < PAGES; pfn += 5) {
-        fake_guest_write(migration->guest, 0, pfn);
-    }
-}
-
-static void write_others(struct fake_migration *migration)
-{
-    uint64_t pfn;
-
-    for (pfn = 3; pfn < PAGES; pfn += 5) {
-        fake_guest_write(migration->guest, 0, pfn);
-    }
-    /* Among the hot, though it was listed: it is evicted by then. */
-    fake_guest_write(migration->guest, 0, 12);
-    fake_guest_give_back(migration->guest, 20);
-}
-
-static void make_busy(struct fake_migration *migration)
-{
-    fake_page_busy(migration->destination, 7, true);
-    fake_page_busy(migration->destination, 16, true);
-}
-
-/* No vCPU waits for the pager of a process that died. */
-static void start_vcpus(struct fake_migration *migration)
-{
-    fake_guest_start(migration->guest, 1);
-    if (migration->answer == XLM_PRECOPY_POSTCOPY && !migration->dead[1]) {
-        fake_await_waiting(migration->destination, 1);
-    }
-}
-
 static struct fake_migration *new_migration(enum way_to_move way)
 {
-    struct fake_migration *migration = fake_migration_new(PAGES, 2);
+    static const struct fake_mixture mixture = {
+        .pages = 24,
+        .step = 5,
+        .hot = 12, /* it is evicted by then */
+        .given_back = 20,
+        .busy = {7, 16},
+    };
+    struct fake_migration *migration = fake_mixed_new(&mixture, way);
 
-    migration->rounds = way == PURE ? 0 : 1;
-    migration->answer = way == STOP_AND_COPY ? XLM_PRECOPY_STOP_AND_COPY
-                                             : XLM_PRECOPY_POSTCOPY;
-    migration->params.hot_pages_max = 4;
     migration->device_model = true;
-    migration->at_policy = write_some;
-    migration->at_suspend = write_others;
-    migration->at_build = make_busy;
-    migration->at_run = start_vcpus;
     return migration;
 }
 
