@@ -14,7 +14,7 @@ from itertools import accumulate
 SPEC = (pathlib.Path(__file__).resolve().parents[3] /
         "docs/specs/libxc-migration-stream.pandoc")
 PAGE = 4096
-MOST_UNASKED = 64
+MOST_UNASKED = 128
 MOST_FAULTS = 64
 LIBXL_TRANSITION_END, LIBXL_END = 6, 0
 WITH_CONTENTS = ("PAGE_DATA", "POSTCOPY_PAGE_DATA")
