@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <unistd.h>
+
 #include <xen/xen.h>
 #include <xen/hvm/params.h>
 
@@ -17,6 +19,7 @@
 #include "fake_relink.h"
 #include "pfn_set.h"
 #include "fake_log.h"
+#include "watchdog.h"
 #include "wire.h"
 
 #define TOOLSTACK_PAGES 8
@@ -850,6 +853,7 @@ static struct fake_migration *new_on(struct fake_host *from,
 
     pthread_mutex_init(&migration->lock, NULL);
     pthread_cond_init(&migration->changed, NULL);
+    alarm(WATCHDOG_SECONDS);
 
     migration->guest_pfns = guest_pfns;
     migration->nr_pfns = guest_pfns + TOOLSTACK_PAGES;

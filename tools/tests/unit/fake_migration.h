@@ -140,7 +140,8 @@ struct fake_migration {
     unsigned int ended;
 };
 
-/* A guest with so many pages, some holes among them, all state set. */
+/* A guest with so many pages, some holes among them, all state set; and the
+ * watchdog is. */
 struct fake_migration *fake_migration_new(uint64_t guest_pfns,
                                           unsigned int vcpus);
 /* The same the other way on the hosts of another, which is freed last. */

@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "fake_migration.h"
-#include "watchdog.h"
 
 #define PAGES 300
 
@@ -58,7 +57,6 @@ static struct fake_migration *new_migration(void)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, 2);
 
-    alarm(WATCHDOG_SECONDS);
     migration->vcpu_seed = 1;
     migration->device_model = true;
     migration->params.device_ranges[0] = ranges[0];

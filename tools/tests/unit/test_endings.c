@@ -14,7 +14,6 @@
 #include <cmocka.h>
 
 #include "fake_migration.h"
-#include "watchdog.h"
 #include "wire.h"
 
 #define PAGES 3000
@@ -23,7 +22,6 @@ static struct fake_migration *new_migration(void)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, 1);
 
-    alarm(WATCHDOG_SECONDS);
     migration->answer = XLM_PRECOPY_POSTCOPY;
     return migration;
 }

@@ -15,7 +15,6 @@
 #include <cmocka.h>
 
 #include "fake_mixed.h"
-#include "watchdog.h"
 #include "wire.h"
 
 #define MAX_RECORDS 1000
@@ -31,7 +30,6 @@ static struct fake_migration *new_migration(enum way_to_move way)
         .busy = {7, 48},
     };
 
-    alarm(WATCHDOG_SECONDS);
     return fake_mixed_new(&mixture, way);
 }
 

@@ -19,7 +19,6 @@
 #include "channel.h"
 #include "fake_migration.h"
 #include "record.h"
-#include "watchdog.h"
 #include "wire.h"
 
 #define PAGES 160
@@ -32,7 +31,6 @@ static struct fake_migration *new_migration(void)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, 2);
 
-    alarm(WATCHDOG_SECONDS);
     migration->vcpu_seed = 1;
     migration->params.hot_pages_max = 4;
     /* No neighbours: with no_push each page has to be asked for. */

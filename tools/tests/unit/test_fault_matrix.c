@@ -22,7 +22,6 @@
 
 #include "fake_mixed.h"
 #include "record.h"
-#include "watchdog.h"
 #include "wire.h"
 
 /* ---- the coordinates ---- */
@@ -408,7 +407,6 @@ static void run_cell(struct cell *cell)
     struct fake_migration *migration = new_migration(cell->way);
     const char *wanted = getenv("FAULT_CELL");
 
-    alarm(WATCHDOG_SECONDS);
     cell->migration = migration;
     pthread_mutex_init(&cell->lock, NULL);
     pthread_cond_init(&cell->changed, NULL);

@@ -16,7 +16,6 @@
 #include <cmocka.h>
 
 #include "fake_migration.h"
-#include "watchdog.h"
 
 #define PAGES 300
 #define HERE 0x51
@@ -94,7 +93,6 @@ static void scribbles_on_everything(void **state)
         struct fake_migration *migration = fake_migration_new(PAGES, 2);
         pthread_t thread;
 
-        alarm(WATCHDOG_SECONDS);
         migration->params.hot_pages_max = 4;
         migration->rounds = ways[i].rounds;
         migration->answer = ways[i].answer;

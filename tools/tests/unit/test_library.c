@@ -29,7 +29,6 @@
 
 #define PAGES 300
 #define VCPUS 2
-#define WATCHDOG_SECONDS 600 /* under valgrind */
 #define ROUNDS (UNDER_TSAN ? 4 : 20)
 #define NAME "guest"
 #define INCOMING "guest--incoming"
@@ -121,7 +120,6 @@ static struct move *new_move(void)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, VCPUS);
 
-    alarm(WATCHDOG_SECONDS);
     return new_move_of(migration, fake_libxl_new(migration->hosts[0]),
                        fake_libxl_new(migration->hosts[1]), NAME);
 }
@@ -747,7 +745,6 @@ static void lose_link(libxl_live_migrate_progress *lose, uint64_t timeout)
                     fake_libxl_new(migration->hosts[1]), NAME);
     libxl_asyncop_how how;
 
-    alarm(WATCHDOG_SECONDS);
     prepare(move);
     move->params.progress = lose;
     move->params.progress_user = move;

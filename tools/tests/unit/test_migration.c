@@ -21,22 +21,15 @@
 
 #include "fake_migration.h"
 #include "push_window.h"
-#include "watchdog.h"
 #include "slow.h"
 #include "wire.h"
 
 #define PAGES 300
 
-static struct fake_migration *new_of_size(uint64_t pages, unsigned int vcpus)
-{
-    alarm(WATCHDOG_SECONDS);
-    return fake_migration_new(pages, vcpus);
-}
-
 /* Its vCPUs are at work all the time. */
 static struct fake_migration *new_migration(unsigned int vcpus)
 {
-    struct fake_migration *migration = new_of_size(PAGES, vcpus);
+    struct fake_migration *migration = fake_migration_new(PAGES, vcpus);
 
     migration->vcpu_seed = 1;
     return migration;
@@ -46,7 +39,7 @@ static struct fake_migration *new_migration(unsigned int vcpus)
 static struct fake_migration *new_quiet(unsigned int rounds,
                                         enum xlm_precopy_answer answer)
 {
-    struct fake_migration *migration = new_of_size(PAGES, 1);
+    struct fake_migration *migration = fake_migration_new(PAGES, 1);
 
     migration->rounds = rounds;
     migration->answer = answer;
@@ -199,7 +192,7 @@ static void larger_guest(void **state)
 
     (void)state;
     leave_out_under_tsan();
-    migration = new_of_size(20000, 2);
+    migration = fake_migration_new(20000, 2);
     migration->vcpu_seed = 5;
     succeed(migration);
 }
@@ -288,7 +281,6 @@ static void rewritten_pages_are_left_out(void **state)
     (void)state;
     leave_out_under_tsan();
     migration = fake_migration_new(20000, 1);
-    alarm(WATCHDOG_SECONDS);
     migration->rounds = 1;
     migration->params.hot_pages_max = 0;
     fake_host_hook(migration->hosts[0], write_far_ahead, migration);
@@ -625,7 +617,7 @@ static void as_many_refusals_as_fit(void **state)
     leave_out_under_tsan();
     for (refusals = XLM_LIST_PFNS; refusals <= XLM_LIST_PFNS + 1; refusals++) {
         struct fake_migration *migration =
-            new_of_size(refusals * 13 / 12 + 20, 1);
+            fake_migration_new(refusals * 13 / 12 + 20, 1);
         uint64_t pfn;
 
         for (pfn = 0; pfn < migration->guest_pfns; pfn++) {
@@ -753,7 +745,6 @@ static void growing_beyond_the_limit(void **state)
 
     (void)state;
     leave_out_under_tsan();
-    alarm(WATCHDOG_SECONDS);
     for (i = 0; i < 4; i++) {
         struct fake_migration *migration = fake_migration_new(20000, 1);
 

@@ -20,7 +20,6 @@
 #include "fake_relink.h"
 #include "push_window.h"
 #include "record.h"
-#include "watchdog.h"
 #include "wire.h"
 
 #define PAGES 160
@@ -41,7 +40,6 @@ static struct fake_migration *new_migration(void)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, 2);
 
-    alarm(WATCHDOG_SECONDS);
     migration->params.hot_pages_max = 4;
     migration->recoveries = FAKE_RECOVERIES;
     return migration;

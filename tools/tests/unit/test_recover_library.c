@@ -24,7 +24,6 @@
 #include "fake_xenstore.h"
 #include "libxl_live_migrate.h"
 #include "memo.h"
-#include "watchdog.h"
 #include "wire.h"
 
 #define PAGES 300
@@ -108,7 +107,6 @@ static struct move *new_move(struct fake_cut cut)
     struct move *move = calloc(1, sizeof(*move));
     struct fake_migration *migration = fake_migration_new(PAGES, VCPUS);
 
-    alarm(WATCHDOG_SECONDS);
     fake_store_clear();
     move->migration = migration;
     migration->cut = cut;

@@ -18,7 +18,6 @@
 
 #include "fake_migration.h"
 #include "record.h"
-#include "watchdog.h"
 #include "wire.h"
 
 #define PAGES 160
@@ -34,7 +33,6 @@ static struct fake_migration *new_migration(void)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, 2);
 
-    alarm(WATCHDOG_SECONDS);
     migration->params.hot_pages_max = 4;
     migration->contexts[1].abort_fd = eventfd(0, EFD_CLOEXEC);
     return migration;

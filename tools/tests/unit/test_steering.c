@@ -18,7 +18,6 @@
 
 #define PAGES 3000 /* several batches a round */
 #define ENDLESS UINT32_MAX
-#define WATCHDOG_SECONDS 60
 
 static struct xlm_control control;
 
@@ -27,7 +26,6 @@ static struct fake_migration *new_migration(uint64_t pages)
     static const struct xlm_control fresh = XLM_CONTROL_INIT;
     struct fake_migration *migration = fake_migration_new(pages, 1);
 
-    alarm(WATCHDOG_SECONDS);
     control = fresh;
     migration->params.control = &control;
     migration->vcpu_seed = 1;

@@ -16,7 +16,6 @@
 
 #include "fake_migration.h"
 #include "fake_relink.h"
-#include "watchdog.h"
 
 #define PAGES 500
 #define DEATHS 3
@@ -61,7 +60,6 @@ static struct fake_migration *new_migration(struct murder *murder)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, 2);
 
-    alarm(WATCHDOG_SECONDS);
     migration->params.hot_pages_max = 4;
     migration->recoveries = FAKE_RECOVERIES;
     migration->has_heir = true;
