@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "latency.h"
+#include "histogram.h"
 #include "paging_ring.h"
 #include "record.h"
 
@@ -56,8 +56,8 @@ struct xlm_pager {
     bool stopping;
     bool gone;                  /* the domain is being destroyed */
     struct xlm_pfn_set arrived; /* and not evicted again since */
-    struct xlm_latency latency;
-    uint64_t *blocked_us; /* by vCPU; max_waiters of them */
+    struct xlm_histogram waits; /* of vCPUs, in us */
+    uint64_t *blocked_us;       /* by vCPU; max_waiters of them */
     uint64_t duplicates;
     uint64_t pages_requested;
     uint64_t pages_pushed;
@@ -94,7 +94,7 @@ static void count_wait(struct xlm_pager *pager, const struct waiter *waiter)
 {
     uint64_t us = xlm_now_us() - waiter->since_us;
 
-    xlm_latency_add(&pager->latency, us);
+    xlm_histogram_add(&pager->waits, us);
     if (waiter->request.vcpu_id < pager->max_waiters) {
         pager->blocked_us[waiter->request.vcpu_id] += us;
     }
@@ -826,19 +826,19 @@ void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats,
 
     pthread_mutex_lock(&pager->lock);
     *stats = (struct xlm_wire_stats){
-        .faults = pager->latency.count,
-        .fault_median_us = xlm_latency_quantile(&pager->latency, 500),
-        .fault_p99_us = xlm_latency_quantile(&pager->latency, 990),
-        .fault_max_us = pager->latency.max_us,
+        .faults = pager->waits.count,
+        .fault_median_us = xlm_histogram_quantile(&pager->waits, 500),
+        .fault_p99_us = xlm_histogram_quantile(&pager->waits, 990),
+        .fault_max_us = pager->waits.most,
         .pages_requested = pager->pages_requested,
         .pages_pushed = pager->pages_pushed,
         .pages_dropped = pager->pages_dropped,
-        .blocked_us = pager->latency.sum_us,
+        .blocked_us = pager->waits.sum,
         .outside = pager->outside,
         .duplicates = pager->duplicates,
         .nr_vcpus = nr_vcpus,
     };
-    xlm_latency_log2(&pager->latency, stats->histogram, XLM_WIRE_WAIT_BUCKETS);
+    xlm_histogram_log2(&pager->waits, stats->histogram, XLM_WIRE_WAIT_BUCKETS);
     memcpy(blocked_us, pager->blocked_us, nr_vcpus * sizeof(*blocked_us));
     pthread_mutex_unlock(&pager->lock);
 }
