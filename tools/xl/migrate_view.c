@@ -187,6 +187,10 @@ static void show_faults(FILE *text, const libxl_live_migrate_stats *stats)
                 "%.3f ms\n",
                 ms(stats->fault_median_us), ms(stats->fault_p99_us),
                 ms(stats->fault_max_us));
+        fprintf(text,
+                "    unasked pages that came before: median %" PRIu64
+                ", at most %" PRIu64 "\n",
+                stats->behind_median, stats->behind_most);
     }
     if (stats->waits) {
         show_waits(text, stats->waits);

@@ -252,6 +252,8 @@ static void show_postcopy(const libxl_live_migrate_stats *stats,
         show_fault_time("  longest", stats->fault_max_us);
         show_waits(waits);
         show_time("  all vCPUs waited for", stats->blocked_us);
+        show_pages("  unasked pages before, median", stats->behind_median);
+        show_pages("  unasked pages before, at most", stats->behind_most);
         show_count("  for what was on its way", stats->window_hits);
         show_count("  waiting at a time, at most", stats->queue_most);
     }

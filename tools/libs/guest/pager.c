@@ -24,6 +24,7 @@
 struct waiter {
     vm_event_request_t request;
     uint64_t since_us;
+    uint64_t pushed; /* pages that had come unasked by then */
 };
 
 struct xlm_pager {
@@ -54,10 +55,11 @@ struct xlm_pager {
     bool ours;          /* the same, once and for all */
     bool writing;       /* the request thread is using the channel */
     bool stopping;
-    bool gone;                  /* the domain is being destroyed */
-    struct xlm_pfn_set arrived; /* and not evicted again since */
-    struct xlm_histogram waits; /* of vCPUs, in us */
-    uint64_t *blocked_us;       /* by vCPU; max_waiters of them */
+    bool gone;                   /* the domain is being destroyed */
+    struct xlm_pfn_set arrived;  /* and not evicted again since */
+    struct xlm_histogram waits;  /* of vCPUs, in us ... */
+    struct xlm_histogram behind; /* ... and what came unasked meanwhile */
+    uint64_t *blocked_us;        /* by vCPU; max_waiters of them */
     uint64_t duplicates;
     uint64_t pages_requested;
     uint64_t pages_pushed;
@@ -95,6 +97,7 @@ static void count_wait(struct xlm_pager *pager, const struct waiter *waiter)
     uint64_t us = xlm_now_us() - waiter->since_us;
 
     xlm_histogram_add(&pager->waits, us);
+    xlm_histogram_add(&pager->behind, pager->pages_pushed - waiter->pushed);
     if (waiter->request.vcpu_id < pager->max_waiters) {
         pager->blocked_us[waiter->request.vcpu_id] += us;
     }
@@ -155,7 +158,7 @@ static void take_request(struct xlm_pager *pager,
         pager->outside += !vcpu_waits;
         if (vcpu_waits && pager->nr_waiters < pager->max_waiters) {
             pager->waiters[pager->nr_waiters++] =
-                (struct waiter){*request, xlm_now_us()};
+                (struct waiter){*request, xlm_now_us(), pager->pages_pushed};
             return;
         }
     }
@@ -836,6 +839,8 @@ void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats,
         .blocked_us = pager->waits.sum,
         .outside = pager->outside,
         .duplicates = pager->duplicates,
+        .behind_median = xlm_histogram_quantile(&pager->behind, 500),
+        .behind_most = pager->behind.most,
         .nr_vcpus = nr_vcpus,
     };
     xlm_histogram_log2(&pager->waits, stats->histogram, XLM_WIRE_WAIT_BUCKETS);

@@ -206,6 +206,8 @@ struct xlm_wire_stats {
     uint64_t blocked_us;      /* sum of all waits of all vCPUs */
     uint64_t outside;         /* requests from outside the guest */
     uint64_t duplicates;      /* pages that had arrived before */
+    uint64_t behind_median;   /* pages that arrived unasked ... */
+    uint64_t behind_most;     /* ... while a vCPU waited for one */
     uint64_t histogram[XLM_WIRE_WAIT_BUCKETS]; /* waits of 2^i us and more */
     uint32_t nr_vcpus; /* so many times of 64 bits follow: us, all waits of
                           each vCPU */
@@ -224,7 +226,7 @@ _Static_assert(sizeof(struct xlm_wire_recover) == 48, "wire");
 _Static_assert(sizeof(struct xlm_wire_answer) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_credit) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_channel_end) == 8, "wire");
-_Static_assert(sizeof(struct xlm_wire_stats) == 344, "wire");
+_Static_assert(sizeof(struct xlm_wire_stats) == 360, "wire");
 
 static inline uint64_t xlm_entry(uint64_t pfn, uint32_t type)
 {

@@ -111,6 +111,9 @@ struct xlm_stats {
     uint64_t blocked_us; /* all waits of all vCPUs */
     uint64_t
         duplicate_pages; /* arrived, and had been there: a fault of ours */
+    /* Pages that arrived unasked while a vCPU waited for one. */
+    uint64_t behind_median;
+    uint64_t behind_most;
     struct xlm_waits waits;
     /* The source again: requests for pages that were on their way by then,
      * those that wait to be served, and how many did at the most. */

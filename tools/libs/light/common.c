@@ -120,6 +120,8 @@ void lm_export_stats(libxl_live_migrate_stats *out,
         .queue_depth = stats->queue_depth,
         .queue_most = stats->queue_most,
         .duplicate_pages = stats->duplicate_pages,
+        .behind_median = stats->behind_median,
+        .behind_most = stats->behind_most,
         .neighbour_pages = stats->neighbour_pages,
         .unsent_pages = stats->unsent_pages,
     };

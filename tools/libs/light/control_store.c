@@ -49,6 +49,8 @@ const struct lm_store_counter lm_store_counters[] = {
     COUNTER("fault-p99-us", fault_p99_us),
     COUNTER("fault-max-us", fault_max_us),
     COUNTER("blocked-us", blocked_us),
+    COUNTER("behind-median", behind_median),
+    COUNTER("behind-most", behind_most),
     COUNTER("window-hits", window_hits),
     COUNTER("queue-depth", queue_depth),
     COUNTER("queue-most", queue_most),

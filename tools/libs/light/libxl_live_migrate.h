@@ -73,6 +73,9 @@ typedef enum libxl_live_migrate_phase {
 /* A short lower-case name; static storage. */
 const char *libxl_live_migrate_phase_to_string(libxl_live_migrate_phase phase);
 
+/* libxl_live_migrate_stats has behind_median and behind_most */
+#define LIBXL_HAVE_LIVE_MIGRATE_BEHIND 1
+
 /* libxl_live_migrate_stats has waits, and the counters before it */
 #define LIBXL_HAVE_LIVE_MIGRATE_WAITS 1
 #define LIBXL_LIVE_MIGRATE_WAIT_BUCKETS 32
@@ -137,7 +140,9 @@ typedef struct libxl_live_migrate_stats {
     uint64_t neighbour_pages; /* of pushed_pages, beside one asked for */
     uint64_t unsent_pages;    /* of dropped_pages, never sent */
     uint64_t channel_pages;   /* of requested_pages, over the fault channel */
-    uint64_t reserved[2];
+    /* Pages that came unasked while the guest waited for one. */
+    uint64_t behind_median;
+    uint64_t behind_most;
 } libxl_live_migrate_stats;
 
 typedef struct libxl_live_migrate_result {

@@ -547,6 +547,8 @@ static void print_report(const struct end *end, const struct figures *there)
            stats->fault_max_us);
     printf(", \"duplicates\": %" PRIu64 ", \"window_hits\": %" PRIu64,
            stats->duplicate_pages, here->stats.window_hits);
+    printf(", \"behind_median\": %" PRIu64 ", \"behind_most\": %" PRIu64,
+           stats->behind_median, stats->behind_most);
     printf(", \"ping_median_us\": %" PRIu64 ", \"ping_p99_us\": %" PRIu64
            "}\n",
            there->ping_median_us, there->ping_p99_us);

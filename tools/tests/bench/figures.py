@@ -15,11 +15,15 @@ FORMAT = 1
 STOCK = "stock xl"
 FULL_PUSH = "full push"
 LESS, MORE = "less", "more"     # which way is better
+BATCH = 1024    # pages: one batch of the stream
 
 # Parts of the stop, as xl's summary calls them.
 STOP = ("suspending the guest", "its last pages and state",
         "until the destination is ready", "letting go of it here",
         "until it runs there")
+
+# A goal, in unasked pages that came between a request and its page.
+NOT_BEHIND = "no fault behind more than one batch (pages)"
 
 MIB = 1 << 20
 PAGE = 4096
@@ -52,6 +56,12 @@ def of_part(runs, part):
 def in_summaries(runs, name):
     """The median of what xl's summaries say under this name."""
     return middle(run["summary"].get(name) for run in runs)
+
+
+def most_in_summaries(runs, name):
+    """The greatest of these."""
+    return max((run["summary"][name] for run in runs
+                if name in run["summary"]), default=None)
 
 
 def ended(runs):
@@ -143,6 +153,10 @@ def fault_row(key, runs):
             "median_ms": in_summaries(done, "median wait"),
             "p99_ms": in_summaries(done, "99 of 100 below"),
             "longest_ms": in_summaries(done, "longest"),
+            "behind_median":
+                in_summaries(done, "unasked pages before, median"),
+            "behind_most":
+                most_in_summaries(done, "unasked pages before, at most"),
             "on_its_way": in_summaries(done, "for what was on its way"),
             "total_s": middle(run["total"] for run in done),
             "waits": waits(done)}
@@ -256,10 +270,15 @@ def fault_goals(report):
                 name = (f"{row['transport']}, {FULL_PUSH}: {what} to a page "
                         "there and back")
                 yield goal(name, value_of(report, name), limit)
+            yield goal(f"{row['transport']}, {FULL_PUSH}: {NOT_BEHIND}",
+                       row["behind_most"], BATCH)
 
 
 def engine_goals(report):
     for row in report["engine"]:
+        if row["mode"] == "faults":
+            yield goal(f"engine, faults, {row['mib']} MiB: {NOT_BEHIND}",
+                       row.get("behind_most"), BATCH)
         if row["mode"] == "push":
             name = f"engine, push, {row['mib']} MiB: rate to a plain copy's"
             yield goal(name, value_of(report, name), 0.9, MORE)

@@ -70,7 +70,9 @@ def fault(how, median, p99, **counts):
     return {"part": "fault", "transport": "ssh", "memory": 64, "how": how,
             "total": 20.0,
             "summary": {"faults of the guest": 40.0, "median wait": median,
-                        "99 of 100 below": p99, **counts}}
+                        "99 of 100 below": p99,
+                        "unasked pages before, median": 20.0,
+                        "unasked pages before, at most": 300.0, **counts}}
 
 
 def eviction(batch, evict_us):
@@ -94,7 +96,9 @@ RUNS = [
      "p99_us": 9000.0},
     fault(figures.FULL_PUSH, 3.0, 20.0, **{"below 2.048 ms": 10.0,
                                            "below 16.384 ms": 30.0}),
-    fault("no background", 2.5, 5.0),
+    # Allowed: that is no full push.
+    fault("no background", 2.5, 5.0,
+          **{"unasked pages before, at most": 5000.0}),
     eviction(1, 8.0), eviction(512, 1.0)]
 
 
@@ -148,6 +152,7 @@ class Figures(unittest.TestCase):
                 ("fast writer, 64 MiB, postcopy: time to completion", True),
                 ("idle, 64 MiB, postcopy: downtime", False),
                 ("full push: median", True), ("full push: 99th", False),
+                ("full push: no fault behind", True),
                 ("crossed twice", True), ("rate to a plain copy's", False),
                 ("at the source", False), ("at the destination", True)):
             with self.subTest(words):
@@ -158,6 +163,35 @@ class Figures(unittest.TestCase):
         runs[-6 - 1]["summary"]["that came twice"] = 1.0
         self.assertFalse(goal_of(figures.make(measured(runs)),
                                  "twice")["reached"])
+
+    def behind(self, *most):
+        """The goal, of runs in which a fault was behind so many pages."""
+        runs = [fault(figures.FULL_PUSH, 3.0, 20.0,
+                      **{"unasked pages before, at most": pages})
+                for pages in most]
+        return goal_of(figures.make(measured(runs)),
+                       "ssh, full push: no fault behind")
+
+    def test_no_fault_of_any_run_is_behind_more_than_a_batch(self):
+        self.assertTrue(self.behind(1024.0, 30.0)["reached"])
+        goal = self.behind(30.0, 1025.0, 30.0)
+        self.assertEqual((goal["value"], goal["limit"], goal["reached"]),
+                         (1025, 1024, False))
+
+    def test_older_runs_do_not_tell_what_a_fault_is_behind(self):
+        runs = copy.deepcopy(RUNS)
+        for run in figures.of_part(runs, "fault"):
+            del run["summary"]["unasked pages before, median"]
+            del run["summary"]["unasked pages before, at most"]
+        goal = goal_of(figures.make(measured(runs)), "no fault behind")
+        self.assertIsNone(goal["reached"])
+
+    def test_the_engines_faults_are_behind_a_batch_as_well(self):
+        for most, reached in ((1024, True), (1025, False)):
+            row = {**ENGINE[0], "mode": "faults", "behind_most": most}
+            goal = goal_of(figures.make(measured([], [row])),
+                           "engine, faults, 1024 MiB: no fault behind")
+            self.assertIs(goal["reached"], reached)
 
     def test_what_was_given_up_is_no_figure(self):
         runs = [{"part": "move", "guest": "fast writer", "memory": 64,

@@ -16,6 +16,7 @@ SPEC = (pathlib.Path(__file__).resolve().parents[3] /
 PAGE = 4096
 MOST_UNASKED = 128
 MOST_FAULTS = 64
+STATS = struct.Struct("<12Q32Q2I")
 LIBXL_TRANSITION_END, LIBXL_END = 6, 0
 WITH_CONTENTS = ("PAGE_DATA", "POSTCOPY_PAGE_DATA")
 LISTS = (*WITH_CONTENTS, "POSTCOPY_ZERO_PAGES", "POSTCOPY_PFNS",
@@ -161,6 +162,18 @@ def check_empty(name, *lists):
         if pfns:
             raise Bad(f"{name}: {len(pfns)} pfns {what}, the first "
                       f"{min(pfns):#x}")
+
+
+def check_stats(name, body):
+    numbers = STATS.unpack_from(body)
+    faults, pushed = numbers[0], numbers[5]
+    median, most = numbers[10:12]
+    vcpus, reserved = numbers[-2:]
+    if len(body) != STATS.size + 8 * vcpus or reserved:
+        raise Bad(f"{name}: {len(body)} octets for {vcpus} vCPUs")
+    if median > most or most > (pushed if faults else 0):
+        raise Bad(f"{name}: {median} pages before a requested one, {most} at "
+                  f"most, and {pushed} in all")
 
 
 class ChannelForth(Way):
@@ -326,6 +339,8 @@ class Back(Way):
             if pfns != sorted(pfns) or set(pfns) & self.dropped:
                 raise Bad(f"{name}: out of order, or named before")
             self.dropped.update(pfns)
+        elif name == "POSTCOPY_STATS":
+            check_stats(name, body)
         elif name == "POSTCOPY_CREDIT":
             self.credit.append(struct.unpack("<II", body)[0])
         elif name in ("POSTCOPY_COMPLETE", "POSTCOPY_GONE"):

@@ -141,15 +141,20 @@ static void expect_kept(struct puppet *puppet)
 }
 
 /* As above, but it is not known whose the guest is: it must stay stopped. */
-static void expect_let_go(struct puppet *puppet)
+static void expect_over(struct puppet *puppet)
 {
-    pthread_join(puppet->thread, NULL);
     assert_int_equal(puppet->rc, -1);
     assert_true(puppet->ctx.reason[0]);
     assert_true(puppet->over);
     assert_false(fake_domain_running(puppet->domain));
     assert_int_equal(fake_guest_compare(puppet->guest, puppet->domain), 0);
     free_puppet(puppet);
+}
+
+static void expect_let_go(struct puppet *puppet)
+{
+    pthread_join(puppet->thread, NULL);
+    expect_over(puppet);
 }
 
 static void silence_instead_of_an_answer(void **state)
@@ -332,6 +337,23 @@ static void statistics_that_do_not_add_up(void **state)
     }
 }
 
+/* An older receiver had no behind_median and behind_most. */
+static void statistics_of_an_older_receiver(void **state)
+{
+    static const struct xlm_wire_stats stats;
+    struct puppet *puppet = save_at(play_to_go);
+
+    (void)state;
+    puppet->credits = true;
+    say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+    say(puppet, XLM_REC_POSTCOPY_STATS, &stats,
+        sizeof(stats) - 2 * sizeof(uint64_t));
+    pthread_join(puppet->thread, NULL);
+    assert_non_null(
+        strstr(puppet->ctx.reason, "POSTCOPY_STATS of 344 octets"));
+    expect_over(puppet);
+}
+
 /* Requests that make no sense but do no harm. */
 static void odd_requests(void **state)
 {
@@ -505,6 +527,7 @@ int main(void)
         cmocka_unit_test(gone),
         cmocka_unit_test(lies_and_does_not_read),
         cmocka_unit_test(statistics_that_do_not_add_up),
+        cmocka_unit_test(statistics_of_an_older_receiver),
         cmocka_unit_test(odd_requests),
         cmocka_unit_test(requests_without_credit),
         cmocka_unit_test(dropped_pages_are_not_sent),

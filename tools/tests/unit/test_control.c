@@ -308,10 +308,14 @@ static void shows_the_waits(void **state)
     waits.blocked_us[1] = 77;
     shown->stats.waits = &waits;
     shown->stats.duplicate_pages = 2;
+    shown->stats.behind_median = 30;
+    shown->stats.behind_most = 400;
     at(shown, XLM_PHASE_POSTCOPY);
     await_node(BASE "/vcpu-blocked-us", "0 77");
     await_node(BASE "/fault-histogram", "0 5 0 0 18446744073709551615");
     await_node(BASE "/duplicate-pages", "2");
+    await_node(BASE "/behind-median", "30");
+    await_node(BASE "/behind-most", "400");
 
     assert_int_equal(libxl_live_migrate_list(&list, &count), 0);
     assert_int_equal(count, 1);
@@ -321,7 +325,11 @@ static void shows_the_waits(void **state)
     assert_int_equal(list->stats.waits->histogram[31], 0);
     assert_int_equal(list->stats.waits->nr_vcpus, 2);
     assert_int_equal(list->stats.waits->blocked_us[1], 77);
+    assert_int_equal(list->stats.behind_median, 30);
+    assert_int_equal(list->stats.behind_most, 400);
     text = libxl_live_migrate_status_to_json(list);
+    assert_non_null(strstr(text, "\"behind-median\": 30,"));
+    assert_non_null(strstr(text, "\"behind-most\": 400,"));
     assert_non_null(strstr(text, "\"vcpu-blocked-us\": [0, 77],"));
     assert_non_null(strstr(
         text, "\"fault-histogram\": [0, 5, 0, 0, 18446744073709551615]"));

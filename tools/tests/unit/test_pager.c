@@ -350,6 +350,52 @@ static void waits_are_counted(void **state)
     assert_true(blocked_us > 0);
 }
 
+static int bring_in_all_of(struct rig *rig, size_t count, const uint64_t *pfns)
+{
+    static uint8_t contents[8][XLM_PAGE_SIZE];
+    struct xlm_page_in pages[8];
+
+    assert_true(count <= 8);
+    for (size_t i = 0; i < count; i++) {
+        memset(contents[i], (int)pfns[i] + 1, sizeof(contents[i]));
+        pages[i] = (struct xlm_page_in){
+            .pfn = pfns[i],
+            .contents = contents[i],
+        };
+    }
+    return xlm_pager_bring_in(rig->pager, count, pages);
+}
+
+/* Between a request and its page: what stands before that in its record too, but
+ * nothing that somebody had asked for. */
+static void what_comes_unasked_meanwhile_is_counted(void **state)
+{
+    static const uint64_t first[] = {0, 1, 20, 2}, second[] = {3, 4, 10, 5};
+    struct rig *rig = *state;
+
+    run_evicted(rig);
+    assert_int_equal(bring_in(rig, 30), 0); /* nobody waits */
+    start_touch(rig, 0, 10);
+    assert_int_equal(next_fault(rig), 10);
+    start_touch(rig, 1, 20);
+    assert_int_equal(next_fault(rig), 20);
+    assert_int_equal(bring_in_all_of(rig, 4, first), 0);
+    expect_touched(rig, 1);
+    assert_int_equal(stats_of(rig).behind_most, 2);
+    assert_int_equal(bring_in_all_of(rig, 4, second), 0);
+    expect_touched(rig, 0);
+    assert_int_equal(stats_of(rig).behind_most, 5);
+    assert_int_equal(stats_of(rig).behind_median, 2);
+    /* Another wait begins at nothing. */
+    start_touch(rig, 0, 11);
+    assert_int_equal(next_fault(rig), 11);
+    assert_int_equal(bring_in(rig, 11), 0);
+    expect_touched(rig, 0);
+    assert_int_equal(stats_of(rig).behind_most, 5);
+    assert_int_equal(stats_of(rig).faults, 3);
+    bring_in_rest(rig);
+}
+
 /* What comes once more is told from what the guest has dropped. */
 static void a_page_that_comes_twice(void **state)
 {
@@ -801,6 +847,7 @@ int main(void)
         TEST(failed_eviction),
         TEST(one_request),
         TEST(waits_are_counted),
+        TEST(what_comes_unasked_meanwhile_is_counted),
         TEST(a_page_that_comes_twice),
         TEST(one_page_many_vcpus),
         TEST(full_ring),

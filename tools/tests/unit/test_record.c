@@ -148,15 +148,16 @@ static void write_fixed_bodies(void **state)
 
 static void write_statistics(void **state)
 {
-    struct xlm_wire_stats stats = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, {0}, 43, 0};
+    struct xlm_wire_stats stats = {1, 2,  3,  4,  5,   6,  7, 8,
+                                   9, 10, 11, 12, {0}, 45, 0};
     struct wire *wire = *state;
-    uint8_t octets[8 + 344] = {0x22, 0, 0, 0, 344 - 256, 1};
+    uint8_t octets[8 + 360] = {0x22, 0, 0, 0, 360 - 256, 1};
     size_t i;
 
     for (i = 0; i < 32; i++) {
-        stats.histogram[i] = 11 + i;
+        stats.histogram[i] = 13 + i;
     }
-    for (i = 0; i < 43; i++) {
+    for (i = 0; i < 45; i++) {
         octets[8 + 8 * i] = i + 1;
     }
     xlm_write_simple_record(&wire->ctx, &wire->channel, XLM_REC_POSTCOPY_STATS,
@@ -346,7 +347,7 @@ static const struct legality {
     {0x1f, 0, S(LAST), false, false},
     {0x20, 8, S(REQUESTS), true, false},
     {0x21, 8, S(REQUESTS) | S(SERVE), false, false},
-    {0x22, 344, S(REQUESTS), true, false},
+    {0x22, 360, S(REQUESTS), true, false},
     {0x24, 8, S(LIVE), true, true},
     {0x23, 16, S(LIVE) | S(EVICTION) | S(LAST) | S(POSTCOPY) | S(CHANNEL),
      true, false},
@@ -364,7 +365,7 @@ static const struct legality {
 
 static void each_record_in_each_state(void **state)
 {
-    static const uint8_t zeroes[344];
+    static const uint8_t zeroes[360];
     struct wire *wire = *state;
     unsigned int in;
     size_t i;
@@ -386,7 +387,7 @@ static void each_record_in_each_state(void **state)
 
 static void each_record_too_short_or_long(void **state)
 {
-    static const uint8_t zeroes[352];
+    static const uint8_t zeroes[368];
     struct wire *wire = *state;
     size_t i;
 

@@ -187,6 +187,8 @@ static void faults(void **state)
         .fault_median_us = 1500,
         .fault_p99_us = 20000,
         .fault_max_us = 30001,
+        .behind_median = 16,
+        .behind_most = 900,
     };
     libxl_live_migrate_waits waits = {.nr_vcpus = 3};
     char *text;
@@ -204,6 +206,7 @@ static void faults(void **state)
               "    waiting now: 1, at most: 4; pages that came twice: 0\n"
               "    waits: median 1.500 ms, 99 of 100 below 20.000 ms, longest "
               "30.001 ms\n"
+              "    unasked pages that came before: median 16, at most 900\n"
               "    waits below 2.048 ms: 6, 32.768 ms: 1\n"
               "    waited vCPU 0: 0.012 s, vCPU 2: 2.500 s\n");
     free(text);
