@@ -219,6 +219,8 @@ static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max)
     pthread_mutex_lock(&pager->lock);
     while (!pager->stopping &&
            !(pager->requests_open && pager->unsent.count)) {
+        /* What was unsent may have been settled. */
+        pthread_cond_broadcast(&pager->idle);
         pthread_cond_wait(&pager->wake, &pager->lock);
     }
     while (!pager->stopping && count < max && pager->unsent.count) {
@@ -240,7 +242,7 @@ static void stop_writing(struct xlm_pager *pager, bool failed)
     if (failed) {
         pager->requests_open = false;
     }
-    pthread_cond_signal(&pager->idle);
+    pthread_cond_broadcast(&pager->idle);
     pthread_mutex_unlock(&pager->lock);
 }
 
@@ -268,6 +270,17 @@ void xlm_pager_open_requests(struct xlm_pager *pager)
     pager->requests_open = true;
     pager->ours = true;
     pthread_cond_signal(&pager->wake);
+    pthread_mutex_unlock(&pager->lock);
+}
+
+void xlm_pager_await_requests(struct xlm_pager *pager,
+                              const struct xlm_channel *channel)
+{
+    pthread_mutex_lock(&pager->lock);
+    while (pager->channel == channel && pager->requests_open &&
+           (pager->unsent.count || pager->writing)) {
+        pthread_cond_wait(&pager->idle, &pager->lock);
+    }
     pthread_mutex_unlock(&pager->lock);
 }
 

@@ -89,6 +89,12 @@ void xlm_pager_open_requests(struct xlm_pager *pager);
  * more then. */
 void xlm_pager_close_requests(struct xlm_pager *pager);
 
+/* Wait until all that was requested by now is written, where requests go over
+ * this channel: for who is to write to it what they must not come after.
+ * Returns at once while requests are closed. */
+void xlm_pager_await_requests(struct xlm_pager *pager,
+                              const struct xlm_channel *channel);
+
 /* Pages that the guest has dropped, in ascending order, at most max and each
  * once, for the source to be told; the number of them. */
 size_t xlm_pager_take_dropped(struct xlm_pager *pager, uint64_t *pfns,

@@ -30,33 +30,38 @@ static void look_again(struct xlm_push_window *window, uint64_t now_us)
     begin_round(window, false, now_us);
 }
 
-void xlm_push_window_init(struct xlm_push_window *window, uint32_t most)
-{
-    *window = (struct xlm_push_window){
-        .most =
-            most > XLM_PUSH_WINDOW_SENDING ? most : XLM_PUSH_WINDOW_SENDING,
-    };
-    look_again(window, 0);
-}
-
 /* What is asked for waits behind one sending at least, and each costs both
  * ends their time: small ones where little may be under way, large ones where
  * that is a small part of it.  Doubled step by step: no sending crosses an
  * aligned boundary, and others would leave ends of a few pages over. */
-static uint32_t sending_pages(const struct xlm_push_window *window)
+static uint32_t sending_pages(uint32_t window)
 {
     uint32_t pages = XLM_PUSH_WINDOW_SENDING;
 
     while (pages < XLM_PUSH_WINDOW_SENDING_MOST &&
-           2 * pages * SENDINGS_IN_WINDOW <= window->pages) {
+           2 * pages * SENDINGS_IN_WINDOW <= window) {
         pages *= 2;
     }
     return pages;
 }
 
+/* A request can find all of the window before it, and then wait for a sending
+ * that has its turn, with what credit came meanwhile. */
+void xlm_push_window_init(struct xlm_push_window *window, uint32_t most)
+{
+    uint32_t turn = sending_pages(most);
+
+    *window = (struct xlm_push_window){
+        .most = most > XLM_PUSH_WINDOW_SENDING + turn
+                    ? most - turn
+                    : XLM_PUSH_WINDOW_SENDING,
+    };
+    look_again(window, 0);
+}
+
 uint32_t xlm_push_window_room(const struct xlm_push_window *window)
 {
-    uint32_t sending = sending_pages(window);
+    uint32_t sending = sending_pages(window->pages);
 
     if (window->nr_sendings == XLM_PUSH_WINDOW_SENDINGS) {
         return 0;
@@ -71,11 +76,14 @@ uint32_t xlm_push_window_room(const struct xlm_push_window *window)
 
 uint32_t xlm_push_window_room_near(const struct xlm_push_window *window)
 {
-    if (window->nr_sendings == XLM_PUSH_WINDOW_SENDINGS ||
-        window->in_flight >= window->pages + XLM_PUSH_WINDOW_SENDING_MOST) {
-        return 0;
+    uint32_t sending = sending_pages(window->pages);
+
+    if (window->nr_sendings < XLM_PUSH_WINDOW_SENDINGS &&
+        window->in_flight < window->pages + XLM_PUSH_WINDOW_SENDING_MOST &&
+        window->in_flight + sending <= window->most) {
+        return sending;
     }
-    return sending_pages(window);
+    return xlm_push_window_room(window);
 }
 
 void xlm_push_window_sent(struct xlm_push_window *window, uint32_t pages,

@@ -31,7 +31,7 @@
 
 struct xlm_push_window {
     uint32_t pages; /* may be under way */
-    uint32_t most;  /* what `pages` may be */
+    uint32_t most;  /* what `pages` may be, and neighbours never exceed */
     uint32_t in_flight;
     uint64_t empty_us;  /* what the empty path takes; 0: looking at it */
     uint64_t looked_us; /* when that began */
@@ -51,12 +51,15 @@ struct xlm_push_window {
     uint32_t nr_sendings;
 };
 
-/* At most `most` pages, but never less than XLM_PUSH_WINDOW_SENDING. */
+/* What is requested is never behind more than `most` pages, or three times
+ * XLM_PUSH_WINDOW_SENDING where that is more, and one sending for every turn of
+ * the background after the first that it waits for. */
 void xlm_push_window_init(struct xlm_push_window *window, uint32_t most);
 /* How many pages may go now unasked, in one sending; 0: none. */
 uint32_t xlm_push_window_room(const struct xlm_push_window *window);
-/* The same for neighbours of a requested page, which cannot wait for room: they
- * may go beyond what may be under way, by a sending of the most pages. */
+/* The same for neighbours of a requested page, which had better not wait for
+ * room: as long as less than a sending of the most pages is under way beyond
+ * what may be, and never beyond `most`. */
 uint32_t xlm_push_window_room_near(const struct xlm_push_window *window);
 /* So many pages go at once, asked for or not. */
 void xlm_push_window_sent(struct xlm_push_window *window, uint32_t pages,

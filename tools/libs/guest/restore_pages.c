@@ -370,6 +370,9 @@ int xlm_restore_pay_credit(struct xlm_restorer *restorer)
         return 0;
     }
     restorer->owed = 0;
+    /* Credit that overtook a request would let the source send more before it
+     * than may be under way. */
+    xlm_pager_await_requests(restorer->pager, &restorer->channel);
     return xlm_write_simple_record(restorer->ctx, &restorer->channel,
                                    XLM_REC_POSTCOPY_CREDIT, &credit,
                                    sizeof(credit));

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -393,6 +394,110 @@ static void what_comes_unasked_meanwhile_is_counted(void **state)
     expect_touched(rig, 0);
     assert_int_equal(stats_of(rig).behind_most, 5);
     assert_int_equal(stats_of(rig).faults, 3);
+    bring_in_rest(rig);
+}
+
+/* As many octets as the connection takes: what comes after them waits. */
+static size_t fill_up(struct rig *rig)
+{
+    static const char junk[4096];
+    size_t total = 0;
+    ssize_t sent;
+
+    while ((sent = send(rig->fds[0], junk, sizeof(junk), MSG_DONTWAIT)) > 0) {
+        total += sent;
+    }
+    return total;
+}
+
+static void drain(struct rig *rig, size_t octets)
+{
+    char junk[4096];
+
+    while (octets) {
+        ssize_t got = recv(rig->fds[1], junk,
+                           octets < sizeof(junk) ? octets : sizeof(junk), 0);
+
+        assert_true(got > 0);
+        octets -= got;
+    }
+}
+
+/* A vCPU waits, and the pager knows. */
+static void await_taken(struct rig *rig)
+{
+    fake_await_waiting(rig->domain, 1);
+    fake_await_taken(rig->domain);
+}
+
+struct drainer {
+    struct rig *rig;
+    size_t octets;
+    int begin_fd;
+};
+
+static void *run_drainer(void *data)
+{
+    struct drainer *drainer = data;
+    eventfd_t begin;
+
+    eventfd_read(drainer->begin_fd, &begin);
+    drain(drainer->rig, drainer->octets);
+    return NULL;
+}
+
+/* Whoever has waited for them comes after them, even where the connection takes
+ * them late. */
+static void requests_go_before_what_waits_for_them(void **state)
+{
+    struct rig *rig = *state;
+    struct drainer drainer = {.rig = rig, .begin_fd = eventfd(0, 0)};
+    uint64_t written;
+    pthread_t thread;
+
+    run_evicted(rig);
+    drainer.octets = fill_up(rig);
+    start_touch(rig, 0, 7);
+    await_taken(rig);
+    assert_int_equal(pthread_create(&thread, NULL, run_drainer, &drainer), 0);
+    eventfd_write(drainer.begin_fd, 1);
+    xlm_pager_await_requests(rig->pager, &rig->channel);
+    written = rig->channel.bytes_out;
+    pthread_join(thread, NULL);
+    close(drainer.begin_fd);
+    assert_int_equal(written, sizeof(struct xlm_wire_record_header) +
+                                  sizeof(struct xlm_wire_pfn_list) +
+                                  sizeof(uint64_t));
+    assert_int_equal(next_fault(rig), 7);
+    assert_int_equal(bring_in(rig, 7), 0);
+    expect_touched(rig, 0);
+    bring_in_rest(rig);
+}
+
+/* A fault channel that stands still, or a connection that is lost, holds up
+ * nobody. */
+static void requests_that_do_not_go_here_are_not_waited_for(void **state)
+{
+    struct rig *rig = *state;
+    struct xlm_channel other = XLM_CHANNEL_CLOSED;
+    size_t full;
+
+    run_evicted(rig);
+    full = fill_up(rig);
+    start_touch(rig, 0, 7);
+    await_taken(rig);
+    xlm_pager_await_requests(rig->pager, &other);
+    drain(rig, full);
+    assert_int_equal(next_fault(rig), 7);
+    assert_int_equal(bring_in(rig, 7), 0);
+    expect_touched(rig, 0);
+
+    xlm_pager_close_requests(rig->pager);
+    start_touch(rig, 0, 8);
+    await_taken(rig);
+    xlm_pager_await_requests(rig->pager, &rig->channel);
+    assert_int_equal(bring_in(rig, 8), 0);
+    expect_touched(rig, 0);
     bring_in_rest(rig);
 }
 
@@ -848,6 +953,8 @@ int main(void)
         TEST(one_request),
         TEST(waits_are_counted),
         TEST(what_comes_unasked_meanwhile_is_counted),
+        TEST(requests_go_before_what_waits_for_them),
+        TEST(requests_that_do_not_go_here_are_not_waited_for),
         TEST(a_page_that_comes_twice),
         TEST(one_page_many_vcpus),
         TEST(full_ring),
