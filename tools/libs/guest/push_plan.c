@@ -393,30 +393,30 @@ static size_t push_background(struct xlm_push_plan *plan, size_t max,
 /* ---- what goes next ---- */
 
 enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan,
-                                      const struct xlm_push_room *room,
-                                      uint64_t *pfns, size_t *count)
+                                      size_t room, uint64_t *pfns,
+                                      size_t *count)
 {
     /* Neighbours never go in the place of the background's share. */
     bool due =
         plan->tuning.background && plan->requested >= plan->tuning.share;
 
     *count = 0;
-    if (!(due && room->background) && next_request(plan, &pfns[0])) {
+    if (!(due && room) && next_request(plan, &pfns[0])) {
         hand_out(plan, pfns[0]);
         start_around(plan, pfns[0]);
         plan->requested++;
         *count = 1;
         return XLM_PUSH_REQUESTED;
     }
-    if (!due && room->neighbours) {
-        *count = push_neighbours(plan, room->neighbours, pfns);
+    if (!due && room) {
+        *count = push_neighbours(plan, room, pfns);
         if (*count) {
             return XLM_PUSH_NEIGHBOURS;
         }
     }
-    if (plan->tuning.background && room->background) {
+    if (plan->tuning.background && room) {
         plan->requested = 0;
-        *count = push_background(plan, room->background, pfns);
+        *count = push_background(plan, room, pfns);
     }
     return *count ? XLM_PUSH_BACKGROUND : XLM_PUSH_NOTHING;
 }

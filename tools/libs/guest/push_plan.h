@@ -44,12 +44,6 @@ enum xlm_push_kind {
     XLM_PUSH_BACKGROUND,
 };
 
-/* How many pages nobody waits for may go at once; 0: none. */
-struct xlm_push_room {
-    size_t neighbours;
-    size_t background;
-};
-
 /* A place where the guest is at work. */
 struct xlm_push_pivot {
     uint64_t up;                      /* next pfn to look at, upwards ... */
@@ -111,11 +105,10 @@ int xlm_push_plan_return(struct xlm_push_plan *plan, uint64_t pfn);
 
 /*
  * Hand out the next pages and take them off the outstanding set: a requested
- * one, or others for which there is room.  *count is 0 exactly when the answer
- * is XLM_PUSH_NOTHING.
+ * one, or up to `room` that nobody waits for.  *count is 0 exactly when the
+ * answer is XLM_PUSH_NOTHING.
  */
 enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan,
-                                      const struct xlm_push_room *room,
-                                      uint64_t *pfns, size_t *count);
+                                      size_t room, uint64_t *pfns, size_t *count);
 
 #endif

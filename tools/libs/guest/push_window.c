@@ -74,18 +74,6 @@ uint32_t xlm_push_window_room(const struct xlm_push_window *window)
                : 0;
 }
 
-uint32_t xlm_push_window_room_near(const struct xlm_push_window *window)
-{
-    uint32_t sending = sending_pages(window->pages);
-
-    if (window->nr_sendings < XLM_PUSH_WINDOW_SENDINGS &&
-        window->in_flight < window->pages + XLM_PUSH_WINDOW_SENDING_MOST &&
-        window->in_flight + sending <= window->most) {
-        return sending;
-    }
-    return xlm_push_window_room(window);
-}
-
 void xlm_push_window_sent(struct xlm_push_window *window, uint32_t pages,
                           uint64_t now_us)
 {

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 /* Pages that go at once, at the least.  So many may always be under way. */
-#define XLM_PUSH_WINDOW_SENDING 16
+#define XLM_PUSH_WINDOW_SENDING 8
 /* And at the most. */
 #define XLM_PUSH_WINDOW_SENDING_MOST 128
 /* Sendings under way whose time is taken. */
@@ -55,12 +55,10 @@ struct xlm_push_window {
  * XLM_PUSH_WINDOW_SENDING where that is more, and one sending for every turn of
  * the background after the first that it waits for. */
 void xlm_push_window_init(struct xlm_push_window *window, uint32_t most);
-/* How many pages may go now unasked, in one sending; 0: none. */
+/* How many pages may go now unasked, in one sending; 0: none.  Those beside
+ * requested ones are no exception: what is not under way yet can still be
+ * overtaken by a request. */
 uint32_t xlm_push_window_room(const struct xlm_push_window *window);
-/* The same for neighbours of a requested page, which had better not wait for
- * room: as long as less than a sending of the most pages is under way beyond
- * what may be, and never beyond `most`. */
-uint32_t xlm_push_window_room_near(const struct xlm_push_window *window);
 /* So many pages go at once, asked for or not. */
 void xlm_push_window_sent(struct xlm_push_window *window, uint32_t pages,
                           uint64_t now_us);

@@ -19,7 +19,7 @@
 /* Credit is kept together up to so many records like the last one ... */
 #define CREDIT_RECORDS 2
 /* ... and so many pages at the least. */
-#define CREDIT_PAGES 32
+#define CREDIT_PAGES 16
 
 void xlm_restore_lend_contents(struct xlm_context *ctx,
                                struct xlm_record *record)

@@ -336,18 +336,14 @@ static void update_stats(struct xlm_pusher *pusher)
 
 /* How many pages may go unasked now; if none, not for *wait_us unless something
  * comes from the reader. */
-static struct xlm_push_room room_unasked(struct xlm_pusher *pusher,
-                                         uint64_t *wait_us)
+static uint32_t room_unasked(struct xlm_pusher *pusher, uint64_t *wait_us)
 {
     *wait_us = xlm_save_background_wait_us(pusher->saver);
     if (*wait_us) {
-        return (struct xlm_push_room){0};
+        return 0;
     }
     *wait_us = XLM_RATE_WAIT_EVER; /* credit comes from the reader */
-    return (struct xlm_push_room){
-        .neighbours = xlm_push_window_room_near(&pusher->window),
-        .background = xlm_push_window_room(&pusher->window),
-    };
+    return xlm_push_window_room(&pusher->window);
 }
 
 /* Until the reader has something, or the rate lets the background go on; at
@@ -382,7 +378,7 @@ static bool lacks_pages(const struct xlm_pusher *pusher)
 static bool await_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
                         uint64_t *pfns, size_t *count)
 {
-    struct xlm_push_room room;
+    uint32_t room;
     uint64_t wait_us;
     bool more;
 
@@ -391,7 +387,7 @@ static bool await_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
     *kind = XLM_PUSH_NOTHING;
     if (more) {
         room = room_unasked(pusher, &wait_us);
-        *kind = xlm_push_plan_next(&pusher->plan, &room, pfns, count);
+        *kind = xlm_push_plan_next(&pusher->plan, room, pfns, count);
         if (*kind != XLM_PUSH_NOTHING) {
             if (!pusher->window.in_flight) {
                 pusher->due_us = xlm_now_us();

@@ -152,7 +152,8 @@ static void credit_is_kept_together(void **state)
 
     (void)state;
     say_zeroes(puppet, 5, 8, false);
-    expect_credit(puppet, 32);
+    expect_credit(puppet, 16);
+    expect_credit(puppet, 16);
     expect_credit(puppet, 8);
     say_zeroes(puppet, 7, 64, false);
     expect_credit(puppet, 128);

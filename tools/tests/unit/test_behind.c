@@ -82,14 +82,10 @@ static const struct message *take(struct queue *queue)
 /* The source's pushing thread. */
 static void push(struct model *model)
 {
-    const struct xlm_push_room room = {
-        .neighbours = xlm_push_window_room_near(&model->window),
-        .background = xlm_push_window_room(&model->window),
-    };
+    uint32_t room = xlm_push_window_room(&model->window);
     struct message sending = {.credit = false};
 
-    if (xlm_push_plan_next(&model->plan, &room, sending.pfns,
-                           &sending.count) != XLM_PUSH_NOTHING) {
+    if (xlm_push_plan_next(&model->plan, room, sending.pfns, &sending.count) != XLM_PUSH_NOTHING) {
         xlm_push_window_sent(&model->window, sending.count, 1);
         *put(&model->forth) = sending;
     }

@@ -25,22 +25,24 @@ static void plan_with(struct xlm_push_plan *plan, uint64_t first,
     }
 }
 
-static const struct xlm_push_room none = {0, 0};
-static const struct xlm_push_room much = {MAX, MAX};
+/* No page goes along with a requested one: the background is by itself. */
+static void without_windows(struct xlm_push_plan *plan)
+{
+    plan->neighbours = (struct xlm_neighbours){0, 0};
+}
 
 static void expect_request(struct xlm_push_plan *plan, uint64_t pfn)
 {
     uint64_t pfns[MAX];
     size_t count;
 
-    assert_int_equal(xlm_push_plan_next(plan, &much, pfns, &count),
+    assert_int_equal(xlm_push_plan_next(plan, MAX, pfns, &count),
                      XLM_PUSH_REQUESTED);
     assert_int_equal(count, 1);
     assert_int_equal(pfns[0], pfn);
 }
 
-static void expect_nothing(struct xlm_push_plan *plan,
-                           const struct xlm_push_room *room)
+static void expect_nothing(struct xlm_push_plan *plan, size_t room)
 {
     uint64_t pfns[MAX];
     size_t count = 77;
@@ -50,8 +52,7 @@ static void expect_nothing(struct xlm_push_plan *plan,
     assert_int_equal(count, 0);
 }
 
-static void expect_pages(struct xlm_push_plan *plan,
-                         const struct xlm_push_room *room,
+static void expect_pages(struct xlm_push_plan *plan, size_t room,
                          enum xlm_push_kind kind, size_t count,
                          const uint64_t *expected)
 {
@@ -69,17 +70,13 @@ static void expect_pages(struct xlm_push_plan *plan,
 static void expect_push(struct xlm_push_plan *plan, size_t max, size_t count,
                         const uint64_t *expected)
 {
-    const struct xlm_push_room room = {.background = max};
-
-    expect_pages(plan, &room, XLM_PUSH_BACKGROUND, count, expected);
+    expect_pages(plan, max, XLM_PUSH_BACKGROUND, count, expected);
 }
 
 static void expect_neighbours(struct xlm_push_plan *plan, size_t max,
                               size_t count, const uint64_t *expected)
 {
-    const struct xlm_push_room room = {.neighbours = max, .background = MAX};
-
-    expect_pages(plan, &room, XLM_PUSH_NEIGHBOURS, count, expected);
+    expect_pages(plan, max, XLM_PUSH_NEIGHBOURS, count, expected);
 }
 
 static void request(struct xlm_push_plan *plan, uint64_t pfn)
@@ -94,10 +91,10 @@ static void nothing_to_do(void **state)
 
     (void)state;
     plan_with(&plan, 1, 0);
-    expect_nothing(&plan, &much);
-    expect_nothing(&plan, &none);
+    expect_nothing(&plan, MAX);
+    expect_nothing(&plan, 0);
     xlm_push_plan_request(&plan, 5);
-    expect_nothing(&plan, &much);
+    expect_nothing(&plan, MAX);
     xlm_push_plan_dispose(&plan);
 }
 
@@ -108,10 +105,10 @@ static void push_from_the_bottom(void **state)
 
     (void)state;
     plan_with(&plan, 10, 13);
-    expect_nothing(&plan, &none);
+    expect_nothing(&plan, 0);
     expect_push(&plan, 3, 3, (uint64_t[]){10, 11, 12});
     expect_push(&plan, 3, 1, (uint64_t[]){13});
-    expect_nothing(&plan, &much);
+    expect_nothing(&plan, MAX);
     xlm_push_plan_dispose(&plan);
 }
 
@@ -145,7 +142,7 @@ static void repeated_requests(void **state)
     xlm_push_plan_request(&plan, 4);
     xlm_push_plan_request(&plan, LIMIT + 5);
     xlm_push_plan_request(&plan, UINT64_MAX);
-    expect_nothing(&plan, &none);
+    expect_nothing(&plan, 0);
     xlm_push_plan_dispose(&plan);
 }
 
@@ -156,6 +153,7 @@ static void push_outwards(void **state)
 
     (void)state;
     plan_with(&plan, 0, 63);
+    without_windows(&plan);
     xlm_push_plan_request(&plan, 20);
     expect_request(&plan, 20);
     expect_push(&plan, 10, 10,
@@ -174,6 +172,7 @@ static void two_places_in_turn(void **state)
 
     (void)state;
     plan_with(&plan, 0, LIMIT - 1);
+    without_windows(&plan);
     xlm_push_plan_request(&plan, 100);
     xlm_push_plan_request(&plan, 600);
     expect_request(&plan, 100);
@@ -198,6 +197,7 @@ static void the_oldest_place_goes(void **state)
 
     (void)state;
     plan_with(&plan, 0, LIMIT - 1);
+    without_windows(&plan);
     plan.tuning.share = LIMIT;
     for (i = 0; i < XLM_PUSH_PIVOTS; i++) {
         xlm_push_plan_request(&plan, 100 * (i + 1));
@@ -222,18 +222,20 @@ static void push_from_the_ends(void **state)
 
     (void)state;
     plan_with(&plan, 0, 5);
+    without_windows(&plan);
     xlm_push_plan_request(&plan, 0);
     expect_request(&plan, 0);
     expect_push(&plan, MAX, 5, (uint64_t[]){1, 2, 3, 4, 5});
-    expect_nothing(&plan, &much);
+    expect_nothing(&plan, MAX);
     xlm_push_plan_dispose(&plan);
 
     plan_with(&plan, LIMIT - 5, LIMIT - 1);
+    without_windows(&plan);
     xlm_push_plan_request(&plan, LIMIT - 1);
     expect_request(&plan, LIMIT - 1);
     expect_push(&plan, MAX, 4,
                 (uint64_t[]){LIMIT - 2, LIMIT - 3, LIMIT - 4, LIMIT - 5});
-    expect_nothing(&plan, &much);
+    expect_nothing(&plan, MAX);
     xlm_push_plan_dispose(&plan);
 }
 
@@ -248,7 +250,7 @@ static void batches_stay_on_a_side(void **state)
     (void)state;
     plan_with(&plan, first, first + 79);
     xlm_push_plan_request(&plan, XLM_PUSH_ALIGN);
-    while (xlm_push_plan_next(&plan, &much, pfns, &count) !=
+    while (xlm_push_plan_next(&plan, MAX, pfns, &count) !=
            XLM_PUSH_NOTHING) {
         for (i = 0; i < count; i++) {
             assert_int_equal(pfns[i] / XLM_PUSH_ALIGN,
@@ -295,11 +297,11 @@ static void requests_need_no_credit(void **state)
         xlm_push_plan_request(&plan, pfn);
     }
     for (pfn = 0; pfn < 64; pfn++) {
-        assert_int_equal(xlm_push_plan_next(&plan, &none, pfns, &count),
+        assert_int_equal(xlm_push_plan_next(&plan, 0, pfns, &count),
                          XLM_PUSH_REQUESTED);
         assert_int_equal(pfns[0], pfn);
     }
-    expect_nothing(&plan, &none);
+    expect_nothing(&plan, 0);
     xlm_push_plan_dispose(&plan);
 }
 
@@ -318,7 +320,7 @@ static void push_overtakes_request(void **state)
         expect_request(&plan, pfn);
     }
     expect_push(&plan, MAX, 6, (uint64_t[]){4, 5, 6, 7, 8, 9});
-    expect_nothing(&plan, &much);
+    expect_nothing(&plan, MAX);
     xlm_push_plan_dispose(&plan);
 }
 
@@ -340,24 +342,21 @@ static void dropped_pages(void **state)
     assert_int_equal(plan.queued.count, 0);
     expect_neighbours(&plan, MAX, 4, (uint64_t[]){5, 6, 2, 1});
     expect_push(&plan, MAX, 2, (uint64_t[]){7, 9});
-    expect_nothing(&plan, &much);
+    expect_nothing(&plan, MAX);
     xlm_push_plan_dispose(&plan);
 }
 
 /* ---- neighbours ---- */
 
-/* They need no room of the background, and go before it: those above first. */
+/* Before the background: those above first. */
 static void neighbours_go_at_once(void **state)
 {
-    static const struct xlm_push_room only = {.neighbours = MAX};
     struct xlm_push_plan plan;
 
     (void)state;
     plan_with(&plan, 0, LIMIT - 1);
     request(&plan, 20);
-    expect_pages(&plan, &only, XLM_PUSH_NEIGHBOURS, 5,
-                 (uint64_t[]){21, 22, 23, 19, 18});
-    expect_nothing(&plan, &only);
+    expect_neighbours(&plan, MAX, 5, (uint64_t[]){21, 22, 23, 19, 18});
     expect_push(&plan, 2, 2, (uint64_t[]){24, 25});
     xlm_push_plan_dispose(&plan);
 }
@@ -385,7 +384,6 @@ static void neighbours_wait_for_requests(void **state)
 /* At the ends of memory, and beside what was sent before. */
 static void neighbours_are_no_further_than_their_window(void **state)
 {
-    static const struct xlm_push_room only = {.neighbours = MAX};
     struct xlm_push_plan plan;
     uint64_t pfn;
 
@@ -401,14 +399,12 @@ static void neighbours_are_no_further_than_their_window(void **state)
     xlm_pfn_set_remove(&plan.outstanding, 499);
     request(&plan, 500);
     expect_neighbours(&plan, MAX, 1, (uint64_t[]){498});
-    expect_nothing(&plan, &only);
     xlm_push_plan_dispose(&plan);
 }
 
 /* The background's share is not theirs, and comes also while they wait. */
 static void neighbours_leave_the_background_its_share(void **state)
 {
-    static const struct xlm_push_room only = {.neighbours = MAX};
     struct xlm_push_plan plan;
     uint64_t i;
 
@@ -417,8 +413,7 @@ static void neighbours_leave_the_background_its_share(void **state)
     for (i = 0; i < tuning.share; i++) {
         request(&plan, 100 + 200 * i);
     }
-    expect_nothing(&plan, &only);
-    expect_pages(&plan, &much, XLM_PUSH_BACKGROUND, MAX,
+    expect_pages(&plan, MAX, XLM_PUSH_BACKGROUND, MAX,
                  (uint64_t[]){701, 702, 703, 699, 698, 704, 705, 706, 697, 696,
                               707, 708, 709, 695, 694, 710});
     expect_neighbours(&plan, MAX, 5, (uint64_t[]){101, 102, 103, 99, 98});
@@ -439,7 +434,7 @@ static void neighbours_without_a_background(void **state)
         expect_neighbours(
             &plan, MAX, 5,
             (uint64_t[]){pfn + 1, pfn + 2, pfn + 3, pfn - 1, pfn - 2});
-        expect_nothing(&plan, &much);
+        expect_nothing(&plan, MAX);
     }
     xlm_push_plan_dispose(&plan);
 }
@@ -447,7 +442,6 @@ static void neighbours_without_a_background(void **state)
 /* Windows off: the page alone, and a background outwards from it. */
 static void no_neighbours(void **state)
 {
-    static const struct xlm_push_room only = {.neighbours = MAX};
     struct xlm_push_plan plan;
 
     (void)state;
@@ -455,22 +449,22 @@ static void no_neighbours(void **state)
     plan.tuning.neighbours = (struct xlm_neighbours){0, 0};
     plan.neighbours = plan.tuning.neighbours;
     request(&plan, 20);
-    expect_nothing(&plan, &only);
     expect_push(&plan, 6, 6, (uint64_t[]){21, 22, 23, 24, 19, 18});
     xlm_push_plan_dispose(&plan);
 }
 
 static uint64_t sent_with(struct xlm_push_plan *plan)
 {
-    static const struct xlm_push_room only = {.neighbours = MAX};
     uint64_t pfns[MAX], sum = 0;
     size_t count;
 
-    while (xlm_push_plan_next(plan, &only, pfns, &count) ==
+    plan->tuning.background = false;
+    while (xlm_push_plan_next(plan, MAX, pfns, &count) ==
            XLM_PUSH_NEIGHBOURS) {
         sum += count;
     }
     assert_int_equal(count, 0);
+    plan->tuning.background = true;
     return sum;
 }
 
@@ -653,7 +647,6 @@ static void each_page_once(void **state)
     uint64_t pfns[MAX];
     size_t count, i, total = 0;
     unsigned int seed = 1, step = 0;
-    struct xlm_push_room room;
 
     (void)state;
     plan_with(&plan, 0, LIMIT - 1);
@@ -664,16 +657,14 @@ static void each_page_once(void **state)
             xlm_push_plan_request(&plan, (unsigned int)rand_r(&seed) % LIMIT);
         }
         step++;
-        room.neighbours = step % 5;
-        room.background = step % 3 ? 1 + step % MAX : 0;
-        xlm_push_plan_next(&plan, &room, pfns, &count);
+        xlm_push_plan_next(&plan, step % 3 ? 1 + step % MAX : 0, pfns, &count);
         for (i = 0; i < count; i++) {
             assert_int_equal(seen[pfns[i]]++, 0);
         }
         total += count;
     }
     assert_int_equal(plan.outstanding.count, 0);
-    expect_nothing(&plan, &much);
+    expect_nothing(&plan, MAX);
     forget_written(recent);
     xlm_push_plan_dispose(&plan);
     xlm_push_plan_dispose(&plan);

@@ -276,33 +276,6 @@ static void never_more_than_the_most(void **state)
     assert_true(play.window.in_flight <= play.window.pages);
 }
 
-/* Neighbours go where the background has to wait, as far as anything may. */
-static void neighbours_go_beyond_the_window(void **state)
-{
-    struct xlm_push_window window;
-
-    (void)state;
-    xlm_push_window_init(&window, MOST);
-    assert_int_equal(window.most, MOST - XLM_PUSH_WINDOW_SENDING_MOST);
-    for (window.pages = XLM_PUSH_WINDOW_SENDING; window.pages <= window.most;
-         window.pages++) {
-        uint32_t room, beyond;
-
-        window.in_flight = window.pages;
-        assert_int_equal(xlm_push_window_room(&window), 0);
-        while ((room = xlm_push_window_room_near(&window))) {
-            assert_true(window.in_flight <
-                        window.pages + XLM_PUSH_WINDOW_SENDING_MOST);
-            window.in_flight += room;
-        }
-        assert_true(window.in_flight <= window.most);
-        beyond = window.in_flight - window.pages;
-        assert_true(beyond >= XLM_PUSH_WINDOW_SENDING_MOST ||
-                    window.in_flight + XLM_PUSH_WINDOW_SENDING_MOST >
-                        window.most);
-    }
-}
-
 static void credit_in_parts_and_too_much_of_it(void **state)
 {
     struct xlm_push_window window;
@@ -355,7 +328,6 @@ int main(void)
         cmocka_unit_test(something_always_goes),
         cmocka_unit_test(sendings_leave_nothing_over),
         cmocka_unit_test(never_more_than_the_most),
-        cmocka_unit_test(neighbours_go_beyond_the_window),
         cmocka_unit_test(credit_in_parts_and_too_much_of_it),
         cmocka_unit_test(many_requests),
     };
