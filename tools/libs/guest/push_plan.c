@@ -392,9 +392,8 @@ static size_t push_background(struct xlm_push_plan *plan, size_t max,
 
 /* ---- what goes next ---- */
 
-enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan,
-                                      size_t room, uint64_t *pfns,
-                                      size_t *count)
+enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan, size_t room,
+                                      uint64_t *pfns, size_t *count)
 {
     /* Neighbours never go in the place of the background's share. */
     bool due =

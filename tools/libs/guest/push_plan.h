@@ -108,7 +108,7 @@ int xlm_push_plan_return(struct xlm_push_plan *plan, uint64_t pfn);
  * one, or up to `room` that nobody waits for.  *count is 0 exactly when the
  * answer is XLM_PUSH_NOTHING.
  */
-enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan,
-                                      size_t room, uint64_t *pfns, size_t *count);
+enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan, size_t room,
+                                      uint64_t *pfns, size_t *count);
 
 #endif

@@ -20,7 +20,9 @@
 
 /* Pages that go at once, at the least.  So many may always be under way. */
 #define XLM_PUSH_WINDOW_SENDING 8
-/* And at the most. */
+/* The same while nobody asks for anything: nobody waits behind them. */
+#define XLM_PUSH_WINDOW_CALM 64
+/* Pages that go at once, at the most. */
 #define XLM_PUSH_WINDOW_SENDING_MOST 128
 /* Sendings under way whose time is taken. */
 #define XLM_PUSH_WINDOW_SENDINGS 256
@@ -30,6 +32,7 @@
 #define XLM_PUSH_WINDOW_BELIEVED_US 10000000
 
 struct xlm_push_window {
+    bool calm;      /* the guest has not asked for anything for a while */
     uint32_t pages; /* may be under way */
     uint32_t most;  /* what `pages` may be, and neighbours never exceed */
     uint32_t in_flight;

@@ -20,6 +20,10 @@
 #include "push_window.h"
 #include "source_memory.h"
 
+/* So long after its last request a guest that asks for nothing is taken to go
+ * on so. */
+#define CALM_US 1000000
+
 struct xlm_pusher {
     struct xlm_saver *saver;
     struct xlm_source_memory memory; /* the pushing thread's ... */
@@ -36,6 +40,7 @@ struct xlm_pusher {
     bool gone;           /* the guest has ended over there */
     bool failed;         /* the reader gave up; the context has the reason */
     bool news;           /* from the destination, not taken over yet */
+    uint64_t asked_us;   /* when the last request came */
     uint64_t due_us;     /* since when it owes us an answer, if it does */
     uint64_t window_hits; /* requests for what had been sent ... */
     uint64_t queue_most;  /* ... and that waited at the most */
@@ -57,6 +62,7 @@ static int take_fault(struct xlm_pusher *pusher,
         return -1;
     }
     pthread_mutex_lock(&pusher->lock);
+    pusher->asked_us = xlm_now_us();
     for (size_t i = 0; i < list.count && !rc; i++) {
         uint64_t pfn = xlm_entry_pfn(list.entries[i]);
 
@@ -343,6 +349,7 @@ static uint32_t room_unasked(struct xlm_pusher *pusher, uint64_t *wait_us)
         return 0;
     }
     *wait_us = XLM_RATE_WAIT_EVER; /* credit comes from the reader */
+    pusher->window.calm = xlm_now_us() - pusher->asked_us > CALM_US;
     return xlm_push_window_room(&pusher->window);
 }
 

@@ -85,7 +85,8 @@ static void push(struct model *model)
     uint32_t room = xlm_push_window_room(&model->window);
     struct message sending = {.credit = false};
 
-    if (xlm_push_plan_next(&model->plan, room, sending.pfns, &sending.count) != XLM_PUSH_NOTHING) {
+    if (xlm_push_plan_next(&model->plan, room, sending.pfns, &sending.count) !=
+        XLM_PUSH_NOTHING) {
         xlm_push_window_sent(&model->window, sending.count, 1);
         *put(&model->forth) = sending;
     }

@@ -250,8 +250,7 @@ static void batches_stay_on_a_side(void **state)
     (void)state;
     plan_with(&plan, first, first + 79);
     xlm_push_plan_request(&plan, XLM_PUSH_ALIGN);
-    while (xlm_push_plan_next(&plan, MAX, pfns, &count) !=
-           XLM_PUSH_NOTHING) {
+    while (xlm_push_plan_next(&plan, MAX, pfns, &count) != XLM_PUSH_NOTHING) {
         for (i = 0; i < count; i++) {
             assert_int_equal(pfns[i] / XLM_PUSH_ALIGN,
                              pfns[0] / XLM_PUSH_ALIGN);

@@ -276,6 +276,39 @@ static void never_more_than_the_most(void **state)
     assert_true(play.window.in_flight <= play.window.pages);
 }
 
+/* Nobody waits behind what goes while nobody asks. */
+static void more_goes_while_nobody_asks(void **state)
+{
+    struct xlm_push_window window;
+    uint32_t room, sent = 0;
+
+    (void)state;
+    xlm_push_window_init(&window, MOST);
+    assert_int_equal(xlm_push_window_room(&window), XLM_PUSH_WINDOW_SENDING);
+    window.calm = true;
+    xlm_push_window_sent(&window, XLM_PUSH_WINDOW_SENDING, 1);
+    assert_int_equal(xlm_push_window_room(&window), 0); /* it is looking */
+    window.empty_us = 1;
+    sent = XLM_PUSH_WINDOW_SENDING;
+    while ((room = xlm_push_window_room(&window))) {
+        xlm_push_window_sent(&window, room, 1);
+        sent += room;
+    }
+    /* As far as whole sendings go. */
+    assert_in_range(sent, XLM_PUSH_WINDOW_CALM - 15, XLM_PUSH_WINDOW_CALM);
+    /* What is under way then is more than a request should find. */
+    assert_int_equal(xlm_push_window_credited(&window, 16, 2), 0);
+    assert_true(xlm_push_window_room(&window) > 0);
+    window.calm = false;
+    assert_int_equal(xlm_push_window_room(&window), 0);
+
+    xlm_push_window_init(&window, 20);
+    window.calm = true;
+    window.empty_us = 1;
+    xlm_push_window_sent(&window, window.most, 1);
+    assert_int_equal(xlm_push_window_room(&window), 0);
+}
+
 static void credit_in_parts_and_too_much_of_it(void **state)
 {
     struct xlm_push_window window;
@@ -328,6 +361,7 @@ int main(void)
         cmocka_unit_test(something_always_goes),
         cmocka_unit_test(sendings_leave_nothing_over),
         cmocka_unit_test(never_more_than_the_most),
+        cmocka_unit_test(more_goes_while_nobody_asks),
         cmocka_unit_test(credit_in_parts_and_too_much_of_it),
         cmocka_unit_test(many_requests),
     };
