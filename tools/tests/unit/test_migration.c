@@ -321,7 +321,7 @@ static void note_reads(struct fake_migration *migration)
 static void stopped_guest_is_read_once(void **state)
 {
     struct fake_migration *migration = new_migration(1);
-    unsigned int before;
+    unsigned int before = 0;
 
     (void)state;
     migration->data = &before;
