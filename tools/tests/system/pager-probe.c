@@ -686,8 +686,8 @@ static int probe_paging(struct probe *p)
             return -1;
         }
     }
-    if (probe_uncopied(p) || probe_repeated(p) || probe_held(p) || probe_fault(p) ||
-        probe_dropped(p) ||
+    if (probe_uncopied(p) || probe_repeated(p) || probe_held(p) ||
+        probe_fault(p) || probe_dropped(p) ||
         check(!ops->pager_disable(p->hv, p->domid), "pager_disable") ||
         enable(p, "pager_enable where the ring's page is a hole") ||
         check(evict_all(p, 512, 0) == (long)p->count &&

@@ -1008,14 +1008,13 @@ static void op_contents_free(struct xlm_hypervisor *hv, void *contents,
     fake_unlock(handle->host);
 }
 
-static const struct xlm_hypervisor_ops fake_ops = {.close = op_close,
-                                                   .xen_version =
-                                                       op_xen_version,
-                                                   .unmap = op_unmap,
-                                                   .contents_free =
-                                                       op_contents_free,
+static const struct xlm_hypervisor_ops fake_ops = {
+    .close = op_close,
+    .xen_version = op_xen_version,
+    .unmap = op_unmap,
+    .contents_free = op_contents_free,
 #define FAKE_OP_SLOT(name) .name = op_##name,
-                                                   FAKE_OPS(FAKE_OP_SLOT)
+    FAKE_OPS(FAKE_OP_SLOT)
 #undef FAKE_OP_SLOT
 };
 
