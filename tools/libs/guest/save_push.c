@@ -501,6 +501,7 @@ int xlm_pusher_run(struct xlm_pusher *pusher)
     xlm_save_progress(saver, XLM_PHASE_POSTCOPY);
     xlm_channel_keep_queue_short(&saver->channel);
     set_link_timeout(pusher);
+    pusher->asked_us = xlm_now_us(); /* it is about to */
     xlm_faults_start(saver->faults, &shared);
     rc = pthread_create(&reader, NULL, read_requests, pusher);
     if (rc) {
