@@ -9,6 +9,7 @@ import re
 
 from echo import Echo
 from test_1_moves import assert_moved, play_linux
+from world import TAKES_LONG, on_request
 from xenlab import HOSTS
 
 DISK = "/dev/vdb"       # the one that the hosts share
@@ -115,6 +116,7 @@ def there_and_back(world, guest):
         world.note(f"{summary.get(ASKED, 0):.0f} {ASKED}")
 
 
+@on_request(TAKES_LONG)
 def test_a_guest_with_disk_and_network(world):
     guest = world.linux_with_devices(disk=DISK, address=ADDRESS, vcpus=1,
                                      tree=8)
