@@ -59,20 +59,21 @@ void xlm_push_window_init(struct xlm_push_window *window, uint32_t most)
     look_again(window, 0);
 }
 
-static uint32_t least_of(const struct xlm_push_window *window)
+/* How many may be under way now. */
+static uint32_t pages_now(const struct xlm_push_window *window)
 {
+    uint32_t calm = window->most < XLM_PUSH_WINDOW_CALM ? window->most
+                                                        : XLM_PUSH_WINDOW_CALM;
+
     /* Who looks at the empty path leaves it empty. */
-    if (!window->calm || !window->empty_us) {
-        return XLM_PUSH_WINDOW_SENDING;
-    }
-    return window->most < XLM_PUSH_WINDOW_CALM ? window->most
-                                               : XLM_PUSH_WINDOW_CALM;
+    return window->calm && window->empty_us && window->pages < calm
+               ? calm
+               : window->pages;
 }
 
 uint32_t xlm_push_window_room(const struct xlm_push_window *window)
 {
-    uint32_t pages =
-        least_of(window) > window->pages ? least_of(window) : window->pages;
+    uint32_t pages = pages_now(window);
     uint32_t sending = sending_pages(pages);
 
     if (window->nr_sendings == XLM_PUSH_WINDOW_SENDINGS) {

@@ -311,9 +311,10 @@ struct xlm_restore_callbacks {
      * NULL. */
     int (*identify)(const struct xlm_identity *identity, void *data);
     /* Room for two sets of pfns, words of all 0 that outlive this process: what
-     * is outstanding and what was asked for is kept there, for xlm_take_over().  Once, after identify();
-     * stays valid until xlm_restore() returns.  NULL: there is none, and it
-     * cannot go on.  May be NULL: nobody will take over. */
+     * is outstanding and what was asked for is kept there, for
+     * xlm_take_over().  Once, after identify(); stays valid until
+     * xlm_restore() returns.  NULL: there is none, and it cannot go on.  May
+     * be NULL: nobody will take over. */
     unsigned long *(*keep)(uint64_t pfns, void *data);
     /* Records for the toolstack that builds the domain, in stream order,
      * headers first: everything but page data. */
