@@ -128,6 +128,11 @@ int xen_populate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
 int xen_depopulate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                    const uint64_t *pfns);
 int xen_claim(struct xlm_hypervisor *hv, uint32_t domid, uint64_t pages);
+/* How the hypervisor treats what the guest does at this pfn: HVMMEM_*.  EAGAIN:
+ * the page is paged out, or nominated, and is asked for now.  -1 with errno,
+ * unlogged. */
+int xen_set_mem_type(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn,
+                     uint16_t type);
 
 /* ---- hypervisor_xen_pager.c ---- */
 
@@ -143,7 +148,8 @@ int xen_paging_supported(struct xlm_hypervisor *hv);
 int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
                      int *event_fd);
 int xen_pager_take_over(struct xlm_hypervisor *hv, uint32_t domid,
-                        unsigned int nr_vcpus, void **ring, int *event_fd);
+                        unsigned int nr_vcpus, void **ring, int *event_fd,
+                        struct xlm_left *left);
 int xen_pager_disable(struct xlm_hypervisor *hv, uint32_t domid);
 int xen_pager_accept(struct xlm_hypervisor *hv);
 int xen_pager_notify(struct xlm_hypervisor *hv);

@@ -7,6 +7,7 @@
 
 #include "hypervisor_xen.h"
 #include "paging_ring.h"
+#include "pfn_set.h"
 
 /* Where the stock toolstack puts the ring of a domain that has none yet. */
 #define XEN_DEFAULT_RING_PFN 0xfeff8
@@ -98,11 +99,11 @@ static int find_ring_pfn(struct xen_hypervisor *xen, uint32_t domid,
 }
 
 static void *try_map_ring(struct xen_hypervisor *xen, uint32_t domid,
-                          uint64_t pfn)
+                          uint64_t pfn, int protection)
 {
     int error = 0;
-    void *ring = xenforeignmemory_map(xen->memory, domid,
-                                      PROT_READ | PROT_WRITE, 1, &pfn, &error);
+    void *ring =
+        xenforeignmemory_map(xen->memory, domid, protection, 1, &pfn, &error);
 
     if (ring && error) {
         xenforeignmemory_unmap(xen->memory, ring, 1);
@@ -117,9 +118,9 @@ static int map_ring(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
 {
     struct xen_pager *pager = &xen->pager;
 
-    pager->ring = try_map_ring(xen, domid, pfn);
+    pager->ring = try_map_ring(xen, domid, pfn, PROT_READ | PROT_WRITE);
     if (!pager->ring && !xen_populate(&xen->base, domid, 1, &pfn)) {
-        pager->ring = try_map_ring(xen, domid, pfn);
+        pager->ring = try_map_ring(xen, domid, pfn, PROT_READ | PROT_WRITE);
     }
     if (!pager->ring) {
         return xen_failed(xen, "mapping the paging ring of domain %u", domid);
@@ -154,24 +155,36 @@ static int unregister_pager(struct xen_hypervisor *xen, uint32_t domid)
     return 0;
 }
 
-/* In place of another pager, or as the first.  Between the two calls that
- * replace one the domain has none, and there nobody may look at a page that is
- * paged out: nothing else stands between them. */
-static int register_pager(struct xen_hypervisor *xen, uint32_t domid,
-                          bool in_place_of_another)
+/* The guest must not write to the ring.  It stays where it is, for who has to
+ * find it when this process is killed; but not at any price. */
+static int protect_ring(struct xen_hypervisor *xen, uint32_t domid,
+                        uint64_t pfn)
 {
-    uint64_t pfn;
-    uint32_t remote_port;
+    if (!xen_set_mem_type(xen, domid, pfn, HVMMEM_ram_ro)) {
+        return 0;
+    }
+    xen_debug(xen, "the ring of domain %u cannot be made read-only: %s", domid,
+              strerror(errno));
+    return xen_depopulate(&xen->base, domid, 1, &pfn);
+}
 
+/* Initialised, mapped, and not the hypervisor's yet. */
+static int make_ring(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
+{
     leave_ring(xen);
-    if (find_ring_pfn(xen, domid, &pfn) || map_ring(xen, domid, pfn)) {
+    if (map_ring(xen, domid, pfn)) {
         return -1;
     }
     memset(xen->pager.ring, 0, XLM_PAGE_SIZE);
     SHARED_RING_INIT((vm_event_sring_t *)xen->pager.ring);
-    if (in_place_of_another && unregister_pager(xen, domid)) {
-        return -1;
-    }
+    return 0;
+}
+
+static int register_pager(struct xen_hypervisor *xen, uint32_t domid,
+                          uint64_t pfn)
+{
+    uint32_t remote_port;
+
     if (xc_mem_paging_enable(xen->xc, domid, &remote_port)) {
         return xen_failed(xen, "enabling the pager of domain %u", domid);
     }
@@ -179,15 +192,58 @@ static int register_pager(struct xen_hypervisor *xen, uint32_t domid,
     if (bind_events(xen, domid, remote_port)) {
         return -1;
     }
-    /* Last, so that the guest never has the ring in its own memory. */
-    return xen_depopulate(&xen->base, domid, 1, &pfn);
+    return protect_ring(xen, domid, pfn);
+}
+
+static int be_first(struct xen_hypervisor *xen, uint32_t domid)
+{
+    uint64_t pfn;
+
+    if (find_ring_pfn(xen, domid, &pfn) || make_ring(xen, domid, pfn)) {
+        return -1;
+    }
+    return register_pager(xen, domid, pfn);
 }
 
 /*
- * The vCPUs that wait for an answer of a pager that is dead: they look once
- * more at the page that they want, and ask again.  To one that waits for none
- * the answer means nothing.  That the page is said to be dropped keeps the
- * hypervisor from looking at it.
+ * The ring of the one before makes room for another page at its pfn, but what
+ * the hypervisor has of it it writes to until the end: only then it is read.
+ * Between the two calls the domain has no pager, and there nobody may look at a
+ * page that is paged out: nothing else stands between them.
+ */
+static int replace_once(struct xen_hypervisor *xen, uint32_t domid,
+                        struct xlm_left *left)
+{
+    void *before;
+    uint64_t pfn;
+    int rc;
+
+    if (find_ring_pfn(xen, domid, &pfn)) {
+        return -1;
+    }
+    before = try_map_ring(xen, domid, pfn, PROT_READ);
+    rc = before ? xen_depopulate(&xen->base, domid, 1, &pfn) : 0;
+    if (!rc) {
+        rc = make_ring(xen, domid, pfn) || unregister_pager(xen, domid) ||
+                     register_pager(xen, domid, pfn)
+                 ? -1
+                 : 0;
+    }
+    if (before) {
+        int saved_errno = errno;
+
+        xlm_paging_ring_left(before, left);
+        xenforeignmemory_unmap(xen->memory, before, 1);
+        errno = saved_errno;
+    }
+    return rc;
+}
+
+/*
+ * The vCPUs that wait for an answer of a pager that is dead look once more at
+ * the page that they want.  To one that waits for none the answer means nothing.
+ * That the page, which is nobody's, is said to be dropped keeps the hypervisor
+ * from looking at it, and us when we look for what was asked.
  */
 static int wake_vcpus(struct xen_hypervisor *xen, unsigned int nr_vcpus)
 {
@@ -196,7 +252,7 @@ static int wake_vcpus(struct xen_hypervisor *xen, unsigned int nr_vcpus)
         .version = VM_EVENT_INTERFACE_VERSION,
         .flags = VM_EVENT_FLAG_VCPU_PAUSED,
         .reason = VM_EVENT_REASON_MEM_PAGING,
-        .u.mem_paging.flags = MEM_PAGING_DROP_PAGE,
+        .u.mem_paging = {.gfn = XLM_PFN_NONE, .flags = MEM_PAGING_DROP_PAGE},
     };
 
     xlm_paging_ring_attach(&ring, xen->pager.ring);
@@ -214,12 +270,13 @@ static int wake_vcpus(struct xen_hypervisor *xen, unsigned int nr_vcpus)
 
 /* A ring that had answers without requests counts wrong from then on. */
 static int replace_pager(struct xen_hypervisor *xen, uint32_t domid,
-                         unsigned int nr_vcpus)
+                         unsigned int nr_vcpus, struct xlm_left *left)
 {
-    if (register_pager(xen, domid, true) || wake_vcpus(xen, nr_vcpus)) {
+    left->count = 0;
+    if (replace_once(xen, domid, left) || wake_vcpus(xen, nr_vcpus)) {
         return -1;
     }
-    return register_pager(xen, domid, true);
+    return replace_once(xen, domid, left);
 }
 
 static int allocate_batches(struct xen_hypervisor *xen)
@@ -234,29 +291,27 @@ static int allocate_batches(struct xen_hypervisor *xen)
     return 0;
 }
 
-/* As the first pager, or (the domain has vCPUs) in place of a dead one. */
-static int open_pager(struct xen_hypervisor *xen, uint32_t domid,
-                      unsigned int nr_vcpus, void **ring, int *event_fd)
+static int failed(struct xen_hypervisor *xen)
 {
-    struct xen_pager *pager = &xen->pager;
+    int saved_errno = errno;
 
-    if (pager->registered) {
+    xen_pager_dispose(xen);
+    errno = saved_errno;
+    return -1;
+}
+
+static int begin(struct xen_hypervisor *xen, uint32_t domid)
+{
+    if (xen->pager.registered) {
         errno = EBUSY;
         return -1;
     }
-    pager->domid = domid;
-    if (allocate_batches(xen) ||
-        (nr_vcpus ? replace_pager(xen, domid, nr_vcpus)
-                  : register_pager(xen, domid, false))) {
-        int saved_errno = errno;
+    xen->pager.domid = domid;
+    return allocate_batches(xen) ? failed(xen) : 0;
+}
 
-        if (pager->registered && !nr_vcpus) {
-            xc_mem_paging_disable(xen->xc, domid);
-        }
-        xen_pager_dispose(xen);
-        errno = saved_errno;
-        return -1;
-    }
+static int begun(struct xen_pager *pager, void **ring, int *event_fd)
+{
     *ring = pager->ring;
     *event_fd = xenevtchn_fd(pager->events);
     return 0;
@@ -265,23 +320,50 @@ static int open_pager(struct xen_hypervisor *xen, uint32_t domid,
 int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
                      int *event_fd)
 {
-    return open_pager(xen_of(hv), domid, 0, ring, event_fd);
+    struct xen_hypervisor *xen = xen_of(hv);
+
+    if (begin(xen, domid)) {
+        return -1;
+    }
+    if (!be_first(xen, domid)) {
+        return begun(&xen->pager, ring, event_fd);
+    }
+    if (xen->pager.registered) {
+        int saved_errno = errno;
+
+        xc_mem_paging_disable(xen->xc, domid);
+        errno = saved_errno;
+    }
+    return failed(xen);
 }
 
 int xen_pager_take_over(struct xlm_hypervisor *hv, uint32_t domid,
-                        unsigned int nr_vcpus, void **ring, int *event_fd)
+                        unsigned int nr_vcpus, void **ring, int *event_fd,
+                        struct xlm_left *left)
 {
-    return open_pager(xen_of(hv), domid, nr_vcpus, ring, event_fd);
+    struct xen_hypervisor *xen = xen_of(hv);
+
+    if (begin(xen, domid)) {
+        return -1;
+    }
+    return replace_pager(xen, domid, nr_vcpus, left)
+               ? failed(xen)
+               : begun(&xen->pager, ring, event_fd);
 }
 
 int xen_pager_disable(struct xlm_hypervisor *hv, uint32_t domid)
 {
     struct xen_hypervisor *xen = xen_of(hv);
+    uint64_t pfn;
 
     if (xen_pager_check(xen, domid)) {
         return 0;
     }
-    if (xc_mem_paging_disable(xen->xc, domid) && errno != ESRCH) {
+    if (!xc_mem_paging_disable(xen->xc, domid)) {
+        if (!find_ring_pfn(xen, domid, &pfn)) {
+            (void)xen_depopulate(hv, domid, 1, &pfn);
+        }
+    } else if (errno != ESRCH) {
         return xen_failed(xen, "disabling the pager of domain %u", domid);
     }
     xen_pager_dispose(xen);

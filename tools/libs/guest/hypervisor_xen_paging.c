@@ -10,8 +10,6 @@
 
 #include "hypervisor_xen.h"
 
-#include <xen/hvm/dm_op.h>
-
 /* How often, and how long apart, to try to settle a page between states. */
 #define SETTLE_TRIES 20
 #define SETTLE_PAUSE_NS 100000
@@ -113,12 +111,6 @@ int xen_bring_blank(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
     return error ? -1 : 0;
 }
 
-/* What the hypervisor reads of one device model op. */
-struct device_model_call {
-    struct xen_dm_op op;
-    xen_dm_op_buf_t buffer;
-};
-
 /*
  * Start to page in a page that was nominated, as a guest's access would: the
  * one way to that state from outside is to change the type of the page, which
@@ -128,23 +120,7 @@ struct device_model_call {
 static void request_page(struct xen_hypervisor *xen, uint32_t domid,
                          uint64_t pfn)
 {
-    struct device_model_call *call =
-        xencall_alloc_buffer(xen->call, sizeof(*call));
-
-    if (!call) {
-        return;
-    }
-    *call = (struct device_model_call){
-        .op = {.op = XEN_DMOP_set_mem_type,
-               .u.set_mem_type = {.nr = 1,
-                                  .mem_type = HVMMEM_ram_rw,
-                                  .first_pfn = pfn}},
-        .buffer = {.size = sizeof(call->op)},
-    };
-    set_xen_guest_handle_raw(call->buffer.h, &call->op);
-    xencall3(xen->call, __HYPERVISOR_dm_op, domid, 1,
-             (uintptr_t)&call->buffer);
-    xencall_free_buffer(xen->call, call);
+    (void)xen_set_mem_type(xen, domid, pfn, HVMMEM_ram_rw);
 }
 
 /*

@@ -403,9 +403,22 @@ static void retire(struct xlm_pager *pager)
     errno = error;
 }
 
+/* The hypervisor asks once, and the dead pager did not come to read it. */
+static void ask_for_left(struct xlm_pager *pager, const struct xlm_left *left)
+{
+    pthread_mutex_lock(&pager->lock);
+    for (size_t i = 0; i < left->count; i++) {
+        if (xlm_pfn_set_contains(&pager->outstanding, left->pfns[i])) {
+            ask_for(pager, left->pfns[i]);
+        }
+    }
+    pthread_mutex_unlock(&pager->lock);
+}
+
 static int enable(struct xlm_pager *pager, bool in_place_of_another)
 {
     struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    struct xlm_left left = {.count = 0};
     void *page;
 
     if (start(&pager->request_thread, &pager->request_thread_runs,
@@ -414,11 +427,12 @@ static int enable(struct xlm_pager *pager, bool in_place_of_another)
     }
     if (in_place_of_another
             ? hv->ops->pager_take_over(hv, pager->domid, pager->max_waiters,
-                                       &page, &pager->event_fd)
+                                       &page, &pager->event_fd, &left)
             : hv->ops->pager_enable(hv, pager->domid, &page,
                                     &pager->event_fd)) {
         return -1;
     }
+    ask_for_left(pager, &left);
     xlm_paging_ring_attach(&pager->ring, page);
     if (start(&pager->ring_thread, &pager->ring_thread_runs, run_ring,
               pager)) {
@@ -625,6 +639,16 @@ uint64_t xlm_pager_outstanding(struct xlm_pager *pager)
 
     pthread_mutex_lock(&pager->lock);
     count = pager->outstanding.count;
+    pthread_mutex_unlock(&pager->lock);
+    return count;
+}
+
+uint64_t xlm_pager_requested(struct xlm_pager *pager)
+{
+    uint64_t count;
+
+    pthread_mutex_lock(&pager->lock);
+    count = pager->requested.count;
     pthread_mutex_unlock(&pager->lock);
     return count;
 }

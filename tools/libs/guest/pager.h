@@ -35,8 +35,9 @@ struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
                                  uint64_t limit, unsigned long *kept);
 
 /* The same in place of a pager that has died, of a domain that is paused: the
- * outstanding pages are those that it has kept, and what was requested of it is
- * requested again: the hypervisor does not ask twice for a page. */
+ * outstanding pages are those that it has kept, and what was requested of it,
+ * or is in its ring unread, is requested again: the hypervisor does not ask
+ * twice for a page. */
 struct xlm_pager *xlm_pager_take_over(struct xlm_context *ctx,
                                       struct xlm_channel *channel,
                                       uint32_t domid, uint64_t limit,
@@ -54,6 +55,9 @@ void xlm_pager_close(struct xlm_pager *pager);
  * `refused`, whose limit is the pager's. */
 int xlm_pager_evict(struct xlm_pager *pager, size_t count,
                     const uint64_t *pfns, struct xlm_pfn_set *refused);
+
+/* How many of the outstanding pages somebody has asked for. */
+uint64_t xlm_pager_requested(struct xlm_pager *pager);
 
 /* Since when the vCPU waits that does so longest, by the monotonic clock in
  * microseconds; 0: none does. */

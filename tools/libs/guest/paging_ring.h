@@ -26,6 +26,8 @@
 #include <xen/io/ring.h>
 #include <xen/vm_event.h>
 
+#include "hypervisor.h"
+
 #define XLM_RING_SIZE 4096
 
 static inline void xlm_paging_ring_attach(vm_event_back_ring_t *ring,
@@ -60,6 +62,24 @@ static inline void xlm_paging_ring_put(vm_event_back_ring_t *ring,
            sizeof(*response));
     ring->rsp_prod_pvt++;
     RING_PUSH_RESPONSES(ring);
+}
+
+/* Add what somebody else's ring may still ask for.  Nothing tells which slots
+ * he had read and which hold his answers, but those name pages as well. */
+static inline void xlm_paging_ring_left(void *page, struct xlm_left *left)
+{
+    vm_event_back_ring_t ring;
+    vm_event_request_t request;
+
+    xlm_paging_ring_attach(&ring, page);
+    for (unsigned int i = 0; i < RING_SIZE(&ring); i++) {
+        memcpy(&request, RING_GET_REQUEST(&ring, i), sizeof(request));
+        if (request.version == VM_EVENT_INTERFACE_VERSION &&
+            request.reason == VM_EVENT_REASON_MEM_PAGING &&
+            left->count < XLM_LEFT_MAX) {
+            left->pfns[left->count++] = request.u.mem_paging.gfn;
+        }
+    }
 }
 
 #endif

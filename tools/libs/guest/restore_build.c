@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The guest may have had a hole there at the source. */
+#define RING_PAGES 1
+
 /* ---- building the domain ---- */
 
 int xlm_restore_feed(struct xlm_restorer *restorer, const void *bytes,
@@ -222,7 +225,7 @@ int xlm_restore_claim(struct xlm_restorer *restorer)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
 
-    if (hv->ops->claim(hv, restorer->domid, restorer->pages)) {
+    if (hv->ops->claim(hv, restorer->domid, restorer->pages + RING_PAGES)) {
         return xlm_fail(restorer->ctx,
                         "this host has no memory for the "
                         "%" PRIu64 " MiB of the guest: free "

@@ -14,12 +14,15 @@
 /* Who opens a connection for a recovery says at once what it is for. */
 #define RECOVER_MS (60 * 1000)
 
-/* Only a guest that waits for a page suffers from it. */
+/* Only a guest that waits for a page suffers from it, or one that is not let run
+ * before some have come. */
 static bool may_be_silent(void *data)
 {
     struct xlm_restorer *restorer = data;
     uint64_t timeout_us = restorer->params->link_timeout_ms * 1000ull;
-    uint64_t since_us = xlm_pager_waiting_since(restorer->pager);
+    uint64_t since_us = restorer->runs
+                            ? xlm_pager_waiting_since(restorer->pager)
+                            : restorer->heard_us;
 
     if (since_us && since_us < restorer->heard_us) {
         since_us = restorer->heard_us;
@@ -150,24 +153,26 @@ static int take_over(struct xlm_restorer *restorer,
     xlm_restore_lend_zeroes(restorer);
     xlm_restore_lend_contents(restorer->ctx, &restorer->record);
     restorer->stats->guest_pages = guest_pages(restorer);
-    xlm_restore_run(restorer);
+    xlm_restore_own(restorer);
     if (open_link(restorer, params->in_fd, params->out_fd) &&
         xlm_restore_recover(restorer) &&
         !xlm_restore_guest_is_gone(restorer)) {
         return -1;
     }
+    xlm_restore_run_when_served(restorer);
     return xlm_restore_follow(restorer);
 }
 
 static int replace_and_retire(struct xlm_hypervisor *hv, uint32_t domid)
 {
     struct xlm_domain_info info;
+    struct xlm_left left; /* all of it has come */
     void *ring;
     int event_fd;
 
     if (hv->ops->domain_info(hv, domid, &info) ||
         hv->ops->pager_take_over(hv, domid, info.max_vcpu_id + 1, &ring,
-                                 &event_fd)) {
+                                 &event_fd, &left)) {
         return -1;
     }
     return hv->ops->pager_disable(hv, domid);

@@ -37,6 +37,7 @@
 #define UNCOPIED_BATCH 64
 
 struct probe {
+    xentoollog_logger *logger;
     struct xlm_hypervisor *hv;
     uint32_t domid;
     size_t count;
@@ -635,17 +636,27 @@ static int serve_fault(struct probe *p)
     return check(!answer(p, &request), "and the answer");
 }
 
-static int probe_fault(struct probe *p)
+/* A page is out, and a thread wants it. */
+static int raise_fault(struct probe *p, pthread_t *mapper)
 {
     struct xlm_eviction victim = {.pfn = p->pfns[0]};
+
+    return check(!p->hv->ops->evict(p->hv, p->domid, 1, &victim) &&
+                     !victim.error,
+                 "a page is out") ||
+                   pthread_create(mapper, NULL, map_one, p)
+               ? -1
+               : 0;
+}
+
+static int probe_fault(struct probe *p)
+{
     pthread_t mapper;
     void *good = NULL;
 
     SHARED_RING_INIT((vm_event_sring_t *)p->ring);
     BACK_RING_INIT(&p->back_ring, (vm_event_sring_t *)p->ring, XLM_PAGE_SIZE);
-    if (check(!p->hv->ops->evict(p->hv, p->domid, 1, &victim) && !victim.error,
-              "a page is out") ||
-        pthread_create(&mapper, NULL, map_one, p)) {
+    if (raise_fault(p, &mapper)) {
         return -1;
     }
     if (serve_fault(p)) {
@@ -662,6 +673,67 @@ static int enable(struct probe *p, const char *what)
         !p->hv->ops->pager_enable(p->hv, p->domid, &p->ring, &p->event_fd) &&
             p->ring && p->event_fd >= 0,
         what);
+}
+
+/* ---- a pager whose process was killed ---- */
+
+static bool is_left(const struct xlm_left *left, uint64_t pfn)
+{
+    for (size_t i = 0; i < left->count; i++) {
+        if (left->pfns[i] == pfn) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int succeed(struct probe *p, struct probe *heir)
+{
+    const struct xlm_hypervisor_ops *ops = heir->hv->ops;
+    struct xlm_page_in arrival = {.pfn = p->pfns[0], .contents = p->contents};
+    struct xlm_left left;
+
+    fill(p->contents, p->pfns[0], 9);
+    return check(!ops->pager_take_over(heir->hv, p->domid,
+                                       p->info.max_vcpu_id + 1, &heir->ring,
+                                       &heir->event_fd, &left),
+                 "pager_take_over") ||
+                   check(is_left(&left, p->pfns[0]),
+                         "it finds what the dead one was asked for") ||
+                   check(!ops->page_in(heir->hv, p->domid, 1, &arrival) &&
+                             !arrival.error,
+                         "the page comes")
+               ? -1
+               : 0;
+}
+
+/* The last: the handle of the dead one is of no use any more. */
+static int probe_take_over(struct probe *p)
+{
+    struct pollfd signal = {.events = POLLIN};
+    struct probe heir = {.hv = xlm_hypervisor_open(p->logger)};
+    pthread_t mapper;
+    void *good = NULL;
+    int rc;
+
+    if (check(heir.hv != NULL, "open another time") ||
+        enable(p, "pager_enable, by one that will be dead")) {
+        return -1;
+    }
+    signal.fd = p->event_fd;
+    if (raise_fault(p, &mapper) ||
+        check(poll(&signal, 1, 5000) == 1, "a request is there, unread") ||
+        succeed(p, &heir)) {
+        return -1;
+    }
+    pthread_join(mapper, &good);
+    rc = check(good != NULL, "the mapper has its contents") ||
+                 check(!heir.hv->ops->pager_disable(heir.hv, p->domid),
+                       "pager_disable")
+             ? -1
+             : 0;
+    xlm_hypervisor_close(heir.hv);
+    return rc;
 }
 
 static int probe_paging(struct probe *p)
@@ -696,7 +768,7 @@ static int probe_paging(struct probe *p)
         check(!ops->pager_disable(p->hv, p->domid), "pager_disable")) {
         return -1;
     }
-    return 0;
+    return probe_take_over(p);
 }
 
 /* ---- main ---- */
@@ -741,7 +813,8 @@ int main(int argc, char **argv)
     p.evictions = calloc(p.count, sizeof(*p.evictions));
     p.arrivals = calloc(p.count, sizeof(*p.arrivals));
     p.contents = calloc(p.count, XLM_PAGE_SIZE);
-    p.hv = xlm_hypervisor_open((xentoollog_logger *)logger);
+    p.logger = (xentoollog_logger *)logger;
+    p.hv = xlm_hypervisor_open(p.logger);
     if (logger && p.pfns && p.evictions && p.arrivals && p.contents &&
         !check(p.hv != NULL, "open")) {
         rc = probe_all(&p) ? 1 : 0;

@@ -797,7 +797,8 @@ static int op_pager_enable(struct xlm_hypervisor *hv, uint32_t domid,
 }
 
 static int take_over(struct fake_handle *handle, struct fake_domain *domain,
-                     unsigned int nr_vcpus, void **ring, int *event_fd)
+                     unsigned int nr_vcpus, void **ring, int *event_fd,
+                     struct xlm_left *left)
 {
     if (!domain->paused && !domain->holds) {
         fake_violation(handle->host, "pager replaced on a running domain");
@@ -805,7 +806,7 @@ static int take_over(struct fake_handle *handle, struct fake_domain *domain,
     if (nr_vcpus != domain->vcpus) {
         fake_violation(handle->host, "pager replaced for %u vCPUs", nr_vcpus);
     }
-    if (fake_paging_take_over(domain, ring, event_fd)) {
+    if (fake_paging_take_over(domain, ring, event_fd, left)) {
         return -1;
     }
     handle->pager_of = domain;
@@ -815,12 +816,13 @@ static int take_over(struct fake_handle *handle, struct fake_domain *domain,
 
 static int op_pager_take_over(struct xlm_hypervisor *hv, uint32_t domid,
                               unsigned int nr_vcpus, void **ring,
-                              int *event_fd)
+                              int *event_fd, struct xlm_left *left)
 {
     struct fake_handle *handle = handle_of(hv);
     struct fake_domain *domain =
         op_begin_on(handle, FAKE_OP_pager_take_over, domid);
-    int rc = domain ? take_over(handle, domain, nr_vcpus, ring, event_fd) : -1;
+    int rc = domain ? take_over(handle, domain, nr_vcpus, ring, event_fd, left)
+                    : -1;
 
     return op_end(handle, FAKE_OP_pager_take_over, rc);
 }

@@ -201,6 +201,12 @@ unsigned int fake_ring_full(struct fake_domain *domain);
 /* Somebody writes octets of his own all over the ring's page, and signals: no
  * vCPU is to touch a page that is paged after that. */
 void fake_ring_scribble(struct fake_domain *domain, unsigned int seed);
+/* From here on vCPUs that want the same page look at it at the same moment, before
+ * one of them has asked for it: so all of them ask. */
+void fake_fault_at_once(struct fake_domain *domain);
+/* Times that a vCPU looked at a page that had been asked for already, of which
+ * the hypervisor does not tell the pager. */
+unsigned int fake_spins(struct fake_domain *domain);
 /* Requests put in the ring and not answered yet. */
 unsigned int fake_unanswered(struct fake_domain *domain);
 

@@ -95,6 +95,9 @@ struct fake_domain {
     struct fake_paging *paging; /* NULL: no pager */
     struct fake_paging *buried; /* of pagers that died, and are in the way */
     bool vcpu_waits[FAKE_VCPUS];
+    bool vcpu_spins[FAKE_VCPUS];
+    unsigned int spins;
+    bool all_at_once;
     bool scribbled; /* on its ring */
     unsigned int ring_full;
     unsigned int sleepers; /* vCPUs that found it full, at the moment */
@@ -119,7 +122,7 @@ uint64_t fake_count_paged(const struct fake_domain *domain);
 /* The pager's half of the table, in fake_paging.c. */
 int fake_paging_enable(struct fake_domain *domain, void **ring, int *event_fd);
 int fake_paging_take_over(struct fake_domain *domain, void **ring,
-                          int *event_fd);
+                          int *event_fd, struct xlm_left *left);
 void fake_paging_disable(struct fake_domain *domain);
 void fake_paging_dispose(struct fake_domain *domain);
 int fake_paging_accept(struct fake_domain *domain);

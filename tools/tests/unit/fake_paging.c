@@ -14,15 +14,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define xen_mb() __sync_synchronize()
-#define xen_rmb() __sync_synchronize()
-#define xen_wmb() __sync_synchronize()
-#define __XEN_TOOLS__ 1
-#include <xen/xen.h>
-#include <xen/io/ring.h>
-#include <xen/vm_event.h>
-
 #include "fake_internal.h"
+#include "paging_ring.h"
 #include "wire.h"
 
 #define SLOTS 8
@@ -75,13 +68,15 @@ void fake_paging_disable(struct fake_domain *domain)
 /* The threads of a process that died go on using its ring, in a world of
  * their own: it stays until the domain is freed. */
 int fake_paging_take_over(struct fake_domain *domain, void **ring,
-                          int *event_fd)
+                          int *event_fd, struct xlm_left *left)
 {
+    left->count = 0;
     if (domain->sleepers) {
         errno = EBUSY;
         return -1;
     }
     if (domain->paging) {
+        xlm_paging_ring_left(domain->paging->ring, left);
         domain->paging->next = domain->buried;
         domain->buried = domain->paging;
         domain->paging = NULL;
@@ -186,6 +181,17 @@ bool fake_paging_drop(struct fake_domain *domain, uint64_t pfn)
     return true;
 }
 
+/* The hypervisor asks once for a page.  Who looks at it after that is not stopped
+ * and does nothing else until it is there. */
+static void spin(struct fake_domain *domain, unsigned int vcpu)
+{
+    domain->spins++;
+    domain->vcpu_spins[vcpu] = true;
+    fake_wake(domain->host);
+    fake_wait(domain->host);
+    domain->vcpu_spins[vcpu] = false;
+}
+
 /* A vCPU looks at it. */
 static enum fake_access raise_fault(struct fake_domain *domain,
                                     unsigned int vcpu, uint64_t pfn)
@@ -194,6 +200,10 @@ static enum fake_access raise_fault(struct fake_domain *domain,
         domain->crashed = true;
         fake_wake(domain->host);
         return FAKE_ACCESS_CRASHED;
+    }
+    if (domain->p2m[pfn] == FAKE_PAGING_IN && !domain->all_at_once) {
+        spin(domain, vcpu);
+        return FAKE_ACCESS_DONE;
     }
     if (ring_full(domain)) {
         domain->ring_full++;
@@ -407,7 +417,7 @@ static unsigned int waiting(const struct fake_domain *domain)
     unsigned int vcpu, count = 0;
 
     for (vcpu = 0; vcpu < domain->vcpus; vcpu++) {
-        count += domain->vcpu_waits[vcpu];
+        count += domain->vcpu_waits[vcpu] || domain->vcpu_spins[vcpu];
     }
     return count;
 }
@@ -456,6 +466,18 @@ static unsigned int get_count(struct fake_domain *domain,
 unsigned int fake_ring_full(struct fake_domain *domain)
 {
     return get_count(domain, &domain->ring_full);
+}
+
+void fake_fault_at_once(struct fake_domain *domain)
+{
+    fake_lock(domain->host);
+    domain->all_at_once = true;
+    fake_unlock(domain->host);
+}
+
+unsigned int fake_spins(struct fake_domain *domain)
+{
+    return get_count(domain, &domain->spins);
 }
 
 unsigned int fake_unanswered(struct fake_domain *domain)

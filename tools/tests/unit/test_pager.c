@@ -525,6 +525,7 @@ static void one_page_many_vcpus(void **state)
     unsigned int vcpu;
 
     run_evicted(rig);
+    fake_fault_at_once(rig->domain);
     for (vcpu = 0; vcpu < 5; vcpu++) {
         start_touch(rig, vcpu, 9);
     }

@@ -24,6 +24,8 @@
  * since the guest runs here, which then comes to nothing. */
 struct murder {
     struct fake_migration *migration;
+    unsigned int vcpus;
+    bool before_reading;     /* only a call that looks into the ring counts */
     unsigned int at[DEATHS]; /* counted from the one before; 0: none */
     unsigned int calls;
     unsigned int deaths;
@@ -35,8 +37,8 @@ static void at_call(enum fake_op op, void *data)
     struct murder *murder = data;
     struct fake_migration *migration = murder->migration;
 
-    (void)op;
     if (!murder->began || murder->deaths == DEATHS ||
+        (murder->before_reading && op != FAKE_OP_pager_accept) ||
         atomic_load(&migration->dead[1])) {
         return;
     }
@@ -51,6 +53,7 @@ static void begin(struct fake_migration *migration)
 {
     struct murder *murder = migration->data;
 
+    murder->began |= murder->before_reading;
     fake_guest_start(migration->guest, 1);
     fake_await_waiting(migration->destination, 1);
     murder->began = true;
@@ -58,7 +61,8 @@ static void begin(struct fake_migration *migration)
 
 static struct fake_migration *new_migration(struct murder *murder)
 {
-    struct fake_migration *migration = fake_migration_new(PAGES, 2);
+    struct fake_migration *migration =
+        fake_migration_new(PAGES, murder->vcpus ? murder->vcpus : 2);
 
     migration->params.hot_pages_max = 4;
     migration->recoveries = FAKE_RECOVERIES;
@@ -149,9 +153,30 @@ static void killed_three_times(void **state)
     assert_false(kill_and_take_over(&(struct murder){.at = {2, 5, 6}}));
 }
 
+/*
+ * What a vCPU wants is in the ring, and nobody has read it: the hypervisor will
+ * not ask again, so the next one has to find it there, and let the guest run
+ * when it has come.  Else the vCPU looks at a page that is on its way for as
+ * long as it takes.
+ */
+static void what_was_not_read_is_asked_for(void **state)
+{
+    struct murder murder = {.vcpus = 1, .before_reading = true, .at = {1, 1}};
+    struct fake_migration *migration = new_migration(&murder);
+
+    (void)state;
+    fake_migration_run(migration);
+    assert_int_equal(migration->save_rc, 0);
+    assert_int_equal(migration->heirs, 2);
+    fake_migration_check_success(migration);
+    assert_int_equal(fake_spins(migration->destination), 0);
+    fake_migration_free(migration);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_not_read_is_asked_for),
         cmocka_unit_test(killed_at_any_call),
         cmocka_unit_test(the_heir_is_killed_at_any_call),
         cmocka_unit_test(killed_three_times),
