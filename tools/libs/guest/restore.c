@@ -309,8 +309,7 @@ static void dispose(struct xlm_restorer *restorer)
     xlm_pager_close(restorer->pager);
     restorer->pager = NULL;
     xlm_channel_close(&restorer->channel);
-    xlm_restore_dispose_record(restorer->ctx, &restorer->record);
-    xlm_restore_dispose_zeroes(restorer);
+    xlm_restore_dispose_lent(restorer);
     xlm_platform_dispose(&restorer->platform);
     free(restorer->devices);
     xlm_pfn_set_dispose(&restorer->populated);

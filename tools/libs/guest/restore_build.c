@@ -304,8 +304,7 @@ static int prepare(struct xlm_restorer *restorer)
         }
         return -1;
     }
-    xlm_restore_lend_zeroes(restorer);
-    xlm_restore_lend_contents(restorer->ctx, &restorer->record);
+    xlm_restore_lend(restorer);
     return 0;
 }
 

@@ -39,20 +39,22 @@ void xlm_restore_dispose_record(struct xlm_context *ctx,
     xlm_record_dispose(record);
 }
 
-void xlm_restore_lend_zeroes(struct xlm_restorer *restorer)
+void xlm_restore_lend(struct xlm_restorer *restorer)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
 
+    xlm_restore_lend_contents(restorer->ctx, &restorer->record);
     restorer->zeroes = hv->ops->contents_alloc(hv, 1);
     if (restorer->zeroes) {
         memset(restorer->zeroes, 0, XLM_PAGE_SIZE);
     }
 }
 
-void xlm_restore_dispose_zeroes(struct xlm_restorer *restorer)
+void xlm_restore_dispose_lent(struct xlm_restorer *restorer)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
 
+    xlm_restore_dispose_record(restorer->ctx, &restorer->record);
     if (restorer->zeroes) {
         hv->ops->contents_free(hv, restorer->zeroes, 1);
     }

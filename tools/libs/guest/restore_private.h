@@ -174,8 +174,9 @@ void xlm_restore_lend_contents(struct xlm_context *ctx,
                                struct xlm_record *record);
 void xlm_restore_dispose_record(struct xlm_context *ctx,
                                 struct xlm_record *record);
-/* And that pages of zeroes are, from one. */
-void xlm_restore_lend_zeroes(struct xlm_restorer *restorer);
-void xlm_restore_dispose_zeroes(struct xlm_restorer *restorer);
+/* The same for the restorer's own record, and that pages of zeroes are paged in
+ * from one. */
+void xlm_restore_lend(struct xlm_restorer *restorer);
+void xlm_restore_dispose_lent(struct xlm_restorer *restorer);
 
 #endif

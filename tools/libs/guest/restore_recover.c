@@ -150,8 +150,7 @@ static int take_over(struct xlm_restorer *restorer,
     if (!restorer->pager) {
         return -1;
     }
-    xlm_restore_lend_zeroes(restorer);
-    xlm_restore_lend_contents(restorer->ctx, &restorer->record);
+    xlm_restore_lend(restorer);
     restorer->stats->guest_pages = guest_pages(restorer);
     xlm_restore_own(restorer);
     if (open_link(restorer, params->in_fd, params->out_fd) &&
