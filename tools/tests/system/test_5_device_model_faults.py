@@ -45,6 +45,7 @@ def full_disk(world, host):
                             f"umount /run/full; rmdir /run/full")
 
 
+@on_request(TAKES_LONG)
 def test_disk_full_at_the_source(world):
     """The guest is stopped when its device model finds no room for its
     state."""
