@@ -1,0 +1,171 @@
+/*
+ * The pager's side of what the guest asks for.
+ */
+#include "pager_private.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "clock.h"
+
+/* ---- answers; callers hold the lock ---- */
+
+static void answer(struct xlm_pager *pager, const vm_event_request_t *request)
+{
+    vm_event_response_t response;
+
+    memset(&response, 0, sizeof(response));
+    response.version = VM_EVENT_INTERFACE_VERSION;
+    response.vcpu_id = request->vcpu_id;
+    response.flags = request->flags & VM_EVENT_FLAG_VCPU_PAUSED;
+    response.reason = request->reason;
+    response.u.mem_paging = request->u.mem_paging;
+    xlm_paging_ring_put(&pager->ring, &response);
+}
+
+void xlm_pager_notify(struct xlm_pager *pager)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+
+    if (hv->ops->pager_notify(hv)) {
+        xtl_log(pager->ctx->logger, XTL_ERROR, errno, "xlm",
+                "cannot signal the hypervisor");
+    }
+}
+
+static void count_wait(struct xlm_pager *pager,
+                       const struct xlm_waiter *waiter)
+{
+    uint64_t us = xlm_now_us() - waiter->since_us;
+
+    xlm_histogram_add(&pager->waits, us);
+    xlm_histogram_add(&pager->behind, pager->pages_pushed - waiter->pushed);
+    if (waiter->request.vcpu_id < pager->max_waiters) {
+        pager->blocked_us[waiter->request.vcpu_id] += us;
+    }
+}
+
+/* The page is there, or nobody wants it: answer all who waited for it. */
+static bool answer_waiters(struct xlm_pager *pager, uint64_t pfn)
+{
+    size_t kept = 0;
+    bool answered = false;
+
+    for (size_t i = 0; i < pager->nr_waiters; i++) {
+        struct xlm_waiter *waiter = &pager->waiters[i];
+
+        if (waiter->request.u.mem_paging.gfn == pfn) {
+            answer(pager, &waiter->request);
+            count_wait(pager, waiter);
+            answered = true;
+        } else {
+            pager->waiters[kept++] = *waiter;
+        }
+    }
+    pager->nr_waiters = kept;
+    return answered;
+}
+
+bool xlm_pager_settle(struct xlm_pager *pager, uint64_t pfn)
+{
+    xlm_pfn_set_remove(&pager->outstanding, pfn);
+    xlm_pfn_set_remove(&pager->requested, pfn);
+    xlm_pfn_set_remove(&pager->unsent, pfn);
+    return answer_waiters(pager, pfn);
+}
+
+void xlm_pager_ask_for(struct xlm_pager *pager, uint64_t pfn)
+{
+    if (xlm_pfn_set_add(&pager->requested, pfn)) {
+        xlm_pfn_set_add(&pager->unsent, pfn);
+        pthread_cond_signal(&pager->wake);
+    }
+}
+
+/* ---- requests ---- */
+
+static void take_request(struct xlm_pager *pager,
+                         const vm_event_request_t *request)
+{
+    uint64_t pfn = request->u.mem_paging.gfn;
+    bool vcpu_waits = request->flags & VM_EVENT_FLAG_VCPU_PAUSED;
+
+    if (request->u.mem_paging.flags & MEM_PAGING_DROP_PAGE) {
+        if (xlm_pfn_set_contains(&pager->outstanding, pfn)) {
+            pager->pages_dropped++;
+            (void)xlm_pager_settle(pager, pfn);
+            xlm_pfn_set_add(&pager->dropped, pfn);
+        }
+    } else if (xlm_pfn_set_contains(&pager->outstanding, pfn)) {
+        xlm_pager_ask_for(pager, pfn);
+        pager->outside += !vcpu_waits;
+        if (vcpu_waits && pager->nr_waiters < pager->max_waiters) {
+            pager->waiters[pager->nr_waiters++] = (struct xlm_waiter){
+                *request, xlm_now_us(), pager->pages_pushed};
+            return;
+        }
+    }
+    /* Every request holds a slot of the ring until it is answered, also those
+     * that nobody waits on: who maps a page from outside tries again. */
+    answer(pager, request);
+}
+
+/* Take at most what the ring holds, whatever its counters say; true: there may
+ * be more. */
+static bool drain_ring(struct xlm_pager *pager)
+{
+    const unsigned int slots = RING_SIZE(&pager->ring);
+    vm_event_request_t request;
+    unsigned int taken = 0;
+
+    pthread_mutex_lock(&pager->lock);
+    while (taken < slots && xlm_paging_ring_get(&pager->ring, &request)) {
+        take_request(pager, &request);
+        taken++;
+    }
+    pthread_mutex_unlock(&pager->lock);
+    if (taken) {
+        xlm_pager_notify(pager);
+    }
+    return taken == slots;
+}
+
+void *xlm_pager_run_ring(void *data)
+{
+    struct xlm_pager *pager = data;
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    struct pollfd fds[] = {
+        {.fd = pager->event_fd, .events = POLLIN},
+        {.fd = pager->stop_fd, .events = POLLIN},
+    };
+    bool more = false;
+
+    while (!fds[1].revents) {
+        if (poll(fds, 2, more ? 0 : -1) < 0) {
+            continue; /* EINTR */
+        }
+        if (fds[0].revents && hv->ops->pager_accept(hv)) {
+            xtl_log(pager->ctx->logger, XTL_ERROR, errno, "xlm",
+                    "cannot take the hypervisor's signal");
+        }
+        more = drain_ring(pager);
+    }
+    return NULL;
+}
+
+uint64_t xlm_pager_waiting_since(struct xlm_pager *pager)
+{
+    uint64_t since_us = 0;
+
+    pthread_mutex_lock(&pager->lock);
+    for (size_t i = 0; i < pager->nr_waiters; i++) {
+        uint64_t us = pager->waiters[i].since_us;
+
+        if (!since_us || us < since_us) {
+            since_us = us;
+        }
+    }
+    pthread_mutex_unlock(&pager->lock);
+    return since_us;
+}
