@@ -15,7 +15,8 @@ FORMAT = 1
 STOCK = "stock xl"
 FULL_PUSH = "full push"
 LESS, MORE = "less", "more"     # which way is better
-BATCH = 1024    # pages: one batch of the stream
+# Unasked pages that may come before one that is asked for: a batch.
+BATCH = 1024
 
 # Parts of the stop, as xl's summary calls them.
 STOP = ("suspending the guest", "its last pages and state",
