@@ -703,7 +703,10 @@ static void with_a_fault_channel(void **state)
         move_with(move, &second);
         assert_true(stats->requested_pages > 100 || way == BESIDE_A_PUSH);
         if (way == LOST) {
-            assert_in_range(stats->channel_pages, 2, 100);
+            /* One of the first two has come, or nobody had asked for a third.
+             * The other may be unread when the destination finds out that it
+             * cannot write. */
+            assert_in_range(stats->channel_pages, 1, 100);
         } else {
             assert_int_equal(stats->channel_pages,
                              second.connects ? stats->requested_pages : 0);
