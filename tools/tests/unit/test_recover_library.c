@@ -132,23 +132,31 @@ static struct move *new_move(struct fake_cut cut)
     return move;
 }
 
-/* The connection is lost after the go; the receiving call is under way. */
-static void lose_link(struct move *move)
+/* Both calls: the one that sends ends, with this rc, and the one that receives
+ * may go on until await_receiver(). */
+static void start_move(struct move *move, int expected_rc)
 {
     struct fake_migration *migration = move->migration;
-    int fd;
+    int fd, rc;
 
     migration->link = fake_link_new(&migration->cut);
     fake_guest_start(migration->guest, 1);
     move->receives = true;
     assert_int_equal(pthread_create(&move->receiver, NULL, receive, move), 0);
     fd = fake_link_end(migration->link, 0);
-    assert_int_equal(libxl_domain_live_migrate_tuned(
-                         move->ctxs[0], fake_domain_id(migration->source), fd,
-                         0, fd, &move->params, &move->results[0],
-                         &migration->transitioned, NULL),
-                     ERROR_FAIL);
+    rc = libxl_domain_live_migrate_tuned(
+        move->ctxs[0], fake_domain_id(migration->source), fd, 0, fd,
+        &move->params, &move->results[0], &migration->transitioned, NULL);
     fake_link_hang_up(migration->link, 0);
+    assert_int_equal(rc, expected_rc);
+}
+
+/* The connection is lost after the go; the receiving call is under way. */
+static void lose_link(struct move *move)
+{
+    struct fake_migration *migration = move->migration;
+
+    start_move(move, ERROR_FAIL);
     assert_true(migration->transitioned);
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
     assert_string_equal(kept(fake_domain_id(migration->source), "state"),
@@ -655,22 +663,11 @@ static void keep_streams(struct fake_link *first, struct fake_link *second,
 static void move_with(struct move *move, struct second *second)
 {
     struct fake_migration *migration = move->migration;
-    int fd;
 
-    migration->link = fake_link_new(&migration->cut);
     move->params.connect_fault_channel = connect_second;
     move->params.fault_channel_user = second;
     move->params.window_before = move->params.window_after = UINT32_MAX;
-    fake_guest_start(migration->guest, 1);
-    move->receives = true;
-    assert_int_equal(pthread_create(&move->receiver, NULL, receive, move), 0);
-    fd = fake_link_end(migration->link, 0);
-    assert_int_equal(libxl_domain_live_migrate_tuned(
-                         move->ctxs[0], fake_domain_id(migration->source), fd,
-                         0, fd, &move->params, &move->results[0],
-                         &migration->transitioned, NULL),
-                     0);
-    fake_link_hang_up(migration->link, 0);
+    start_move(move, 0);
     await_receiver(move);
     assert_int_equal(move->receive_rc, 0);
     if (second->connects) {
