@@ -294,7 +294,8 @@ check-unit: $(UNIT_PROGRAMS)
 	rm -rf $(STREAMS) && mkdir -p $(STREAMS)
 	KEEP_STREAMS=$(STREAMS) $(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
 	$(S)/tools/tests/stream/check-stream $(STREAMS)
-	$(S)/scripts/run-python-tests $(S)/tools/tests/bench/test_bench.py
+	$(S)/scripts/run-python-tests $(S)/tools/tests/bench/test_bench.py \
+	    $(S)/tools/tests/runners/test_runners.py
 
 # The tests in which threads meet, once more under the thread sanitizer.
 TSAN_TESTS := test_pager test_bad_source test_bad_pages test_bad_destination \

@@ -22,6 +22,8 @@ from xenlab import Lab, LabError     # noqa: E402
 from world import Skip, World               # noqa: E402
 
 EVENTS_SHOWN = 60
+REASON_LINES = 15
+REASON_WIDTH = 300
 ROUTINE = re.compile(r"^\(d\d+\) (#\d+ )?(l?hb \d|.*pass \d+ done, .*errors 0\b)"
                      r"|^\(XEN\) HVM ?d?\d+(v\d+)? "
                      r"(save|restore):")
@@ -29,7 +31,27 @@ STATE = TREE / "build" / "check-lab"
 
 
 class Failed(Exception):
-    """The test has failed and everything about it has been printed."""
+    """The test has failed and everything about it has been printed; in short it
+    is what this says, in some lines."""
+
+
+def our_frames(error):
+    """Where it came from, of the files here."""
+    return [frame for frame in traceback.extract_tb(error.__traceback__)
+            if HERE.name in frame.filename]
+
+
+def place(frame):
+    return f"{pathlib.Path(frame.filename).name}:{frame.lineno} {frame.line}"
+
+
+def in_short(error):
+    """The first lines of what an exception says, and where it came from."""
+    lines = f"{type(error).__name__}: {error}".rstrip(": \n").splitlines()
+    if len(lines) >= REASON_LINES:
+        lines[REASON_LINES - 2:] = ["..."]
+    lines += [f"at {place(frame)}" for frame in our_frames(error)[-1:]]
+    return "\n    ".join(line[:REASON_WIDTH] for line in lines)
 
 
 class Runner:
@@ -38,6 +60,7 @@ class Runner:
         self.lab = Lab(args.state)
         self.fresh = False      # hosts are up and as they should be
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+        self.failures = []      # in short
 
     def hosts(self):
         if not self.fresh:
@@ -64,17 +87,14 @@ class Runner:
         except Exception as error:
             self.fresh = False
             self.show_failure(world, error)
-            raise Failed() from error
+            raise Failed(in_short(error)) from error
         return "".join(f" ({note})" for note in world.notes)
 
     def show_failure(self, world, error):
         """Before anything is cleaned up."""
-        frames = traceback.extract_tb(error.__traceback__)
-        ours = [frame for frame in frames if HERE.name in frame.filename]
         print()
-        for frame in ours:
-            print(f"  {pathlib.Path(frame.filename).name}:{frame.lineno} "
-                  f"{frame.line}")
+        for frame in our_frames(error):
+            print(f"  {place(frame)}")
         print(f"{type(error).__name__}: {error}")
         self.show_migrations(world)
         self.show_events()
@@ -110,8 +130,9 @@ class Runner:
             remark = self.attempt(test)
         except Skip as why:
             result, remark = "skipped", f": {why}"
-        except Failed:
+        except Failed as why:
             result, remark = "failed", f" {name}"
+            self.failures.append(f"FAILED: {name}: {why}")
         took = time.monotonic() - started
         print(f"{took:7.1f} s  {result}{remark}", flush=True)
         self.counts[result] += 1
@@ -127,6 +148,15 @@ class Runner:
         finally:
             if not (self.args.keep and self.counts["failed"]):
                 self.lab.down()
+
+    def show_result(self, took):
+        """What failed in short, for who sees only the last lines; the counts."""
+        for failure in self.failures:
+            print(failure)
+        counts = self.counts
+        print(f"{took:.0f} s in all")
+        print(f"{counts['passed']} passed, {counts['failed']} failed, "
+              f"{counts['skipped']} skipped")
 
 
 def find_tests():
@@ -190,8 +220,5 @@ def main():
     except KeyboardInterrupt:
         print("\nstopped")
         return 130
-    counts = runner.counts
-    print(f"{time.monotonic() - started:.0f} s in all")
-    print(f"{counts['passed']} passed, {counts['failed']} failed, "
-          f"{counts['skipped']} skipped")
-    return 1 if counts["failed"] else 0
+    runner.show_result(time.monotonic() - started)
+    return 1 if runner.failures else 0
