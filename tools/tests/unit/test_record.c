@@ -1,5 +1,6 @@
 /*
  * Records: what goes over the wire, octet by octet, and what a reader refuses.
+ * What is in lists of pfns: test_pfn_lists.c.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -19,7 +20,6 @@
 #include "record.h"
 #include "watchdog.h"
 
-#define PFN_LIMIT 0x1000
 #define BODY_MAX (8u << 20)
 
 struct wire {
@@ -666,195 +666,6 @@ static void answers_are_made_printable(void **state)
     assert_non_null(strstr(wire->ctx.reason, "a?2J?"));
 }
 
-/* ---- lists of pfns ---- */
-
-/* A record in memory: count, entries, pages of contents, octets more. */
-static int parse(struct wire *wire, uint32_t type, uint32_t count,
-                 const uint64_t *entries, size_t nr_entries, size_t pages,
-                 int more, struct xlm_pfn_list *list)
-{
-    size_t length = 8 + 8 * nr_entries + pages * XLM_PAGE_SIZE + more;
-    uint8_t *body = calloc(1, length + 8);
-    struct xlm_record record = {.type = type, .length = length, .body = body};
-    int rc;
-
-    memcpy(body, &count, sizeof(count));
-    memcpy(body + 8, entries, 8 * nr_entries);
-    wire->ctx.reason[0] = '\0';
-    errno = 0;
-    rc = xlm_parse_pfn_list(&wire->ctx, &record, PFN_LIMIT, list);
-    if (rc == 0) {
-        assert_int_equal(list->count, count);
-        assert_ptr_equal(list->entries, body + 8);
-        if (list->contents) {
-            assert_ptr_equal(list->contents, body + 8 + 8 * count);
-        }
-    } else {
-        assert_int_equal(errno, EPROTO);
-    }
-    free(body);
-    return rc;
-}
-
-static void good_lists(void **state)
-{
-    const uint64_t entries[] = {0, xlm_entry(5, XLM_TYPE_XTAB), PFN_LIMIT - 1,
-                                xlm_entry(7, XLM_TYPE_BROKEN),
-                                xlm_entry(8, XLM_TYPE_XALLOC)};
-    static const uint64_t plain[] = {0, 5, PFN_LIMIT - 1};
-    struct wire *wire = *state;
-    struct xlm_pfn_list list;
-
-    assert_int_equal(
-        parse(wire, XLM_REC_PAGE_DATA, 5, entries, 5, 2, 0, &list), 0);
-    assert_non_null(list.contents);
-    assert_int_equal(
-        parse(wire, XLM_REC_POSTCOPY_PAGE_DATA, 3, entries, 3, 2, 0, &list),
-        0);
-    assert_int_equal(
-        parse(wire, XLM_REC_PAGE_DATA, 1, entries + 1, 1, 0, 0, &list), 0);
-    assert_null(list.contents);
-    assert_int_equal(
-        parse(wire, XLM_REC_POSTCOPY_PFNS, 3, plain, 3, 0, 0, &list), 0);
-    assert_null(list.contents);
-    assert_int_equal(
-        parse(wire, XLM_REC_POSTCOPY_EVICTED, 0, entries, 0, 0, 0, &list), 0);
-    assert_int_equal(
-        parse(wire, XLM_REC_POSTCOPY_ZERO_PAGES, 3, plain, 3, 0, 0, &list), 0);
-    assert_null(list.contents);
-    assert_int_equal(
-        parse(wire, XLM_REC_POSTCOPY_ZERO_PAGES, 3, plain, 3, 2, 0, &list),
-        -1);
-}
-
-/* Only pages that may come without contents have a type to say so. */
-static void types_where_there_are_none(void **state)
-{
-    static const uint32_t types[] = {
-        XLM_REC_POSTCOPY_PFNS, XLM_REC_POSTCOPY_FAULT,
-        XLM_REC_POSTCOPY_EVICTED, XLM_REC_POSTCOPY_ZERO_PAGES};
-    const uint64_t entries[] = {1, xlm_entry(2, XLM_TYPE_XTAB), 3};
-    struct wire *wire = *state;
-    struct xlm_pfn_list list;
-    size_t i;
-
-    for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        assert_int_equal(parse(wire, types[i], 1, entries, 1, 0, 0, &list), 0);
-        assert_int_equal(parse(wire, types[i], 3, entries, 3, 0, 0, &list),
-                         -1);
-    }
-}
-
-static void lists_with_wrong_totals(void **state)
-{
-    static const uint64_t entries[] = {1, 2, 3, 4};
-    struct wire *wire = *state;
-    struct xlm_pfn_list list;
-    int more;
-
-    for (more = -7; more <= 8; more++) {
-        if (more == 0) {
-            continue;
-        }
-        assert_int_equal(
-            parse(wire, XLM_REC_PAGE_DATA, 2, entries, 2, 2, more, &list), -1);
-        assert_int_equal(
-            parse(wire, XLM_REC_POSTCOPY_FAULT, 2, entries, 3, 0, more, &list),
-            -1);
-    }
-    assert_int_equal(
-        parse(wire, XLM_REC_PAGE_DATA, 2, entries, 2, 1, 0, &list), -1);
-    assert_int_equal(
-        parse(wire, XLM_REC_PAGE_DATA, 2, entries, 2, 3, 0, &list), -1);
-    /* Contents where there are none. */
-    assert_int_equal(
-        parse(wire, XLM_REC_POSTCOPY_PFNS, 2, entries, 2, 2, 0, &list), -1);
-}
-
-static void lists_with_wrong_counts(void **state)
-{
-    static const uint32_t counts[] = {
-        0, 1, 3, 8193, 0x20000000, 0x20000002, 0x7fffffff, 0xffffffff};
-    static const uint64_t entries[] = {1, 2};
-    struct wire *wire = *state;
-    struct xlm_pfn_list list;
-    size_t i;
-
-    for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-        assert_int_equal(parse(wire, XLM_REC_POSTCOPY_FAULT, counts[i],
-                               entries, 2, 0, 0, &list),
-                         -1);
-        assert_int_equal(
-            parse(wire, XLM_REC_PAGE_DATA, counts[i], entries, 2, 2, 0, &list),
-            -1);
-    }
-}
-
-/* Shorter than its own head. */
-static void lists_without_head(void **state)
-{
-    struct wire *wire = *state;
-    uint64_t body = 0;
-    struct xlm_record record = {
-        .type = XLM_REC_PAGE_DATA, .length = 0, .body = &body};
-    struct xlm_pfn_list list;
-
-    for (; record.length < 8; record.length++) {
-        assert_int_equal(
-            xlm_parse_pfn_list(&wire->ctx, &record, PFN_LIMIT, &list), -1);
-    }
-}
-
-/* More pages than one record may bring. */
-static void lists_of_too_many(void **state)
-{
-    static uint64_t entries[XLM_BATCH_PAGES + 1], plain[XLM_BATCH_PAGES + 1];
-    struct wire *wire = *state;
-    struct xlm_pfn_list list;
-    size_t i;
-
-    for (i = 0; i <= XLM_BATCH_PAGES; i++) {
-        entries[i] = xlm_entry(i, XLM_TYPE_XTAB);
-        plain[i] = i;
-    }
-    assert_int_equal(parse(wire, XLM_REC_PAGE_DATA, XLM_BATCH_PAGES, entries,
-                           XLM_BATCH_PAGES, 0, 0, &list),
-                     0);
-    assert_int_equal(parse(wire, XLM_REC_PAGE_DATA, XLM_BATCH_PAGES + 1,
-                           entries, XLM_BATCH_PAGES + 1, 0, 0, &list),
-                     -1);
-    assert_int_equal(parse(wire, XLM_REC_POSTCOPY_PFNS, XLM_BATCH_PAGES + 1,
-                           plain, XLM_BATCH_PAGES + 1, 0, 0, &list),
-                     0);
-}
-
-static void lists_with_bad_entries(void **state)
-{
-    struct wire *wire = *state;
-    struct xlm_pfn_list list;
-    uint64_t entry;
-    unsigned int bit, type;
-
-    entry = PFN_LIMIT;
-    assert_int_equal(parse(wire, XLM_REC_PAGE_DATA, 1, &entry, 1, 1, 0, &list),
-                     -1);
-    entry = XLM_ENTRY_PFN_MASK;
-    assert_int_equal(
-        parse(wire, XLM_REC_POSTCOPY_FAULT, 1, &entry, 1, 0, 0, &list), -1);
-    /* Reserved bits. */
-    for (bit = 52; bit < 60; bit++) {
-        entry = 1 | 1ULL << bit;
-        assert_int_equal(
-            parse(wire, XLM_REC_PAGE_DATA, 1, &entry, 1, 1, 0, &list), -1);
-    }
-    /* Types of PV guests, pinned and not, and reserved ones. */
-    for (type = 1; type < XLM_TYPE_BROKEN; type++) {
-        entry = xlm_entry(1, type);
-        assert_int_equal(
-            parse(wire, XLM_REC_PAGE_DATA, 1, &entry, 1, 1, 0, &list), -1);
-    }
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_wire, close_wire)
 
 int main(void)
@@ -884,13 +695,6 @@ int main(void)
         TEST(answers),
         TEST(answers_with_wrong_length),
         TEST(answers_are_made_printable),
-        TEST(good_lists),
-        TEST(types_where_there_are_none),
-        TEST(lists_with_wrong_totals),
-        TEST(lists_with_wrong_counts),
-        TEST(lists_without_head),
-        TEST(lists_of_too_many),
-        TEST(lists_with_bad_entries),
     };
 
     signal(SIGPIPE, SIG_IGN);
