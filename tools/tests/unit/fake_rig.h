@@ -1,0 +1,67 @@
+/*
+ * What a pager is tried in: a domain, some of whose vCPUs touch pages, and the
+ * connection on which it asks for them.  rig_make() and rig_drop() are a test's
+ * setup and teardown; the test opens the pager.
+ */
+#ifndef FAKE_RIG_H
+#define FAKE_RIG_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fake_hypervisor.h"
+#include "pager.h"
+#include "wire.h"
+
+#define RIG_PAGES 64
+#define RIG_VCPUS 12 /* more than the ring has slots */
+
+struct rig {
+    struct fake_host *host;
+    struct fake_domain *domain;
+    struct xlm_context ctx;
+    uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS];
+    struct xlm_channel channel;
+    int fds[2];
+    struct xlm_pager *pager;
+    uint64_t faults[RIG_PAGES]; /* of the record read last */
+    size_t nr_faults;
+    size_t next_fault;
+    pthread_t vcpus[RIG_VCPUS];
+    struct rig_touch {
+        struct rig *rig;
+        unsigned int vcpu;
+        uint64_t pfn;
+        enum fake_access access;
+        uint8_t found;
+    } touches[RIG_VCPUS];
+};
+
+int rig_make(void **state);
+int rig_drop(void **state);
+
+void rig_open_pager(struct rig *rig);
+void rig_evict_all(struct rig *rig);
+/* With all of it out, the guest runs. */
+void rig_run_evicted(struct rig *rig);
+
+/* Page n is full of n + 1. */
+int rig_bring_in(struct rig *rig, uint64_t pfn);
+/* All of them, whether or not they came before; none is out then. */
+void rig_bring_in_rest(struct rig *rig);
+
+/* A vCPU touches a page, in a thread of its own. */
+void rig_start_touch(struct rig *rig, unsigned int vcpu, uint64_t pfn);
+/* Wait for it: it has found what rig_bring_in() puts there. */
+void rig_expect_touched(struct rig *rig, unsigned int vcpu);
+/* What a vCPU does with a page that it touches: note what is there. */
+void rig_look(void *page, uint64_t pfn, void *touch);
+
+/* The next page that the pager asks its source for. */
+uint64_t rig_next_fault(struct rig *rig);
+/* Until the ring thread has answered all: it needs no order from us. */
+void rig_await_answers(struct rig *rig);
+struct xlm_wire_stats rig_stats(struct rig *rig);
+
+#endif
