@@ -300,7 +300,8 @@ check-unit: $(UNIT_PROGRAMS)
 # The tests in which threads meet, once more under the thread sanitizer.
 TSAN_TESTS := test_pager test_pager_requests test_bad_source test_bad_pages \
               test_bad_destination test_endings test_steering test_migration \
-              test_library test_stalls test_hostile_guest test_fault_channel
+              test_ballooning test_library test_stalls test_hostile_guest \
+              test_fault_channel
 TSAN_OBJS := $(call objects,$(SAN_SRCS),tsan)
 TSAN_PROGRAMS := $(TSAN_TESTS:%=$(O)/tsan/%)
 TSAN_TEST_OBJS := $(TSAN_TESTS:%=$(O)/tsan/tools/tests/unit/%.o)

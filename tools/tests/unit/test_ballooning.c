@@ -1,0 +1,270 @@
+/*
+ * Whole migrations of guests whose memory comes and goes meanwhile, and of pages
+ * that refuse to be evicted.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "moves.h"
+#include "slow.h"
+#include "wire.h"
+
+/* ---- pages that refuse to be evicted ---- */
+
+static void make_busy(struct fake_migration *migration)
+{
+    uint64_t pfn;
+
+    for (pfn = 0; pfn < PAGES; pfn += 3) {
+        fake_page_busy(migration->destination, pfn, true);
+    }
+}
+
+static void refused_evictions(void **state)
+{
+    unsigned int rounds;
+
+    (void)state;
+    for (rounds = 0; rounds < 3; rounds++) {
+        struct fake_migration *migration = new_migration(2);
+
+        migration->rounds = rounds;
+        migration->at_build = make_busy;
+        migration->at_suspend = write_some;
+        succeed(migration);
+    }
+}
+
+static void make_all_busy(struct fake_migration *migration)
+{
+    uint64_t pfn;
+
+    for (pfn = 0; pfn < migration->guest_pfns; pfn++) {
+        fake_page_busy(migration->destination, pfn, true);
+    }
+}
+
+static void nothing_can_be_evicted(void **state)
+{
+    struct fake_migration *migration = new_migration(2);
+
+    (void)state;
+    migration->at_build = make_all_busy;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_int_equal(migration->stats[0].postcopy_pages, 0);
+    fake_migration_free(migration);
+}
+
+/* Exactly as many as one record holds; and one more. */
+static void as_many_refusals_as_fit(void **state)
+{
+    uint64_t refusals;
+
+    (void)state;
+    leave_out_under_tsan();
+    for (refusals = XLM_LIST_PFNS; refusals <= XLM_LIST_PFNS + 1; refusals++) {
+        struct fake_migration *migration =
+            fake_migration_new(refusals * 13 / 12 + 20, 1);
+        uint64_t pfn;
+
+        for (pfn = 0; pfn < migration->guest_pfns; pfn++) {
+            if (fake_domain_resident(migration->source) <= refusals + 4) {
+                break;
+            }
+            if (fake_guest_has(migration->guest, pfn)) {
+                fake_guest_give_back(migration->guest, pfn);
+            }
+        }
+        migration->at_build = make_all_busy;
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        assert_int_equal(migration->stats[0].guest_pages, refusals);
+        fake_migration_free(migration);
+    }
+}
+
+/* ---- ballooning ---- */
+
+static void balloon_at_policy(struct fake_migration *migration)
+{
+    unsigned int i = migration->iteration;
+
+    if (i < 3) {
+        fake_guest_write(migration->guest, 0, 20 + i);
+        fake_guest_give_back(migration->guest, 20 + i);
+        fake_guest_give_back(migration->guest, 100 + i);
+        fake_guest_take_page(migration->guest, 5 + 13 * i);
+    }
+}
+
+static void ballooning_in_precopy(void **state)
+{
+    unsigned int i;
+
+    (void)state;
+    for (i = 0; i < 8; i++) {
+        struct fake_migration *migration = new_quiet(
+            i / 2, i % 2 ? XLM_PRECOPY_POSTCOPY : XLM_PRECOPY_STOP_AND_COPY);
+
+        migration->at_policy = balloon_at_policy;
+        succeed(migration);
+    }
+}
+
+/* After the lists went out: given back, and as many taken elsewhere, so that
+ * the guest is as large as before. */
+static void balloon_at_suspend(struct fake_migration *migration)
+{
+    unsigned int i;
+
+    for (i = 0; i < 4; i++) {
+        fake_guest_write(migration->guest, 0, 32 + i);
+        fake_guest_give_back(migration->guest, 32 + i);
+        fake_guest_take_page(migration->guest, 5 + 13 * i);
+    }
+}
+
+static void shrink_at_suspend(struct fake_migration *migration)
+{
+    unsigned int i;
+
+    for (i = 0; i < 4; i++) {
+        fake_guest_write(migration->guest, 0, 32 + i);
+        fake_guest_give_back(migration->guest, 32 + i);
+        fake_guest_give_back(migration->guest, 202 + i);
+    }
+}
+
+static void ballooning_at_suspend(void **state)
+{
+    static fake_moment *const moments[] = {balloon_at_suspend,
+                                           shrink_at_suspend};
+    unsigned int i;
+
+    (void)state;
+    for (i = 0; i < 12; i++) {
+        struct fake_migration *migration = new_quiet(
+            i / 4, i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY);
+
+        migration->at_suspend = moments[i / 2 % 2];
+        succeed(migration);
+    }
+}
+
+/* New pages that the guest has not written to are pages all the same. */
+static void grow_at_suspend(struct fake_migration *migration)
+{
+    fake_guest_take_quietly(migration->guest, 5);
+    fake_guest_take_quietly(migration->guest, 18);
+}
+
+static void growing_at_suspend(void **state)
+{
+    unsigned int i;
+
+    (void)state;
+    for (i = 0; i < 6; i++) {
+        struct fake_migration *migration = new_quiet(
+            i / 2, i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY);
+
+        migration->at_suspend = grow_at_suspend;
+        succeed(migration);
+    }
+}
+
+/* The guest fills all its holes in the first round, and outgrows what the
+ * destination's toolstack allowed its domain. */
+static void fill_holes(struct fake_migration *migration)
+{
+    uint64_t pfn;
+
+    for (pfn = 0; !migration->iteration && pfn < migration->guest_pfns;
+         pfn++) {
+        if (!fake_guest_has(migration->guest, pfn)) {
+            fake_guest_take_page(migration->guest, pfn);
+        }
+    }
+}
+
+static void growing_beyond_the_limit(void **state)
+{
+    unsigned int i;
+
+    (void)state;
+    leave_out_under_tsan();
+    for (i = 0; i < 4; i++) {
+        struct fake_migration *migration = fake_migration_new(20000, 1);
+
+        migration->rounds = i / 2;
+        migration->answer =
+            i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY;
+        migration->max_pages = migration->nr_pfns - migration->guest_pfns / 13;
+        migration->at_policy = fill_holes;
+        succeed(migration);
+    }
+}
+
+/* A page that refused to be evicted is given back before it was sent. */
+static void refused_and_given_back(void **state)
+{
+    struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
+
+    (void)state;
+    migration->at_build = make_busy;
+    migration->at_suspend = shrink_at_suspend;
+    succeed(migration);
+}
+
+/* At the destination, pages that have not arrived: given back for good, and
+ * given back and taken again, with other contents. */
+static void balloon_at_run(struct fake_migration *migration)
+{
+    unsigned int i;
+
+    for (i = 0; i < 4; i++) {
+        fake_guest_give_back(migration->guest, 40 + i);
+        fake_guest_give_back(migration->guest, 60 + i);
+        fake_guest_take_page(migration->guest, 60 + i);
+    }
+}
+
+static void ballooning_at_the_destination(void **state)
+{
+    struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
+    unsigned int i;
+
+    (void)state;
+    migration->at_run = balloon_at_run;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    for (i = 0; i < 4; i++) {
+        assert_int_equal(fake_page_get(migration->destination, 40 + i),
+                         FAKE_HOLE);
+    }
+    assert_int_equal(migration->stats[0].dropped_pages, 8);
+    fake_migration_free(migration);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refused_evictions),
+        cmocka_unit_test(nothing_can_be_evicted),
+        cmocka_unit_test(as_many_refusals_as_fit),
+        cmocka_unit_test(ballooning_in_precopy),
+        cmocka_unit_test(ballooning_at_suspend),
+        cmocka_unit_test(growing_at_suspend),
+        cmocka_unit_test(growing_beyond_the_limit),
+        cmocka_unit_test(refused_and_given_back),
+        cmocka_unit_test(ballooning_at_the_destination),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
