@@ -317,6 +317,12 @@ void xlm_platform_toolstack_pages(const struct xlm_platform *platform,
     add_toolstack_pages(platform->params, platform->nr_params, pages);
 }
 
+/* What to do when the hypervisor does not take it. */
+static const char *advice(int error, const char *usual)
+{
+    return error == ENOMEM ? "free some on this host" : usual;
+}
+
 int xlm_platform_apply(struct xlm_context *ctx,
                        const struct xlm_platform *platform, uint32_t domid)
 {
@@ -324,17 +330,17 @@ int xlm_platform_apply(struct xlm_context *ctx,
 
     if (hv->ops->set_state(hv, domid, XLM_STATE_TSC_INFO, &platform->tsc,
                            sizeof(platform->tsc))) {
-        return xlm_fail(ctx,
-                        "cannot set the TSC of the new domain: %s; try "
-                        "another host",
-                        strerror(errno));
+        return xlm_fail(ctx, "cannot set the TSC of the new domain: %s; %s",
+                        strerror(errno), advice(errno, "try another host"));
     }
     if (hv->ops->set_state(hv, domid, XLM_STATE_HVM_CONTEXT, platform->context,
                            platform->context_length)) {
-        return xlm_fail(ctx,
-                        "cannot load the CPU state into the new domain: "
-                        "%s; do both hosts have the same kind of CPU?",
-                        strerror(errno));
+        return xlm_fail(
+            ctx,
+            "cannot load the CPU state into the new domain: "
+            "%s; %s",
+            strerror(errno),
+            advice(errno, "do both hosts have the same kind of CPU?"));
     }
     return 0;
 }

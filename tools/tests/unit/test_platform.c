@@ -215,6 +215,23 @@ static void failures(void **state)
     assert_int_equal(xlm_platform_apply(&rig->ctx, &rig->platform, domid), 0);
 }
 
+/* Another host would be as good: it is this one's memory. */
+static void no_memory_for_the_state(void **state)
+{
+    struct rig *rig = *state;
+    uint32_t domid = fake_domain_id(rig->domain);
+
+    assert_int_equal(take(rig, XLM_REC_HVM_CONTEXT, "c", 1), 0);
+    for (unsigned int nth = 1; nth <= 2; nth++) {
+        fake_fail(rig->host, FAKE_OP_set_state, nth, ENOMEM);
+        xlm_forget_failure(&rig->ctx);
+        assert_int_equal(xlm_platform_apply(&rig->ctx, &rig->platform, domid),
+                         -1);
+        assert_non_null(strstr(rig->ctx.reason, "free some"));
+        assert_null(strstr(rig->ctx.reason, "kind of CPU"));
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_rig, drop_rig)
 
 int main(void)
@@ -224,6 +241,7 @@ int main(void)
         TEST(other_records),           TEST(toolstack_pages_of_a_stream),
         TEST(ioreq_servers),           TEST(toolstack_pages_of_a_domain),
         TEST(hypervisor_pages),        TEST(failures),
+        TEST(no_memory_for_the_state),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
