@@ -40,6 +40,24 @@ static bool is_in_round(const struct fake_migration *migration,
            migration->asked.round_sent > 0;
 }
 
+/* The guest has written to half of its pages since the log was read last,
+ * whatever its vCPU came to: there are several batches for the next round. */
+static void write_half(struct fake_migration *migration)
+{
+    for (uint64_t pfn = 0; pfn < PAGES; pfn += 2) {
+        fake_guest_write(migration->guest, 0, pfn);
+    }
+}
+
+static struct fake_migration *new_busy_migration(void)
+{
+    struct fake_migration *migration = new_migration(PAGES);
+
+    migration->at_policy = write_half;
+    migration->params.hot_pages_max = 10;
+    return migration;
+}
+
 /* ---- leaving a round in the middle ---- */
 
 static void switch_in_third_round(struct fake_migration *migration)
@@ -51,7 +69,7 @@ static void switch_in_third_round(struct fake_migration *migration)
 
 static void switch_in_an_endless_precopy(void **state)
 {
-    struct fake_migration *migration = new_migration(PAGES);
+    struct fake_migration *migration = new_busy_migration();
 
     (void)state;
     migration->rounds = ENDLESS;
@@ -134,7 +152,7 @@ static void the_policy_ends_a_round(void **state)
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        struct fake_migration *migration = new_migration(PAGES);
+        struct fake_migration *migration = new_busy_migration();
 
         migration->rounds = ENDLESS;
         migration->answer = answers[i];
@@ -149,7 +167,7 @@ static void the_policy_ends_a_round(void **state)
 
 static void the_policy_gives_up_in_a_round(void **state)
 {
-    struct fake_migration *migration = new_migration(PAGES);
+    struct fake_migration *migration = new_busy_migration();
 
     (void)state;
     migration->rounds = ENDLESS;
@@ -184,13 +202,20 @@ static void check_what_is_told(struct fake_migration *migration)
     }
 }
 
+static void check_and_write(struct fake_migration *migration)
+{
+    check_what_is_told(migration);
+    write_half(migration);
+}
+
 static void the_policy_is_told_of_rates(void **state)
 {
     struct fake_migration *migration = new_migration(PAGES);
 
     (void)state;
     migration->rounds = 3;
-    migration->at_policy = migration->at_round = check_what_is_told;
+    migration->at_policy = check_and_write;
+    migration->at_round = check_what_is_told;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     fake_migration_free(migration);
