@@ -582,19 +582,14 @@ static void *run_restore(void *data)
         .run = run,
         .data = migration,
     };
-    struct xlm_restore_params params = {
-        .in_fd = fake_link_end(migration->link, 1),
-        .out_fd = fake_link_end(migration->link, 1),
-        .relink = fake_relink_for(migration),
-        .link_timeout_ms = migration->link_timeout_ms,
-    };
+    struct xlm_restore_params *params = &migration->restore_params;
 
-    if (migration->params.in_fd < 0) {
-        params.out_fd = -1;
-    }
+    params->in_fd = fake_link_end(migration->link, 1);
+    params->out_fd = migration->params.in_fd < 0 ? -1 : params->in_fd;
+    params->relink = fake_relink_for(migration);
     fake_memory_watch(&migration->memory);
     migration->restore_rc =
-        xlm_restore(&migration->contexts[1], &params, &callbacks,
+        xlm_restore(&migration->contexts[1], params, &callbacks,
                     &migration->stats[1], &migration->resumed);
     fake_memory_watch(NULL);
     fake_link_hang_up(migration->link, 1);

@@ -91,7 +91,9 @@ struct fake_migration {
     /* A receiver that was killed after the go is replaced by another, which
      * the next connection starts. */
     bool has_heir;
-    uint32_t link_timeout_ms; /* of the destination */
+    /* Of the destination, but for its connection; at_pause may change them for
+     * those to come. */
+    struct xlm_restore_params restore_params;
     /* There is a fault channel, which ends like this, or is refused. */
     bool fault_channel;
     struct fake_cut fault_cut;

@@ -18,10 +18,14 @@
 
 #include "fake_migration.h"
 #include "record.h"
+#include "watchdog.h"
 #include "wire.h"
 
 #define PAGES 160
-#define MS 100 /* how long a stalled link is believed in */
+/* How long a stalled link is believed in.  On a busy machine others are given
+ * up as well: whoever is to get through is told to be patient. */
+#define MS 100
+#define PATIENT_MS (1000 * WATCHDOG_SECONDS)
 #define STALL(where, record, after) \
     ((struct fake_cut){.way = where, \
                        .octets = after, \
@@ -135,6 +139,7 @@ static void end_of_the_link(struct fake_migration *migration)
 {
     bool *told = migration->data;
 
+    migration->restore_params.link_timeout_ms = 0;
     if (!*told) {
         fake_link_kill(migration->link, 0);
     }
@@ -159,7 +164,7 @@ static void destination_gives_up_the_link(void **state)
         migration->data = &told;
         migration->at_run = start_vcpus;
         migration->at_pause = end_of_the_link;
-        migration->link_timeout_ms = MS;
+        migration->restore_params.link_timeout_ms = MS;
         migration->recoveries = FAKE_RECOVERIES;
         migration->at_recovery = patient_from_now_on;
         migration->cut = cuts[i];
@@ -173,10 +178,10 @@ static void destination_gives_up_the_link(void **state)
 
 static void patient_after_three(struct fake_migration *migration)
 {
-    if (migration->recovered == 3) {
-        migration->params.silence_ms = 100 * MS;
-        migration->params.link_timeout_ms = 0;
-    }
+    bool patient = migration->recovered > 2;
+
+    migration->params.silence_ms = patient ? PATIENT_MS : MS;
+    migration->params.link_timeout_ms = patient ? 0 : MS;
 }
 
 static void stalled_again_and_again(void **state)
@@ -199,7 +204,6 @@ static void stalled_again_and_again(void **state)
         struct fake_migration *migration = new_migration();
 
         migration->at_run = start_vcpus;
-        migration->params.silence_ms = MS;
         migration->params.link_timeout_ms = MS;
         migration->at_recovery = patient_after_three;
         migration->recoveries = FAKE_RECOVERIES;
