@@ -867,6 +867,9 @@ static struct fake_migration *new_on(struct fake_host *from,
     fake_domain_run(migration->source);
 
     xlm_save_params_init(&migration->params);
+    /* However long the machine lets one end wait for the other. */
+    migration->params.silence_ms = 1000 * WATCHDOG_SECONDS;
+    migration->params.faults_stall_ms = 1000 * WATCHDOG_SECONDS;
     migration->params.in_fd = 0; /* there is a way back */
     migration->answer = XLM_PRECOPY_POSTCOPY;
     migration->cut.octets = FAKE_UNCUT;

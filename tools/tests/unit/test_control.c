@@ -16,17 +16,18 @@
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "control.h"
 #include "control_policy.h"
 #include "control_store.h"
 #include "estimate.h"
 #include "fake_log.h"
 #include "fake_xenstore.h"
+#include "watchdog.h"
 
 #define DOMID 7
 #define BASE "/libxl/7/live-migrate"
-#define WATCHDOG_SECONDS 60
-#define ANSWER_MS 30000
+#define ANSWER_MS (1000 * WATCHDOG_SECONDS)
 
 /* ---- requests, as a table ---- */
 

@@ -23,7 +23,7 @@
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
 #define DONE "{\"return\": {}}\r\n"
 #define EVENT "{\"timestamp\": {\"seconds\": 1}, \"event\": \"STOP\"}\r\n"
-#define SOON_MS 5000
+#define SOON_MS (1000 * WATCHDOG_SECONDS)
 #define AT_ONCE_MS 50
 #define MOST_LINES 4
 
