@@ -34,7 +34,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct tree *store;
 static struct tree *transactions[TRANSACTIONS];
 static unsigned int generation, began[TRANSACTIONS];
-static unsigned int conflicts, writes;
+static unsigned int conflicts;
 static struct xs_handle handles[HANDLES];
 static bool is_down;
 
@@ -142,7 +142,7 @@ void fake_store_clear(void)
     clear(store, "");
     free(store);
     store = NULL;
-    conflicts = writes = 0;
+    conflicts = 0;
     is_down = false;
     pthread_mutex_unlock(&lock);
 }
@@ -195,11 +195,6 @@ unsigned int fake_store_handles(void)
     }
     pthread_mutex_unlock(&lock);
     return count;
-}
-
-unsigned int fake_store_writes(void)
-{
-    return __atomic_load_n(&writes, __ATOMIC_SEQ_CST);
 }
 
 /* ---- libxenstore ---- */
@@ -262,7 +257,6 @@ static bool put(xs_transaction_t t, const char *path, const void *data,
 {
     pthread_mutex_lock(&lock);
     set(tree_of(t), path, data, length);
-    writes++;
     if (!t) {
         fire(path);
     }

@@ -20,7 +20,5 @@ void fake_store_conflicts(unsigned int count);
 void fake_store_down(bool down);
 /* Handles that are open. */
 unsigned int fake_store_handles(void);
-/* Writes so far. */
-unsigned int fake_store_writes(void);
 
 #endif
