@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -387,6 +388,15 @@ static int request(struct asking *asking, int timeout_ms)
     return rc ? rc : await_answer(asking, timeout_ms);
 }
 
+/* Of this process and this request: others may ask at the same time. */
+static void take_id(struct asking *asking)
+{
+    static atomic_uint taken;
+
+    snprintf(asking->id, sizeof(asking->id), "%d-%" PRIu64 "-%u",
+             (int)getpid(), xlm_now_us(), atomic_fetch_add(&taken, 1));
+}
+
 int libxl_live_migrate_request(uint32_t domid,
                                libxl_live_migrate_command command,
                                uint64_t rate, int timeout_ms, char *reason)
@@ -405,8 +415,7 @@ int libxl_live_migrate_request(uint32_t domid,
     if (!asking.xs) {
         return refuse(&asking, ERROR_FAIL, "xenstore cannot be reached");
     }
-    snprintf(asking.id, sizeof(asking.id), "%d-%" PRIu64, (int)getpid(),
-             xlm_now_us());
+    take_id(&asking);
     rc = request(&asking, timeout_ms);
     xs_close(asking.xs);
     return rc;
