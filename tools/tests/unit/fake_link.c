@@ -211,7 +211,9 @@ static void strike(struct way *way)
     }
 }
 
-/* Pass on what was heard and not passed on; false: that is all. */
+/* Pass on what was heard and not passed on; false: that is all.  Whoever is to
+ * hear the last octets may have gone, as the other way has ended: the link has
+ * come to that point all the same. */
 static bool pass_on(struct way *way, size_t *passed)
 {
     bool strikes;
@@ -230,7 +232,8 @@ static bool pass_on(struct way *way, size_t *passed)
             close_other_way(way);
         }
         if (end > *passed &&
-            send_all(way->to, way->heard + *passed, end - *passed)) {
+            send_all(way->to, way->heard + *passed, end - *passed) &&
+            !strikes) {
             return false;
         }
         *passed = end > *passed ? end : *passed;
