@@ -298,7 +298,7 @@ check-unit: $(UNIT_PROGRAMS)
 	    $(S)/tools/tests/runners/test_runners.py
 
 # The tests in which threads meet, once more under the thread sanitizer.
-TSAN_TESTS := test_pager test_pager_requests test_bad_source test_bad_pages \
+TSAN_TESTS := test_pager test_pager_requests test_pager_succession test_bad_source test_bad_pages \
               test_bad_destination test_endings test_steering test_migration \
               test_ballooning test_library test_stalls test_hostile_guest \
               test_fault_channel

@@ -105,15 +105,14 @@ static bool receiver_died(struct xl_guard_word *last)
     return got == 0;
 }
 
-static int hold(struct xl_context *xl, uint32_t domid)
+static int settle(struct xl_context *xl, uint32_t domid)
 {
-    int rc = libxl_domain_live_migrate_receive_hold(xl->ctx, domid);
+    int rc = libxl_domain_live_migrate_receive_settle(xl->ctx, domid);
 
     fprintf(stderr,
-            "xl: destination: the receiver of domain %u was killed: %s\n",
-            domid,
-            rc ? "it could not be paused, see to it"
-               : "what it lacks comes with xl migrate-recover at the source");
+            "xl: destination: the receiver of domain %u was killed: what it "
+            "lacks comes with xl migrate-recover at the source%s\n",
+            domid, rc ? ", which may tell why it could not be seen to" : "");
     return rc;
 }
 
@@ -147,7 +146,7 @@ int xl_main_guard(struct xl_context *xl, int argc, char **argv)
     if (!receiver_died(&last)) {
         return EXIT_SUCCESS;
     }
-    rc = last.what == XL_GUARD_OURS ? hold(xl, last.domid)
+    rc = last.what == XL_GUARD_OURS ? settle(xl, last.domid)
                                     : destroy_leftover(xl, name);
     return rc ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -55,14 +55,6 @@ struct xlm_eviction {
     int error; /* out: 0, EBUSY and the like: it stays resident */
 };
 
-/* What the guest has asked of a pager that died, and perhaps had no answer to:
- * as much as two rings hold. */
-#define XLM_LEFT_MAX 16
-struct xlm_left {
-    size_t count;
-    uint64_t pfns[XLM_LEFT_MAX];
-};
-
 /* One for each connection that pages come over, and a page of zeroes. */
 #define XLM_CONTENTS_BUFFERS 3
 
@@ -83,10 +75,6 @@ struct xlm_hypervisor_ops {
     int (*domain_by_handle)(struct xlm_hypervisor *hv,
                             const uint8_t handle[16], uint32_t except,
                             uint32_t *domid);
-    /* Hold the vCPUs of a domain; it runs on when it has been unpaused as often
-     * as paused, by whomever. */
-    int (*pause)(struct xlm_hypervisor *hv, uint32_t domid);
-    int (*unpause)(struct xlm_hypervisor *hv, uint32_t domid);
     /* One more than the highest gfn that the domain has ever had. */
     int (*nr_pfns)(struct xlm_hypervisor *hv, uint32_t domid,
                    uint64_t *nr_pfns);
@@ -160,27 +148,19 @@ struct xlm_hypervisor_ops {
     /* Register as the pager of a paused domain, one at a time per handle.
      * *ring is the page shared with the hypervisor, initialised, to be used
      * with the vm_event ring macros; *event_fd polls readable when the
-     * hypervisor signals.  The ring's own pfn is populated when it is not, what
-     * the guest writes there is lost, and it is a hole once the pager is
-     * disabled.  ENODEV: the domain has no HAP; EXDEV, EBUSY as the hypervisor
-     * says.  Both stay valid until pager_disable(). */
+     * hypervisor signals; *port is its end of that.  The ring's own pfn is
+     * populated when it is not, what the guest writes there is lost, and it is
+     * a hole once the pager is disabled.  ENODEV: the domain has no HAP;
+     * EXDEV, EBUSY as the hypervisor says.  Ring and event_fd stay valid until
+     * pager_disable(). */
     int (*pager_enable)(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
-                        int *event_fd);
-    /*
-     * The same in place of a pager that has died, on a domain that is paused
-     * and may have pages paged out and vCPUs that wait for them: those look
-     * at their pages once more when the domain runs.  The hypervisor asks once
-     * for a page, so they do not ask again for one that is still missing, they
-     * spin: *left are the pages that the ring of the dead one may ask for.  For
-     * a moment the domain has no pager: dom0 must not happen to look at a page
-     * that is paged out, or the hypervisor crashes the domain.  EBUSY: a vCPU
-     * found the ring of the old one full and sleeps in the hypervisor, which
-     * lets go of neither.  After another failure the domain may have no pager:
-     * let it not run, and take over again.
-     */
+                        int *event_fd, uint32_t *port);
+    /* Become the pager in place of one that has died, who was given this port,
+     * and of whom *ring is, as he has left it.  The hypervisor sees no change:
+     * it has the requests, and vCPUs that wait, and signals once for what it
+     * may have said to nobody.  EINVAL: he lives, or never was. */
     int (*pager_take_over)(struct xlm_hypervisor *hv, uint32_t domid,
-                           unsigned int nr_vcpus, void **ring, int *event_fd,
-                           struct xlm_left *left);
+                           uint32_t port, void **ring, int *event_fd);
     /* Only with no page paged out; harmless when not enabled. */
     int (*pager_disable)(struct xlm_hypervisor *hv, uint32_t domid);
     /* Take the pending signal (event_fd is readable), ready for the next. */

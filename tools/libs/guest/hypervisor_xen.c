@@ -102,22 +102,6 @@ static int xen_domain_by_handle(struct xlm_hypervisor *hv,
     }
 }
 
-static int xen_pause(struct xlm_hypervisor *hv, uint32_t domid)
-{
-    if (xc_domain_pause(xen_of(hv)->xc, domid)) {
-        return xen_failed(xen_of(hv), "pausing domain %u", domid);
-    }
-    return 0;
-}
-
-static int xen_unpause(struct xlm_hypervisor *hv, uint32_t domid)
-{
-    if (xc_domain_unpause(xen_of(hv)->xc, domid)) {
-        return xen_failed(xen_of(hv), "unpausing domain %u", domid);
-    }
-    return 0;
-}
-
 static int xen_nr_pfns(struct xlm_hypervisor *hv, uint32_t domid,
                        uint64_t *nr_pfns)
 {
@@ -366,8 +350,6 @@ static const struct xlm_hypervisor_ops xen_ops = {
     .close = xen_close,
     .domain_info = xen_domain_info,
     .domain_by_handle = xen_domain_by_handle,
-    .pause = xen_pause,
-    .unpause = xen_unpause,
     .nr_pfns = xen_nr_pfns,
     .xen_version = xen_xen_version,
     .get_state = xen_get_state,

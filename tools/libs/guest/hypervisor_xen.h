@@ -146,10 +146,9 @@ int xen_pager_check(struct xen_hypervisor *xen, uint32_t domid);
 
 int xen_paging_supported(struct xlm_hypervisor *hv);
 int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
-                     int *event_fd);
+                     int *event_fd, uint32_t *port);
 int xen_pager_take_over(struct xlm_hypervisor *hv, uint32_t domid,
-                        unsigned int nr_vcpus, void **ring, int *event_fd,
-                        struct xlm_left *left);
+                        uint32_t port, void **ring, int *event_fd);
 int xen_pager_disable(struct xlm_hypervisor *hv, uint32_t domid);
 int xen_pager_accept(struct xlm_hypervisor *hv);
 int xen_pager_notify(struct xlm_hypervisor *hv);

@@ -4,13 +4,18 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "hypervisor_xen.h"
 #include "paging_ring.h"
-#include "pfn_set.h"
 
 /* Where the stock toolstack puts the ring of a domain that has none yet. */
 #define XEN_DEFAULT_RING_PFN 0xfeff8
+
+/* How often, and how long apart, to try to bind to a port that the kernel has
+ * perhaps not yet closed for the process that died. */
+#define BIND_TRIES 50
+#define BIND_PAUSE_NS 20000000
 
 int xen_paging_supported(struct xlm_hypervisor *hv)
 {
@@ -48,8 +53,7 @@ void xen_pager_init(struct xen_pager *pager)
     *pager = (struct xen_pager){.port = -1};
 }
 
-/* What there is of a ring of before; the hypervisor has its own hold on it. */
-static void leave_ring(struct xen_hypervisor *xen)
+void xen_pager_dispose(struct xen_hypervisor *xen)
 {
     struct xen_pager *pager = &xen->pager;
 
@@ -62,16 +66,6 @@ static void leave_ring(struct xen_hypervisor *xen)
     if (pager->ring) {
         xenforeignmemory_unmap(xen->memory, pager->ring, 1);
     }
-    pager->port = -1;
-    pager->events = NULL;
-    pager->ring = NULL;
-}
-
-void xen_pager_dispose(struct xen_hypervisor *xen)
-{
-    struct xen_pager *pager = &xen->pager;
-
-    leave_ring(xen);
     xen_batch_dispose(xen, &pager->evict);
     xen_batch_dispose(xen, &pager->page_in);
     xen_batch_dispose(xen, &pager->blank);
@@ -99,11 +93,11 @@ static int find_ring_pfn(struct xen_hypervisor *xen, uint32_t domid,
 }
 
 static void *try_map_ring(struct xen_hypervisor *xen, uint32_t domid,
-                          uint64_t pfn, int protection)
+                          uint64_t pfn)
 {
     int error = 0;
-    void *ring =
-        xenforeignmemory_map(xen->memory, domid, protection, 1, &pfn, &error);
+    void *ring = xenforeignmemory_map(xen->memory, domid,
+                                      PROT_READ | PROT_WRITE, 1, &pfn, &error);
 
     if (ring && error) {
         xenforeignmemory_unmap(xen->memory, ring, 1);
@@ -114,45 +108,42 @@ static void *try_map_ring(struct xen_hypervisor *xen, uint32_t domid,
 }
 
 /* A domain that came by postcopy before has a hole where its ring was. */
-static int map_ring(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
+static int make_ring(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
 {
     struct xen_pager *pager = &xen->pager;
 
-    pager->ring = try_map_ring(xen, domid, pfn, PROT_READ | PROT_WRITE);
+    pager->ring = try_map_ring(xen, domid, pfn);
     if (!pager->ring && !xen_populate(&xen->base, domid, 1, &pfn)) {
-        pager->ring = try_map_ring(xen, domid, pfn, PROT_READ | PROT_WRITE);
+        pager->ring = try_map_ring(xen, domid, pfn);
     }
     if (!pager->ring) {
         return xen_failed(xen, "mapping the paging ring of domain %u", domid);
     }
+    memset(pager->ring, 0, XLM_PAGE_SIZE);
+    SHARED_RING_INIT((vm_event_sring_t *)pager->ring);
     return 0;
 }
 
 static int bind_events(struct xen_hypervisor *xen, uint32_t domid,
-                       uint32_t remote_port)
+                       uint32_t port, unsigned int tries)
 {
+    const struct timespec pause = {.tv_nsec = BIND_PAUSE_NS};
     struct xen_pager *pager = &xen->pager;
 
     pager->events = xenevtchn_open(xen->logger, 0);
     if (!pager->events) {
         return xen_failed(xen, "opening the event channels");
     }
-    pager->port =
-        xenevtchn_bind_interdomain(pager->events, domid, remote_port);
-    if (pager->port < 0) {
-        return xen_failed(xen, "binding to the pager of domain %u", domid);
+    for (;;) {
+        pager->port = xenevtchn_bind_interdomain(pager->events, domid, port);
+        if (pager->port >= 0) {
+            return 0;
+        }
+        if (!--tries || errno != EINVAL) {
+            return xen_failed(xen, "binding to the pager of domain %u", domid);
+        }
+        nanosleep(&pause, NULL);
     }
-    return 0;
-}
-
-static int unregister_pager(struct xen_hypervisor *xen, uint32_t domid)
-{
-    /* EINVAL: it has none, as who took over before did not get on. */
-    if (xc_mem_paging_disable(xen->xc, domid) && errno != EINVAL) {
-        return xen_failed(xen, "disabling the pager of domain %u", domid);
-    }
-    xen->pager.registered = false;
-    return 0;
 }
 
 /* The guest must not write to the ring.  It stays where it is, for who has to
@@ -168,115 +159,42 @@ static int protect_ring(struct xen_hypervisor *xen, uint32_t domid,
     return xen_depopulate(&xen->base, domid, 1, &pfn);
 }
 
-/* Initialised, mapped, and not the hypervisor's yet. */
-static int make_ring(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
-{
-    leave_ring(xen);
-    if (map_ring(xen, domid, pfn)) {
-        return -1;
-    }
-    memset(xen->pager.ring, 0, XLM_PAGE_SIZE);
-    SHARED_RING_INIT((vm_event_sring_t *)xen->pager.ring);
-    return 0;
-}
-
 static int register_pager(struct xen_hypervisor *xen, uint32_t domid,
-                          uint64_t pfn)
-{
-    uint32_t remote_port;
-
-    if (xc_mem_paging_enable(xen->xc, domid, &remote_port)) {
-        return xen_failed(xen, "enabling the pager of domain %u", domid);
-    }
-    xen->pager.registered = true;
-    if (bind_events(xen, domid, remote_port)) {
-        return -1;
-    }
-    return protect_ring(xen, domid, pfn);
-}
-
-static int be_first(struct xen_hypervisor *xen, uint32_t domid)
+                          uint32_t *port)
 {
     uint64_t pfn;
 
     if (find_ring_pfn(xen, domid, &pfn) || make_ring(xen, domid, pfn)) {
         return -1;
     }
-    return register_pager(xen, domid, pfn);
+    if (xc_mem_paging_enable(xen->xc, domid, port)) {
+        return xen_failed(xen, "enabling the pager of domain %u", domid);
+    }
+    xen->pager.registered = true;
+    return bind_events(xen, domid, *port, 1) || protect_ring(xen, domid, pfn)
+               ? -1
+               : 0;
 }
 
-/*
- * The ring of the one before makes room for another page at its pfn, but what
- * the hypervisor has of it it writes to until the end: only then it is read.
- * Between the two calls the domain has no pager, and there nobody may look at a
- * page that is paged out: nothing else stands between them.
- */
-static int replace_once(struct xen_hypervisor *xen, uint32_t domid,
-                        struct xlm_left *left)
+/* The hypervisor has kept its own hold on the ring, and its end of the event
+ * channel, which waits for somebody since the end of the one before. */
+static int adopt_pager(struct xen_hypervisor *xen, uint32_t domid,
+                       uint32_t port)
 {
-    void *before;
     uint64_t pfn;
-    int rc;
 
     if (find_ring_pfn(xen, domid, &pfn)) {
         return -1;
     }
-    before = try_map_ring(xen, domid, pfn, PROT_READ);
-    rc = before ? xen_depopulate(&xen->base, domid, 1, &pfn) : 0;
-    if (!rc) {
-        rc = make_ring(xen, domid, pfn) || unregister_pager(xen, domid) ||
-                     register_pager(xen, domid, pfn)
-                 ? -1
-                 : 0;
+    xen->pager.ring = try_map_ring(xen, domid, pfn);
+    if (!xen->pager.ring) {
+        return xen_failed(xen, "mapping the ring of domain %u's pager", domid);
     }
-    if (before) {
-        int saved_errno = errno;
-
-        xlm_paging_ring_left(before, left);
-        xenforeignmemory_unmap(xen->memory, before, 1);
-        errno = saved_errno;
-    }
-    return rc;
-}
-
-/*
- * The vCPUs that wait for an answer of a pager that is dead look once more at
- * the page that they want.  To one that waits for none the answer means nothing.
- * That the page, which is nobody's, is said to be dropped keeps the hypervisor
- * from looking at it, and us when we look for what was asked.
- */
-static int wake_vcpus(struct xen_hypervisor *xen, unsigned int nr_vcpus)
-{
-    vm_event_back_ring_t ring;
-    vm_event_response_t response = {
-        .version = VM_EVENT_INTERFACE_VERSION,
-        .flags = VM_EVENT_FLAG_VCPU_PAUSED,
-        .reason = VM_EVENT_REASON_MEM_PAGING,
-        .u.mem_paging = {.gfn = XLM_PFN_NONE, .flags = MEM_PAGING_DROP_PAGE},
-    };
-
-    xlm_paging_ring_attach(&ring, xen->pager.ring);
-    for (unsigned int vcpu = 0; vcpu < nr_vcpus; vcpu++) {
-        bool full = (vcpu + 1) % RING_SIZE(&ring) == 0;
-
-        response.vcpu_id = vcpu;
-        xlm_paging_ring_put(&ring, &response);
-        if ((full || vcpu + 1 == nr_vcpus) && xen_pager_notify(&xen->base)) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-/* A ring that had answers without requests counts wrong from then on. */
-static int replace_pager(struct xen_hypervisor *xen, uint32_t domid,
-                         unsigned int nr_vcpus, struct xlm_left *left)
-{
-    left->count = 0;
-    if (replace_once(xen, domid, left) || wake_vcpus(xen, nr_vcpus)) {
+    if (bind_events(xen, domid, port, BIND_TRIES)) {
         return -1;
     }
-    return replace_once(xen, domid, left);
+    xen->pager.registered = true;
+    return 0;
 }
 
 static int allocate_batches(struct xen_hypervisor *xen)
@@ -318,14 +236,14 @@ static int begun(struct xen_pager *pager, void **ring, int *event_fd)
 }
 
 int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
-                     int *event_fd)
+                     int *event_fd, uint32_t *port)
 {
     struct xen_hypervisor *xen = xen_of(hv);
 
     if (begin(xen, domid)) {
         return -1;
     }
-    if (!be_first(xen, domid)) {
+    if (!register_pager(xen, domid, port)) {
         return begun(&xen->pager, ring, event_fd);
     }
     if (xen->pager.registered) {
@@ -338,17 +256,15 @@ int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
 }
 
 int xen_pager_take_over(struct xlm_hypervisor *hv, uint32_t domid,
-                        unsigned int nr_vcpus, void **ring, int *event_fd,
-                        struct xlm_left *left)
+                        uint32_t port, void **ring, int *event_fd)
 {
     struct xen_hypervisor *xen = xen_of(hv);
 
     if (begin(xen, domid)) {
         return -1;
     }
-    return replace_pager(xen, domid, nr_vcpus, left)
-               ? failed(xen)
-               : begun(&xen->pager, ring, event_fd);
+    return adopt_pager(xen, domid, port) ? failed(xen)
+                                         : begun(&xen->pager, ring, event_fd);
 }
 
 int xen_pager_disable(struct xlm_hypervisor *hv, uint32_t domid)

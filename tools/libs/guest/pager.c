@@ -17,13 +17,15 @@ static int make_room_for_kept(struct xlm_pager *pager, uint64_t limit,
                               unsigned long *kept)
 {
     if (!kept) {
+        pager->kept = &pager->own_kept;
         return xlm_pfn_set_reserve(&pager->outstanding, limit) ||
                        xlm_pfn_set_reserve(&pager->requested, limit)
                    ? -1
                    : 0;
     }
-    xlm_pfn_set_lend(&pager->outstanding, kept, limit);
-    xlm_pfn_set_lend(&pager->requested, kept + xlm_pfn_set_words(limit),
+    pager->kept = xlm_kept_ring(kept, limit);
+    xlm_pfn_set_lend(&pager->outstanding, xlm_kept_outstanding(kept), limit);
+    xlm_pfn_set_lend(&pager->requested, xlm_kept_requested(kept, limit),
                      limit);
     xlm_pfn_set_intersect(&pager->requested, &pager->outstanding);
     return 0;
@@ -74,37 +76,38 @@ static void retire(struct xlm_pager *pager)
     errno = error;
 }
 
-/* The hypervisor asks once, and the dead pager did not come to read it. */
-static void ask_for_left(struct xlm_pager *pager, const struct xlm_left *left)
+static int be_first(struct xlm_pager *pager)
 {
-    pthread_mutex_lock(&pager->lock);
-    for (size_t i = 0; i < left->count; i++) {
-        if (xlm_pfn_set_contains(&pager->outstanding, left->pfns[i])) {
-            xlm_pager_ask_for(pager, left->pfns[i]);
-        }
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    void *page;
+
+    if (hv->ops->pager_enable(hv, pager->domid, &page, &pager->event_fd,
+                              &pager->kept->port)) {
+        return -1;
     }
-    pthread_mutex_unlock(&pager->lock);
+    xlm_paging_ring_attach(&pager->ring, page);
+    return 0;
+}
+
+static int succeed(struct xlm_pager *pager)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    void *page;
+
+    return hv->ops->pager_take_over(hv, pager->domid, pager->kept->port, &page,
+                                    &pager->event_fd) ||
+                   xlm_pager_resume_ring(pager, page)
+               ? -1
+               : 0;
 }
 
 static int enable(struct xlm_pager *pager, bool in_place_of_another)
 {
-    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
-    struct xlm_left left = {.count = 0};
-    void *page;
-
     if (start(&pager->request_thread, &pager->request_thread_runs,
-              xlm_pager_run_requests, pager)) {
+              xlm_pager_run_requests, pager) ||
+        (in_place_of_another ? succeed(pager) : be_first(pager))) {
         return -1;
     }
-    if (in_place_of_another
-            ? hv->ops->pager_take_over(hv, pager->domid, pager->max_waiters,
-                                       &page, &pager->event_fd, &left)
-            : hv->ops->pager_enable(hv, pager->domid, &page,
-                                    &pager->event_fd)) {
-        return -1;
-    }
-    ask_for_left(pager, &left);
-    xlm_paging_ring_attach(&pager->ring, page);
     if (start(&pager->ring_thread, &pager->ring_thread_runs,
               xlm_pager_run_ring, pager)) {
         retire(pager);
@@ -155,11 +158,16 @@ static struct xlm_pager *new_pager(struct xlm_context *ctx,
 /* Why a pager that has died could not be replaced. */
 static const char *why_not_replaced(int error)
 {
-    return error == EBUSY
-               ? "a vCPU of the guest sleeps in the hypervisor, as more "
-                 "pages were wanted at once than the ring has room for; "
-                 "the guest is lost"
-               : why_not(error);
+    switch (error) {
+    case EINVAL:
+        return "its event channel is not free, so it lives, or the guest has "
+               "another one: see xl migrate-status";
+    case EPROTO:
+        return "its ring is not in the state that it has kept; the guest is "
+               "lost";
+    default:
+        return strerror(error);
+    }
 }
 
 static struct xlm_pager *open_pager(struct xlm_context *ctx,
@@ -278,16 +286,6 @@ uint64_t xlm_pager_outstanding(struct xlm_pager *pager)
 
     pthread_mutex_lock(&pager->lock);
     count = pager->outstanding.count;
-    pthread_mutex_unlock(&pager->lock);
-    return count;
-}
-
-uint64_t xlm_pager_requested(struct xlm_pager *pager)
-{
-    uint64_t count;
-
-    pthread_mutex_lock(&pager->lock);
-    count = pager->requested.count;
     pthread_mutex_unlock(&pager->lock);
     return count;
 }

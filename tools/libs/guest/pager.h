@@ -26,18 +26,17 @@ struct xlm_pager;
 /*
  * Register as the pager of a paused domain whose pfns are below limit, and
  * start to drain its ring.  NULL with errno, and a reason in the context.
- * The channel is where requests will go.  `kept` holds the sets of outstanding
- * and of requested pages, xlm_pfn_set_words(limit) words each, all 0, that are
- * the caller's and outlive the pager; NULL: nobody else wants to know.
+ * The channel is where requests will go.  `kept` is xlm_kept_words(limit) words,
+ * all 0, that are the caller's and outlive the pager; NULL: nobody else wants to
+ * know.
  */
 struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
                                  struct xlm_channel *channel, uint32_t domid,
                                  uint64_t limit, unsigned long *kept);
 
-/* The same in place of a pager that has died, of a domain that is paused: the
- * outstanding pages are those that it has kept, and what was requested of it,
- * or is in its ring unread, is requested again: the hypervisor does not ask
- * twice for a page. */
+/* The same in place of a pager that has died, by what it has kept: with the same
+ * ring, vCPUs that wait, outstanding pages and requests, which are made again.
+ * The domain may run. */
 struct xlm_pager *xlm_pager_take_over(struct xlm_context *ctx,
                                       struct xlm_channel *channel,
                                       uint32_t domid, uint64_t limit,
@@ -55,9 +54,6 @@ void xlm_pager_close(struct xlm_pager *pager);
  * `refused`, whose limit is the pager's. */
 int xlm_pager_evict(struct xlm_pager *pager, size_t count,
                     const uint64_t *pfns, struct xlm_pfn_set *refused);
-
-/* How many of the outstanding pages somebody has asked for. */
-uint64_t xlm_pager_requested(struct xlm_pager *pager);
 
 /* Since when the vCPU waits that does so longest, by the monotonic clock in
  * microseconds; 0: none does. */

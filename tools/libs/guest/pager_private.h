@@ -14,13 +14,15 @@
 #include "pager.h"
 
 #include "histogram.h"
+#include "pager_kept.h"
 #include "paging_ring.h"
 
 /* A vCPU that waits for a page. */
 struct xlm_waiter {
     vm_event_request_t request;
     uint64_t since_us;
-    uint64_t pushed; /* pages that had come unasked by then */
+    uint64_t pushed;              /* pages that had come unasked by then */
+    struct xlm_kept_waiter *kept; /* NULL: is not */
 };
 
 struct xlm_pager {
@@ -40,6 +42,8 @@ struct xlm_pager {
     pthread_cond_t wake; /* of the request thread */
     pthread_cond_t idle; /* it has stopped writing */
     vm_event_back_ring_t ring;
+    struct xlm_kept_ring *kept;    /* about the ring; perhaps this: */
+    struct xlm_kept_ring own_kept; /* nobody else wants to know */
     struct xlm_pfn_set outstanding;
     struct xlm_pfn_set requested; /* asked for, or about to be */
     struct xlm_pfn_set unsent;    /* requested, and not yet written */
@@ -71,6 +75,9 @@ bool xlm_pager_settle(struct xlm_pager *pager, uint64_t pfn);
 void xlm_pager_ask_for(struct xlm_pager *pager, uint64_t pfn);
 /* The hypervisor is to look for answers.  With the lock or without. */
 void xlm_pager_notify(struct xlm_pager *pager);
+/* Before the thread runs: go on with a ring, and what is kept about it, where
+ * another pager has left off.  EPROTO: they do not belong together. */
+int xlm_pager_resume_ring(struct xlm_pager *pager, void *page);
 /* The thread that drains the ring; data is the pager. */
 void *xlm_pager_run_ring(void *data);
 

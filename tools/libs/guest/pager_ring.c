@@ -46,6 +46,42 @@ static void count_wait(struct xlm_pager *pager,
     }
 }
 
+/* ---- what is kept of who waits; see pager_kept.h ---- */
+
+static struct xlm_kept_waiter *keep(struct xlm_pager *pager,
+                                    const vm_event_request_t *request)
+{
+    for (size_t i = 0; i < XLM_KEPT_WAITERS; i++) {
+        struct xlm_kept_waiter *kept = &pager->kept->waiters[i];
+
+        if (!kept->used) {
+            kept->request = pager->ring.req_cons - 1;
+            kept->answers = pager->ring.rsp_prod_pvt;
+            kept->vcpu = request->vcpu_id;
+            kept->pfn = request->u.mem_paging.gfn;
+            kept->flags = request->u.mem_paging.flags;
+            __atomic_store_n(&kept->used, 1, __ATOMIC_RELEASE);
+            return kept;
+        }
+    }
+    return NULL;
+}
+
+static void forget(const struct xlm_waiter *waiter)
+{
+    if (waiter->kept) {
+        __atomic_store_n(&waiter->kept->used, 0, __ATOMIC_RELEASE);
+    }
+}
+
+static void note_read(struct xlm_pager *pager)
+{
+    __atomic_store_n(&pager->kept->requests, pager->ring.req_cons,
+                     __ATOMIC_RELEASE);
+}
+
+/* ---- who waits; callers hold the lock ---- */
+
 /* The page is there, or nobody wants it: answer all who waited for it. */
 static bool answer_waiters(struct xlm_pager *pager, uint64_t pfn)
 {
@@ -57,6 +93,7 @@ static bool answer_waiters(struct xlm_pager *pager, uint64_t pfn)
 
         if (waiter->request.u.mem_paging.gfn == pfn) {
             answer(pager, &waiter->request);
+            forget(waiter);
             count_wait(pager, waiter);
             answered = true;
         } else {
@@ -83,6 +120,18 @@ void xlm_pager_ask_for(struct xlm_pager *pager, uint64_t pfn)
     }
 }
 
+static void wait_for(struct xlm_pager *pager,
+                     const vm_event_request_t *request,
+                     struct xlm_kept_waiter *kept)
+{
+    pager->waiters[pager->nr_waiters++] = (struct xlm_waiter){
+        .request = *request,
+        .since_us = xlm_now_us(),
+        .pushed = pager->pages_pushed,
+        .kept = kept,
+    };
+}
+
 /* ---- requests ---- */
 
 static void take_request(struct xlm_pager *pager,
@@ -101,13 +150,14 @@ static void take_request(struct xlm_pager *pager,
         xlm_pager_ask_for(pager, pfn);
         pager->outside += !vcpu_waits;
         if (vcpu_waits && pager->nr_waiters < pager->max_waiters) {
-            pager->waiters[pager->nr_waiters++] = (struct xlm_waiter){
-                *request, xlm_now_us(), pager->pages_pushed};
+            wait_for(pager, request, keep(pager, request));
+            note_read(pager);
             return;
         }
     }
     /* Every request holds a slot of the ring until it is answered, also those
      * that nobody waits on: who maps a page from outside tries again. */
+    note_read(pager);
     answer(pager, request);
 }
 
@@ -152,6 +202,109 @@ void *xlm_pager_run_ring(void *data)
         more = drain_ring(pager);
     }
     return NULL;
+}
+
+/* ---- where another pager has left off ---- */
+
+/* Killed after its answer was put in the ring: then that was the last thing. */
+static bool is_answered(const struct xlm_pager *pager,
+                        const struct xlm_kept_waiter *kept)
+{
+    const vm_event_response_t *last = xlm_paging_ring_last(&pager->ring);
+
+    return last && kept->answers != pager->ring.rsp_prod_pvt &&
+           last->vcpu_id == kept->vcpu &&
+           last->flags & VM_EVENT_FLAG_VCPU_PAUSED;
+}
+
+/* Killed before it was noted: it will be read once more. */
+static bool is_unread(const struct xlm_pager *pager,
+                      const struct xlm_kept_waiter *kept)
+{
+    return (int32_t)(kept->request - pager->ring.req_cons) >= 0;
+}
+
+static void resume_waiter(struct xlm_pager *pager,
+                          struct xlm_kept_waiter *kept)
+{
+    vm_event_request_t request;
+
+    memset(&request, 0, sizeof(request));
+    request.version = VM_EVENT_INTERFACE_VERSION;
+    request.flags = VM_EVENT_FLAG_VCPU_PAUSED;
+    request.reason = VM_EVENT_REASON_MEM_PAGING;
+    request.vcpu_id = kept->vcpu;
+    request.u.mem_paging.gfn = kept->pfn;
+    request.u.mem_paging.flags = kept->flags;
+    wait_for(pager, &request, kept);
+    if (xlm_pfn_set_contains(&pager->outstanding, kept->pfn)) {
+        xlm_pager_ask_for(pager, kept->pfn);
+    } else {
+        (void)answer_waiters(pager, kept->pfn);
+    }
+}
+
+/* A request that was read, of nobody who waits: that its page, which is none,
+ * was dropped keeps the hypervisor from looking at it. */
+static void answer_nobody(struct xlm_pager *pager)
+{
+    vm_event_request_t request;
+
+    memset(&request, 0, sizeof(request));
+    request.reason = VM_EVENT_REASON_MEM_PAGING;
+    request.u.mem_paging.gfn = XLM_PFN_NONE;
+    request.u.mem_paging.flags = MEM_PAGING_DROP_PAGE;
+    answer(pager, &request);
+}
+
+/* Each request that was read wants one answer, and one only: a ring with more
+ * or fewer of them counts wrong for ever. */
+static int resume_ring(struct xlm_pager *pager, void *page)
+{
+    struct xlm_kept_waiter *kept = pager->kept->waiters;
+    uint32_t owed, waiting = 0;
+
+    if (!xlm_paging_ring_resume(&pager->ring, page, pager->kept->requests)) {
+        return -1;
+    }
+    owed = pager->ring.req_cons - pager->ring.rsp_prod_pvt;
+    for (size_t i = 0; i < XLM_KEPT_WAITERS; i++) {
+        if (kept[i].used &&
+            (is_answered(pager, &kept[i]) || is_unread(pager, &kept[i]))) {
+            kept[i].used = 0;
+        }
+        waiting += !!kept[i].used;
+    }
+    if (waiting > owed || waiting > pager->max_waiters) {
+        return -1;
+    }
+    for (size_t i = 0; i < XLM_KEPT_WAITERS; i++) {
+        if (kept[i].used) {
+            resume_waiter(pager, &kept[i]);
+        }
+    }
+    for (; owed > waiting; owed--) {
+        answer_nobody(pager);
+    }
+    return 0;
+}
+
+int xlm_pager_resume_ring(struct xlm_pager *pager, void *page)
+{
+    int rc;
+
+    pthread_mutex_lock(&pager->lock);
+    rc = resume_ring(pager, page);
+    pthread_mutex_unlock(&pager->lock);
+    if (rc) {
+        errno = EPROTO;
+        return -1;
+    }
+    while (drain_ring(pager)) {
+        continue;
+    }
+    xlm_pager_notify(pager);
+    return 0;
 }
 
 uint64_t xlm_pager_waiting_since(struct xlm_pager *pager)

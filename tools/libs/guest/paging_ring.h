@@ -26,8 +26,6 @@
 #include <xen/io/ring.h>
 #include <xen/vm_event.h>
 
-#include "hypervisor.h"
-
 #define XLM_RING_SIZE 4096
 
 static inline void xlm_paging_ring_attach(vm_event_back_ring_t *ring,
@@ -64,22 +62,27 @@ static inline void xlm_paging_ring_put(vm_event_back_ring_t *ring,
     RING_PUSH_RESPONSES(ring);
 }
 
-/* Add what somebody else's ring may still ask for.  Nothing tells which slots
- * he had read and which hold his answers, but those name pages as well. */
-static inline void xlm_paging_ring_left(void *page, struct xlm_left *left)
+/* Go on with a ring of which so many requests have been read, and that it is not
+ * for the guest to write to.  False: that cannot be this ring. */
+static inline bool xlm_paging_ring_resume(vm_event_back_ring_t *ring,
+                                          void *page, uint32_t read)
 {
-    vm_event_back_ring_t ring;
-    vm_event_request_t request;
+    uint32_t unread, owed;
 
-    xlm_paging_ring_attach(&ring, page);
-    for (unsigned int i = 0; i < RING_SIZE(&ring); i++) {
-        memcpy(&request, RING_GET_REQUEST(&ring, i), sizeof(request));
-        if (request.version == VM_EVENT_INTERFACE_VERSION &&
-            request.reason == VM_EVENT_REASON_MEM_PAGING &&
-            left->count < XLM_LEFT_MAX) {
-            left->pfns[left->count++] = request.u.mem_paging.gfn;
-        }
-    }
+    xlm_paging_ring_attach(ring, page);
+    ring->rsp_prod_pvt = ring->sring->rsp_prod;
+    ring->req_cons = read;
+    unread = ring->sring->req_prod - read;
+    owed = read - ring->rsp_prod_pvt;
+    return unread <= RING_SIZE(ring) && owed <= RING_SIZE(ring) - unread;
+}
+
+/* The last response that was put there; NULL: there was none. */
+static inline const vm_event_response_t *xlm_paging_ring_last(
+    const vm_event_back_ring_t *ring)
+{
+    return ring->rsp_prod_pvt ? RING_GET_RESPONSE(ring, ring->rsp_prod_pvt - 1)
+                              : NULL;
 }
 
 #endif

@@ -148,7 +148,6 @@ static int finish_ordinary(struct xlm_restorer *restorer)
     if (xlm_restore_build_ordinary(restorer)) {
         return -1;
     }
-    xlm_restore_own(restorer);
     xlm_restore_run(restorer);
     return 0;
 }

@@ -17,15 +17,10 @@
 
 /* From here on this is the only copy that may run: nothing that can fail may
  * stand between the go and the guest, and no failure takes it back. */
-void xlm_restore_own(struct xlm_restorer *restorer)
+void xlm_restore_run(struct xlm_restorer *restorer)
 {
     *restorer->resumed = true;
     xlm_restore_progress(restorer, XLM_PHASE_GO);
-}
-
-void xlm_restore_run(struct xlm_restorer *restorer)
-{
-    restorer->runs = true;
     if (restorer->callbacks->run(restorer->callbacks->data)) {
         xtl_log(restorer->ctx->logger, XTL_ERROR, -1, "xlm",
                 "domain %" PRIu32 " is here but could not be started: it is "
@@ -33,13 +28,6 @@ void xlm_restore_run(struct xlm_restorer *restorer)
                 restorer->domid);
     }
     restorer->stats->running_us = xlm_now_us() - restorer->start_us;
-}
-
-void xlm_restore_run_when_served(struct xlm_restorer *restorer)
-{
-    if (!restorer->runs && !xlm_pager_requested(restorer->pager)) {
-        xlm_restore_run(restorer);
-    }
 }
 
 int xlm_restore_take_go(struct xlm_restorer *restorer)
@@ -54,7 +42,6 @@ int xlm_restore_take_go(struct xlm_restorer *restorer)
     restorer->state = XLM_READ_POSTCOPY;
     xlm_restore_open_faults(restorer);
     xlm_pager_open_requests(restorer->pager);
-    xlm_restore_own(restorer);
     xlm_restore_run(restorer);
     xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
     return xlm_write_answer(restorer->ctx, &restorer->channel,
@@ -139,7 +126,6 @@ int xlm_restore_take_late_pages(struct xlm_restorer *restorer)
 
     restorer->heard_us = xlm_now_us();
     if (!rc) {
-        xlm_restore_run_when_served(restorer);
         rc = tell_dropped(restorer);
     }
     if (!rc && is_due(restorer)) {
@@ -165,7 +151,6 @@ int xlm_restore_complete(struct xlm_restorer *restorer)
                                       "END while pages are outstanding");
     }
     restorer->done = true;
-    xlm_restore_run_when_served(restorer);
     xlm_restore_close_faults(restorer);
     /* What the guest gave up on the way is the host's again. */
     (void)restorer->ctx->hypervisor->ops->claim(restorer->ctx->hypervisor,

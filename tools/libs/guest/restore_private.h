@@ -99,14 +99,8 @@ int xlm_restore_claim(struct xlm_restorer *restorer);
 
 /* POSTCOPY_GO: the guest is ours, and runs. */
 int xlm_restore_take_go(struct xlm_restorer *restorer);
-/* The parts of it: this is the only copy from here on ... */
-void xlm_restore_own(struct xlm_restorer *restorer);
-/* ... and runs. */
+/* The part of it that lets the guest run. */
 void xlm_restore_run(struct xlm_restorer *restorer);
-/* The same once there is nothing that it has asked for and that has not come,
- * for one whose receiver was killed: its vCPUs were told to look again, and
- * would spin.  Harmless when it runs. */
-void xlm_restore_run_when_served(struct xlm_restorer *restorer);
 /* POSTCOPY_PAGE_DATA, POSTCOPY_ZERO_PAGES: they are brought in, and the source
  * hears what there is to tell it. */
 int xlm_restore_take_late_pages(struct xlm_restorer *restorer);

@@ -14,15 +14,12 @@
 /* Who opens a connection for a recovery says at once what it is for. */
 #define RECOVER_MS (60 * 1000)
 
-/* Only a guest that waits for a page suffers from it, or one that is not let run
- * before some have come. */
+/* Only a guest that waits for a page suffers from it. */
 static bool may_be_silent(void *data)
 {
     struct xlm_restorer *restorer = data;
     uint64_t timeout_us = restorer->params->link_timeout_ms * 1000ull;
-    uint64_t since_us = restorer->runs
-                            ? xlm_pager_waiting_since(restorer->pager)
-                            : restorer->heard_us;
+    uint64_t since_us = xlm_pager_waiting_since(restorer->pager);
 
     if (since_us && since_us < restorer->heard_us) {
         since_us = restorer->heard_us;
@@ -146,51 +143,28 @@ static int take_over(struct xlm_restorer *restorer,
     }
     restorer->pager =
         xlm_pager_take_over(restorer->ctx, &restorer->channel, orphan->domid,
-                            orphan->pfns, orphan->outstanding);
+                            orphan->pfns, orphan->kept);
     if (!restorer->pager) {
         return -1;
     }
     xlm_restore_lend(restorer);
     restorer->stats->guest_pages = guest_pages(restorer);
-    xlm_restore_own(restorer);
+    xlm_restore_run(restorer);
     if (open_link(restorer, params->in_fd, params->out_fd) &&
         xlm_restore_recover(restorer) &&
         !xlm_restore_guest_is_gone(restorer)) {
         return -1;
     }
-    xlm_restore_run_when_served(restorer);
     return xlm_restore_follow(restorer);
 }
 
-static int replace_and_retire(struct xlm_hypervisor *hv, uint32_t domid)
+int xlm_end_paging(struct xlm_context *ctx, const struct xlm_orphan *orphan)
 {
-    struct xlm_domain_info info;
-    struct xlm_left left; /* all of it has come */
-    void *ring;
-    int event_fd;
+    struct xlm_pager *pager = xlm_pager_take_over(ctx, NULL, orphan->domid,
+                                                  orphan->pfns, orphan->kept);
 
-    if (hv->ops->domain_info(hv, domid, &info) ||
-        hv->ops->pager_take_over(hv, domid, info.max_vcpu_id + 1, &ring,
-                                 &event_fd, &left)) {
-        return -1;
-    }
-    return hv->ops->pager_disable(hv, domid);
-}
-
-int xlm_end_paging(struct xlm_context *ctx, uint32_t domid)
-{
-    struct xlm_hypervisor *hv = ctx->hypervisor;
-    int rc = hv->ops->pause(hv, domid);
-
-    if (!rc) {
-        rc = replace_and_retire(hv, domid);
-        rc = hv->ops->unpause(hv, domid) || rc ? -1 : 0;
-    }
-    return rc ? xlm_fail(ctx,
-                         "cannot end the paging of domain %" PRIu32
-                         ", whose receiver was killed: %s",
-                         domid, strerror(errno))
-              : 0;
+    xlm_pager_close(pager);
+    return pager ? 0 : -1;
 }
 
 int xlm_take_over(struct xlm_context *ctx,

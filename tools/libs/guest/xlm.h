@@ -310,8 +310,8 @@ struct xlm_restore_callbacks {
     /* What the migration is known by; before the domain is built.  May be
      * NULL. */
     int (*identify)(const struct xlm_identity *identity, void *data);
-    /* Room for two sets of pfns, words of all 0 that outlive this process: what
-     * is outstanding and what was asked for is kept there, for
+    /* Words that outlive this process, xlm_kept_words(pfns) of them, all 0: what
+     * is outstanding, what was asked for and who waits is kept there, for
      * xlm_take_over().  Once, after identify(); stays valid until
      * xlm_restore() returns.  NULL: there is none, and it cannot go on.  May
      * be NULL: nobody will take over. */
@@ -365,9 +365,9 @@ int xlm_restore(struct xlm_context *ctx,
 
 /* A guest that runs here, whose receiver was killed. */
 struct xlm_orphan {
-    uint32_t domid; /* paused */
+    uint32_t domid;
     uint64_t pfns;
-    unsigned long *outstanding; /* what keep() gave out for that receiver */
+    unsigned long *kept; /* what keep() gave out for that receiver */
 };
 
 /*
@@ -375,10 +375,10 @@ struct xlm_orphan {
  * migration over the connection of the params, from which POSTCOPY_RECOVER has
  * been read, and others after it.  The guest has no process beside this that
  * brings its pages: see to it.  Of the callbacks run() and progress() are
- * called, run() when the pager is in place: the guest may be unpaused.
+ * called, run() when the pager is in place: the guest may run.
  *
  * Returns as xlm_restore() with *resumed true.  With *resumed false run() was
- * not called: it must stay paused, and another call may do better.
+ * not called, and another call may do better.
  */
 int xlm_take_over(struct xlm_context *ctx,
                   const struct xlm_restore_params *params,
@@ -388,8 +388,8 @@ int xlm_take_over(struct xlm_context *ctx,
 
 /* The receiver of a guest that lacks nothing was killed before it had ceased to
  * be the pager: a vCPU may wait for an answer of it, though its page is there.
- * Let it run, and nobody be the pager. */
-int xlm_end_paging(struct xlm_context *ctx, uint32_t domid);
+ * It gets that, and nobody is the pager any more. */
+int xlm_end_paging(struct xlm_context *ctx, const struct xlm_orphan *orphan);
 
 /* The first record of another connection, by which it is known what it is for:
  * *for_faults, it is a migration's fault channel; else it is a recovery. */

@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "pfn_set.h"
+#include "pager_kept.h"
 
-#define LM_KEPT_VERSION 1
-/* The set begins here: the state may grow. */
+#define LM_KEPT_VERSION 2
+/* What the pager keeps begins here: the state may grow. */
 #define LM_KEPT_HEAD 4096
 
 /* Who only looks holds the file for moments. */
@@ -26,8 +26,7 @@ _Static_assert(sizeof(struct lm_kept_state) <= LM_KEPT_HEAD, "room for it");
 
 static size_t octets_for(uint64_t pfns)
 {
-    /* Outstanding, and requested. */
-    return LM_KEPT_HEAD + 2 * xlm_pfn_set_words(pfns) * sizeof(unsigned long);
+    return LM_KEPT_HEAD + xlm_kept_words(pfns) * sizeof(unsigned long);
 }
 
 /* ---- the file ---- */
@@ -200,7 +199,7 @@ void lm_kept_close(struct lm_kept *kept, bool remove)
     *kept = LM_KEPT_NONE;
 }
 
-unsigned long *lm_kept_outstanding(const struct lm_kept *kept)
+unsigned long *lm_kept_words(const struct lm_kept *kept)
 {
     return (unsigned long *)((char *)kept->state + LM_KEPT_HEAD);
 }
@@ -209,7 +208,7 @@ bool lm_kept_lacks_pages(const struct lm_kept *kept)
 {
     struct xlm_pfn_set set = XLM_PFN_SET_EMPTY;
 
-    xlm_pfn_set_lend(&set, lm_kept_outstanding(kept),
+    xlm_pfn_set_lend(&set, xlm_kept_outstanding(lm_kept_words(kept)),
                      kept->state->identity.pfns);
     return set.count;
 }

@@ -17,17 +17,15 @@
 /* Room for a domain's name; a longer one is not kept. */
 #define LM_KEPT_NAME_SIZE 256
 
-/* At the beginning of the file, before the words of the set: all of it is
+/* At the beginning of the file, before the words of the pager: all of it is
  * shared with the file, so what is written is kept at once. */
 struct lm_kept_state {
     uint32_t version; /* LM_KEPT_VERSION, written last */
     uint32_t domid;
     struct xlm_identity identity;
-    uint32_t ours;  /* the go was received */
-    uint32_t ran;   /* what follows on that has been done */
-    uint32_t stays; /* paused, as its owner wants it */
-    uint32_t
-        holds; /* times that it has been paused until somebody takes over */
+    uint32_t ours;                /* the go was received */
+    uint32_t ran;                 /* what follows on that has been done */
+    uint32_t stays;               /* paused, as its owner wants it */
     char name[LM_KEPT_NAME_SIZE]; /* that it gets; empty: has it */
     uint32_t link_timeout_ms;     /* 0: none */
 };
@@ -50,10 +48,9 @@ int lm_kept_open(struct lm_kept *kept, const uint8_t id[LM_ID_SIZE],
 /* Harmless on none.  With `remove` nobody will take over any more. */
 void lm_kept_close(struct lm_kept *kept, bool remove);
 
-/* The words of the set of outstanding pages; behind them are those of the set
- * of what was requested. */
-unsigned long *lm_kept_outstanding(const struct lm_kept *kept);
-/* Is there any? */
+/* What the pager keeps, xlm_kept_words() of them. */
+unsigned long *lm_kept_words(const struct lm_kept *kept);
+/* Is a page outstanding? */
 bool lm_kept_lacks_pages(const struct lm_kept *kept);
 
 #endif

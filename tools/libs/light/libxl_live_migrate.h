@@ -43,9 +43,9 @@
 /* libxl_domain_live_migrate_recover(), libxl_domain_live_migrate_receive_recover()
  * and libxl_domain_live_migrate_receive_clean_up() */
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECOVER 1
-/* libxl_domain_live_migrate_receive_hold(), and recovery takes the place of a
+/* libxl_domain_live_migrate_receive_settle(), and recovery takes the place of a
  * receiver that was killed */
-#define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECEIVE_HOLD 1
+#define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECEIVE_SETTLE 1
 
 /* connect_fault_channel in libxl_live_migrate_params, channel_pages in
  * libxl_live_migrate_stats */
@@ -451,18 +451,17 @@ int libxl_domain_live_migrate_receive_recover(
  * let run (the progress callback had not been called with phase GO, which the
  * caller must know): destroy what it had built, and note that the guest never
  * ran here, so that the source can take it back.
- * libxl_domain_live_migrate_receive_hold(), from phase GO on: pause the domain
- * until libxl_domain_live_migrate_receive_recover() takes the place of the
- * receiver, which unpauses it.  The sooner the better: a vCPU that wants memory
- * when the hypervisor has no more room for requests (there is some for eight)
- * cannot be helped any more.  A domain that lacks nothing is let run, and one
- * that had not been let run after all is destroyed as above.
+ * libxl_domain_live_migrate_receive_settle(), from phase GO on: the domain runs
+ * on until it needs memory that has not come, and
+ * libxl_domain_live_migrate_receive_recover() takes the place of the receiver. One
+ * that lacks nothing loses its pager, and is complete; one that had not been let
+ * run after all is destroyed as above.
  *
  * 0 when that is done; ERROR_INVAL for a domain that must not be destroyed; else
  * a libxl error.
  */
 int libxl_domain_live_migrate_receive_clean_up(libxl_ctx *ctx, uint32_t domid);
-int libxl_domain_live_migrate_receive_hold(libxl_ctx *ctx, uint32_t domid);
+int libxl_domain_live_migrate_receive_settle(libxl_ctx *ctx, uint32_t domid);
 
 /* ---- migrations under way, whoever does them ---- */
 

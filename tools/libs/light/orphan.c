@@ -1,12 +1,11 @@
 /*
  * A guest whose receiver was killed.
  *
- * Before the go it never ran, and is destroyed.  After it the guest lacks
- * pages and its pager, and what vCPUs ask for stays in a ring that nobody
- * empties.  So it is paused soon, by who watches over the receiver, until
- * another process becomes its pager: that has to know what is outstanding, for
- * which there is a file, and needs a connection to the source, which brings
- * it here.
+ * Before the go it never ran, and is destroyed.  After it the guest runs on until
+ * it needs a page that has not come: its requests wait in the hypervisor until
+ * another process becomes its pager.  That has to know what is outstanding and
+ * who waits, for which there is a file, and needs a connection to the source,
+ * which brings it here.
  */
 #include "orphan.h"
 
@@ -55,33 +54,13 @@ static int look_for(struct xlm_context *xlm, const struct lm_kept_state *state)
            memcmp(info.handle, state->identity.uuid, sizeof(info.handle));
 }
 
-/* ---- who waits for a pager is held ---- */
-
-static int hold(struct xlm_context *xlm, struct lm_kept_state *state)
+static struct xlm_orphan orphan_of(const struct lm_kept *kept)
 {
-    struct xlm_hypervisor *hv = xlm->hypervisor;
-
-    if (state->holds) {
-        return 0;
-    }
-    if (hv->ops->pause(hv, state->domid)) {
-        return xlm_fail(xlm, "domain %u cannot be paused: %s", state->domid,
-                        strerror(errno));
-    }
-    state->holds = 1;
-    return 0;
-}
-
-static int let_go(struct xlm_context *xlm, struct lm_kept_state *state)
-{
-    struct xlm_hypervisor *hv = xlm->hypervisor;
-
-    if (!state->holds) {
-        return 0;
-    }
-    /* Said first: being paused once too often can be seen, and mended. */
-    state->holds = 0;
-    return hv->ops->unpause(hv, state->domid);
+    return (struct xlm_orphan){
+        .domid = kept->state->domid,
+        .pfns = kept->state->identity.pfns,
+        .kept = lm_kept_words(kept),
+    };
 }
 
 /* ---- another receiver ---- */
@@ -90,6 +69,7 @@ static enum xlm_guest_state decide(struct lm_destination *destination)
 {
     libxl_ctx *ctx = destination->op.ctx;
     const struct lm_kept_state *state = destination->kept.state;
+    const struct xlm_orphan orphan = orphan_of(&destination->kept);
     int found;
 
     found = look_for(&destination->op.xlm, state);
@@ -107,9 +87,8 @@ static enum xlm_guest_state decide(struct lm_destination *destination)
     if (lm_kept_lacks_pages(&destination->kept)) {
         return XLM_GUEST_RUNS;
     }
-    return xlm_end_paging(&destination->op.xlm, state->domid)
-               ? XLM_GUEST_UNKNOWN
-               : XLM_GUEST_COMPLETE;
+    return xlm_end_paging(&destination->op.xlm, &orphan) ? XLM_GUEST_UNKNOWN
+                                                         : XLM_GUEST_COMPLETE;
 }
 
 enum xlm_guest_state lm_orphan_find(struct lm_destination *destination)
@@ -158,7 +137,7 @@ static int orphan_run(void *data)
     struct lm_kept_state *state = destination->kept.state;
     char *name;
 
-    if (let_run(destination) || let_go(&destination->op.xlm, state)) {
+    if (let_run(destination)) {
         return -1;
     }
     name = libxl_domid_to_name(destination->op.ctx, state->domid);
@@ -197,11 +176,7 @@ static int receive(struct lm_destination *destination)
         .relink = &destination->relink,
         .link_timeout_ms = destination->kept.state->link_timeout_ms,
     };
-    const struct xlm_orphan orphan = {
-        .domid = destination->local_domid,
-        .pfns = destination->identity.pfns,
-        .outstanding = lm_kept_outstanding(&destination->kept),
-    };
+    const struct xlm_orphan orphan = orphan_of(&destination->kept);
 
     return xlm_take_over(&destination->op.xlm, &params, &orphan, &callbacks,
                          &destination->op.stats, destination->resumed);
@@ -226,7 +201,7 @@ int lm_orphan_take_over(struct lm_destination *destination)
         goto out;
     }
     lm_destination_show(destination);
-    if (!hold(xlm, state) && !receive(destination)) {
+    if (!receive(destination)) {
         rc = 0;
     }
 
@@ -262,9 +237,10 @@ static int destroy(libxl_ctx *ctx, uint32_t domid, const uint8_t *id)
     return rc;
 }
 
-/* It has run here.  Whole or not, vCPUs may wait for an answer of the dead. */
-static int look_after_ours(struct lm_kept_state *state, bool lacks_pages)
+/* It lacks nothing, and a vCPU may wait for an answer of the dead. */
+static int end_paging(const struct lm_kept *kept)
 {
+    const struct xlm_orphan orphan = orphan_of(kept);
     struct xlm_context xlm = XLM_CONTEXT_INIT;
     xentoollog_logger *own_logger = NULL;
     int rc;
@@ -274,8 +250,7 @@ static int look_after_ours(struct lm_kept_state *state, bool lacks_pages)
         return ERROR_NOMEM;
     }
     rc = lm_open_hypervisor(&xlm);
-    if (!rc && (lacks_pages ? hold(&xlm, state)
-                            : xlm_end_paging(&xlm, state->domid))) {
+    if (!rc && xlm_end_paging(&xlm, &orphan)) {
         rc = ERROR_FAIL;
     }
     xlm_hypervisor_close(xlm.hypervisor);
@@ -286,17 +261,19 @@ static int look_after_ours(struct lm_kept_state *state, bool lacks_pages)
 /* What is kept of a guest says whether it may have run. */
 static int look_after(libxl_ctx *ctx, struct lm_kept *kept)
 {
-    struct lm_kept_state *state = kept->state;
-    bool lacks_pages = state->ours && lm_kept_lacks_pages(kept);
+    bool ours = kept->state->ours;
+    bool lacks_pages = ours && lm_kept_lacks_pages(kept);
     uint8_t id[LM_ID_SIZE];
-    int rc;
+    int rc = 0;
 
-    memcpy(id, state->identity.id, sizeof(id));
-    rc = state->ours ? look_after_ours(state, lacks_pages)
-                     : destroy(ctx, state->domid, id);
-    if (!rc && state->ours && !lacks_pages &&
-        lm_memo_put(id, XLM_GUEST_COMPLETE)) {
-        rc = ERROR_FAIL;
+    memcpy(id, kept->state->identity.id, sizeof(id));
+    if (!ours) {
+        rc = destroy(ctx, kept->state->domid, id);
+    } else if (!lacks_pages) {
+        rc = end_paging(kept);
+        if (!rc && lm_memo_put(id, XLM_GUEST_COMPLETE)) {
+            rc = ERROR_FAIL;
+        }
     }
     lm_kept_close(kept, !rc && !lacks_pages);
     return rc;
@@ -317,7 +294,7 @@ int libxl_domain_live_migrate_receive_clean_up(libxl_ctx *ctx, uint32_t domid)
     return destroy(ctx, domid, known ? id : NULL);
 }
 
-int libxl_domain_live_migrate_receive_hold(libxl_ctx *ctx, uint32_t domid)
+int libxl_domain_live_migrate_receive_settle(libxl_ctx *ctx, uint32_t domid)
 {
     uint8_t id[LM_ID_SIZE];
     struct lm_kept kept;

@@ -119,7 +119,7 @@ static unsigned long *destination_keep(uint64_t pfns, void *data)
     destination->kept.state->stays = destination->params.paused;
     destination->kept.state->link_timeout_ms =
         lm_timeout_ms(destination->params.link_timeout);
-    return lm_kept_outstanding(&destination->kept);
+    return lm_kept_words(&destination->kept);
 }
 
 static int destination_await_build(void *data)

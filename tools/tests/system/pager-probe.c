@@ -48,6 +48,7 @@ struct probe {
     struct xlm_domain_info info;
     void *ring;
     int event_fd;
+    uint32_t port;
     vm_event_back_ring_t back_ring;
 };
 
@@ -636,15 +637,15 @@ static int serve_fault(struct probe *p)
     return check(!answer(p, &request), "and the answer");
 }
 
-/* A page is out, and a thread wants it. */
-static int raise_fault(struct probe *p, pthread_t *mapper)
+/* A page is out, and a thread of that one wants it. */
+static int raise_fault(struct probe *p, struct probe *wants, pthread_t *mapper)
 {
     struct xlm_eviction victim = {.pfn = p->pfns[0]};
 
     return check(!p->hv->ops->evict(p->hv, p->domid, 1, &victim) &&
                      !victim.error,
                  "a page is out") ||
-                   pthread_create(mapper, NULL, map_one, p)
+                   pthread_create(mapper, NULL, map_one, wants)
                ? -1
                : 0;
 }
@@ -656,7 +657,7 @@ static int probe_fault(struct probe *p)
 
     SHARED_RING_INIT((vm_event_sring_t *)p->ring);
     BACK_RING_INIT(&p->back_ring, (vm_event_sring_t *)p->ring, XLM_PAGE_SIZE);
-    if (raise_fault(p, &mapper)) {
+    if (raise_fault(p, p, &mapper)) {
         return -1;
     }
     if (serve_fault(p)) {
@@ -669,77 +670,76 @@ static int probe_fault(struct probe *p)
 
 static int enable(struct probe *p, const char *what)
 {
-    return check(
-        !p->hv->ops->pager_enable(p->hv, p->domid, &p->ring, &p->event_fd) &&
-            p->ring && p->event_fd >= 0,
-        what);
+    return check(!p->hv->ops->pager_enable(p->hv, p->domid, &p->ring,
+                                           &p->event_fd, &p->port) &&
+                     p->ring && p->event_fd >= 0 && p->port,
+                 what);
 }
 
 /* ---- a pager whose process was killed ---- */
 
-static bool is_left(const struct xlm_left *left, uint64_t pfn)
-{
-    for (size_t i = 0; i < left->count; i++) {
-        if (left->pfns[i] == pfn) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static int succeed(struct probe *p, struct probe *heir)
+/* As `heir` it finds the ring as it was left, and what is in it. */
+static int succeed(struct probe *heir, uint32_t port)
 {
     const struct xlm_hypervisor_ops *ops = heir->hv->ops;
-    struct xlm_page_in arrival = {.pfn = p->pfns[0], .contents = p->contents};
-    struct xlm_left left;
+    vm_event_sring_t *ring;
 
-    fill(p->contents, p->pfns[0], 9);
-    return check(!ops->pager_take_over(heir->hv, p->domid,
-                                       p->info.max_vcpu_id + 1, &heir->ring,
-                                       &heir->event_fd, &left),
-                 "pager_take_over") ||
-                   check(is_left(&left, p->pfns[0]),
-                         "it finds what the dead one was asked for") ||
-                   check(!ops->page_in(heir->hv, p->domid, 1, &arrival) &&
-                             !arrival.error,
-                         "the page comes")
+    if (check(!ops->pager_take_over(heir->hv, heir->domid, port, &heir->ring,
+                                    &heir->event_fd),
+              "pager_take_over")) {
+        return -1;
+    }
+    ring = heir->ring;
+    BACK_RING_INIT(&heir->back_ring, ring, XLM_PAGE_SIZE);
+    return check(ring->req_prod == 1 && ring->rsp_prod == 0,
+                 "the ring has what the dead one was asked for") ||
+                   serve_fault(heir)
                ? -1
                : 0;
 }
 
-/* The last: the handle of the dead one is of no use any more. */
+/* The last: the handle is the one's that is dead. */
 static int probe_take_over(struct probe *p)
 {
+    struct xlm_hypervisor *hv = xlm_hypervisor_open(p->logger);
     struct pollfd signal = {.events = POLLIN};
-    struct probe heir = {.hv = xlm_hypervisor_open(p->logger)};
+    struct probe heir = *p;
     pthread_t mapper;
     void *good = NULL;
-    int rc;
 
-    if (check(heir.hv != NULL, "open another time") ||
-        enable(p, "pager_enable, by one that will be dead")) {
+    heir.hv = hv;
+    if (check(hv != NULL, "open another time") ||
+        enable(p, "pager_enable, by one that will be dead") ||
+        check(failed_with(hv->ops->pager_take_over(hv, p->domid, p->port,
+                                                   &heir.ring, &heir.event_fd),
+                          EINVAL),
+              "pager_take_over while it lives: EINVAL")) {
         return -1;
     }
     signal.fd = p->event_fd;
-    if (raise_fault(p, &mapper) ||
-        check(poll(&signal, 1, 5000) == 1, "a request is there, unread") ||
-        succeed(p, &heir)) {
+    if (raise_fault(p, &heir, &mapper) ||
+        check(poll(&signal, 1, 5000) == 1, "a request is there, unread")) {
+        return -1;
+    }
+    xlm_hypervisor_close(p->hv);
+    p->hv = NULL;
+    if (succeed(&heir, p->port)) {
         return -1;
     }
     pthread_join(mapper, &good);
-    rc = check(good != NULL, "the mapper has its contents") ||
-                 check(!heir.hv->ops->pager_disable(heir.hv, p->domid),
-                       "pager_disable")
-             ? -1
-             : 0;
-    xlm_hypervisor_close(heir.hv);
-    return rc;
+    if (check(good != NULL, "the mapper has its contents") ||
+        check(!hv->ops->pager_disable(hv, p->domid), "pager_disable")) {
+        return -1;
+    }
+    xlm_hypervisor_close(hv);
+    return 0;
 }
 
 static int probe_paging(struct probe *p)
 {
     static const size_t batches[] = {1, 16, 64, 128, 256, 512, 1024};
     const struct xlm_hypervisor_ops *ops = p->hv->ops;
+    uint32_t port;
     void *ring;
     int fd;
     size_t i;
@@ -749,7 +749,8 @@ static int probe_paging(struct probe *p)
               "pager_disable when not enabled") ||
         enable(p, "pager_enable") ||
         check(
-            failed_with(ops->pager_enable(p->hv, p->domid, &ring, &fd), EBUSY),
+            failed_with(ops->pager_enable(p->hv, p->domid, &ring, &fd, &port),
+                        EBUSY),
             "pager_enable again: EBUSY")) {
         return -1;
     }

@@ -319,19 +319,9 @@ void fake_domain_stop(struct fake_domain *domain)
     set_flag(domain, &domain->stopped, true);
 }
 
-unsigned int fake_domain_holds(struct fake_domain *domain)
-{
-    unsigned int holds;
-
-    fake_lock(domain->host);
-    holds = domain->holds;
-    fake_unlock(domain->host);
-    return holds;
-}
-
 bool fake_domain_running(struct fake_domain *domain)
 {
-    return !get_flag(domain, &domain->paused) && !fake_domain_holds(domain) &&
+    return !get_flag(domain, &domain->paused) &&
            !get_flag(domain, &domain->suspended) &&
            !get_flag(domain, &domain->crashed) &&
            !get_flag(domain, &domain->dead);

@@ -194,7 +194,7 @@ static void fill_info(const struct fake_domain *domain,
     memcpy(info->handle, domain->handle, sizeof(info->handle));
     info->hvm = true;
     info->hap = domain->hap;
-    info->paused = domain->paused || domain->holds;
+    info->paused = domain->paused;
     info->shutdown = domain->suspended || domain->crashed;
     info->shutdown_reason = domain->crashed ? 3 : 2; /* SHUTDOWN_crash */
     info->tot_pages = domain->tot_pages;
@@ -213,31 +213,6 @@ static int op_domain_info(struct xlm_hypervisor *hv, uint32_t domid,
         fill_info(domain, info);
     }
     return op_end(handle, FAKE_OP_domain_info, domain ? 0 : -1);
-}
-
-static int op_pause(struct xlm_hypervisor *hv, uint32_t domid)
-{
-    struct fake_handle *handle = handle_of(hv);
-    struct fake_domain *domain = op_begin_on(handle, FAKE_OP_pause, domid);
-
-    if (domain) {
-        domain->holds++;
-    }
-    return op_end(handle, FAKE_OP_pause, domain ? 0 : -1);
-}
-
-static int op_unpause(struct xlm_hypervisor *hv, uint32_t domid)
-{
-    struct fake_handle *handle = handle_of(hv);
-    struct fake_domain *domain = op_begin_on(handle, FAKE_OP_unpause, domid);
-
-    if (domain && domain->holds) {
-        domain->holds--;
-        fake_wake(handle->host);
-    } else if (domain) {
-        fake_violation(handle->host, "unpaused more often than paused");
-    }
-    return op_end(handle, FAKE_OP_unpause, domain ? 0 : -1);
 }
 
 static int op_domain_by_handle(struct xlm_hypervisor *hv,
@@ -768,7 +743,7 @@ static int op_paging_supported(struct xlm_hypervisor *hv)
 }
 
 static int pager_enable(struct fake_handle *handle, struct fake_domain *domain,
-                        void **ring, int *event_fd)
+                        void **ring, int *event_fd, uint32_t *port)
 {
     if (handle->pager_of) {
         fake_violation(handle->host, "one pager at a time per handle");
@@ -778,7 +753,7 @@ static int pager_enable(struct fake_handle *handle, struct fake_domain *domain,
     }
     errno = handle->host->no_paging ? ENOSYS : ENODEV;
     if (handle->host->no_paging || !domain->hap ||
-        fake_paging_enable(domain, ring, event_fd)) {
+        fake_paging_enable(domain, ring, event_fd, port)) {
         return -1;
     }
     handle->pager_of = domain;
@@ -786,27 +761,20 @@ static int pager_enable(struct fake_handle *handle, struct fake_domain *domain,
 }
 
 static int op_pager_enable(struct xlm_hypervisor *hv, uint32_t domid,
-                           void **ring, int *event_fd)
+                           void **ring, int *event_fd, uint32_t *port)
 {
     struct fake_handle *handle = handle_of(hv);
     struct fake_domain *domain =
         op_begin_on(handle, FAKE_OP_pager_enable, domid);
-    int rc = domain ? pager_enable(handle, domain, ring, event_fd) : -1;
+    int rc = domain ? pager_enable(handle, domain, ring, event_fd, port) : -1;
 
     return op_end(handle, FAKE_OP_pager_enable, rc);
 }
 
 static int take_over(struct fake_handle *handle, struct fake_domain *domain,
-                     unsigned int nr_vcpus, void **ring, int *event_fd,
-                     struct xlm_left *left)
+                     uint32_t port, void **ring, int *event_fd)
 {
-    if (!domain->paused && !domain->holds) {
-        fake_violation(handle->host, "pager replaced on a running domain");
-    }
-    if (nr_vcpus != domain->vcpus) {
-        fake_violation(handle->host, "pager replaced for %u vCPUs", nr_vcpus);
-    }
-    if (fake_paging_take_over(domain, ring, event_fd, left)) {
+    if (fake_paging_take_over(domain, port, ring, event_fd)) {
         return -1;
     }
     handle->pager_of = domain;
@@ -815,14 +783,12 @@ static int take_over(struct fake_handle *handle, struct fake_domain *domain,
 }
 
 static int op_pager_take_over(struct xlm_hypervisor *hv, uint32_t domid,
-                              unsigned int nr_vcpus, void **ring,
-                              int *event_fd, struct xlm_left *left)
+                              uint32_t port, void **ring, int *event_fd)
 {
     struct fake_handle *handle = handle_of(hv);
     struct fake_domain *domain =
         op_begin_on(handle, FAKE_OP_pager_take_over, domid);
-    int rc = domain ? take_over(handle, domain, nr_vcpus, ring, event_fd, left)
-                    : -1;
+    int rc = domain ? take_over(handle, domain, port, ring, event_fd) : -1;
 
     return op_end(handle, FAKE_OP_pager_take_over, rc);
 }
@@ -1020,12 +986,29 @@ static const struct xlm_hypervisor_ops fake_ops = {
 #undef FAKE_OP_SLOT
 };
 
-void fake_kill(struct xlm_hypervisor *hv)
+/* Its threads run on in a world of their own, where they may change what it
+ * has kept, and a copy of the ring: together both are as they were at one
+ * moment. */
+void fake_kill(struct xlm_hypervisor *hv, const void *kept, void *copy,
+               size_t octets)
 {
     struct fake_handle *handle = handle_of(hv);
+    bool pages;
 
     fake_lock(handle->host);
     handle->dead = true;
+    pages = handle->pager_of && handle->pager_of->paging;
+    if (pages) {
+        fake_paging_abandon(handle->pager_of);
+    }
+    do {
+        if (octets) {
+            memcpy(copy, kept, octets);
+        }
+        if (pages) {
+            fake_paging_copy_ring(handle->pager_of);
+        }
+    } while (octets && memcmp(copy, kept, octets));
     fake_unlock(handle->host);
 }
 

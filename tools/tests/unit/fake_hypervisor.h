@@ -20,8 +20,6 @@
     X(domain_info) \
     X(domain_by_handle) \
     X(nr_pfns) \
-    X(pause) \
-    X(unpause) \
     X(get_state) \
     X(set_state) \
     X(get_param) \
@@ -100,8 +98,9 @@ void fake_host_enomem(struct fake_host *host, unsigned int count);
 void fake_host_out_of_memory(struct fake_host *host, unsigned int patience);
 
 /* The process that has the handle dies: every later call of its own fails,
- * without any effect. */
-void fake_kill(struct xlm_hypervisor *hv);
+ * without any effect.  `copy` is what is kept as it was at that moment. */
+void fake_kill(struct xlm_hypervisor *hv, const void *kept, void *copy,
+               size_t octets);
 
 /* Rules broken so far. */
 unsigned int fake_violations(struct fake_host *host);
@@ -132,8 +131,6 @@ bool fake_domain_running(struct fake_domain *domain);
 bool fake_domain_ran(struct fake_domain *domain);
 bool fake_domain_crashed(struct fake_domain *domain);
 bool fake_domain_pager_enabled(struct fake_domain *domain);
-/* Times that it has been paused by a handle, and not unpaused. */
-unsigned int fake_domain_holds(struct fake_domain *domain);
 bool fake_domain_logdirty(struct fake_domain *domain);
 /* All waiting vCPUs give up, and all later accesses. */
 void fake_domain_stop(struct fake_domain *domain);

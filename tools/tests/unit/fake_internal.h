@@ -66,7 +66,6 @@ struct fake_domain {
     uint8_t handle[16];
     bool hap;
     bool paused;
-    unsigned int holds; /* by pause(), which is counted */
     bool suspended;
     bool suspend_cancelled;
     bool dead;
@@ -120,9 +119,12 @@ int fake_page_move(struct fake_domain *domain, uint64_t pfn,
 uint64_t fake_count_paged(const struct fake_domain *domain);
 
 /* The pager's half of the table, in fake_paging.c. */
-int fake_paging_enable(struct fake_domain *domain, void **ring, int *event_fd);
-int fake_paging_take_over(struct fake_domain *domain, void **ring,
-                          int *event_fd, struct xlm_left *left);
+int fake_paging_enable(struct fake_domain *domain, void **ring, int *event_fd,
+                       uint32_t *port);
+void fake_paging_abandon(struct fake_domain *domain);
+void fake_paging_copy_ring(struct fake_domain *domain);
+int fake_paging_take_over(struct fake_domain *domain, uint32_t port,
+                          void **ring, int *event_fd);
 void fake_paging_disable(struct fake_domain *domain);
 void fake_paging_dispose(struct fake_domain *domain);
 int fake_paging_accept(struct fake_domain *domain);

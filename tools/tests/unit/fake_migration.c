@@ -17,7 +17,7 @@
 #include "channel.h"
 #include "fake_faults.h"
 #include "fake_relink.h"
-#include "pfn_set.h"
+#include "pager_kept.h"
 #include "fake_log.h"
 #include "watchdog.h"
 #include "wire.h"
@@ -458,7 +458,9 @@ bool fake_migration_await_go(struct fake_migration *migration)
 
 static size_t kept_octets(const struct fake_migration *migration)
 {
-    return 2 * xlm_pfn_set_words(migration->nr_pfns) * sizeof(unsigned long);
+    return migration->kept
+               ? xlm_kept_words(migration->nr_pfns) * sizeof(unsigned long)
+               : 0;
 }
 
 static unsigned long *keep(uint64_t pfns, void *data)
@@ -467,19 +469,20 @@ static unsigned long *keep(uint64_t pfns, void *data)
 
     assert_int_equal(pfns, migration->nr_pfns);
     assert_null(migration->kept);
-    migration->kept = calloc(1, kept_octets(migration));
-    migration->inherited = calloc(1, kept_octets(migration));
+    migration->kept = calloc(xlm_kept_words(pfns), sizeof(unsigned long));
+    migration->inherited = calloc(xlm_kept_words(pfns), sizeof(unsigned long));
     return migration->kept;
 }
 
 void fake_migration_kill(struct fake_migration *migration, unsigned int end)
 {
     atomic_store(&migration->dead[end], true);
-    if (end && migration->kept) {
-        /* In their own world its threads may write more. */
-        memcpy(migration->inherited, migration->kept, kept_octets(migration));
+    if (end) {
+        fake_kill(migration->contexts[end].hypervisor, migration->kept,
+                  migration->inherited, kept_octets(migration));
+    } else {
+        fake_kill(migration->contexts[end].hypervisor, NULL, NULL, 0);
     }
-    fake_kill(migration->contexts[end].hypervisor);
     fake_link_kill(fake_relink_link(migration), end);
 }
 
@@ -487,16 +490,7 @@ void fake_migration_kill(struct fake_migration *migration, unsigned int end)
 
 static int run_heir(void *data)
 {
-    struct fake_migration *migration = data;
-    struct xlm_hypervisor *hv = migration->contexts[1].hypervisor;
-    uint32_t domid = fake_domain_id(migration->destination);
-
-    while (migration->holds) {
-        if (hv->ops->unpause(hv, domid)) {
-            return -1;
-        }
-        migration->holds--;
-    }
+    (void)data; /* it runs, or stands where it needs a page */
     return 0;
 }
 
@@ -524,20 +518,14 @@ void fake_migration_take_over(struct fake_migration *migration, int fd)
     const struct xlm_orphan orphan = {
         .domid = fake_domain_id(migration->destination),
         .pfns = migration->nr_pfns,
-        .outstanding = migration->kept,
+        .kept = migration->kept,
     };
-    struct xlm_hypervisor *hv;
     bool resumed;
 
     succeed_the_dead(migration);
-    hv = migration->contexts[1].hypervisor;
-    migration->restore_rc = hv->ops->pause(hv, orphan.domid);
-    if (!migration->restore_rc) {
-        migration->holds++;
-        migration->restore_rc =
-            xlm_take_over(&migration->contexts[1], &params, &orphan,
-                          &callbacks, &migration->stats[1], &resumed);
-    }
+    migration->restore_rc =
+        xlm_take_over(&migration->contexts[1], &params, &orphan, &callbacks,
+                      &migration->stats[1], &resumed);
 }
 
 static void *run_save(void *data)

@@ -116,7 +116,6 @@ struct fake_migration {
     struct fake_relink *relink;
     unsigned long *kept;      /* what is outstanding, by the receiver ... */
     unsigned long *inherited; /* ... and as it was when that was killed */
-    unsigned int holds;       /* of the domain, by its heirs */
     unsigned int heirs;       /* how many there were */
     struct fake_link *fault_link; /* NULL: it came to none */
     atomic_bool fault_joined;

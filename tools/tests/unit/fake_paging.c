@@ -16,19 +16,24 @@
 
 #include "fake_internal.h"
 #include "paging_ring.h"
+#include "pfn_set.h"
 #include "wire.h"
 
 #define SLOTS 8
+#define FIRST_PORT 20
 
 struct fake_paging {
     struct fake_paging *next; /* of those that are buried */
     void *ring;
     int event_fd;
+    uint32_t port;
+    bool abandoned; /* its pager has died */
     vm_event_front_ring_t front;
     vm_event_request_t unanswered[SLOTS];
 };
 
-int fake_paging_enable(struct fake_domain *domain, void **ring, int *event_fd)
+int fake_paging_enable(struct fake_domain *domain, void **ring, int *event_fd,
+                       uint32_t *port)
 {
     struct fake_paging *paging;
 
@@ -46,8 +51,10 @@ int fake_paging_enable(struct fake_domain *domain, void **ring, int *event_fd)
         abort();
     }
     domain->paging = paging;
+    paging->port = FIRST_PORT + domain->domid;
     *ring = paging->ring;
     *event_fd = paging->event_fd;
+    *port = paging->port;
     return 0;
 }
 
@@ -65,25 +72,56 @@ void fake_paging_disable(struct fake_domain *domain)
     fake_wake(domain->host);
 }
 
-/* The threads of a process that died go on using its ring, in a world of
- * their own: it stays until the domain is freed. */
-int fake_paging_take_over(struct fake_domain *domain, void **ring,
-                          int *event_fd, struct xlm_left *left)
+/*
+ * The threads of a process that died go on using its ring and what signals, in a
+ * world of their own, until the domain is freed: the hypervisor goes on with a
+ * page of its own, as the ring is now, and what signals to nobody.
+ */
+void fake_paging_abandon(struct fake_domain *domain)
 {
-    left->count = 0;
-    if (domain->sleepers) {
-        errno = EBUSY;
+    struct fake_paging *dead = domain->paging;
+    struct fake_paging *paging = malloc(sizeof(*paging));
+
+    *paging = *dead;
+    paging->ring = aligned_alloc(XLM_PAGE_SIZE, XLM_PAGE_SIZE);
+    paging->front.sring = paging->ring;
+    paging->event_fd = eventfd(0, EFD_CLOEXEC);
+    paging->abandoned = true;
+    domain->paging = paging;
+    dead->next = domain->buried;
+    domain->buried = dead;
+    fake_paging_copy_ring(domain);
+}
+
+/* As the dead one has it now. */
+void fake_paging_copy_ring(struct fake_domain *domain)
+{
+    memcpy(domain->paging->ring, domain->buried->ring, XLM_PAGE_SIZE);
+}
+
+/* The ring is as it was left.  Who binds to the port is signalled once: what came
+ * meanwhile was lost. */
+int fake_paging_take_over(struct fake_domain *domain, uint32_t port,
+                          void **ring, int *event_fd)
+{
+    struct fake_paging *paging = domain->paging;
+    uint64_t one = 1;
+
+    if (!paging || paging->port != port) {
+        errno = EINVAL;
         return -1;
     }
-    if (domain->paging) {
-        xlm_paging_ring_left(domain->paging->ring, left);
-        domain->paging->next = domain->buried;
-        domain->buried = domain->paging;
-        domain->paging = NULL;
+    if (!paging->abandoned) {
+        fake_paging_abandon(domain);
+        paging = domain->paging;
     }
-    domain->unanswered = 0;
-    memset(domain->vcpu_waits, 0, sizeof(domain->vcpu_waits));
-    return fake_paging_enable(domain, ring, event_fd);
+    paging->abandoned = false;
+    if (write(paging->event_fd, &one, sizeof(one)) != sizeof(one)) {
+        abort();
+    }
+    *ring = paging->ring;
+    *event_fd = paging->event_fd;
+    return 0;
 }
 
 void fake_paging_dispose(struct fake_domain *domain)
@@ -232,6 +270,14 @@ static bool answers(const vm_event_request_t *request,
            response->u.mem_paging.gfn == request->u.mem_paging.gfn;
 }
 
+/* It takes a slot's request away and does nothing else. */
+static bool is_blank(const vm_event_response_t *response)
+{
+    return !(response->flags & VM_EVENT_FLAG_VCPU_PAUSED) &&
+           response->u.mem_paging.flags & MEM_PAGING_DROP_PAGE &&
+           response->u.mem_paging.gfn == XLM_PFN_NONE;
+}
+
 static bool forget(struct fake_domain *domain,
                    const vm_event_response_t *response)
 {
@@ -239,7 +285,9 @@ static bool forget(struct fake_domain *domain,
     unsigned int i;
 
     for (i = 0; i < domain->unanswered; i++) {
-        if (answers(&list[i], response)) {
+        if (answers(&list[i], response) ||
+            (is_blank(response) &&
+             !(list[i].flags & VM_EVENT_FLAG_VCPU_PAUSED))) {
             list[i] = list[--domain->unanswered];
             return true;
         }
@@ -314,8 +362,7 @@ void fake_ring_scribble(struct fake_domain *domain, unsigned int seed)
 
 static void wait_for_pager(struct fake_domain *domain, unsigned int vcpu)
 {
-    while ((domain->vcpu_waits[vcpu] || domain->holds) && !domain->stopped &&
-           !domain->crashed) {
+    while (domain->vcpu_waits[vcpu] && !domain->stopped && !domain->crashed) {
         fake_wait(domain->host);
     }
 }

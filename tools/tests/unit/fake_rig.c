@@ -40,8 +40,9 @@ int rig_make(void **state)
 
 void rig_open_pager(struct rig *rig)
 {
-    rig->pager = xlm_pager_open(&rig->ctx, &rig->channel,
-                                fake_domain_id(rig->domain), RIG_PAGES, NULL);
+    rig->pager =
+        xlm_pager_open(&rig->ctx, &rig->channel, fake_domain_id(rig->domain),
+                       RIG_PAGES, rig->kept);
     assert_non_null(rig->pager);
 }
 

@@ -25,6 +25,7 @@ struct rig {
     struct xlm_channel channel;
     int fds[2];
     struct xlm_pager *pager;
+    unsigned long *kept;        /* by the pager; NULL: nothing is */
     uint64_t faults[RIG_PAGES]; /* of the record read last */
     size_t nr_faults;
     size_t next_fault;
