@@ -4,9 +4,8 @@
  * Until the go a domain that is being received is a half built copy: when the
  * receiver dies it must not stay, as it holds memory and the name that the
  * next attempt needs.  A killed process cannot see to that itself, nor note that
- * the guest never ran here.  After the go the guest is paused until another
- * receiver comes: its requests for memory would soon be more than the hypervisor
- * has room for.
+ * the guest never ran here.  After the go the guest runs on, and what it lacks
+ * comes by another receiver; one that lacks nothing needs no pager any more.
  */
 #ifndef XL_GUARD_H
 #define XL_GUARD_H
@@ -26,8 +25,7 @@ struct xl_guard {
  * why. */
 int xl_guard_start(struct xl_guard *guard, const char *incoming_name);
 
-/* From here on nothing may be cleaned up, but the domain be paused.  Harmless
- * when there is no guard. */
+/* From here on nothing may be cleaned up.  Harmless when there is no guard. */
 void xl_guard_tell_ours(const struct xl_guard *guard, uint32_t domid);
 
 /* The guest is whole, or nothing of it is left.  Harmless when there is no guard. */

@@ -59,6 +59,8 @@ struct lm_control {
     struct view shown;
     bool anything_shown;
     uint64_t due_us;
+    const char *asked; /* the request that is being answered ... */
+    const char *answer;
 };
 
 /* ---- nodes ---- */
@@ -350,9 +352,30 @@ static void heed(struct lm_control *control, const struct lm_request *request)
     }
 }
 
-static void take_request(struct lm_control *control, const char *id)
+/* Who has given up has taken the request away, and takes no answer: it would stay
+ * for ever. */
+static bool put_answer(struct lm_control *control, xs_transaction_t t)
 {
     char node[LM_STORE_PATH_MAX - 40], path[LM_STORE_PATH_MAX];
+    char *text;
+
+    snprintf(node, sizeof(node), "request/%s", control->asked);
+    text = is_ours(control, t)
+               ? lm_store_read(control->xs, t, control->setup.domid, node)
+               : NULL;
+    if (!text) {
+        return false;
+    }
+    free(text);
+    lm_store_path(path, control->setup.domid, node);
+    snprintf(node, sizeof(node), "answer/%s", control->asked);
+    return xs_rm(control->xs, t, path) &&
+           write_node(control, t, node, control->answer);
+}
+
+static void take_request(struct lm_control *control, const char *id)
+{
+    char node[LM_STORE_PATH_MAX - 40];
     struct lm_control_state state;
     struct lm_request request;
     const char *answer;
@@ -374,13 +397,11 @@ static void take_request(struct lm_control *control, const char *id)
                     !strcmp(answer, LM_ANSWER_OK))) {
         heed(control, &request);
     }
-    if (!answer) {
-        return;
+    if (answer) {
+        control->asked = id;
+        control->answer = answer;
+        transact(control, put_answer);
     }
-    lm_store_path(path, control->setup.domid, node);
-    xs_rm(control->xs, XBT_NULL, path);
-    snprintf(node, sizeof(node), "answer/%s", id);
-    write_node(control, XBT_NULL, node, answer);
 }
 
 static void take_requests(struct lm_control *control)

@@ -314,7 +314,10 @@ static int take_back(struct asking *asking)
 {
     char path[LM_STORE_PATH_MAX];
 
+    /* In this order: without the request there comes no answer. */
     id_path(asking, "request", path);
+    xs_rm(asking->xs, XBT_NULL, path);
+    id_path(asking, "answer", path);
     xs_rm(asking->xs, XBT_NULL, path);
     return refuse(asking, ERROR_TIMEDOUT, "it does not answer in time");
 }
