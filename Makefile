@@ -373,7 +373,7 @@ bench-engine: $(BENCH_ENGINE)
 
 HAVE_VALGRIND := $(shell command -v valgrind)
 check-valgrind: $(if $(HAVE_VALGRIND),$(PLAIN_PROGRAM))
-	$(if $(HAVE_VALGRIND),UNDER='valgrind -q --leak-check=full \
+	$(if $(HAVE_VALGRIND),UNDER='valgrind -q --fair-sched=try --leak-check=full \
 	    --errors-for-leak-kinds=all --show-leak-kinds=all --error-exitcode=1' \
 	    $(S)/scripts/run-unit-tests $(PLAIN_PROGRAM),\
 	    @echo '0 passed, 0 failed, 1 skipped')
