@@ -3,6 +3,7 @@
  * to, and what comes of the guest.
  */
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -128,22 +129,38 @@ static void source_gives_up_the_link(void **state)
     }
 }
 
+struct stalled {
+    sem_t struck;
+    bool told;
+};
+
+static void note_strike(void *struck)
+{
+    sem_post(struck);
+}
+
 static void start_vcpus(struct fake_migration *migration)
 {
+    struct stalled *stalled = migration->data;
+
     fake_guest_start(migration->guest, 1);
     fake_await_waiting(migration->destination, 1);
+    /* Else the push may be through before a page is asked for. */
+    if (migration->cut.type == XLM_REC_POSTCOPY_FAULT) {
+        sem_wait(&stalled->struck);
+    }
 }
 
 /* Only now the source hears of it. */
 static void end_of_the_link(struct fake_migration *migration)
 {
-    bool *told = migration->data;
+    struct stalled *stalled = migration->data;
 
     migration->restore_params.link_timeout_ms = 0;
-    if (!*told) {
+    if (!stalled->told) {
         fake_link_kill(migration->link, 0);
     }
-    *told = true;
+    stalled->told = true;
 }
 
 /* Its guest waits for a page. */
@@ -158,19 +175,22 @@ static void destination_gives_up_the_link(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
         struct fake_migration *migration = new_migration();
+        struct stalled stalled = {.told = false};
 
-        bool told = false;
-
-        migration->data = &told;
+        sem_init(&stalled.struck, 0, 0);
+        migration->data = &stalled;
         migration->at_run = start_vcpus;
         migration->at_pause = end_of_the_link;
         migration->restore_params.link_timeout_ms = MS;
         migration->recoveries = FAKE_RECOVERIES;
         migration->at_recovery = patient_from_now_on;
         migration->cut = cuts[i];
+        migration->cut.at = note_strike;
+        migration->cut.data = &stalled.struck;
         fake_migration_run(migration);
         fake_migration_check_recovered(migration);
         free_migration(migration);
+        sem_destroy(&stalled.struck);
     }
 }
 
