@@ -73,7 +73,6 @@ static void die(struct rig *rig)
     rig->pager = NULL;
     xlm_hypervisor_close(rig->ctx.hypervisor);
     rig->ctx.hypervisor = fake_open(rig->host);
-    memcpy(rig->kept, left, left_octets());
     reconnect(rig);
 }
 
@@ -96,6 +95,14 @@ static void wait_for(struct rig *rig, unsigned int vcpus)
     }
 }
 
+/* The pager is killed while they wait. */
+static void leave_waiting(struct rig *rig, unsigned int vcpus)
+{
+    rig_run_evicted(rig);
+    wait_for(rig, vcpus);
+    die(rig);
+}
+
 /* It asks for each, and each comes. */
 static void serve(struct rig *rig, unsigned int vcpus)
 {
@@ -113,9 +120,7 @@ static void who_waits_is_served_by_the_next(void **state)
 {
     struct rig *rig = *state;
 
-    rig_run_evicted(rig);
-    wait_for(rig, 3);
-    die(rig);
+    leave_waiting(rig, 3);
     assert_int_equal(left_ring()->requests, 3);
     succeed(rig);
     serve(rig, 3);
@@ -127,9 +132,7 @@ static void what_nobody_has_read(void **state)
 {
     struct rig *rig = *state;
 
-    rig_run_evicted(rig);
-    wait_for(rig, 2);
-    die(rig);
+    leave_waiting(rig, 2);
     for (unsigned int vcpu = 2; vcpu < RIG_VCPUS; vcpu++) {
         rig_start_touch(rig, vcpu, vcpu);
     }
@@ -146,9 +149,7 @@ static void what_nobody_waits_for(void **state)
 {
     struct rig *rig = *state;
 
-    rig_run_evicted(rig);
-    wait_for(rig, 1);
-    die(rig);
+    leave_waiting(rig, 1);
     assert_true(fake_guest_balloon(rig->domain, 40));
     assert_true(fake_guest_balloon(rig->domain, 41));
     succeed(rig);
@@ -162,9 +163,7 @@ static void before_a_request_was_noted(void **state)
 {
     struct rig *rig = *state;
 
-    rig_run_evicted(rig);
-    wait_for(rig, 2);
-    die(rig);
+    leave_waiting(rig, 2);
     left_ring()->requests--;
     succeed(rig);
     serve(rig, 2);
@@ -174,9 +173,7 @@ static void before_a_dropped_page_was_answered(void **state)
 {
     struct rig *rig = *state;
 
-    rig_run_evicted(rig);
-    wait_for(rig, 2);
-    die(rig);
+    leave_waiting(rig, 2);
     assert_true(fake_guest_balloon(rig->domain, 40));
     left_ring()->requests++;
     succeed(rig);
@@ -227,9 +224,7 @@ static void before_who_waits_was_answered(void **state)
     struct rig *rig = *state;
     struct xlm_pfn_set outstanding = XLM_PFN_SET_EMPTY;
 
-    rig_run_evicted(rig);
-    wait_for(rig, 2);
-    die(rig);
+    leave_waiting(rig, 2);
     xlm_pfn_set_lend(&outstanding, xlm_kept_outstanding(left), RIG_PAGES);
     xlm_pfn_set_remove(&outstanding, 1);
     fake_page_set(rig->domain, 1, FAKE_RAM);
@@ -263,9 +258,7 @@ static void a_ring_that_is_not_the_one_kept(void **state)
     struct rig *rig = *state;
     struct xlm_kept_ring good;
 
-    rig_run_evicted(rig);
-    wait_for(rig, 2);
-    die(rig);
+    leave_waiting(rig, 2);
     good = *left_ring();
     left_ring()->requests = 100;
     refuse(rig, EPROTO);
