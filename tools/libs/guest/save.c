@@ -392,12 +392,6 @@ static int suspend(struct xlm_saver *saver)
     return 0;
 }
 
-/* When it has ballooned, our list of its pages is stale. */
-static int refresh_present(struct xlm_saver *saver)
-{
-    return saver->ballooned ? xlm_save_list_present(saver) : 0;
-}
-
 /* Stop the guest and send what is left of its memory. */
 static int stop_and_copy(struct xlm_saver *saver)
 {
@@ -405,7 +399,7 @@ static int stop_and_copy(struct xlm_saver *saver)
         return -1;
     }
     xlm_save_progress(saver, XLM_PHASE_SUSPENDED);
-    if (xlm_save_read_dirty(saver, false) || refresh_present(saver)) {
+    if (xlm_save_read_dirty(saver, false) || xlm_save_recheck_in_stop(saver)) {
         return -1;
     }
     xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
@@ -479,7 +473,7 @@ static int stop_for_postcopy(struct xlm_saver *saver)
         return -1;
     }
     xlm_save_progress(saver, XLM_PHASE_SUSPENDED);
-    if (refresh_present(saver)) {
+    if (xlm_save_recheck_in_stop(saver)) {
         return -1;
     }
     xlm_save_split_device(saver, &saver->fresh);
@@ -610,14 +604,16 @@ static int save(struct xlm_saver *saver, bool *transitioned)
         saver->channel.idle_ms = saver->params->silence_ms;
     }
     if (xlm_save_check_abort(saver) ||
-        (postcopy ? stop_for_postcopy(saver) : stop_and_copy(saver)) ||
-        write_final_state(saver)) {
+        (postcopy ? stop_for_postcopy(saver) : stop_and_copy(saver))) {
         return -1;
     }
     if (!xlm_two_way(saver)) {
-        return 0;
+        return xlm_save_recheck_before_go(saver) || write_final_state(saver)
+                   ? -1
+                   : 0;
     }
-    if (put_away(saver) || await_ready(saver)) {
+    if (write_final_state(saver) || xlm_save_recheck_before_go(saver) ||
+        put_away(saver) || await_ready(saver)) {
         return -1;
     }
     pusher = xlm_pusher_open(saver);

@@ -89,6 +89,11 @@ int xlm_save_list_present(struct xlm_saver *saver)
     return 0;
 }
 
+int xlm_save_recheck_pages(struct xlm_saver *saver)
+{
+    return saver->ballooned ? xlm_save_list_present(saver) : 0;
+}
+
 /* Dirty pfns that we took for holes: a page by now, or not our business. */
 static int sort_out_dirty_holes(struct xlm_saver *saver)
 {

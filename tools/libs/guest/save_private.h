@@ -109,6 +109,18 @@ int xlm_save_list_dirty(struct xlm_saver *saver);
  * further one belongs to the same answer. */
 int xlm_save_take_evicted(struct xlm_saver *saver, bool *last);
 
+/* When the guest has ballooned since its pages were listed: list them anew. */
+int xlm_save_recheck_pages(struct xlm_saver *saver);
+
+/* save_recheck.c */
+
+/* The guest is stopped, nothing final is sent: see whether what was read while
+ * it ran still holds.  Fails when the migration must not go on. */
+int xlm_save_recheck_in_stop(struct xlm_saver *saver);
+/* The same of what can only be refused: before the go, or END without a way
+ * back. */
+int xlm_save_recheck_before_go(struct xlm_saver *saver);
+
 /* save_precopy.c */
 
 /* Read the log: what it says is kept for the next round. */

@@ -195,6 +195,13 @@ struct xlm_save_callbacks {
      * model state), which follow POSTCOPY_TRANSITION and, in a stream that
      * ends without one, END. */
     int (*write_device_state)(struct xlm_channel *channel, void *data);
+    /* The guest is suspended, under its name: does what the caller told the
+     * destination of it before (its configuration, its devices) still hold?
+     * Called once, before put_away() and the go, or before END in a stream
+     * without a way back, while the destination loads the state.  -1, with the
+     * reason in the context: the migration ends before the go, and the guest
+     * runs on here.  May be NULL. */
+    int (*recheck)(void *data);
     /* The guest is suspended and all of its state is on the way: make ready
      * to let go of it (rename it away), while the destination gets ready to
      * run it.  Not called without a way back.  When the go is not sent after

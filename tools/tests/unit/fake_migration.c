@@ -53,6 +53,7 @@ static const struct {
     [FAKE_PART_EARLY_DEVICES] = {"early_devices", 0},
     [FAKE_PART_SUSPEND] = {"suspend", 0},
     [FAKE_PART_WRITE_DEVICE_STATE] = {"write_device_state", 0},
+    [FAKE_PART_RECHECK] = {"recheck", 0},
     [FAKE_PART_PUT_AWAY] = {"put_away", 0},
     [FAKE_PART_FEED] = {"feed", 1},
     [FAKE_PART_AWAIT_DOMAIN] = {"await_domain", 1},
@@ -178,6 +179,15 @@ static int do_write_device_state(struct xlm_channel *channel, void *data)
                ? -1
                : xlm_channel_write(channel, FAKE_DEVICE_STATE,
                                    sizeof(FAKE_DEVICE_STATE));
+}
+
+static int do_recheck(void *data)
+{
+    struct fake_migration *migration = data;
+
+    assert_true(migration->suspended);
+    assert_false(migration->put_away);
+    return part(migration, FAKE_PART_RECHECK);
 }
 
 static int do_put_away(void *data)
@@ -374,6 +384,13 @@ static int write_device_state(struct xlm_channel *channel, void *data)
                           do_write_device_state(channel, data));
 }
 
+static int recheck(void *data)
+{
+    return begin_part(data, FAKE_PART_RECHECK)
+               ? -1
+               : end_part(data, FAKE_PART_RECHECK, do_recheck(data));
+}
+
 static int put_away(void *data)
 {
     return begin_part(data, FAKE_PART_PUT_AWAY)
@@ -537,6 +554,7 @@ static void *run_save(void *data)
         .early_devices = early_devices,
         .suspend = suspend,
         .write_device_state = write_device_state,
+        .recheck = recheck,
         .put_away = put_away,
         .connect_faults =
             migration->fault_channel ? fake_faults_connect : NULL,
