@@ -11,6 +11,8 @@
 #include <xen/xen.h>
 #include <xen/hvm/params.h>
 
+#include "hvm_context.h"
+
 /*
  * The parameters that are worth a place in a stream: where the toolstack's
  * pages are, and what the guest can see or has set.  What is zero is not
@@ -284,6 +286,7 @@ static int take_context(struct xlm_context *ctx, struct xlm_platform *platform,
     free(platform->context);
     platform->context = copy;
     platform->context_length = record->length;
+    platform->context_is_new = true;
     return 0;
 }
 
@@ -315,6 +318,73 @@ void xlm_platform_toolstack_pages(const struct xlm_platform *platform,
                                   struct xlm_pfn_set *pages)
 {
     add_toolstack_pages(platform->params, platform->nr_params, pages);
+}
+
+void *xlm_platform_early_context(struct xlm_context *ctx,
+                                 const struct xlm_platform *platform,
+                                 size_t *length)
+{
+    void *copy = copy_of(ctx, platform->context, platform->context_length);
+
+    if (copy) {
+        *length = xlm_hvm_context_strip(copy, platform->context_length);
+    }
+    return copy;
+}
+
+struct defusal {
+    struct xlm_context *ctx;
+    uint32_t domid;
+    uint64_t limit;
+};
+
+static int defuse_page(uint64_t pfn, uint8_t *msr, void *data)
+{
+    const struct defusal *defusal = data;
+    struct xlm_hypervisor *hv = defusal->ctx->hypervisor;
+    uint32_t type = XLM_TYPE_XTAB;
+
+    /* Of CR3 the guest is the only one to suffer. */
+    if (!msr) {
+        return 0;
+    }
+    if (pfn < defusal->limit &&
+        hv->ops->page_types(hv, defusal->domid, 1, &pfn, &type)) {
+        return xlm_fail(defusal->ctx,
+                        "cannot look at page %#" PRIx64 " of the new domain: "
+                        "%s",
+                        pfn, strerror(errno));
+    }
+    if (!xlm_type_has_contents(type)) {
+        xtl_log(defusal->ctx->logger, XTL_WARN, -1, "xlm",
+                "the guest has told the hypervisor to write to its page "
+                "%#" PRIx64 ", but has no such page: domain %" PRIu32 " goes "
+                "on without",
+                pfn, defusal->domid);
+        xlm_hvm_context_turn_off(msr);
+    }
+    return 0;
+}
+
+int xlm_platform_defuse(struct xlm_context *ctx, struct xlm_platform *platform,
+                        uint32_t domid, uint64_t limit)
+{
+    struct defusal defusal = {ctx, domid, limit};
+    unsigned int timers;
+
+    if (xlm_hvm_context_pages(platform->context, platform->context_length,
+                              defuse_page, &defusal)) {
+        return -1;
+    }
+    timers = xlm_hvm_context_defuse_timers(platform->context,
+                                           platform->context_length);
+    if (timers) {
+        xtl_log(ctx->logger, XTL_WARN, -1, "xlm",
+                "%u synthetic timers of domain %" PRIu32 " are off: they have "
+                "no page for their messages, or count to 0",
+                timers, domid);
+    }
+    return 0;
 }
 
 /* What to do when the hypervisor does not take it. */

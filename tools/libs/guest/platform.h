@@ -53,6 +53,7 @@ struct xlm_platform {
     size_t nr_params;
     void *context;
     size_t context_length;
+    bool context_is_new; /* taken since somebody has set this to false */
 };
 
 void xlm_platform_dispose(struct xlm_platform *platform);
@@ -65,6 +66,19 @@ bool xlm_platform_is_complete(const struct xlm_platform *platform);
  * limit are left out. */
 void xlm_platform_toolstack_pages(const struct xlm_platform *platform,
                                   struct xlm_pfn_set *pages);
+/* A copy of the context for a domain without memory (see
+ * xlm_hvm_context_strip()), malloc'ed; NULL with a reason. */
+void *xlm_platform_early_context(struct xlm_context *ctx,
+                                 const struct xlm_platform *platform,
+                                 size_t *length);
+/*
+ * Call before the context is loaded into a domain that has all of the pages that
+ * it names: where one names a page that the domain does not have, as a guest may
+ * make it, that is turned off, since some hypervisors write there all the same.
+ * A page at or over `limit` is none.
+ */
+int xlm_platform_defuse(struct xlm_context *ctx, struct xlm_platform *platform,
+                        uint32_t domid, uint64_t limit);
 /* Set the TSC and the context of a domain that was built before its guest
  * was suspended. */
 int xlm_platform_apply(struct xlm_context *ctx,

@@ -83,11 +83,23 @@ static int take_list_end(struct xlm_restorer *restorer)
 
 /* ---- TRANSITION to READY ---- */
 
-/* Ready once every page that has to be resident is. */
+static int refuse_go(struct xlm_restorer *restorer)
+{
+    (void)xlm_write_answer(restorer->ctx, &restorer->channel,
+                           XLM_REC_POSTCOPY_READY, XLM_REFUSED_OTHER,
+                           restorer->ctx->reason);
+    return -1;
+}
+
+/* Ready once every page that has to be resident is: and only with a domain that
+ * can run, since the source's is lost with the go. */
 static int answer_when_ready(struct xlm_restorer *restorer)
 {
     if (restorer->refused.count) {
         return 0;
+    }
+    if (xlm_restore_check_alive(restorer)) {
+        return refuse_go(restorer);
     }
     xlm_restore_progress(restorer, XLM_PHASE_READY);
     return xlm_write_answer(restorer->ctx, &restorer->channel,
@@ -99,8 +111,7 @@ static int load_final_state(struct xlm_restorer *restorer)
     if (!restorer->pager || restorer->listing) {
         return xlm_restore_bad_stream(restorer, "TRANSITION out of order");
     }
-    if (xlm_platform_apply(restorer->ctx, &restorer->platform,
-                           restorer->domid)) {
+    if (xlm_restore_load_context(restorer)) {
         return -1;
     }
     return xlm_restore_read_device_state(restorer);
@@ -109,10 +120,7 @@ static int load_final_state(struct xlm_restorer *restorer)
 static int take_transition(struct xlm_restorer *restorer)
 {
     if (load_final_state(restorer)) {
-        (void)xlm_write_answer(restorer->ctx, &restorer->channel,
-                               XLM_REC_POSTCOPY_READY, XLM_REFUSED_OTHER,
-                               restorer->ctx->reason);
-        return -1;
+        return refuse_go(restorer);
     }
     restorer->state = XLM_READ_LAST;
     return answer_when_ready(restorer);

@@ -43,7 +43,8 @@ static int feed_record(struct xlm_restorer *restorer, uint32_t type,
     return xlm_restore_feed(restorer, zeroes, padding);
 }
 
-static int feed_platform(struct xlm_restorer *restorer)
+static int feed_platform(struct xlm_restorer *restorer, const void *context,
+                         size_t context_length)
 {
     const struct xlm_platform *platform = &restorer->platform;
     struct xlm_wire_hvm_params head = {.count = platform->nr_params};
@@ -53,8 +54,8 @@ static int feed_platform(struct xlm_restorer *restorer)
         feed_record(restorer, XLM_REC_HVM_PARAMS, &head, sizeof(head),
                     platform->params,
                     platform->nr_params * sizeof(*platform->params)) ||
-        feed_record(restorer, XLM_REC_HVM_CONTEXT, platform->context,
-                    platform->context_length, NULL, 0)) {
+        feed_record(restorer, XLM_REC_HVM_CONTEXT, context, context_length,
+                    NULL, 0)) {
         return -1;
     }
     return feed_record(restorer, XLM_REC_END, NULL, 0, NULL, 0);
@@ -76,17 +77,50 @@ static int populate_toolstack_pages(struct xlm_restorer *restorer)
     return 0;
 }
 
-/* All that the toolstack needs of the libxc stream. */
-static int feed_last(struct xlm_restorer *restorer)
+/* Check that the platform state has come, and make room for what the toolstack
+ * does with it. */
+static int prepare_feed(struct xlm_restorer *restorer)
 {
     if (!xlm_platform_is_complete(&restorer->platform)) {
         return xlm_restore_bad_stream(restorer,
                                       "the platform state is incomplete");
     }
-    if (populate_toolstack_pages(restorer)) {
+    return populate_toolstack_pages(restorer);
+}
+
+/* All that the toolstack needs of the libxc stream, for a guest whose memory is
+ * here. */
+static int feed_last(struct xlm_restorer *restorer)
+{
+    if (prepare_feed(restorer) ||
+        xlm_platform_defuse(restorer->ctx, &restorer->platform,
+                            restorer->domid, restorer->limit)) {
         return -1;
     }
-    return feed_platform(restorer);
+    return feed_platform(restorer, restorer->platform.context,
+                         restorer->platform.context_length);
+}
+
+/* The same for a guest whose memory is not: the hypervisor must not look for
+ * any of it, and does not bear it in each release. */
+static int feed_early(struct xlm_restorer *restorer)
+{
+    size_t length;
+    void *context;
+    int rc;
+
+    if (prepare_feed(restorer)) {
+        return -1;
+    }
+    context = xlm_platform_early_context(restorer->ctx, &restorer->platform,
+                                         &length);
+    if (!context) {
+        return -1;
+    }
+    restorer->platform.context_is_new = false;
+    rc = feed_platform(restorer, context, length);
+    free(context);
+    return rc;
 }
 
 static int await_build(struct xlm_restorer *restorer)
@@ -290,8 +324,8 @@ static int prepare(struct xlm_restorer *restorer)
         return -1;
     }
     restorer->refusal = XLM_REFUSED_BUILD;
-    if (feed_last(restorer) || feed_devices(restorer) ||
-        await_build(restorer)) {
+    if (feed_early(restorer) || feed_devices(restorer) ||
+        await_build(restorer) || xlm_restore_check_alive(restorer)) {
         return -1;
     }
     restorer->refusal = XLM_REFUSED_OTHER;

@@ -95,6 +95,14 @@ int xlm_restore_read_device_state(struct xlm_restorer *restorer);
 /* The host keeps memory for all of the guest's pages that it has not yet. */
 int xlm_restore_claim(struct xlm_restorer *restorer);
 
+/* restore_context.c */
+
+/* The new domain is there, has not crashed, and waits for the go. */
+int xlm_restore_check_alive(struct xlm_restorer *restorer);
+/* Load the state of the suspended guest into the domain; the pages that it
+ * names have to be there. */
+int xlm_restore_load_context(struct xlm_restorer *restorer);
+
 /* restore_postcopy.c */
 
 /* POSTCOPY_GO: the guest is ours, and runs. */

@@ -39,7 +39,6 @@
 #include <xen/sched.h>
 
 #include "clock.h"
-#include "vcpu_pages.h"
 
 void xlm_save_params_init(struct xlm_save_params *params)
 {
@@ -427,31 +426,6 @@ static int suspend_watched(struct xlm_saver *saver)
     return rc;
 }
 
-/* Where the guest goes on: of that, what the destination lacks. */
-static int add_vcpu_pages(struct xlm_saver *saver)
-{
-    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
-    uint32_t domid = saver->params->domid;
-    uint64_t pfns[XLM_VCPU_PAGES_MAX];
-    size_t count;
-
-    if (!saver->params->hot_pages_max) {
-        return 0;
-    }
-    if (xlm_read_hvm_context(saver->ctx, domid, &saver->context)) {
-        return -1;
-    }
-    count = xlm_find_vcpu_pages(hv, domid, saver->context.octets,
-                                saver->context.length, saver->nr_pfns, pfns);
-    for (size_t i = 0; i < count; i++) {
-        if (xlm_pfn_set_contains(&saver->outstanding, pfns[i]) ||
-            xlm_pfn_set_contains(&saver->dirty, pfns[i])) {
-            xlm_pfn_set_add(&saver->to_send, pfns[i]);
-        }
-    }
-    return 0;
-}
-
 static int send_hot(struct xlm_saver *saver)
 {
     uint64_t began_us = elapsed_us(saver);
@@ -478,7 +452,7 @@ static int stop_for_postcopy(struct xlm_saver *saver)
     }
     xlm_save_split_device(saver, &saver->fresh);
     if (send_device_pages(saver, &saver->stats->stop_pages) ||
-        add_vcpu_pages(saver)) {
+        xlm_save_add_context_pages(saver)) {
         return -1;
     }
     /* What has to be resident is waited for there, even if it is gone. */

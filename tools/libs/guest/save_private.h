@@ -144,6 +144,14 @@ struct xlm_hot *xlm_hot_start(struct xlm_saver *saver);
  */
 int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest);
 
+/* save_context.c */
+
+/* Read the context of the suspended guest, and add to to_send what the
+ * destination lacks of the pages that it needs at once: those that loading the
+ * context looks for, always, and where the vCPUs go on, unless no page is to go
+ * for being hot. */
+int xlm_save_add_context_pages(struct xlm_saver *saver);
+
 /* save_faults.c */
 
 /* PREPARED has come: connect a fault channel when the caller has a way to.  When

@@ -12,6 +12,7 @@
 #include <xen/xen.h>
 #include <xen/hvm/save.h>
 
+#include "hvm_context.h"
 #include "wire.h"
 
 #define CR0_PAGING (UINT64_C(1) << 31)
@@ -306,28 +307,20 @@ size_t xlm_find_vcpu_pages(struct xlm_hypervisor *hv, uint32_t domid,
 {
     struct finder finder = {
         .hv = hv, .domid = domid, .limit = limit, .pfns = pfns};
-    struct hvm_save_descriptor head;
-    const uint8_t *octets = context;
+    struct xlm_hvm_record record;
+    size_t at = 0;
 
-    while (length >= sizeof(head)) {
+    while (xlm_hvm_context_next(context, length, &at, &record)) {
         struct hvm_hw_cpu cpu = {.rip = 0};
 
-        memcpy(&head, octets, sizeof(head));
-        octets += sizeof(head);
-        length -= sizeof(head);
-        if (head.length > length) {
-            break;
-        }
         /* Later hypervisors add to its end. */
-        if (head.typecode == HVM_SAVE_CODE(CPU) &&
-            head.length >=
+        if (record.type == HVM_SAVE_CODE(CPU) &&
+            record.length >=
                 offsetof(struct hvm_hw_cpu, msr_efer) + sizeof(cpu.msr_efer)) {
-            memcpy(&cpu, octets,
-                   head.length < sizeof(cpu) ? head.length : sizeof(cpu));
+            memcpy(&cpu, record.body,
+                   record.length < sizeof(cpu) ? record.length : sizeof(cpu));
             add_cpu(&finder, &cpu);
         }
-        octets += head.length;
-        length -= head.length;
     }
     let_go_of_mappings(&finder);
     return finder.count;

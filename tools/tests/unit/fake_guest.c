@@ -259,6 +259,11 @@ void fake_guest_take_page(struct fake_guest *guest, uint64_t pfn)
     fake_guest_write(guest, 0, pfn);
 }
 
+void fake_guest_lend(struct fake_guest *guest, uint64_t pfn)
+{
+    atomic_store(&guest->generation[pfn], NO_PAGE);
+}
+
 /* ---- looking at it from outside ---- */
 
 unsigned int fake_guest_errors(struct fake_guest *guest)

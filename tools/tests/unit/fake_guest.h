@@ -41,6 +41,10 @@ void fake_guest_take_page(struct fake_guest *guest, uint64_t pfn);
 /* The same, and no dirty log tells of it. */
 void fake_guest_take_quietly(struct fake_guest *guest, uint64_t pfn);
 
+/* What is in this page is no concern of the guest's any more: it is for the
+ * hypervisor to write to. */
+void fake_guest_lend(struct fake_guest *guest, uint64_t pfn);
+
 /* Pages found wrong so far. */
 unsigned int fake_guest_errors(struct fake_guest *guest);
 /* Compare all of a domain's memory with what the guest knows, resident or

@@ -271,8 +271,10 @@ static void set_flag(struct fake_domain *domain, bool *flag, bool value)
 {
     fake_lock(domain->host);
     *flag = value;
-    if (!domain->paused && !domain->suspended) {
+    if (!domain->paused && !domain->suspended &&
+        (!domain->has_vcpu_state || fake_domain_vcpus_up(domain))) {
         domain->ran = true;
+        fake_context_run(domain);
     }
     fake_wake(domain->host);
     fake_unlock(domain->host);
@@ -321,6 +323,9 @@ void fake_domain_stop(struct fake_domain *domain)
 
 bool fake_domain_running(struct fake_domain *domain)
 {
+    if (domain->has_vcpu_state && !fake_domain_vcpus_up(domain)) {
+        return false;
+    }
     return !get_flag(domain, &domain->paused) &&
            !get_flag(domain, &domain->suspended) &&
            !get_flag(domain, &domain->crashed) &&
@@ -335,6 +340,11 @@ bool fake_domain_ran(struct fake_domain *domain)
 bool fake_domain_crashed(struct fake_domain *domain)
 {
     return get_flag(domain, &domain->crashed);
+}
+
+void fake_domain_crash(struct fake_domain *domain)
+{
+    set_flag(domain, &domain->crashed, true);
 }
 
 bool fake_domain_logdirty(struct fake_domain *domain)
@@ -363,6 +373,15 @@ void fake_domain_put_state(struct fake_domain *domain,
     blob->data = malloc(length ? length : 1);
     memcpy(blob->data, data, length);
     blob->length = length;
+    fake_unlock(domain->host);
+}
+
+void fake_domain_load_context(struct fake_domain *domain, const void *context,
+                              size_t length)
+{
+    fake_domain_put_state(domain, XLM_STATE_HVM_CONTEXT, context, length);
+    fake_lock(domain->host);
+    fake_context_load(domain, context, length);
     fake_unlock(domain->host);
 }
 

@@ -311,6 +311,9 @@ static int op_set_state(struct xlm_hypervisor *hv, uint32_t domid,
     }
     if (domain) {
         replace_state(domain, which, data, length);
+        if (which == XLM_STATE_HVM_CONTEXT) {
+            fake_context_load(domain, data, length);
+        }
     }
     return op_end(handle, FAKE_OP_set_state, domain ? 0 : -1);
 }

@@ -130,10 +130,22 @@ bool fake_domain_running(struct fake_domain *domain);
 /* Has it ever been unpaused? */
 bool fake_domain_ran(struct fake_domain *domain);
 bool fake_domain_crashed(struct fake_domain *domain);
+/* As the hypervisor does to a guest that it cannot run. */
+void fake_domain_crash(struct fake_domain *domain);
 bool fake_domain_pager_enabled(struct fake_domain *domain);
 bool fake_domain_logdirty(struct fake_domain *domain);
 /* All waiting vCPUs give up, and all later accesses. */
 void fake_domain_stop(struct fake_domain *domain);
+
+/* The guest has left out the end of an interrupt, as it was told it may, and the
+ * hypervisor will never know. */
+bool fake_domain_eoi_lost(struct fake_domain *domain);
+/* How many vCPUs have a state to run with, by the context loaded last. */
+unsigned int fake_domain_vcpus_up(struct fake_domain *domain);
+
+/* Load a context, as the toolstack does. */
+void fake_domain_load_context(struct fake_domain *domain, const void *context,
+                              size_t length);
 
 /* Platform state and parameters from the side of the test. */
 void fake_domain_put_state(struct fake_domain *domain,
@@ -155,6 +167,8 @@ void fake_page_set(struct fake_domain *domain, uint64_t pfn,
 enum fake_page fake_page_get(struct fake_domain *domain, uint64_t pfn);
 /* It refuses to be evicted, as one that a device model has mapped. */
 void fake_page_busy(struct fake_domain *domain, uint64_t pfn, bool busy);
+/* Is it so, for that reason or because the hypervisor has mapped it? */
+bool fake_page_held(struct fake_domain *domain, uint64_t pfn);
 /* The next mapping of it fails with this errno, though it is there. */
 void fake_page_map_error(struct fake_domain *domain, uint64_t pfn, int error);
 /* Straight at the memory, whatever the state says. */

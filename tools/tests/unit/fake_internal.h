@@ -59,6 +59,21 @@ struct fake_handle {
     atomic_bool busy[FAKE_OP_COUNT];
 };
 
+/* A page of which an MSR of Viridian's says that it is to be written to. */
+struct fake_viridian_page {
+    bool enabled;
+    bool mapped;
+    uint64_t pfn; /* when mapped */
+};
+
+struct fake_viridian_vcpu {
+    struct fake_viridian_page assist;
+    struct fake_viridian_page messages;
+    bool eoi_pending;
+    bool timers;  /* some are on */
+    bool endless; /* of which one counts to 0 */
+};
+
 struct fake_domain {
     struct fake_host *host;
     struct fake_domain *next;
@@ -91,6 +106,13 @@ struct fake_domain {
     struct fake_blob states[FAKE_STATES];
     uint64_t params[FAKE_PARAMS];
 
+    /* fake_context.c */
+    struct fake_viridian_page reference_tsc;
+    struct fake_viridian_vcpu viridian_vcpus[FAKE_VCPUS];
+    bool eoi_lost;
+    bool has_vcpu_state; /* what was loaded said which vCPUs are up */
+    bool vcpu_up[FAKE_VCPUS];
+
     struct fake_paging *paging; /* NULL: no pager */
     struct fake_paging *buried; /* of pagers that died, and are in the way */
     bool vcpu_waits[FAKE_VCPUS];
@@ -117,6 +139,12 @@ void fake_violation(struct fake_host *host, const char *format, ...)
 int fake_page_move(struct fake_domain *domain, uint64_t pfn,
                    enum fake_page state);
 uint64_t fake_count_paged(const struct fake_domain *domain);
+
+/* What loading a context does besides keeping it, and what follows when the
+ * domain then runs; in fake_context.c.  One without a header is only kept. */
+void fake_context_load(struct fake_domain *domain, const void *context,
+                       size_t length);
+void fake_context_run(struct fake_domain *domain);
 
 /* The pager's half of the table, in fake_paging.c. */
 int fake_paging_enable(struct fake_domain *domain, void **ring, int *event_fd,

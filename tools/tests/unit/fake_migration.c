@@ -268,7 +268,7 @@ void fake_build_record(struct fake_domain *domain, uint32_t type,
         fake_domain_put_state(domain, XLM_STATE_TSC_INFO, body, length);
         break;
     case XLM_REC_HVM_CONTEXT:
-        fake_domain_put_state(domain, XLM_STATE_HVM_CONTEXT, body, length);
+        fake_domain_load_context(domain, body, length);
         break;
     case XLM_REC_HVM_PARAMS:
         build_params(domain, body);
