@@ -56,9 +56,9 @@ int xlm_hvm_context_pages(void *context, size_t length, xlm_hvm_page_fn *each,
 void xlm_hvm_context_turn_off(uint8_t *msr);
 
 /*
- * Turn off each synthetic timer that Xen up to 4.17.5 cannot run without a fault
- * of its own: one whose vCPU has no page for messages in use, or that counts to
- * 0.  Returns how many there were.
+ * Turn off each synthetic timer by which a guest can take down a host whose Xen
+ * lacks the mends of 2025: one whose vCPU has no page for messages in use, or
+ * that counts to 0.  Returns how many there were.
  */
 unsigned int xlm_hvm_context_defuse_timers(void *context, size_t length);
 

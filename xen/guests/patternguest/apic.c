@@ -2,7 +2,8 @@
 #include "cpu.h"
 #include "exception.h"
 
-#define REGISTERS 0xfee00000u /* also in entry.S */
+#define REGISTERS 0xfee00000u  /* also in entry.S */
+#define END_OF_INTERRUPT 0xb0u /* also in entry.S */
 #define SPURIOUS_VECTOR 0xf0u
 #define COMMAND 0x300u
 #define TIMER_VECTOR 0x320u
@@ -45,8 +46,20 @@ void apic_nap(uint64_t duration_us)
         duration_us = LONGEST_NAP_US;
     }
     /* Not 0, which would be no nap but the last one. */
+    write(TIMER_VECTOR, VECTOR_TIMER);
     write(TIMER_COUNT, (uint32_t)duration_us * TICKS_PER_US + 1);
     cpu_await_interrupt();
+}
+
+void apic_keep_interrupt(uint64_t duration_us)
+{
+    write(TIMER_VECTOR, VECTOR_KEPT);
+    write(TIMER_COUNT, (uint32_t)duration_us * TICKS_PER_US + 1);
+}
+
+void apic_end_interrupt(void)
+{
+    write(END_OF_INTERRUPT, 0);
 }
 
 void apic_reset_others(void)

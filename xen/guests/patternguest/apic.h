@@ -10,6 +10,14 @@ void apic_enable(void);
 /* Halts for about that long. */
 void apic_nap(uint64_t duration_us);
 
+/* An interrupt of the timer's in about that long, once they are on.  It is in
+ * service until its end is told, by this call or in another way; until then
+ * none follows. */
+void apic_keep_interrupt(uint64_t duration_us);
+void apic_end_interrupt(void);
+/* How many of these there were. */
+extern volatile uint64_t interrupts_kept;
+
 /* To all other vCPUs: stop, and await the next call. */
 void apic_reset_others(void);
 

@@ -18,6 +18,9 @@ static inline void cpu_halt(void)
 /* In entry.S.  Interrupts are on for as long as this takes, and never else. */
 void cpu_await_interrupt(void);
 
+/* In entry.S.  Those that are pending are taken. */
+void cpu_take_interrupts(void);
+
 static inline uint64_t cpu_tsc(void)
 {
     uint32_t low, high;
@@ -39,6 +42,14 @@ static inline void cpu_write_msr(uint32_t msr, uint64_t value)
     asm volatile("wrmsr" ::"c"(msr), "a"((uint32_t)value),
                  "d"((uint32_t)(value >> 32))
                  : "memory");
+}
+
+static inline uint64_t cpu_read_msr(uint32_t msr)
+{
+    uint32_t low, high;
+
+    asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr) : "memory");
+    return (uint64_t)high << 32 | low;
 }
 
 static inline uint64_t cpu_fault_address(void)

@@ -164,6 +164,15 @@ halt:   hlt
 halted: cli
         ret
 
+/* Interrupts are on for two instructions. */
+        .globl cpu_take_interrupts
+cpu_take_interrupts:
+        sti
+        nop
+        nop
+        cli
+        ret
+
         .globl timer_interrupt
 timer_interrupt:
         push    %rax
@@ -173,6 +182,12 @@ timer_interrupt:
         jne     7f
         movq    $halted, 8(%rsp)
 7:      pop     %rax
+        iretq
+
+/* Whoever wanted it tells the APIC of its end. */
+        .globl kept_interrupt
+kept_interrupt:
+        lock incq interrupts_kept
         .globl spurious_interrupt
 spurious_interrupt:
         iretq
@@ -234,5 +249,9 @@ stacks:
         .globl vcpus_started
 vcpus_started:
         .skip 4
+        .balign 8
+        .globl interrupts_kept
+interrupts_kept:
+        .skip 8
 
         .section .note.GNU-stack, "", @progbits

@@ -33,7 +33,8 @@ struct exception_frame {
     uint64_t ss;
 };
 
-extern char exception_stubs[], timer_interrupt[], spurious_interrupt[];
+extern char exception_stubs[], timer_interrupt[], kept_interrupt[],
+    spurious_interrupt[];
 void report_exception(const struct exception_frame *frame);
 
 static struct gate gates[VECTORS];
@@ -57,6 +58,7 @@ void exceptions_prepare(void)
         set_gate(vector, exception_stubs + vector * STUB_SIZE);
     }
     set_gate(VECTOR_TIMER, timer_interrupt);
+    set_gate(VECTOR_KEPT, kept_interrupt);
     set_gate(VECTOR_SPURIOUS, spurious_interrupt);
 }
 

@@ -6,6 +6,7 @@
 #define EXCEPTION_H
 
 #define VECTOR_TIMER 32u
+#define VECTOR_KEPT 33u /* its end is not told to the APIC */
 #define VECTOR_SPURIOUS 47u
 
 /* Once, and then on each vCPU. */

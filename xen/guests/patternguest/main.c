@@ -20,6 +20,7 @@
 #include "options.h"
 #include "pacer.h"
 #include "pattern.h"
+#include "viridian.h"
 #include "workload.h"
 #include "xen.h"
 #include "xenstore.h"
@@ -167,6 +168,7 @@ static void suspend(void)
 {
     bool cancelled;
 
+    viridian_mark();
     print("suspending");
     console_hold();
     cancelled = xen_suspend();
@@ -178,6 +180,7 @@ static void suspend(void)
     clock_rebase();
     cpus_restart_walk();
     print(cancelled ? "resume cancelled" : "resumed");
+    viridian_resume(cancelled);
     guest.batch = 1;
     workload_restart_pass(&guest.work);
 }
@@ -228,6 +231,7 @@ static void beat(uint64_t now_us)
         guest.heartbeat_due_us = now_us + guest.options.heartbeat_us;
     }
     guest.heartbeats++;
+    viridian_look();
     print_on(ways, "hb %lu t=%lu w=%lu c=%lu e=%lu", guest.heartbeats, now_us,
              guest.work.written, guest.work.checked, guest.work.errors);
 }
@@ -324,6 +328,9 @@ void guest_main(const struct hvm_start_info *start_info)
         connect_rings();
     }
     announce(not_understood);
+    if (!viridian_start(guest.options.viridian)) {
+        print("FATAL no Viridian here");
+    }
     find_memory(&guest.work.frames, start_info);
     if (prepare_work(&guest.work, &guest.options)) {
         workload_fill(&guest.work);

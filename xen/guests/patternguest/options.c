@@ -81,6 +81,25 @@ static bool read_choice(struct word word, const char *yes, const char *no,
     return *choice || equals(word, no);
 }
 
+static bool read_viridian(struct word word, enum viridian_use *use)
+{
+    static const char *const names[] = {
+        [VIRIDIAN_NONE] = "none",
+        [VIRIDIAN_ASSIST] = "assist",
+        [VIRIDIAN_ALL] = "all",
+        [VIRIDIAN_LOST] = "lost",
+    };
+    unsigned int i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (equals(word, names[i])) {
+            *use = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool read_output(struct word word, struct options *options)
 {
     bool both = equals(word, "both");
@@ -130,6 +149,9 @@ static bool read_option(struct options *options, struct word name,
     if (equals(name, "corrupt")) {
         return read_choice(value, "yes", "no", &options->corrupt);
     }
+    if (equals(name, "viridian")) {
+        return read_viridian(value, &options->viridian);
+    }
     return false;
 }
 
@@ -148,6 +170,7 @@ void options_default(struct options *options)
     options->to_port = true;
     options->to_ring = true;
     options->corrupt = false;
+    options->viridian = VIRIDIAN_NONE;
 }
 
 static bool ends_word(char c)

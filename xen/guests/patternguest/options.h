@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "viridian.h"
+
 #define OPTIONS_ALL UINT64_MAX
 #define OPTIONS_MOST_VCPUS 16u /* also in entry.S */
 
@@ -22,6 +24,7 @@ struct options {
     bool to_port;
     bool to_ring;
     bool corrupt; /* break pages, to prove that it is seen */
+    enum viridian_use viridian;
 };
 
 void options_default(struct options *options);

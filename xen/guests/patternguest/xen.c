@@ -109,6 +109,16 @@ void xen_connect(void)
     set_param(HVM_PARAM_CALLBACK_IRQ, CALLBACK_BY_VECTOR | CALLBACK_VECTOR);
 }
 
+void xen_give_back(uint64_t frame)
+{
+    xen_pfn_t frames[1] = {frame};
+    struct xen_memory_reservation back = {.nr_extents = 1,
+                                          .domid = DOMID_SELF};
+
+    set_xen_guest_handle(back.extent_start, frames);
+    hypercall_with(__HYPERVISOR_memory_op, XENMEM_decrease_reservation, &back);
+}
+
 static uint64_t scale_ticks(uint64_t ticks, uint32_t multiplier, int8_t shift)
 {
     ticks = shift < 0 ? ticks >> -shift : ticks << shift;

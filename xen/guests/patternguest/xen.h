@@ -18,6 +18,9 @@ void xen_connect(void);
 uint64_t xen_time_ns(void);
 void xen_sleep_until(uint64_t time_ns);
 
+/* The page there is not ours any more. */
+void xen_give_back(uint64_t frame);
+
 uint64_t xen_get_param(uint32_t index);
 void xen_notify(uint32_t port);
 
