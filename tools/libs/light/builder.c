@@ -17,6 +17,7 @@
 #include <libxl_utils.h>
 
 #include "stream.h"
+#include "withheld.h"
 
 #define LM_STREAM_VERSION_FOR_LIBXL 2
 
@@ -217,6 +218,7 @@ static int destroy_domain(struct lm_builder *builder)
 
     sigaddset(&mask, SIGPIPE);
     pthread_sigmask(SIG_SETMASK, &mask, &ours);
+    (void)lm_give_back(builder->domid, builder->xlm->logger);
     rc = libxl_domain_destroy(builder->ctx, builder->domid, NULL);
     pthread_sigmask(SIG_SETMASK, &ours, NULL);
     return rc;

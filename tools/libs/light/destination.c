@@ -11,6 +11,7 @@
 #include "common.h"
 #include "control.h"
 #include "memo.h"
+#include "withheld.h"
 
 /* ---- making and freeing ---- */
 
@@ -194,6 +195,11 @@ int lm_destination_listen(struct lm_destination *destination)
 void lm_destination_note_end(struct lm_destination *destination,
                              enum xlm_guest_state state)
 {
+    if (state == XLM_GUEST_COMPLETE || state == XLM_GUEST_ENDED) {
+        (void)lm_give_back_config(destination->op.ctx,
+                                  destination->local_domid,
+                                  destination->op.xlm.logger);
+    }
     if (destination->reconnect &&
         lm_memo_put(destination->identity.id, state)) {
         xtl_log(destination->op.xlm.logger, XTL_WARN, errno, "light",

@@ -536,4 +536,20 @@ int libxl_live_migrate_request(uint32_t domid,
                                libxl_live_migrate_command command,
                                uint64_t rate, int timeout_ms, char *reason);
 
+/*
+ * Give a domain back to libxl that a migration has withheld from it.
+ *
+ * From the go on libxl refuses to suspend, save, resume, unpause, shut down and
+ * destroy the domain that the source keeps, and until the go the one that the
+ * destination builds, whatever program asks; and the stock xl neither saves nor
+ * migrates a domain before all of its memory is there.  The calls above give
+ * everything back in time.  This is for a program that ends such a domain by
+ * force, and knows that a guest may be lost with it: call it, then
+ * libxl_domain_destroy().  Harmless on any other domain.
+ *
+ * 0, or a libxl error: the log says what could not be given back.
+ */
+#define LIBXL_HAVE_LIVE_MIGRATE_RELEASE 1
+int libxl_live_migrate_release(libxl_ctx *ctx, uint32_t domid);
+
 #endif

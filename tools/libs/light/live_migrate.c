@@ -32,6 +32,7 @@
 #include "precopy_policy.h"
 #include "stream.h"
 #include "tuning.h"
+#include "withheld.h"
 
 /* Ordinary live migration makes at most so many rounds. */
 #define LM_LIVE_ITERATIONS 5
@@ -215,6 +216,7 @@ static int source_put_away(void *data)
                         source->away_name, rc);
     }
     source->state = LM_SOURCE_AWAY;
+    lm_withhold(source->domid, source->op.xlm.logger);
     return 0;
 }
 
@@ -497,6 +499,7 @@ static void take_back(struct lm_source *source)
     int rc;
 
     if (source->state == LM_SOURCE_AWAY) {
+        (void)lm_give_back(source->domid, source->op.xlm.logger);
         rc = libxl_domain_rename(source->op.ctx, source->domid,
                                  source->away_name, source->name);
         if (rc) {
@@ -517,6 +520,7 @@ static void take_back(struct lm_source *source)
                 source->domid, rc);
         return;
     }
+    (void)lm_unpause_again(source->op.ctx, source->domid);
     source->state = LM_SOURCE_RUNNING;
 }
 
@@ -593,6 +597,10 @@ static int live_migrate(struct lm_operation *op)
         explain_state(source);
         take_back(source);
         rc = source_error(source, rc);
+    }
+    if (!rc) {
+        /* The caller destroys it. */
+        (void)lm_give_back(source->domid, source->op.xlm.logger);
     }
 
 out:

@@ -18,6 +18,7 @@
 #include "common.h"
 #include "control_store.h"
 #include "memo.h"
+#include "withheld.h"
 
 /* ---- which domain it is ---- */
 
@@ -80,6 +81,7 @@ static enum xlm_guest_state decide(struct lm_destination *destination)
         return state->ours ? XLM_GUEST_ENDED : XLM_GUEST_NEVER_RAN;
     }
     if (!state->ours) {
+        (void)lm_give_back(state->domid, destination->op.xlm.logger);
         return libxl_domain_destroy(ctx, state->domid, NULL)
                    ? XLM_GUEST_UNKNOWN
                    : XLM_GUEST_NEVER_RAN;
@@ -87,8 +89,11 @@ static enum xlm_guest_state decide(struct lm_destination *destination)
     if (lm_kept_lacks_pages(&destination->kept)) {
         return XLM_GUEST_RUNS;
     }
-    return xlm_end_paging(&destination->op.xlm, &orphan) ? XLM_GUEST_UNKNOWN
-                                                         : XLM_GUEST_COMPLETE;
+    if (xlm_end_paging(&destination->op.xlm, &orphan)) {
+        return XLM_GUEST_UNKNOWN;
+    }
+    (void)lm_give_back_config(ctx, state->domid, destination->op.xlm.logger);
+    return XLM_GUEST_COMPLETE;
 }
 
 enum xlm_guest_state lm_orphan_find(struct lm_destination *destination)
@@ -124,7 +129,8 @@ static int let_run(struct lm_destination *destination)
     struct lm_kept_state *state = destination->kept.state;
 
     if (!state->ran && !state->stays &&
-        libxl_domain_unpause(destination->op.ctx, state->domid, NULL)) {
+        lm_let_run(destination->op.ctx, state->domid,
+                   destination->op.xlm.logger)) {
         return -1;
     }
     state->ran = 1;
@@ -230,6 +236,7 @@ static int destroy(libxl_ctx *ctx, uint32_t domid, const uint8_t *id)
     if (!paused) {
         return ERROR_INVAL;
     }
+    (void)libxl_live_migrate_release(ctx, domid);
     rc = libxl_domain_destroy(ctx, domid, NULL);
     if (!rc && id && lm_memo_put(id, XLM_GUEST_NEVER_RAN)) {
         return ERROR_FAIL;
@@ -271,6 +278,9 @@ static int look_after(libxl_ctx *ctx, struct lm_kept *kept)
         rc = destroy(ctx, kept->state->domid, id);
     } else if (!lacks_pages) {
         rc = end_paging(kept);
+        if (!rc) {
+            (void)libxl_live_migrate_release(ctx, kept->state->domid);
+        }
         if (!rc && lm_memo_put(id, XLM_GUEST_COMPLETE)) {
             rc = ERROR_FAIL;
         }

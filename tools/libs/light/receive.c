@@ -25,6 +25,7 @@
 #include "memory.h"
 #include "stream.h"
 #include "tuning.h"
+#include "withheld.h"
 
 #define DEFAULT_MEMKB (32u << 10)
 #define KIB_PER_PAGE 4u
@@ -131,6 +132,9 @@ static int destination_await_build(void *data)
     }
     destination->state = LM_DESTINATION_BUILT;
     *destination->domid = destination->local_domid;
+    lm_withhold(destination->local_domid, destination->op.xlm.logger);
+    lm_withhold_config(destination->op.ctx, destination->local_domid,
+                       destination->op.xlm.logger);
     lm_destination_show(destination);
     /* It runs with a state that is not the last: its devices must not go on
      * with what they were doing. */
@@ -234,9 +238,12 @@ static int destination_run(void *data)
         destination->kept.state->ours = 1;
     }
     /* The guest first: its name can wait, and it has waited long enough. */
-    if (!destination->params.paused) {
-        rc = libxl_domain_unpause(destination->op.ctx,
-                                  destination->local_domid, NULL);
+    if (destination->params.paused) {
+        (void)lm_give_back(destination->local_domid,
+                           destination->op.xlm.logger);
+    } else {
+        rc = lm_let_run(destination->op.ctx, destination->local_domid,
+                        destination->op.xlm.logger);
         if (rc) {
             return xlm_fail(&destination->op.xlm,
                             "the domain could not be unpaused at the "

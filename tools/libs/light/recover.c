@@ -16,6 +16,7 @@
 #include "memo.h"
 #include "operation.h"
 #include "tuning.h"
+#include "withheld.h"
 
 struct lm_recovery {
     struct lm_operation op;
@@ -215,6 +216,7 @@ static int take_back(struct lm_recovery *recovery)
     if (rc) {
         return rc;
     }
+    (void)lm_give_back(recovery->domid, recovery->op.xlm.logger);
     stop_device_log(recovery);
     xlm_take_back(&recovery->op.xlm, recovery->domid);
     rc = libxl_domain_resume(recovery->op.ctx, recovery->domid, 1, NULL);
@@ -225,6 +227,7 @@ static int take_back(struct lm_recovery *recovery)
                  recovery->name, rc);
         return rc;
     }
+    (void)lm_unpause_again(recovery->op.ctx, recovery->domid);
     *recovery->recovery = LIBXL_LIVE_MIGRATE_RECOVERY_TAKEN_BACK;
     xlm_restate(&recovery->op.xlm, "it never ran at the destination and runs "
                                    "here again");
@@ -287,6 +290,10 @@ static int recover(struct lm_operation *op)
     rc = ask_and_push(recovery);
     if (!rc) {
         rc = conclude(recovery);
+    }
+    if (!rc) {
+        /* It runs here, or the caller destroys it. */
+        (void)lm_give_back(recovery->domid, recovery->op.xlm.logger);
     }
 
 out:

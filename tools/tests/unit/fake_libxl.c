@@ -1,6 +1,7 @@
 #include "fake_libxl.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include <xen/hvm/params.h>
 
 #include "fake_log.h"
+#include "fake_xenstore.h"
 #include "stream.h"
 #include "wire.h"
 
@@ -18,12 +20,22 @@
 #define RECORD_ROOM (1u << 20)
 #define FREE_KIB (1u << 30)
 #define NEEDED_KIB 1024
+#define USERDATA 32
 
 struct domain {
     char *name; /* NULL: none, or destroyed */
     uint32_t domid;
     struct fake_domain *domain; /* NULL: only expected */
     struct fake_migration *migration;
+    unsigned int pauses; /* of a domain that was paused already */
+};
+
+/* What is stored with a domain, by a name. */
+struct userdata {
+    char *key; /* NULL: the slot is free */
+    uint32_t domid;
+    uint8_t *data;
+    int length;
 };
 
 struct libxl__ctx {
@@ -33,6 +45,7 @@ struct libxl__ctx {
     struct domain domains[DOMAINS];
     int failures[FAKE_LIBXL_CALLS];
     unsigned int calls;
+    struct userdata userdata[USERDATA];
 };
 
 static struct fake_host *latest_host;
@@ -56,6 +69,10 @@ void fake_libxl_free(libxl_ctx *ctx)
 
     for (i = 0; i < DOMAINS; i++) {
         free(ctx->domains[i].name);
+    }
+    for (i = 0; i < USERDATA; i++) {
+        free(ctx->userdata[i].key);
+        free(ctx->userdata[i].data);
     }
     pthread_mutex_destroy(&ctx->lock);
     free(ctx);
@@ -183,6 +200,88 @@ unsigned int fake_libxl_domains(libxl_ctx *ctx)
 bool fake_libxl_has(libxl_ctx *ctx, const char *name)
 {
     return look(ctx, name, 0).domain;
+}
+
+/* As libxl reads it from xenstore; a domain without that node is of any type
+ * but this one. */
+static bool is_of_type_invalid(uint32_t domid)
+{
+    char path[64];
+    const char *type;
+
+    snprintf(path, sizeof(path), "/libxl/%u/type", domid);
+    type = fake_store_get(path);
+    return type && !strcmp(type, "invalid");
+}
+
+/* ---- libxl: what is stored with a domain ---- */
+
+static struct userdata *find_userdata(libxl_ctx *ctx, uint32_t domid,
+                                      const char *key)
+{
+    for (size_t i = 0; i < USERDATA; i++) {
+        struct userdata *at = &ctx->userdata[i];
+
+        if (key ? at->key && at->domid == domid && !strcmp(at->key, key)
+                : !at->key) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+static void drop_userdata(struct userdata *userdata)
+{
+    free(userdata->key);
+    free(userdata->data);
+    *userdata = (struct userdata){.key = NULL};
+}
+
+int libxl_userdata_store(libxl_ctx *ctx, uint32_t domid, const char *key,
+                         const uint8_t *data, int length)
+{
+    struct userdata *at;
+
+    pthread_mutex_lock(&ctx->lock);
+    at = find_userdata(ctx, domid, key);
+    if (at) {
+        drop_userdata(at);
+    }
+    at = length ? find_userdata(ctx, domid, NULL) : NULL;
+    if (at) {
+        *at = (struct userdata){
+            .key = strdup(key),
+            .domid = domid,
+            .data = malloc(length),
+            .length = length,
+        };
+        memcpy(at->data, data, length);
+    }
+    pthread_mutex_unlock(&ctx->lock);
+    return 0;
+}
+
+int libxl_userdata_retrieve(libxl_ctx *ctx, uint32_t domid, const char *key,
+                            uint8_t **data, int *length)
+{
+    struct userdata *at;
+
+    *data = NULL;
+    *length = 0;
+    pthread_mutex_lock(&ctx->lock);
+    at = find_userdata(ctx, domid, key);
+    if (at) {
+        *data = malloc(at->length);
+        memcpy(*data, at->data, at->length);
+        *length = at->length;
+    }
+    pthread_mutex_unlock(&ctx->lock);
+    return 0;
+}
+
+int libxl_userdata_unlink(libxl_ctx *ctx, uint32_t domid, const char *key)
+{
+    return libxl_userdata_store(ctx, domid, key, NULL, 0);
 }
 
 /* ---- libxl: what needs no domain ---- */
@@ -352,9 +451,19 @@ int libxl_domain_destroy(libxl_ctx *ctx, uint32_t domid,
     struct domain *domain;
 
     (void)ao_how;
+    if (is_of_type_invalid(domid)) {
+        /* It has got as far as that. */
+        libxl_domain_pause(ctx, domid, NULL);
+        return ERROR_FAIL;
+    }
     pthread_mutex_lock(&ctx->lock);
     ctx->calls++;
     domain = slot(ctx, NULL, domid);
+    for (size_t i = 0; i < USERDATA; i++) {
+        if (ctx->userdata[i].key && ctx->userdata[i].domid == domid) {
+            drop_userdata(&ctx->userdata[i]);
+        }
+    }
     if (domain) {
         fake_domain_destroy(domain->domain);
         free(domain->name);
@@ -369,9 +478,37 @@ int libxl_domain_destroy(libxl_ctx *ctx, uint32_t domid,
 int libxl_domain_pause(libxl_ctx *ctx, uint32_t domid,
                        const libxl_asyncop_how *ao_how)
 {
+    libxl_dominfo info;
+    struct domain *at;
+
     (void)ao_how;
+    if (libxl_domain_info(ctx, &info, domid)) {
+        return ERROR_FAIL;
+    }
     fake_domain_pause(look(ctx, NULL, domid).domain);
+    pthread_mutex_lock(&ctx->lock);
+    at = slot(ctx, NULL, domid);
+    if (at) {
+        at->pauses += info.paused;
+    }
+    pthread_mutex_unlock(&ctx->lock);
     return 0;
+}
+
+/* As Xen counts: true while there is one more. */
+static bool takes_a_pause_off(libxl_ctx *ctx, uint32_t domid)
+{
+    struct domain *at;
+    bool off;
+
+    pthread_mutex_lock(&ctx->lock);
+    at = slot(ctx, NULL, domid);
+    off = at && at->pauses;
+    if (off) {
+        at->pauses--;
+    }
+    pthread_mutex_unlock(&ctx->lock);
+    return off;
 }
 
 int libxl_domain_suspend_only(libxl_ctx *ctx, uint32_t domid,
@@ -381,6 +518,9 @@ int libxl_domain_suspend_only(libxl_ctx *ctx, uint32_t domid,
     int rc = failure(ctx, FAKE_LIBXL_SUSPEND);
 
     (void)ao_how;
+    if (is_of_type_invalid(domid)) {
+        return ERROR_FAIL;
+    }
     if (migration->at_suspend) {
         migration->at_suspend(migration);
     }
@@ -401,6 +541,9 @@ int libxl_domain_resume(libxl_ctx *ctx, uint32_t domid, int fast,
 
     (void)fast;
     (void)ao_how;
+    if (is_of_type_invalid(domid)) {
+        return ERROR_FAIL;
+    }
     fake_domain_resume(migration->source);
     fake_guest_move(migration->guest, migration->source);
     return 0;
@@ -416,8 +559,14 @@ int libxl_domain_unpause(libxl_ctx *ctx, uint32_t domid,
     int rc = failure(ctx, FAKE_LIBXL_UNPAUSE);
 
     (void)ao_how;
+    if (is_of_type_invalid(domid)) {
+        return ERROR_FAIL;
+    }
     if (rc) {
         return rc;
+    }
+    if (takes_a_pause_off(ctx, domid)) {
+        return 0;
     }
     /* Its drivers say so wherever they run. */
     fake_domain_put_param(domain.domain, HVM_PARAM_CALLBACK_IRQ, 1);

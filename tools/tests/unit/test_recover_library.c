@@ -77,6 +77,30 @@ static void await_kept(uint32_t domid, const char *node, const char *value)
     }
 }
 
+static void keep_type(uint32_t domid, const char *type)
+{
+    char path[80];
+
+    snprintf(path, sizeof(path), "/libxl/%u/type", domid);
+    fake_store_put(path, type);
+}
+
+static void assert_type(uint32_t domid, const char *type)
+{
+    char path[80];
+
+    snprintf(path, sizeof(path), "/libxl/%u/type", domid);
+    assert_string_equal(fake_store_get(path), type);
+}
+
+/* The guest runs: libxl leaves alone what the source keeps, and may do all but
+ * save it with what is here. */
+static void assert_withheld(struct fake_migration *migration)
+{
+    assert_type(fake_domain_id(migration->source), "invalid");
+    assert_type(fake_domain_id(migration->destination), "pvh");
+}
+
 /* As libxl does while it builds. */
 static void show_destination(struct fake_migration *migration)
 {
@@ -85,6 +109,7 @@ static void show_destination(struct fake_migration *migration)
     memset(uuid, (int)fake_domain_id(migration->source), sizeof(uuid));
     fake_domain_set_handle(migration->destination, uuid);
     keep(fake_domain_id(migration->destination), NULL, "");
+    keep_type(fake_domain_id(migration->destination), "pvh");
 }
 
 /* ---- one move ---- */
@@ -112,6 +137,7 @@ static struct move *new_move(struct fake_cut cut)
     migration->cut = cut;
     migration->cut.stream = FAKE_LIBXL;
     migration->at_build = show_destination;
+    migration->at_run = assert_withheld;
     /* One store for both hosts: no number may be used twice. */
     fake_domain_new(migration->hosts[1], 1, 1, 1);
     move->ctxs[0] = fake_libxl_new(migration->hosts[0]);
@@ -119,6 +145,7 @@ static struct move *new_move(struct fake_cut cut)
     fake_libxl_add(move->ctxs[0], NAME, migration);
     fake_libxl_expect(move->ctxs[1], INCOMING, migration);
     keep(fake_domain_id(migration->source), NULL, "");
+    keep_type(fake_domain_id(migration->source), "pvh");
     libxl_live_migrate_params_init(&move->params);
     move->params.strategy = LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
     move->params.hot_pages_max = 4;
