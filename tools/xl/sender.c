@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -152,6 +153,49 @@ void xl_sender_say_why(const struct xl_sender *sender,
     if (how[0]) {
         fprintf(stderr, "xl: %s\n", how);
     }
+}
+
+/* As a shell wants it: a word as it is, anything else in quotes. */
+static void put_word(FILE *text, const char *word)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyz"
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,:@/=+";
+
+    if (word[0] && word[strspn(word, plain)] == '\0') {
+        fputs(word, text);
+        return;
+    }
+    fputc('\'', text);
+    for (; *word; word++) {
+        fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, text);
+    }
+    fputc('\'', text);
+}
+
+char *xl_sender_recovery(const struct xl_sender *sender, const char *name)
+{
+    char *line = NULL;
+    size_t length;
+    FILE *text = open_memstream(&line, &length);
+
+    if (!text) {
+        return NULL;
+    }
+    fputs("xl migrate-recover ", text);
+    if (strcmp(sender->ssh_command, xl_ssh_default)) {
+        fputs("-s ", text);
+        put_word(text, sender->ssh_command);
+        fputc(' ', text);
+    }
+    put_word(text, name);
+    fputc(' ', text);
+    put_word(text, sender->host);
+    if (fclose(text)) {
+        free(line);
+        return NULL;
+    }
+    return line;
 }
 
 void xl_sender_close(struct xl_sender *sender)

@@ -79,6 +79,10 @@ int xl_sender_destroy_source(struct xl_sender *sender);
 void xl_sender_say_why(const struct xl_sender *sender,
                        const libxl_live_migrate_result *result);
 
+/* The command that recovers this guest, from a shell here; to be freed, NULL: no
+ * memory. */
+char *xl_sender_recovery(const struct xl_sender *sender, const char *name);
+
 /* Harmless at any time after xl_sender_init(). */
 void xl_sender_close(struct xl_sender *sender);
 

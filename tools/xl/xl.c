@@ -12,7 +12,7 @@
 
 #include "guard.h"
 #include "monitor.h"
-#include "stock.h"
+#include "part_gate.h"
 
 struct xl_command {
     const char *name;
@@ -25,6 +25,7 @@ static const struct xl_command commands[] = {
     {"migrate-receive", xl_main_migrate_receive, false},
     {"migrate-recover", xl_main_migrate_recover, true},
     {"migrate-status", xl_main_migrate_status, true},
+    {"migrate-wait", xl_main_migrate_wait, true},
     {"migrate-start-postcopy", xl_main_migrate_start_postcopy, true},
     {"migrate-abort", xl_main_migrate_abort, true},
     {"migrate-set-rate", xl_main_migrate_set_rate, true},
@@ -153,7 +154,7 @@ int main(int argc, char **argv)
     /* Not what /proc/self/exe made of it. */
     prctl(PR_SET_NAME, "xl");
     if (!command) {
-        return xl_stock_exec(argv);
+        return xl_gate_stock(&xl, word);
     }
     status = command->run(&xl, argc - word, argv + word);
     xl_context_close(&xl);

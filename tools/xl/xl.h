@@ -40,6 +40,7 @@ int xl_main_migrate(struct xl_context *xl, int argc, char **argv);
 int xl_main_migrate_recover(struct xl_context *xl, int argc, char **argv);
 int xl_main_migrate_receive(struct xl_context *xl, int argc, char **argv);
 int xl_main_migrate_status(struct xl_context *xl, int argc, char **argv);
+int xl_main_migrate_wait(struct xl_context *xl, int argc, char **argv);
 int xl_main_migrate_start_postcopy(struct xl_context *xl, int argc,
                                    char **argv);
 int xl_main_migrate_abort(struct xl_context *xl, int argc, char **argv);

@@ -12,6 +12,7 @@
 
 #include "libxl_live_migrate.h"
 #include "migrate_view.h"
+#include "part_commands.h"
 #include "rate.h"
 #include "xl.h"
 
@@ -20,12 +21,14 @@
 
 static const char status_usage[] =
     "usage: xl migrate-status [--json] [--watch] [DOMAIN]\n"
+    "       xl migrate-status --commands\n"
     "\n"
     "Shows the migrations with postcopy support of this host, or that of "
     "DOMAIN.\n"
     "\n"
-    "  --json   an array of objects on one line, in place of a table\n"
-    "  --watch  again each second; with DOMAIN until its migration ends\n";
+    "  --json      an array of objects on one line, in place of a table\n"
+    "  --watch     again each second; with DOMAIN until its migration ends\n"
+    "  --commands  which other commands may be used on a guest that moves\n";
 
 static const char command_usage[] =
     "usage: xl migrate-start-postcopy DOMAIN\n"
@@ -175,11 +178,25 @@ static int watch_status(const struct status *status)
     }
 }
 
+static int show_commands(void)
+{
+    char *table = xl_part_table();
+
+    if (!table) {
+        fprintf(stderr, "xl: out of memory\n");
+        return EXIT_FAILURE;
+    }
+    fputs(table, stdout);
+    free(table);
+    return EXIT_SUCCESS;
+}
+
 int xl_main_migrate_status(struct xl_context *xl, int argc, char **argv)
 {
     static const struct option long_options[] = {
         {"json", no_argument, NULL, 'j'},
         {"watch", no_argument, NULL, 'w'},
+        {"commands", no_argument, NULL, 'c'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -194,6 +211,8 @@ int xl_main_migrate_status(struct xl_context *xl, int argc, char **argv)
         case 'w':
             status.watch = true;
             break;
+        case 'c':
+            return show_commands();
         case 'h':
             fputs(status_usage, stdout);
             return EXIT_SUCCESS;

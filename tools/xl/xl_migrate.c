@@ -12,6 +12,7 @@
 #include "config.h"
 #include "fault_channel.h"
 #include "libxl_live_migrate.h"
+#include "part_gate.h"
 #include "policy_option.h"
 #include "progress.h"
 #include "sender.h"
@@ -254,7 +255,7 @@ static int find_domain(struct xl_migrate *migrate)
                 migrate->sender.domain);
         return -1;
     }
-    return 0;
+    return xl_gate_move(migrate->sender.xl, migrate->sender.domid);
 }
 
 static int connect_receiver(struct xl_migrate *migrate)
@@ -328,6 +329,17 @@ static libxl_live_migrate_state end_state(int rc, bool transitioned)
                         : LIBXL_LIVE_MIGRATE_STATE_FAILED;
 }
 
+/* For whoever finds the domain here when this process is gone. */
+static void keep_recovery(struct xl_migrate *migrate, const char *name)
+{
+    char *line = xl_sender_recovery(&migrate->sender, name);
+
+    if (line) {
+        xl_gate_keep_recovery(migrate->sender.xl, migrate->sender.domid, line);
+    }
+    free(line);
+}
+
 static int move_domain(struct xl_migrate *migrate)
 {
     struct xl_sender *sender = &migrate->sender;
@@ -337,6 +349,7 @@ static int move_domain(struct xl_migrate *migrate)
     int rc;
 
     xl_sender_show(sender, name ? name : sender->domain);
+    keep_recovery(migrate, name ? name : sender->domain);
     rc = libxl_domain_live_migrate_tuned(
         sender->xl->ctx, sender->domid, sender->transport.send_fd, 0,
         sender->transport.recv_fd, &sender->params, &result, &transitioned,

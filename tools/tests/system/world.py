@@ -117,7 +117,7 @@ class World:
                 return False
         for host in ("a", "b"):
             self.lab.run(host, "for d in $(xl list | awk 'NR > 1 && $2 > 0 "
-                               "{ print $2 }'); do xl destroy $d; done",
+                               "{ print $2 }'); do xl destroy --force $d; done",
                          check=False)
         for host in ("a", "b"):
             self.until(lambda: not self.domains(host),

@@ -55,7 +55,7 @@ _xl_postcopy()
     prev=${words[-2]-}
     command=${words[1]-}
     if ((${#words[@]} == 2)); then
-        mapfile -t COMPREPLY < <(compgen -W "migrate-status migrate-abort
+        mapfile -t COMPREPLY < <(compgen -W "migrate-status migrate-wait migrate-abort
             migrate-recover migrate-start-postcopy migrate-set-rate
             $(xl help 2> /dev/null | awk '/^ [^ ]/ { print $1 }')" -- "$cur")
         return
@@ -76,7 +76,10 @@ _xl_postcopy()
         mapfile -t COMPREPLY < <(compgen -W "--background-rate --link-timeout
             --json --help -s -h $(_xl_postcopy_migrating)" -A hostname -- "$cur") ;;
     migrate-status)
-        mapfile -t COMPREPLY < <(compgen -W "--json --watch
+        mapfile -t COMPREPLY < <(compgen -W "--json --watch --commands
+            $(_xl_postcopy_migrating)" -- "$cur") ;;
+    migrate-wait)
+        mapfile -t COMPREPLY < <(compgen -W "--limit --then-abort
             $(_xl_postcopy_migrating)" -- "$cur") ;;
     migrate-start-postcopy | migrate-abort)
         mapfile -t COMPREPLY < <(

@@ -1,0 +1,367 @@
+/*
+ * Commands of the stock xl, where they are about a guest that moves.
+ */
+#include "part_gate.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <libxl_utils.h>
+
+#include "stock.h"
+
+#define RECOVERY_KEY "xl-migrate-recover"
+
+struct gate {
+    struct xl_context *xl;
+    const struct xl_part_command *command;
+    struct xl_part_line line;
+    libxl_live_migrate_status *list;
+    int count;
+    /* The domain in question. */
+    struct xl_part_domain domain;
+    uint32_t domid;
+    char *called;
+    char *recover;
+};
+
+/* ---- what is kept of a recovery ---- */
+
+void xl_gate_keep_recovery(struct xl_context *xl, uint32_t domid,
+                           const char *command)
+{
+    /* Without it a message is less precise, and nothing else is worse. */
+    (void)libxl_userdata_store(xl->ctx, domid, RECOVERY_KEY,
+                               (const uint8_t *)command, strlen(command) + 1);
+}
+
+char *xl_gate_recovery(struct xl_context *xl, uint32_t domid)
+{
+    uint8_t *text = NULL;
+    int length = 0;
+
+    if (libxl_userdata_retrieve(xl->ctx, domid, RECOVERY_KEY, &text,
+                                &length)) {
+        return NULL;
+    }
+    if (!text || length <= 0 || text[length - 1]) {
+        free(text);
+        return NULL;
+    }
+    return (char *)text;
+}
+
+/* ---- which domain, and which part it is ---- */
+
+static void forget_domain(struct gate *gate)
+{
+    free(gate->called);
+    free(gate->recover);
+    gate->called = NULL;
+    gate->recover = NULL;
+}
+
+static void close_gate(struct gate *gate)
+{
+    forget_domain(gate);
+    free(gate->list);
+    gate->list = NULL;
+}
+
+static bool runs(struct gate *gate)
+{
+    libxl_dominfo info;
+    bool runs;
+
+    libxl_dominfo_init(&info);
+    runs = !libxl_domain_info(gate->xl->ctx, &info, gate->domid) &&
+           !info.shutdown && !info.dying;
+    libxl_dominfo_dispose(&info);
+    return runs;
+}
+
+static void look_at(struct gate *gate, uint32_t domid)
+{
+    const libxl_live_migrate_status *status = NULL;
+
+    forget_domain(gate);
+    gate->domid = domid;
+    gate->domain = (struct xl_part_domain){.part = XL_PART_NONE};
+    for (int i = 0; i < gate->count; i++) {
+        if (gate->list[i].domid == domid) {
+            status = &gate->list[i];
+        }
+    }
+    if (!status) {
+        return;
+    }
+    gate->called = libxl_domid_to_name(gate->xl->ctx, domid);
+    gate->recover = xl_gate_recovery(gate->xl, domid);
+    gate->domain = (struct xl_part_domain){
+        .part = xl_part_of(status),
+        .called = gate->called ? gate->called : status->name,
+        .recover = gate->recover,
+        .status = status,
+    };
+    /* One that runs here was resumed, and is no shell, whatever is left. */
+    if (gate->domain.part == XL_PART_SHELL && runs(gate)) {
+        gate->domain.part = XL_PART_NONE;
+    }
+}
+
+/* A guest whose domain here has another name is meant by its own as well: who
+ * asks should hear of it. */
+static bool find_domain(struct gate *gate)
+{
+    uint32_t domid;
+
+    if (!libxl_domain_qualifier_to_domid(gate->xl->ctx, gate->line.domain,
+                                         &domid)) {
+        look_at(gate, domid);
+        return true;
+    }
+    for (int i = 0; i < gate->count; i++) {
+        if (!strcmp(gate->list[i].name, gate->line.domain)) {
+            look_at(gate, gate->list[i].domid);
+            return gate->domain.part != XL_PART_NONE;
+        }
+    }
+    return false;
+}
+
+/* ---- what becomes of a command ---- */
+
+static void explain(struct gate *gate, bool force)
+{
+    char *lines = xl_part_explain(gate->command, &gate->domain, force);
+
+    fputs(lines ? lines : "xl: out of memory\n", stderr);
+    free(lines);
+}
+
+/* 0, or -1 after having said why not. */
+static int pass(struct gate *gate)
+{
+    switch (xl_part_verdict(gate->command, &gate->domain)) {
+    case XL_ALLOWED:
+        return 0;
+    case XL_FORCED:
+        explain(gate, gate->line.force);
+        return gate->line.force ? 0 : -1;
+    case XL_REFUSED:
+        break;
+    }
+    explain(gate, false);
+    return -1;
+}
+
+static bool is_destroy(const struct gate *gate)
+{
+    return !strcmp(gate->command->name, "destroy");
+}
+
+/* ---- all domains ---- */
+
+/* The command line for one domain: without -a, and with the domain. */
+static char **line_for(struct gate *gate, int word, char *domain)
+{
+    struct xl_context *xl = gate->xl;
+    char **argv = calloc(xl->argc + 2, sizeof(*argv));
+    int argc = 0;
+
+    for (int i = 0; argv && i < xl->argc; i++) {
+        char *letter = xl->argv[i];
+
+        if (i > word && letter[0] == '-' && letter[1] == 'a' && !letter[2]) {
+            continue;
+        }
+        if (i > word && strlen(letter) > 2 &&
+            !strncmp(letter, "--all", strlen(letter))) {
+            continue;
+        }
+        if (i > word && letter[0] == '-' && letter[1] != '-') {
+            letter = strdup(letter);
+            for (char *a; letter && (a = strchr(letter, 'a')) != NULL;) {
+                memmove(a, a + 1, strlen(a));
+            }
+        }
+        argv[argc++] = letter;
+    }
+    if (argv) {
+        argv[argc] = domain;
+    }
+    return argv;
+}
+
+static pid_t start_one(struct gate *gate, int word, uint32_t domid)
+{
+    char text[16];
+    char **argv;
+    pid_t pid = fork();
+
+    if (pid) {
+        return pid;
+    }
+    snprintf(text, sizeof(text), "%" PRIu32, domid);
+    argv = line_for(gate, word, text);
+    _exit(argv ? xl_stock_exec(argv) : EXIT_FAILURE);
+}
+
+static int await_all(int started)
+{
+    int status, ret = EXIT_SUCCESS;
+
+    while (started > 0) {
+        if (wait(&status) >= 0) {
+            started--;
+            ret = status ? EXIT_FAILURE : ret;
+        } else if (errno != EINTR) {
+            return EXIT_FAILURE;
+        }
+    }
+    return ret;
+}
+
+/* At the same time, as the stock xl does it: each may take long. */
+static int run_on_all(struct gate *gate, int word)
+{
+    libxl_dominfo *domains;
+    int count, started = 0, refused = 0, ret;
+
+    domains = libxl_list_domain(gate->xl->ctx, &count);
+    if (!domains) {
+        fprintf(stderr, "xl: the domains of this host cannot be listed\n");
+        return EXIT_FAILURE;
+    }
+    for (int i = 0; i < count; i++) {
+        if (!domains[i].domid) {
+            continue;
+        }
+        look_at(gate, domains[i].domid);
+        if (pass(gate)) {
+            refused++;
+        } else {
+            started += start_one(gate, word, domains[i].domid) > 0;
+        }
+    }
+    libxl_dominfo_list_free(domains, count);
+    ret = await_all(started);
+    return refused ? EXIT_FAILURE : ret;
+}
+
+static bool any_is_refused(struct gate *gate)
+{
+    for (int i = 0; i < gate->count; i++) {
+        look_at(gate, gate->list[i].domid);
+        if (xl_part_verdict(gate->command, &gate->domain) != XL_ALLOWED) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- entry points ---- */
+
+/* -1: it is for the stock xl; else an exit status. */
+static int try_command(struct gate *gate, int word)
+{
+    struct xl_context *xl = gate->xl;
+
+    gate->line =
+        xl_part_line_parse(gate->command, xl->argc - word, xl->argv + word);
+    if (gate->line.help || (!gate->line.all && !gate->line.domain)) {
+        return -1;
+    }
+    if (!gate->count && !is_destroy(gate)) {
+        return -1;
+    }
+    if (xl_context_open(xl)) {
+        return EXIT_FAILURE;
+    }
+    if (gate->line.all) {
+        return any_is_refused(gate) ? run_on_all(gate, word) : -1;
+    }
+    if (!find_domain(gate)) {
+        return -1;
+    }
+    if (pass(gate)) {
+        return EXIT_FAILURE;
+    }
+    if (is_destroy(gate)) {
+        (void)libxl_live_migrate_release(xl->ctx, gate->domid);
+    }
+    return -1;
+}
+
+/* The one that is meant, or those that a shortened word can mean: what one of
+ * them may not, none of them may. */
+static const struct xl_part_command *next_command(
+    const char *word, const struct xl_part_command *last)
+{
+    const struct xl_part_command *at = last ? last + 1 : xl_part_commands;
+    const struct xl_part_command *end = xl_part_commands + xl_nr_part_commands;
+
+    for (; at < end; at++) {
+        if (xl_names_command(word, at)) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+static const struct xl_part_command *exact_command(const char *word)
+{
+    for (size_t i = 0; i < xl_nr_part_commands; i++) {
+        if (!strcmp(word, xl_part_commands[i].name)) {
+            return &xl_part_commands[i];
+        }
+    }
+    return NULL;
+}
+
+int xl_gate_stock(struct xl_context *xl, int word)
+{
+    const char *name = word < xl->argc ? xl->argv[word] : "";
+    const struct xl_part_command *exact = exact_command(name);
+    struct gate gate = {.xl = xl};
+    int status = -1;
+
+    if (!exact && !next_command(name, NULL)) {
+        return xl_stock_exec(xl->argv);
+    }
+    /* Without xenstore the stock xl says what is wrong. */
+    if (libxl_live_migrate_list(&gate.list, &gate.count)) {
+        gate.count = 0;
+    }
+    gate.command = exact ? exact : next_command(name, NULL);
+    while (gate.command && status < 0) {
+        status = try_command(&gate, word);
+        if (status < 0) {
+            xl->argc = word + xl_part_line_strip(gate.command, xl->argc - word,
+                                                 xl->argv + word);
+        }
+        gate.command = exact ? NULL : next_command(name, gate.command);
+    }
+    close_gate(&gate);
+    xl_context_close(xl);
+    return status < 0 ? xl_stock_exec(xl->argv) : status;
+}
+
+int xl_gate_move(struct xl_context *xl, uint32_t domid)
+{
+    struct gate gate = {.xl = xl, .command = exact_command("migrate")};
+    int rc;
+
+    if (libxl_live_migrate_list(&gate.list, &gate.count)) {
+        return 0;
+    }
+    look_at(&gate, domid);
+    rc = pass(&gate);
+    close_gate(&gate);
+    return rc;
+}
