@@ -24,6 +24,7 @@
 #include <libxl_utils.h>
 
 #include "config.h"
+#include "libxl_live_migrate.h"
 
 #define XL_DUMP_DIR "/var/lib/xen/dump"
 /* What the old domain's back ends get to let go of its devices. */
@@ -197,8 +198,8 @@ static void refresh_config(struct xl_monitor *monitor)
     int rc;
 
     libxl_domain_config_init(&fresh);
-    rc = libxl_retrieve_domain_configuration(monitor->xl->ctx, monitor->domid,
-                                             &fresh, NULL);
+    rc = libxl_live_migrate_retrieve_config(monitor->xl->ctx, monitor->domid,
+                                            &fresh);
     if (rc) {
         say("the configuration cannot be read (libxl error %d): the old one "
             "serves",
@@ -451,7 +452,7 @@ static int watch(struct xl_context *xl, uint32_t domid)
     int rc;
 
     libxl_domain_config_init(&config);
-    rc = libxl_retrieve_domain_configuration(xl->ctx, domid, &config, NULL);
+    rc = libxl_live_migrate_retrieve_config(xl->ctx, domid, &config);
     if (rc) {
         fprintf(stderr,
                 "xl: no daemon watches over domain %u: it has no "

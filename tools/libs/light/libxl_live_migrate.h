@@ -552,4 +552,14 @@ int libxl_live_migrate_request(uint32_t domid,
 #define LIBXL_HAVE_LIVE_MIGRATE_RELEASE 1
 int libxl_live_migrate_release(libxl_ctx *ctx, uint32_t domid);
 
+/*
+ * libxl_retrieve_domain_configuration(), of which libxl knows nothing from the go
+ * until all of the domain's memory is here: for who watches over it.  Of any
+ * other domain the same as that.  *config must be initialised.
+ *
+ * 0, or a libxl error.
+ */
+int libxl_live_migrate_retrieve_config(libxl_ctx *ctx, uint32_t domid,
+                                       libxl_domain_config *config);
+
 #endif

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libxl_utils.h>
 #include <xenstore.h>
 
 #include "common.h"
@@ -215,7 +216,44 @@ int lm_give_back_config(libxl_ctx *ctx, uint32_t domid,
     return 0;
 }
 
-/* ---- for those who end it by force ---- */
+/* ---- for those who know what they do ---- */
+
+/* The rest is as libxl would fill it in: but the name is the domain's own. */
+static int config_of_text(libxl_ctx *ctx, uint32_t domid, const char *json,
+                          libxl_domain_config *config)
+{
+    char *name = libxl_domid_to_name(ctx, domid);
+
+    if (!name || libxl_domain_config_from_json(ctx, config, json)) {
+        free(name);
+        return ERROR_FAIL;
+    }
+    free(config->c_info.name);
+    config->c_info.name = name;
+    return 0;
+}
+
+int libxl_live_migrate_retrieve_config(libxl_ctx *ctx, uint32_t domid,
+                                       libxl_domain_config *config)
+{
+    uint8_t *json = NULL;
+    char *text = NULL;
+    int length = 0;
+    int rc;
+
+    if (libxl_userdata_retrieve(ctx, domid, KEPT_CONFIG_KEY, &json, &length)) {
+        return ERROR_FAIL;
+    }
+    if (!json || !length) {
+        rc = libxl_retrieve_domain_configuration(ctx, domid, config, NULL);
+    } else {
+        text = strndup((const char *)json, length);
+        rc = text ? config_of_text(ctx, domid, text, config) : ERROR_NOMEM;
+    }
+    free(text);
+    free(json);
+    return rc;
+}
 
 int libxl_live_migrate_release(libxl_ctx *ctx, uint32_t domid)
 {

@@ -104,7 +104,7 @@ def end_in_postcopy(world, command, **config):
 
 
 def test_destroyed_in_postcopy(world):
-    _, _, migration = end_in_postcopy(world, ["destroy"])
+    _, _, migration = end_in_postcopy(world, ["destroy", "--force"])
     assert "has ended at the destination" in migration.output
     assert_nothing_left(world)
 

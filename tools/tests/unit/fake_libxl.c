@@ -388,6 +388,18 @@ int libxl_name_to_domid(libxl_ctx *ctx, const char *name, uint32_t *domid)
     return domain.domain ? 0 : ERROR_INVAL;
 }
 
+int libxl_domain_config_from_json(libxl_ctx *ctx, libxl_domain_config *config,
+                                  const char *json)
+{
+    (void)ctx;
+    if (json[0] != '{') {
+        return ERROR_FAIL;
+    }
+    config->c_info.type = LIBXL_DOMAIN_TYPE_PVH;
+    config->c_info.name = strdup("of-before");
+    return 0;
+}
+
 int libxl_retrieve_domain_configuration(libxl_ctx *ctx, uint32_t domid,
                                         libxl_domain_config *config,
                                         const libxl_asyncop_how *ao_how)

@@ -106,9 +106,17 @@ static void it_runs_whatever_others_have_paused(void **state)
 static void nobody_saves_what_lacks_memory(void **state)
 {
     struct scene *scene = *state;
+    libxl_domain_config config;
 
     lm_withhold_config(scene->ctx, scene->domid, fake_logger());
     assert_false(has_config(scene));
+    libxl_domain_config_init(&config);
+    assert_int_equal(
+        libxl_live_migrate_retrieve_config(scene->ctx, scene->domid, &config),
+        0);
+    assert_string_equal(config.c_info.name, NAME);
+    assert_int_equal(config.c_info.type, LIBXL_DOMAIN_TYPE_PVH);
+    libxl_domain_config_dispose(&config);
     lm_withhold_config(scene->ctx, scene->domid, fake_logger());
     assert_int_equal(
         lm_give_back_config(scene->ctx, scene->domid, fake_logger()), 0);
