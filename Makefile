@@ -216,6 +216,10 @@ INCDIR = $(DESTDIR)$(PREFIX)/include
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 COMPLETIONDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 LIBS_TO = $(DESTDIR)$(LIBDIR)
+# Where systemd looks for units: below /usr/local as well.
+SYSTEMDDIR ?= $(PREFIX)/lib/systemd/system
+UNITS_TO = $(DESTDIR)$(SYSTEMDDIR)
+WAIT_UNIT := xl-migrate-wait.service
 PC := xenlight-postcopy.pc
 HEADER := libxl_live_migrate.h
 
@@ -237,12 +241,18 @@ install: all $(if $(HAVE_PANDOC),man)
 	    $(S)/tools/libs/light/$(PC).in > $(LIBS_TO)/pkgconfig/$(PC)
 	install -m 644 $(S)/tools/libs/light/$(HEADER) $(INCDIR)
 	install -m 644 $(S)/tools/xl/completion/xl.bash $(COMPLETIONDIR)/xl
+	install -d $(UNITS_TO)/session-.scope.d
+	sed -e 's|@PREFIX@|$(PREFIX)|' $(S)/tools/systemd/$(WAIT_UNIT).in \
+	    > $(UNITS_TO)/$(WAIT_UNIT)
+	install -m 644 $(S)/tools/systemd/session-.scope.conf \
+	    $(UNITS_TO)/session-.scope.d/xl-migrate-wait.conf
 	$(if $(HAVE_PANDOC),$(foreach m,$(MAN_PAGES),install -D -m 644 \
 	    $(O)/man/$(m) $(call man_dir,$(m))/$(m) &&)) true
 
 uninstall:
 	rm -f $(SBINDIR)/xl $(INCDIR)/$(HEADER) $(LIBS_TO)/pkgconfig/$(PC) \
-	    $(COMPLETIONDIR)/xl \
+	    $(COMPLETIONDIR)/xl $(UNITS_TO)/$(WAIT_UNIT) \
+	    $(UNITS_TO)/session-.scope.d/xl-migrate-wait.conf \
 	    $(addprefix $(LIBS_TO)/,$(LIB_FILE) $(LIB_SONAME) $(LIB_NAME)) \
 	    $(foreach m,$(MAN_PAGES),$(call man_dir,$(m))/$(m))
 
