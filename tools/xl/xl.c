@@ -13,6 +13,7 @@
 #include "guard.h"
 #include "monitor.h"
 #include "part_gate.h"
+#include "start_gate.h"
 
 struct xl_command {
     const char *name;
@@ -154,7 +155,8 @@ int main(int argc, char **argv)
     /* Not what /proc/self/exe made of it. */
     prctl(PR_SET_NAME, "xl");
     if (!command) {
-        return xl_gate_stock(&xl, word);
+        return xl_gate_start(&xl, word) ? EXIT_FAILURE
+                                        : xl_gate_stock(&xl, word);
     }
     status = command->run(&xl, argc - word, argv + word);
     xl_context_close(&xl);

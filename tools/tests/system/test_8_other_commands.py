@@ -116,6 +116,8 @@ def test_commands_after_the_go(world):
     assert_stock_fails(world, "a", away,
                        ["save", "destroy", "shutdown", "migrate", "unpause"])
     assert "s" in world.domains("a")[away], world.domains("a")
+    again = world.lab.run("a", ["xl", "create", guest.config_file], check=False)
+    assert again.returncode and "would run twice" in again.stderr, again
     assert_refused(world, "b", "arriving", guest.name)
     assert_stock_fails(world, "b", guest.name, ["save", "migrate"])
     assert_allowed(world, "b", "arriving", guest.name)

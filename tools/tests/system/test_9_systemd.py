@@ -4,9 +4,10 @@ own runs them."""
 
 import contextlib
 import shlex
+import subprocess
 
 from guests import TREE
-from moving import Migration, Process
+from moving import POSTCOPY, Migration, Process
 from test_1_moves import assert_moved
 from world import Skip, TAKES_LONG, on_request
 
@@ -67,6 +68,93 @@ def units(world):
         lab.run("b", f"kill {pid}", check=False)
         manager.finish()
         lab.run("b", f"rm -r {PLACE}")
+
+
+# Stands in for what ends guests, or what moves them, when a host shuts down.
+STAND_IN = """\
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+ExecStop=/usr/bin/touch /run/{0}.stopped
+"""
+SCOPES = ("xendomains", "session-7")
+
+
+@contextlib.contextmanager
+def shutdown_unit(world, host):
+    """The unit that waits, as it is installed, with xendomains and a session
+    beside it; yields what stops all of them, in order, as a host's shutdown."""
+    lab = world.lab
+    if lab.run(host, "test -e /lib/systemd/systemd", check=False).returncode:
+        raise Skip("the hosts have no systemd")
+    installed = lab.run(host, "cat /usr/local/lib/systemd/system/"
+                        "xl-migrate-wait.service").stdout
+    # The manager of a user has no console and no /proc/xen to look for.
+    unit = "".join(line for line in installed.splitlines(True)
+                   if "console" not in line) + \
+        f"[Service]\nStandardError=append:{LOG}\n"
+    lab.run(host, f"mkdir -p {PLACE}; cat > {PLACE}/xl-migrate-wait.service",
+            input=unit)
+    drop_in = lab.run(host, "cat /usr/local/lib/systemd/system/"
+                      "session-.scope.d/xl-migrate-wait.conf").stdout
+    for name in SCOPES:
+        text = STAND_IN.format(name)
+        if name.startswith("session"):
+            text = drop_in + text
+        lab.run(host, f"rm -f /run/{name}.stopped; "
+                f"cat > {PLACE}/{name}.service", input=text)
+    manager = Process(lab, host, "echo pid $$; " + MANAGER.replace(
+        SOCKET, "basic.target"))
+    manager.wait_output("^pid")
+    control = "XDG_RUNTIME_DIR=/run/user/0 systemctl --user"
+    names = [f"{name}.service" for name in SCOPES]
+    try:
+        world.until(
+            lambda: manager.ended or not lab.run(
+                host, f"{control} start {' '.join(names)} "
+                "xl-migrate-wait.service", check=False).returncode,
+            lambda: f"the units do not start:\n{manager.output}")
+        yield Process(lab, host, "echo ready; read -r line; "
+                      f"{control} exit", stdin=subprocess.PIPE), manager
+    finally:
+        pid = manager.output.split()[1]
+        lab.run(host, f"kill {pid}", check=False)
+        manager.finish()
+        lab.run(host, f"rm -r {PLACE}")
+
+
+def stopped(world, host):
+    return world.lab.run(
+        host, "cd /run && ls *.stopped", check=False).stdout.split()
+
+
+@on_request(TAKES_LONG)
+def test_shutdown_waits_for_a_guest_on_its_way(world):
+    """Of its source: nothing that ends guests, or a session in which one is moved,
+    stops before it has arrived."""
+    lab = world.lab
+    guest = world.pattern(memory=64).start("a")
+    lab.run("a", f"rm -f {LOG}")
+    with shutdown_unit(world, "a") as (shutdown, manager):
+        migration = world.migrate(guest, "--background-rate 4K")
+        migration.wait_output(POSTCOPY)
+        guest.wait_beat(host="b", since=migration.started)
+        shutdown.process.stdin.write("now\n")
+        shutdown.process.stdin.close()
+        # Twice: the next comes ten seconds later.
+        world.until(
+            lambda: lab.run("a", f"grep -c 'is kept here' {LOG}",
+                            check=False).stdout.strip() == "2",
+            lambda: f"the unit does not wait:\n{manager.output}\n"
+                    + lab.run("a", f"cat {LOG}", check=False).stdout)
+        assert not stopped(world, "a"), stopped(world, "a")
+        lab.run("a", f"xl migrate-set-rate {guest.name} unlimited")
+        migration.expect_success()
+        world.until(lambda: len(stopped(world, "a")) == len(SCOPES),
+                    lambda: f"only {stopped(world, 'a')} have stopped")
+        shutdown.finish()
+    assert_moved(world, guest, "a", "b")
 
 
 def terminals(world):

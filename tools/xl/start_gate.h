@@ -1,0 +1,15 @@
+/*
+ * xl create and xl restore, of a guest that is at another host or on its way.
+ */
+#ifndef XL_START_GATE_H
+#define XL_START_GATE_H
+
+#include <stdbool.h>
+
+#include "xl.h"
+
+/* True: the command line starts a guest a second time, which was said.  argv[word]
+ * is the command. */
+bool xl_gate_start(struct xl_context *xl, int word);
+
+#endif
