@@ -30,6 +30,8 @@ struct xlm_domain_info {
     unsigned int shutdown_reason; /* SHUTDOWN_*; when shutdown */
     uint64_t tot_pages;
     uint64_t max_pages;
+    uint64_t paged_pages; /* paged out, by whatever pager */
+    uint64_t cpu_ns;      /* that its vCPUs have run */
     unsigned int max_vcpu_id;
 };
 

@@ -50,6 +50,8 @@ static void describe_domain(const xc_domaininfo_t *from,
                            XEN_DOMINF_shutdownmask,
         .tot_pages = from->tot_pages,
         .max_pages = from->max_pages,
+        .paged_pages = from->paged_pages,
+        .cpu_ns = from->cpu_time,
         .max_vcpu_id = from->max_vcpu_id,
     };
     memcpy(info->handle, from->handle, sizeof(info->handle));

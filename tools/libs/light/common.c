@@ -216,3 +216,4 @@ _Static_assert(sizeof(libxl_live_migrate_params) == 184, "interface");
 _Static_assert(sizeof(libxl_live_migrate_receive_params) == 168, "interface");
 _Static_assert(sizeof(libxl_live_migrate_status) == 1272, "interface");
 _Static_assert(sizeof(libxl_live_migrate_waits) == 1288, "interface");
+_Static_assert(sizeof(libxl_live_migrate_inspection) == 928, "interface");

@@ -3,6 +3,7 @@
  */
 #include "kept.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,7 +15,7 @@
 
 #include "pager_kept.h"
 
-#define LM_KEPT_VERSION 2
+#define LM_KEPT_VERSION 3
 /* What the pager keeps begins here: the state may grow. */
 #define LM_KEPT_HEAD 4096
 
@@ -106,7 +107,7 @@ static int make_room(const struct lm_kept *kept, size_t octets)
 }
 
 int lm_kept_create(struct lm_kept *kept, const struct xlm_identity *identity,
-                   uint32_t domid)
+                   uint32_t domid, const uint8_t handle[16])
 {
     size_t octets = octets_for(identity->pfns);
 
@@ -121,6 +122,7 @@ int lm_kept_create(struct lm_kept *kept, const struct xlm_identity *identity,
         return -1;
     }
     kept->state->domid = domid;
+    memcpy(kept->state->handle, handle, sizeof(kept->state->handle));
     kept->state->identity = *identity;
     kept->state->version = LM_KEPT_VERSION;
     return 0;
@@ -211,4 +213,123 @@ bool lm_kept_lacks_pages(const struct lm_kept *kept)
     xlm_pfn_set_lend(&set, xlm_kept_outstanding(lm_kept_words(kept)),
                      kept->state->identity.pfns);
     return set.count;
+}
+
+/* ---- looking ---- */
+
+static bool is_of_domain(int fd, uint32_t domid, const uint8_t handle[16],
+                         struct lm_kept_state *state)
+{
+    return fd >= 0 && !read_state(fd, state) && state->domid == domid &&
+           !memcmp(state->handle, handle, sizeof(state->handle));
+}
+
+/* Its owner writes to it meanwhile: each bit is true of a moment. */
+static int count_outstanding(int fd, struct lm_kept_view *view)
+{
+    size_t words = xlm_pfn_set_words(view->state.identity.pfns);
+    size_t octets = octets_for(view->state.identity.pfns);
+    char *mapping = mmap(NULL, octets, PROT_READ, MAP_SHARED, fd, 0);
+    const unsigned long *set;
+
+    if (mapping == MAP_FAILED) {
+        return -1;
+    }
+    set = (const unsigned long *)(mapping + LM_KEPT_HEAD);
+    view->outstanding = 0;
+    for (size_t i = 0; i < words; i++) {
+        view->outstanding += __builtin_popcountl(set[i]);
+    }
+    munmap(mapping, octets);
+    return 0;
+}
+
+/* A lock that is shared, and gone with the descriptor at once: whoever wants
+ * it alone tries for longer than that. */
+static int look_at(int fd, struct lm_kept_view *view)
+{
+    view->attended = flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+    view->state.name[LM_KEPT_NAME_SIZE - 1] = '\0';
+    return count_outstanding(fd, view);
+}
+
+static bool is_kept_name(const char *name)
+{
+    const char *dot = strchr(name, '.');
+
+    return dot && !strcmp(dot, LM_MEMO_KEPT);
+}
+
+/* 0: it is that domain's; 1: it is not; -1 with errno. */
+static int look_into(int directory, const char *name, uint32_t domid,
+                     const uint8_t handle[16], struct lm_kept_view *view)
+{
+    int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int rc = 1;
+
+    if (is_of_domain(fd, domid, handle, &view->state)) {
+        rc = look_at(fd, view);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return rc;
+}
+
+/* The number can have been another domain's before, which left its file: one
+ * that a process looks after is the right one. */
+static int look_through(DIR *files, uint32_t domid, const uint8_t handle[16],
+                        struct lm_kept_view *view)
+{
+    struct lm_kept_view one;
+    struct dirent *entry;
+    bool found = false;
+
+    while ((entry = readdir(files)) != NULL && !(found && view->attended)) {
+        int rc;
+
+        if (!is_kept_name(entry->d_name)) {
+            continue;
+        }
+        rc = look_into(dirfd(files), entry->d_name, domid, handle, &one);
+        if (rc < 0) {
+            return -1;
+        }
+        if (!rc) {
+            *view = one;
+            found = true;
+        }
+    }
+    errno = ENOENT;
+    return found ? 0 : -1;
+}
+
+int lm_kept_look(uint32_t domid, const uint8_t handle[16], const uint8_t *id,
+                 struct lm_kept_view *view)
+{
+    int directory = lm_memo_open(), error;
+    char name[LM_MEMO_NAME_MAX];
+    DIR *files;
+    int rc = 1;
+
+    files = directory < 0 ? NULL : fdopendir(directory);
+    if (!files) {
+        error = errno;
+        if (directory >= 0) {
+            close(directory);
+        }
+        errno = error;
+        return -1;
+    }
+    if (id) {
+        lm_memo_name(id, LM_MEMO_KEPT, name);
+        rc = look_into(directory, name, domid, handle, view);
+    }
+    if (rc > 0) {
+        rc = look_through(files, domid, handle, view);
+    }
+    error = errno;
+    closedir(files);
+    errno = error;
+    return rc;
 }

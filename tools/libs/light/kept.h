@@ -22,6 +22,7 @@
 struct lm_kept_state {
     uint32_t version; /* LM_KEPT_VERSION, written last */
     uint32_t domid;
+    uint8_t handle[16]; /* the domain's own: not always the guest's uuid */
     struct xlm_identity identity;
     uint32_t ours;                /* the go was received */
     uint32_t ran;                 /* what follows on that has been done */
@@ -37,14 +38,28 @@ struct lm_kept {
 
 #define LM_KEPT_NONE ((struct lm_kept){.fd = -1})
 
-/* The file of a migration that begins.  -1 with errno: there is none. */
+/* The file of a migration that begins, in the domain of that number and
+ * handle.  -1 with errno: there is none. */
 int lm_kept_create(struct lm_kept *kept, const struct xlm_identity *identity,
-                   uint32_t domid);
+                   uint32_t domid, const uint8_t handle[16]);
 /* The file of a migration whose receiver has died, and that is this one (NULL:
  * whichever it is).  ENOENT: it has left none; EBUSY: it lives, or somebody has
  * taken its place; EINVAL: it is not of this version. */
 int lm_kept_open(struct lm_kept *kept, const uint8_t id[LM_ID_SIZE],
                  const struct xlm_identity *identity);
+/* What the file of a domain says to a process that only looks. */
+struct lm_kept_view {
+    struct lm_kept_state state;
+    uint64_t outstanding;
+    bool attended; /* a process receives it */
+};
+
+/* Look for the file of the domain of that number and handle, without keeping
+ * anybody from it: that of the migration `id`, unless there is none, or NULL is
+ * given.  -1 with errno; ENOENT: there is none. */
+int lm_kept_look(uint32_t domid, const uint8_t handle[16], const uint8_t *id,
+                 struct lm_kept_view *view);
+
 /* Harmless on none.  With `remove` nobody will take over any more. */
 void lm_kept_close(struct lm_kept *kept, bool remove);
 

@@ -511,6 +511,56 @@ int libxl_live_migrate_list(libxl_live_migrate_status **list, int *count);
 char *libxl_live_migrate_status_to_json(
     const libxl_live_migrate_status *status);
 
+/* libxl_live_migrate_inspect() */
+#define LIBXL_HAVE_LIVE_MIGRATE_INSPECT 1
+
+/* What a domain is of its guest.  While memory is in two places neither half is
+ * a whole guest: whoever saves, copies, moves or destroys one loses it. */
+typedef enum libxl_live_migrate_half {
+    /* A guest of its own, as far as migrations with this library go. */
+    LIBXL_LIVE_MIGRATE_HALF_NONE = 0,
+    /* It runs here, and is about to move: before the go. */
+    LIBXL_LIVE_MIGRATE_HALF_LEAVING = 1,
+    /* Suspended for good: the guest is the destination's, or may be, as the
+     * process was killed in the stop.  It must never run. */
+    LIBXL_LIVE_MIGRATE_HALF_LEFT = 2,
+    /* Paused and not complete: the guest runs at its source. */
+    LIBXL_LIVE_MIGRATE_HALF_ARRIVING = 3,
+    /* The guest is here, and lacks pages that are at its source. */
+    LIBXL_LIVE_MIGRATE_HALF_ARRIVED = 4,
+    /* Pages of it are paged out, and no migration is known that did it. */
+    LIBXL_LIVE_MIGRATE_HALF_PAGED = 5,
+} libxl_live_migrate_half;
+
+typedef struct libxl_live_migrate_inspection {
+    uint32_t domid;
+    int32_t pid; /* of the process that is at work; 0: none, or not known */
+    libxl_live_migrate_half half;
+    bool attended; /* a process is at work */
+    /* Something of this domain is needed: false with LEFT when the destination
+     * has all of it, and with NONE. */
+    bool needed;
+    /* Pages that have not come; at the source as of the last second in which a
+     * process showed them. */
+    uint64_t outstanding;
+    uint64_t time_left_us; /* 0: not known */
+    char name[256];        /* the guest's own; empty: not known */
+    /* A line for a person: what it is, and what brings it on; empty: NONE. */
+    char text[LIBXL_LIVE_MIGRATE_REASON_MAX];
+    uint64_t reserved[16];
+} libxl_live_migrate_inspection;
+
+/*
+ * Find out which half of a guest a domain is, from xenstore, from what receivers
+ * keep, and from the hypervisor: so what processes have left that were killed
+ * is found as well.  Needs no ctx, and may be called from any thread.
+ *
+ * 0, and *inspection is filled in; ERROR_DOMAIN_NOTFOUND; else a libxl error:
+ * somebody could not be asked, so whether the domain is whole is not known.
+ */
+int libxl_live_migrate_inspect(uint32_t domid,
+                               libxl_live_migrate_inspection *inspection);
+
 typedef enum libxl_live_migrate_command {
     /* Move the guest now: in precopy, also in the middle of a round. */
     LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY = 0,

@@ -107,11 +107,14 @@ static int destination_identify(const struct xlm_identity *identity,
 static unsigned long *destination_keep(uint64_t pfns, void *data)
 {
     struct lm_destination *destination = data;
+    struct xlm_hypervisor *hv = destination->op.xlm.hypervisor;
     const char *name = destination->final_name;
+    struct xlm_domain_info info;
 
     (void)pfns; /* as in the identity */
-    if (lm_kept_create(&destination->kept, &destination->identity,
-                       destination->local_domid)) {
+    if (hv->ops->domain_info(hv, destination->local_domid, &info) ||
+        lm_kept_create(&destination->kept, &destination->identity,
+                       destination->local_domid, info.handle)) {
         return NULL;
     }
     if (name && strlen(name) < LM_KEPT_NAME_SIZE) {

@@ -275,6 +275,7 @@ static void set_flag(struct fake_domain *domain, bool *flag, bool value)
         (!domain->has_vcpu_state || fake_domain_vcpus_up(domain))) {
         domain->ran = true;
         fake_context_run(domain);
+        domain->cpu_ns++;
     }
     fake_wake(domain->host);
     fake_unlock(domain->host);

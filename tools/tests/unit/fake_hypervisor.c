@@ -199,6 +199,8 @@ static void fill_info(const struct fake_domain *domain,
     info->shutdown_reason = domain->crashed ? 3 : 2; /* SHUTDOWN_crash */
     info->tot_pages = domain->tot_pages;
     info->max_pages = domain->max_pages;
+    info->paged_pages = fake_count_paged(domain);
+    info->cpu_ns = domain->cpu_ns;
     info->max_vcpu_id = domain->vcpus - 1;
 }
 

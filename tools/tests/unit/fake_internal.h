@@ -85,6 +85,7 @@ struct fake_domain {
     bool suspend_cancelled;
     bool dead;
     bool ran;
+    uint64_t cpu_ns; /* grows while it runs */
     bool crashed;
     bool stopped;
     uint64_t nr_pfns;

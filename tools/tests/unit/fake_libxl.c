@@ -83,6 +83,11 @@ xentoollog_logger *fake_libxl_logger(libxl_ctx *ctx)
     return &ctx->logger;
 }
 
+void fake_libxl_be_here(libxl_ctx *ctx)
+{
+    latest_host = ctx->host;
+}
+
 struct xlm_hypervisor *xlm_hypervisor_open(xentoollog_logger *logger)
 {
     bool ours = logger->vmessage == fake_logger()->vmessage;

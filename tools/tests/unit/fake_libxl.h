@@ -27,6 +27,9 @@ void fake_libxl_free(libxl_ctx *ctx);
  * call without is for the host of the ctx made last. */
 xentoollog_logger *fake_libxl_logger(libxl_ctx *ctx);
 
+/* A call without a logger, or with another, is for the host of this one. */
+void fake_libxl_be_here(libxl_ctx *ctx);
+
 /* The source of a migration is a domain of this ctx, under that name. */
 void fake_libxl_add(libxl_ctx *ctx, const char *name,
                     struct fake_migration *migration);

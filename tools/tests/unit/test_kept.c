@@ -21,6 +21,8 @@
 #define PFNS 1000
 #define DOMID 7
 
+static const uint8_t handle[16] = "of the domain";
+
 static struct xlm_identity new_identity(void)
 {
     struct xlm_identity identity = {.pfns = PFNS};
@@ -50,7 +52,7 @@ static void leave(const struct xlm_identity *identity, uint64_t pfn)
         struct xlm_pfn_set set = XLM_PFN_SET_EMPTY;
         struct lm_kept kept;
 
-        if (lm_kept_create(&kept, identity, DOMID)) {
+        if (lm_kept_create(&kept, identity, DOMID, handle)) {
             _exit(1);
         }
         xlm_pfn_set_lend(&set, lm_kept_words(&kept), PFNS);
@@ -90,8 +92,8 @@ static void one_at_a_time(void **state)
     struct lm_kept mine, another;
 
     (void)state;
-    assert_int_equal(lm_kept_create(&mine, &identity, DOMID), 0);
-    assert_int_equal(lm_kept_create(&another, &identity, DOMID), -1);
+    assert_int_equal(lm_kept_create(&mine, &identity, DOMID, handle), 0);
+    assert_int_equal(lm_kept_create(&another, &identity, DOMID, handle), -1);
     assert_int_equal(errno, EEXIST);
     assert_int_equal(lm_kept_open(&another, identity.id, &identity), -1);
     assert_int_equal(errno, EBUSY);
@@ -110,7 +112,7 @@ static void of_another_guest(void **state)
 
     (void)state;
     other.uuid[15]++;
-    assert_int_equal(lm_kept_create(&mine, &identity, DOMID), 0);
+    assert_int_equal(lm_kept_create(&mine, &identity, DOMID, handle), 0);
     assert_int_equal(lm_kept_open(&another, identity.id, &other), -1);
     assert_int_equal(errno, ENOENT);
     lm_kept_close(&mine, true);

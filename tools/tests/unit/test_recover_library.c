@@ -656,6 +656,54 @@ static void cleaning_up(void **state)
     free_move(move);
 }
 
+/* ---- which half a domain is ---- */
+
+static void inspect(struct move *move, unsigned int end,
+                    libxl_live_migrate_half half, bool attended)
+{
+    struct fake_domain *domains[] = {move->migration->source,
+                                     move->migration->destination};
+    libxl_live_migrate_inspection found;
+
+    fake_libxl_be_here(move->ctxs[end]);
+    assert_int_equal(
+        libxl_live_migrate_inspect(fake_domain_id(domains[end]), &found), 0);
+    assert_int_equal(found.half, half);
+    assert_int_equal(found.attended, attended);
+    assert_true(found.needed);
+    assert_string_equal(found.name, NAME);
+    assert_int_not_equal(found.outstanding, 0);
+    assert_non_null(strstr(found.text, NAME));
+    if (end) {
+        assert_int_equal(found.outstanding, fake_domain_paged(domains[end]));
+    }
+}
+
+static void halves_of_a_guest(void **state)
+{
+    struct move *move =
+        new_move(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    struct fake_migration *migration = move->migration;
+    libxl_live_migrate_inspection found;
+
+    (void)state;
+    fake_libxl_be_here(move->ctxs[0]);
+    assert_int_equal(
+        libxl_live_migrate_inspect(fake_domain_id(migration->source), &found),
+        0);
+    assert_int_equal(found.half, LIBXL_LIVE_MIGRATE_HALF_NONE);
+    assert_string_equal(found.text, "");
+    assert_int_equal(libxl_live_migrate_inspect(12345, &found),
+                     ERROR_DOMAIN_NOTFOUND);
+    lose_link(move);
+    await_kept(fake_domain_id(migration->destination), "state", "paused");
+    inspect(move, 0, LIBXL_LIVE_MIGRATE_HALF_LEFT, false);
+    inspect(move, 1, LIBXL_LIVE_MIGRATE_HALF_ARRIVED, true);
+    let_receiver_die(move);
+    inspect(move, 1, LIBXL_LIVE_MIGRATE_HALF_ARRIVED, false);
+    bury(move);
+}
+
 /* ---- a fault channel ---- */
 
 struct second {
@@ -803,6 +851,7 @@ int main(void)
         cmocka_unit_test(its_guest_has_ended),
         cmocka_unit_test(its_pager_cannot_be_replaced),
         cmocka_unit_test(cleaning_up),
+        cmocka_unit_test(halves_of_a_guest),
         cmocka_unit_test(with_a_fault_channel),
         cmocka_unit_test(a_fault_channel_of_nothing),
     };

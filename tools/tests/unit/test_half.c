@@ -1,0 +1,127 @@
+/*
+ * Which half of a guest a domain is, by what each witness says.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <xen/xen.h>
+#include <xen/sched.h>
+
+#include "half.h"
+
+#define ROLE(which) .role = LIBXL_LIVE_MIGRATE_ROLE_##which
+#define STATE(which) .state = LIBXL_LIVE_MIGRATE_STATE_##which
+#define PHASE(which) .phase = LIBXL_LIVE_MIGRATE_PHASE_##which
+#define NO_NODES .role = -1, .state = -1, .phase = -1
+#define BUSY .busy = true
+#define LIVES .busy = true, .owner_lives = true
+#define SUSPENDED \
+    .info = {.shutdown = true, .shutdown_reason = SHUTDOWN_suspend}
+#define CRASHED .info = {.shutdown = true, .shutdown_reason = SHUTDOWN_crash}
+#define FILE_OF(is_ours, lacks, lives) \
+    .has_kept = true, .kept = { \
+                          .state = {.ours = is_ours}, \
+                          .outstanding = lacks, \
+                          .attended = lives, \
+    }
+
+static const struct {
+    struct lm_witnesses seen;
+    libxl_live_migrate_half half;
+    bool needed;
+} cases[] = {
+    {{NO_NODES}, LIBXL_LIVE_MIGRATE_HALF_NONE, false},
+    {{NO_NODES, SUSPENDED}, LIBXL_LIVE_MIGRATE_HALF_NONE, false},
+    /* The source, from before the go to after it. */
+    {{ROLE(SOURCE), STATE(RUNNING), PHASE(PRECOPY), LIVES},
+     LIBXL_LIVE_MIGRATE_HALF_LEAVING,
+     true},
+    {{ROLE(SOURCE), STATE(RUNNING), PHASE(SUSPENDED), LIVES, SUSPENDED},
+     LIBXL_LIVE_MIGRATE_HALF_LEAVING,
+     true},
+    {{ROLE(SOURCE), STATE(RUNNING), PHASE(POSTCOPY), LIVES, SUSPENDED},
+     LIBXL_LIVE_MIGRATE_HALF_LEFT,
+     true},
+    {{ROLE(SOURCE), STATE(PAUSED), PHASE(POSTCOPY), SUSPENDED},
+     LIBXL_LIVE_MIGRATE_HALF_LEFT,
+     true},
+    {{ROLE(SOURCE), STATE(COMPLETE), PHASE(COMPLETE), SUSPENDED},
+     LIBXL_LIVE_MIGRATE_HALF_LEFT,
+     false},
+    {{ROLE(SOURCE), STATE(FAILED), PHASE(PRECOPY)},
+     LIBXL_LIVE_MIGRATE_HALF_NONE,
+     false},
+    /* Killed: as long as it runs it is whole; in the stop the guest may have
+     * been let go after all. */
+    {{ROLE(SOURCE), STATE(RUNNING), PHASE(PRECOPY), BUSY},
+     LIBXL_LIVE_MIGRATE_HALF_NONE,
+     false},
+    {{ROLE(SOURCE), STATE(RUNNING), PHASE(PRECOPY), BUSY, SUSPENDED},
+     LIBXL_LIVE_MIGRATE_HALF_LEFT,
+     true},
+    {{ROLE(SOURCE), STATE(RUNNING), PHASE(PRECOPY), BUSY, CRASHED},
+     LIBXL_LIVE_MIGRATE_HALF_NONE,
+     false},
+    /* A person has resumed it, who answers for that. */
+    {{ROLE(SOURCE), STATE(PAUSED), PHASE(POSTCOPY)},
+     LIBXL_LIVE_MIGRATE_HALF_NONE,
+     false},
+    /* The destination: its file knows, whatever the nodes say. */
+    {{ROLE(DESTINATION), STATE(RUNNING), PHASE(PREPARING), LIVES},
+     LIBXL_LIVE_MIGRATE_HALF_ARRIVING,
+     true},
+    {{ROLE(DESTINATION), STATE(RUNNING), PHASE(READY), LIVES,
+      FILE_OF(false, 9, true)},
+     LIBXL_LIVE_MIGRATE_HALF_ARRIVING,
+     true},
+    {{ROLE(DESTINATION), STATE(RUNNING), PHASE(READY), LIVES,
+      FILE_OF(true, 9, true)},
+     LIBXL_LIVE_MIGRATE_HALF_ARRIVED,
+     true},
+    {{NO_NODES, FILE_OF(true, 9, false)},
+     LIBXL_LIVE_MIGRATE_HALF_ARRIVED,
+     true},
+    {{NO_NODES, FILE_OF(false, 0, false)},
+     LIBXL_LIVE_MIGRATE_HALF_ARRIVING,
+     true},
+    {{NO_NODES, FILE_OF(true, 0, true)},
+     LIBXL_LIVE_MIGRATE_HALF_ARRIVED,
+     true},
+    {{NO_NODES, FILE_OF(true, 0, false)}, LIBXL_LIVE_MIGRATE_HALF_NONE, false},
+    /* It came here by postcopy and is about to move on: the new migration has
+     * put its nodes in place of the old one's. */
+    {{ROLE(SOURCE), STATE(RUNNING), PHASE(START), LIVES,
+      FILE_OF(true, 9, false)},
+     LIBXL_LIVE_MIGRATE_HALF_ARRIVED,
+     true},
+    /* Nobody knows of it but the hypervisor. */
+    {{NO_NODES, .info = {.paged_pages = 3}},
+     LIBXL_LIVE_MIGRATE_HALF_PAGED,
+     true},
+};
+
+static void by_its_witnesses(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bool needed = !cases[i].needed;
+        libxl_live_migrate_half half = lm_half_judge(&cases[i].seen, &needed);
+
+        if (half != cases[i].half || needed != cases[i].needed) {
+            fail_msg("case %zu is half %d, needed %d", i, (int)half, needed);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(by_its_witnesses),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
