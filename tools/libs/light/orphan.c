@@ -41,18 +41,44 @@ static int read_id(uint32_t domid, uint8_t id[LM_ID_SIZE])
     return rc;
 }
 
-/* Its number may be another domain's by now.  0: it is there; 1: it is gone;
- * -1: who knows. */
-static int look_for(struct xlm_context *xlm, const struct lm_kept_state *state)
+enum finding {
+    IT_IS_HERE,
+    IT_IS_GONE, /* no domain has its number: Xen gives none twice at a time */
+    IT_IS_UNKNOWN,
+};
+
+/* Numbers are used again, so a domain is its number and its handle; the id that
+ * its own nodes have in xenstore proves as much.  A domain of that number which
+ * is neither proves nothing: not that the guest has ended, nor how. */
+static bool is_the_domain(const struct xlm_domain_info *info,
+                          const struct lm_kept_state *state)
+{
+    uint8_t id[LM_ID_SIZE];
+
+    return !memcmp(info->handle, state->handle, sizeof(info->handle)) ||
+           (!read_id(state->domid, id) &&
+            !memcmp(id, state->identity.id, sizeof(id)));
+}
+
+static enum finding look_for(struct xlm_context *xlm,
+                             const struct lm_kept_state *state)
 {
     struct xlm_hypervisor *hv = xlm->hypervisor;
     struct xlm_domain_info info;
 
     if (hv->ops->domain_info(hv, state->domid, &info)) {
-        return errno == ESRCH ? 1 : -1;
+        return errno == ESRCH ? IT_IS_GONE : IT_IS_UNKNOWN;
     }
-    return info.dying ||
-           memcmp(info.handle, state->identity.uuid, sizeof(info.handle));
+    if (is_the_domain(&info, state)) {
+        return info.dying ? IT_IS_GONE : IT_IS_HERE;
+    }
+    xlm_note_failure(xlm,
+                     "domain %u here is not the one that received the guest, "
+                     "and what has become of that is not known: see xl list "
+                     "here. If the guest is not among them, no other host has "
+                     "it, and what the source keeps is all that is left",
+                     state->domid);
+    return IT_IS_UNKNOWN;
 }
 
 static struct xlm_orphan orphan_of(const struct lm_kept *kept)
@@ -71,14 +97,14 @@ static enum xlm_guest_state decide(struct lm_destination *destination)
     libxl_ctx *ctx = destination->op.ctx;
     const struct lm_kept_state *state = destination->kept.state;
     const struct xlm_orphan orphan = orphan_of(&destination->kept);
-    int found;
 
-    found = look_for(&destination->op.xlm, state);
-    if (found < 0) {
+    switch (look_for(&destination->op.xlm, state)) {
+    case IT_IS_UNKNOWN:
         return XLM_GUEST_UNKNOWN;
-    }
-    if (found) {
+    case IT_IS_GONE:
         return state->ours ? XLM_GUEST_ENDED : XLM_GUEST_NEVER_RAN;
+    case IT_IS_HERE:
+        break;
     }
     if (!state->ours) {
         (void)lm_give_back(state->domid, destination->op.xlm.logger);

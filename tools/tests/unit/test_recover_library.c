@@ -101,12 +101,19 @@ static void assert_withheld(struct fake_migration *migration)
     assert_type(fake_domain_id(migration->destination), "pvh");
 }
 
+/* Of the next destination; empty: the source's. */
+static uint8_t uuid_there[16];
+
 /* As libxl does while it builds. */
 static void show_destination(struct fake_migration *migration)
 {
     uint8_t uuid[16];
 
-    memset(uuid, (int)fake_domain_id(migration->source), sizeof(uuid));
+    if (uuid_there[0]) {
+        memcpy(uuid, uuid_there, sizeof(uuid));
+    } else {
+        memset(uuid, (int)fake_domain_id(migration->source), sizeof(uuid));
+    }
     fake_domain_set_handle(migration->destination, uuid);
     keep(fake_domain_id(migration->destination), NULL, "");
     keep_type(fake_domain_id(migration->destination), "pvh");
@@ -595,17 +602,44 @@ static void it_is_as_patient_as_the_dead(void **state)
     bury(move);
 }
 
-/* The number of its domain is another domain's by now. */
-static void its_guest_has_ended(void **state)
+/* The number of its domain is another domain's by now: that says nothing of the
+ * guest, and its memory is kept. */
+static void its_number_is_anothers(void **state)
 {
     static const uint8_t other[16] = "another uuid";
     struct move *move = lose_receiver(0);
+    uint32_t there = fake_domain_id(move->migration->destination);
     libxl_live_migrate_recovery found;
 
     (void)state;
     fake_domain_set_handle(move->migration->destination, other);
+    keep(there, "id", "00112233445566778899aabbccddeeff");
+    assert_int_equal(recover(move, uncut, &found), ERROR_FAIL);
+    assert_non_null(strstr(move->results[0].reason, "is not the one that"));
+    assert_true(fake_libxl_has(move->ctxs[0], AWAY));
+    bury(move);
+}
+
+/* A configuration without uuid: the domain there has a handle of its own. */
+static void another_uuid_there(void **state)
+{
+    static const uint8_t other[16] = "made by libxl";
+    struct move *move =
+        new_move(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    struct fake_migration *migration = move->migration;
+    libxl_live_migrate_recovery found;
+
+    (void)state;
+    memcpy(uuid_there, other, sizeof(uuid_there));
+    lose_link(move);
+    memset(uuid_there, 0, sizeof(uuid_there));
+    await_kept(fake_domain_id(migration->destination), "state", "paused");
+    let_receiver_die(move);
     assert_int_equal(recover(move, uncut, &found), 0);
-    assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_ENDED);
+    assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
+    fake_guest_stop(migration->guest);
+    assert_int_equal(
+        fake_guest_compare(migration->guest, migration->destination), 0);
     bury(move);
 }
 
@@ -848,7 +882,8 @@ int main(void)
         cmocka_unit_test(a_guest_that_was_never_moved),
         cmocka_unit_test(another_takes_its_place),
         cmocka_unit_test(it_is_as_patient_as_the_dead),
-        cmocka_unit_test(its_guest_has_ended),
+        cmocka_unit_test(its_number_is_anothers),
+        cmocka_unit_test(another_uuid_there),
         cmocka_unit_test(its_pager_cannot_be_replaced),
         cmocka_unit_test(cleaning_up),
         cmocka_unit_test(halves_of_a_guest),
