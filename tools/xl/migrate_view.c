@@ -217,3 +217,14 @@ char *xl_view_faults(const libxl_live_migrate_stats *stats)
     }
     return lines;
 }
+
+bool xl_view_back_ends(char line[XL_VIEW_MAX],
+                       const libxl_live_migrate_outside *outside)
+{
+    snprintf(line, XL_VIEW_MAX,
+             "    pages that back ends wait for: %" PRIu64 ", for %.3f s; the "
+             "longest such wait: %.3f s",
+             outside->waiting, ms(outside->wait_us) / 1000,
+             ms(outside->most_us) / 1000);
+    return outside->waiting || outside->most_us;
+}

@@ -4,6 +4,7 @@
 #ifndef XL_MIGRATE_VIEW_H
 #define XL_MIGRATE_VIEW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "libxl_live_migrate.h"
@@ -22,5 +23,8 @@ void xl_view_row(char line[XL_VIEW_MAX],
 /* ... and below it what is known of the guest's faults, in lines that are
  * malloc'ed; NULL: it had none, or there is no memory. */
 char *xl_view_faults(const libxl_live_migrate_stats *stats);
+/* Of back ends that wait for pages; false: none ever has. */
+bool xl_view_back_ends(char line[XL_VIEW_MAX],
+                       const libxl_live_migrate_outside *outside);
 
 #endif

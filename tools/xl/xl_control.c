@@ -120,6 +120,9 @@ static void show_table(const libxl_live_migrate_status *list, int count)
         faults = xl_view_faults(&list[i].stats);
         fputs(faults ? faults : "", stdout);
         free(faults);
+        if (xl_view_back_ends(line, &list[i].outside)) {
+            puts(line);
+        }
     }
 }
 

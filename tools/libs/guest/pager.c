@@ -11,6 +11,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 /* ---- open and close ---- */
 
 static int make_room_for_kept(struct xlm_pager *pager, uint64_t limit,
@@ -307,6 +309,7 @@ void xlm_pager_forget_guest(struct xlm_pager *pager)
     xlm_pfn_set_clear(&pager->requested);
     xlm_pfn_set_clear(&pager->unsent);
     pager->nr_waiters = 0;
+    pager->outside.count = 0;
     pthread_mutex_unlock(&pager->lock);
 }
 
@@ -327,7 +330,7 @@ void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats,
         .pages_pushed = pager->pages_pushed,
         .pages_dropped = pager->pages_dropped,
         .blocked_us = pager->waits.sum,
-        .outside = pager->outside,
+        .outside = pager->outside.requests,
         .duplicates = pager->duplicates,
         .behind_median = xlm_histogram_quantile(&pager->behind, 500),
         .behind_most = pager->behind.most,
@@ -336,4 +339,19 @@ void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats,
     xlm_histogram_log2(&pager->waits, stats->histogram, XLM_WIRE_WAIT_BUCKETS);
     memcpy(blocked_us, pager->blocked_us, nr_vcpus * sizeof(*blocked_us));
     pthread_mutex_unlock(&pager->lock);
+}
+
+void xlm_pager_get_outside(struct xlm_pager *pager,
+                           struct xlm_outside_stats *stats)
+{
+    pthread_mutex_lock(&pager->lock);
+    *stats = (struct xlm_outside_stats){
+        .waiting = pager->outside.count,
+        .longest_us = xlm_outside_waits_longest(&pager->outside, xlm_now_us()),
+        .most_us = pager->outside.most_us,
+    };
+    pthread_mutex_unlock(&pager->lock);
+    if (stats->longest_us > stats->most_us) {
+        stats->most_us = stats->longest_us;
+    }
 }

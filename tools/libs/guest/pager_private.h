@@ -14,6 +14,7 @@
 #include "pager.h"
 
 #include "histogram.h"
+#include "outside_waits.h"
 #include "pager_kept.h"
 #include "paging_ring.h"
 
@@ -64,7 +65,7 @@ struct xlm_pager {
     uint64_t pages_requested;
     uint64_t pages_pushed;
     uint64_t pages_dropped;
-    uint64_t outside; /* requests on which no vCPU waits */
+    struct xlm_outside_waits outside; /* for which no vCPU waits */
 };
 
 /* pager_ring.c; all but the thread with the lock held */

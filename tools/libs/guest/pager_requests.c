@@ -9,6 +9,23 @@
 
 /* ---- the thread that asks ---- */
 
+/* Back ends in dom0 first: they have the least patience, and a guest's vCPUs
+ * any. */
+static size_t take_outside(struct xlm_pager *pager, uint64_t *pfns, size_t max)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < pager->outside.count && count < max; i++) {
+        uint64_t pfn = pager->outside.waits[i].pfn;
+
+        if (xlm_pfn_set_contains(&pager->unsent, pfn)) {
+            xlm_pfn_set_remove(&pager->unsent, pfn);
+            pfns[count++] = pfn;
+        }
+    }
+    return count;
+}
+
 static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max)
 {
     size_t count = 0;
@@ -19,6 +36,9 @@ static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max)
         /* What was unsent may have been settled. */
         pthread_cond_broadcast(&pager->idle);
         pthread_cond_wait(&pager->wake, &pager->lock);
+    }
+    if (!pager->stopping) {
+        count = take_outside(pager, pfns, max);
     }
     while (!pager->stopping && count < max && pager->unsent.count) {
         pfns[count] = xlm_pfn_set_next(&pager->unsent, 0);

@@ -4,6 +4,7 @@
 #include "pager_private.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 
@@ -104,8 +105,23 @@ static bool answer_waiters(struct xlm_pager *pager, uint64_t pfn)
     return answered;
 }
 
+/* Long enough for a back end to have given up; see the design. */
+static void end_outside(struct xlm_pager *pager, uint64_t pfn)
+{
+    uint64_t us = xlm_outside_waits_end(&pager->outside, pfn, xlm_now_us());
+
+    if (us >= XLM_OUTSIDE_PATIENCE_US) {
+        xtl_log(pager->ctx->logger, XTL_ERROR, -1, "xlm",
+                "a back end here has waited for a page of domain %" PRIu32
+                " for %" PRIu64 " s, longer than any tries: a disk of the "
+                "guest may have had I/O errors, see its log",
+                pager->domid, us / 1000000);
+    }
+}
+
 bool xlm_pager_settle(struct xlm_pager *pager, uint64_t pfn)
 {
+    end_outside(pager, pfn);
     xlm_pfn_set_remove(&pager->outstanding, pfn);
     xlm_pfn_set_remove(&pager->requested, pfn);
     xlm_pfn_set_remove(&pager->unsent, pfn);
@@ -148,7 +164,9 @@ static void take_request(struct xlm_pager *pager,
         }
     } else if (xlm_pfn_set_contains(&pager->outstanding, pfn)) {
         xlm_pager_ask_for(pager, pfn);
-        pager->outside += !vcpu_waits;
+        if (!vcpu_waits) {
+            xlm_outside_waits_begin(&pager->outside, pfn, xlm_now_us());
+        }
         if (vcpu_waits && pager->nr_waiters < pager->max_waiters) {
             wait_for(pager, request, keep(pager, request));
             note_read(pager);

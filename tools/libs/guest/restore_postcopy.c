@@ -53,7 +53,12 @@ static void take_stats(struct xlm_restorer *restorer,
                        uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS])
 {
     struct xlm_stats *stats = restorer->stats;
+    struct xlm_outside_stats outside;
 
+    xlm_pager_get_outside(restorer->pager, &outside);
+    stats->outside_waiting = outside.waiting;
+    stats->outside_wait_us = outside.longest_us;
+    stats->outside_most_us = outside.most_us;
     xlm_pager_get_stats(restorer->pager, wire, blocked_us);
     xlm_take_stats(stats, wire, blocked_us);
     stats->requested_pages = wire->pages_requested;
@@ -86,6 +91,15 @@ static int tell_dropped(struct xlm_restorer *restorer)
                             XLM_REC_POSTCOPY_DROPPED, pfns, count);
     }
     return rc;
+}
+
+void xlm_restore_refresh(struct xlm_restorer *restorer)
+{
+    struct xlm_wire_stats wire;
+    uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS];
+
+    take_stats(restorer, &wire, blocked_us);
+    xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
 }
 
 static int tell_stats(struct xlm_restorer *restorer)

@@ -112,6 +112,8 @@ void xlm_restore_run(struct xlm_restorer *restorer);
 /* POSTCOPY_PAGE_DATA, POSTCOPY_ZERO_PAGES: they are brought in, and the source
  * hears what there is to tell it. */
 int xlm_restore_take_late_pages(struct xlm_restorer *restorer);
+/* While nothing comes that would show it: what is known by now is progress. */
+void xlm_restore_refresh(struct xlm_restorer *restorer);
 /* END: every page is here. */
 int xlm_restore_complete(struct xlm_restorer *restorer);
 /* Tell the source of the guest's faults when it has not heard of them lately:

@@ -97,6 +97,7 @@ static int await_link(struct xlm_restorer *restorer, int *in_fd, int *out_fd)
         if (xlm_restore_guest_is_gone(restorer)) {
             return -1;
         }
+        xlm_restore_refresh(restorer);
         rc = relink->await(in_fd, out_fd, relink->data);
     } while (rc > 0);
     return rc;

@@ -107,7 +107,12 @@ struct xlm_stats {
     uint64_t fault_p99_us;
     uint64_t fault_max_us;
     uint64_t dropped_pages;
-    uint64_t outside;    /* requests of others than the guest */
+    uint64_t outside; /* requests of others than the guest */
+    /* At the destination only: pages that such wait for at the moment, the
+     * longest of these waits, and of all. */
+    uint64_t outside_waiting;
+    uint64_t outside_wait_us;
+    uint64_t outside_most_us;
     uint64_t blocked_us; /* all waits of all vCPUs */
     uint64_t
         duplicate_pages; /* arrived, and had been there: a fault of ours */

@@ -143,6 +143,11 @@ void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
 {
     libxl_live_migrate_stats shown;
     libxl_live_migrate_waits waits;
+    const libxl_live_migrate_outside outside = {
+        .waiting = stats->outside_waiting,
+        .wait_us = stats->outside_wait_us,
+        .most_us = stats->outside_most_us,
+    };
 
     observer->phase = phase;
     lm_estimate_update(&observer->estimate, phase, stats, xlm_now_us());
@@ -152,7 +157,7 @@ void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
     shown.rate = observer->estimate.bytes_per_second;
     shown.time_left_us = observer->estimate.time_left_us;
     if (observer->control) {
-        lm_control_observe(observer->control, phase, &shown);
+        lm_control_observe(observer->control, phase, &shown, &outside);
     }
     if (observer->progress) {
         observer->progress((libxl_live_migrate_phase)phase, &shown,

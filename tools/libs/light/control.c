@@ -38,6 +38,7 @@ struct view {
     bool paused;
     char reason[LIBXL_LIVE_MIGRATE_REASON_MAX]; /* of that */
     libxl_live_migrate_waits waits;
+    libxl_live_migrate_outside outside;
 };
 
 struct lm_control {
@@ -231,6 +232,22 @@ static bool show_counters(struct lm_control *control, xs_transaction_t t,
     return true;
 }
 
+static bool show_back_ends(struct lm_control *control, xs_transaction_t t,
+                           struct view *view, bool all)
+{
+    for (size_t i = 0; i < lm_store_nr_outside; i++) {
+        const struct lm_store_counter *counter = &lm_store_outside[i];
+        uint64_t now = *lm_store_outside_counter(&view->outside, counter);
+
+        if ((all || now != *lm_store_outside_counter(&control->shown.outside,
+                                                     counter)) &&
+            !write_number(control, t, counter->name, now)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Paused, and why; or no more. */
 static bool show_pause(struct lm_control *control, xs_transaction_t t,
                        const struct view *view)
@@ -298,6 +315,7 @@ static bool show(struct lm_control *control, xs_transaction_t t)
     bool all = !control->anything_shown;
 
     if (!is_ours(control, t) || !show_counters(control, t, view, all) ||
+        !show_back_ends(control, t, view, all) ||
         !write_number(control, t, "elapsed-ms", view->elapsed_ms)) {
         return false;
     }
@@ -310,7 +328,8 @@ static bool show(struct lm_control *control, xs_transaction_t t)
                     libxl_live_migrate_phase_to_string(view->phase))) {
         return false;
     }
-    if ((all || view->paused != shown->paused) &&
+    if ((all || view->paused != shown->paused ||
+         strcmp(view->reason, shown->reason)) &&
         !show_pause(control, t, view)) {
         return false;
     }
@@ -589,7 +608,8 @@ struct lm_control *lm_control_start(const struct lm_control_setup *setup)
 }
 
 void lm_control_observe(struct lm_control *control, enum xlm_phase phase,
-                        const libxl_live_migrate_stats *stats)
+                        const libxl_live_migrate_stats *stats,
+                        const libxl_live_migrate_outside *outside)
 {
     bool another;
 
@@ -600,6 +620,7 @@ void lm_control_observe(struct lm_control *control, enum xlm_phase phase,
     control->view.phase = (libxl_live_migrate_phase)phase;
     control->view.stats = *stats;
     control->view.stats.waits = NULL;
+    control->view.outside = *outside;
     if (stats->waits) {
         control->view.waits = *stats->waits;
     }

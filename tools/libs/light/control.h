@@ -39,7 +39,8 @@ struct lm_control_setup {
 struct lm_control *lm_control_start(const struct lm_control_setup *setup);
 /* So far it is; quick. */
 void lm_control_observe(struct lm_control *control, enum xlm_phase phase,
-                        const libxl_live_migrate_stats *stats);
+                        const libxl_live_migrate_stats *stats,
+                        const libxl_live_migrate_outside *outside);
 /* The connection is lost, for that reason, and another one is waited for; and:
  * it is there. */
 void lm_control_pause(struct lm_control *control, const char *reason);

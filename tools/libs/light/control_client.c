@@ -142,6 +142,10 @@ static bool read_status(struct xs_handle *xs, uint32_t domid,
         *lm_store_counter(&status->stats, &lm_store_counters[i]) =
             read_number(xs, domid, lm_store_counters[i].name);
     }
+    for (size_t i = 0; i < lm_store_nr_outside; i++) {
+        *lm_store_outside_counter(&status->outside, &lm_store_outside[i]) =
+            read_number(xs, domid, lm_store_outside[i].name);
+    }
     read_waits(xs, domid, waits);
     status->stats.waits = waits;
     return true;

@@ -58,6 +58,7 @@ static void put_waits(FILE *file, const libxl_live_migrate_waits *waits)
 static void put_status(FILE *file, const libxl_live_migrate_status *status)
 {
     libxl_live_migrate_stats stats = status->stats;
+    libxl_live_migrate_outside outside = status->outside;
 
     fprintf(file, "{\"domid\": %" PRIu32, status->domid);
     put_named(file, "name", status->name);
@@ -76,6 +77,10 @@ static void put_status(FILE *file, const libxl_live_migrate_status *status)
     for (size_t i = 0; i < lm_store_nr_counters; i++) {
         fprintf(file, ", \"%s\": %" PRIu64, lm_store_counters[i].name,
                 *lm_store_counter(&stats, &lm_store_counters[i]));
+    }
+    for (size_t i = 0; i < lm_store_nr_outside; i++) {
+        fprintf(file, ", \"%s\": %" PRIu64, lm_store_outside[i].name,
+                *lm_store_outside_counter(&outside, &lm_store_outside[i]));
     }
     put_waits(file, stats.waits);
     if (status->reason[0]) {

@@ -20,6 +20,19 @@ void lm_store_path(char path[LM_STORE_PATH_MAX], uint32_t domid,
         node, offsetof(libxl_live_migrate_stats, field) \
     }
 
+#define OUTSIDE_COUNTER(node, field) \
+    { \
+        node, offsetof(libxl_live_migrate_outside, field) \
+    }
+
+const struct lm_store_counter lm_store_outside[] = {
+    OUTSIDE_COUNTER("outside-waiting", waiting),
+    OUTSIDE_COUNTER("outside-wait-us", wait_us),
+    OUTSIDE_COUNTER("outside-most-us", most_us),
+};
+const size_t lm_store_nr_outside =
+    sizeof(lm_store_outside) / sizeof(lm_store_outside[0]);
+
 const struct lm_store_counter lm_store_counters[] = {
     COUNTER("iterations", iterations),
     COUNTER("guest-pages", guest_pages),

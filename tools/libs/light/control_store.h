@@ -29,7 +29,7 @@ void lm_store_path(char path[LM_STORE_PATH_MAX], uint32_t domid,
 /* The counters that are shown, with the names of their nodes. */
 struct lm_store_counter {
     const char *name;
-    size_t offset; /* in libxl_live_migrate_stats */
+    size_t offset; /* in libxl_live_migrate_stats, or _outside */
 };
 extern const struct lm_store_counter lm_store_counters[];
 extern const size_t lm_store_nr_counters;
@@ -38,6 +38,17 @@ static inline uint64_t *lm_store_counter(
     libxl_live_migrate_stats *stats, const struct lm_store_counter *counter)
 {
     return (uint64_t *)((char *)stats + counter->offset);
+}
+
+/* Those of libxl_live_migrate_outside. */
+extern const struct lm_store_counter lm_store_outside[];
+extern const size_t lm_store_nr_outside;
+
+static inline uint64_t *lm_store_outside_counter(
+    libxl_live_migrate_outside *outside,
+    const struct lm_store_counter *counter)
+{
+    return (uint64_t *)((char *)outside + counter->offset);
 }
 
 /* Names of what a status holds; the other way round -1: there is no such. */

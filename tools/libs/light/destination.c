@@ -5,12 +5,16 @@
 #include "destination.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common.h"
 #include "control.h"
+#include "front_ends.h"
 #include "memo.h"
+#include "outside_waits.h"
 #include "withheld.h"
 
 /* ---- making and freeing ---- */
@@ -110,20 +114,60 @@ void lm_destination_take_name(struct lm_destination *destination,
 
 /* How often it is seen whether a guest that waits is still there. */
 #define LOOK_MS 1000
+#define US_PER_S 1000000u
+#define PATIENCE_MAX 112
 
-static void note_pause(struct lm_destination *destination)
+/* What the guest's disks are about to do, while nobody can help it. */
+static void spell_patience(const struct xlm_stats *stats,
+                           char text[PATIENCE_MAX])
+{
+    uint64_t waited = stats->outside_wait_us / US_PER_S;
+    uint64_t left = XLM_OUTSIDE_PATIENCE_US / US_PER_S - waited;
+
+    text[0] = '\0';
+    if (!stats->outside_waiting) {
+        return;
+    }
+    if (stats->outside_wait_us >= XLM_OUTSIDE_PATIENCE_US) {
+        snprintf(text, PATIENCE_MAX,
+                 "; a back end here has waited for %" PRIu64 " s: a disk of "
+                 "the guest may have had I/O errors",
+                 waited);
+    } else {
+        snprintf(text, PATIENCE_MAX,
+                 "; a back end here waits since %" PRIu64 " s: in %" PRIu64
+                 " s a disk of the guest has an I/O error",
+                 waited, left);
+    }
+}
+
+static void spell_pause(const struct lm_destination *destination,
+                        char reason[LIBXL_LIVE_MIGRATE_REASON_MAX])
 {
     const char *name = name_of(destination);
+    char patience[PATIENCE_MAX];
+
+    spell_patience(&destination->op.stats, patience);
+    snprintf(reason, LIBXL_LIVE_MIGRATE_REASON_MAX,
+             "%s runs on here, until it needs memory that has not come, as "
+             "its source is lost: xl migrate-recover %s THIS-HOST there goes "
+             "on%s (%.200s)",
+             name, name, patience, destination->op.xlm.reason);
+}
+
+/* Said once, and again when a back end begins to wait; shown all the time. */
+static void note_pause(struct lm_destination *destination)
+{
+    bool waits = destination->op.stats.outside_waiting;
     char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
 
+    spell_pause(destination, reason);
+    if (!destination->paused || (waits && !destination->back_end_waits)) {
+        xtl_log(destination->op.xlm.logger, XTL_ERROR, -1, "light", "%s",
+                reason);
+    }
     destination->paused = true;
-    snprintf(
-        reason, sizeof(reason),
-        "%s runs on here, until it needs memory that has not come, as its "
-        "source is lost: xl migrate-recover %s THIS-HOST there goes on "
-        "(%.250s)",
-        name, name, destination->op.xlm.reason);
-    xtl_log(destination->op.xlm.logger, XTL_ERROR, -1, "light", "%s", reason);
+    destination->back_end_waits = waits;
     lm_control_pause(destination->op.observer.control, reason);
 }
 
@@ -131,9 +175,7 @@ static int await_link(int *in_fd, int *out_fd, void *data)
 {
     struct lm_destination *destination = data;
 
-    if (!destination->paused) {
-        note_pause(destination);
-    }
+    note_pause(destination);
     return lm_reconnect_take(destination->reconnect, LOOK_MS, in_fd, out_fd);
 }
 
@@ -142,6 +184,7 @@ static void resumed(void *data)
     struct lm_destination *destination = data;
 
     destination->paused = false;
+    destination->back_end_waits = false;
     lm_control_go_on(destination->op.observer.control);
     xtl_log(destination->op.xlm.logger, XTL_NOTICE, -1, "light",
             "the source of domain %u is there again",
@@ -195,6 +238,10 @@ int lm_destination_listen(struct lm_destination *destination)
 void lm_destination_note_end(struct lm_destination *destination,
                              enum xlm_guest_state state)
 {
+    if (state == XLM_GUEST_COMPLETE) {
+        lm_front_ends_trust(destination->op.xlm.logger,
+                            destination->local_domid);
+    }
     if (state == XLM_GUEST_COMPLETE || state == XLM_GUEST_ENDED) {
         (void)lm_give_back_config(destination->op.ctx,
                                   destination->local_domid,

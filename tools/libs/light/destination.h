@@ -39,6 +39,7 @@ struct lm_destination {
     struct xlm_relink relink;
     struct lm_kept kept; /* what is left to who takes over */
     bool paused;         /* the guest runs here, and has lost its source */
+    bool back_end_waits; /* ... and so much was said of it */
 };
 
 /* For run(), with a copy of the params.  NULL: no memory. */

@@ -488,6 +488,17 @@ typedef enum libxl_live_migrate_state {
 
 #define LIBXL_LIVE_MIGRATE_RATE_UNLIMITED UINT64_MAX
 
+/* libxl_live_migrate_status has outside */
+#define LIBXL_HAVE_LIVE_MIGRATE_OUTSIDE 1
+
+/* At the destination: pages of the guest that back ends in dom0 wait for.  One
+ * that has waited for half a minute gives up, and the guest has an I/O error. */
+typedef struct libxl_live_migrate_outside {
+    uint64_t waiting; /* pages, at the moment */
+    uint64_t wait_us; /* the longest of these waits */
+    uint64_t most_us; /* the longest wait of all that there were */
+} libxl_live_migrate_outside;
+
 typedef struct libxl_live_migrate_status {
     uint32_t domid;
     int32_t pid;    /* of the process that does it; 0: not known */
@@ -500,7 +511,8 @@ typedef struct libxl_live_migrate_status {
     uint64_t background_rate;
     libxl_live_migrate_stats stats;
     char reason[LIBXL_LIVE_MIGRATE_REASON_MAX]; /* when it has failed */
-    uint64_t reserved[16];
+    libxl_live_migrate_outside outside;
+    uint64_t reserved[13];
 } libxl_live_migrate_status;
 
 /* The migrations of this host, those that have ended and are still shown

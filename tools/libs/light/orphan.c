@@ -17,6 +17,7 @@
 
 #include "common.h"
 #include "control_store.h"
+#include "front_ends.h"
 #include "memo.h"
 #include "withheld.h"
 
@@ -141,6 +142,9 @@ enum xlm_guest_state lm_orphan_find(struct lm_destination *destination)
     state = decide(destination);
     if (state == XLM_GUEST_RUNS) {
         return state;
+    }
+    if (state == XLM_GUEST_COMPLETE) {
+        lm_front_ends_trust(xlm->logger, kept->state->domid);
     }
     if (lm_memo_put(destination->identity.id, state)) {
         state = XLM_GUEST_UNKNOWN;
@@ -285,6 +289,9 @@ static int end_paging(const struct lm_kept *kept)
     rc = lm_open_hypervisor(&xlm);
     if (!rc && xlm_end_paging(&xlm, &orphan)) {
         rc = ERROR_FAIL;
+    }
+    if (!rc) {
+        lm_front_ends_trust(xlm.logger, orphan.domid);
     }
     xlm_hypervisor_close(xlm.hypervisor);
     xtl_logger_destroy(own_logger);

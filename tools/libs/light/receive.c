@@ -22,6 +22,7 @@
 #include "common.h"
 #include "destination.h"
 #include "device_model.h"
+#include "front_ends.h"
 #include "memory.h"
 #include "stream.h"
 #include "tuning.h"
@@ -139,6 +140,10 @@ static int destination_await_build(void *data)
     lm_withhold_config(destination->op.ctx, destination->local_domid,
                        destination->op.xlm.logger);
     lm_destination_show(destination);
+    if (lm_front_ends_distrust(&destination->op.xlm,
+                               destination->local_domid)) {
+        return -1;
+    }
     /* It runs with a state that is not the last: its devices must not go on
      * with what they were doing. */
     if (lm_has_device_model(destination->config)) {
@@ -231,11 +236,23 @@ static void note_ran(struct lm_destination *destination)
     }
 }
 
+/* Nothing is to come once it runs: its front ends need not be slower than
+ * before. */
+static bool is_whole(const struct lm_destination *destination)
+{
+    return !destination->kept.state ||
+           !lm_kept_lacks_pages(&destination->kept);
+}
+
 static int destination_run(void *data)
 {
     struct lm_destination *destination = data;
     int rc;
 
+    if (is_whole(destination)) {
+        lm_front_ends_trust(destination->op.xlm.logger,
+                            destination->local_domid);
+    }
     /* From here on who comes after us must not destroy it. */
     if (destination->kept.state) {
         destination->kept.state->ours = 1;

@@ -100,6 +100,7 @@ static int read_kept(struct lm_recovery *recovery)
 
 static int show_outside(struct lm_recovery *recovery)
 {
+    static const libxl_live_migrate_outside nobody_waits;
     const struct lm_control_setup setup = {
         .domid = recovery->domid,
         .role = LIBXL_LIVE_MIGRATE_ROLE_SOURCE,
@@ -119,8 +120,9 @@ static int show_outside(struct lm_recovery *recovery)
         return ERROR_FAIL;
     }
     if (recovery->op.observer.control) {
+        /* Back ends wait at the other end. */
         lm_control_observe(recovery->op.observer.control, recovery->kept_phase,
-                           &recovery->kept);
+                           &recovery->kept, &nobody_waits);
     }
     return 0;
 }

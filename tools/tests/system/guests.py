@@ -356,11 +356,12 @@ class LinuxGuestWithDevices(LinuxGuestWithModules):
 
     modules = "modules-5.10.cpio"
 
-    def __init__(self, lab, disk, address, **options):
+    def __init__(self, lab, disk, address, more_arguments="", **options):
         super().__init__(
             lab, more_arguments="init_on_alloc=0 "
                                 "xen_blkfront.feature_persistent=0 "
-                                f"disk=xvda address={address}/24",
+                                f"disk=xvda address={address}/24 "
+                                f"{more_arguments}",
             more_config=f'disk = [ "phy:{disk},xvda,w" ]\n'
                         'vif = [ "mac=00:16:3e:00:00:10,bridge=xenbr0" ]\n',
             **options)

@@ -221,12 +221,26 @@ static void faults(void **state)
     assert_null(xl_view_faults(&stats));
 }
 
+static void back_ends(void **state)
+{
+    const libxl_live_migrate_outside waits = {
+        .waiting = 2, .wait_us = 5250000, .most_us = 8000000};
+    const libxl_live_migrate_outside none = {.waiting = 0};
+    char line[XL_VIEW_MAX];
+
+    (void)state;
+    assert_true(xl_view_back_ends(line, &waits));
+    assert_string_equal(line, "    pages that back ends wait for: 2, for "
+                              "5.250 s; the longest such wait: 8.000 s");
+    assert_false(xl_view_back_ends(line, &none));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rates),    cmocka_unit_test(policies),
         cmocka_unit_test(progress), cmocka_unit_test(table),
-        cmocka_unit_test(faults),
+        cmocka_unit_test(faults),   cmocka_unit_test(back_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,8 @@
  *   treecheck beat MS TREES     a heartbeat line every MS milliseconds
  *   treecheck kernel            repeat the kernel's cries of pain
  *   treecheck events COUNT      hold so many event channels
+ *   treecheck direct FILE MIB   write a buffer of that size to the file past the
+ *                               page cache, for ever, and read it back
  *   treecheck say TEXT          print a line
  *
  * Lines go to standard output and, where there is one, to the debug port that
@@ -365,6 +367,12 @@ static bool is_wonder_at_timer(const char *record)
     return strstr(record, "clockevents_switch_state") != NULL;
 }
 
+/* What a front end says that has been told to copy what it sends. */
+static bool is_news(const char *record)
+{
+    return strstr(record, "bouncing transmitted data") != NULL;
+}
+
 static int watch_kernel(void)
 {
     char record[8192];
@@ -386,6 +394,8 @@ static int watch_kernel(void)
             wondering = true;
         } else if (wondering && strstr(record, "Call Trace") != NULL) {
             wondering = false;
+        } else if (is_news(record)) {
+            say(true, "front end: bouncing");
         } else if (is_cry(record)) {
             char *text = strchr(record, ';');
 
@@ -419,6 +429,61 @@ static int hold_events(unsigned int count)
     }
 }
 
+/* ---- past the page cache ---- */
+
+#define DIRECT_STEP (64u << 10)
+#define DIRECT_ALIGN 4096u
+
+/* A transfer of all of the buffer, whose pages only the back end looks at. */
+static bool transfer_direct(int fd, char *buffer, size_t size, bool writes)
+{
+    size_t at;
+
+    for (at = 0; at < size; at += DIRECT_STEP) {
+        ssize_t done = writes ? pwrite(fd, buffer + at, DIRECT_STEP, at)
+                              : pread(fd, buffer + at, DIRECT_STEP, at);
+
+        if (done != DIRECT_STEP || (writes && fsync(fd) != 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What is written stays the same from pass to pass, and is not touched. */
+static int write_directly(const char *path, unsigned int mib)
+{
+    size_t size = (size_t)mib << 20;
+    char *written = aligned_alloc(DIRECT_ALIGN, size);
+    char *found = aligned_alloc(DIRECT_ALIGN, size);
+    int fd = open(path, O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+    uint64_t random = 1;
+    unsigned int pass;
+    size_t i;
+
+    if (fd < 0 || written == NULL || found == NULL) {
+        return complain("direct");
+    }
+    for (i = 0; i < size; i += sizeof(random)) {
+        next_random(&random);
+        memcpy(written + i, &random, sizeof(random));
+    }
+    for (pass = 1;; pass++) {
+        memset(found, 0, size);
+        say(false, "direct pass %u begins", pass);
+        if (!transfer_direct(fd, written, size, true)) {
+            return complain("direct write");
+        }
+        if (!transfer_direct(fd, found, size, false)) {
+            return complain("direct read");
+        }
+        if (memcmp(written, found, size) != 0) {
+            say(true, "BAD direct: what is read is not what was written");
+        }
+        say(false, "direct pass %u done", pass);
+    }
+}
+
 static unsigned int number(const char *text)
 {
     return (unsigned int)strtoul(text, NULL, 10);
@@ -443,6 +508,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(what, "events") == 0 && argc == 3) {
         return hold_events(number(argv[2]));
+    }
+    if (strcmp(what, "direct") == 0 && argc == 4) {
+        return write_directly(argv[2], number(argv[3]));
     }
     if (strcmp(what, "say") == 0 && argc == 3) {
         say(true, "%s", argv[2]);

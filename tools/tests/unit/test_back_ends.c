@@ -1,0 +1,422 @@
+/*
+ * Back ends in dom0 and the pages that they want: what front ends are told in
+ * xenstore, and what is shown of back ends that wait.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake_libxl.h"
+#include "fake_log.h"
+#include "fake_xenstore.h"
+#include "front_ends.h"
+#include "libxl_live_migrate.h"
+#include "outside_waits.h"
+#include "wire.h"
+
+#define PAGES 300
+#define VCPUS 2
+#define NAME "guest"
+#define INCOMING "guest--incoming"
+#define CUT_AT(record) \
+    ((struct fake_cut){ \
+        .way = FAKE_FORTH, .octets = 1, .at_record = true, .type = record})
+
+static const struct fake_cut uncut = {.octets = FAKE_UNCUT};
+
+/* ---- the store ---- */
+
+static const char *device(uint32_t domid, const char *node)
+{
+    static __thread char path[80];
+
+    snprintf(path, sizeof(path), "/local/domain/%u/device/%s", domid, node);
+    return path;
+}
+
+static const char *kept(uint32_t domid, const char *node)
+{
+    static __thread char path[80];
+
+    snprintf(path, sizeof(path), "/libxl/%u%s", domid, node);
+    return path;
+}
+
+/* As a libxl that knows `trusted` makes it, and as one that does not. */
+static void put_devices(uint32_t domid)
+{
+    fake_store_put(kept(domid, ""), "");
+    fake_store_put(device(domid, "vif/0/state"), "1");
+    fake_store_put(device(domid, "vif/0/trusted"), "1");
+    fake_store_put(device(domid, "vif/1/state"), "1");
+    fake_store_put(device(domid, "vbd/51712/state"), "1");
+}
+
+static void expect(uint32_t domid, const char *node, const char *value)
+{
+    const char *found = fake_store_get(device(domid, node));
+
+    if (!value) {
+        assert_null(found);
+        return;
+    }
+    assert_non_null(found);
+    assert_string_equal(found, value);
+}
+
+static void expect_distrust(uint32_t domid)
+{
+    expect(domid, "vif/0/trusted", "0");
+    expect(domid, "vif/1/trusted", "0");
+    expect(domid, "vbd/51712/trusted", "0");
+}
+
+static void expect_as_before(uint32_t domid)
+{
+    expect(domid, "vif/0/trusted", "1");
+    expect(domid, "vif/1/trusted", NULL);
+    expect(domid, "vbd/51712/trusted", NULL);
+    assert_null(fake_store_get(kept(domid, "/live-migrate-trusted")));
+}
+
+/* ---- nodes ---- */
+
+static void told_and_taken_back(void **state)
+{
+    struct xlm_context xlm = XLM_CONTEXT_INIT;
+
+    (void)state;
+    xlm.logger = fake_logger();
+    fake_store_clear();
+    put_devices(7);
+    assert_int_equal(lm_front_ends_distrust(&xlm, 7), 0);
+    expect_distrust(7);
+    lm_front_ends_trust(xlm.logger, 7);
+    expect_as_before(7);
+    /* Nothing was changed: nothing is changed. */
+    fake_store_put(device(7, "vif/0/trusted"), "0");
+    lm_front_ends_trust(xlm.logger, 7);
+    expect(7, "vif/0/trusted", "0");
+    fake_store_clear();
+}
+
+/* Of a device that goes nothing comes back. */
+static void detached_meanwhile(void **state)
+{
+    struct xlm_context xlm = XLM_CONTEXT_INIT;
+
+    (void)state;
+    xlm.logger = fake_logger();
+    fake_store_clear();
+    put_devices(7);
+    assert_int_equal(lm_front_ends_distrust(&xlm, 7), 0);
+    fake_store_put(device(7, "vif/0"), NULL);
+    lm_front_ends_trust(xlm.logger, 7);
+    assert_null(fake_store_get(device(7, "vif/0")));
+    expect(7, "vif/1/trusted", NULL);
+    fake_store_clear();
+}
+
+static void without_devices(void **state)
+{
+    struct xlm_context xlm = XLM_CONTEXT_INIT;
+
+    (void)state;
+    xlm.logger = fake_logger();
+    fake_store_clear();
+    assert_int_equal(lm_front_ends_distrust(&xlm, 7), 0);
+    lm_front_ends_trust(xlm.logger, 7);
+    fake_store_down(true);
+    assert_int_equal(lm_front_ends_distrust(&xlm, 7), -1);
+    assert_non_null(strstr(xlm.reason, "xenstore"));
+    fake_store_down(false);
+    fake_store_clear();
+}
+
+/* ---- who waits ---- */
+
+static void waits(void **state)
+{
+    struct xlm_outside_waits outside = {.count = 0};
+
+    (void)state;
+    assert_int_equal(xlm_outside_waits_longest(&outside, 50), 0);
+    xlm_outside_waits_begin(&outside, 8, 100);
+    xlm_outside_waits_begin(&outside, 9, 200);
+    xlm_outside_waits_begin(&outside, 8, 300); /* it waits already */
+    assert_int_equal(outside.requests, 3);
+    assert_int_equal(outside.count, 2);
+    assert_int_equal(xlm_outside_waits_longest(&outside, 400), 300);
+    assert_int_equal(xlm_outside_waits_end(&outside, 8, 500), 400);
+    assert_int_equal(xlm_outside_waits_end(&outside, 8, 500), 0);
+    assert_int_equal(xlm_outside_waits_longest(&outside, 500), 300);
+    /* One that has just begun waits. */
+    assert_int_equal(xlm_outside_waits_end(&outside, 9, 200), 1);
+    assert_int_equal(outside.most_us, 400);
+    for (uint64_t pfn = 0; pfn < 2 * XLM_OUTSIDE_WAITS; pfn++) {
+        xlm_outside_waits_begin(&outside, pfn, 600);
+    }
+    assert_int_equal(outside.count, XLM_OUTSIDE_WAITS);
+    assert_int_equal(outside.requests, 3 + 2 * XLM_OUTSIDE_WAITS);
+}
+
+/* ---- moves ---- */
+
+struct move {
+    struct fake_migration *migration;
+    libxl_ctx *ctxs[2];
+    libxl_live_migrate_params params;
+    libxl_live_migrate_result results[2];
+    libxl_live_migrate_receive_params receive_params;
+    libxl_domain_config config;
+    uint32_t domid;
+    int receive_rc;
+    pthread_t receiver;
+};
+
+static void build(struct fake_migration *migration)
+{
+    uint8_t uuid[16];
+
+    memset(uuid, (int)fake_domain_id(migration->source), sizeof(uuid));
+    fake_domain_set_handle(migration->destination, uuid);
+    put_devices(fake_domain_id(migration->destination));
+}
+
+static void check_distrust(struct fake_migration *migration)
+{
+    expect_distrust(fake_domain_id(migration->destination));
+}
+
+static struct move *new_move(struct fake_cut cut)
+{
+    struct move *move = calloc(1, sizeof(*move));
+    struct fake_migration *migration = fake_migration_new(PAGES, VCPUS);
+
+    fake_store_clear();
+    move->migration = migration;
+    migration->cut = cut;
+    migration->cut.stream = FAKE_LIBXL;
+    migration->at_build = build;
+    migration->at_run = check_distrust;
+    fake_domain_new(migration->hosts[1], 1, 1, 1);
+    move->ctxs[0] = fake_libxl_new(migration->hosts[0]);
+    move->ctxs[1] = fake_libxl_new(migration->hosts[1]);
+    fake_libxl_add(move->ctxs[0], NAME, migration);
+    fake_libxl_expect(move->ctxs[1], INCOMING, migration);
+    fake_store_put(kept(fake_domain_id(migration->source), ""), "");
+    libxl_live_migrate_params_init(&move->params);
+    move->params.strategy = LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
+    move->params.hot_pages_max = 4;
+    move->params.logger = fake_libxl_logger(move->ctxs[0]);
+    libxl_live_migrate_receive_params_init(&move->receive_params);
+    move->receive_params.final_name = NAME;
+    move->receive_params.logger = fake_libxl_logger(move->ctxs[1]);
+    libxl_domain_config_init(&move->config);
+    move->config.c_info.name = strdup(INCOMING);
+    move->config.c_info.type = LIBXL_DOMAIN_TYPE_PVH;
+    return move;
+}
+
+static void *receive(void *data)
+{
+    struct move *move = data;
+    struct fake_migration *migration = move->migration;
+    int fd = fake_link_end(migration->link, 1);
+
+    move->receive_rc = libxl_domain_live_migrate_receive(
+        move->ctxs[1], &move->config, &move->domid, fd, fd,
+        &move->receive_params, &move->results[1], &migration->resumed, NULL);
+    fake_link_hang_up(migration->link, 1);
+    return NULL;
+}
+
+static void move_out(struct move *move, int expected_rc)
+{
+    struct fake_migration *migration = move->migration;
+    int fd;
+
+    migration->link = fake_link_new(&migration->cut);
+    fake_guest_start(migration->guest, 1);
+    assert_int_equal(pthread_create(&move->receiver, NULL, receive, move), 0);
+    fd = fake_link_end(migration->link, 0);
+    assert_int_equal(libxl_domain_live_migrate_tuned(
+                         move->ctxs[0], fake_domain_id(migration->source), fd,
+                         0, fd, &move->params, &move->results[0],
+                         &migration->transitioned, NULL),
+                     expected_rc);
+    fake_link_hang_up(migration->link, 0);
+}
+
+static void check_whole(struct move *move)
+{
+    struct fake_migration *migration = move->migration;
+
+    pthread_join(move->receiver, NULL);
+    assert_int_equal(move->receive_rc, 0);
+    assert_true(migration->ran);
+    fake_guest_stop(migration->guest);
+    assert_int_equal(
+        fake_guest_compare(migration->guest, migration->destination), 0);
+    expect_as_before(fake_domain_id(migration->destination));
+}
+
+static void free_move(struct move *move)
+{
+    libxl_domain_config_dispose(&move->config);
+    fake_migration_free(move->migration);
+    fake_libxl_free(move->ctxs[0]);
+    fake_libxl_free(move->ctxs[1]);
+    free(move);
+    fake_store_clear();
+}
+
+/* From before the guest runs until its memory is whole. */
+static void distrusted_while_pages_come(void **state)
+{
+    struct move *move = new_move(uncut);
+
+    (void)state;
+    move_out(move, 0);
+    check_whole(move);
+    free_move(move);
+}
+
+static void check_as_before(struct fake_migration *migration)
+{
+    expect_as_before(fake_domain_id(migration->destination));
+}
+
+/* Nothing is absent when it runs: it need not be slower for that. */
+static void trusted_after_stop_and_copy(void **state)
+{
+    struct move *move = new_move(uncut);
+
+    (void)state;
+    move->params.strategy = LIBXL_LIVE_MIGRATE_STRATEGY_STOP_AND_COPY;
+    move->params.precopy_iterations = 1;
+    move->migration->at_run = check_as_before;
+    move_out(move, 0);
+    check_whole(move);
+    free_move(move);
+}
+
+/* ---- a back end that waits when the connection is lost ---- */
+
+static void want_a_page(struct fake_migration *migration)
+{
+    struct xlm_hypervisor *hv = fake_open(migration->hosts[1]);
+    uint64_t pfn = PAGES - 1;
+    void *mapping;
+    int error;
+
+    check_distrust(migration);
+    mapping = hv->ops->map(hv, fake_domain_id(migration->destination), true, 1,
+                           &pfn, &error);
+    assert_int_equal(error, ENOENT);
+    hv->ops->unmap(hv, mapping, 1);
+    xlm_hypervisor_close(hv);
+}
+
+struct visit {
+    struct move *move;
+    struct fake_link *link;
+    int rc;
+};
+
+static void *serve(void *data)
+{
+    struct visit *visit = data;
+    int fd = fake_link_end(visit->link, 1);
+
+    visit->rc = libxl_domain_live_migrate_receive_recover(
+        visit->move->ctxs[1], fd, fd, &visit->move->receive_params, NULL,
+        NULL);
+    fake_link_hang_up(visit->link, 1);
+    return NULL;
+}
+
+static void recover(struct move *move)
+{
+    struct fake_cut bare = uncut;
+    struct visit visit = {.move = move};
+    libxl_live_migrate_recovery found;
+    pthread_t server;
+    int fd;
+
+    bare.stream = FAKE_BARE;
+    visit.link = fake_link_new(&bare);
+    assert_int_equal(pthread_create(&server, NULL, serve, &visit), 0);
+    fd = fake_link_end(visit.link, 0);
+    assert_int_equal(libxl_domain_live_migrate_recover(
+                         move->ctxs[0],
+                         fake_domain_id(move->migration->source), fd, fd,
+                         &move->params, &move->results[0], &found, NULL),
+                     0);
+    assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
+    fake_link_hang_up(visit.link, 0);
+    pthread_join(server, NULL);
+    fake_link_free(visit.link);
+}
+
+/* What is shown of the destination; ends with the alarm. */
+static void await_status(uint32_t domid, const char *words)
+{
+    bool seen = false;
+
+    while (!seen) {
+        libxl_live_migrate_status *list;
+        int count;
+
+        assert_int_equal(libxl_live_migrate_list(&list, &count), 0);
+        for (int i = 0; i < count; i++) {
+            char *json = libxl_live_migrate_status_to_json(&list[i]);
+
+            seen |= list[i].domid == domid && list[i].outside.waiting == 1 &&
+                    list[i].outside.wait_us && strstr(list[i].reason, words) &&
+                    strstr(json, "\"outside-waiting\": 1,");
+            free(json);
+        }
+        free(list);
+        usleep(1000);
+    }
+}
+
+static void a_back_end_waits(void **state)
+{
+    struct move *move = new_move(CUT_AT(XLM_REC_POSTCOPY_PAGE_DATA));
+
+    (void)state;
+    move->migration->at_run = want_a_page;
+    move_out(move, ERROR_FAIL);
+    await_status(fake_domain_id(move->migration->destination),
+                 "s a disk of the guest has an I/O error");
+    recover(move);
+    check_whole(move);
+    assert_int_equal(move->results[1].stats.outside, 1);
+    free_move(move);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(told_and_taken_back),
+        cmocka_unit_test(detached_meanwhile),
+        cmocka_unit_test(without_devices),
+        cmocka_unit_test(waits),
+        cmocka_unit_test(distrusted_while_pages_come),
+        cmocka_unit_test(trusted_after_stop_and_copy),
+        cmocka_unit_test(a_back_end_waits),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
