@@ -51,6 +51,9 @@ static const char usage[] =
     "  --fault-channel[=COMMAND]    a second connection for what the guest "
     "asks\n"
     "                               for; COMMAND connects it, with -s ''\n"
+    "  --allow-exposed-backends     also a guest whose disks or network are "
+    "not\n"
+    "                               known to copy what they send\n"
     "  --json         progress as one JSON object a line, on stdout\n"
     "  -s SSHCOMMAND  use this in place of ssh; '': HOST is itself a command\n"
     "                 that runs the receiver or connects to it\n"
@@ -89,6 +92,7 @@ enum {
     OPTION_WINDOW_BEFORE,
     OPTION_WINDOW_AFTER,
     OPTION_FAULT_CHANNEL,
+    OPTION_EXPOSED,
     OPTION_DEBUG,
     OPTION_LIVE,
     OPTION_HOT_PAGES, /* for tests */
@@ -104,6 +108,7 @@ static const struct option long_options[] = {
     {"window-before", required_argument, NULL, OPTION_WINDOW_BEFORE},
     {"window-after", required_argument, NULL, OPTION_WINDOW_AFTER},
     {"fault-channel", optional_argument, NULL, OPTION_FAULT_CHANNEL},
+    {"allow-exposed-backends", no_argument, NULL, OPTION_EXPOSED},
     {"debug", no_argument, NULL, OPTION_DEBUG},
     {"live", no_argument, NULL, OPTION_LIVE},
     {"hot-pages", required_argument, NULL, OPTION_HOT_PAGES},
@@ -222,6 +227,9 @@ static void parse_option(struct xl_migrate *migrate, int option)
     case OPTION_FAULT_CHANNEL:
         migrate->fault_channel = true;
         migrate->connect_channel = optarg;
+        break;
+    case OPTION_EXPOSED:
+        migrate->sender.params.allow_exposed_backends = true;
         break;
     case OPTION_POSTCOPY:
         take_policy(&migrate->sender.params, optarg);

@@ -57,3 +57,18 @@ uint64_t xlm_outside_waits_longest(const struct xlm_outside_waits *outside,
 {
     return outside->count ? waited(&outside->waits[0], now_us) : 0;
 }
+
+uint64_t xlm_outside_waits_next(const struct xlm_outside_waits *outside,
+                                uint64_t from)
+{
+    uint64_t next = XLM_PFN_NONE;
+
+    for (size_t i = 0; i < outside->count; i++) {
+        uint64_t pfn = outside->waits[i].pfn;
+
+        if (pfn >= from && (next == XLM_PFN_NONE || pfn < next)) {
+            next = pfn;
+        }
+    }
+    return next;
+}

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pfn_set.h"
+
 /* Linux's back ends give up then (gnttab_retry_eagain_gop: 255 times, a
  * millisecond more each time), or a little later. */
 #define XLM_OUTSIDE_PATIENCE_US (33u * 1000000)
@@ -35,6 +37,9 @@ void xlm_outside_waits_begin(struct xlm_outside_waits *outside, uint64_t pfn,
  * nobody did. */
 uint64_t xlm_outside_waits_end(struct xlm_outside_waits *outside, uint64_t pfn,
                                uint64_t now_us);
+/* The lowest pfn from `from` on that is waited for, else XLM_PFN_NONE. */
+uint64_t xlm_outside_waits_next(const struct xlm_outside_waits *outside,
+                                uint64_t from);
 /* The longest wait that is not over; 0: there is none. */
 uint64_t xlm_outside_waits_longest(const struct xlm_outside_waits *outside,
                                    uint64_t now_us);

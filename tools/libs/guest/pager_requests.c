@@ -9,19 +9,34 @@
 
 /* ---- the thread that asks ---- */
 
-/* Back ends in dom0 first: they have the least patience, and a guest's vCPUs
- * any. */
+/* What back ends in dom0 wait for goes in a record of its own, before all others:
+ * they have the least patience, and a guest's vCPUs any. */
 static size_t take_outside(struct xlm_pager *pager, uint64_t *pfns, size_t max)
 {
+    uint64_t pfn = 0;
     size_t count = 0;
 
-    for (size_t i = 0; i < pager->outside.count && count < max; i++) {
-        uint64_t pfn = pager->outside.waits[i].pfn;
-
+    while (pager->outside.count && count < max) {
+        pfn = xlm_outside_waits_next(&pager->outside, pfn);
+        if (pfn == XLM_PFN_NONE) {
+            break;
+        }
         if (xlm_pfn_set_contains(&pager->unsent, pfn)) {
             xlm_pfn_set_remove(&pager->unsent, pfn);
             pfns[count++] = pfn;
         }
+        pfn++;
+    }
+    return count;
+}
+
+static size_t take_any(struct xlm_pager *pager, uint64_t *pfns, size_t max)
+{
+    size_t count = 0;
+
+    while (count < max && pager->unsent.count) {
+        pfns[count] = xlm_pfn_set_next(&pager->unsent, 0);
+        xlm_pfn_set_remove(&pager->unsent, pfns[count++]);
     }
     return count;
 }
@@ -39,10 +54,7 @@ static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max)
     }
     if (!pager->stopping) {
         count = take_outside(pager, pfns, max);
-    }
-    while (!pager->stopping && count < max && pager->unsent.count) {
-        pfns[count] = xlm_pfn_set_next(&pager->unsent, 0);
-        xlm_pfn_set_remove(&pager->unsent, pfns[count++]);
+        count = count ? count : take_any(pager, pfns, max);
     }
     pager->writing = count;
     pthread_mutex_unlock(&pager->lock);

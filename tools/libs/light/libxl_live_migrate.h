@@ -184,6 +184,9 @@ typedef enum libxl_live_migrate_push_order {
 /* libxl_live_migrate_params has push_order, and windows that adapt */
 #define LIBXL_HAVE_LIVE_MIGRATE_PUSH_ORDER 1
 
+/* libxl_live_migrate_params has allow_exposed_backends */
+#define LIBXL_HAVE_LIVE_MIGRATE_EXPOSED_BACKENDS 1
+
 /*
  * Connect a second time: with a libxl_domain_live_migrate_receive_recover() at
  * the destination, which is receiving the domain by then.  Called once, from the
@@ -252,7 +255,11 @@ typedef struct libxl_live_migrate_params {
     /* Pages that the guest asks for go over a connection of their own. */
     libxl_live_migrate_connect *connect_fault_channel; /* NULL: none */
     void *fault_channel_user;
-    uint64_t reserved[7];
+    /* With POSTCOPY and AUTO: also when a disk or network of the guest has a
+     * front end that is not known to copy what it sends.  Until its memory is
+     * whole it can harm the destination's dom0 then, and lose writes. */
+    bool allow_exposed_backends; /* false */
+    uint64_t reserved[6];
 } libxl_live_migrate_params;
 
 #define LIBXL_LIVE_MIGRATE_NO_HOT_PAGES UINT64_MAX

@@ -26,6 +26,7 @@
 #include "common.h"
 #include "control.h"
 #include "device_model.h"
+#include "exposure.h"
 #include "libxl_live_migrate.h"
 #include "operation.h"
 #include "memo.h"
@@ -460,6 +461,18 @@ static int check_drivers(struct lm_source *source)
     return 0;
 }
 
+/* Only what follows the guest can be wanted before it is there. */
+static int check_front_ends(struct lm_source *source)
+{
+    if (!source->limits.postcopy) {
+        return 0;
+    }
+    return lm_check_exposure(&source->op.xlm, source->domid, source->name,
+                             source->params.allow_exposed_backends)
+               ? ERROR_NI
+               : 0;
+}
+
 static int move_out(struct lm_source *source)
 {
     struct xlm_save_callbacks callbacks = {
@@ -581,6 +594,10 @@ static int live_migrate(struct lm_operation *op)
         goto out;
     }
     rc = check_drivers(source);
+    if (rc) {
+        goto out;
+    }
+    rc = check_front_ends(source);
     if (rc) {
         goto out;
     }

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "exposure.h"
 #include "fake_libxl.h"
 #include "fake_log.h"
 #include "fake_xenstore.h"
@@ -141,6 +142,79 @@ static void without_devices(void **state)
     fake_store_clear();
 }
 
+/* ---- which front ends are exposed ---- */
+
+static void front_ends_by_what_they_write(void **state)
+{
+    const struct {
+        struct lm_front_end front_end;
+        bool exposed;
+    } rows[] = {
+        {{"vif", .xdp_headroom = true, .xdp_headroom_wanted = true}, false},
+        {{"vif", .gso_tcpv6 = true, .xdp_headroom_wanted = true}, true},
+        {{"vif", .gso_tcpv6 = true}, false},
+        {{"vif"}, true},
+        {{"vif", .windows = true, .gso_tcpv6 = true}, true},
+        {{"vbd", .persistent = true}, false},
+        {{"vbd", .persistent = true, .windows = true}, true},
+        {{"vbd"}, true},
+        {{"vscsi", .persistent = true}, true},
+        {{"vusb"}, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(lm_exposed_because(&rows[i].front_end) != NULL,
+                         rows[i].exposed);
+    }
+}
+
+static int check(uint32_t domid, bool allowed, const char *reason)
+{
+    struct xlm_context xlm = XLM_CONTEXT_INIT;
+    int rc;
+
+    xlm.logger = fake_logger();
+    rc = lm_check_exposure(&xlm, domid, NAME, allowed);
+    if (rc) {
+        assert_non_null(strstr(xlm.reason, reason));
+        assert_non_null(strstr(xlm.reason, "--allow-exposed-backends"));
+    }
+    return rc;
+}
+
+static void front_ends_in_xenstore(void **state)
+{
+    (void)state;
+    fake_store_clear();
+    assert_int_equal(check(7, false, ""), 0);
+    /* Not connected: nobody uses it. */
+    fake_store_put(device(7, "vbd/51712/state"), "1");
+    assert_int_equal(check(7, false, ""), 0);
+    fake_store_put(device(7, "vbd/51712/state"), "4");
+    assert_int_equal(check(7, false, "vbd 51712: it is no Linux"), -1);
+    assert_int_equal(check(7, true, ""), 0);
+    fake_store_put(device(7, "vbd/51712/feature-persistent"), "0");
+    assert_int_equal(check(7, false, ""), 0);
+    fake_store_put(device(7, "vif/0/state"), "4");
+    fake_store_put(device(7, "vif/0/backend"),
+                   "/local/domain/0/backend/vif/7/0");
+    fake_store_put("/local/domain/0/backend/vif/7/0/feature-xdp-headroom",
+                   "1");
+    fake_store_put(device(7, "vif/0/feature-gso-tcpv6"), "1");
+    assert_int_equal(check(7, false, "vif 0: it is no Linux, or an older"),
+                     -1);
+    fake_store_put(device(7, "vif/0/xdp-headroom"), "0");
+    assert_int_equal(check(7, false, ""), 0);
+    fake_store_put("/local/domain/7/drivers/0", "XENBUS 9.0.0");
+    assert_int_equal(check(7, false, "vif 0: Windows"), -1);
+    fake_store_down(true);
+    assert_int_equal(check(7, false, "xenstore"), -1);
+    assert_int_equal(check(7, true, ""), 0);
+    fake_store_down(false);
+    fake_store_clear();
+}
+
 /* ---- who waits ---- */
 
 static void waits(void **state)
@@ -155,6 +229,9 @@ static void waits(void **state)
     assert_int_equal(outside.requests, 3);
     assert_int_equal(outside.count, 2);
     assert_int_equal(xlm_outside_waits_longest(&outside, 400), 300);
+    assert_int_equal(xlm_outside_waits_next(&outside, 0), 8);
+    assert_int_equal(xlm_outside_waits_next(&outside, 9), 9);
+    assert_int_equal(xlm_outside_waits_next(&outside, 10), XLM_PFN_NONE);
     assert_int_equal(xlm_outside_waits_end(&outside, 8, 500), 400);
     assert_int_equal(xlm_outside_waits_end(&outside, 8, 500), 0);
     assert_int_equal(xlm_outside_waits_longest(&outside, 500), 300);
@@ -309,6 +386,29 @@ static void trusted_after_stop_and_copy(void **state)
     free_move(move);
 }
 
+/* Before anything has happened; and a migration that needs no postcopy. */
+static void exposed_is_refused(void **state)
+{
+    struct move *move = new_move(uncut);
+    struct fake_migration *migration = move->migration;
+    bool transitioned;
+
+    (void)state;
+    fake_store_put(device(fake_domain_id(migration->source), "vif/0/state"),
+                   "4");
+    assert_int_equal(libxl_domain_live_migrate_tuned(
+                         move->ctxs[0], fake_domain_id(migration->source), -1,
+                         0, 0, &move->params, &move->results[0], &transitioned,
+                         NULL),
+                     ERROR_NI);
+    assert_false(transitioned);
+    assert_non_null(strstr(move->results[0].reason, "vif 0"));
+    move->params.allow_exposed_backends = true;
+    move_out(move, 0);
+    check_whole(move);
+    free_move(move);
+}
+
 /* ---- a back end that waits when the connection is lost ---- */
 
 static void want_a_page(struct fake_migration *migration)
@@ -411,6 +511,9 @@ int main(void)
         cmocka_unit_test(told_and_taken_back),
         cmocka_unit_test(detached_meanwhile),
         cmocka_unit_test(without_devices),
+        cmocka_unit_test(front_ends_by_what_they_write),
+        cmocka_unit_test(front_ends_in_xenstore),
+        cmocka_unit_test(exposed_is_refused),
         cmocka_unit_test(waits),
         cmocka_unit_test(distrusted_while_pages_come),
         cmocka_unit_test(trusted_after_stop_and_copy),
