@@ -73,8 +73,8 @@ const struct xl_part_command xl_part_commands[] = {
     {"resume",
      "",
      false,
-     {A, R, R, A},
-     NULL,
+     {R, R, R, A},
+     "it may be stopped for its move at this moment, and would run twice",
      "the guest would run twice, or from memory that is not there"},
     /* What changes it. */
     {"vcpu-set", "", false, {R, R, R, A}, SENT_ALREADY, OF_A_GUEST},

@@ -21,6 +21,7 @@ struct gate {
     struct xl_context *xl;
     const struct xl_part_command *command;
     struct xl_part_line line;
+    bool by_guest; /* the line has the guest's name, not the domain's */
     libxl_live_migrate_status *list;
     int count;
     /* The domain in question. */
@@ -114,6 +115,19 @@ static void look_at(struct gate *gate, uint32_t domid)
     }
 }
 
+/* For the stock xl, which knows the domain by what it is called now. */
+static void call_it_as_it_is(struct gate *gate)
+{
+    struct xl_context *xl = gate->xl;
+
+    for (int i = 0; i < xl->argc; i++) {
+        if (xl->argv[i] == gate->line.domain && gate->called) {
+            xl->argv[i] = strdup(gate->called);
+            return;
+        }
+    }
+}
+
 /* A guest whose domain here has another name is meant by its own as well: who
  * asks should hear of it. */
 static bool find_domain(struct gate *gate)
@@ -128,6 +142,7 @@ static bool find_domain(struct gate *gate)
     for (int i = 0; i < gate->count; i++) {
         if (!strcmp(gate->list[i].name, gate->line.domain)) {
             look_at(gate, gate->list[i].domid);
+            gate->by_guest = true;
             return gate->domain.part != XL_PART_NONE;
         }
     }
@@ -291,6 +306,9 @@ static int try_command(struct gate *gate, int word)
     }
     if (pass(gate)) {
         return EXIT_FAILURE;
+    }
+    if (gate->by_guest && gate->line.force) {
+        call_it_as_it_is(gate);
     }
     if (is_destroy(gate)) {
         (void)libxl_live_migrate_release(xl->ctx, gate->domid);

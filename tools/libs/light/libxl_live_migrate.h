@@ -608,7 +608,7 @@ int libxl_live_migrate_request(uint32_t domid,
 /*
  * Give a domain back to libxl that a migration has withheld from it.
  *
- * From the go on libxl refuses to suspend, save, resume, unpause, shut down and
+ * From its stop on libxl refuses to suspend, save, resume, unpause, shut down and
  * destroy the domain that the source keeps, and until the go the one that the
  * destination builds, whatever program asks; and the stock xl neither saves nor
  * migrates a domain before all of its memory is there.  The calls above give

@@ -167,6 +167,8 @@ static int source_suspend(void *data)
                         rc);
     }
     source->state = LM_SOURCE_SUSPENDED;
+    /* Only we may let it run on. */
+    lm_withhold(source->domid, source->op.xlm.logger);
     return 0;
 }
 
@@ -217,7 +219,6 @@ static int source_put_away(void *data)
                         source->away_name, rc);
     }
     source->state = LM_SOURCE_AWAY;
-    lm_withhold(source->domid, source->op.xlm.logger);
     return 0;
 }
 
@@ -512,7 +513,6 @@ static void take_back(struct lm_source *source)
     int rc;
 
     if (source->state == LM_SOURCE_AWAY) {
-        (void)lm_give_back(source->domid, source->op.xlm.logger);
         rc = libxl_domain_rename(source->op.ctx, source->domid,
                                  source->away_name, source->name);
         if (rc) {
@@ -525,6 +525,7 @@ static void take_back(struct lm_source *source)
     if (source->state == LM_SOURCE_RUNNING) {
         return;
     }
+    (void)lm_give_back(source->domid, source->op.xlm.logger);
     rc = libxl_domain_resume(source->op.ctx, source->domid, 1, NULL);
     if (rc) {
         xtl_log(source->op.xlm.logger, XTL_ERROR, -1, "light",
@@ -555,6 +556,7 @@ static void explain_state(struct lm_source *source)
     if (source->state == LM_SOURCE_SUSPENDED && runs) {
         source->suspend_timed_out = true;
         source->state = LM_SOURCE_RUNNING;
+        (void)lm_give_back(source->domid, source->op.xlm.logger);
         xlm_restate(&source->op.xlm, LM_NO_ANSWER);
     }
     libxl_dominfo_dispose(&info);
