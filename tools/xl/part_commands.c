@@ -228,6 +228,24 @@ enum xl_part xl_part_of(const libxl_live_migrate_status *status)
                                                         : XL_PART_INCOMING;
 }
 
+enum xl_part xl_part_of_half(libxl_live_migrate_half half)
+{
+    switch (half) {
+    case LIBXL_LIVE_MIGRATE_HALF_NONE:
+        break;
+    case LIBXL_LIVE_MIGRATE_HALF_LEAVING:
+        return XL_PART_MOVING;
+    case LIBXL_LIVE_MIGRATE_HALF_LEFT:
+        return XL_PART_SHELL;
+    case LIBXL_LIVE_MIGRATE_HALF_ARRIVING:
+        return XL_PART_INCOMING;
+    case LIBXL_LIVE_MIGRATE_HALF_ARRIVED:
+    case LIBXL_LIVE_MIGRATE_HALF_PAGED:
+        return XL_PART_ARRIVING;
+    }
+    return XL_PART_NONE;
+}
+
 bool xl_part_is_left(const libxl_live_migrate_status *status)
 {
     return status->state != LIBXL_LIVE_MIGRATE_STATE_RUNNING;

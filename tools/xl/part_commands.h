@@ -74,6 +74,8 @@ struct xl_part_domain {
 
 /* By its status alone: a domain that was resumed meanwhile is none. */
 enum xl_part xl_part_of(const libxl_live_migrate_status *status);
+/* And by what the library has found out of the domain itself. */
+enum xl_part xl_part_of_half(libxl_live_migrate_half half);
 /* Nobody is at work on it: its connection or its process is lost. */
 bool xl_part_is_left(const libxl_live_migrate_status *status);
 

@@ -24,6 +24,7 @@ struct gate {
     bool by_guest; /* the line has the guest's name, not the domain's */
     libxl_live_migrate_status *list;
     int count;
+    libxl_live_migrate_status made; /* of one that is not in the list */
     /* The domain in question. */
     struct xl_part_domain domain;
     uint32_t domid;
@@ -74,45 +75,49 @@ static void close_gate(struct gate *gate)
     gate->list = NULL;
 }
 
-static bool runs(struct gate *gate)
+/* What xenstore shows of it; or, when that is lost, what the library has found
+ * out of the domain itself. */
+static const libxl_live_migrate_status *status_of(
+    struct gate *gate, const libxl_live_migrate_inspection *found)
 {
-    libxl_dominfo info;
-    bool runs;
-
-    libxl_dominfo_init(&info);
-    runs = !libxl_domain_info(gate->xl->ctx, &info, gate->domid) &&
-           !info.shutdown && !info.dying;
-    libxl_dominfo_dispose(&info);
-    return runs;
+    for (int i = 0; i < gate->count; i++) {
+        if (gate->list[i].domid == gate->domid) {
+            return &gate->list[i];
+        }
+    }
+    gate->made = (libxl_live_migrate_status){
+        .domid = gate->domid,
+        .role = found->half == LIBXL_LIVE_MIGRATE_HALF_LEFT
+                    ? LIBXL_LIVE_MIGRATE_ROLE_SOURCE
+                    : LIBXL_LIVE_MIGRATE_ROLE_DESTINATION,
+        .state = LIBXL_LIVE_MIGRATE_STATE_KILLED,
+        .stats.outstanding = found->outstanding,
+    };
+    snprintf(gate->made.name, sizeof(gate->made.name), "%s",
+             found->name[0] ? found->name : gate->called);
+    return &gate->made;
 }
 
 static void look_at(struct gate *gate, uint32_t domid)
 {
-    const libxl_live_migrate_status *status = NULL;
+    libxl_live_migrate_inspection found;
 
     forget_domain(gate);
     gate->domid = domid;
     gate->domain = (struct xl_part_domain){.part = XL_PART_NONE};
-    for (int i = 0; i < gate->count; i++) {
-        if (gate->list[i].domid == domid) {
-            status = &gate->list[i];
-        }
-    }
-    if (!status) {
+    gate->called = libxl_domid_to_name(gate->xl->ctx, domid);
+    /* What is not known of a domain keeps nobody from using it. */
+    if (!gate->called || libxl_live_migrate_inspect(domid, &found) ||
+        found.half == LIBXL_LIVE_MIGRATE_HALF_NONE) {
         return;
     }
-    gate->called = libxl_domid_to_name(gate->xl->ctx, domid);
     gate->recover = xl_gate_recovery(gate->xl, domid);
     gate->domain = (struct xl_part_domain){
-        .part = xl_part_of(status),
-        .called = gate->called ? gate->called : status->name,
+        .part = xl_part_of_half(found.half),
+        .called = gate->called,
         .recover = gate->recover,
-        .status = status,
+        .status = status_of(gate, &found),
     };
-    /* One that runs here was resumed, and is no shell, whatever is left. */
-    if (gate->domain.part == XL_PART_SHELL && runs(gate)) {
-        gate->domain.part = XL_PART_NONE;
-    }
 }
 
 /* For the stock xl, which knows the domain by what it is called now. */
@@ -282,6 +287,12 @@ static bool any_is_refused(struct gate *gate)
 
 /* ---- entry points ---- */
 
+static bool is_dom0(void)
+{
+    return !access("/proc/xen/privcmd", F_OK) ||
+           !access("/dev/xen/privcmd", F_OK);
+}
+
 /* -1: it is for the stock xl; else an exit status. */
 static int try_command(struct gate *gate, int word)
 {
@@ -292,11 +303,8 @@ static int try_command(struct gate *gate, int word)
     if (gate->line.help || (!gate->line.all && !gate->line.domain)) {
         return -1;
     }
-    if (!gate->count && !is_destroy(gate)) {
-        return -1;
-    }
-    if (xl_context_open(xl)) {
-        return EXIT_FAILURE;
+    if (!is_dom0() || xl_context_open(xl)) {
+        return -1; /* the stock xl says what is wrong */
     }
     if (gate->line.all) {
         return any_is_refused(gate) ? run_on_all(gate, word) : -1;
