@@ -41,9 +41,12 @@ static size_t take_any(struct xlm_pager *pager, uint64_t *pfns, size_t max)
     return count;
 }
 
-static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max)
+static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max,
+                          uint32_t *type)
 {
     size_t count = 0;
+
+    *type = XLM_REC_POSTCOPY_URGENT;
 
     pthread_mutex_lock(&pager->lock);
     while (!pager->stopping &&
@@ -54,7 +57,10 @@ static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max)
     }
     if (!pager->stopping) {
         count = take_outside(pager, pfns, max);
-        count = count ? count : take_any(pager, pfns, max);
+    }
+    if (!pager->stopping && !count) {
+        *type = XLM_REC_POSTCOPY_FAULT;
+        count = take_any(pager, pfns, max);
     }
     pager->writing = count;
     pthread_mutex_unlock(&pager->lock);
@@ -79,12 +85,12 @@ void *xlm_pager_run_requests(void *data)
 {
     struct xlm_pager *pager = data;
     uint64_t pfns[64];
+    uint32_t type;
     size_t count;
     int rc;
 
-    while ((count = take_unsent(pager, pfns, 64))) {
-        rc = xlm_write_pfns(pager->ctx, pager->channel, XLM_REC_POSTCOPY_FAULT,
-                            pfns, count);
+    while ((count = take_unsent(pager, pfns, 64, &type))) {
+        rc = xlm_write_pfns(pager->ctx, pager->channel, type, pfns, count);
         if (rc) {
             xlm_channel_stop(pager->channel);
         }

@@ -75,6 +75,7 @@ static bool next_request(struct xlm_push_plan *plan, uint64_t *pfn)
 
         plan->queue_head = (plan->queue_head + 1) % plan->queue_room;
         plan->queue_length--;
+        plan->urgent -= plan->urgent > 0;
         if (xlm_pfn_set_contains(&plan->outstanding, oldest)) {
             *pfn = oldest;
             return true;
@@ -211,6 +212,25 @@ int xlm_push_plan_request(struct xlm_push_plan *plan, uint64_t pfn)
     plan->queue[(plan->queue_head + plan->queue_length) % plan->queue_room] =
         pfn;
     plan->queue_length++;
+    return 0;
+}
+
+/* In front of the queue.  Where it was in the queue before it is found to be
+ * handed out when its turn comes there. */
+int xlm_push_plan_urge(struct xlm_push_plan *plan, uint64_t pfn)
+{
+    if (!xlm_pfn_set_contains(&plan->outstanding, pfn)) {
+        return 0;
+    }
+    if (plan->queue_length == plan->queue_room && grow_queue(plan)) {
+        return -1;
+    }
+    xlm_pfn_set_add(&plan->queued, pfn);
+    plan->queue_head =
+        (plan->queue_head + plan->queue_room - 1) % plan->queue_room;
+    plan->queue[plan->queue_head] = pfn;
+    plan->queue_length++;
+    plan->urgent++;
     return 0;
 }
 
@@ -400,7 +420,7 @@ enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan, size_t room,
         plan->tuning.background && plan->requested >= plan->tuning.share;
 
     *count = 0;
-    if (!(due && room) && next_request(plan, &pfns[0])) {
+    if ((plan->urgent || !(due && room)) && next_request(plan, &pfns[0])) {
         hand_out(plan, pfns[0]);
         start_around(plan, pfns[0]);
         plan->requested++;

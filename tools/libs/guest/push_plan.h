@@ -64,6 +64,7 @@ struct xlm_push_plan {
     size_t queue_room;
     size_t queue_head;
     size_t queue_length;
+    size_t urgent; /* those at its head that nothing else goes before */
     /* Before the first request there is none, and the first of these is the
      * bottom of memory. */
     struct xlm_push_pivot pivots[XLM_PUSH_PIVOTS];
@@ -91,6 +92,11 @@ void xlm_push_plan_dispose(struct xlm_push_plan *plan);
  * and one that is not outstanding is under way: it only tells where the guest
  * is.  ENOMEM. */
 int xlm_push_plan_request(struct xlm_push_plan *plan, uint64_t pfn);
+
+/* The same of a page that a back end waits for, with less patience than a guest
+ * has: it goes before what the guest waits for, and before the background's
+ * share.  ENOMEM. */
+int xlm_push_plan_urge(struct xlm_push_plan *plan, uint64_t pfn);
 
 /* Nobody wants this page any more; false: it was handed out before. */
 bool xlm_push_plan_drop(struct xlm_push_plan *plan, uint64_t pfn);

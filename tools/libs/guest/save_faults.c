@@ -286,8 +286,9 @@ static int take_record(struct xlm_fault_channel *faults)
                         &faults->record)) {
         return -1;
     }
-    return faults->record.type == XLM_REC_POSTCOPY_FAULT ? take_fault(faults)
-                                                         : take_credit(faults);
+    /* In the order in which they come: each page goes at once. */
+    return faults->record.type == XLM_REC_POSTCOPY_CREDIT ? take_credit(faults)
+                                                          : take_fault(faults);
 }
 
 static void *serve(void *data)

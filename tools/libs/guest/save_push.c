@@ -54,6 +54,9 @@ struct xlm_pusher {
 static int take_fault(struct xlm_pusher *pusher,
                       const struct xlm_record *record)
 {
+    int (*request)(struct xlm_push_plan * plan, uint64_t pfn) =
+        record->type == XLM_REC_POSTCOPY_URGENT ? xlm_push_plan_urge
+                                                : xlm_push_plan_request;
     struct xlm_pfn_list list;
     int rc = 0;
 
@@ -68,7 +71,7 @@ static int take_fault(struct xlm_pusher *pusher,
 
         pusher->window_hits +=
             !xlm_pfn_set_contains(&pusher->plan.outstanding, pfn);
-        rc = xlm_push_plan_request(&pusher->plan, pfn);
+        rc = request(&pusher->plan, pfn);
     }
     if (pusher->plan.queued.count > pusher->queue_most) {
         pusher->queue_most = pusher->plan.queued.count;
@@ -194,6 +197,7 @@ static int take_record(struct xlm_pusher *pusher,
     pthread_mutex_unlock(&pusher->lock);
     switch (record->type) {
     case XLM_REC_POSTCOPY_FAULT:
+    case XLM_REC_POSTCOPY_URGENT:
         return take_fault(pusher, record);
     case XLM_REC_POSTCOPY_DROPPED:
         return take_dropped(pusher, record);

@@ -86,6 +86,7 @@ enum xlm_record_type {
     XLM_REC_POSTCOPY_JOINED = 0x2a,
     XLM_REC_POSTCOPY_CHANNEL_END = 0x2b,
     XLM_REC_POSTCOPY_DROPPED = 0x2d,
+    XLM_REC_POSTCOPY_URGENT = 0x2e,
     /* Optional (see below): who knows no fault channel has not lost one. */
     XLM_REC_POSTCOPY_CHANNEL_LOST = 0x8000002c,
 };
@@ -98,7 +99,7 @@ enum xlm_record_type {
 
 /*
  * PAGE_DATA, POSTCOPY_PAGE_DATA, POSTCOPY_PFNS, POSTCOPY_FAULT,
- * POSTCOPY_EVICTED, POSTCOPY_LACKING and POSTCOPY_ZERO_PAGES: this, then count
+ * POSTCOPY_URGENT, POSTCOPY_EVICTED, POSTCOPY_LACKING and POSTCOPY_ZERO_PAGES: this, then count
  * entries of 64 bits, then (the first two only) the contents of every page
  * whose type has contents.
  */

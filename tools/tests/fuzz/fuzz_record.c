@@ -32,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
         case XLM_REC_POSTCOPY_PAGE_DATA:
         case XLM_REC_POSTCOPY_PFNS:
         case XLM_REC_POSTCOPY_FAULT:
+        case XLM_REC_POSTCOPY_URGENT:
         case XLM_REC_POSTCOPY_EVICTED:
         case XLM_REC_POSTCOPY_ZERO_PAGES:
         case XLM_REC_POSTCOPY_LACKING:

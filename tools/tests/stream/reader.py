@@ -20,7 +20,9 @@ STATS = struct.Struct("<12Q32Q2I")
 LIBXL_TRANSITION_END, LIBXL_END = 6, 0
 WITH_CONTENTS = ("PAGE_DATA", "POSTCOPY_PAGE_DATA")
 LISTS = (*WITH_CONTENTS, "POSTCOPY_ZERO_PAGES", "POSTCOPY_PFNS",
-         "POSTCOPY_FAULT", "POSTCOPY_EVICTED", "POSTCOPY_DROPPED")
+         "POSTCOPY_FAULT", "POSTCOPY_URGENT", "POSTCOPY_EVICTED",
+         "POSTCOPY_DROPPED")
+REQUESTS = ("POSTCOPY_FAULT", "POSTCOPY_URGENT")
 
 
 class Bad(Exception):
@@ -211,7 +213,7 @@ class ChannelBack(Way):
         if name == "POSTCOPY_JOINED":
             self.answer(name, body)
             self.state = "SERVE"
-        elif name == "POSTCOPY_FAULT":
+        elif name in REQUESTS:
             self.faults += self.requests(name, body, self.faults)
         else:
             pages, = struct.unpack_from("<I", body)
@@ -296,7 +298,7 @@ class Back(Way):
             name = self.checked(kind, body)
             if name is None:
                 continue
-            if name == "POSTCOPY_FAULT":
+            if name in REQUESTS:
                 # From a thread of its own: as late as after COMPLETE.
                 self.take(name, body)
                 continue
@@ -326,7 +328,7 @@ class Back(Way):
             pfns = [pfn for pfn, _ in self.entries(name, body)]
             self.evicted.update(pfns)
             self.answers += len(pfns) < self.spec.list
-        elif name == "POSTCOPY_FAULT":
+        elif name in REQUESTS:
             if self.channel and self.channel_end is None:
                 raise Bad(f"{name} beside a fault channel")
             self.faults += self.requests(name, body, self.faults)

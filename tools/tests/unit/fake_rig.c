@@ -150,7 +150,8 @@ uint64_t rig_next_fault(struct rig *rig)
 
     if (rig->next_fault == rig->nr_faults) {
         recv(rig->fds[1], &header, sizeof(header), MSG_WAITALL);
-        assert_int_equal(header.type, XLM_REC_POSTCOPY_FAULT);
+        rig->urgent = header.type == XLM_REC_POSTCOPY_URGENT;
+        assert_true(rig->urgent || header.type == XLM_REC_POSTCOPY_FAULT);
         recv(rig->fds[1], &list, sizeof(list), MSG_WAITALL);
         assert_in_range(list.count, 1, RIG_PAGES);
         assert_int_equal(header.length, 8 + 8 * list.count);

@@ -28,6 +28,7 @@ struct rig {
     unsigned long *kept;        /* by the pager; NULL: nothing is */
     uint64_t faults[RIG_PAGES]; /* of the record read last */
     size_t nr_faults;
+    bool urgent; /* they are of an URGENT */
     size_t next_fault;
     pthread_t vcpus[RIG_VCPUS];
     struct rig_touch {

@@ -361,6 +361,33 @@ static void foreign_requests_free_their_slots(void **state)
     assert_int_equal(rig_stats(rig).outside, 20);
 }
 
+/* A back end gives up, a vCPU does not. */
+static void a_back_end_is_first(void **state)
+{
+    struct rig *rig = *state;
+    struct xlm_hypervisor *hv = rig->ctx.hypervisor;
+    uint64_t pfn = 50;
+    void *mapping;
+    int error;
+
+    rig_run_evicted(rig);
+    xlm_pager_close_requests(rig->pager);
+    mapping =
+        hv->ops->map(hv, fake_domain_id(rig->domain), true, 1, &pfn, &error);
+    assert_int_equal(error, ENOENT);
+    hv->ops->unmap(hv, mapping, 1);
+    rig_await_answers(rig);
+    rig_start_touch(rig, 3, 17);
+    await_taken(rig);
+    xlm_pager_open_requests(rig->pager);
+    assert_int_equal(rig_next_fault(rig), 50);
+    assert_true(rig->urgent);
+    assert_int_equal(rig_next_fault(rig), 17);
+    assert_false(rig->urgent);
+    rig_bring_in_rest(rig);
+    rig_expect_touched(rig, 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_make, rig_drop)
 
 int main(void)
@@ -377,6 +404,7 @@ int main(void)
         TEST(push_past_a_waiter),
         TEST(requests_before_the_go),
         TEST(foreign_requests_free_their_slots),
+        TEST(a_back_end_is_first),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -112,6 +112,36 @@ static void push_from_the_bottom(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
+/* Before other requests, also that page's own, and before the background when its
+ * share is due. */
+static void urgent_requests(void **state)
+{
+    struct xlm_push_plan plan;
+
+    (void)state;
+    plan_with(&plan, 0, LIMIT - 1);
+    assert_int_equal(xlm_push_plan_urge(&plan, 700), 0);
+    expect_request(&plan, 700);
+    for (uint64_t i = 0; i < 64; i++) {
+        xlm_push_plan_request(&plan, 100 + i);
+    }
+    assert_int_equal(xlm_push_plan_urge(&plan, 130), 0);
+    expect_request(&plan, 130);
+    plan.requested = plan.tuning.share;
+    assert_int_equal(xlm_push_plan_urge(&plan, 701), 0);
+    assert_int_equal(xlm_push_plan_urge(&plan, 700), 0); /* under way */
+    expect_request(&plan, 701);
+    plan.requested = 0;
+    for (uint64_t i = 0; i < 64; i++) {
+        if (i != 30) {
+            plan.requested = 0;
+            expect_request(&plan, 100 + i);
+        }
+    }
+    assert_int_equal(plan.urgent, 0);
+    xlm_push_plan_dispose(&plan);
+}
+
 static void requests_in_order(void **state)
 {
     struct xlm_push_plan plan;
@@ -699,6 +729,7 @@ int main(void)
         cmocka_unit_test(nothing_to_do),
         cmocka_unit_test(push_from_the_bottom),
         cmocka_unit_test(requests_in_order),
+        cmocka_unit_test(urgent_requests),
         cmocka_unit_test(repeated_requests),
         cmocka_unit_test(push_outwards),
         cmocka_unit_test(two_places_in_turn),
