@@ -81,6 +81,13 @@ int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
 /* The source has no such page: the guest gets a hole there as well. */
 int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn);
 
+/* Before requests are open: pages that somebody other than the guest has asked
+ * for, at most max, each once; the number of them. */
+size_t xlm_pager_take_early(struct xlm_pager *pager, uint64_t *pfns,
+                            size_t max);
+/* Of these, one that has not come, or XLM_PFN_NONE. */
+uint64_t xlm_pager_awaited(struct xlm_pager *pager);
+
 /* Requests go to the source from here on; those that came before, first.
  * Cannot fail: nothing may once the guest is ours. */
 void xlm_pager_open_requests(struct xlm_pager *pager);

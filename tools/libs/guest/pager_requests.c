@@ -99,6 +99,30 @@ void *xlm_pager_run_requests(void *data)
     return NULL;
 }
 
+size_t xlm_pager_take_early(struct xlm_pager *pager, uint64_t *pfns,
+                            size_t max)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&pager->lock);
+    while (!pager->requests_open && count < max && pager->unsent.count) {
+        pfns[count] = xlm_pfn_set_next(&pager->unsent, 0);
+        xlm_pfn_set_remove(&pager->unsent, pfns[count++]);
+    }
+    pthread_mutex_unlock(&pager->lock);
+    return count;
+}
+
+uint64_t xlm_pager_awaited(struct xlm_pager *pager)
+{
+    uint64_t pfn;
+
+    pthread_mutex_lock(&pager->lock);
+    pfn = xlm_pfn_set_next(&pager->requested, 0);
+    pthread_mutex_unlock(&pager->lock);
+    return pfn;
+}
+
 void xlm_pager_open_requests(struct xlm_pager *pager)
 {
     pthread_mutex_lock(&pager->lock);

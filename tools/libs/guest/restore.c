@@ -5,7 +5,8 @@
  * record.h); there is a handler for each, which moves the state on:
  *
  *   XLM_READ_STATIC     until STATIC_DATA_END: the domain is created, and
- *   XLM_READ_LIVE       PREPARE: built, and gets its pager (restore_build.c)
+ *   XLM_READ_LIVE       PREPARE: built, and gets its pager (restore_build.c);
+ *                       or held, to be built late (restore_late.c)
  *   XLM_READ_EVICTION   from BEGIN: lists of what comes later
  *   XLM_READ_LAST       from TRANSITION: only the go is missing
  *   XLM_READ_POSTCOPY   from GO: the guest runs, and is the only copy
@@ -17,6 +18,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "clock.h"
@@ -106,15 +108,36 @@ static int answer_when_ready(struct xlm_restorer *restorer)
                             XLM_REC_POSTCOPY_READY, 0, "");
 }
 
+/* A device model that is there already loads the final state; it has nobody to
+ * bring it a page before the go. */
+static int load_device_state(struct xlm_restorer *restorer)
+{
+    uint64_t pfn;
+
+    if (!xlm_restore_read_device_state(restorer)) {
+        return 0;
+    }
+    pfn = xlm_pager_awaited(restorer->pager);
+    if (pfn != XLM_PFN_NONE) {
+        xlm_restate(restorer->ctx,
+                    "a device of the guest needs its page %#" PRIx64
+                    " before it runs, which has not come: use --late-build",
+                    pfn);
+    }
+    return -1;
+}
+
 static int load_final_state(struct xlm_restorer *restorer)
 {
     if (!restorer->pager || restorer->listing) {
         return xlm_restore_bad_stream(restorer, "TRANSITION out of order");
     }
-    if (xlm_restore_load_context(restorer)) {
+    /* The toolstack loads the state that it was fed when it ends. */
+    if ((restorer->held && xlm_restore_build_late(restorer)) ||
+        xlm_restore_load_context(restorer)) {
         return -1;
     }
-    return xlm_restore_read_device_state(restorer);
+    return restorer->held ? 0 : load_device_state(restorer);
 }
 
 static int take_transition(struct xlm_restorer *restorer)

@@ -58,6 +58,11 @@ static int feed_platform(struct xlm_restorer *restorer, const void *context,
                     NULL, 0)) {
         return -1;
     }
+    return 0;
+}
+
+int xlm_restore_feed_end(struct xlm_restorer *restorer)
+{
     return feed_record(restorer, XLM_REC_END, NULL, 0, NULL, 0);
 }
 
@@ -88,8 +93,8 @@ static int prepare_feed(struct xlm_restorer *restorer)
     return populate_toolstack_pages(restorer);
 }
 
-/* All that the toolstack needs of the libxc stream, for a guest whose memory is
- * here. */
+/* All that the toolstack needs of the libxc stream but END, for a guest whose
+ * memory is here. */
 static int feed_last(struct xlm_restorer *restorer)
 {
     if (prepare_feed(restorer) ||
@@ -103,7 +108,7 @@ static int feed_last(struct xlm_restorer *restorer)
 
 /* The same for a guest whose memory is not: the hypervisor must not look for
  * any of it, and does not bear it in each release. */
-static int feed_early(struct xlm_restorer *restorer)
+int xlm_restore_feed_early(struct xlm_restorer *restorer)
 {
     size_t length;
     void *context;
@@ -130,6 +135,7 @@ static int await_build(struct xlm_restorer *restorer)
                                        "the domain: see its log");
     }
     restorer->built = true;
+    restorer->rings_cleared = true;
     return 0;
 }
 
@@ -184,7 +190,8 @@ int xlm_restore_read_device_state(struct xlm_restorer *restorer)
 
 int xlm_restore_build_ordinary(struct xlm_restorer *restorer)
 {
-    return feed_last(restorer) || xlm_restore_read_device_state(restorer) ||
+    return feed_last(restorer) || xlm_restore_feed_end(restorer) ||
+                   xlm_restore_read_device_state(restorer) ||
                    await_build(restorer)
                ? -1
                : 0;
@@ -224,12 +231,19 @@ static int keep(struct xlm_restorer *restorer)
     return 0;
 }
 
+static bool knows_flags(uint32_t flags)
+{
+    return !flags || flags == XLM_PREPARE_EARLY || flags == XLM_PREPARE_LATE ||
+           flags == XLM_PREPARE_LATE_DEVICES;
+}
+
 static int check_prepare(struct xlm_restorer *restorer,
                          const struct xlm_wire_prepare *prepare)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
 
-    if (prepare->version != XLM_PREPARE_VERSION || prepare->flags) {
+    if (prepare->version != XLM_PREPARE_VERSION ||
+        !knows_flags(prepare->flags)) {
         restorer->refusal = XLM_REFUSED_VERSION;
         errno = EPROTO;
         return xlm_fail(restorer->ctx,
@@ -304,6 +318,15 @@ static int feed_devices(struct xlm_restorer *restorer)
     return 0;
 }
 
+static int build_early(struct xlm_restorer *restorer)
+{
+    return xlm_restore_feed_early(restorer) ||
+                   xlm_restore_feed_end(restorer) || feed_devices(restorer) ||
+                   await_build(restorer)
+               ? -1
+               : 0;
+}
+
 static int prepare(struct xlm_restorer *restorer)
 {
     const struct xlm_wire_prepare *prepare = restorer->record.body;
@@ -324,8 +347,10 @@ static int prepare(struct xlm_restorer *restorer)
         return -1;
     }
     restorer->refusal = XLM_REFUSED_BUILD;
-    if (feed_early(restorer) || feed_devices(restorer) ||
-        await_build(restorer) || xlm_restore_check_alive(restorer)) {
+    xlm_restore_choose_build(restorer, prepare->flags);
+    if ((restorer->held ? xlm_restore_hold_build(restorer)
+                        : build_early(restorer)) ||
+        xlm_restore_check_alive(restorer)) {
         return -1;
     }
     restorer->refusal = XLM_REFUSED_OTHER;
@@ -352,5 +377,6 @@ int xlm_restore_take_prepare(struct xlm_restorer *restorer)
     restorer->prepared = true;
     xlm_restore_progress(restorer, XLM_PHASE_PRECOPY);
     return xlm_write_answer(restorer->ctx, &restorer->channel,
-                            XLM_REC_POSTCOPY_PREPARED, 0, "");
+                            XLM_REC_POSTCOPY_PREPARED, 0,
+                            restorer->stats->late_reason);
 }

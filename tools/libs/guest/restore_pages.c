@@ -167,7 +167,8 @@ struct sorted {
 static void sort_page(struct xlm_restorer *restorer, struct sorted *sorted,
                       uint64_t pfn, const uint8_t *contents)
 {
-    if (restorer->built && xlm_pfn_set_contains(&restorer->toolstack, pfn)) {
+    if (restorer->rings_cleared &&
+        xlm_pfn_set_contains(&restorer->toolstack, pfn)) {
         return;
     }
     if (restorer->pager && xlm_pager_is_outstanding(restorer->pager, pfn)) {

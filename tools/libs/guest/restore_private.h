@@ -38,7 +38,9 @@ struct xlm_restorer {
     bool *resumed;
 
     uint32_t domid;     /* valid once the static data has ended */
+    bool held;          /* the toolstack waits for what starts the devices */
     bool built;         /* the toolstack has finished the domain */
+    bool rings_cleared; /* the toolstack's pages are as it wants them */
     uint64_t pages;     /* that the guest may hold, as the source said */
     uint64_t limit;     /* pfns are below */
     uint64_t most;      /* pages that the guest may get */
@@ -92,6 +94,10 @@ int xlm_restore_take_prepare(struct xlm_restorer *restorer);
 int xlm_restore_build_ordinary(struct xlm_restorer *restorer);
 /* The libxl records with the state of the devices come next. */
 int xlm_restore_read_device_state(struct xlm_restorer *restorer);
+/* The libxc records that the toolstack needs to build a domain without memory,
+ * but for END, once the platform state is complete; and END. */
+int xlm_restore_feed_early(struct xlm_restorer *restorer);
+int xlm_restore_feed_end(struct xlm_restorer *restorer);
 /* The host keeps memory for all of the guest's pages that it has not yet. */
 int xlm_restore_claim(struct xlm_restorer *restorer);
 
@@ -102,6 +108,15 @@ int xlm_restore_check_alive(struct xlm_restorer *restorer);
 /* Load the state of the suspended guest into the domain; the pages that it
  * names have to be there. */
 int xlm_restore_load_context(struct xlm_restorer *restorer);
+
+/* restore_late.c */
+
+/* Whether the devices start late, by the flags of PREPARE. */
+void xlm_restore_choose_build(struct xlm_restorer *restorer, uint32_t flags);
+/* PREPARE of such a guest: the toolstack has all but what starts the devices. */
+int xlm_restore_hold_build(struct xlm_restorer *restorer);
+/* POSTCOPY_TRANSITION of such a guest: the devices start. */
+int xlm_restore_build_late(struct xlm_restorer *restorer);
 
 /* restore_postcopy.c */
 

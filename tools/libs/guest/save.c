@@ -32,6 +32,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -273,7 +274,8 @@ static int send_early_devices(struct xlm_saver *saver)
     size_t length = 0;
     int rc = 0;
 
-    if (saver->callbacks->early_devices &&
+    if (saver->params->build < XLM_BUILD_LATE &&
+        saver->callbacks->early_devices &&
         saver->callbacks->early_devices(&records, &length,
                                         saver->callbacks->data)) {
         return xlm_fail(saver->ctx, "cannot read the state of the "
@@ -288,10 +290,35 @@ static int send_early_devices(struct xlm_saver *saver)
     return rc;
 }
 
+/* The order of enum xlm_build. */
+static const uint32_t prepare_flags[] = {
+    0,
+    XLM_PREPARE_EARLY,
+    XLM_PREPARE_LATE,
+    XLM_PREPARE_LATE_DEVICES,
+};
+
+/* The answer to PREPARE: yes, and how. */
+static int take_prepared(struct xlm_saver *saver)
+{
+    char text[XLM_ANSWER_TEXT_MAX + 1];
+    uint32_t status;
+
+    if (xlm_check_answer(saver->ctx, &saver->record) ||
+        xlm_parse_answer(saver->ctx, &saver->record, &status, text)) {
+        return -1;
+    }
+    saver->stats->build = text[0] ? XLM_BUILD_LATE : XLM_BUILD_EARLY;
+    snprintf(saver->stats->late_reason, sizeof(saver->stats->late_reason),
+             "%.*s", XLM_LATE_REASON_MAX - 1, text);
+    return 0;
+}
+
 static int prepare_destination(struct xlm_saver *saver)
 {
     struct xlm_wire_prepare prepare = {
         .version = XLM_PREPARE_VERSION,
+        .flags = prepare_flags[saver->params->build],
         .pages = saver->tot_pages,
         .pfns = saver->nr_pfns,
         .credit = saver->params->credit_pages,
@@ -310,8 +337,7 @@ static int prepare_destination(struct xlm_saver *saver)
         xlm_write_simple_record(saver->ctx, &saver->channel,
                                 XLM_REC_POSTCOPY_PREPARE, &prepare,
                                 sizeof(prepare)) ||
-        read_answer(saver, XLM_READ_PREPARED) ||
-        xlm_check_answer(saver->ctx, &saver->record)) {
+        read_answer(saver, XLM_READ_PREPARED) || take_prepared(saver)) {
         return -1;
     }
     xlm_save_connect_faults(saver);
@@ -489,7 +515,9 @@ static int await_ready(struct xlm_saver *saver)
         if (saver->record.type == XLM_REC_POSTCOPY_READY) {
             return xlm_check_answer(saver->ctx, &saver->record);
         }
-        if (xlm_save_take_evicted(saver, &last) || send_refused(saver)) {
+        if ((saver->lists ? xlm_save_take_evicted(saver, &last)
+                          : xlm_save_take_needed(saver)) ||
+            send_refused(saver)) {
             return -1;
         }
     }

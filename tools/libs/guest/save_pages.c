@@ -337,6 +337,37 @@ int xlm_save_list_dirty(struct xlm_saver *saver)
                               : 0;
 }
 
+/* Pages that the destination names are sent before the guest runs there. */
+static void make_resident(struct xlm_saver *saver,
+                          const struct xlm_pfn_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        uint64_t pfn = xlm_entry_pfn(list->entries[i]);
+
+        if (xlm_pfn_set_remove(&saver->outstanding, pfn)) {
+            xlm_pfn_set_add(&saver->resident, pfn);
+        }
+    }
+}
+
+/* Each page once, so a destination that asks for nothing ends as well. */
+int xlm_save_take_needed(struct xlm_saver *saver)
+{
+    struct xlm_pfn_list list;
+
+    if (xlm_parse_pfn_list(saver->ctx, &saver->record, saver->nr_pfns,
+                           &list)) {
+        return -1;
+    }
+    make_resident(saver, &list);
+    if (!saver->resident.count) {
+        errno = EPROTO;
+        return xlm_fail(saver->ctx, "bad migration stream: POSTCOPY_EVICTED "
+                                    "in answer to no list");
+    }
+    return 0;
+}
+
 int xlm_save_take_evicted(struct xlm_saver *saver, bool *last)
 {
     struct xlm_pfn_list list;
@@ -356,13 +387,7 @@ int xlm_save_take_evicted(struct xlm_saver *saver, bool *last)
                                           "POSTCOPY_EVICTED in answer to no "
                                           "list");
     }
-    for (size_t i = 0; i < list.count; i++) {
-        uint64_t pfn = xlm_entry_pfn(list.entries[i]);
-
-        if (xlm_pfn_set_remove(&saver->outstanding, pfn)) {
-            xlm_pfn_set_add(&saver->resident, pfn);
-        }
-    }
+    make_resident(saver, &list);
     *last = list.count < XLM_LIST_PFNS;
     if (*last) {
         saver->lists--;

@@ -108,6 +108,9 @@ int xlm_save_list_dirty(struct xlm_saver *saver);
 /* Take POSTCOPY_EVICTED: what it names is resident from now on.  *last: no
  * further one belongs to the same answer. */
 int xlm_save_take_evicted(struct xlm_saver *saver, bool *last);
+/* The same in answer to no list, once all was sent but the go: pages that the
+ * destination needs to become ready. */
+int xlm_save_take_needed(struct xlm_saver *saver);
 
 /* When the guest has ballooned since its pages were listed: list them anew. */
 int xlm_save_recheck_pages(struct xlm_saver *saver);

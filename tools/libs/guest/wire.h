@@ -136,9 +136,15 @@ struct xlm_wire_hvm_param {
 
 /* POSTCOPY_PREPARE: what the source wants of the destination. */
 #define XLM_PREPARE_VERSION 1u
+/* When the devices are to start: before the guest is stopped, or after that, as
+ * somebody wants it; or after that, as the guest's devices want it.  0: as the
+ * destination sees fit. */
+#define XLM_PREPARE_EARLY 1u
+#define XLM_PREPARE_LATE 2u
+#define XLM_PREPARE_LATE_DEVICES 4u
 struct xlm_wire_prepare {
     uint32_t version;
-    uint32_t flags;  /* none defined: zero */
+    uint32_t flags;  /* XLM_PREPARE_*, at most one; else zero */
     uint64_t pages;  /* pages that the guest holds */
     uint64_t pfns;   /* one more than the highest pfn of the guest */
     uint32_t credit; /* pages in flight at the most, unasked */

@@ -62,6 +62,20 @@ enum xlm_phase {
 
 const char *xlm_phase_name(enum xlm_phase phase);
 
+/*
+ * When the destination's toolstack starts the guest's devices.  Early: while
+ * the guest still runs at the source, with a state that the final one replaces.
+ * Late: in the stop, with the final state.
+ */
+enum xlm_build {
+    XLM_BUILD_ANY = 0, /* of an order: as the destination sees fit */
+    XLM_BUILD_EARLY = 1,
+    XLM_BUILD_LATE = 2,
+    XLM_BUILD_LATE_DEVICES = 3, /* of an order: late, as its devices want it */
+};
+
+#define XLM_LATE_REASON_MAX 60
+
 /* log2 of microseconds, the last for all that is longer; 0 us is with 1 us. */
 #define XLM_WAIT_BUCKETS 32
 /* As many as a guest that can be paged has at the most. */
@@ -129,6 +143,9 @@ struct xlm_stats {
      * these took. */
     uint64_t hot_pages;
     uint64_t hot_us;
+    /* Once the destination is prepared: EARLY, or LATE and why. */
+    enum xlm_build build;
+    char late_reason[XLM_LATE_REASON_MAX];
 };
 
 /* ---- precopy policy ---- */
@@ -189,7 +206,8 @@ struct xlm_save_callbacks {
      * failures.  A no-op for guests without a device model. */
     int (*switch_qemu_logdirty)(bool enable, void *data);
     /* The devices of the running guest, in records of the layer above, for
-     * the destination to build the domain with; malloc'ed.  Their final state
+     * the destination to build the domain with, unless it is to do so late;
+     * malloc'ed.  Their final state
      * takes their place later.  Length 0: there are none.  May be NULL. */
     int (*early_devices)(void **records, size_t *length, void *data);
     /* Stop the guest for good order: when it returns 0 the domain is shut
@@ -255,6 +273,7 @@ struct xlm_save_params {
      * with it. */
     uint32_t faults_stall_ms;
     struct xlm_control *control; /* the caller's; NULL: nothing changes */
+    enum xlm_build build;        /* what the destination is asked for */
     /* Longest silence of the destination, in milliseconds, while the guest is
      * stopped for it, and until it has answered a recovery. */
     uint32_t silence_ms;
@@ -328,6 +347,10 @@ struct xlm_restore_callbacks {
      * xlm_restore() returns.  NULL: there is none, and it cannot go on.  May
      * be NULL: nobody will take over. */
     unsigned long *(*keep)(uint64_t pfns, void *data);
+    /* NULL: the devices can start early.  Else they start late, and this says
+     * why in a few words: it stays valid until xlm_restore() returns.  Once,
+     * after identify().  May be NULL: they start early. */
+    const char *(*why_late)(enum xlm_build asked, void *data);
     /* Records for the toolstack that builds the domain, in stream order,
      * headers first: everything but page data. */
     int (*feed)(const void *bytes, size_t length, void *data);
@@ -338,6 +361,12 @@ struct xlm_restore_callbacks {
     /* The last record was fed: wait until the domain is built, with its
      * devices, and paused. */
     int (*await_build)(void *data);
+    /* When it builds late, in place of await_build(): await_fed(), wait until
+     * the toolstack has taken all that was fed, which is not the last.
+     * poll_build(), from the last record on, again and again: 1, the domain is
+     * built; 0, it is not yet after timeout_ms; -1, it will not be. */
+    int (*await_fed)(void *data);
+    int (*poll_build)(int timeout_ms, void *data);
     /* Read the records of the layer above: after POSTCOPY_TRANSITION, when
      * the domain is built, or in a stream without one after END, when what
      * they say is still wanted for building. */

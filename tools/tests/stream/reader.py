@@ -433,7 +433,7 @@ class Forth(Way):
     def take_postcopy_prepare(self, name, body):
         (version, flags, _pages, pfns, _credit, reserved, id_,
          uuid) = struct.unpack("<IIQQII16s16s", body)
-        self.need(not flags and not reserved and version == 1, name,
+        self.need(flags in (0, 1, 2, 4) and not reserved and version == 1, name,
                   f"version {version}, flags {flags:#x}")
         self.need(1 <= pfns <= 1 << 32, name, f"{pfns} pfns")
         self.need(name not in self.seen, name, "for the second time")

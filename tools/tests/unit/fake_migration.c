@@ -278,34 +278,74 @@ void fake_build_record(struct fake_domain *domain, uint32_t type,
     }
 }
 
-/* What was fed must be a whole stream, of which the domain is built. */
-static int do_await_build(void *data)
+/* Whole records, as far as they were fed; true: up to the last there is. */
+static bool take_fed(struct fake_migration *migration)
 {
-    struct fake_migration *migration = data;
-    size_t at = sizeof(struct xlm_wire_image_header) +
-                sizeof(struct xlm_wire_domain_header);
-    struct xlm_wire_record_header header;
+    struct xlm_wire_record_header header = {.type = XLM_REC_STATIC_DATA_END};
 
-    if (part(migration, FAKE_PART_AWAIT_BUILD)) {
-        return -1;
+    if (!migration->fed_taken) {
+        migration->fed_taken = sizeof(struct xlm_wire_image_header) +
+                               sizeof(struct xlm_wire_domain_header);
     }
-    do {
+    while (header.type != XLM_REC_END &&
+           migration->fed_taken < migration->fed_length) {
+        size_t at = migration->fed_taken;
+
         assert_true(at + sizeof(header) <= migration->fed_length);
         memcpy(&header, migration->fed + at, sizeof(header));
         at += sizeof(header);
         assert_true(at + header.length <= migration->fed_length);
         fake_build_record(migration->destination, header.type,
                           migration->fed + at, header.length);
-        at += (header.length + 7) & ~7u;
-    } while (header.type != XLM_REC_END);
-    if (migration->device_model) {
-        assert_memory_equal(migration->fed + at, EARLY_DEVICES,
-                            sizeof(EARLY_DEVICES));
-        at += sizeof(EARLY_DEVICES);
+        migration->fed_taken = at + ((header.length + 7) & ~7u);
     }
-    assert_int_equal(at, migration->fed_length);
+    return header.type == XLM_REC_END;
+}
+
+/* What was fed must be a whole stream, of which the domain is built. */
+static int do_await_build(void *data)
+{
+    struct fake_migration *migration = data;
+
+    if (part(migration, FAKE_PART_AWAIT_BUILD)) {
+        return -1;
+    }
+    assert_true(take_fed(migration));
+    if (migration->device_model) {
+        assert_memory_equal(migration->fed + migration->fed_taken,
+                            EARLY_DEVICES, sizeof(EARLY_DEVICES));
+        migration->fed_taken += sizeof(EARLY_DEVICES);
+    }
+    assert_int_equal(migration->fed_taken, migration->fed_length);
     moment(migration, migration->at_build);
     return 0;
+}
+
+/* The same but for what starts the devices. */
+static int do_await_fed(void *data)
+{
+    struct fake_migration *migration = data;
+
+    assert_non_null(migration->late);
+    assert_false(take_fed(migration));
+    return 0;
+}
+
+static int do_poll_build(void *data)
+{
+    struct fake_migration *migration = data;
+
+    if (part(migration, FAKE_PART_AWAIT_BUILD)) {
+        return -1;
+    }
+    if (migration->fed_taken < migration->fed_length) {
+        /* Not a moment before. */
+        assert_false(fake_domain_running(migration->source));
+        assert_true(take_fed(migration));
+        moment(migration, migration->at_build);
+    }
+    assert_int_equal(migration->fed_taken, migration->fed_length);
+    return !migration->at_start || migration->at_start(migration);
 }
 
 static int do_read_device_state(struct xlm_channel *channel, void *data)
@@ -433,6 +473,29 @@ static int await_build(void *data)
     return begin_part(data, FAKE_PART_AWAIT_BUILD)
                ? -1
                : end_part(data, FAKE_PART_AWAIT_BUILD, do_await_build(data));
+}
+
+static const char *why_late(enum xlm_build asked, void *data)
+{
+    struct fake_migration *migration = data;
+
+    migration->asked_for = asked;
+    return migration->late;
+}
+
+static int await_fed(void *data)
+{
+    return begin_part(data, FAKE_PART_AWAIT_BUILD)
+               ? -1
+               : end_part(data, FAKE_PART_AWAIT_BUILD, do_await_fed(data));
+}
+
+static int poll_build(int timeout_ms, void *data)
+{
+    (void)timeout_ms;
+    return begin_part(data, FAKE_PART_AWAIT_BUILD)
+               ? -1
+               : end_part(data, FAKE_PART_AWAIT_BUILD, do_poll_build(data));
 }
 
 static int read_device_state(struct xlm_channel *channel, void *data)
@@ -580,10 +643,13 @@ static void *run_restore(void *data)
     struct fake_migration *migration = data;
     const struct xlm_restore_callbacks callbacks = {
         .keep = migration->has_heir ? keep : NULL,
+        .why_late = why_late,
         .feed = feed,
         .feed_devices = feed,
         .await_domain = await_domain,
         .await_build = await_build,
+        .await_fed = await_fed,
+        .poll_build = poll_build,
         .read_device_state = read_device_state,
         .run = run,
         .data = migration,

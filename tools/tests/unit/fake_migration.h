@@ -71,6 +71,9 @@ struct fake_migration {
     uint64_t max_pages; /* of the domain at the destination */
     bool no_hap;        /* and that has none */
     bool device_model;  /* its devices go early */
+    const char *late; /* they start late at the destination, for this reason */
+    /* What starts them then: NULL, or false for as long as it needs more. */
+    bool (*at_start)(struct fake_migration *migration);
     /* Of the suspended guest. */
     const void *final_context;
     size_t final_length;
@@ -137,7 +140,9 @@ struct fake_migration {
     int qemu_logdirty;
     uint8_t *fed;
     size_t fed_length;
-    pthread_mutex_t lock; /* for the next, and for let_go */
+    size_t fed_taken;         /* of that, by the destination's toolstack */
+    enum xlm_build asked_for; /* of it */
+    pthread_mutex_t lock;     /* for the next, and for let_go */
     pthread_cond_t changed;
     unsigned int ended;
 };

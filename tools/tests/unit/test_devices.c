@@ -127,6 +127,202 @@ static void state_cannot_be_had(void **state)
     fake_migration_free(migration);
 }
 
+/* ---- late ---- */
+
+#define WHY "its disk is a pattern"
+
+/* In the stop, and with a guest whose pages have been evicted: a device model
+ * has only what the guest's devices have. */
+static void map_pages_late(struct fake_migration *migration)
+{
+    uint64_t pfn;
+
+    for (pfn = 0; pfn < PAGES; pfn++) {
+        if (is_device_page(pfn) && fake_guest_has(migration->guest, pfn)) {
+            assert_int_equal(fake_page_get(migration->destination, pfn),
+                             FAKE_RAM);
+            assert_true(fake_guest_page_good(migration->guest,
+                                             migration->destination, pfn));
+        }
+    }
+}
+
+static struct fake_migration *new_late(void)
+{
+    struct fake_migration *migration = new_migration();
+
+    migration->late = WHY;
+    migration->at_build = map_pages_late;
+    return migration;
+}
+
+static void check_late(struct fake_migration *migration)
+{
+    int end;
+
+    for (end = 0; end < 2; end++) {
+        assert_int_equal(migration->stats[end].build, XLM_BUILD_LATE);
+        assert_string_equal(migration->stats[end].late_reason, WHY);
+    }
+}
+
+static void late_postcopy(void **state)
+{
+    struct fake_migration *migration = new_late();
+
+    (void)state;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    check_late(migration);
+    assert_true(migration->stats[0].postcopy_pages > 0);
+    assert_int_equal(migration->asked_for, XLM_BUILD_ANY);
+    fake_migration_free(migration);
+}
+
+static void late_after_rounds(void **state)
+{
+    struct fake_migration *migration = new_late();
+
+    (void)state;
+    migration->rounds = 3;
+    succeed(migration);
+}
+
+static void late_stop_and_copy(void **state)
+{
+    struct fake_migration *migration = new_late();
+
+    (void)state;
+    migration->rounds = 1;
+    migration->answer = XLM_PRECOPY_STOP_AND_COPY;
+    succeed(migration);
+}
+
+/* Disks of a guest without a device model have a process as well. */
+static void late_without_device_model(void **state)
+{
+    struct fake_migration *migration = fake_migration_new(PAGES, 2);
+
+    (void)state;
+    migration->late = WHY;
+    succeed(migration);
+}
+
+static void early_is_told(void **state)
+{
+    struct fake_migration *migration = new_migration();
+
+    (void)state;
+    migration->params.build = XLM_BUILD_EARLY;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_int_equal(migration->asked_for, XLM_BUILD_EARLY);
+    assert_int_equal(migration->stats[0].build, XLM_BUILD_EARLY);
+    assert_string_equal(migration->stats[0].late_reason, "");
+    fake_migration_free(migration);
+}
+
+/* Who orders it late need not pause the guest for a state that nobody uses. */
+static void late_is_ordered(void **state)
+{
+    static const enum xlm_build orders[] = {XLM_BUILD_LATE,
+                                            XLM_BUILD_LATE_DEVICES};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        struct fake_migration *migration = new_late();
+
+        migration->params.build = orders[i];
+        migration->failing = FAKE_PART_EARLY_DEVICES;
+        fake_migration_run(migration);
+        fake_migration_check_success(migration);
+        assert_int_equal(migration->asked_for, orders[i]);
+        fake_migration_free(migration);
+    }
+}
+
+/* ---- who needs the guest's memory before the guest runs ---- */
+
+/* Dom0 maps a page, or is to try again. */
+static bool can_map(struct fake_migration *migration, uint64_t pfn)
+{
+    struct xlm_hypervisor *hv = fake_open(migration->hosts[1]);
+    uint32_t domid = fake_domain_id(migration->destination);
+    int error = 0;
+    void *page = hv->ops->map(hv, domid, false, 1, &pfn, &error);
+
+    if (page) {
+        hv->ops->unmap(hv, page, 1);
+    }
+    xlm_hypervisor_close(hv);
+    return page && !error;
+}
+
+/* A device wants one page after the other. */
+static bool fetch(struct fake_migration *migration)
+{
+    uint64_t pfn;
+
+    for (pfn = 30; pfn < 60; pfn++) {
+        if (fake_guest_has(migration->guest, pfn) &&
+            !can_map(migration, pfn)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The source is lost before the page comes. */
+static bool lose_source(struct fake_migration *migration)
+{
+    bool done = fetch(migration);
+
+    if (!done) {
+        fake_link_kill(migration->link, 0);
+    }
+    return done;
+}
+
+static void late_device_gets_what_it_fetches(void **state)
+{
+    struct fake_migration *migration = new_late();
+
+    (void)state;
+    migration->params.hot_pages_max = 1;
+    migration->at_start = fetch;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    assert_true(migration->stats[0].outside > 0);
+    fake_migration_free(migration);
+}
+
+/* A page that does not come keeps the guest where it is. */
+static void late_device_is_let_down(void **state)
+{
+    struct fake_migration *migration = new_late();
+
+    (void)state;
+    migration->params.hot_pages_max = 1;
+    migration->at_start = lose_source;
+    fake_migration_run(migration);
+    assert_int_equal(migration->save_rc, -1);
+    fake_migration_check_promise(migration);
+    fake_migration_free(migration);
+}
+
+static void late_build_fails(void **state)
+{
+    struct fake_migration *migration = new_late();
+
+    (void)state;
+    migration->failing = FAKE_PART_READ_DEVICE_STATE;
+    fake_migration_run(migration);
+    assert_int_equal(migration->save_rc, -1);
+    fake_migration_check_promise(migration);
+    fake_migration_free(migration);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +331,15 @@ int main(void)
         cmocka_unit_test(stop_and_copy),
         cmocka_unit_test(image),
         cmocka_unit_test(state_cannot_be_had),
+        cmocka_unit_test(late_postcopy),
+        cmocka_unit_test(late_after_rounds),
+        cmocka_unit_test(late_stop_and_copy),
+        cmocka_unit_test(late_without_device_model),
+        cmocka_unit_test(early_is_told),
+        cmocka_unit_test(late_is_ordered),
+        cmocka_unit_test(late_device_gets_what_it_fetches),
+        cmocka_unit_test(late_device_is_let_down),
+        cmocka_unit_test(late_build_fails),
     };
 
     signal(SIGPIPE, SIG_IGN);
