@@ -32,7 +32,8 @@ RPATH_FLAGS = $(if $(filter /lib /lib/% /usr/lib /usr/lib/%,$(LIBDIR)),,\
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all \
            -fno-omit-frame-pointer
 # What hosts keep in /run is kept beside them.
-TEST_DEFINES = -DLM_MEMO_PARENT='"$(O)/tests"'
+TEST_DEFINES = -DLM_MEMO_PARENT='"$(O)/tests"' \
+               -DLM_MONITORS='"$(O)/tests/qmp-libxl-"'
 SAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(SANITIZE) $(TEST_DEFINES) \
              $(TEST_CFLAGS) $(USER_CFLAGS)
 SAN_LDFLAGS = $(SANITIZE) -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS)

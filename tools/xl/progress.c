@@ -113,7 +113,7 @@ static void show_object(const struct xl_progress *progress,
                         libxl_live_migrate_state state,
                         libxl_live_migrate_phase phase,
                         const libxl_live_migrate_stats *stats,
-                        const char *reason)
+                        const libxl_live_migrate_result *result)
 {
     libxl_live_migrate_status status = {
         .domid = progress->domid,
@@ -131,7 +131,12 @@ static void show_object(const struct xl_progress *progress,
 
     status.stats.waits = &progress->waits;
     snprintf(status.name, sizeof(status.name), "%s", progress->name);
-    snprintf(status.reason, sizeof(status.reason), "%s", reason);
+    if (result) {
+        snprintf(status.reason, sizeof(status.reason), "%s", result->reason);
+        status.build = result->build;
+        snprintf(status.late_reason, sizeof(status.late_reason), "%s",
+                 result->late_reason);
+    }
     json = libxl_live_migrate_status_to_json(&status);
     if (json) {
         puts(json);
@@ -178,7 +183,7 @@ void xl_progress_show(libxl_live_migrate_phase phase,
 
     if (progress->json) {
         show_object(progress, LIBXL_LIVE_MIGRATE_STATE_RUNNING, phase, stats,
-                    "");
+                    NULL);
     } else if (progress->terminal) {
         draw(progress, phase, stats);
     } else {
@@ -306,15 +311,30 @@ static void show_summary(const libxl_live_migrate_stats *stats,
             stats->bytes_sent >> 20);
 }
 
+static void show_build(const libxl_live_migrate_result *result)
+{
+    switch (result->build) {
+    case LIBXL_LIVE_MIGRATE_BUILD_EARLY:
+        fprintf(stderr, "Its devices were started early, before the stop.\n");
+        break;
+    case LIBXL_LIVE_MIGRATE_BUILD_LATE:
+        fprintf(stderr, "Its devices were started late, in the stop: %s.\n",
+                result->late_reason);
+        break;
+    case LIBXL_LIVE_MIGRATE_BUILD_ANY:
+        break;
+    }
+}
+
 void xl_progress_end(struct xl_progress *progress,
                      libxl_live_migrate_state state,
                      const libxl_live_migrate_result *result)
 {
     undraw(progress);
     if (progress->json) {
-        show_object(progress, state, result->phase, &result->stats,
-                    result->reason);
+        show_object(progress, state, result->phase, &result->stats, result);
     } else if (state == LIBXL_LIVE_MIGRATE_STATE_COMPLETE) {
         show_summary(&result->stats, &progress->waits);
+        show_build(result);
     }
 }

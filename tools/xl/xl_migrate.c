@@ -54,6 +54,11 @@ static const char usage[] =
     "  --allow-exposed-backends     also a guest whose disks or network are "
     "not\n"
     "                               known to copy what they send\n"
+    "  --late-build                 the devices start at HOST in the stop, "
+    "or\n"
+    "  --early-build                before it, even where that is not safe "
+    "(as\n"
+    "                               HOST sees fit)\n"
     "  --json         progress as one JSON object a line, on stdout\n"
     "  -s SSHCOMMAND  use this in place of ssh; '': HOST is itself a command\n"
     "                 that runs the receiver or connects to it\n"
@@ -93,6 +98,8 @@ enum {
     OPTION_WINDOW_AFTER,
     OPTION_FAULT_CHANNEL,
     OPTION_EXPOSED,
+    OPTION_EARLY_BUILD,
+    OPTION_LATE_BUILD,
     OPTION_DEBUG,
     OPTION_LIVE,
     OPTION_HOT_PAGES, /* for tests */
@@ -109,6 +116,8 @@ static const struct option long_options[] = {
     {"window-after", required_argument, NULL, OPTION_WINDOW_AFTER},
     {"fault-channel", optional_argument, NULL, OPTION_FAULT_CHANNEL},
     {"allow-exposed-backends", no_argument, NULL, OPTION_EXPOSED},
+    {"early-build", no_argument, NULL, OPTION_EARLY_BUILD},
+    {"late-build", no_argument, NULL, OPTION_LATE_BUILD},
     {"debug", no_argument, NULL, OPTION_DEBUG},
     {"live", no_argument, NULL, OPTION_LIVE},
     {"hot-pages", required_argument, NULL, OPTION_HOT_PAGES},
@@ -230,6 +239,12 @@ static void parse_option(struct xl_migrate *migrate, int option)
         break;
     case OPTION_EXPOSED:
         migrate->sender.params.allow_exposed_backends = true;
+        break;
+    case OPTION_EARLY_BUILD:
+        migrate->sender.params.build = LIBXL_LIVE_MIGRATE_BUILD_EARLY;
+        break;
+    case OPTION_LATE_BUILD:
+        migrate->sender.params.build = LIBXL_LIVE_MIGRATE_BUILD_LATE;
         break;
     case OPTION_POSTCOPY:
         take_policy(&migrate->sender.params, optarg);

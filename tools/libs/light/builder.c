@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <libxl_utils.h>
@@ -32,6 +33,7 @@ void lm_builder_init(struct lm_builder *builder, libxl_ctx *ctx,
         .state = LM_BUILDER_IDLE,
         .feed_fd = -1,
         .take_fd = -1,
+        .done_fd = -1,
         .signal_mask = *signal_mask,
         .domid = INVALID_DOMID,
     };
@@ -63,6 +65,7 @@ static void *build(void *data)
     libxl_domain_restore_params_dispose(&params);
     /* Wakes the feeding side when this came before the end of the stream. */
     close_fd(&builder->take_fd);
+    eventfd_write(builder->done_fd, 1);
     return NULL;
 }
 
@@ -76,6 +79,11 @@ static int open_pipe(struct lm_builder *builder)
     }
     builder->take_fd = ends[0];
     builder->feed_fd = ends[1];
+    builder->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (builder->done_fd < 0) {
+        return xlm_fail(builder->xlm, "cannot wait for libxl: %s",
+                        strerror(errno));
+    }
     if (fcntl(builder->feed_fd, F_SETPIPE_SZ, sysconf(_SC_PAGESIZE)) < 0 ||
         fcntl(builder->feed_fd, F_SETFL, O_NONBLOCK) < 0) {
         return xlm_fail(builder->xlm, "cannot set up a pipe: %s",
@@ -105,6 +113,7 @@ int lm_builder_start(struct lm_builder *builder)
 static void join(struct lm_builder *builder)
 {
     pthread_join(builder->thread, NULL);
+    close_fd(&builder->done_fd);
     builder->state = builder->rc ? LM_BUILDER_FAILED : LM_BUILDER_BUILT;
 }
 
@@ -169,6 +178,11 @@ int lm_builder_feed(struct lm_builder *builder, const void *bytes,
     return 0;
 }
 
+int lm_builder_await_fed(struct lm_builder *builder)
+{
+    return await_taken(builder);
+}
+
 int lm_builder_await_domain(struct lm_builder *builder, uint32_t *domid)
 {
     const char *name = builder->config->c_info.name;
@@ -189,7 +203,7 @@ int lm_builder_await_domain(struct lm_builder *builder, uint32_t *domid)
     return 0;
 }
 
-int lm_builder_finish(struct lm_builder *builder)
+static int end_stream(struct lm_builder *builder)
 {
     const uint8_t end_record[8] = {0};
 
@@ -197,6 +211,11 @@ int lm_builder_finish(struct lm_builder *builder)
         return -1;
     }
     close_fd(&builder->feed_fd);
+    return 0;
+}
+
+static int take_outcome(struct lm_builder *builder)
+{
     join(builder);
     if (builder->state == LM_BUILDER_FAILED) {
         return xlm_fail(builder->xlm,
@@ -205,6 +224,34 @@ int lm_builder_finish(struct lm_builder *builder)
                         builder->rc);
     }
     return 0;
+}
+
+int lm_builder_finish(struct lm_builder *builder)
+{
+    return end_stream(builder) ? -1 : take_outcome(builder);
+}
+
+int lm_builder_poll(struct lm_builder *builder, int timeout_ms)
+{
+    struct pollfd pollers[2] = {
+        {.fd = builder->done_fd, .events = POLLIN},
+        {.fd = builder->xlm->abort_fd, .events = POLLIN},
+    };
+
+    if (builder->feed_fd >= 0 && end_stream(builder)) {
+        return -1;
+    }
+    if (poll(pollers, 2, timeout_ms) < 0 && errno != EINTR) {
+        return xlm_fail(builder->xlm, "cannot wait: %s", strerror(errno));
+    }
+    if (pollers[1].revents) {
+        errno = ECANCELED;
+        return xlm_fail(builder->xlm, "aborted");
+    }
+    if (!pollers[0].revents) {
+        return 0;
+    }
+    return take_outcome(builder) ? -1 : 1;
 }
 
 /* With the caller's signals, which the scripts that libxl runs for it get as
@@ -231,6 +278,7 @@ int lm_builder_abandon(struct lm_builder *builder)
     close_fd(&builder->feed_fd);
     if (builder->state == LM_BUILDER_IDLE) {
         close_fd(&builder->take_fd);
+        close_fd(&builder->done_fd);
     }
     if (builder->state == LM_BUILDER_RUNNING) {
         join(builder); /* it has met the end of its stream too soon */

@@ -5,7 +5,9 @@
  *   lm_builder_feed          bytes of the stream, as they come
  *   lm_builder_await_domain  all was taken: the domain exists
  *   lm_builder_feed
+ *   lm_builder_await_fed     all was taken, and more is to come; at any time
  *   lm_builder_finish        the stream's END; the thread is joined
+ *   or lm_builder_poll       the same, until it takes too long
  *
  * or at any point lm_builder_abandon().
  */
@@ -35,6 +37,7 @@ struct lm_builder {
     enum lm_builder_state state;
     int feed_fd; /* ours, the write end */
     int take_fd; /* the thread's */
+    int done_fd; /* readable once the thread has done its work */
     pthread_t thread;
     sigset_t signal_mask; /* for the thread: that of our caller */
     /* Written by the thread, to be read once it is joined. */
@@ -52,7 +55,10 @@ int lm_builder_start(struct lm_builder *builder);
 int lm_builder_feed(struct lm_builder *builder, const void *bytes,
                     size_t length);
 int lm_builder_await_domain(struct lm_builder *builder, uint32_t *domid);
+int lm_builder_await_fed(struct lm_builder *builder);
 int lm_builder_finish(struct lm_builder *builder);
+/* 1: the domain is built; 0: not yet, call again; -1. */
+int lm_builder_poll(struct lm_builder *builder, int timeout_ms);
 
 /* Make the thread give up when it runs, and destroy the domain when it has
  * been built: 0, or a libxl error when there may be something left. */

@@ -176,7 +176,15 @@ void lm_export_result(libxl_live_migrate_result *result,
     result->phase = (libxl_live_migrate_phase)observer->phase;
     lm_export_stats(&result->stats, stats);
     snprintf(result->reason, sizeof(result->reason), "%s", reason);
+    result->build = (libxl_live_migrate_build)stats->build;
+    snprintf(result->late_reason, sizeof(result->late_reason), "%s",
+             stats->late_reason);
 }
+
+_Static_assert((int)LIBXL_LIVE_MIGRATE_BUILD_EARLY == (int)XLM_BUILD_EARLY &&
+                   (int)LIBXL_LIVE_MIGRATE_BUILD_LATE == (int)XLM_BUILD_LATE &&
+                   LIBXL_LIVE_MIGRATE_LATE_REASON_MAX == XLM_LATE_REASON_MAX,
+               "the public ways of building are those of the guest layer");
 
 void lm_log_reason(xentoollog_logger *logger, const char *reason)
 {

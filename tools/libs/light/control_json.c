@@ -55,6 +55,27 @@ static void put_waits(FILE *file, const libxl_live_migrate_waits *waits)
     put_list(file, "vcpu-blocked-us", waits->blocked_us, waits->nr_vcpus);
 }
 
+static void put_text(FILE *file, const char *name, const char *text)
+{
+    if (text[0]) {
+        put_named(file, name, text);
+    } else {
+        fprintf(file, ", \"%s\": null", name);
+    }
+}
+
+static void put_build(FILE *file, const libxl_live_migrate_status *status)
+{
+    static const char *const names[] = {
+        [LIBXL_LIVE_MIGRATE_BUILD_ANY] = "",
+        [LIBXL_LIVE_MIGRATE_BUILD_EARLY] = "early",
+        [LIBXL_LIVE_MIGRATE_BUILD_LATE] = "late",
+    };
+
+    put_text(file, "build", names[status->build]);
+    put_text(file, "late-reason", status->late_reason);
+}
+
 static void put_status(FILE *file, const libxl_live_migrate_status *status)
 {
     libxl_live_migrate_stats stats = status->stats;
@@ -83,11 +104,8 @@ static void put_status(FILE *file, const libxl_live_migrate_status *status)
                 *lm_store_outside_counter(&outside, &lm_store_outside[i]));
     }
     put_waits(file, stats.waits);
-    if (status->reason[0]) {
-        put_named(file, "reason", status->reason);
-    } else {
-        fputs(", \"reason\": null", file);
-    }
+    put_text(file, "reason", status->reason);
+    put_build(file, status);
     fputc('}', file);
 }
 

@@ -23,6 +23,7 @@ static void free_destination(struct lm_operation *op)
 {
     struct lm_destination *destination = (struct lm_destination *)op;
 
+    lm_announcer_end(&destination->announcer);
     free(destination->final_name);
     free(destination);
 }

@@ -5,6 +5,7 @@
 #ifndef LM_DESTINATION_H
 #define LM_DESTINATION_H
 
+#include "announce.h"
 #include "builder.h"
 #include "kept.h"
 #include "libxl_live_migrate.h"
@@ -30,6 +31,10 @@ struct lm_destination {
     bool resumed_here;
     enum lm_destination_state state;
     bool no_memory;
+    struct lm_qemu_version qemu; /* that libxl starts, if it starts one */
+    bool late;                   /* the devices start in the stop, and why */
+    char late_reason[XLM_LATE_REASON_MAX];
+    struct lm_announcer announcer;
     struct lm_builder builder; /* when it is built here */
     uint32_t local_domid;
     /* The migration is known, and can be gone on with over another connection,

@@ -49,20 +49,11 @@ void lm_device_ranges(const libxl_domain_config *config,
 
 /* ---- talking to it ---- */
 
-static int open_monitor(struct xlm_context *xlm, uint32_t domid, int abort_fd,
-                        struct lm_qmp *qmp)
-{
-    char path[64];
-
-    snprintf(path, sizeof(path), "/var/run/xen/qmp-libxl-%" PRIu32, domid);
-    return lm_qmp_connect(qmp, xlm, path, abort_fd, LM_QMP_TIMEOUT_MS);
-}
-
 static int say(struct xlm_context *xlm, uint32_t domid, int abort_fd,
                const char *command, const char *arguments)
 {
     struct lm_qmp qmp = LM_QMP_CLOSED;
-    int rc = open_monitor(xlm, domid, abort_fd, &qmp);
+    int rc = lm_qmp_connect_domain(&qmp, xlm, domid, abort_fd);
 
     if (!rc) {
         rc = lm_qmp_execute(&qmp, command, arguments, -1);
@@ -177,7 +168,7 @@ static int execute_on_memory(struct xlm_context *xlm, uint32_t domid,
     if (theirs < 0) {
         return -1;
     }
-    rc = open_monitor(xlm, domid, xlm->abort_fd, &qmp);
+    rc = lm_qmp_connect_domain(&qmp, xlm, domid, xlm->abort_fd);
     if (!rc) {
         rc = execute_on_fd(&qmp, command, more_arguments, theirs);
     }
@@ -196,13 +187,20 @@ int lm_device_model_log(struct xlm_context *xlm, uint32_t domid, bool enable)
                enable ? "{\"enable\": true}" : "{\"enable\": false}");
 }
 
+int lm_device_model_announce(struct xlm_context *xlm, uint32_t domid)
+{
+    return say(xlm, domid, xlm->abort_fd, "announce-self",
+               "{\"initial\": 50, \"max\": 550, \"rounds\": 5, "
+               "\"step\": 100}");
+}
+
 int lm_device_model_stop(struct xlm_context *xlm, uint32_t domid)
 {
     return say(xlm, domid, xlm->abort_fd, "stop", NULL);
 }
 
-int lm_device_model_save(struct xlm_context *xlm, uint32_t domid,
-                         struct lm_device_state *state)
+static int save(struct xlm_context *xlm, uint32_t domid, const char *arguments,
+                struct lm_device_state *state)
 {
     int fd = open_memory(xlm);
     int rc;
@@ -210,14 +208,25 @@ int lm_device_model_save(struct xlm_context *xlm, uint32_t domid,
     if (fd < 0) {
         return -1;
     }
-    /* Not the last time: it keeps its disks. */
-    rc = execute_on_memory(xlm, domid, "xen-save-devices-state",
-                           ", \"live\": true", fd, O_WRONLY);
+    rc = execute_on_memory(xlm, domid, "xen-save-devices-state", arguments, fd,
+                           O_WRONLY);
     if (!rc) {
         rc = read_whole(xlm, fd, state);
     }
     close(fd);
     return rc;
+}
+
+int lm_device_model_save(struct xlm_context *xlm, uint32_t domid,
+                         struct lm_device_state *state)
+{
+    return save(xlm, domid, ", \"live\": false", state);
+}
+
+int lm_device_model_release(struct xlm_context *xlm, uint32_t domid,
+                            struct lm_device_state *state)
+{
+    return save(xlm, domid, ", \"live\": true", state);
 }
 
 int lm_device_model_take_saved(struct xlm_context *xlm, uint32_t domid,
@@ -236,6 +245,38 @@ int lm_device_model_take_saved(struct xlm_context *xlm, uint32_t domid,
     close(fd);
     unlink(path);
     return rc;
+}
+
+/* Such a process only serves disks: what it says of its state is of no use. */
+int lm_disk_server_release(struct xlm_context *xlm, uint32_t domid)
+{
+    struct lm_device_state state;
+
+    if (!lm_qmp_is_there(domid)) {
+        return 0;
+    }
+    if (say(xlm, domid, xlm->abort_fd, "stop", NULL) ||
+        lm_device_model_release(xlm, domid, &state)) {
+        return -1;
+    }
+    free(state.octets);
+    return 0;
+}
+
+void lm_disk_server_resume(struct xlm_context *xlm, uint32_t domid)
+{
+    struct xlm_context unheard = XLM_CONTEXT_INIT;
+
+    if (!lm_qmp_is_there(domid)) {
+        return;
+    }
+    unheard.logger = xlm->logger;
+    if (say(&unheard, domid, -1, "cont", NULL)) {
+        xtl_log(xlm->logger, XTL_ERROR, -1, "light",
+                "the process that serves disks of domain %" PRIu32
+                " does not go on: %s",
+                domid, unheard.reason);
+    }
 }
 
 int lm_device_model_load(struct xlm_context *xlm, uint32_t domid,

@@ -10,6 +10,7 @@
 
 #include <libxl.h>
 
+#include "qemu_version.h"
 #include "xlm.h"
 
 /* A device model's whole state, as it puts it in words; free() the octets. */
@@ -29,17 +30,37 @@ void lm_device_ranges(const libxl_domain_config *config,
 
 /* Log what it writes to the guest's memory, or do not. */
 int lm_device_model_log(struct xlm_context *xlm, uint32_t domid, bool enable);
+/* Nothing of it keeps it from being moved.  Before all else. */
+int lm_device_model_check(struct xlm_context *xlm, uint32_t domid);
+/* *uses: the guest can write to a disk through an emulated controller.  (One
+ * with drivers for Xen's has them taken out.) */
+int lm_device_model_has_disks(struct xlm_context *xlm, uint32_t domid,
+                              bool *has);
+/* As it runs, which may be another than was expected. */
+int lm_device_model_version(struct xlm_context *xlm, uint32_t domid,
+                            struct lm_qemu_version *version);
 /* The state as it is.  While it is read no device works: the guest must not
- * run. */
+ * run.  It keeps its disks, whether it runs itself or not. */
 int lm_device_model_save(struct xlm_context *xlm, uint32_t domid,
                          struct lm_device_state *state);
 /* The state that libxl left when it suspended the domain, and no more. */
 int lm_device_model_take_saved(struct xlm_context *xlm, uint32_t domid,
                                struct lm_device_state *state);
+/* The state of one that libxl has stopped, which lets go of its disks: all is
+ * written, and another may open them.  lm_device_model_resume(), as libxl's
+ * resuming of the domain, gives them back. */
+int lm_device_model_release(struct xlm_context *xlm, uint32_t domid,
+                            struct lm_device_state *state);
+/* The same for the process that serves disks of a guest without a device model
+ * of its own, if there is one. */
+int lm_disk_server_release(struct xlm_context *xlm, uint32_t domid);
+void lm_disk_server_resume(struct xlm_context *xlm, uint32_t domid);
 /* No device works from here on, until libxl unpauses the domain. */
 int lm_device_model_stop(struct xlm_context *xlm, uint32_t domid);
 /* It must be stopped. */
 int lm_device_model_load(struct xlm_context *xlm, uint32_t domid,
                          const struct lm_device_state *state);
+/* Tell the network where the guest's emulated interfaces are. */
+int lm_device_model_announce(struct xlm_context *xlm, uint32_t domid);
 
 #endif

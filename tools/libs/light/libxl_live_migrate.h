@@ -145,12 +145,33 @@ typedef struct libxl_live_migrate_stats {
     uint64_t behind_most;
 } libxl_live_migrate_stats;
 
+/* libxl_live_migrate_params has build; libxl_live_migrate_result and
+ * libxl_live_migrate_status have it and late_reason */
+#define LIBXL_HAVE_LIVE_MIGRATE_BUILD 1
+#define LIBXL_LIVE_MIGRATE_LATE_REASON_MAX 60
+
+/*
+ * When the destination starts the guest's devices: its device model, and what
+ * serves its disks.  Early, while the guest still runs at the source: the stop is
+ * shorter.  Late, in the stop, as is right for any device.
+ */
+typedef enum libxl_live_migrate_build {
+    /* Of an order: early where the destination knows that to be safe.  Of a
+     * result: not known. */
+    LIBXL_LIVE_MIGRATE_BUILD_ANY = 0,
+    LIBXL_LIVE_MIGRATE_BUILD_EARLY = 1,
+    LIBXL_LIVE_MIGRATE_BUILD_LATE = 2,
+} libxl_live_migrate_build;
+
 typedef struct libxl_live_migrate_result {
     libxl_live_migrate_phase phase; /* the last one reached */
     libxl_live_migrate_stats stats;
     /* On failure: one line for a person, what is wrong and what to do. */
     char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
-    uint64_t reserved[16];
+    /* When the guest's devices were started, and if late, why. */
+    libxl_live_migrate_build build;
+    char late_reason[LIBXL_LIVE_MIGRATE_LATE_REASON_MAX];
+    uint64_t reserved[8];
 } libxl_live_migrate_result;
 
 /* Called from the thread that does the work (the calling one, or ours), often:
@@ -259,6 +280,8 @@ typedef struct libxl_live_migrate_params {
      * front end that is not known to copy what it sends.  Until its memory is
      * whole it can harm the destination's dom0 then, and lose writes. */
     bool allow_exposed_backends; /* false */
+    /* EARLY where the destination would not do so: at the caller's risk. */
+    libxl_live_migrate_build build; /* ANY */
     uint64_t reserved[6];
 } libxl_live_migrate_params;
 
@@ -519,7 +542,10 @@ typedef struct libxl_live_migrate_status {
     libxl_live_migrate_stats stats;
     char reason[LIBXL_LIVE_MIGRATE_REASON_MAX]; /* when it has failed */
     libxl_live_migrate_outside outside;
-    uint64_t reserved[13];
+    /* As in a result; ANY in a list. */
+    libxl_live_migrate_build build;
+    char late_reason[LIBXL_LIVE_MIGRATE_LATE_REASON_MAX];
+    uint64_t reserved[5];
 } libxl_live_migrate_status;
 
 /* The migrations of this host, those that have ended and are still shown

@@ -23,6 +23,7 @@
 #include <libxl_utils.h>
 #include <xen/hvm/params.h>
 
+#include "announce.h"
 #include "common.h"
 #include "control.h"
 #include "device_model.h"
@@ -63,6 +64,7 @@ struct lm_source {
     enum lm_source_state state;
     bool suspend_timed_out;
     bool device_model;
+    enum xlm_build build; /* how the destination is to build */
     struct xlm_pfn_range device_ranges[XLM_DEVICE_RANGES];
     char *name;
     char *away_name;
@@ -172,6 +174,24 @@ static int source_suspend(void *data)
     return 0;
 }
 
+/* The state that libxl has left; another one, which lets go of the disks, when
+ * the destination has not opened them yet. */
+static int take_final_devices(struct lm_source *source,
+                              struct lm_device_state *state)
+{
+    struct lm_device_state libxls;
+
+    if (source->op.stats.build != XLM_BUILD_LATE) {
+        return lm_device_model_take_saved(&source->op.xlm, source->domid,
+                                          state);
+    }
+    if (lm_device_model_take_saved(&source->op.xlm, source->domid, &libxls)) {
+        return -1;
+    }
+    free(libxls.octets);
+    return lm_device_model_release(&source->op.xlm, source->domid, state);
+}
+
 static int write_final_devices(struct lm_source *source,
                                struct xlm_channel *channel)
 {
@@ -180,7 +200,7 @@ static int write_final_devices(struct lm_source *source,
     size_t length;
     int rc = -1;
 
-    if (lm_device_model_take_saved(&source->op.xlm, source->domid, &state)) {
+    if (take_final_devices(source, &state)) {
         return -1;
     }
     record = lm_make_emulator_context(&source->op.xlm, state.octets,
@@ -197,7 +217,9 @@ static int source_write_device_state(struct xlm_channel *channel, void *data)
 {
     struct lm_source *source = data;
 
-    if (source->device_model && write_final_devices(source, channel)) {
+    if (source->device_model
+            ? write_final_devices(source, channel)
+            : lm_disk_server_release(&source->op.xlm, source->domid)) {
         return -1;
     }
     /* To a destination the stream goes on, in an image it ends. */
@@ -283,15 +305,44 @@ static int check_device_model(struct lm_source *source,
     return 0;
 }
 
+/* Whatever kind of guest it is: what is bound to this host. */
+static int check_what_stays(struct lm_source *source,
+                            const libxl_domain_config *config)
+{
+    const libxl_domain_build_info *info = &config->b_info;
+    const char *what = NULL;
+
+    if (config->num_pcidevs || config->num_dtdevs || config->num_usbdevs) {
+        what = "has a passed-through device: detach it first";
+    } else if (info->num_vnuma_nodes) {
+        what = "has virtual NUMA nodes (vnuma), which cannot be moved: shut "
+               "it down and start it at the destination";
+    } else if (!libxl_defbool_is_default(info->disable_migrate) &&
+               libxl_defbool_val(info->disable_migrate)) {
+        what = "is not to be migrated, by nomigrate=1 in its configuration";
+    }
+    if (!what) {
+        return 0;
+    }
+    xlm_fail(&source->op.xlm, "%s %s", source->name, what);
+    return ERROR_NI;
+}
+
 /* What can be seen beforehand to fail, or to break the guest. */
 static int check_config(struct lm_source *source,
                         const libxl_domain_config *config)
 {
+    int rc = 0;
+
     switch (config->c_info.type) {
     case LIBXL_DOMAIN_TYPE_PVH:
         break;
     case LIBXL_DOMAIN_TYPE_HVM:
-        return check_device_model(source, config);
+        rc = check_device_model(source, config);
+        if (rc) {
+            return rc;
+        }
+        break;
     default:
         xlm_fail(&source->op.xlm,
                  "%s is a PV guest, whose memory cannot be paged: use a PVH "
@@ -299,13 +350,7 @@ static int check_config(struct lm_source *source,
                  source->name);
         return ERROR_NI;
     }
-    if (config->num_pcidevs || config->num_dtdevs) {
-        xlm_fail(&source->op.xlm,
-                 "%s has a passed-through device: detach it first",
-                 source->name);
-        return ERROR_NI;
-    }
-    return 0;
+    return check_what_stays(source, config);
 }
 
 static int check_state(struct lm_source *source)
@@ -474,6 +519,26 @@ static int check_front_ends(struct lm_source *source)
                : 0;
 }
 
+/* Ask the device model itself, before anything has begun. */
+static int ask_device_model(struct lm_source *source)
+{
+    bool has_disks = false;
+
+    source->build = (enum xlm_build)source->params.build;
+    if (!source->device_model) {
+        return 0;
+    }
+    if (lm_device_model_check(&source->op.xlm, source->domid) ||
+        lm_device_model_has_disks(&source->op.xlm, source->domid,
+                                  &has_disks)) {
+        return ERROR_NI;
+    }
+    if (has_disks && source->build == XLM_BUILD_ANY) {
+        source->build = XLM_BUILD_LATE_DEVICES;
+    }
+    return 0;
+}
+
 static int move_out(struct lm_source *source)
 {
     struct xlm_save_callbacks callbacks = {
@@ -500,6 +565,7 @@ static int move_out(struct lm_source *source)
            sizeof(params.device_ranges));
     lm_tune(&params, &source->params);
     params.control = &source->steering;
+    params.build = source->build;
     if (xlm_save(&source->op.xlm, &params, &callbacks, &source->op.stats,
                  source->transitioned)) {
         return ERROR_FAIL;
@@ -526,6 +592,10 @@ static void take_back(struct lm_source *source)
         return;
     }
     (void)lm_give_back(source->domid, source->op.xlm.logger);
+    /* libxl sees to a device model. */
+    if (!source->device_model) {
+        lm_disk_server_resume(&source->op.xlm, source->domid);
+    }
     rc = libxl_domain_resume(source->op.ctx, source->domid, 1, NULL);
     if (rc) {
         xtl_log(source->op.xlm.logger, XTL_ERROR, -1, "light",
@@ -536,6 +606,7 @@ static void take_back(struct lm_source *source)
     }
     (void)lm_unpause_again(source->op.ctx, source->domid);
     source->state = LM_SOURCE_RUNNING;
+    lm_taken_back(source->op.ctx, source->op.xlm.logger, source->domid);
 }
 
 /* A guest that ends by itself makes any call fail, with any reason; and libxl
@@ -600,6 +671,10 @@ static int live_migrate(struct lm_operation *op)
         goto out;
     }
     rc = check_front_ends(source);
+    if (rc) {
+        goto out;
+    }
+    rc = ask_device_model(source);
     if (rc) {
         goto out;
     }

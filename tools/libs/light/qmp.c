@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,12 @@
 /* No message that is for us is nearly as long. */
 #define LINE_MAX_OCTETS (256u << 10)
 #define READ_OCTETS 4096u
+
+/* Where libxl has the monitors of its QEMUs, each with its domain's number. */
+#ifndef LM_MONITORS
+#define LM_MONITORS "/var/run/xen/qmp-libxl-"
+#endif
+#define LM_MONITOR_PATH_MAX 128
 
 static int fail(struct lm_qmp *qmp, int error, const char *what)
 {
@@ -305,6 +312,14 @@ int lm_qmp_number(struct lm_qmp *qmp, const char *name, long long *number)
     return 0;
 }
 
+yajl_val lm_qmp_value(const struct lm_qmp *qmp, const char *name,
+                      yajl_type type)
+{
+    const char *path[] = {"return", name, NULL};
+
+    return yajl_tree_get(qmp->answer, path, type);
+}
+
 /* ---- connecting ---- */
 
 static int open_socket(struct lm_qmp *qmp, const char *path)
@@ -350,6 +365,28 @@ int lm_qmp_connect(struct lm_qmp *qmp, struct xlm_context *xlm,
         return -1;
     }
     return lm_qmp_execute(qmp, "qmp_capabilities", NULL, -1);
+}
+
+static void monitor_path(uint32_t domid, char path[LM_MONITOR_PATH_MAX])
+{
+    snprintf(path, LM_MONITOR_PATH_MAX, LM_MONITORS "%" PRIu32, domid);
+}
+
+int lm_qmp_connect_domain(struct lm_qmp *qmp, struct xlm_context *xlm,
+                          uint32_t domid, int abort_fd)
+{
+    char path[LM_MONITOR_PATH_MAX];
+
+    monitor_path(domid, path);
+    return lm_qmp_connect(qmp, xlm, path, abort_fd, LM_QMP_TIMEOUT_MS);
+}
+
+bool lm_qmp_is_there(uint32_t domid)
+{
+    char path[LM_MONITOR_PATH_MAX];
+
+    monitor_path(domid, path);
+    return !access(path, F_OK);
 }
 
 void lm_qmp_close(struct lm_qmp *qmp)

@@ -7,6 +7,7 @@
 #ifndef LM_QMP_H
 #define LM_QMP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <yajl/yajl_tree.h>
@@ -35,6 +36,11 @@ struct lm_qmp {
 /* The connection must be LM_QMP_CLOSED; close it also after a failure. */
 int lm_qmp_connect(struct lm_qmp *qmp, struct xlm_context *xlm,
                    const char *path, int abort_fd, int timeout_ms);
+/* The same with the QEMU that libxl has started for a domain. */
+int lm_qmp_connect_domain(struct lm_qmp *qmp, struct xlm_context *xlm,
+                          uint32_t domid, int abort_fd);
+/* Whether there is one. */
+bool lm_qmp_is_there(uint32_t domid);
 void lm_qmp_close(struct lm_qmp *qmp);
 
 /*
@@ -46,5 +52,9 @@ int lm_qmp_execute(struct lm_qmp *qmp, const char *command,
                    const char *arguments, int pass_fd);
 /* A number in the last answer. */
 int lm_qmp_number(struct lm_qmp *qmp, const char *name, long long *number);
+/* What the last answer returned, or a member of that; NULL: it has none such.
+ * Valid until the next command. */
+yajl_val lm_qmp_value(const struct lm_qmp *qmp, const char *name,
+                      yajl_type type);
 
 #endif

@@ -6,10 +6,18 @@
  *   destination_feed               the first time: room is made on the host,
  *                                  and libxl starts to build
  *   destination_await_domain       libxl has made the domain
+ *   destination_why_late
  *   destination_feed
+ * early:
  *   destination_feed_devices
  *   destination_await_build        BUILDING -> BUILT, devices and all, paused
  *   destination_read_device_state
+ * late:
+ *   destination_await_fed          the rest comes in the stop:
+ *   destination_feed
+ *   destination_read_device_state
+ *   destination_poll_build         BUILDING -> BUILT
+ * and then:
  *   destination_run                BUILT -> OURS: its name, and unpaused
  *
  * A failure before OURS ends with nothing left of the domain; from OURS on it
@@ -19,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "build_way.h"
 #include "common.h"
 #include "destination.h"
 #include "device_model.h"
@@ -33,6 +42,19 @@
 
 /* ---- callbacks, in execution order ---- */
 
+static int keep_device_model_quiet(struct lm_destination *destination)
+{
+    libxl_domain_config *config = destination->config;
+
+    if (!lm_has_device_model(config)) {
+        return 0;
+    }
+    destination->qemu = lm_qemu_version_here(config->b_info.device_model);
+    return lm_announce_keep_quiet(config, destination->qemu)
+               ? xlm_fail(&destination->op.xlm, "out of memory")
+               : 0;
+}
+
 static int start_building(struct lm_destination *destination)
 {
     int rc =
@@ -44,11 +66,43 @@ static int start_building(struct lm_destination *destination)
         errno = destination->no_memory ? ENOMEM : EIO;
         return -1;
     }
-    if (lm_builder_start(&destination->builder)) {
+    if (keep_device_model_quiet(destination) ||
+        lm_builder_start(&destination->builder)) {
         return -1;
     }
     destination->state = LM_DESTINATION_BUILDING;
     return 0;
+}
+
+/* Whether the guest runs on this host as well: then its uuid is here twice. */
+static bool is_same_host(struct lm_destination *destination)
+{
+    int count = 0;
+    libxl_dominfo *domains = libxl_list_domain(destination->op.ctx, &count);
+    bool is = false;
+
+    for (int i = 0; domains && i < count; i++) {
+        is |= domains[i].domid != destination->local_domid &&
+              !memcmp(domains[i].uuid.uuid, destination->identity.uuid,
+                      sizeof(destination->identity.uuid));
+    }
+    libxl_dominfo_list_free(domains, count);
+    return is;
+}
+
+static const char *destination_why_late(enum xlm_build asked, void *data)
+{
+    struct lm_destination *destination = data;
+    const struct lm_build_case what = {
+        .asked = asked,
+        .config = destination->config,
+        .qemu = destination->qemu,
+        .same_host = is_same_host(destination),
+    };
+
+    destination->late = lm_builds_late(&what, destination->late_reason,
+                                       sizeof(destination->late_reason));
+    return destination->late ? destination->late_reason : NULL;
 }
 
 static int destination_feed(const void *bytes, size_t length, void *data)
@@ -127,6 +181,53 @@ static unsigned long *destination_keep(uint64_t pfns, void *data)
     return lm_kept_words(&destination->kept);
 }
 
+/* The devices run with a state that is not the last, or before the go: they
+ * must not go on with what they were doing. */
+static int note_built(struct lm_destination *destination)
+{
+    destination->state = LM_DESTINATION_BUILT;
+    *destination->domid = destination->local_domid;
+    if (lm_has_device_model(destination->config)) {
+        lm_announce_restore_config(destination->config);
+        lm_announce_restore_kept(destination->op.ctx,
+                                 destination->local_domid);
+    }
+    lm_withhold(destination->local_domid, destination->op.xlm.logger);
+    lm_withhold_config(destination->op.ctx, destination->local_domid,
+                       destination->op.xlm.logger);
+    if (lm_front_ends_distrust(&destination->op.xlm,
+                               destination->local_domid)) {
+        return -1;
+    }
+    if (!lm_has_device_model(destination->config)) {
+        return 0;
+    }
+    return lm_device_model_stop(&destination->op.xlm,
+                                destination->local_domid);
+}
+
+/* Which QEMU libxl starts was found out by looking at the host's files. */
+static int check_loads_twice(struct lm_destination *destination)
+{
+    struct lm_qemu_version version;
+
+    if (!lm_has_device_model(destination->config)) {
+        return 0;
+    }
+    if (lm_device_model_version(&destination->op.xlm, destination->local_domid,
+                                &version)) {
+        return -1;
+    }
+    if (lm_loads_twice(&version)) {
+        return 0;
+    }
+    errno = EOPNOTSUPP;
+    return xlm_fail(&destination->op.xlm,
+                    "the device model here, QEMU %u.%u, cannot load a state "
+                    "twice: use --late-build",
+                    version.major, version.minor);
+}
+
 static int destination_await_build(void *data)
 {
     struct lm_destination *destination = data;
@@ -134,23 +235,32 @@ static int destination_await_build(void *data)
     if (lm_builder_finish(&destination->builder)) {
         return -1;
     }
-    destination->state = LM_DESTINATION_BUILT;
-    *destination->domid = destination->local_domid;
-    lm_withhold(destination->local_domid, destination->op.xlm.logger);
-    lm_withhold_config(destination->op.ctx, destination->local_domid,
-                       destination->op.xlm.logger);
     lm_destination_show(destination);
-    if (lm_front_ends_distrust(&destination->op.xlm,
-                               destination->local_domid)) {
+    /* In an ordinary stream there is no second state. */
+    if (destination->reconnect && check_loads_twice(destination)) {
+        destination->state = LM_DESTINATION_BUILT;
         return -1;
     }
-    /* It runs with a state that is not the last: its devices must not go on
-     * with what they were doing. */
-    if (lm_has_device_model(destination->config)) {
-        return lm_device_model_stop(&destination->op.xlm,
-                                    destination->local_domid);
+    return note_built(destination);
+}
+
+static int destination_await_fed(void *data)
+{
+    struct lm_destination *destination = data;
+
+    if (lm_builder_await_fed(&destination->builder)) {
+        return -1;
     }
+    lm_destination_show(destination);
     return 0;
+}
+
+static int destination_poll_build(int timeout_ms, void *data)
+{
+    struct lm_destination *destination = data;
+    int rc = lm_builder_poll(&destination->builder, timeout_ms);
+
+    return rc == 1 && note_built(destination) ? -1 : rc;
 }
 
 /* The final state takes the place of the one that the device model was
@@ -272,6 +382,11 @@ static int destination_run(void *data)
         }
     }
     note_ran(destination);
+    if (!destination->params.paused &&
+        lm_has_device_model(destination->config)) {
+        lm_announcer_start(&destination->announcer, destination->op.xlm.logger,
+                           destination->local_domid);
+    }
     lm_destination_take_name(destination, destination->config->c_info.name);
     destination->state = LM_DESTINATION_OURS;
     return 0;
@@ -293,10 +408,13 @@ static int move_in(struct lm_destination *destination)
     const struct xlm_restore_callbacks callbacks = {
         .identify = destination_identify,
         .keep = destination_keep,
+        .why_late = destination_why_late,
         .feed = destination_feed,
         .feed_devices = destination_feed_devices,
         .await_domain = destination_await_domain,
         .await_build = destination_await_build,
+        .await_fed = destination_await_fed,
+        .poll_build = destination_poll_build,
         .read_device_state = destination_read_device_state,
         .run = destination_run,
         .progress = lm_destination_progress,
@@ -355,6 +473,10 @@ static int receive(struct lm_operation *op)
     *destination->domid = destination->local_domid;
 
 out:
+    if (lm_has_device_model(destination->config)) {
+        lm_announce_restore_config(destination->config);
+    }
+    lm_announcer_end(&destination->announcer);
     lm_destination_show_end(destination, rc);
     return rc;
 }

@@ -8,6 +8,7 @@
 
 #include <libxl_utils.h>
 
+#include "announce.h"
 #include "common.h"
 #include "control.h"
 #include "control_store.h"
@@ -221,6 +222,8 @@ static int take_back(struct lm_recovery *recovery)
     (void)lm_give_back(recovery->domid, recovery->op.xlm.logger);
     stop_device_log(recovery);
     xlm_take_back(&recovery->op.xlm, recovery->domid);
+    /* libxl sees to a device model; once more does no harm. */
+    lm_disk_server_resume(&recovery->op.xlm, recovery->domid);
     rc = libxl_domain_resume(recovery->op.ctx, recovery->domid, 1, NULL);
     if (rc) {
         xlm_fail(&recovery->op.xlm,
@@ -230,6 +233,7 @@ static int take_back(struct lm_recovery *recovery)
         return rc;
     }
     (void)lm_unpause_again(recovery->op.ctx, recovery->domid);
+    lm_taken_back(recovery->op.ctx, recovery->op.xlm.logger, recovery->domid);
     *recovery->recovery = LIBXL_LIVE_MIGRATE_RECOVERY_TAKEN_BACK;
     xlm_restate(&recovery->op.xlm, "it never ran at the destination and runs "
                                    "here again");

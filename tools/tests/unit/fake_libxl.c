@@ -684,3 +684,52 @@ int libxl_domain_create_restore(libxl_ctx *ctx, libxl_domain_config *config,
     }
     return 0;
 }
+
+/* ---- what libxl keeps of a domain ---- */
+
+libxl_dominfo *libxl_list_domain(libxl_ctx *ctx, int *count)
+{
+    libxl_dominfo *list = calloc(DOMAINS, sizeof(*list));
+    size_t i;
+
+    *count = 0;
+    pthread_mutex_lock(&ctx->lock);
+    for (i = 0; i < DOMAINS; i++) {
+        if (ctx->domains[i].name && ctx->domains[i].domain) {
+            list[(*count)++].domid = ctx->domains[i].domid;
+        }
+    }
+    pthread_mutex_unlock(&ctx->lock);
+    for (i = 0; i < (size_t)*count; i++) {
+        (void)libxl_domain_info(ctx, &list[i], list[i].domid);
+    }
+    return list;
+}
+
+void libxl_dominfo_list_free(libxl_dominfo *list, int count)
+{
+    (void)count;
+    free(list);
+}
+
+const char *libxl_disk_format_to_string(libxl_disk_format format)
+{
+    static const char *const names[] = {
+        [LIBXL_DISK_FORMAT_UNKNOWN] = "unknown",
+        [LIBXL_DISK_FORMAT_QCOW] = "qcow",
+        [LIBXL_DISK_FORMAT_QCOW2] = "qcow2",
+        [LIBXL_DISK_FORMAT_VHD] = "vhd",
+        [LIBXL_DISK_FORMAT_RAW] = "raw",
+        [LIBXL_DISK_FORMAT_EMPTY] = "empty",
+        [LIBXL_DISK_FORMAT_QED] = "qed",
+    };
+
+    return names[format];
+}
+
+char *libxl_domain_config_to_json(libxl_ctx *ctx, libxl_domain_config *config)
+{
+    (void)ctx;
+    (void)config;
+    return NULL;
+}

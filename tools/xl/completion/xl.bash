@@ -35,7 +35,8 @@ _xl_postcopy_migrate()
             --precopy-iterations --precopy-dirty-threshold --max-downtime
             --background-rate --no-background --push-order
             --window-before --window-after --fault-channel
-            --fault-channel= --allow-exposed-backends --link-timeout --json --debug --live --help
+            --fault-channel= --allow-exposed-backends --late-build
+            --early-build --link-timeout --json --debug --live --help
             -s -e -C -p -D -h" -- "$cur") ;;
     *)
         mapfile -t COMPREPLY < <(
