@@ -115,6 +115,8 @@ static const char *state_text(const libxl_live_migrate_status *status)
         return "paused";
     case LIBXL_LIVE_MIGRATE_STATE_KILLED:
         return "killed";
+    case LIBXL_LIVE_MIGRATE_STATE_LOST:
+        return "lost";
     case LIBXL_LIVE_MIGRATE_STATE_RUNNING:
         break;
     }

@@ -203,6 +203,7 @@ static enum xl_part part_at_source(const libxl_live_migrate_status *status)
         return XL_PART_NONE;
     case LIBXL_LIVE_MIGRATE_STATE_COMPLETE:
     case LIBXL_LIVE_MIGRATE_STATE_PAUSED:
+    case LIBXL_LIVE_MIGRATE_STATE_LOST:
         return XL_PART_SHELL;
     case LIBXL_LIVE_MIGRATE_STATE_KILLED:
         /* Whether it was let go only the destination knows. */

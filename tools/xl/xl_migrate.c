@@ -314,6 +314,19 @@ static void say_handed_over(struct xl_migrate *migrate)
     free(name);
 }
 
+/* Nothing goes on from here by itself, and nothing is destroyed. */
+static void say_lost(const struct xl_migrate *migrate)
+{
+    fprintf(stderr,
+            "xl: The guest was handed over, and can never be whole at the "
+            "destination any more:\n"
+            "xl: see xl list and xl migrate-status there. If domain %u is "
+            "still here, it has the\n"
+            "xl: guest's memory as it was at the stop; the disks have moved "
+            "on since.\n",
+            migrate->sender.domid);
+}
+
 static void say_where_it_runs(struct xl_migrate *migrate)
 {
     libxl_dominfo info;
@@ -336,17 +349,22 @@ static void report_failure(struct xl_migrate *migrate,
     fprintf(stderr, "xl: Migration failed (%s, libxl error %d)",
             libxl_live_migrate_phase_to_string(result->phase), rc);
     xl_sender_say_why(&migrate->sender, result);
-    if (transitioned) {
+    if (result->lost) {
+        say_lost(migrate);
+    } else if (transitioned) {
         say_handed_over(migrate);
     } else {
         say_where_it_runs(migrate);
     }
 }
 
-static libxl_live_migrate_state end_state(int rc, bool transitioned)
+static libxl_live_migrate_state end_state(int rc, bool transitioned, bool lost)
 {
     if (!rc) {
         return LIBXL_LIVE_MIGRATE_STATE_COMPLETE;
+    }
+    if (lost) {
+        return LIBXL_LIVE_MIGRATE_STATE_LOST;
     }
     return transitioned ? LIBXL_LIVE_MIGRATE_STATE_PAUSED
                         : LIBXL_LIVE_MIGRATE_STATE_FAILED;
@@ -377,7 +395,8 @@ static int move_domain(struct xl_migrate *migrate)
         sender->xl->ctx, sender->domid, sender->transport.send_fd, 0,
         sender->transport.recv_fd, &sender->params, &result, &transitioned,
         NULL);
-    xl_progress_end(&sender->progress, end_state(rc, transitioned), &result);
+    xl_progress_end(&sender->progress,
+                    end_state(rc, transitioned, result.lost), &result);
     free(name);
     xl_transport_end(&sender->transport);
     xl_fault_channel_end(&migrate->channel);

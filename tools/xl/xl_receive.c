@@ -188,6 +188,9 @@ static void report_failure(const struct xl_receive *receive,
     fprintf(stderr, "xl: destination: %s (%s, libxl error %d).\n",
             result->reason[0] ? result->reason : "no reason was given",
             libxl_live_migrate_phase_to_string(result->phase), rc);
+    if (result->lost) {
+        return; /* the reason says all there is to say */
+    }
     if (resumed) {
         fprintf(stderr,
                 "xl: destination: %s runs here and is the only copy, but "

@@ -109,8 +109,22 @@ static void say_kept(const struct xl_recover *recover)
             recover->sender.host);
 }
 
-static libxl_live_migrate_state end_state(libxl_live_migrate_recovery found)
+static void say_lost(const struct xl_recover *recover)
 {
+    fprintf(
+        stderr,
+        "xl: %s can never be whole at the destination any more, and trying "
+        "again is of no use. Nothing was destroyed: domain %u has its "
+        "memory as it was at the stop; the disks have moved on since.\n",
+        recover->name, recover->sender.domid);
+}
+
+static libxl_live_migrate_state end_state(libxl_live_migrate_recovery found,
+                                          bool lost)
+{
+    if (lost) {
+        return LIBXL_LIVE_MIGRATE_STATE_LOST;
+    }
     switch (found) {
     case LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE:
     case LIBXL_LIVE_MIGRATE_RECOVERY_ENDED:
@@ -124,7 +138,7 @@ static libxl_live_migrate_state end_state(libxl_live_migrate_recovery found)
 }
 
 static int conclude(struct xl_recover *recover,
-                    libxl_live_migrate_recovery found)
+                    libxl_live_migrate_recovery found, bool lost)
 {
     switch (found) {
     case LIBXL_LIVE_MIGRATE_RECOVERY_ENDED:
@@ -142,7 +156,11 @@ static int conclude(struct xl_recover *recover,
     case LIBXL_LIVE_MIGRATE_RECOVERY_NONE:
         break;
     }
-    say_kept(recover);
+    if (lost) {
+        say_lost(recover);
+    } else {
+        say_kept(recover);
+    }
     return XL_EXIT_PAUSED;
 }
 
@@ -157,13 +175,13 @@ static int go_on(struct xl_recover *recover)
     rc = libxl_domain_live_migrate_recover(
         sender->xl->ctx, sender->domid, sender->transport.send_fd,
         sender->transport.recv_fd, &sender->params, &result, &found, NULL);
-    xl_progress_end(&sender->progress, end_state(found), &result);
+    xl_progress_end(&sender->progress, end_state(found, result.lost), &result);
     xl_transport_end(&sender->transport);
     if (rc) {
         fprintf(stderr, "xl: Recovery failed (libxl error %d)", rc);
         xl_sender_say_why(sender, &result);
     }
-    return conclude(recover, found);
+    return conclude(recover, found, result.lost);
 }
 
 static int recover_domain(struct xl_recover *recover)

@@ -69,7 +69,10 @@ struct xlm_hypervisor_ops {
 
     /* ---- any domain ---- */
 
-    /* ESRCH: no such domain. */
+    /* ESRCH: no such domain.  A domain that is being destroyed can look like
+     * any other for a while, but for its pages, which are there no more; and one
+     * of which anybody maps a page stays, dying, and as it was when it was
+     * destroyed: shut down for that reason, or not. */
     int (*domain_info)(struct xlm_hypervisor *hv, uint32_t domid,
                        struct xlm_domain_info *info);
     /* Find a domain by its handle, other than `except` (DOMID_INVALID: none);
@@ -100,6 +103,10 @@ struct xlm_hypervisor_ops {
      * what it has already.  One without Xen drivers is not asking.  EINVAL:
      * not suspended. */
     int (*cancel_suspend)(struct xlm_hypervisor *hv, uint32_t domid);
+
+    /* Keep the domain from running until the toolstack lets it; any number of
+     * times, each of which counts. */
+    int (*pause)(struct xlm_hypervisor *hv, uint32_t domid);
 
     /* ---- memory ---- */
 

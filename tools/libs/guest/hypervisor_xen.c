@@ -183,6 +183,13 @@ static int xen_cancel_suspend(struct xlm_hypervisor *hv, uint32_t domid)
     return 0;
 }
 
+static int xen_pause(struct xlm_hypervisor *hv, uint32_t domid)
+{
+    return xc_domain_pause(xen_of(hv)->xc, domid)
+               ? xen_failed(xen_of(hv), "pausing domain %u", domid)
+               : 0;
+}
+
 /* ---- platform state ---- */
 
 /* Both parts of the policy come in one call; the one not asked for goes. */
@@ -359,6 +366,7 @@ static const struct xlm_hypervisor_ops xen_ops = {
     .get_param = xen_get_param,
     .set_param = xen_set_param,
     .cancel_suspend = xen_cancel_suspend,
+    .pause = xen_pause,
     .page_types = xen_page_types,
     .map = xen_map,
     .unmap = xen_unmap,

@@ -97,7 +97,7 @@ static const struct record_rule {
 
     {XLM_REC_POSTCOPY_RECOVER, "POSTCOPY_RECOVER", IN_RECOVER,
      sizeof(struct xlm_wire_recover), sizeof(struct xlm_wire_recover)},
-    {XLM_REC_POSTCOPY_STATE, "POSTCOPY_STATE", IN_STATE, ANSWER,
+    {XLM_REC_POSTCOPY_STATE, "POSTCOPY_STATE", IN_STATE | IN_REQUESTS, ANSWER,
      ANSWER + XLM_ANSWER_TEXT_MAX},
     {XLM_REC_POSTCOPY_LACKING, "POSTCOPY_LACKING", IN_LACKING, LIST(0),
      LIST(XLM_LIST_PFNS)},
@@ -108,6 +108,8 @@ static const struct record_rule {
      ANSWER + XLM_ANSWER_TEXT_MAX},
     {XLM_REC_POSTCOPY_CHANNEL_LOST, "POSTCOPY_CHANNEL_LOST", IN_POSTCOPY, 0,
      0},
+    {XLM_REC_POSTCOPY_SOURCE_LOST, "POSTCOPY_SOURCE_LOST", IN_POSTCOPY, ANSWER,
+     ANSWER + XLM_ANSWER_TEXT_MAX},
     {XLM_REC_POSTCOPY_CHANNEL_END, "POSTCOPY_CHANNEL_END", IN_REQUESTS,
      sizeof(struct xlm_wire_channel_end), sizeof(struct xlm_wire_channel_end)},
 };

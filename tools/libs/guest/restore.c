@@ -227,6 +227,8 @@ static int take_record(struct xlm_restorer *restorer)
         return xlm_restore_take_late_pages(restorer);
     case XLM_REC_POSTCOPY_CHANNEL_LOST:
         return xlm_restore_take_channel_lost(restorer);
+    case XLM_REC_POSTCOPY_SOURCE_LOST:
+        return xlm_restore_take_source_lost(restorer);
     case XLM_REC_END:
         return take_end(restorer);
     default:
@@ -308,9 +310,11 @@ static int take_stream(struct xlm_restorer *restorer)
 int xlm_restore_follow(struct xlm_restorer *restorer)
 {
     while (take_stream(restorer)) {
+        if (restorer->ctx->lost) {
+            return -1;
+        }
         if (xlm_restore_guest_is_gone(restorer)) {
-            xlm_restore_end_with_guest(restorer);
-            return 0;
+            return xlm_restore_end_with_guest(restorer);
         }
         if (xlm_restore_recover(restorer) &&
             !xlm_restore_guest_is_gone(restorer)) {

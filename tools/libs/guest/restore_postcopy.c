@@ -164,6 +164,9 @@ int xlm_restore_complete(struct xlm_restorer *restorer)
         return xlm_restore_bad_stream(restorer,
                                       "END while pages are outstanding");
     }
+    if (xlm_restore_await_guest(restorer)) {
+        return -1;
+    }
     restorer->done = true;
     xlm_restore_close_faults(restorer);
     /* What the guest gave up on the way is the host's again. */
@@ -177,67 +180,4 @@ int xlm_restore_complete(struct xlm_restorer *restorer)
                 restorer->domid);
     }
     return 0;
-}
-
-/* ---- the guest ends before its memory has come ---- */
-
-bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer)
-{
-    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
-    struct xlm_domain_info info;
-
-    if (restorer->state != XLM_READ_POSTCOPY) {
-        return false;
-    }
-    if (hv->ops->domain_info(hv, restorer->domid, &info)) {
-        return errno == ESRCH;
-    }
-    return info.dying || xlm_pager_guest_is_gone(restorer->pager);
-}
-
-/* The source may be in the middle of a record, and has to hear us before it
- * finds the connection closed. */
-static int tell_gone(struct xlm_restorer *restorer)
-{
-    struct xlm_context unheard = XLM_CONTEXT_INIT;
-
-    if (atomic_load(&restorer->lost)) {
-        return -1;
-    }
-    unheard.logger = restorer->ctx->logger;
-    restorer->channel.may_be_silent = NULL;
-    restorer->channel.idle_ms = XLM_SOURCE_SILENCE_MS;
-    restorer->owed = 0; /* it hears no more of it */
-    if (xlm_write_simple_record(&unheard, &restorer->channel,
-                                XLM_REC_POSTCOPY_GONE, NULL, 0)) {
-        return -1;
-    }
-    do {
-        if (xlm_read_record(&unheard, &restorer->channel, restorer->state,
-                            &restorer->record)) {
-            return -1;
-        }
-    } while (restorer->record.type != XLM_REC_END);
-    return 0;
-}
-
-/*
- * Somebody has destroyed the domain, its monitor after it had shut down or a
- * person: what has not come is not needed, on neither host.  So this is no
- * failure, whatever it made fail.
- */
-void xlm_restore_end_with_guest(struct xlm_restorer *restorer)
-{
-    xlm_restore_close_faults(restorer);
-    restorer->stats->outstanding = xlm_pager_outstanding(restorer->pager);
-    xlm_pager_forget_guest(restorer->pager);
-    restorer->gone = true;
-    xlm_restate(restorer->ctx, "the guest ended here before all of its "
-                               "memory had come");
-    if (tell_gone(restorer)) {
-        xtl_log(restorer->ctx->logger, XTL_WARN, -1, "xlm",
-                "domain %" PRIu32 " has ended, but the source could not be "
-                "told: it still keeps its suspended copy",
-                restorer->domid);
-    }
 }

@@ -34,7 +34,8 @@ struct xlm_restorer {
     uint32_t refusal; /* ... or the other: with this enum xlm_refusal */
     bool runs;        /* the guest was let run, or could not be */
     bool done;
-    bool gone; /* the guest ran here and has ended */
+    bool gone;  /* the guest ran here and is no more */
+    bool taken; /* ... and whoever destroyed it had suspended it */
     bool *resumed;
 
     uint32_t domid;     /* valid once the static data has ended */
@@ -134,10 +135,20 @@ int xlm_restore_complete(struct xlm_restorer *restorer);
 /* Tell the source of the guest's faults when it has not heard of them lately:
  * for the thread that reads the fault channel, after pages. */
 int xlm_restore_tell_stats(struct xlm_restorer *restorer);
+
+/* restore_gone.c */
+
 /* The guest ran here and is destroyed, or about to be. */
 bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer);
-/* Then: what has not come is not needed, which the source is told. */
-void xlm_restore_end_with_guest(struct xlm_restorer *restorer);
+/* Then.  0: it has ended, what has not come is not needed, and the source is
+ * told that.  -1: somebody has taken it away half; the source is told to keep
+ * what it has. */
+int xlm_restore_end_with_guest(struct xlm_restorer *restorer);
+/* POSTCOPY_SOURCE_LOST: what has not come never will.  Always -1. */
+int xlm_restore_take_source_lost(struct xlm_restorer *restorer);
+/* Every page is here.  -1: the domain was suspended by somebody before that, and
+ * is not given back to its guest. */
+int xlm_restore_await_guest(struct xlm_restorer *restorer);
 
 /* restore_recover.c */
 

@@ -71,6 +71,7 @@ void xlm_saver_begin(struct xlm_saver *saver, struct xlm_context *ctx,
         .channel = XLM_CHANNEL_CLOSED,
         .stats = stats,
         .start_us = xlm_now_us(),
+        .mark.lock = PTHREAD_MUTEX_INITIALIZER,
     };
 }
 
@@ -152,6 +153,16 @@ static int check_domain(struct xlm_saver *saver)
                         "domain %" PRIu32 " is a PV guest, which can only be "
                         "moved by the stock migration: leave out --postcopy",
                         saver->params->domid);
+    }
+    if (info.paged_pages) {
+        errno = EOPNOTSUPP;
+        return xlm_fail(saver->ctx,
+                        "%" PRIu64 " pages of domain %" PRIu32 " are paged "
+                        "out, and what is not there cannot be moved or saved: "
+                        "wait until all of its memory is here, or get it here "
+                        "with xl migrate-recover at its source; see xl "
+                        "migrate-status",
+                        info.paged_pages, saver->params->domid);
     }
     memcpy(saver->uuid, info.handle, sizeof(saver->uuid));
     if (hv->ops->nr_pfns(hv, saver->params->domid, &saver->nr_pfns)) {
@@ -414,7 +425,7 @@ static int suspend(struct xlm_saver *saver)
     }
     saver->stats->suspended_us = elapsed_us(saver);
     saver->ballooned = info.tot_pages != saver->tot_pages;
-    return 0;
+    return xlm_save_mark_source(saver);
 }
 
 /* Stop the guest and send what is left of its memory. */
@@ -525,7 +536,8 @@ static int await_ready(struct xlm_saver *saver)
 
 static int write_final_state(struct xlm_saver *saver)
 {
-    if (xlm_write_platform(saver->ctx, &saver->channel, saver->params->domid,
+    if (xlm_save_check_memory(saver) ||
+        xlm_write_platform(saver->ctx, &saver->channel, saver->params->domid,
                            &saver->context) ||
         write_empty(saver, xlm_two_way(saver) ? XLM_REC_POSTCOPY_TRANSITION
                                               : XLM_REC_END)) {
@@ -565,7 +577,7 @@ static int go(struct xlm_saver *saver, bool *transitioned)
     xlm_save_progress(saver, XLM_PHASE_READY);
     /* The last chance: an answer that is there already is read without a
      * look at the descriptor. */
-    if (xlm_save_check_abort(saver)) {
+    if (xlm_save_check_abort(saver) || xlm_save_check_memory(saver)) {
         return -1;
     }
     /* There is no way back any more, and so nothing to abort. */

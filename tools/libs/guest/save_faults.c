@@ -237,7 +237,9 @@ static int serve_page(struct xlm_fault_channel *faults, uint64_t pfn)
 {
     const void *contents = xlm_source_memory_page(&faults->memory, pfn);
 
-    if (!contents || !take_page(faults, pfn)) {
+    /* Why it cannot be sent is for the pushing thread to say. */
+    if (!contents || !xlm_save_source_is_sound(faults->saver) ||
+        !take_page(faults, pfn)) {
         return leave_page(faults, pfn);
     }
     return send_page(faults, pfn, contents);

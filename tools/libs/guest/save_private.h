@@ -11,6 +11,16 @@
 #include "record.h"
 #include "xlm.h"
 
+/* The suspended domain, as the guest left it: see save_source.c. */
+struct xlm_source_mark {
+    bool is_set;
+    bool lost; /* it was found not to be so any more */
+    uint64_t tot_pages;
+    uint64_t cpu_ns;
+    uint64_t anchor; /* a page that it has */
+    pthread_mutex_t lock;
+};
+
 struct xlm_saver {
     struct xlm_context *ctx;
     const struct xlm_save_params *params;
@@ -31,6 +41,7 @@ struct xlm_saver {
     bool logdirty;
     bool qemu_logdirty;
     bool gone; /* it was handed over, and has ended over there */
+    struct xlm_source_mark mark;
     struct xlm_hvm_context context;   /* of the suspended guest */
     struct xlm_rate_limit limit;      /* of the background */
     struct xlm_fault_channel *faults; /* save_faults.c; NULL: none */
@@ -123,6 +134,20 @@ int xlm_save_recheck_in_stop(struct xlm_saver *saver);
 /* The same of what can only be refused: before the go, or END without a way
  * back. */
 int xlm_save_recheck_before_go(struct xlm_saver *saver);
+
+/* save_source.c */
+
+/* The guest is suspended: from here on nothing of the domain may change. */
+int xlm_save_mark_source(struct xlm_saver *saver);
+/* Is it as it was marked?  -1: it is not, and its memory is lost, which
+ * ctx->lost says as well.  Before the mark: 0.  What was read of it before the
+ * call is what the guest left. */
+int xlm_save_check_source(struct xlm_saver *saver);
+/* The same without consequences, from any thread. */
+bool xlm_save_source_is_sound(struct xlm_saver *saver);
+/* As xlm_save_check_source(), after a page was found not to be there: it never
+ * was, when this returns 0.  From the thread that reads page types. */
+int xlm_save_check_memory(struct xlm_saver *saver);
 
 /* save_precopy.c */
 

@@ -174,6 +174,29 @@ static int take_complete(struct xlm_pusher *pusher)
     return 0;
 }
 
+/* It is nobody's fault here: what this host keeps is kept. */
+static int take_state(struct xlm_pusher *pusher,
+                      const struct xlm_record *record)
+{
+    struct xlm_context *ctx = pusher->saver->ctx;
+    char text[XLM_ANSWER_TEXT_MAX + 1];
+    uint32_t status;
+
+    if (xlm_parse_answer(ctx, record, &status, text)) {
+        return -1;
+    }
+    if (status != XLM_GUEST_LOST) {
+        errno = EPROTO;
+        return xlm_fail(ctx,
+                        "bad migration stream: the guest is in state %" PRIu32
+                        " while its memory comes",
+                        status);
+    }
+    ctx->lost = true;
+    errno = ENODATA;
+    return xlm_fail(ctx, "the destination says: %s", text);
+}
+
 /* There is no guest any more that could need a page. */
 static int take_gone(struct xlm_pusher *pusher)
 {
@@ -209,6 +232,8 @@ static int take_record(struct xlm_pusher *pusher,
         return take_stats(pusher, record);
     case XLM_REC_POSTCOPY_GONE:
         return take_gone(pusher);
+    case XLM_REC_POSTCOPY_STATE:
+        return take_state(pusher, record);
     case XLM_REC_POSTCOPY_CHANNEL_END:
         return xlm_faults_take_end(pusher->saver, record);
     default:
@@ -269,7 +294,7 @@ static void *read_requests(void *data)
 /* ---- the pusher ---- */
 
 /* A page that cannot be mapped: a hole, since the guest ballooned it out
- * after it was listed, or an error. */
+ * after it was listed; or an error; or its domain is lost. */
 static int check_hole(struct xlm_pusher *pusher, uint64_t pfn)
 {
     struct xlm_saver *saver = pusher->saver;
@@ -279,13 +304,16 @@ static int check_hole(struct xlm_pusher *pusher, uint64_t pfn)
 
     if (hv->ops->page_types(hv, saver->params->domid, 1, &pfn, &type) ||
         xlm_type_has_contents(type)) {
+        if (xlm_save_check_source(saver)) {
+            return -1;
+        }
         errno = map_errno;
         return xlm_fail(saver->ctx,
                         "cannot read page %#" PRIx64
                         " of the suspended guest: %s",
                         pfn, strerror(errno));
     }
-    return 0;
+    return xlm_save_check_memory(saver);
 }
 
 static int fill_batch(struct xlm_pusher *pusher, size_t count,
@@ -321,6 +349,9 @@ static int send_pages(struct xlm_pusher *pusher, size_t count,
             return -1;
         }
     } while (pusher->memory.remapped != remapped);
+    if (xlm_save_check_source(saver)) {
+        return -1;
+    }
     saver->stats->zero_pages += batch->nr_zeroes;
     return xlm_page_batch_write(saver->ctx, &saver->channel, batch);
 }
@@ -451,7 +482,8 @@ static int push_all(struct xlm_pusher *pusher)
     size_t count;
 
     while (await_pages(pusher, &kind, pfns, &count)) {
-        if (kind != XLM_PUSH_NOTHING && push(pusher, kind, pfns, count)) {
+        if (kind == XLM_PUSH_NOTHING ? xlm_save_check_source(pusher->saver)
+                                     : push(pusher, kind, pfns, count)) {
             return -1;
         }
         if (xlm_faults_look_after(pusher->saver->faults)) {
@@ -487,6 +519,30 @@ static int await_complete(struct xlm_pusher *pusher)
     return complete ? 0 : -1;
 }
 
+/* The destination answers by closing the connection; one that does not know
+ * the record waits for more. */
+#define LOST_HEARD_S 30
+
+static void tell_lost(struct xlm_pusher *pusher)
+{
+    struct xlm_saver *saver = pusher->saver;
+    struct timespec until;
+
+    if (xlm_write_answer(saver->ctx, &saver->channel,
+                         XLM_REC_POSTCOPY_SOURCE_LOST, 0,
+                         saver->ctx->reason)) {
+        return;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += LOST_HEARD_S;
+    pthread_mutex_lock(&pusher->lock);
+    while (!pusher->failed && !pusher->complete &&
+           !pthread_cond_timedwait(&pusher->wake, &pusher->lock, &until)) {
+        continue;
+    }
+    pthread_mutex_unlock(&pusher->lock);
+}
+
 /*
  * Push everything, then END; the destination answers COMPLETE.  When sending
  * fails while the other direction is still open, the reader is stopped.
@@ -519,6 +575,9 @@ int xlm_pusher_run(struct xlm_pusher *pusher)
     }
     if (!rc) {
         rc = await_complete(pusher);
+    }
+    if (rc && saver->mark.lost) {
+        tell_lost(pusher);
     }
     if (rc) {
         xlm_channel_stop(&saver->channel);

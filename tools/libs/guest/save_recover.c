@@ -41,7 +41,7 @@ static int check_suspended(struct xlm_saver *saver)
                         "cannot find the size of domain %" PRIu32 ": %s",
                         domid, strerror(errno));
     }
-    return 0;
+    return xlm_save_mark_source(saver);
 }
 
 static int make_sets(struct xlm_saver *saver)
@@ -88,6 +88,11 @@ static int read_state(struct xlm_saver *saver, enum xlm_guest_state *state)
     case XLM_GUEST_ENDED:
         *state = status;
         return 0;
+    case XLM_GUEST_LOST:
+        *state = status;
+        saver->ctx->lost = true;
+        errno = ENODATA;
+        return xlm_fail(saver->ctx, "the destination says: %s", text);
     case XLM_GUEST_UNKNOWN:
         errno = ENOENT;
         return xlm_fail(saver->ctx, "the destination says: %s", text);
@@ -167,6 +172,8 @@ static int push(struct xlm_saver *saver, enum xlm_guest_state *state)
     xlm_pusher_close(pusher);
     if (!rc) {
         *state = saver->gone ? XLM_GUEST_ENDED : XLM_GUEST_COMPLETE;
+    } else if (saver->ctx->lost) {
+        *state = XLM_GUEST_LOST;
     }
     return rc;
 }

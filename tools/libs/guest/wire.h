@@ -89,6 +89,8 @@ enum xlm_record_type {
     XLM_REC_POSTCOPY_URGENT = 0x2e,
     /* Optional (see below): who knows no fault channel has not lost one. */
     XLM_REC_POSTCOPY_CHANNEL_LOST = 0x8000002c,
+    /* The same: who does not know it waits for what can never come. */
+    XLM_REC_POSTCOPY_SOURCE_LOST = 0x8000002e,
 };
 
 /* Bit 31 of a record type: a reader that does not know the type skips it. */
@@ -164,7 +166,7 @@ struct xlm_wire_recover {
     uint8_t uuid[16];
 };
 
-/* POSTCOPY_PREPARED, READY, RUNNING, STATE and JOINED: an answer, then length
+/* POSTCOPY_PREPARED, READY, RUNNING, STATE, JOINED and SOURCE_LOST: an answer, then length
  * octets of text (UTF-8, no terminating zero) that say to a person why not. */
 #define XLM_ANSWER_TEXT_MAX 1024u
 struct xlm_wire_answer {
@@ -188,6 +190,7 @@ enum xlm_guest_state {
     XLM_GUEST_RUNS = 2,     /* and may lack pages */
     XLM_GUEST_COMPLETE = 3, /* it ran, and all of it came */
     XLM_GUEST_ENDED = 4,    /* it ran, and is no more */
+    XLM_GUEST_LOST = 5,     /* it ran, and can never be whole any more */
 };
 
 struct xlm_wire_credit {

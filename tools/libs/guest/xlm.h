@@ -34,6 +34,9 @@ struct xlm_context {
     /* Set on failure: one line for a person, what is wrong and what to do. */
     char reason[XLM_REASON_MAX];
     pthread_mutex_t reason_lock;
+    /* Set on failure after the go: what the guest lacks can never come, and
+     * another connection is of no use. */
+    bool lost;
 };
 
 #define XLM_CONTEXT_INIT \

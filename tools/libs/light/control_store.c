@@ -92,6 +92,7 @@ static const char *const state_names[] = {
     [LIBXL_LIVE_MIGRATE_STATE_FAILED] = "failed",
     [LIBXL_LIVE_MIGRATE_STATE_PAUSED] = "paused",
     [LIBXL_LIVE_MIGRATE_STATE_KILLED] = "killed",
+    [LIBXL_LIVE_MIGRATE_STATE_LOST] = "lost",
 };
 
 static int find(const char *const *names, size_t count, const char *name)

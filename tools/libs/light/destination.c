@@ -85,6 +85,9 @@ void lm_destination_show_end(struct lm_destination *destination, int rc)
         state = *destination->resumed ? LIBXL_LIVE_MIGRATE_STATE_PAUSED
                                       : LIBXL_LIVE_MIGRATE_STATE_FAILED;
     }
+    if (rc && destination->op.xlm.lost) {
+        state = LIBXL_LIVE_MIGRATE_STATE_LOST;
+    }
     lm_control_end(destination->op.observer.control, state,
                    destination->op.xlm.reason);
     destination->op.observer.control = NULL;
@@ -256,14 +259,20 @@ void lm_destination_note_end(struct lm_destination *destination,
     }
     lm_reconnect_close(destination->reconnect);
     destination->reconnect = NULL;
-    lm_kept_close(&destination->kept, state != XLM_GUEST_UNKNOWN);
+    /* Of a guest that is left here, paused for ever, the file says what it
+     * lacks to those who ask. */
+    if (state == XLM_GUEST_LOST && destination->kept.state) {
+        destination->kept.state->lost = 1;
+    }
+    lm_kept_close(&destination->kept,
+                  state != XLM_GUEST_UNKNOWN && state != XLM_GUEST_LOST);
 }
 
 enum xlm_guest_state lm_destination_outcome(
     const struct lm_destination *destination, int rc)
 {
     if (rc) {
-        return XLM_GUEST_UNKNOWN;
+        return destination->op.xlm.lost ? XLM_GUEST_LOST : XLM_GUEST_UNKNOWN;
     }
     return destination->op.observer.phase == XLM_PHASE_COMPLETE
                ? XLM_GUEST_COMPLETE

@@ -215,12 +215,18 @@ static void say(libxl_live_migrate_inspection *found, const char *format, ...)
     va_end(args);
 }
 
-static void explain_left(libxl_live_migrate_inspection *found)
+static void explain_left(libxl_live_migrate_inspection *found, bool lost)
 {
     if (!found->needed) {
         say(found,
             "%.200s has moved away as a whole: what is here is of no use any "
             "more, and must not run",
+            found->name);
+    } else if (lost) {
+        say(found,
+            "%.200s was let go to a destination where it can never be whole "
+            "any more: this is its memory as it was then, and all that is "
+            "left of it",
             found->name);
     } else if (found->attended) {
         say(found,
@@ -236,13 +242,18 @@ static void explain_left(libxl_live_migrate_inspection *found)
     }
 }
 
-static void explain_arrived(libxl_live_migrate_inspection *found)
+static void explain_arrived(libxl_live_migrate_inspection *found, bool lost)
 {
     if (found->attended) {
         say(found,
             "%.200s runs here, and %.1f MiB of its memory are still at its "
             "source: see xl migrate-status %u",
             found->name, MIB(found->outstanding), found->domid);
+    } else if (lost) {
+        say(found,
+            "%.1f MiB of the memory of %.200s are lost with its source: it is "
+            "paused here, and can only be destroyed",
+            MIB(found->outstanding), found->name);
     } else {
         say(found,
             "%.1f MiB of the memory of %.200s are still at its source, and "
@@ -252,7 +263,8 @@ static void explain_arrived(libxl_live_migrate_inspection *found)
     }
 }
 
-static void explain(libxl_live_migrate_inspection *found)
+static void explain(const struct lm_witnesses *seen,
+                    libxl_live_migrate_inspection *found)
 {
     switch (found->half) {
     case LIBXL_LIVE_MIGRATE_HALF_NONE:
@@ -264,7 +276,7 @@ static void explain(libxl_live_migrate_inspection *found)
             found->name, found->domid, found->domid);
         return;
     case LIBXL_LIVE_MIGRATE_HALF_LEFT:
-        explain_left(found);
+        explain_left(found, seen->state == LIBXL_LIVE_MIGRATE_STATE_LOST);
         return;
     case LIBXL_LIVE_MIGRATE_HALF_ARRIVING:
         say(found, "%.200s is on its way here, and %s", found->name,
@@ -273,7 +285,7 @@ static void explain(libxl_live_migrate_inspection *found)
                               "never ran here");
         return;
     case LIBXL_LIVE_MIGRATE_HALF_ARRIVED:
-        explain_arrived(found);
+        explain_arrived(found, seen->kept.state.lost);
         return;
     case LIBXL_LIVE_MIGRATE_HALF_PAGED:
         say(found,
@@ -315,6 +327,6 @@ int libxl_live_migrate_inspect(uint32_t domid,
     found->time_left_us = found->attended ? seen.time_left_us : 0;
     snprintf(found->name, sizeof(found->name), "%s",
              seen.name[0] ? seen.name : seen.kept.state.name);
-    explain(found);
+    explain(&seen, found);
     return 0;
 }

@@ -29,6 +29,7 @@ struct lm_kept_state {
     uint32_t stays;               /* paused, as its owner wants it */
     char name[LM_KEPT_NAME_SIZE]; /* that it gets; empty: has it */
     uint32_t link_timeout_ms;     /* 0: none */
+    uint32_t lost;                /* what it lacks can never come */
 };
 
 struct lm_kept {

@@ -171,8 +171,14 @@ typedef struct libxl_live_migrate_result {
     /* When the guest's devices were started, and if late, why. */
     libxl_live_migrate_build build;
     char late_reason[LIBXL_LIVE_MIGRATE_LATE_REASON_MAX];
-    uint64_t reserved[8];
+    /* On failure after the go: what the guest lacks can never come, and nothing
+     * is to be recovered. */
+    bool lost;
+    uint64_t reserved[7];
 } libxl_live_migrate_result;
+
+/* libxl_live_migrate_result has lost, and there is STATE_LOST */
+#define LIBXL_HAVE_LIVE_MIGRATE_LOST 1
 
 /* Called from the thread that does the work (the calling one, or ours), often:
  * must be quick, must not call libxl with the same domain. */
@@ -514,6 +520,9 @@ typedef enum libxl_live_migrate_state {
     /* The connection was lost, and the guest is the destination's. */
     LIBXL_LIVE_MIGRATE_STATE_PAUSED = 3,
     LIBXL_LIVE_MIGRATE_STATE_KILLED = 4, /* the process has gone */
+    /* What the guest lacks can never come: one of the halves was destroyed,
+     * resumed, or taken away by another program. */
+    LIBXL_LIVE_MIGRATE_STATE_LOST = 5,
 } libxl_live_migrate_state;
 
 #define LIBXL_LIVE_MIGRATE_RATE_UNLIMITED UINT64_MAX

@@ -472,6 +472,9 @@ static void show_end(struct lm_source *source, int rc)
         state = *source->transitioned ? LIBXL_LIVE_MIGRATE_STATE_PAUSED
                                       : LIBXL_LIVE_MIGRATE_STATE_FAILED;
     }
+    if (rc && *source->transitioned && source->op.xlm.lost) {
+        state = LIBXL_LIVE_MIGRATE_STATE_LOST;
+    }
     lm_control_end_source(source->op.observer.control, state,
                           source->op.xlm.reason);
     source->op.observer.control = NULL;

@@ -101,6 +101,7 @@ static const struct {
     {XLM_GUEST_NEVER_RAN, "never-ran"},
     {XLM_GUEST_COMPLETE, "complete"},
     {XLM_GUEST_ENDED, "ended"},
+    {XLM_GUEST_LOST, "lost"},
 };
 #define NR_OUTCOMES (sizeof(outcomes) / sizeof(outcomes[0]))
 

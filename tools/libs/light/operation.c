@@ -29,6 +29,9 @@ static void tell_end(struct lm_operation *op, int rc)
         lm_log_reason(op->xlm.logger, op->xlm.reason);
     }
     lm_export_result(op->result, &op->observer, &op->stats, op->xlm.reason);
+    if (op->result) {
+        op->result->lost = rc && op->xlm.lost;
+    }
 }
 
 static int run(struct lm_operation *op)

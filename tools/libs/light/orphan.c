@@ -14,6 +14,8 @@
 #include <string.h>
 
 #include <libxl_utils.h>
+#include <xen/xen.h>
+#include <xen/sched.h>
 
 #include "common.h"
 #include "control_store.h"
@@ -45,8 +47,14 @@ static int read_id(uint32_t domid, uint8_t id[LM_ID_SIZE])
 enum finding {
     IT_IS_HERE,
     IT_IS_GONE, /* no domain has its number: Xen gives none twice at a time */
+    IT_HAS_ENDED, /* it is dying, and nobody had suspended it */
     IT_IS_UNKNOWN,
 };
+
+static bool is_suspended(const struct xlm_domain_info *info)
+{
+    return info->shutdown && info->shutdown_reason == SHUTDOWN_suspend;
+}
 
 /* Numbers are used again, so a domain is its number and its handle; the id that
  * its own nodes have in xenstore proves as much.  A domain of that number which
@@ -71,7 +79,10 @@ static enum finding look_for(struct xlm_context *xlm,
         return errno == ESRCH ? IT_IS_GONE : IT_IS_UNKNOWN;
     }
     if (is_the_domain(&info, state)) {
-        return info.dying ? IT_IS_GONE : IT_IS_HERE;
+        if (!info.dying) {
+            return IT_IS_HERE;
+        }
+        return is_suspended(&info) ? IT_IS_GONE : IT_HAS_ENDED;
     }
     xlm_note_failure(xlm,
                      "domain %u here is not the one that received the guest, "
@@ -93,6 +104,23 @@ static struct xlm_orphan orphan_of(const struct lm_kept *kept)
 
 /* ---- another receiver ---- */
 
+/* Nobody has seen how it came to be gone: by its own end, or because it was
+ * saved or moved away without the pages that had not come.  Whoever knows that
+ * it has ended had noted it, and this file would not be there. */
+static enum xlm_guest_state judge_gone(struct lm_destination *destination)
+{
+    if (!lm_kept_lacks_pages(&destination->kept)) {
+        return XLM_GUEST_COMPLETE;
+    }
+    xlm_note_failure(
+        &destination->op.xlm,
+        "the guest is gone here, and the process that received it "
+        "was killed before: it has ended, or was saved or moved "
+        "away by another program without the pages that had not "
+        "come. If it has ended, destroy what the source keeps");
+    return XLM_GUEST_LOST;
+}
+
 static enum xlm_guest_state decide(struct lm_destination *destination)
 {
     libxl_ctx *ctx = destination->op.ctx;
@@ -103,6 +131,8 @@ static enum xlm_guest_state decide(struct lm_destination *destination)
     case IT_IS_UNKNOWN:
         return XLM_GUEST_UNKNOWN;
     case IT_IS_GONE:
+        return state->ours ? judge_gone(destination) : XLM_GUEST_NEVER_RAN;
+    case IT_HAS_ENDED:
         return state->ours ? XLM_GUEST_ENDED : XLM_GUEST_NEVER_RAN;
     case IT_IS_HERE:
         break;

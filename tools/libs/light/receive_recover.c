@@ -84,6 +84,18 @@ static int serve_faults(struct lm_destination *visit)
     return ERROR_FAIL;
 }
 
+/* What is known beyond the state itself. */
+static const char *text_for(enum xlm_guest_state state)
+{
+    return state == XLM_GUEST_LOST
+               ? "the guest can never be whole here any more: it was saved or "
+                 "moved away by another program before its memory had come, "
+                 "or its source had lost that; see xl list and the log there. "
+                 "What the source keeps is the guest as it was when it was "
+                 "let go"
+               : "";
+}
+
 static int serve_recovery(struct lm_destination *visit)
 {
     int taken = hand_over(visit, false);
@@ -100,7 +112,7 @@ static int serve_recovery(struct lm_destination *visit)
     /* Only now: one that was still receiving has ended. */
     state = lm_memo_get(visit->identity.id);
     return state == XLM_GUEST_UNKNOWN ? serve_orphan(visit)
-                                      : answer(visit, state, "");
+                                      : answer(visit, state, text_for(state));
 }
 
 static int serve(struct lm_operation *op)

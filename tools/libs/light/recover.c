@@ -253,6 +253,7 @@ static int conclude(struct lm_recovery *recovery)
         return take_back(recovery);
     case XLM_GUEST_RUNS:
     case XLM_GUEST_UNKNOWN:
+    case XLM_GUEST_LOST:
         break;
     }
     return ERROR_FAIL;
@@ -263,7 +264,8 @@ static void show_end(struct lm_recovery *recovery, int rc)
     libxl_live_migrate_state state = LIBXL_LIVE_MIGRATE_STATE_COMPLETE;
 
     if (rc) {
-        state = LIBXL_LIVE_MIGRATE_STATE_PAUSED;
+        state = recovery->op.xlm.lost ? LIBXL_LIVE_MIGRATE_STATE_LOST
+                                      : LIBXL_LIVE_MIGRATE_STATE_PAUSED;
     } else if (*recovery->recovery == LIBXL_LIVE_MIGRATE_RECOVERY_TAKEN_BACK) {
         state = LIBXL_LIVE_MIGRATE_STATE_FAILED;
     }

@@ -18,6 +18,7 @@ MOST_UNASKED = 128
 MOST_FAULTS = 64
 STATS = struct.Struct("<12Q32Q2I")
 LIBXL_TRANSITION_END, LIBXL_END = 6, 0
+LOST = 5                        # a state of the guest
 WITH_CONTENTS = ("PAGE_DATA", "POSTCOPY_PAGE_DATA")
 LISTS = (*WITH_CONTENTS, "POSTCOPY_ZERO_PAGES", "POSTCOPY_PFNS",
          "POSTCOPY_FAULT", "POSTCOPY_URGENT", "POSTCOPY_EVICTED",
@@ -303,7 +304,8 @@ class Back(Way):
                 self.take(name, body)
                 continue
             if self.seen and self.seen[-1] in ("POSTCOPY_COMPLETE",
-                                               "POSTCOPY_GONE"):
+                                               "POSTCOPY_GONE",
+                                               "POSTCOPY_STATE"):
                 raise Bad(f"{name} after {self.seen[-1]}")
             self.take(name, body)
             self.seen.append(name)
@@ -345,12 +347,22 @@ class Back(Way):
             check_stats(name, body)
         elif name == "POSTCOPY_CREDIT":
             self.credit.append(struct.unpack("<II", body)[0])
-        elif name in ("POSTCOPY_COMPLETE", "POSTCOPY_GONE"):
+        elif name in ("POSTCOPY_COMPLETE", "POSTCOPY_GONE",
+                      "POSTCOPY_STATE"):
+            if name == "POSTCOPY_STATE":
+                self.lost(name, body)
             if "POSTCOPY_RUNNING" not in self.seen:
                 raise Bad(f"{name} before RUNNING")
             if name == "POSTCOPY_COMPLETE" and \
                     self.seen[-1] != "POSTCOPY_STATS":
                 raise Bad("COMPLETE without STATS before it")
+
+
+    def lost(self, name, body):
+        """While pages come there is only one state to tell of."""
+        state, length = struct.unpack_from("<II", body)
+        if state != LOST or length != len(body) - 8:
+            raise Bad(f"{name}: state {state}, a text of {length} octets")
 
 
 class Forth(Way):
@@ -370,7 +382,8 @@ class Forth(Way):
     def read(self, octets):
         source = Octets(octets)
         self.read_headers(source)
-        while not self.seen or self.seen[-1] != "END":
+        while not self.seen or self.seen[-1] not in (
+                "END", "POSTCOPY_SOURCE_LOST"):
             kind, body = source.record(f"a record after {self.seen[-1:]}")
             name = self.checked(kind, body)
             if name is None:
@@ -421,6 +434,9 @@ class Forth(Way):
                 name, self.entries(name, body))
         elif hasattr(self, "take_" + name.lower()):
             getattr(self, "take_" + name.lower())(name, body)
+
+    def take_postcopy_source_lost(self, name, body):
+        self.answer(name, body)
 
     def take_static_data_end(self, _name, _body):
         self.state = "LIVE"

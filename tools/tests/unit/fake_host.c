@@ -256,6 +256,13 @@ void fake_domain_destroy(struct fake_domain *domain)
     fake_unlock(host);
 }
 
+void fake_domain_begin_dying(struct fake_domain *domain)
+{
+    fake_lock(domain->host);
+    domain->dying = true;
+    fake_unlock(domain->host);
+}
+
 void fake_domain_set_handle(struct fake_domain *domain,
                             const uint8_t handle[16])
 {
@@ -275,7 +282,7 @@ static void set_flag(struct fake_domain *domain, bool *flag, bool value)
         (!domain->has_vcpu_state || fake_domain_vcpus_up(domain))) {
         domain->ran = true;
         fake_context_run(domain);
-        domain->cpu_ns++;
+        domain->cpu_ns += 10000000;
     }
     fake_wake(domain->host);
     fake_unlock(domain->host);

@@ -160,6 +160,18 @@ static bool pfns_valid(struct fake_domain *domain, enum fake_op op,
 
 /* ---- any domain ---- */
 
+static int op_pause(struct xlm_hypervisor *hv, uint32_t domid)
+{
+    struct fake_handle *handle = handle_of(hv);
+    struct fake_domain *domain = op_begin_on(handle, FAKE_OP_pause, domid);
+
+    if (domain) {
+        domain->paused = true;
+        fake_wake(handle->host);
+    }
+    return op_end(handle, FAKE_OP_pause, domain ? 0 : -1);
+}
+
 static void op_close(struct xlm_hypervisor *hv)
 {
     struct fake_handle *handle = handle_of(hv);
@@ -170,7 +182,7 @@ static void op_close(struct xlm_hypervisor *hv)
      * for them; one that never ran is about to be destroyed. */
     if (!host->failed && !handle->dead && handle->pager_of &&
         handle->pager_of->paging && handle->pager_of->ran &&
-        !fake_count_paged(handle->pager_of)) {
+        !handle->pager_of->dead && !fake_count_paged(handle->pager_of)) {
         fake_violation(host, "closed with the pager enabled");
     }
     if (handle->mapped) {
@@ -180,6 +192,9 @@ static void op_close(struct xlm_hypervisor *hv)
         if (handle->contents[i].start) {
             fake_violation(host, "closed with memory for contents");
         }
+    }
+    if (handle->pager_of && !handle->dead) {
+        handle->pager_of->ring_mapped = false;
     }
     host->handles--;
     fake_unlock(host);
@@ -204,15 +219,31 @@ static void fill_info(const struct fake_domain *domain,
     info->max_vcpu_id = domain->vcpus - 1;
 }
 
+/* A domain stays, dead, for as long as its pager maps the ring. */
+static struct fake_domain *find_remains(struct fake_host *host, uint32_t domid)
+{
+    struct fake_domain *domain;
+
+    for (domain = host->domains; domain; domain = domain->next) {
+        if (domain->domid == domid && (!domain->dead || domain->ring_mapped)) {
+            return domain;
+        }
+    }
+    errno = ESRCH;
+    return NULL;
+}
+
 static int op_domain_info(struct xlm_hypervisor *hv, uint32_t domid,
                           struct xlm_domain_info *info)
 {
     struct fake_handle *handle = handle_of(hv);
-    struct fake_domain *domain =
-        op_begin_on(handle, FAKE_OP_domain_info, domid);
+    struct fake_domain *domain = op_begin(handle, FAKE_OP_domain_info)
+                                     ? NULL
+                                     : find_remains(handle->host, domid);
 
     if (domain) {
         fill_info(domain, info);
+        info->dying = domain->dead;
     }
     return op_end(handle, FAKE_OP_domain_info, domain ? 0 : -1);
 }
@@ -372,7 +403,7 @@ static int op_cancel_suspend(struct xlm_hypervisor *hv, uint32_t domid)
 
 static uint32_t type_of(const struct fake_domain *domain, uint64_t pfn)
 {
-    if (pfn >= domain->nr_pfns) {
+    if (pfn >= domain->nr_pfns || domain->dying) {
         return XLM_TYPE_XTAB;
     }
     switch ((enum fake_page)domain->p2m[pfn]) {
@@ -407,7 +438,7 @@ static int op_page_types(struct xlm_hypervisor *hv, uint32_t domid,
 
 static int map_error(struct fake_domain *domain, uint64_t pfn)
 {
-    if (pfn >= domain->nr_pfns) {
+    if (pfn >= domain->nr_pfns || domain->dying) {
         return EINVAL;
     }
     if (domain->bad_errno && domain->bad_pfn == pfn) {
@@ -433,8 +464,8 @@ static uint8_t *mapped_already(struct fake_domain *domain, size_t count,
                                const uint64_t *pfns, int *errors)
 {
     for (size_t i = 0; i < count; i++) {
-        if (pfns[i] != pfns[0] + i || pfns[i] >= domain->nr_pfns ||
-            domain->p2m[pfns[i]] != FAKE_RAM) {
+        if (domain->dying || pfns[i] != pfns[0] + i ||
+            pfns[i] >= domain->nr_pfns || domain->p2m[pfns[i]] != FAKE_RAM) {
             return NULL;
         }
         errors[i] = 0;
@@ -762,6 +793,7 @@ static int pager_enable(struct fake_handle *handle, struct fake_domain *domain,
         return -1;
     }
     handle->pager_of = domain;
+    domain->ring_mapped = true;
     return 0;
 }
 
@@ -783,6 +815,7 @@ static int take_over(struct fake_handle *handle, struct fake_domain *domain,
         return -1;
     }
     handle->pager_of = domain;
+    domain->ring_mapped = true;
     fake_wake(handle->host);
     return 0;
 }
@@ -811,6 +844,7 @@ static int op_pager_disable(struct xlm_hypervisor *hv, uint32_t domid)
                            (unsigned long long)fake_count_paged(domain));
         }
         fake_paging_disable(domain);
+        domain->ring_mapped = false;
         handle->pager_of = NULL;
     }
     return op_end(handle, FAKE_OP_pager_disable, domain ? 0 : -1);
@@ -925,6 +959,13 @@ static int op_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
     struct fake_domain *domain = op_begin_on(handle, FAKE_OP_page_in, domid);
     size_t i;
 
+    /* Of a domain that is being destroyed Xen refuses each page. */
+    if (!domain && errno == ESRCH) {
+        for (i = 0; i < count; i++) {
+            pages[i].error = ESRCH;
+        }
+        return op_end(handle, FAKE_OP_page_in, 0);
+    }
     if (domain && !domain->paging) {
         errno = ENODEV;
         domain = NULL;
@@ -1005,6 +1046,7 @@ void fake_kill(struct xlm_hypervisor *hv, const void *kept, void *copy,
     pages = handle->pager_of && handle->pager_of->paging;
     if (pages) {
         fake_paging_abandon(handle->pager_of);
+        handle->pager_of->ring_mapped = false;
     }
     do {
         if (octets) {

@@ -25,6 +25,7 @@
     X(get_param) \
     X(set_param) \
     X(cancel_suspend) \
+    X(pause) \
     X(page_types) \
     X(map) \
     X(logdirty_enable) \
@@ -115,6 +116,9 @@ struct fake_domain *fake_domain_new(struct fake_host *host, uint64_t nr_pfns,
 uint32_t fake_domain_id(const struct fake_domain *domain);
 /* ESRCH for all that still use it; its pages go back to the host. */
 void fake_domain_destroy(struct fake_domain *domain);
+/* Somebody destroys it, and Xen has only begun: it looks as before, but has no
+ * pages any more for those who have not mapped them. */
+void fake_domain_begin_dying(struct fake_domain *domain);
 void fake_domain_set_handle(struct fake_domain *domain,
                             const uint8_t handle[16]);
 void fake_domain_set_hap(struct fake_domain *domain, bool hap);

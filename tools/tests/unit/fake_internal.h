@@ -83,7 +83,9 @@ struct fake_domain {
     bool paused;
     bool suspended;
     bool suspend_cancelled;
+    bool dying; /* its pages are gone, and nothing else shows it */
     bool dead;
+    bool ring_mapped;
     bool ran;
     uint64_t cpu_ns; /* grows while it runs */
     bool crashed;

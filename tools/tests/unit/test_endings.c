@@ -95,11 +95,210 @@ static void destroyed_in_postcopy(void **state)
     destroy_in_postcopy(&untold, -1);
 }
 
+/* ---- at the destination, by another program ---- */
+
+static void take_away(struct fake_migration *migration)
+{
+    fake_domain_suspend(migration->destination);
+    fake_domain_destroy(migration->destination);
+}
+
+/* As xl save does: that is no end of the guest, and nothing is given up for
+ * it. */
+static void saved_by_another(void **state)
+{
+    struct fake_migration *migration = new_migration();
+
+    (void)state;
+    migration->params.hot_pages_max = 0;
+    migration->at_run = take_away;
+    fake_migration_run(migration);
+    assert_true(migration->transitioned);
+    assert_int_equal(migration->restore_rc, -1);
+    assert_int_equal(migration->save_rc, -1);
+    assert_true(migration->contexts[0].lost);
+    assert_true(migration->contexts[1].lost);
+    assert_true(migration->stats[1].outstanding > 0);
+    assert_non_null(strstr(migration->contexts[0].reason,
+                           "was suspended and destroyed here by another"));
+    assert_false(fake_domain_running(migration->source));
+    fake_migration_free(migration);
+}
+
+static void suspend_there(struct fake_migration *migration)
+{
+    fake_domain_suspend(migration->destination);
+}
+
+/* The first looks are the engine's own; then somebody resumes it. */
+static void resume_when_looked_at(enum fake_op op, void *data)
+{
+    struct fake_migration *migration = data;
+
+    if (op == FAKE_OP_domain_info && migration->ran &&
+        fake_calls(migration->hosts[1], op) % 8 == 0) {
+        fake_domain_resume(migration->destination);
+    }
+}
+
+static void kill_when_looked_at(enum fake_op op, void *data)
+{
+    struct fake_migration *migration = data;
+
+    if (op == FAKE_OP_domain_info && migration->ran &&
+        fake_calls(migration->hosts[1], op) % 8 == 0) {
+        fake_domain_destroy(migration->destination);
+    }
+}
+
+/* All of its pages come while it is suspended: whatever suspended it may have
+ * found holes, and destroy it. */
+static void suspended_until_all_has_come(void **state)
+{
+    fake_hook *const hooks[] = {resume_when_looked_at, kill_when_looked_at};
+
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        struct fake_migration *migration = new_migration();
+
+        migration->params.hot_pages_max = 0;
+        migration->at_run = suspend_there;
+        fake_host_hook(migration->hosts[1], hooks[way], migration);
+        fake_migration_run(migration);
+        assert_int_equal(migration->save_rc, -way);
+        assert_int_equal(migration->restore_rc, -way);
+        assert_int_equal(migration->contexts[0].lost, way);
+        assert_int_equal(migration->contexts[1].lost, way);
+        fake_migration_free(migration);
+    }
+}
+
+/* ---- the source's half, after the go ---- */
+
+static void begin_to_destroy(struct fake_migration *migration)
+{
+    fake_domain_begin_dying(migration->source);
+}
+
+static void destroy_source(struct fake_migration *migration)
+{
+    fake_domain_destroy(migration->source);
+}
+
+static void resume_source(struct fake_migration *migration)
+{
+    fake_domain_resume(migration->source);
+}
+
+static void resume_and_suspend_source(struct fake_migration *migration)
+{
+    fake_domain_resume(migration->source);
+    fake_domain_suspend(migration->source);
+}
+
+static const struct {
+    fake_moment *loss;
+    const char *fate;
+} losses[] = {
+    {begin_to_destroy, "is being destroyed"},
+    {destroy_source, "was destroyed"},
+    {resume_source, "was resumed"},
+    {resume_and_suspend_source, "was resumed"},
+};
+
+/* What has not gone by then is lost: the guest is stopped before it can read
+ * anything else in its place. */
+static void lose_source(fake_moment *loss, const char *fate, bool silent)
+{
+    struct fake_migration *migration = new_migration();
+
+    migration->params.hot_pages_max = 0;
+    migration->params.no_push = silent;
+    migration->vcpu_seed = silent ? 0 : 1;
+    migration->at_run = loss;
+    fake_migration_run(migration);
+    assert_true(migration->transitioned);
+    assert_true(migration->resumed);
+    assert_int_equal(migration->save_rc, -1);
+    assert_int_equal(migration->restore_rc, -1);
+    for (int end = 0; end < 2; end++) {
+        assert_true(migration->contexts[end].lost);
+        if (!strstr(migration->contexts[end].reason, fate)) {
+            fail_msg("'%s' is not in '%s'", fate,
+                     migration->contexts[end].reason);
+        }
+    }
+    assert_non_null(strstr(migration->contexts[1].reason, "it is paused"));
+    assert_false(fake_domain_running(migration->destination));
+    assert_int_equal(migration->stats[1].dropped_pages, 0);
+    assert_true(fake_domain_paged(migration->destination) > 0);
+    assert_int_equal(fake_guest_errors(migration->guest), 0);
+    fake_migration_free(migration);
+}
+
+static void the_source_is_lost(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++) {
+        lose_source(losses[i].loss, losses[i].fate, false);
+        /* Nobody asks for a page: it is seen all the same.  (Xen's first
+         * moments are seen by the next page.) */
+        if (losses[i].loss != begin_to_destroy) {
+            lose_source(losses[i].loss, losses[i].fate, true);
+        }
+    }
+}
+
+/* In the stop, when nothing that is asked of the domain fails. */
+static void lose_before_the_go(struct fake_migration *migration,
+                               enum fake_part part, bool after)
+{
+    if (part == FAKE_PART_PUT_AWAY && after) {
+        fake_domain_begin_dying(migration->source);
+    }
+}
+
+static void lost_before_the_go(void **state)
+{
+    struct fake_migration *migration = new_migration();
+
+    (void)state;
+    migration->at_part = lose_before_the_go;
+    fake_migration_run(migration);
+    assert_false(migration->transitioned);
+    assert_false(migration->ran);
+    assert_int_equal(migration->save_rc, -1);
+    assert_non_null(
+        strstr(migration->contexts[0].reason, "is being destroyed"));
+    fake_migration_free(migration);
+}
+
+/* Its memory is not all here, so it can be neither moved nor saved. */
+static void paged_out(void **state)
+{
+    struct fake_migration *migration = new_migration();
+
+    (void)state;
+    fake_page_set(migration->source, 5, FAKE_PAGED);
+    fake_migration_run(migration);
+    assert_false(migration->transitioned);
+    assert_int_equal(migration->save_rc, -1);
+    assert_non_null(
+        strstr(migration->contexts[0].reason, "1 pages of domain"));
+    fake_page_set(migration->source, 5, FAKE_HOLE);
+    fake_migration_free(migration);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shuts_down),
         cmocka_unit_test(destroyed_in_postcopy),
+        cmocka_unit_test(saved_by_another),
+        cmocka_unit_test(suspended_until_all_has_come),
+        cmocka_unit_test(the_source_is_lost),
+        cmocka_unit_test(lost_before_the_go),
+        cmocka_unit_test(paged_out),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -353,12 +353,13 @@ static const struct legality {
      true, false},
     {0x25, 0, S(REQUESTS), false, false},
     {0x26, 48, S(RECOVER), false, false},
-    {0x27, 8, S(STATE), true, false},
+    {0x27, 8, S(STATE) | S(REQUESTS), true, false},
     {0x28, 8, S(LACKING), true, false},
     {0x29, 48, S(RECOVER), false, false},
     {0x2a, 8, S(JOINED), true, false},
     {0x2b, 8, S(REQUESTS), false, false},
     {0x8000002c, 0, S(POSTCOPY), false, false},
+    {0x8000002e, 8, S(POSTCOPY), true, false},
 };
 #undef S
 #define NR_LEGALITIES (sizeof(legalities) / sizeof(legalities[0]))
