@@ -19,6 +19,8 @@
 /* For entry.S, which numbers the vCPUs as they come. */
 extern const char start_code[], start_code_end[];
 extern uint32_t vcpus_started;
+extern uint32_t cpus_pae; /* the number of the one in 32-bit mode; 0: none */
+extern uint32_t cpus_pae_turns;
 void vcpu_main(unsigned int number);
 
 struct vcpu {
@@ -180,27 +182,34 @@ static void copy_start_code(void)
     }
 }
 
-bool cpus_start(struct workload *work, unsigned int count, uint64_t rate)
+bool cpus_start(struct workload *work, unsigned int count, uint64_t rate,
+                bool pae)
 {
     unsigned int tries;
 
     all.work = work;
     all.count = count;
     set_rate(rate);
-    if (count == 1 || rate == 0) {
+    if ((count == 1 || rate == 0) && !pae) {
         return true;
     }
+    cpus_pae = pae ? count : 0;
     copy_start_code();
     apic_reset_others();
     wait_us(RESET_US);
     for (tries = 0; tries < START_TRIES; tries++) {
         apic_start_others(CPUS_START_FRAME);
         wait_us(START_TRY_US);
-        if (load(&vcpus_started) >= count - 1) {
+        if (load(&vcpus_started) >= count - 1 + pae) {
             return true;
         }
     }
     return false;
+}
+
+uint32_t cpus_turns_of_pae(void)
+{
+    return load(&cpus_pae_turns);
 }
 
 void cpus_restart_walk(void)

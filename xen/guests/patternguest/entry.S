@@ -15,6 +15,9 @@
 #define EFER_LME        0x100
 #define PTE_TABLE       0x003           /* present, writable */
 #define PTE_LARGE       0x083           /* present, writable, 2 MiB */
+#define PDPTE_PRESENT   0x001           /* of the four in 32-bit mode: no more */
+#define SCHED_OP        29
+#define STUB_SHIFT      5
 #define SEL_CODE64      0x08
 #define SEL_DATA        0x10
 #define SEL_CODE32      0x18
@@ -127,10 +130,45 @@ vcpu_entry:
         mov     $1, %esi
         lock xadd %esi, vcpus_started
         inc     %esi
+        cmp     cpus_pae, %esi
+        je      enter_pae
         cmp     $MOST_VCPUS, %esi
         jb      enter_long_mode
 5:      hlt
         jmp     5b
+
+/*
+ * One vCPU stays in 32-bit mode with PAE: it counts, and loads CR3 and with it
+ * the four entries that CR3 points to, which need not be at a page's start.
+ */
+enter_pae:
+        mov     %eax, %es
+        mov     %eax, %ss
+        mov     $pae_stack_top, %esp
+        mov     $pae_pointers + 64, %edi
+        mov     $page_directories + PDPTE_PRESENT, %eax
+        mov     $4, %ecx
+1:      mov     %eax, (%edi)
+        add     $4096, %eax
+        add     $8, %edi
+        loop    1b
+        mov     $pae_pointers + 64, %eax
+        mov     %eax, %cr3
+        mov     %cr4, %eax
+        or      $CR4_PAE, %eax
+        mov     %eax, %cr4
+        mov     %cr0, %eax
+        or      $CR0_PG, %eax
+        mov     %eax, %cr0
+        ljmp    $SEL_CODE32, $2f
+2:      lock incl cpus_pae_turns
+        mov     $pae_pointers + 64, %eax
+        mov     %eax, %cr3
+        xor     %ebx, %ebx              /* SCHEDOP_yield */
+        xor     %ecx, %ecx
+        mov     $hypercall_page + (SCHED_OP << STUB_SHIFT), %eax
+        call    *%eax
+        jmp     2b
 
 /*
  * Where a vCPU starts, in real mode at offset 0 of its code segment: copied to
@@ -241,13 +279,21 @@ page_directories:
         .globl hypercall_page
 hypercall_page:
         .skip 4096
+pae_pointers:
+        .skip 4096
 stacks:
         .skip MOST_VCPUS * STACK_SIZE
+        .skip 256
+pae_stack_top:
 
         .section .bss.entry, "aw", @nobits
         .balign 4
-        .globl vcpus_started
+        .globl vcpus_started, cpus_pae, cpus_pae_turns
 vcpus_started:
+        .skip 4
+cpus_pae:
+        .skip 4
+cpus_pae_turns:
         .skip 4
         .balign 8
         .globl interrupts_kept

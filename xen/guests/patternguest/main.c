@@ -56,6 +56,8 @@ struct guest {
     uint64_t heartbeat_due_us;
     uint64_t ring_heartbeat_due_us;
     uint64_t heartbeats;
+    uint32_t pae_turns; /* by the last resume */
+    bool awaits_pae;
 };
 
 static struct guest guest;
@@ -181,6 +183,8 @@ static void suspend(void)
     cpus_restart_walk();
     print(cancelled ? "resume cancelled" : "resumed");
     viridian_resume(cancelled);
+    guest.pae_turns = cpus_turns_of_pae();
+    guest.awaits_pae = guest.options.pae;
     guest.batch = 1;
     workload_restart_pass(&guest.work);
 }
@@ -215,6 +219,15 @@ static void obey(enum order order)
     }
 }
 
+/* The vCPU in 32-bit mode goes on. */
+static void look_at_pae(void)
+{
+    if (guest.awaits_pae && cpus_turns_of_pae() != guest.pae_turns) {
+        print("pae goes on");
+        guest.awaits_pae = false;
+    }
+}
+
 static void beat(uint64_t now_us)
 {
     unsigned int ways = CONSOLE_PORT;
@@ -232,6 +245,7 @@ static void beat(uint64_t now_us)
     }
     guest.heartbeats++;
     viridian_look();
+    look_at_pae();
     print_on(ways, "hb %lu t=%lu w=%lu c=%lu e=%lu", guest.heartbeats, now_us,
              guest.work.written, guest.work.checked, guest.work.errors);
 }
@@ -305,7 +319,8 @@ static void start_vcpus(void)
 {
     unsigned int vcpus = (unsigned int)guest.options.vcpus;
 
-    if (!cpus_start(&guest.work, vcpus, guest.options.check_rate)) {
+    if (!cpus_start(&guest.work, vcpus, guest.options.check_rate,
+                    guest.options.pae)) {
         print("FATAL not all of %u vcpus are there", vcpus);
         power_off(SHUTDOWN_crash);
     }

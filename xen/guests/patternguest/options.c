@@ -149,6 +149,9 @@ static bool read_option(struct options *options, struct word name,
     if (equals(name, "corrupt")) {
         return read_choice(value, "yes", "no", &options->corrupt);
     }
+    if (equals(name, "pae")) {
+        return read_choice(value, "yes", "no", &options->pae);
+    }
     if (equals(name, "viridian")) {
         return read_viridian(value, &options->viridian);
     }
@@ -171,6 +174,7 @@ void options_default(struct options *options)
     options->to_ring = true;
     options->corrupt = false;
     options->viridian = VIRIDIAN_NONE;
+    options->pae = false;
 }
 
 static bool ends_word(char c)

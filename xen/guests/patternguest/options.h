@@ -25,6 +25,7 @@ struct options {
     bool to_ring;
     bool corrupt; /* break pages, to prove that it is seen */
     enum viridian_use viridian;
+    bool pae; /* one vCPU more, in 32-bit mode */
 };
 
 void options_default(struct options *options);

@@ -1,6 +1,6 @@
-"""Guests that have Xen write to pages of theirs, as Windows does: Viridian."""
+"""Guests whose state names pages that Xen looks for when it is loaded."""
 
-from guests import SIGN_OF_LIFE_LIMIT, HvmPatternGuest
+from guests import SIGN_OF_LIFE_LIMIT, HvmPatternGuest, PatternGuest
 from moving import PRECOPY
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import RUNS_ON, assert_unharmed, small
@@ -30,6 +30,13 @@ class ViridianGuest(HvmPatternGuest):
                          SIGN_OF_LIFE_LIMIT)
         self.assert_sound()
         return int(line.match[1])
+
+
+class PaeGuest(PatternGuest):
+    """It has a vCPU more than those that check memory."""
+
+    def config(self):
+        return super().config().replace("vcpus = 1\n", "vcpus = 2\n")
 
 
 def move(world, guest, options=""):
@@ -74,6 +81,17 @@ def test_viridian_pages_that_were_given_back(world):
     migration.expect_success()
     assert "has no such page" in migration.output, migration.output
     guest.wait_well(since)
+    assert_moved(world, guest, "a", "b")
+
+
+@on_request(TAKES_LONG)
+def test_a_vcpu_in_32_bit_mode_with_pae(world):
+    """On Intel the hypervisor wants the page that its CR3 points into."""
+    guest = PaeGuest(world.lab, "pae", memory=32, pae="yes")
+    since = world.lab.console.now()
+    guest.start("a")
+    world.move(guest, "--hot-pages 0")
+    guest.wait(r"^\(d\d+\) pae goes on$", since, SIGN_OF_LIFE_LIMIT)
     assert_moved(world, guest, "a", "b")
 
 
