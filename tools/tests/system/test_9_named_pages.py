@@ -1,9 +1,7 @@
 """Guests whose state names pages that Xen looks for when it is loaded."""
 
 from guests import SIGN_OF_LIFE_LIMIT, HvmPatternGuest, PatternGuest
-from moving import PRECOPY
 from test_1_moves import assert_moved
-from test_3_errors_before_the_go import RUNS_ON, assert_unharmed, small
 from world import TAKES_LONG, on_request
 
 OFFERED = {"assist": "viridian = 1\n", "all": 'viridian = ["all"]\n',
@@ -93,15 +91,3 @@ def test_a_vcpu_in_32_bit_mode_with_pae(world):
     world.move(guest, "--hot-pages 0")
     guest.wait(r"^\(d\d+\) pae goes on$", since, SIGN_OF_LIFE_LIMIT)
     assert_moved(world, guest, "a", "b")
-
-
-@on_request(TAKES_LONG)
-def test_nothing_runs_in_a_domain_that_is_unpaused_too_early(world):
-    """No vCPU of it has a state yet, and it does not get the guest."""
-    guest = small(world)
-    migration = world.migrate(guest, "--precopy-iterations 2")
-    migration.wait_output(PRECOPY)
-    world.lab.run("b", ["xl", "unpause", f"{guest.name}--incoming"])
-    migration.expect_failure("was unpaused by somebody else", RUNS_ON)
-    assert_unharmed(world, guest, migration)
-    guest.assert_ran_once("a")
