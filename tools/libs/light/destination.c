@@ -209,11 +209,27 @@ static void drop_faults(void *data)
     lm_reconnect_drop_faults(destination->reconnect);
 }
 
+/* What a front end was told shows in what it does. */
+static void note_exposure(struct lm_destination *destination,
+                          const struct xlm_stats *stats)
+{
+    if (destination->exposed || !stats->outside) {
+        return;
+    }
+    destination->exposed = true;
+    xtl_log(destination->op.xlm.logger, XTL_WARN, -1, "light",
+            "back ends here ask for memory of domain %u that has not come: a "
+            "disk or network of it does not copy what it sends, so dom0's "
+            "network may stand still, and its disks need the link",
+            destination->local_domid);
+}
+
 void lm_destination_progress(enum xlm_phase phase,
                              const struct xlm_stats *stats, void *data)
 {
     struct lm_destination *destination = data;
 
+    note_exposure(destination, stats);
     lm_observe(&destination->op.observer, phase, stats);
 }
 

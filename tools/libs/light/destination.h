@@ -45,6 +45,7 @@ struct lm_destination {
     struct lm_kept kept; /* what is left to who takes over */
     bool paused;         /* the guest runs here, and has lost its source */
     bool back_end_waits; /* ... and so much was said of it */
+    bool exposed;        /* its back ends want what has not come: was said */
 };
 
 /* For run(), with a copy of the params.  NULL: no memory. */

@@ -411,18 +411,22 @@ static void exposed_is_refused(void **state)
 
 /* ---- a back end that waits when the connection is lost ---- */
 
-static void want_a_page(struct fake_migration *migration)
+#define WANTED 32
+
+/* Some of many pages: those that a vCPU has touched by now are asked for
+ * already, and of these the hypervisor does not tell again. */
+static void want_pages(struct fake_migration *migration)
 {
     struct xlm_hypervisor *hv = fake_open(migration->hosts[1]);
-    uint64_t pfn = PAGES - 1;
+    uint32_t domid = fake_domain_id(migration->destination);
     void *mapping;
     int error;
 
     check_distrust(migration);
-    mapping = hv->ops->map(hv, fake_domain_id(migration->destination), true, 1,
-                           &pfn, &error);
-    assert_int_equal(error, ENOENT);
-    hv->ops->unmap(hv, mapping, 1);
+    for (uint64_t pfn = PAGES - WANTED; pfn < PAGES; pfn++) {
+        mapping = hv->ops->map(hv, domid, true, 1, &pfn, &error);
+        hv->ops->unmap(hv, mapping, 1);
+    }
     xlm_hypervisor_close(hv);
 }
 
@@ -480,9 +484,9 @@ static void await_status(uint32_t domid, const char *words)
         for (int i = 0; i < count; i++) {
             char *json = libxl_live_migrate_status_to_json(&list[i]);
 
-            seen |= list[i].domid == domid && list[i].outside.waiting == 1 &&
+            seen |= list[i].domid == domid && list[i].outside.waiting &&
                     list[i].outside.wait_us && strstr(list[i].reason, words) &&
-                    strstr(json, "\"outside-waiting\": 1,");
+                    strstr(json, "\"outside-waiting\": ");
             free(json);
         }
         free(list);
@@ -495,13 +499,13 @@ static void a_back_end_waits(void **state)
     struct move *move = new_move(CUT_AT(XLM_REC_POSTCOPY_PAGE_DATA));
 
     (void)state;
-    move->migration->at_run = want_a_page;
+    move->migration->at_run = want_pages;
     move_out(move, ERROR_FAIL);
     await_status(fake_domain_id(move->migration->destination),
-                 "s a disk of the guest has an I/O error");
+                 "a back end here ");
     recover(move);
     check_whole(move);
-    assert_int_equal(move->results[1].stats.outside, 1);
+    assert_in_range(move->results[1].stats.outside, 1, WANTED);
     free_move(move);
 }
 

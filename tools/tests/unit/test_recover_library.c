@@ -104,6 +104,22 @@ static void assert_withheld(struct fake_migration *migration)
 /* Of the next destination; empty: the source's. */
 static uint8_t uuid_there[16];
 
+static const char *trusted(uint32_t domid)
+{
+    static __thread char path[80];
+
+    snprintf(path, sizeof(path), "/local/domain/%u/device/vbd/1/trusted",
+             domid);
+    return path;
+}
+
+static void expect_trusted(struct move *move, const char *value)
+{
+    uint32_t domid = fake_domain_id(move->migration->destination);
+
+    assert_string_equal(fake_store_get(trusted(domid)), value);
+}
+
 /* As libxl does while it builds. */
 static void show_destination(struct fake_migration *migration)
 {
@@ -117,6 +133,7 @@ static void show_destination(struct fake_migration *migration)
     fake_domain_set_handle(migration->destination, uuid);
     keep(fake_domain_id(migration->destination), NULL, "");
     keep_type(fake_domain_id(migration->destination), "pvh");
+    fake_store_put(trusted(fake_domain_id(migration->destination)), "1");
 }
 
 /* ---- one move ---- */
@@ -284,6 +301,7 @@ static void check_complete(struct move *move)
         fake_guest_compare(migration->guest, migration->destination), 0);
     assert_int_equal(fake_guest_errors(migration->guest), 0);
     assert_false(fake_domain_pager_enabled(migration->destination));
+    expect_trusted(move, "1");
     assert_false(fake_domain_running(migration->source));
     assert_true(fake_libxl_has(move->ctxs[1], NAME));
     assert_string_equal(kept(fake_domain_id(migration->source), "state"),
@@ -482,6 +500,7 @@ static struct move *lose_receiver(uint64_t link_timeout)
     await_kept(fake_domain_id(move->migration->destination), "state",
                "paused");
     let_receiver_die(move);
+    expect_trusted(move, "0");
     return move;
 }
 
@@ -519,6 +538,7 @@ static void another_takes_its_place(void **state)
         fake_guest_compare(migration->guest, migration->destination), 0);
     assert_int_equal(fake_guest_errors(migration->guest), 0);
     assert_int_equal(fake_domain_paged(migration->destination), 0);
+    expect_trusted(move, "1");
     /* Whole: nothing is left of it. */
     assert_int_equal(
         libxl_domain_live_migrate_receive_settle(move->ctxs[1], domid), 0);
