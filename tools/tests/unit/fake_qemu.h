@@ -1,0 +1,40 @@
+/*
+ * A device model: the monitor of a QEMU, as far as the light layer talks to it,
+ * with what the real one does to those who ask wrongly.
+ */
+#ifndef FAKE_QEMU_H
+#define FAKE_QEMU_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fake_qemu {
+    /* Before it starts. */
+    unsigned int major; /* of its version */
+    bool incoming;      /* it has loaded a state when it started */
+    bool running;
+    const char *blocked; /* a device of it cannot be moved, and why; or NULL */
+    const char *format;  /* an image's format that blocks, in QEMU's words */
+    const char *disks;   /* what query-block returns; NULL: none */
+
+    /* What has become of it; to be looked at once it has ended. */
+    bool dead;   /* an assertion has failed */
+    bool let_go; /* of its images and locks */
+    unsigned int saves;
+    unsigned int loads;
+    unsigned int announced;
+    char heard[4096]; /* the names of the commands, each with a space */
+
+    uint32_t domid;
+    int listener;
+    int fd; /* that it was passed */
+    char path[128];
+    pthread_t thread;
+};
+
+/* At the monitor of that domain's QEMU. */
+void fake_qemu_start(struct fake_qemu *qemu, uint32_t domid);
+void fake_qemu_end(struct fake_qemu *qemu);
+
+#endif
