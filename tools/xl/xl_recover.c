@@ -2,6 +2,7 @@
  * xl migrate-recover: the source, once more, after the connection was lost.
  */
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +165,20 @@ static int conclude(struct xl_recover *recover,
     return XL_EXIT_PAUSED;
 }
 
+/* Whether one of them gave up only the destination's log and the guest know. */
+static void say_exposed(const struct xl_recover *recover,
+                        const libxl_live_migrate_stats *stats)
+{
+    if (stats->outside) {
+        fprintf(stderr,
+                "xl: back ends at the destination wanted %" PRIu64
+                " pages before they had come: if the connection was gone for "
+                "more than half a minute, a disk of %s may have had I/O "
+                "errors. See its log, and that of the destination.\n",
+                stats->outside, recover->name);
+    }
+}
+
 static int go_on(struct xl_recover *recover)
 {
     struct xl_sender *sender = &recover->sender;
@@ -180,6 +195,9 @@ static int go_on(struct xl_recover *recover)
     if (rc) {
         fprintf(stderr, "xl: Recovery failed (libxl error %d)", rc);
         xl_sender_say_why(sender, &result);
+    }
+    if (found == LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE) {
+        say_exposed(recover, &result.stats);
     }
     return conclude(recover, found, result.lost);
 }
