@@ -17,6 +17,8 @@
 #include "wire.h"
 
 #define FIRST_DOMID 7 /* not what a test would guess */
+/* Nor what another test has at the same time: device models are known by it. */
+#define OTHER_TESTS 16384
 
 #define FAKE_OP_NAME(name) #name,
 const char *const fake_op_names[FAKE_OP_COUNT] = {FAKE_OPS(FAKE_OP_NAME)};
@@ -68,7 +70,7 @@ struct fake_host *fake_host_new(uint64_t free_pages)
     pthread_mutex_init(&host->lock, NULL);
     pthread_cond_init(&host->changed, NULL);
     host->free_pages = free_pages;
-    host->next_domid = FIRST_DOMID;
+    host->next_domid = FIRST_DOMID + getpid() % OTHER_TESTS;
     return host;
 }
 

@@ -44,6 +44,7 @@ struct libxl__ctx {
     pthread_mutex_t lock; /* for all below */
     struct domain domains[DOMAINS];
     int failures[FAKE_LIBXL_CALLS];
+    fake_libxl_change *change; /* NULL: none */
     unsigned int calls;
     struct userdata userdata[USERDATA];
 };
@@ -128,6 +129,11 @@ void fake_libxl_expect(libxl_ctx *ctx, const char *name,
                  .domid = INVALID_DOMID,
                  .migration = migration,
              });
+}
+
+void fake_libxl_config(libxl_ctx *ctx, fake_libxl_change *change)
+{
+    ctx->change = change;
 }
 
 void fake_libxl_fail(libxl_ctx *ctx, enum fake_libxl_call call, int rc)
@@ -412,6 +418,9 @@ int libxl_retrieve_domain_configuration(libxl_ctx *ctx, uint32_t domid,
     (void)ao_how;
     config->c_info.type = LIBXL_DOMAIN_TYPE_PVH;
     config->c_info.name = libxl_domid_to_name(ctx, domid);
+    if (ctx->change) {
+        ctx->change(config);
+    }
     return config->c_info.name ? 0 : ERROR_FAIL;
 }
 
@@ -678,7 +687,8 @@ int libxl_domain_create_restore(libxl_ctx *ctx, libxl_domain_config *config,
     if (migration->at_build) {
         migration->at_build(migration);
     }
-    if (rc || !build(domain, restore_fd)) {
+    if (rc || !build(domain, restore_fd) ||
+        (migration->at_start && !migration->at_start(migration))) {
         libxl_domain_destroy(ctx, *domid, NULL);
         return rc ? rc : ERROR_FAIL;
     }

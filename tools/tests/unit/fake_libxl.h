@@ -37,6 +37,10 @@ void fake_libxl_add(libxl_ctx *ctx, const char *name,
 void fake_libxl_expect(libxl_ctx *ctx, const char *name,
                        struct fake_migration *migration);
 
+/* What libxl has of the domains of this ctx is changed so before it is told. */
+typedef void fake_libxl_change(libxl_domain_config *config);
+void fake_libxl_config(libxl_ctx *ctx, fake_libxl_change *change);
+
 /* Such calls fail with that libxl error from here on; 0: no more. */
 void fake_libxl_fail(libxl_ctx *ctx, enum fake_libxl_call call, int rc);
 /* Calls of any function that have to do with a domain, so far. */
