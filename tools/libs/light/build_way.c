@@ -109,7 +109,6 @@ bool lm_builds_late(const struct lm_build_case *what, char *why, size_t room)
     case XLM_BUILD_LATE:
         return late(why, room, "as asked for");
     case XLM_BUILD_LATE_DEVICES:
-        return late(why, room, "it uses its emulated disks");
     case XLM_BUILD_ANY:
         break;
     }
@@ -120,6 +119,9 @@ bool lm_builds_late(const struct lm_build_case *what, char *why, size_t room)
         if (what->same_host && config->disks[i].readwrite) {
             return late(why, room, "its disks are in use on this very host");
         }
+    }
+    if (what->asked == XLM_BUILD_LATE_DEVICES) {
+        return late(why, room, "its QEMU has a disk in use");
     }
     return config->c_info.type == LIBXL_DOMAIN_TYPE_HVM &&
            is_late_for_qemu(what, why, room);

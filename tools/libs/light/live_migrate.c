@@ -305,6 +305,24 @@ static int check_device_model(struct lm_source *source,
     return 0;
 }
 
+/* What QEMU's emulated controller has of the host's. */
+static bool has_usb_of_host(const libxl_domain_config *config)
+{
+    const libxl_domain_build_info *info = &config->b_info;
+    char *const *more = info->u.hvm.usbdevice_list;
+    const char *one = info->u.hvm.usbdevice;
+
+    if (config->c_info.type != LIBXL_DOMAIN_TYPE_HVM) {
+        return false;
+    }
+    while (more && *more) {
+        if (!strncmp(*more++, "host:", 5)) {
+            return true;
+        }
+    }
+    return one && !strncmp(one, "host:", 5);
+}
+
 /* Whatever kind of guest it is: what is bound to this host. */
 static int check_what_stays(struct lm_source *source,
                             const libxl_domain_config *config)
@@ -312,7 +330,8 @@ static int check_what_stays(struct lm_source *source,
     const libxl_domain_build_info *info = &config->b_info;
     const char *what = NULL;
 
-    if (config->num_pcidevs || config->num_dtdevs || config->num_usbdevs) {
+    if (config->num_pcidevs || config->num_dtdevs || config->num_usbdevs ||
+        has_usb_of_host(config)) {
         what = "has a passed-through device: detach it first";
     } else if (info->num_vnuma_nodes) {
         what = "has virtual NUMA nodes (vnuma), which cannot be moved: shut "

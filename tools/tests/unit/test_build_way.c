@@ -165,8 +165,11 @@ static void orders(void **state)
     what.asked = XLM_BUILD_LATE;
     assert_string_equal(why_of(what), "as asked for");
     what.asked = XLM_BUILD_LATE_DEVICES;
-    assert_non_null(strstr(why_of(what), "emulated"));
+    config.num_disks = 0;
+    assert_non_null(strstr(why_of(what), "QEMU has a disk in use"));
+    config.num_disks = 1;
     disk.format = LIBXL_DISK_FORMAT_QCOW2;
+    assert_non_null(strstr(why_of(what), "qcow2"));
     what.asked = XLM_BUILD_EARLY;
     assert_null(why_of(what));
 }

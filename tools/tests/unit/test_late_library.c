@@ -251,6 +251,14 @@ static void hvm_with_usb(libxl_domain_config *config)
     config->num_usbdevs = 1;
 }
 
+static void hvm_with_usb_of_host(libxl_domain_config *config)
+{
+    static char device[] = "host:1.2";
+
+    config->c_info.type = LIBXL_DOMAIN_TYPE_HVM;
+    config->b_info.u.hvm.usbdevice = device;
+}
+
 static void hvm_with_nomigrate(libxl_domain_config *config)
 {
     config->c_info.type = LIBXL_DOMAIN_TYPE_HVM;
@@ -266,6 +274,7 @@ static void refused_before_anything_begins(void **state)
         {with_vnuma, "NUMA"},
         {with_nomigrate, "nomigrate=1"},
         {with_pci, "passed-through"},
+        {hvm_with_usb_of_host, "passed-through"},
         {hvm_with_pci, "passed-through"},
         {hvm_with_usb, "passed-through"},
         {hvm_with_nomigrate, "nomigrate=1"},
