@@ -160,14 +160,29 @@ void lm_announcer_end(struct lm_announcer *announcer)
     announcer->runs = false;
 }
 
-void lm_taken_back(libxl_ctx *ctx, xentoollog_logger *logger, uint32_t domid)
+static bool is_hvm(libxl_ctx *ctx, uint32_t domid)
 {
     libxl_dominfo info;
+    bool is;
 
     libxl_dominfo_init(&info);
-    if (!libxl_domain_info(ctx, &info, domid) &&
-        info.domain_type == LIBXL_DOMAIN_TYPE_HVM) {
+    is = !libxl_domain_info(ctx, &info, domid) &&
+         info.domain_type == LIBXL_DOMAIN_TYPE_HVM;
+    libxl_dominfo_dispose(&info);
+    return is;
+}
+
+void lm_announcer_start_if_hvm(struct lm_announcer *announcer, libxl_ctx *ctx,
+                               xentoollog_logger *logger, uint32_t domid)
+{
+    if (is_hvm(ctx, domid)) {
+        lm_announcer_start(announcer, logger, domid);
+    }
+}
+
+void lm_taken_back(libxl_ctx *ctx, xentoollog_logger *logger, uint32_t domid)
+{
+    if (is_hvm(ctx, domid)) {
         tell_network(logger, domid);
     }
-    libxl_dominfo_dispose(&info);
 }

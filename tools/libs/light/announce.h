@@ -39,6 +39,9 @@ struct lm_announcer {
 /* The guest runs here.  Failures go to the log. */
 void lm_announcer_start(struct lm_announcer *announcer,
                         xentoollog_logger *logger, uint32_t domid);
+/* The same, if the domain is one with a device model. */
+void lm_announcer_start_if_hvm(struct lm_announcer *announcer, libxl_ctx *ctx,
+                               xentoollog_logger *logger, uint32_t domid);
 /* Wait until it is done; harmless when it was not started. */
 void lm_announcer_end(struct lm_announcer *announcer);
 

@@ -193,6 +193,10 @@ static int let_run(struct lm_destination *destination)
                    destination->op.xlm.logger)) {
         return -1;
     }
+    if (!state->ran && !state->stays) {
+        lm_announcer_start_if_hvm(&destination->announcer, destination->op.ctx,
+                                  destination->op.xlm.logger, state->domid);
+    }
     state->ran = 1;
     return 0;
 }
