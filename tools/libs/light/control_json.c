@@ -104,8 +104,8 @@ static void put_status(FILE *file, const libxl_live_migrate_status *status)
                 *lm_store_outside_counter(&outside, &lm_store_outside[i]));
     }
     put_waits(file, stats.waits);
-    put_text(file, "reason", status->reason);
     put_build(file, status);
+    put_text(file, "reason", status->reason);
     fputc('}', file);
 }
 

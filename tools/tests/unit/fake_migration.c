@@ -988,7 +988,7 @@ void fake_migration_turn_round(struct fake_migration *migration)
     migration->link = NULL;
     fake_relink_free(migration);
     fake_faults_free(migration);
-    migration->fed_length = 0;
+    migration->fed_length = migration->fed_taken = 0;
     migration->transitioned = migration->resumed = false;
     migration->suspended = migration->put_away = migration->ran = false;
     migration->let_go = false;
