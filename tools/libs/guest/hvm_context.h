@@ -20,7 +20,7 @@
 
 struct xlm_hvm_record {
     uint16_t type; /* HVM_SAVE_CODE() */
-    uint8_t *body; /* in the context; aligned to nothing */
+    uint8_t *body; /* as const as the context; aligned to nothing */
     uint32_t length;
 };
 
