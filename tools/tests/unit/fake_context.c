@@ -155,14 +155,14 @@ bool fake_domain_eoi_lost(struct fake_domain *domain)
     return domain->eoi_lost;
 }
 
-unsigned int fake_domain_vcpus_up(struct fake_domain *domain)
+bool fake_context_can_run(const struct fake_domain *domain)
 {
-    unsigned int count = 0;
+    bool can = !domain->has_vcpu_state;
 
     for (unsigned int i = 0; i < FAKE_VCPUS; i++) {
-        count += domain->vcpu_up[i];
+        can = can || domain->vcpu_up[i];
     }
-    return count;
+    return can;
 }
 
 bool fake_page_held(struct fake_domain *domain, uint64_t pfn)

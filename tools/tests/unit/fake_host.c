@@ -281,7 +281,7 @@ static void set_flag(struct fake_domain *domain, bool *flag, bool value)
     fake_lock(domain->host);
     *flag = value;
     if (!domain->paused && !domain->suspended &&
-        (!domain->has_vcpu_state || fake_domain_vcpus_up(domain))) {
+        fake_context_can_run(domain)) {
         domain->ran = true;
         fake_context_run(domain);
         domain->cpu_ns += 10000000;
@@ -333,13 +333,13 @@ void fake_domain_stop(struct fake_domain *domain)
 
 bool fake_domain_running(struct fake_domain *domain)
 {
-    if (domain->has_vcpu_state && !fake_domain_vcpus_up(domain)) {
-        return false;
-    }
-    return !get_flag(domain, &domain->paused) &&
-           !get_flag(domain, &domain->suspended) &&
-           !get_flag(domain, &domain->crashed) &&
-           !get_flag(domain, &domain->dead);
+    bool runs;
+
+    fake_lock(domain->host);
+    runs = !domain->paused && !domain->suspended && !domain->crashed &&
+           !domain->dead && fake_context_can_run(domain);
+    fake_unlock(domain->host);
+    return runs;
 }
 
 bool fake_domain_ran(struct fake_domain *domain)

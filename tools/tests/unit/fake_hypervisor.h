@@ -144,8 +144,6 @@ void fake_domain_stop(struct fake_domain *domain);
 /* The guest has left out the end of an interrupt, as it was told it may, and the
  * hypervisor will never know. */
 bool fake_domain_eoi_lost(struct fake_domain *domain);
-/* How many vCPUs have a state to run with, by the context loaded last. */
-unsigned int fake_domain_vcpus_up(struct fake_domain *domain);
 
 /* Load a context, as the toolstack does. */
 void fake_domain_load_context(struct fake_domain *domain, const void *context,

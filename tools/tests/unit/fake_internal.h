@@ -148,6 +148,8 @@ uint64_t fake_count_paged(const struct fake_domain *domain);
 void fake_context_load(struct fake_domain *domain, const void *context,
                        size_t length);
 void fake_context_run(struct fake_domain *domain);
+/* A vCPU has a state to run with. */
+bool fake_context_can_run(const struct fake_domain *domain);
 
 /* The pager's half of the table, in fake_paging.c. */
 int fake_paging_enable(struct fake_domain *domain, void **ring, int *event_fd,
