@@ -47,7 +47,7 @@ static const char usage[] =
     "  --window-before N            pages below one that it asks for, and\n"
     "  --window-after N             above it, that go along (they adapt)\n"
     "  --link-timeout SECONDS       once the guest is let go, how long the\n"
-    "                               connection may stand still (for ever)\n"
+    "                               connection may stand still (while both live)\n"
     "  --fault-channel[=COMMAND]    a second connection for what the guest "
     "asks\n"
     "                               for; COMMAND connects it, with -s ''\n"

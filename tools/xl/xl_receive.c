@@ -36,7 +36,7 @@ static const char usage[] =
     "  --link-timeout SECONDS\n"
     "               once the guest runs here, how long the connection may "
     "stand\n"
-    "               still (for ever)\n"
+    "               still (while both live)\n"
     "  --recover    the other end of xl migrate-recover, and of another\n"
     "               connection of a guest that is coming (--fault-channel)\n"
     "  -h, --help   this\n";

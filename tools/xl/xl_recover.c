@@ -29,7 +29,7 @@ static const char usage[] =
     "not\n"
     "                               wait for (K, M, G; unlimited)\n"
     "  --link-timeout SECONDS       how long the connection may\n"
-    "                               stand still (for ever)\n"
+    "                               stand still (while both live)\n"
     "  --json         progress as one JSON object a line, on stdout\n"
     "  -s SSHCOMMAND  use this in place of ssh; '': HOST is itself a command\n"
     "                 that runs xl migrate-receive --postcopy --recover "

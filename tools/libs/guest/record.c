@@ -112,6 +112,11 @@ static const struct record_rule {
      ANSWER + XLM_ANSWER_TEXT_MAX},
     {XLM_REC_POSTCOPY_CHANNEL_END, "POSTCOPY_CHANNEL_END", IN_REQUESTS,
      sizeof(struct xlm_wire_channel_end), sizeof(struct xlm_wire_channel_end)},
+
+    {XLM_REC_POSTCOPY_DST_ALIVE, "POSTCOPY_DST_ALIVE",
+     IN_PREPARED | IN_EVICTED | IN_READY | IN_REQUESTS, 0, 0},
+    {XLM_REC_POSTCOPY_SRC_ALIVE, "POSTCOPY_SRC_ALIVE",
+     IN_LIVE | IN_EVICTION | IN_POSTCOPY, 0, 0},
 };
 
 static const struct record_rule *rule_of(uint32_t type)

@@ -40,6 +40,15 @@ int xlm_restore_bad_stream(struct xlm_restorer *restorer, const char *what)
     return xlm_fail(restorer->ctx, "bad migration stream: %s", what);
 }
 
+void xlm_restore_keep_alive(struct xlm_restorer *restorer)
+{
+    if (restorer->channel.out_fd >= 0) {
+        restorer->keepalive = xlm_keepalive_start(
+            restorer->ctx, &restorer->channel, XLM_REC_POSTCOPY_DST_ALIVE,
+            restorer->params->keepalive_ms);
+    }
+}
+
 /* ---- the outstanding pages ---- */
 
 static int take_begin(struct xlm_restorer *restorer)
@@ -142,6 +151,8 @@ static int load_final_state(struct xlm_restorer *restorer)
 
 static int take_transition(struct xlm_restorer *restorer)
 {
+    /* Its guest is stopped: it wants to hear that we are ready, no less. */
+    xlm_keepalive_stop(&restorer->keepalive);
     if (load_final_state(restorer)) {
         return refuse_go(restorer);
     }
@@ -192,6 +203,8 @@ static int take_end(struct xlm_restorer *restorer)
 
 static int take_record(struct xlm_restorer *restorer)
 {
+    atomic_store(&restorer->heard_us, xlm_now_us());
+    xlm_keepalive_step(restorer->keepalive);
     switch (restorer->record.type) {
     case XLM_REC_CPUID_POLICY:
     case XLM_REC_MSR_POLICY:
@@ -229,6 +242,8 @@ static int take_record(struct xlm_restorer *restorer)
         return xlm_restore_take_channel_lost(restorer);
     case XLM_REC_POSTCOPY_SOURCE_LOST:
         return xlm_restore_take_source_lost(restorer);
+    case XLM_REC_POSTCOPY_SRC_ALIVE:
+        return 0;
     case XLM_REC_END:
         return take_end(restorer);
     default:
@@ -282,6 +297,7 @@ static int read_headers(struct xlm_restorer *restorer)
         headers.domain.page_shift != XLM_PAGE_SHIFT) {
         return xlm_restore_bad_stream(restorer, "not an HVM or PVH guest");
     }
+    xlm_restore_keep_alive(restorer);
     /* The first that the toolstack hears of it: it looks for room. */
     if (xlm_restore_feed(restorer, &headers, sizeof(headers))) {
         restorer->refusal =
@@ -339,6 +355,7 @@ static void dispose(struct xlm_restorer *restorer)
 {
     /* First: its threads use the channel. */
     xlm_channel_stop(&restorer->channel);
+    xlm_keepalive_stop(&restorer->keepalive);
     xlm_restore_close_faults(restorer);
     xlm_pager_close(restorer->pager);
     restorer->pager = NULL;

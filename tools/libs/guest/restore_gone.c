@@ -88,6 +88,7 @@ static int tell(struct xlm_restorer *restorer, bool ended)
 
 static void forget_guest(struct xlm_restorer *restorer)
 {
+    xlm_keepalive_stop(&restorer->keepalive);
     xlm_restore_close_faults(restorer);
     restorer->stats->outstanding = xlm_pager_outstanding(restorer->pager);
     xlm_pager_forget_guest(restorer->pager);

@@ -44,8 +44,12 @@ int xlm_restore_take_go(struct xlm_restorer *restorer)
     xlm_pager_open_requests(restorer->pager);
     xlm_restore_run(restorer);
     xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
-    return xlm_write_answer(restorer->ctx, &restorer->channel,
-                            XLM_REC_POSTCOPY_RUNNING, 0, "");
+    if (xlm_write_answer(restorer->ctx, &restorer->channel,
+                         XLM_REC_POSTCOPY_RUNNING, 0, "")) {
+        return -1;
+    }
+    xlm_restore_keep_alive(restorer);
+    return 0;
 }
 
 static void take_stats(struct xlm_restorer *restorer,
@@ -138,7 +142,7 @@ int xlm_restore_take_late_pages(struct xlm_restorer *restorer)
 {
     int rc = xlm_restore_take_postcopy_pages(restorer);
 
-    restorer->heard_us = xlm_now_us();
+    atomic_store(&restorer->pages_us, xlm_now_us());
     if (!rc) {
         rc = tell_dropped(restorer);
     }
@@ -168,6 +172,7 @@ int xlm_restore_complete(struct xlm_restorer *restorer)
         return -1;
     }
     restorer->done = true;
+    xlm_keepalive_stop(&restorer->keepalive);
     xlm_restore_close_faults(restorer);
     /* What the guest gave up on the way is the host's again. */
     (void)restorer->ctx->hypervisor->ops->claim(restorer->ctx->hypervisor,

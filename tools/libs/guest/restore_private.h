@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "channel.h"
+#include "keepalive.h"
 #include "pager.h"
 #include "pfn_set.h"
 #include "platform.h"
@@ -26,9 +27,11 @@ struct xlm_restorer {
     struct xlm_stats *stats;
     uint64_t start_us;
     uint32_t owed; /* pages taken that the source has no credit for yet */
-    _Atomic uint64_t told_us; /* when the source heard of faults last */
-    uint64_t heard_us; /* when something of the postcopy phase came last */
-    atomic_bool lost;  /* the connection stood still for too long */
+    _Atomic uint64_t told_us;        /* when the source heard of faults last */
+    _Atomic uint64_t heard_us;       /* when something came last ... */
+    _Atomic uint64_t pages_us;       /* ... and pages, from the go on */
+    struct xlm_keepalive *keepalive; /* says that we are alive; or NULL */
+    atomic_bool lost; /* the connection stood still for too long */
     enum xlm_reader_state state;
     bool prepared;    /* PREPARE was answered, one way ... */
     uint32_t refusal; /* ... or the other: with this enum xlm_refusal */
@@ -76,6 +79,9 @@ int xlm_restore_end(struct xlm_restorer *restorer, int rc);
 
 /* EPROTO, for what a source must not send: always -1. */
 int xlm_restore_bad_stream(struct xlm_restorer *restorer, const char *what);
+/* Say now and then that we are alive, on the connection in use; nothing without
+ * a way back. */
+void xlm_restore_keep_alive(struct xlm_restorer *restorer);
 void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase);
 
 /* restore_build.c */

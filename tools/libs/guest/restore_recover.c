@@ -14,17 +14,22 @@
 /* Who opens a connection for a recovery says at once what it is for. */
 #define RECOVER_MS (60 * 1000)
 
-/* Only a guest that waits for a page suffers from it. */
+/* Only a guest that waits for a page suffers from it; but a source that does
+ * not even say that it is alive has gone. */
 static bool may_be_silent(void *data)
 {
     struct xlm_restorer *restorer = data;
     uint64_t timeout_us = restorer->params->link_timeout_ms * 1000ull;
     uint64_t since_us = xlm_pager_waiting_since(restorer->pager);
+    uint64_t pages_us = atomic_load(&restorer->pages_us);
+    uint64_t heard_us = atomic_load(&restorer->heard_us);
+    uint64_t now_us = xlm_now_us();
 
-    if (since_us && since_us < restorer->heard_us) {
-        since_us = restorer->heard_us;
+    if (since_us && since_us < pages_us) {
+        since_us = pages_us;
     }
-    if (!since_us || xlm_now_us() - since_us < timeout_us) {
+    if (now_us - heard_us < XLM_SILENCE_MS * 1000ull &&
+        (!since_us || !timeout_us || now_us - since_us < timeout_us)) {
         return true;
     }
     atomic_store(&restorer->lost, true);
@@ -33,21 +38,26 @@ static bool may_be_silent(void *data)
 
 void xlm_restore_set_link_timeout(struct xlm_restorer *restorer)
 {
-    /* Without another connection to come this one is all that there is. */
-    uint32_t timeout_ms =
-        restorer->params->relink ? restorer->params->link_timeout_ms : 0;
+    uint32_t timeout_ms = restorer->params->link_timeout_ms;
 
-    restorer->heard_us = xlm_now_us();
+    atomic_store(&restorer->heard_us, xlm_now_us());
+    atomic_store(&restorer->pages_us, xlm_now_us());
     atomic_store(&restorer->lost, false);
     restorer->channel.may_be_silent = may_be_silent;
     restorer->channel.silence_data = restorer;
-    restorer->channel.idle_ms = xlm_channel_look_ms(timeout_ms);
+    restorer->channel.idle_ms =
+        xlm_channel_look_ms(timeout_ms ? timeout_ms : XLM_SILENCE_MS);
+    /* Without another connection to come this one is all that there is. */
+    if (!restorer->params->relink) {
+        restorer->channel.idle_ms = -1;
+    }
 }
 
 /* No thread uses the channel any more when this returns. */
 static void close_link(struct xlm_restorer *restorer)
 {
     xlm_channel_stop(&restorer->channel);
+    xlm_keepalive_stop(&restorer->keepalive);
     xlm_restore_close_faults(restorer);
     xlm_pager_close_requests(restorer->pager);
     xlm_channel_close(&restorer->channel);
@@ -83,6 +93,7 @@ static int open_link(struct xlm_restorer *restorer, int in_fd, int out_fd)
         tell_lacking(restorer)) {
         return -1;
     }
+    xlm_restore_keep_alive(restorer);
     xlm_pager_open_requests(restorer->pager);
     return 0;
 }

@@ -72,6 +72,7 @@ void xlm_saver_begin(struct xlm_saver *saver, struct xlm_context *ctx,
         .stats = stats,
         .start_us = xlm_now_us(),
         .mark.lock = PTHREAD_MUTEX_INITIALIZER,
+        .heard_lock = PTHREAD_MUTEX_INITIALIZER,
     };
 }
 
@@ -114,11 +115,6 @@ static uint64_t elapsed_us(const struct xlm_saver *saver)
 static int write_empty(struct xlm_saver *saver, uint32_t type)
 {
     return xlm_write_simple_record(saver->ctx, &saver->channel, type, NULL, 0);
-}
-
-static int read_answer(struct xlm_saver *saver, enum xlm_reader_state state)
-{
-    return xlm_read_record(saver->ctx, &saver->channel, state, &saver->record);
 }
 
 /* ---- start ---- */
@@ -341,6 +337,7 @@ static int prepare_destination(struct xlm_saver *saver)
     memcpy(prepare.id, saver->params->id, sizeof(prepare.id));
     memcpy(prepare.uuid, saver->uuid, sizeof(prepare.uuid));
     xlm_save_progress(saver, XLM_PHASE_PREPARING);
+    xlm_save_keep_alive(saver);
     if (xlm_write_platform(saver->ctx, &saver->channel, saver->params->domid,
                            &saver->context) ||
         send_device_pages(saver, &saver->stats->precopy_pages) ||
@@ -348,7 +345,8 @@ static int prepare_destination(struct xlm_saver *saver)
         xlm_write_simple_record(saver->ctx, &saver->channel,
                                 XLM_REC_POSTCOPY_PREPARE, &prepare,
                                 sizeof(prepare)) ||
-        read_answer(saver, XLM_READ_PREPARED) || take_prepared(saver)) {
+        xlm_save_read_answer(saver, XLM_READ_PREPARED) ||
+        take_prepared(saver)) {
         return -1;
     }
     xlm_save_connect_faults(saver);
@@ -363,7 +361,7 @@ static int await_evicted(struct xlm_saver *saver)
     bool last;
 
     do {
-        if (read_answer(saver, XLM_READ_EVICTED) ||
+        if (xlm_save_read_answer(saver, XLM_READ_EVICTED) ||
             xlm_save_take_evicted(saver, &last)) {
             return -1;
         }
@@ -520,7 +518,7 @@ static int await_ready(struct xlm_saver *saver)
     for (;;) {
         bool last;
 
-        if (read_answer(saver, XLM_READ_READY)) {
+        if (xlm_save_read_answer(saver, XLM_READ_READY)) {
             return -1;
         }
         if (saver->record.type == XLM_REC_POSTCOPY_READY) {
@@ -614,9 +612,7 @@ static int save(struct xlm_saver *saver, bool *transitioned)
         return -1;
     }
     /* The guest is to wait for us, and nobody may be there to give up. */
-    if (xlm_two_way(saver)) {
-        saver->channel.idle_ms = saver->params->silence_ms;
-    }
+    xlm_save_stop_keeping_alive(saver);
     if (xlm_save_check_abort(saver) ||
         (postcopy ? stop_for_postcopy(saver) : stop_and_copy(saver))) {
         return -1;
@@ -662,6 +658,10 @@ void xlm_saver_end(struct xlm_saver *saver, bool complete)
         xlm_save_progress(saver, XLM_PHASE_COMPLETE);
     }
     disable_logdirty(saver);
+    if (saver->keepalive) {
+        xlm_channel_stop(&saver->channel);
+        xlm_keepalive_stop(&saver->keepalive);
+    }
     xlm_save_close_faults(saver);
     xlm_channel_close(&saver->channel);
     xlm_record_dispose(&saver->record);
@@ -678,6 +678,7 @@ void xlm_saver_end(struct xlm_saver *saver, bool complete)
     for (size_t i = 0; i < XLM_PUSH_RECENT; i++) {
         xlm_pfn_set_dispose(&saver->recent[i]);
     }
+    pthread_mutex_destroy(&saver->heard_lock);
 }
 
 int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,

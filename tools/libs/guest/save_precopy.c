@@ -101,7 +101,8 @@ static int wait_a_little(struct precopy *precopy, uint64_t wait_us)
         wait_us = XLM_SAVE_HEED_US;
     }
     poll(&aborted, 1, (wait_us + 999) / 1000);
-    if (xlm_save_check_abort(saver) || xlm_save_check_alive(saver, &info)) {
+    if (xlm_save_check_abort(saver) || xlm_save_check_alive(saver, &info) ||
+        xlm_save_check_heard(saver)) {
         return -1;
     }
     tell_progress(precopy);
@@ -183,8 +184,10 @@ static void begin_round(struct precopy *precopy)
 /* Send a batch, and look at the log when it is time. */
 static int send_and_look(struct precopy *precopy)
 {
+    struct xlm_saver *saver = precopy->saver;
     uint64_t began_us;
 
+    xlm_keepalive_step(saver->keepalive);
     if (send_some(precopy)) {
         return -1;
     }

@@ -4,7 +4,10 @@
 #ifndef XLM_SAVE_PRIVATE_H
 #define XLM_SAVE_PRIVATE_H
 
+#include <pthread.h>
+
 #include "channel.h"
+#include "keepalive.h"
 #include "pfn_set.h"
 #include "platform.h"
 #include "push_plan.h"
@@ -46,6 +49,10 @@ struct xlm_saver {
     struct xlm_rate_limit limit;      /* of the background */
     struct xlm_fault_channel *faults; /* save_faults.c; NULL: none */
     uint64_t fault_bytes;             /* octets that went over it */
+    struct xlm_keepalive *keepalive;  /* says that we are alive; or NULL */
+    pthread_mutex_t heard_lock;       /* of the next two */
+    uint64_t heard_us; /* when the destination last showed a sign of life */
+    int unread;        /* octets that it has sent, and that wait */
     /* Of save_pages.c, kept from one batch of pages to the next; free() it. */
     struct xlm_save_batch *batch;
 
@@ -91,6 +98,19 @@ uint64_t xlm_save_background_wait_us(struct xlm_saver *saver);
 
 /* The guest is about to run on here. */
 void xlm_save_cancel_suspend(struct xlm_context *ctx, uint32_t domid);
+
+/* save_alive.c */
+
+/* From here on, until the guest is to be suspended: say that we are alive, and
+ * wait for a destination that says so.  Nothing without a way back. */
+void xlm_save_keep_alive(struct xlm_saver *saver);
+/* The guest is not to wait for a destination that is merely alive. */
+void xlm_save_stop_keeping_alive(struct xlm_saver *saver);
+/* While nothing is sent or read, now and then: ETIMEDOUT when the destination
+ * shows no sign of life any more. */
+int xlm_save_check_heard(struct xlm_saver *saver);
+/* The next record that says more than that the destination is alive. */
+int xlm_save_read_answer(struct xlm_saver *saver, enum xlm_reader_state state);
 
 /* save_pages.c */
 

@@ -42,6 +42,7 @@ struct xlm_pusher {
     bool news;           /* from the destination, not taken over yet */
     uint64_t asked_us;   /* when the last request came */
     uint64_t due_us;     /* since when it owes us an answer, if it does */
+    uint64_t heard_us;   /* when it said something last */
     uint64_t window_hits; /* requests for what had been sent ... */
     uint64_t queue_most;  /* ... and that waited at the most */
     uint64_t unsent;      /* dropped by the guest before they were sent */
@@ -216,9 +217,14 @@ static int take_record(struct xlm_pusher *pusher,
                        const struct xlm_record *record)
 {
     pthread_mutex_lock(&pusher->lock);
-    pusher->due_us = xlm_now_us();
+    pusher->heard_us = xlm_now_us();
+    if (record->type != XLM_REC_POSTCOPY_DST_ALIVE) {
+        pusher->due_us = pusher->heard_us;
+    }
     pthread_mutex_unlock(&pusher->lock);
     switch (record->type) {
+    case XLM_REC_POSTCOPY_DST_ALIVE:
+        return 0;
     case XLM_REC_POSTCOPY_FAULT:
     case XLM_REC_POSTCOPY_URGENT:
         return take_fault(pusher, record);
@@ -241,29 +247,33 @@ static int take_record(struct xlm_pusher *pusher,
     }
 }
 
-/* For as long as it owes us nothing: that it runs, credit, or COMPLETE. */
+/* For as long as it owes us nothing: that it runs, credit, or COMPLETE; and has
+ * said lately that it is alive. */
 static bool may_be_silent(void *data)
 {
     struct xlm_pusher *pusher = data;
     uint64_t timeout_us = pusher->saver->params->link_timeout_ms * 1000ull;
-    bool due;
+    uint64_t now_us = xlm_now_us();
+    bool due, gone;
 
     pthread_mutex_lock(&pusher->lock);
     due = !pusher->running || pusher->ended || pusher->window.in_flight;
-    due = due && xlm_now_us() - pusher->due_us >= timeout_us;
+    due = due && timeout_us && now_us - pusher->due_us >= timeout_us;
+    gone = now_us - pusher->heard_us >= XLM_SILENCE_MS * 1000ull;
     pthread_mutex_unlock(&pusher->lock);
-    return !due;
+    return !due && !gone;
 }
 
 static void set_link_timeout(struct xlm_pusher *pusher)
 {
     struct xlm_channel *channel = &pusher->saver->channel;
+    uint32_t timeout_ms = pusher->saver->params->link_timeout_ms;
 
-    pusher->due_us = xlm_now_us();
+    pusher->due_us = pusher->heard_us = xlm_now_us();
     channel->may_be_silent = may_be_silent;
     channel->silence_data = pusher;
     channel->idle_ms =
-        xlm_channel_look_ms(pusher->saver->params->link_timeout_ms);
+        xlm_channel_look_ms(timeout_ms ? timeout_ms : XLM_SILENCE_MS);
 }
 
 static void *read_requests(void *data)
@@ -489,6 +499,7 @@ static int push_all(struct xlm_pusher *pusher)
         if (xlm_faults_look_after(pusher->saver->faults)) {
             return -1;
         }
+        xlm_keepalive_step(pusher->saver->keepalive);
         xlm_save_progress(pusher->saver, XLM_PHASE_POSTCOPY);
     }
     return is_through(pusher) ? 0 : -1;
@@ -569,7 +580,14 @@ int xlm_pusher_run(struct xlm_pusher *pusher)
         errno = rc;
         return xlm_fail(saver->ctx, "cannot start a thread: %s", strerror(rc));
     }
+    saver->keepalive = xlm_keepalive_start(saver->ctx, &saver->channel,
+                                           XLM_REC_POSTCOPY_SRC_ALIVE,
+                                           saver->params->keepalive_ms);
     rc = push_all(pusher);
+    if (rc && !saver->mark.lost) {
+        xlm_channel_stop(&saver->channel);
+    }
+    xlm_keepalive_stop(&saver->keepalive);
     if (!rc) {
         rc = send_end(pusher);
     }

@@ -91,6 +91,9 @@ enum xlm_record_type {
     XLM_REC_POSTCOPY_CHANNEL_LOST = 0x8000002c,
     /* The same: who does not know it waits for what can never come. */
     XLM_REC_POSTCOPY_SOURCE_LOST = 0x8000002e,
+    /* Optional: the same end says nothing else for long. */
+    XLM_REC_POSTCOPY_DST_ALIVE = 0x8000002f,
+    XLM_REC_POSTCOPY_SRC_ALIVE = 0x80000030,
 };
 
 /* Bit 31 of a record type: a reader that does not know the type skips it. */

@@ -277,9 +277,12 @@ struct xlm_save_params {
     uint32_t faults_stall_ms;
     struct xlm_control *control; /* the caller's; NULL: nothing changes */
     enum xlm_build build;        /* what the destination is asked for */
-    /* Longest silence of the destination, in milliseconds, while the guest is
-     * stopped for it, and until it has answered a recovery. */
+    /* Longest silence of the destination, in milliseconds, until the go, and
+     * until it has answered a recovery.  While the guest runs a word that it is
+     * alive is enough. */
     uint32_t silence_ms;
+    /* How often this end says that it is alive; 0: every 20 s. */
+    uint32_t keepalive_ms;
     /* After the go, a connection on which the destination has not answered for
      * so many milliseconds is taken for lost; 0: never. */
     uint32_t link_timeout_ms;
@@ -393,6 +396,8 @@ struct xlm_restore_params {
     /* After the go, a connection is taken for lost on which nothing has come
      * for so many milliseconds while the guest waits for a page; 0: never. */
     uint32_t link_timeout_ms;
+    /* How often this end says that it is alive; 0: every 20 s. */
+    uint32_t keepalive_ms;
 };
 
 /*

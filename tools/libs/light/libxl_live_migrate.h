@@ -277,7 +277,8 @@ typedef struct libxl_live_migrate_params {
     libxl_live_migrate_push_order push_order; /* RECENT */
     /* After the go: seconds that the connection may stand still while the
      * destination owes an answer.  Then it is lost, as if it had been cut.  0:
-     * for ever. */
+     * for as long as the destination says that it is alive.  Nothing at all for
+     * three minutes is always the end of a connection. */
     uint64_t link_timeout; /* 0 */
     /* Pages that the guest asks for go over a connection of their own. */
     libxl_live_migrate_connect *connect_fault_channel; /* NULL: none */
@@ -403,7 +404,8 @@ typedef struct libxl_live_migrate_receive_params {
     uint32_t *local_domid;
     /* After the go: seconds that the connection may stand still while the guest
      * waits for a page.  Then another one is waited for, as if it had been
-     * cut; that has no end.  0: for ever.  Who takes the place of a receiver
+     * cut; that has no end.  0: for as long as the source says that it is
+     * alive; nothing at all for three minutes is always the end.  Who takes the place of a receiver
      * has what that had. */
     uint64_t link_timeout; /* 0 */
     uint64_t reserved[14];

@@ -24,6 +24,7 @@ LISTS = (*WITH_CONTENTS, "POSTCOPY_ZERO_PAGES", "POSTCOPY_PFNS",
          "POSTCOPY_FAULT", "POSTCOPY_URGENT", "POSTCOPY_EVICTED",
          "POSTCOPY_DROPPED")
 REQUESTS = ("POSTCOPY_FAULT", "POSTCOPY_URGENT")
+ALIVE = ("POSTCOPY_DST_ALIVE", "POSTCOPY_SRC_ALIVE")     # between any two others
 
 
 class Bad(Exception):
@@ -299,6 +300,8 @@ class Back(Way):
             name = self.checked(kind, body)
             if name is None:
                 continue
+            if name in ALIVE and "POSTCOPY_COMPLETE" not in self.seen:
+                continue
             if name in REQUESTS:
                 # From a thread of its own: as late as after COMPLETE.
                 self.take(name, body)
@@ -386,7 +389,7 @@ class Forth(Way):
                 "END", "POSTCOPY_SOURCE_LOST"):
             kind, body = source.record(f"a record after {self.seen[-1:]}")
             name = self.checked(kind, body)
-            if name is None:
+            if name is None or name in ALIVE:
                 continue
             if self.listing and name not in ("POSTCOPY_PFNS",
                                              "POSTCOPY_PFNS_END"):

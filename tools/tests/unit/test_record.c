@@ -360,6 +360,9 @@ static const struct legality {
     {0x2b, 8, S(REQUESTS), false, false},
     {0x8000002c, 0, S(POSTCOPY), false, false},
     {0x8000002e, 8, S(POSTCOPY), true, false},
+    {0x8000002f, 0, S(PREPARED) | S(EVICTED) | S(READY) | S(REQUESTS), false,
+     false},
+    {0x80000030, 0, S(LIVE) | S(EVICTION) | S(POSTCOPY), false, false},
 };
 #undef S
 #define NR_LEGALITIES (sizeof(legalities) / sizeof(legalities[0]))

@@ -93,6 +93,103 @@ static void source_gives_up_in_the_stop(void **state)
     }
 }
 
+/* ---- while the guest runs at the source ---- */
+
+/* Before the guest is suspended there is no person who would see it. */
+static void release_before_the_stop(struct fake_migration *migration,
+                                    enum fake_part part, bool after)
+{
+    const atomic_bool *struck = migration->data;
+
+    if (part == FAKE_PART_QEMU_LOGDIRTY && after && atomic_load(struck)) {
+        give_up_there(migration);
+    }
+}
+
+static void note_stall(void *struck)
+{
+    atomic_store((atomic_bool *)struck, true);
+}
+
+/* The host of the destination dies, or the link does, without a word. */
+static void source_gives_up_before_the_stop(void **state)
+{
+    const struct fake_cut cuts[] = {
+        STALL(FAKE_FORTH, XLM_REC_HVM_PARAMS, 5),
+        STALL(FAKE_FORTH, XLM_REC_POSTCOPY_PREPARE, 64),
+        STALL(FAKE_BACK, XLM_REC_POSTCOPY_PREPARED, 1),
+        STALL(FAKE_FORTH, XLM_REC_PAGE_DATA, 5000),
+        STALL(FAKE_FORTH, XLM_REC_POSTCOPY_PFNS, 1),
+        STALL(FAKE_BACK, XLM_REC_POSTCOPY_EVICTED, 1),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
+        struct fake_migration *migration = new_migration();
+        atomic_bool struck = false;
+
+        migration->rounds = cuts[i].type == XLM_REC_PAGE_DATA;
+        migration->data = &struck;
+        migration->params.silence_ms = MS;
+        migration->at_part = release_before_the_stop;
+        migration->cut = cuts[i];
+        migration->cut.at = note_stall;
+        migration->cut.data = &struck;
+        fake_migration_run(migration);
+        assert_int_equal(migration->save_rc, -1);
+        assert_false(migration->suspended);
+        assert_false(migration->transitioned);
+        assert_non_null(
+            strstr(migration->contexts[0].reason, "is the link cut"));
+        fake_migration_check_promise(migration);
+        free_migration(migration);
+    }
+}
+
+/* Longer than the source would wait for a destination that says nothing. */
+#define SLOW_SILENCE_MS 1000
+#define SLOW_BUILD_MS 2500
+
+static void build_slowly(struct fake_migration *migration)
+{
+    const struct timespec pause = {.tv_sec = SLOW_BUILD_MS / 1000,
+                                   .tv_nsec = SLOW_BUILD_MS % 1000 * 1000000};
+
+    (void)migration;
+    nanosleep(&pause, NULL);
+}
+
+static void count_alive(const uint8_t *octets, size_t size, void *data)
+{
+    uint32_t type;
+
+    (void)size;
+    memcpy(&type, octets, sizeof(type));
+    *(unsigned int *)data += type == XLM_REC_POSTCOPY_DST_ALIVE ||
+                             type == XLM_REC_POSTCOPY_SRC_ALIVE;
+}
+
+/* Each end says that it is alive, and so is waited for. */
+static void a_slow_build_is_waited_for(void **state)
+{
+    struct fake_migration *migration = new_migration();
+    unsigned int forth = 0, back = 0;
+
+    (void)state;
+    migration->at_build = build_slowly;
+    migration->params.silence_ms = SLOW_SILENCE_MS;
+    migration->params.keepalive_ms = 10;
+    migration->restore_params.keepalive_ms = 10;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    fake_link_each_record(migration->link, FAKE_FORTH,
+                          fake_first_record(FAKE_FORTH), count_alive, &forth);
+    fake_link_each_record(migration->link, FAKE_BACK, 0, count_alive, &back);
+    assert_true(forth > 0);
+    assert_true(back > 0);
+    free_migration(migration);
+}
+
 /* ---- after the go ---- */
 
 static void patient_from_now_on(struct fake_migration *migration)
@@ -244,6 +341,8 @@ static void stalled_again_and_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(source_gives_up_before_the_stop),
+        cmocka_unit_test(a_slow_build_is_waited_for),
         cmocka_unit_test(source_gives_up_in_the_stop),
         cmocka_unit_test(source_gives_up_the_link),
         cmocka_unit_test(destination_gives_up_the_link),
