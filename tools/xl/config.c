@@ -3,17 +3,80 @@
  */
 #include "config.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <libxl_utils.h>
 #include <libxlutil.h>
 
 #include "save_header.h"
 #include "stock.h"
+#include "transport.h"
 
 #define XL_GLOBAL_CONFIG "/etc/xen/xl.conf"
+
+/* ---- waiting for the other host ---- */
+
+static int await(int fd, short events)
+{
+    struct pollfd poller = {.fd = fd, .events = events};
+    int ready;
+
+    do {
+        ready = poll(&poller, 1, XL_PATIENCE_MS);
+    } while (ready < 0 && errno == EINTR);
+    if (!ready) {
+        fprintf(stderr, "xl: nothing was heard of the other host for three "
+                        "minutes: is the link cut?\n");
+    }
+    return ready > 0 ? 0 : -1;
+}
+
+/* What goes after a poll() for it cannot block. */
+static int write_all(int fd, const void *bytes, size_t length)
+{
+    const char *at = bytes;
+    ssize_t written;
+
+    while (length) {
+        if (await(fd, POLLOUT)) {
+            return -1;
+        }
+        written = write(fd, at, length < PIPE_BUF ? length : PIPE_BUF);
+        if (written < 0 && errno != EINTR && errno != EAGAIN) {
+            return -1;
+        }
+        at += written < 0 ? 0 : written;
+        length -= written < 0 ? 0 : (size_t)written;
+    }
+    return 0;
+}
+
+static int read_all(int fd, void *buffer, size_t length, const char *what)
+{
+    char *at = buffer;
+    ssize_t got;
+
+    while (length) {
+        if (await(fd, POLLIN)) {
+            return -1;
+        }
+        got = read(fd, at, length);
+        if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) {
+            fprintf(stderr, "xl: the source is gone before its %s came\n",
+                    what);
+            return -1;
+        }
+        at += got < 0 ? 0 : got;
+        length -= got < 0 ? 0 : (size_t)got;
+    }
+    return 0;
+}
 
 /* ---- to send ---- */
 
@@ -40,6 +103,22 @@ static int read_config_file(struct xl_context *xl, const char *path,
     free(json);
     free(file);
     return rc;
+}
+
+char *xl_config_own(struct xl_context *xl, uint32_t domid)
+{
+    libxl_domain_config config;
+    char *json = NULL;
+
+    libxl_domain_config_init(&config);
+    if (!libxl_retrieve_domain_configuration(xl->ctx, domid, &config, NULL)) {
+        json = libxl_domain_config_to_json(xl->ctx, &config);
+    }
+    if (!json) {
+        fprintf(stderr, "xl: no configuration for domain %u\n", domid);
+    }
+    libxl_domain_config_dispose(&config);
+    return json;
 }
 
 char *xl_config_to_send(struct xl_context *xl, uint32_t domid,
@@ -74,19 +153,15 @@ out:
     return json;
 }
 
-int xl_config_write(struct xl_context *xl, int fd, const char *json)
+int xl_config_write(int fd, const char *json)
 {
     struct xl_save_header header;
     struct xl_save_data data;
     uint32_t length = strlen(json) + 1;
 
     xl_save_header_make(&header, &data, length);
-    if (libxl_write_exactly(xl->ctx, fd, &header, sizeof(header),
-                            "migration stream", "header") ||
-        libxl_write_exactly(xl->ctx, fd, &data, sizeof(data),
-                            "migration stream", "length") ||
-        libxl_write_exactly(xl->ctx, fd, json, length, "migration stream",
-                            "configuration")) {
+    if (write_all(fd, &header, sizeof(header)) ||
+        write_all(fd, &data, sizeof(data)) || write_all(fd, json, length)) {
         fprintf(stderr, "xl: the receiver does not take the domain's "
                         "configuration\n");
         return -1;
@@ -123,17 +198,15 @@ int xl_config_read(struct xl_context *xl, int fd, libxl_domain_config *config)
     char *data = NULL;
     int ret = -1;
 
-    if (libxl_read_exactly(xl->ctx, fd, &header, sizeof(header),
-                           "migration stream", "header")) {
-        goto out; /* libxl has said it */
+    if (read_all(fd, &header, sizeof(header), "header")) {
+        goto out;
     }
     problem = xl_save_header_check(&header);
     if (problem) {
         goto bad;
     }
     data = malloc(header.data_length ? header.data_length : 1);
-    if (!data || libxl_read_exactly(xl->ctx, fd, data, header.data_length,
-                                    "migration stream", "configuration")) {
+    if (!data || read_all(fd, data, header.data_length, "configuration")) {
         goto out;
     }
     problem = xl_save_data_check(data, header.data_length, &json);

@@ -17,8 +17,12 @@
 char *xl_config_to_send(struct xl_context *xl, uint32_t domid,
                         const char *override, bool preserve_domid);
 
+/* The running domain's own configuration, as libxl has it now, as JSON,
+ * malloc()ed.  NULL, having said so: there is none. */
+char *xl_config_own(struct xl_context *xl, uint32_t domid);
+
 /* Write xl's header and the configuration.  0, or -1 having said why. */
-int xl_config_write(struct xl_context *xl, int fd, const char *json);
+int xl_config_write(int fd, const char *json);
 
 /* Read both into an initialised configuration.  0, or -1 having said why. */
 int xl_config_read(struct xl_context *xl, int fd, libxl_domain_config *config);

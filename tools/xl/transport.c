@@ -123,10 +123,16 @@ static ssize_t read_octet(struct xl_transport *transport, int abort_fd,
         {.fd = abort_fd, .events = POLLIN},
     };
 
-    while (poll(pollers, 2, -1) < 0) {
+    int ready;
+
+    while ((ready = poll(pollers, 2, XL_PATIENCE_MS)) < 0) {
         if (errno != EINTR) {
             return -1;
         }
+    }
+    if (!ready) {
+        errno = ETIMEDOUT;
+        return -1;
     }
     if (pollers[1].revents) {
         errno = ECANCELED;
@@ -205,6 +211,14 @@ int xl_transport_greet(struct xl_transport *transport, int abort_fd)
         }
         if (got < 0 && errno == ECANCELED) {
             fprintf(stderr, "xl: given up before the receiver answered\n");
+            return -1;
+        }
+        if (got < 0 && errno == ETIMEDOUT) {
+            xl_transport_end(transport);
+            fprintf(stderr,
+                    "xl: %s has not answered for three minutes: is the link "
+                    "cut, or does something there wait for input?\n",
+                    transport->host);
             return -1;
         }
         if (got <= 0) {

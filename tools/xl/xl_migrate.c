@@ -47,7 +47,8 @@ static const char usage[] =
     "  --window-before N            pages below one that it asks for, and\n"
     "  --window-after N             above it, that go along (they adapt)\n"
     "  --link-timeout SECONDS       once the guest is let go, how long the\n"
-    "                               connection may stand still (while both live)\n"
+    "                               connection may stand still (while both "
+    "live)\n"
     "  --fault-channel[=COMMAND]    a second connection for what the guest "
     "asks\n"
     "                               for; COMMAND connects it, with -s ''\n"
@@ -82,6 +83,7 @@ struct xl_migrate {
     const char *connect_channel;
     /* Made of these. */
     char *config;
+    char *own_config; /* the domain's own, of the same moment */
     struct xl_fault_channel channel;
 };
 
@@ -428,6 +430,11 @@ static int migrate_domain(struct xl_migrate *migrate)
             return ret;
         }
     }
+    migrate->own_config = xl_config_own(sender->xl, sender->domid);
+    if (!migrate->own_config) {
+        return -1;
+    }
+    sender->params.sent_config = migrate->own_config;
     migrate->config =
         xl_config_to_send(sender->xl, sender->domid, migrate->config_file,
                           migrate->preserve_domid);
@@ -443,8 +450,7 @@ static int migrate_domain(struct xl_migrate *migrate)
         say_where_it_runs(migrate);
         return ret;
     }
-    ret = xl_config_write(sender->xl, sender->transport.send_fd,
-                          migrate->config);
+    ret = xl_config_write(sender->transport.send_fd, migrate->config);
     if (ret) {
         say_where_it_runs(migrate);
         return ret;
@@ -470,5 +476,6 @@ int xl_main_migrate(struct xl_context *xl, int argc, char **argv)
     xl_sender_close(&migrate.sender);
     xl_fault_channel_end(&migrate.channel);
     free(migrate.config);
+    free(migrate.own_config);
     return status < 0 ? EXIT_FAILURE : status;
 }

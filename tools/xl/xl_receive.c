@@ -202,21 +202,71 @@ static void report_failure(const struct xl_receive *receive,
     }
 }
 
-/* A leftover of the same name would only show as an error of libxl's. */
+/* What is known of the migration by which that domain came; false: nothing. */
+static bool find_migration(uint32_t domid, libxl_live_migrate_status *status)
+{
+    libxl_live_migrate_status *list;
+    bool found = false;
+    int count;
+
+    if (libxl_live_migrate_list(&list, &count)) {
+        return false;
+    }
+    for (int i = 0; i < count && !found; i++) {
+        found = list[i].domid == domid &&
+                list[i].role == LIBXL_LIVE_MIGRATE_ROLE_DESTINATION;
+        if (found) {
+            *status = list[i];
+        }
+    }
+    free(list);
+    return found;
+}
+
+/* That can be told only of a domain that is paused and has had no processor. */
+static bool never_ran(struct xl_receive *receive, uint32_t domid)
+{
+    libxl_dominfo info;
+    bool never;
+
+    libxl_dominfo_init(&info);
+    never = !libxl_domain_info(receive->xl->ctx, &info, domid) &&
+            info.paused && !info.cpu_time;
+    libxl_dominfo_dispose(&info);
+    return never;
+}
+
+/* A domain of the same name would only show as an error of libxl's.  It may be
+ * the only copy of a guest: whoever is told to destroy it must know better. */
 static int check_name_free(struct xl_receive *receive)
 {
     const char *incoming = receive->config.c_info.name;
+    libxl_live_migrate_status status;
     uint32_t domid;
+    bool known;
 
-    if (!libxl_name_to_domid(receive->xl->ctx, incoming, &domid)) {
-        fprintf(stderr,
-                "xl: destination: there is a %s already, domain %u: "
-                "%s is being received, or that is a leftover to xl "
-                "destroy\n",
-                incoming, domid, receive->name);
-        return -1;
+    if (libxl_name_to_domid(receive->xl->ctx, incoming, &domid)) {
+        return 0;
     }
-    return 0;
+    known = find_migration(domid, &status);
+    fprintf(stderr,
+            "xl: destination: there is a %s already, domain %u: ", incoming,
+            domid);
+    if (!never_ran(receive, domid) ||
+        (known && status.phase >= LIBXL_LIVE_MIGRATE_PHASE_GO)) {
+        fprintf(stderr,
+                "a guest that came by an earlier migration and runs here; do "
+                "not destroy it, and give it another name (xl rename)\n");
+    } else if (known && status.state == LIBXL_LIVE_MIGRATE_STATE_RUNNING) {
+        fprintf(stderr, "%s is being received: see xl migrate-status\n",
+                receive->name);
+    } else {
+        fprintf(stderr,
+                "a leftover of a migration that failed, which never ran: xl "
+                "destroy %u\n",
+                domid);
+    }
+    return -1;
 }
 
 /* From here on the guest cannot do without this process, whatever becomes of

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libxl_utils.h>
+
 #include "common.h"
 #include "control.h"
 #include "front_ends.h"
@@ -93,6 +95,39 @@ void lm_destination_show_end(struct lm_destination *destination, int rc)
     destination->op.observer.control = NULL;
 }
 
+/* On a host that migrates to itself the guest has its name until its source is
+ * put away. */
+static bool is_the_guest_itself(struct lm_destination *destination,
+                                uint32_t domid)
+{
+    libxl_dominfo info;
+    bool is;
+
+    libxl_dominfo_init(&info);
+    is = !libxl_domain_info(destination->op.ctx, &info, domid) &&
+         !memcmp(&info.uuid, destination->identity.uuid,
+                 sizeof(destination->identity.uuid));
+    libxl_dominfo_dispose(&info);
+    return is;
+}
+
+int lm_destination_check_name(struct lm_destination *destination)
+{
+    const char *name = destination->final_name;
+    uint32_t domid;
+
+    if (!name || !strcmp(name, destination->config->c_info.name) ||
+        libxl_name_to_domid(destination->op.ctx, name, &domid) ||
+        is_the_guest_itself(destination, domid)) {
+        return 0;
+    }
+    errno = EEXIST;
+    return xlm_fail(&destination->op.xlm,
+                    "there is another domain called %s on this host, domain "
+                    "%u: rename one of the two (xl rename)",
+                    name, domid);
+}
+
 /* A name that is taken must not keep the only copy of a guest from running:
  * it keeps the name that it was built under. */
 void lm_destination_take_name(struct lm_destination *destination,
@@ -108,9 +143,10 @@ void lm_destination_take_name(struct lm_destination *destination,
                              built, name);
     if (rc) {
         xtl_log(destination->op.xlm.logger, XTL_ERROR, -1, "light",
-                "domain %u could not be renamed to %s (libxl error %d): it "
-                "goes on as %s",
-                destination->local_domid, name, rc, built);
+                "domain %u could not be renamed to %s (libxl error %d): the "
+                "guest runs as %s; do not destroy it, and use xl rename %s %s "
+                "when that name is free",
+                destination->local_domid, name, rc, built, built, name);
     }
 }
 

@@ -51,6 +51,9 @@
  * libxl_live_migrate_stats */
 #define LIBXL_HAVE_LIVE_MIGRATE_FAULT_CHANNEL 1
 
+/* libxl_live_migrate_params has sent_config */
+#define LIBXL_HAVE_LIVE_MIGRATE_SENT_CONFIG 1
+
 /* A flag beside LIBXL_SUSPEND_*: move the guest first, its memory later. */
 #define LIBXL_SUSPEND_POSTCOPY (1 << 16)
 
@@ -289,7 +292,12 @@ typedef struct libxl_live_migrate_params {
     bool allow_exposed_backends; /* false */
     /* EARLY where the destination would not do so: at the caller's risk. */
     libxl_live_migrate_build build; /* ANY */
-    uint64_t reserved[6];
+    /* The domain's own configuration, as libxl_domain_config_to_json() gives it,
+     * of the moment at which what the destination is built with was made of it:
+     * when it has changed by the stop, the domain is not moved.  NULL: the one
+     * that it has when the call begins. */
+    const char *sent_config; /* NULL */
+    uint64_t reserved[5];
 } libxl_live_migrate_params;
 
 #define LIBXL_LIVE_MIGRATE_NO_HOT_PAGES UINT64_MAX

@@ -9,6 +9,7 @@
  *   source_policy                  before each precopy round and after the last
  *   source_suspend                 RUNNING -> SUSPENDED
  *   source_write_device_state
+ *   source_recheck                 what the destination was told still holds
  *   source_put_away                SUSPENDED -> AWAY, before the go is sent
  *   source_switch_logdirty(false)
  *
@@ -32,6 +33,7 @@
 #include "operation.h"
 #include "memo.h"
 #include "precopy_policy.h"
+#include "recheck.h"
 #include "stream.h"
 #include "tuning.h"
 #include "withheld.h"
@@ -68,6 +70,8 @@ struct lm_source {
     struct xlm_pfn_range device_ranges[XLM_DEVICE_RANGES];
     char *name;
     char *away_name;
+    char *sent_config; /* the caller's word for it; NULL: it has none */
+    char *told; /* of the configuration, what the destination builds from */
     struct xlm_control steering; /* what requests from outside change */
 };
 
@@ -226,6 +230,16 @@ static int source_write_device_state(struct xlm_channel *channel, void *data)
     return lm_write_empty_record(
         &source->op.xlm, channel,
         source->recv_fd >= 0 ? LM_REC_POSTCOPY_TRANSITION_END : LM_REC_END);
+}
+
+static int source_recheck(void *data)
+{
+    struct lm_source *source = data;
+
+    return lm_recheck_config(source->op.ctx, source->domid, source->told,
+                             &source->op.xlm)
+               ? -1
+               : 0;
 }
 
 static int source_put_away(void *data)
@@ -401,6 +415,19 @@ out:
     return rc;
 }
 
+/* What the caller has told the destination, when it says so: read again now
+ * the configuration would already be that after a change. */
+static int take_told(struct lm_source *source)
+{
+    char *json = source->sent_config;
+
+    if (!json) {
+        return 0;
+    }
+    source->told = lm_config_told_json(source->op.ctx, json, &source->op.xlm);
+    return source->told ? 0 : ERROR_INVAL;
+}
+
 static int check_domain(struct lm_source *source)
 {
     libxl_domain_config config;
@@ -426,6 +453,14 @@ static int check_domain(struct lm_source *source)
         goto out;
     }
     rc = check_state(source);
+    if (rc) {
+        goto out;
+    }
+    if (!source->told) {
+        source->told =
+            lm_config_told(source->op.ctx, &config, &source->op.xlm);
+        rc = source->told ? 0 : ERROR_FAIL;
+    }
 
 out:
     libxl_domain_config_dispose(&config);
@@ -569,6 +604,7 @@ static int move_out(struct lm_source *source)
         .early_devices = source_early_devices,
         .suspend = source_suspend,
         .write_device_state = source_write_device_state,
+        .recheck = source_recheck,
         .put_away = source_put_away,
         .progress = source_progress,
         .data = source,
@@ -672,6 +708,10 @@ static int live_migrate(struct lm_operation *op)
     if (rc) {
         goto out;
     }
+    rc = take_told(source);
+    if (rc) {
+        goto out;
+    }
     rc = check_domain(source);
     if (rc) {
         goto out;
@@ -730,6 +770,8 @@ static void free_source(struct lm_operation *op)
 
     free(source->name);
     free(source->away_name);
+    free(source->sent_config);
+    free(source->told);
     free(source);
 }
 
@@ -796,10 +838,14 @@ static struct lm_source *new_source(libxl_ctx *ctx,
     }
     if (params->away_name) {
         source->away_name = strdup(params->away_name);
-        if (!source->away_name) {
-            free(source);
-            return NULL;
-        }
+    }
+    if (params->sent_config) {
+        source->sent_config = strdup(params->sent_config);
+    }
+    if ((params->away_name && !source->away_name) ||
+        (params->sent_config && !source->sent_config)) {
+        free_source(&source->op);
+        return NULL;
     }
     return source;
 }

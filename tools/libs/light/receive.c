@@ -151,6 +151,9 @@ static int destination_identify(const struct xlm_identity *identity,
     struct lm_destination *destination = data;
 
     destination->identity = *identity;
+    if (lm_destination_check_name(destination)) {
+        return -1;
+    }
     if (lm_destination_listen(destination)) {
         return xlm_fail(&destination->op.xlm,
                         "this host cannot listen for a recovery: %s",
@@ -334,6 +337,10 @@ static int destination_read_device_state(struct xlm_channel *channel,
             rc = take_device_record(destination, &record);
         }
         lm_record_dispose(&record);
+    }
+    /* The last that is done before the source is told that we are ready. */
+    if (!rc && destination->reconnect) {
+        rc = lm_destination_check_name(destination);
     }
     return rc;
 }

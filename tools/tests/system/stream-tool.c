@@ -92,7 +92,7 @@ static int save(struct xl_context *xl, const char *name, const char *path)
         goto out;
     }
     config = xl_config_to_send(xl, domid, NULL, false);
-    if (!config || xl_config_write(xl, fd, config)) {
+    if (!config || xl_config_write(fd, config)) {
         goto out;
     }
     ret = save_stream(xl, domid, fd);

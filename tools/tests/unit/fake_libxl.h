@@ -40,6 +40,10 @@ void fake_libxl_expect(libxl_ctx *ctx, const char *name,
 /* What libxl has of the domains of this ctx is changed so before it is told. */
 typedef void fake_libxl_change(libxl_domain_config *config);
 void fake_libxl_config(libxl_ctx *ctx, fake_libxl_change *change);
+/* The configuration of that domain has so many disks from here on. */
+void fake_libxl_set_disks(libxl_ctx *ctx, const char *name, int disks);
+/* Somebody starts a domain of that name that is no migration's. */
+uint32_t fake_libxl_start(libxl_ctx *ctx, const char *name);
 
 /* Such calls fail with that libxl error from here on; 0: no more. */
 void fake_libxl_fail(libxl_ctx *ctx, enum fake_libxl_call call, int rc);

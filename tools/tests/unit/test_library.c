@@ -59,6 +59,7 @@ struct move {
     libxl_domain_config config;
     uint32_t domid;
     int abort_fd;
+    const char *sent_config;
 };
 
 static void called_back(libxl_ctx *ctx, int rc, void *data)
@@ -134,6 +135,7 @@ static void prepare(struct move *move)
     move->params.strategy = LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
     move->params.logger = fake_libxl_logger(ends[0].ctx);
     move->params.abort_fd = move->abort_fd;
+    move->params.sent_config = move->sent_config;
     libxl_live_migrate_receive_params_init(&move->receive_params);
     move->receive_params.final_name = move->name;
     move->receive_params.logger = fake_libxl_logger(ends[1].ctx);
@@ -789,6 +791,89 @@ static void link_stands_still_after_the_go(void **state)
 /* ---- two at the same time ---- */
 
 /* Synchronous calls, from two threads for each of the guests. */
+/* ---- what was true at the beginning is not at the stop ---- */
+
+static void attach_disk(struct fake_migration *migration)
+{
+    struct move *move = migration->data;
+
+    fake_libxl_set_disks(move->ends[0].ctx, move->name, 2);
+}
+
+/* A disk that the destination was not told of would not be there. */
+static void a_disk_is_attached_meanwhile(void **state)
+{
+    struct move *move = new_move();
+
+    (void)state;
+    move->migration->at_suspend = attach_disk;
+    run_sync(move);
+    assert_true(move->migration->put_away == false);
+    assert_int_equal(move->ends[0].rc, ERROR_FAIL);
+    assert_non_null(
+        strstr(move->ends[0].result.reason, "(disks: attached, detached"));
+    check_stayed(move);
+    free_move(move);
+}
+
+/* Before the call, but after the caller has read what it sends. */
+static void a_disk_is_attached_before_the_call(void **state)
+{
+    struct move *move = new_move();
+    char sent[] = "{\n    \"c_info\": {\n        \"name\": \"" NAME "\",\n"
+                  "        \"domid\": 77\n    }\n}\n";
+
+    (void)state;
+    move->sent_config = sent;
+    run_sync(move);
+    check_moved(move);
+    turn_round(move);
+    fake_libxl_set_disks(move->ends[0].ctx, move->name, 1);
+    run_sync(move);
+    assert_int_equal(move->ends[0].rc, ERROR_FAIL);
+    assert_non_null(strstr(move->ends[0].result.reason, "(disks: "));
+    check_stayed(move);
+    free_move(move);
+}
+
+static uint32_t intruder;
+
+static void take_its_name(struct fake_migration *migration)
+{
+    struct move *move = migration->data;
+
+    intruder = fake_libxl_start(move->ends[1].ctx, move->name);
+}
+
+/* At the destination, before PREPARED and before READY: else the guest would run
+ * there under another name. */
+static void its_name_is_taken_meanwhile(void **state)
+{
+    struct move *move;
+    int late;
+
+    (void)state;
+    for (late = 0; late < 2; late++) {
+        move = new_move();
+        if (late) {
+            move->migration->at_suspend = take_its_name;
+        } else {
+            take_its_name(move->migration);
+        }
+        run_sync(move);
+        assert_int_equal(move->ends[0].rc, ERROR_FAIL);
+        assert_non_null(strstr(move->ends[0].result.reason,
+                               "the destination refuses: there is another "
+                               "domain called " NAME));
+        assert_int_equal(
+            libxl_domain_destroy(move->ends[1].ctx, intruder, NULL), 0);
+        check_stayed(move);
+        free_move(move);
+    }
+}
+
+/* ---- several at once ---- */
+
 static void *keep_moving(void *data)
 {
     struct move *move = data;
@@ -874,6 +959,9 @@ int main(void)
         cmocka_unit_test(nobody_listens_to_the_destination),
         cmocka_unit_test(link_is_lost_after_the_go),
         cmocka_unit_test(link_stands_still_after_the_go),
+        cmocka_unit_test(a_disk_is_attached_meanwhile),
+        cmocka_unit_test(a_disk_is_attached_before_the_call),
+        cmocka_unit_test(its_name_is_taken_meanwhile),
         cmocka_unit_test(two_at_once_from_threads),
         cmocka_unit_test(two_at_once_by_callbacks),
     };
