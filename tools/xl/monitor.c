@@ -3,6 +3,7 @@
  *
  *   loop:
  *     await_end        events, until the domain has shut down or is gone
+ *     await_resumed    when it was only suspended, as for a migration
  *     choose_action    by the reason and the configuration
  *     carry_out        core dump, destroy, rename away
  *     start_again      a new domain of the same configuration
@@ -11,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,11 +27,24 @@
 
 #include "config.h"
 #include "libxl_live_migrate.h"
+#include "watcher.h"
 
 #define XL_DUMP_DIR "/var/lib/xen/dump"
 /* What the old domain's back ends get to let go of its devices. */
 #define XL_RESTART_PAUSE_SECONDS 2
 #define XL_SUFFIX_SIZE 24
+/* How often a suspended domain, or one whose memory has not come, is looked at. */
+#define XL_LOOK_SECONDS 1
+/* What a stock daemon gets to notice that its domain was suspended, and end. */
+#define XL_SUCCEED_SECONDS 30
+/* What a dump waits for a lost source. */
+#define XL_DUMP_PATIENCE_SECONDS 120
+
+/* What the daemon is told, in one write. */
+struct xl_monitor_word {
+    uint32_t domid;
+    int32_t after; /* 0, or begin when this process ends, and only then */
+};
 
 enum xl_end {
     XL_END_SHUTDOWN, /* it is still there, with a reason */
@@ -49,6 +64,7 @@ struct xl_monitor {
     libxl_domain_config *config;
     libxl_shutdown_reason reason;
     int memory_fd; /* ends when all memory is here; -1: it is */
+    int claim_fd;  /* nobody else of ours watches over domid */
 };
 
 static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
@@ -109,8 +125,8 @@ static void discard_events(struct xl_monitor *monitor)
     }
 }
 
-/* A removable disk, whose ejection the stock xl also watches, needs a device
- * model: the guests that we receive have none. */
+/* The stock xl also watches for the ejection of a removable disk; here it stays
+ * in the configuration until that is read anew. */
 static enum xl_end await_end(struct xl_monitor *monitor)
 {
     libxl_evgen_domain_death *watch;
@@ -127,6 +143,32 @@ static enum xl_end await_end(struct xl_monitor *monitor)
     end = await_event(monitor);
     libxl_evdisable_domain_death(monitor->xl->ctx, watch);
     discard_events(monitor);
+    return end;
+}
+
+/* ---- await_resumed ---- */
+
+/* It is being saved or migrated, and may come back: after a migration that failed,
+ * a snapshot, a guest that was taken back.  Then it is watched over again. */
+static enum xl_end await_resumed(struct xl_monitor *monitor)
+{
+    enum xl_end end = XL_END_SHUTDOWN;
+    libxl_dominfo info;
+
+    say("domain %u is suspended: waiting for what becomes of it",
+        monitor->domid);
+    do {
+        sleep(XL_LOOK_SECONDS);
+        libxl_dominfo_init(&info);
+        if (libxl_domain_info(monitor->xl->ctx, &info, monitor->domid) ||
+            info.dying) {
+            end = XL_END_GONE;
+        } else if (!info.shutdown ||
+                   info.shutdown_reason != LIBXL_SHUTDOWN_REASON_SUSPEND) {
+            end = XL_END_UNKNOWN; /* as that is to be seen anew */
+        }
+        libxl_dominfo_dispose(&info);
+    } while (end == XL_END_SHUTDOWN);
     return end;
 }
 
@@ -147,9 +189,6 @@ static libxl_action_on_shutdown choose_action(const struct xl_monitor *monitor)
         return config->on_watchdog;
     case LIBXL_SHUTDOWN_REASON_SOFT_RESET:
         return config->on_soft_reset;
-    case LIBXL_SHUTDOWN_REASON_SUSPEND:
-        /* It is being saved or migrated: whoever does that looks after it. */
-        return LIBXL_ACTION_ON_SHUTDOWN_PRESERVE;
     default:
         return LIBXL_ACTION_ON_SHUTDOWN_DESTROY;
     }
@@ -157,15 +196,54 @@ static libxl_action_on_shutdown choose_action(const struct xl_monitor *monitor)
 
 /* ---- carry_out ---- */
 
-/* A dump leaves out what has not come. */
-static void await_memory(struct xl_monitor *monitor)
+/* Whether the domain's migration is under way, by what is shown of it, and its
+ * source there. */
+static bool is_coming(const struct xl_monitor *monitor, bool *source_lost)
 {
-    char word;
-    ssize_t got = monitor->memory_fd < 0 ? 0 : 1;
+    libxl_live_migrate_status *list;
+    bool coming = false;
+    int count;
 
-    while (got > 0 || (got < 0 && errno == EINTR)) {
-        got = read(monitor->memory_fd, &word, 1);
+    *source_lost = false;
+    if (libxl_live_migrate_list(&list, &count)) {
+        return false;
     }
+    for (int i = 0; i < count; i++) {
+        if (list[i].domid == monitor->domid &&
+            list[i].role == LIBXL_LIVE_MIGRATE_ROLE_DESTINATION &&
+            list[i].state != LIBXL_LIVE_MIGRATE_STATE_COMPLETE) {
+            coming = true;
+            *source_lost = list[i].state != LIBXL_LIVE_MIGRATE_STATE_RUNNING;
+        }
+    }
+    free(list);
+    return coming;
+}
+
+/* It is done with the domain, or has died, when its end of the pipe is closed. */
+static bool has_receiver(const struct xl_monitor *monitor)
+{
+    struct pollfd poller = {.fd = monitor->memory_fd};
+
+    return monitor->memory_fd >= 0 && poll(&poller, 1, 0) == 0;
+}
+
+/* Whoever maps a page that has not come waits for it.  So a dump waits for all of
+ * them; but not for ever for a source that may never come back: the guest is to
+ * be started again.  False: they will not come. */
+static bool await_memory(struct xl_monitor *monitor)
+{
+    unsigned int lost_seconds = 0;
+    bool source_lost;
+
+    while (is_coming(monitor, &source_lost) || has_receiver(monitor)) {
+        lost_seconds = source_lost ? lost_seconds + XL_LOOK_SECONDS : 0;
+        if (lost_seconds > XL_DUMP_PATIENCE_SECONDS) {
+            return false;
+        }
+        sleep(XL_LOOK_SECONDS);
+    }
+    return true;
 }
 
 static void dump_core(struct xl_monitor *monitor)
@@ -173,8 +251,13 @@ static void dump_core(struct xl_monitor *monitor)
     char *path = NULL;
     int rc;
 
-    await_memory(monitor);
-
+    if (!await_memory(monitor)) {
+        say("no core dump: memory of domain %u has not come, and its source "
+            "is "
+            "lost",
+            monitor->domid);
+        return;
+    }
     if (asprintf(&path, XL_DUMP_DIR "/%s", monitor->config->c_info.name) < 0) {
         return;
     }
@@ -290,12 +373,30 @@ static int start_again(struct xl_monitor *monitor, enum xl_next next)
     return rc;
 }
 
+/* In the words of the stock xl: see watcher.h. */
+static int begin_watching(struct xl_monitor *monitor)
+{
+    /* That of the domain before, or of the same after a soft reset. */
+    if (monitor->claim_fd >= 0) {
+        close(monitor->claim_fd);
+    }
+    monitor->claim_fd = xl_watcher_claim(monitor->domid);
+    if (monitor->claim_fd < 0) {
+        say("another process watches over domain %u already", monitor->domid);
+        return -1;
+    }
+    say(XL_WATCHER_FORMAT, monitor->config->c_info.name, monitor->domid,
+        (long)getpid());
+    return 0;
+}
+
 static int run(struct xl_monitor monitor)
 {
     enum xl_next next;
 
-    say("waiting for the end of %s, domain %u", monitor.config->c_info.name,
-        monitor.domid);
+    if (begin_watching(&monitor)) {
+        return EXIT_FAILURE;
+    }
     for (;;) {
         switch (await_end(&monitor)) {
         case XL_END_GONE:
@@ -306,11 +407,18 @@ static int run(struct xl_monitor monitor)
         case XL_END_SHUTDOWN:
             break;
         }
+        if (monitor.reason == LIBXL_SHUTDOWN_REASON_SUSPEND) {
+            if (await_resumed(&monitor) == XL_END_GONE) {
+                say("domain %u is gone", monitor.domid);
+                return EXIT_SUCCESS;
+            }
+            continue;
+        }
         next = carry_out(&monitor, choose_action(&monitor));
         if (next == XL_NEXT_STOP) {
             return EXIT_SUCCESS;
         }
-        if (start_again(&monitor, next)) {
+        if (start_again(&monitor, next) || begin_watching(&monitor)) {
             return EXIT_FAILURE;
         }
     }
@@ -324,6 +432,7 @@ int xl_monitor_run(struct xl_context *xl, uint32_t domid,
         .domid = domid,
         .config = config,
         .memory_fd = -1,
+        .claim_fd = -1,
     });
 }
 
@@ -370,25 +479,31 @@ int xl_monitor_standby(struct xl_monitor_standby *standby)
     return 0;
 }
 
-int xl_monitor_begin(struct xl_monitor_standby *standby, uint32_t domid)
+static int tell(const struct xl_monitor_standby *standby,
+                struct xl_monitor_word word)
 {
     ssize_t written;
 
+    do {
+        written = write(standby->fd, &word, sizeof(word));
+    } while (written < 0 && errno == EINTR);
+    if (written != sizeof(word)) {
+        fprintf(stderr,
+                "xl: no daemon watches over domain %u: it will not be "
+                "restarted or cleaned up when it ends\n",
+                word.domid);
+        return -1;
+    }
+    return 0;
+}
+
+int xl_monitor_begin(struct xl_monitor_standby *standby, uint32_t domid)
+{
     if (standby->fd < 0 || standby->begun) {
         return 0;
     }
     standby->begun = true;
-    do {
-        written = write(standby->fd, &domid, sizeof(domid));
-    } while (written < 0 && errno == EINTR);
-    if (written != sizeof(domid)) {
-        fprintf(stderr,
-                "xl: no daemon watches over domain %u: it will not be "
-                "restarted or cleaned up when it ends\n",
-                domid);
-        return -1;
-    }
-    return 0;
+    return tell(standby, (struct xl_monitor_word){.domid = domid});
 }
 
 void xl_monitor_dismiss(struct xl_monitor_standby *standby)
@@ -399,16 +514,59 @@ void xl_monitor_dismiss(struct xl_monitor_standby *standby)
     standby->fd = -1;
 }
 
+/* ---- a domain that was suspended and runs on ---- */
+
+int xl_monitor_succeed(uint32_t domid)
+{
+    struct xl_monitor_standby standby = XL_MONITOR_NOBODY;
+    struct xl_watcher watcher = xl_watcher_find(domid);
+    int ret;
+
+    if (!watcher.pid) {
+        return 0; /* nobody did before, or somebody who is not xl */
+    }
+    ret = xl_monitor_standby(&standby);
+    if (ret) {
+        return ret;
+    }
+    ret = tell(&standby, (struct xl_monitor_word){
+                             .domid = domid,
+                             .after = watcher.lives ? watcher.pid : 0,
+                         });
+    xl_monitor_dismiss(&standby);
+    return ret;
+}
+
 /* ---- the daemon ---- */
 
-static int await_domid(uint32_t *domid)
+static int await_word(struct xl_monitor_word *word)
 {
     ssize_t got;
 
     do {
-        got = read(STDIN_FILENO, domid, sizeof(*domid));
+        got = read(STDIN_FILENO, word, sizeof(*word));
     } while (got < 0 && errno == EINTR);
-    return got == sizeof(*domid) ? 0 : -1;
+    return got == sizeof(*word) ? 0 : -1;
+}
+
+/* Nobody is to wait for us, who waits for what our output goes to. */
+static void leave_output(void)
+{
+    int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    if (null_fd >= 0) {
+        dup2(null_fd, STDOUT_FILENO);
+        dup2(null_fd, STDERR_FILENO);
+        close(null_fd);
+    }
+}
+
+/* Of a domain that was suspended the stock xl's daemon of Xen up to 4.19 ends as
+ * soon as it notices; that of a later one, and ours, stay.  False: it stays. */
+static bool is_left_alone(pid_t pid)
+{
+    leave_output();
+    return xl_watcher_await_end(pid, XL_SUCCEED_SECONDS);
 }
 
 static int open_log(struct xl_context *xl, const char *domain)
@@ -468,6 +626,7 @@ static int watch(struct xl_context *xl, uint32_t domid)
         .domid = domid,
         .config = &config,
         .memory_fd = STDIN_FILENO,
+        .claim_fd = -1,
     });
 
 out:
@@ -477,13 +636,16 @@ out:
 
 int xl_main_monitor(struct xl_context *xl, int argc, char **argv)
 {
-    uint32_t domid;
+    struct xl_monitor_word word;
 
     (void)argc;
     (void)argv;
     signal(SIGPIPE, SIG_IGN); /* the ssh that carries stderr may be gone */
-    if (await_domid(&domid)) {
+    if (await_word(&word)) {
         return EXIT_SUCCESS; /* there is no domain to watch over */
     }
-    return xl_context_open(xl) ? EXIT_FAILURE : watch(xl, domid);
+    if (word.after && !is_left_alone(word.after)) {
+        return EXIT_SUCCESS;
+    }
+    return xl_context_open(xl) ? EXIT_FAILURE : watch(xl, word.domid);
 }

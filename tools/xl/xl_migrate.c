@@ -13,6 +13,7 @@
 #include "fault_channel.h"
 #include "libxl_live_migrate.h"
 #include "part_gate.h"
+#include "monitor.h"
 #include "policy_option.h"
 #include "progress.h"
 #include "sender.h"
@@ -329,7 +330,7 @@ static void say_lost(const struct xl_migrate *migrate)
             migrate->sender.domid);
 }
 
-static void say_where_it_runs(struct xl_migrate *migrate)
+static void say_where_it_runs(struct xl_migrate *migrate, bool was_suspended)
 {
     libxl_dominfo info;
     bool stopped;
@@ -342,6 +343,10 @@ static void say_where_it_runs(struct xl_migrate *migrate)
     fprintf(stderr, "xl: %s\n",
             stopped ? "The guest does not run here any more: see xl list."
                     : "The guest runs on here, as before.");
+    /* The stock xl's daemon has taken the suspending for the end. */
+    if (!stopped && was_suspended) {
+        (void)xl_monitor_succeed(migrate->sender.domid);
+    }
 }
 
 static void report_failure(struct xl_migrate *migrate,
@@ -356,7 +361,7 @@ static void report_failure(struct xl_migrate *migrate,
     } else if (transitioned) {
         say_handed_over(migrate);
     } else {
-        say_where_it_runs(migrate);
+        say_where_it_runs(migrate, result->stats.suspend_us != 0);
     }
 }
 
@@ -447,12 +452,12 @@ static int migrate_domain(struct xl_migrate *migrate)
     }
     ret = connect_receiver(migrate);
     if (ret) {
-        say_where_it_runs(migrate);
+        say_where_it_runs(migrate, false);
         return ret;
     }
     ret = xl_config_write(sender->transport.send_fd, migrate->config);
     if (ret) {
-        say_where_it_runs(migrate);
+        say_where_it_runs(migrate, false);
         return ret;
     }
     ret = move_domain(migrate);

@@ -10,6 +10,7 @@
 #include <libxl_utils.h>
 
 #include "libxl_live_migrate.h"
+#include "monitor.h"
 #include "progress.h"
 #include "sender.h"
 #include "transport.h"
@@ -153,6 +154,7 @@ static int conclude(struct xl_recover *recover,
                 "xl: %s never ran at the destination and never will: it runs "
                 "on here, as before.\n",
                 recover->name);
+        (void)xl_monitor_succeed(recover->sender.domid);
         return XL_EXIT_TAKEN_BACK;
     case LIBXL_LIVE_MIGRATE_RECOVERY_NONE:
         break;

@@ -11,6 +11,7 @@
 #include "migrate_view.h"
 #include "policy_option.h"
 #include "rate.h"
+#include "watcher.h"
 
 #define WRONG 12345
 
@@ -235,12 +236,33 @@ static void back_ends(void **state)
     assert_false(xl_view_back_ends(line, &none));
 }
 
+/* As the stock xl and ours write it. */
+static void who_watches_by_a_log(void **state)
+{
+    static const char log[] =
+        "Waiting for domain web (domid 5) to die [pid 812]\n"
+        "Domain 5 has shut down, reason code 1 0x1\n"
+        "Waiting for domain web (domid 6) to die [pid 812]\n"
+        "2026-01-01T00:00:00Z Waiting for domain a (domid 7) (domid 6) to die "
+        "[pid 900]\n"
+        "Waiting for domain web (domid 66) to die [pid 1]\n"
+        "Waiting for domain web (domid 6) to die [pid ";
+
+    (void)state;
+    assert_int_equal(xl_watcher_in_log(log, 5), 812);
+    assert_int_equal(xl_watcher_in_log(log, 6), 900);
+    assert_int_equal(xl_watcher_in_log(log, 66), 1);
+    assert_int_equal(xl_watcher_in_log(log, 7), 0);
+    assert_int_equal(xl_watcher_in_log("", 5), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rates),    cmocka_unit_test(policies),
         cmocka_unit_test(progress), cmocka_unit_test(table),
         cmocka_unit_test(faults),   cmocka_unit_test(back_ends),
+        cmocka_unit_test(who_watches_by_a_log),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
