@@ -154,6 +154,9 @@ struct xlm_hypervisor_ops {
 
     /* ENOSYS: this hypervisor has no memory paging. */
     int (*paging_supported)(struct xlm_hypervisor *hv);
+    /* Whether this hypervisor panics when the ring is full and another vCPU waits
+     * for a page: shadow_stacks.h.  Cannot fail; true when in doubt. */
+    bool (*shadow_stacks)(struct xlm_hypervisor *hv);
     /* Register as the pager of a paused domain, one at a time per handle.
      * *ring is the page shared with the hypervisor, initialised, to be used
      * with the vm_event ring macros; *event_fd polls readable when the

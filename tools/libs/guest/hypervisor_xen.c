@@ -378,6 +378,7 @@ static const struct xlm_hypervisor_ops xen_ops = {
     .depopulate = xen_depopulate,
     .claim = xen_claim,
     .paging_supported = xen_paging_supported,
+    .shadow_stacks = xen_shadow_stacks,
     .pager_enable = xen_pager_enable,
     .pager_take_over = xen_pager_take_over,
     .pager_disable = xen_pager_disable,

@@ -145,6 +145,7 @@ void xen_pager_dispose(struct xen_hypervisor *xen);
 int xen_pager_check(struct xen_hypervisor *xen, uint32_t domid);
 
 int xen_paging_supported(struct xlm_hypervisor *hv);
+bool xen_shadow_stacks(struct xlm_hypervisor *hv);
 int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
                      int *event_fd, uint32_t *port);
 int xen_pager_take_over(struct xlm_hypervisor *hv, uint32_t domid,

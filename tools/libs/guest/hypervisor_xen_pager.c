@@ -8,6 +8,7 @@
 
 #include "hypervisor_xen.h"
 #include "paging_ring.h"
+#include "shadow_stacks.h"
 
 /* Where the stock toolstack puts the ring of a domain that has none yet. */
 #define XEN_DEFAULT_RING_PFN 0xfeff8
@@ -37,6 +38,30 @@ int xen_paging_supported(struct xlm_hypervisor *hv)
     }
     errno = rc;
     return -1;
+}
+
+/* More words than any release has; the feature's bit is in all. */
+#define FEATURE_WORDS 64
+#define CET_SS_WORD 6
+#define CET_SS_BIT 7
+
+bool xen_shadow_stacks(struct xlm_hypervisor *hv)
+{
+    struct xen_hypervisor *xen = xen_of(hv);
+    uint32_t features[FEATURE_WORDS] = {0};
+    uint32_t count = FEATURE_WORDS;
+    xen_capabilities_info_t capabilities = "";
+    xen_commandline_t command_line = "";
+    bool processor_has_them;
+
+    processor_has_them =
+        xc_get_cpu_featureset(xen->xc, XEN_SYSCTL_cpu_featureset_host, &count,
+                              features) ||
+        features[CET_SS_WORD] & 1u << CET_SS_BIT;
+    (void)xc_version(xen->xc, XENVER_capabilities, &capabilities);
+    (void)xc_version(xen->xc, XENVER_commandline, &command_line);
+    return xlm_shadow_stacks_in_use(processor_has_them, capabilities,
+                                    command_line);
 }
 
 int xen_pager_check(struct xen_hypervisor *xen, uint32_t domid)

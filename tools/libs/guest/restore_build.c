@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shadow_stacks.h"
+
 /* The guest may have had a hole there at the source. */
 #define RING_PAGES 1
 
@@ -305,6 +307,28 @@ static int check_hap(struct xlm_restorer *restorer)
     return 0;
 }
 
+/* Of more vCPUs than the ring has room for one would find it full. */
+static int check_vcpus(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    struct xlm_domain_info info;
+
+    if (hv->ops->domain_info(hv, restorer->domid, &info) ||
+        info.max_vcpu_id < XLM_SHADOW_STACKS_VCPUS ||
+        !hv->ops->shadow_stacks(hv)) {
+        return 0;
+    }
+    restorer->refusal = XLM_REFUSED_OTHER;
+    errno = EOPNOTSUPP;
+    return xlm_fail(
+        restorer->ctx,
+        "the guest has %u vCPUs, and this host's hypervisor runs on "
+        "shadow stacks, with which it does not survive more than %u "
+        "that wait for memory: start it with cet=no-shstk, or leave "
+        "out --postcopy",
+        info.max_vcpu_id + 1, XLM_SHADOW_STACKS_VCPUS);
+}
+
 static int feed_devices(struct xlm_restorer *restorer)
 {
     const struct xlm_restore_callbacks *callbacks = restorer->callbacks;
@@ -337,7 +361,7 @@ static int prepare(struct xlm_restorer *restorer)
     restorer->pages = prepare->pages;
     restorer->stats->guest_pages = restorer->pages;
     if (check_prepare(restorer, prepare) || check_hap(restorer) ||
-        identify(restorer, prepare) ||
+        check_vcpus(restorer) || identify(restorer, prepare) ||
         xlm_restore_reserve(restorer, prepare->pfns)) {
         return -1;
     }

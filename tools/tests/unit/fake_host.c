@@ -153,6 +153,11 @@ void fake_host_hook(struct fake_host *host, fake_hook *hook, void *data)
     fake_unlock(host);
 }
 
+void fake_host_shadow_stacks(struct fake_host *host)
+{
+    host->shadow_stacks = true;
+}
+
 void fake_host_no_paging(struct fake_host *host)
 {
     host->no_paging = true;

@@ -1022,8 +1022,14 @@ static void op_contents_free(struct xlm_hypervisor *hv, void *contents,
     fake_unlock(handle->host);
 }
 
+static bool op_shadow_stacks(struct xlm_hypervisor *hv)
+{
+    return handle_of(hv)->host->shadow_stacks;
+}
+
 static const struct xlm_hypervisor_ops fake_ops = {
     .close = op_close,
+    .shadow_stacks = op_shadow_stacks,
     .xen_version = op_xen_version,
     .unmap = op_unmap,
     .contents_free = op_contents_free,

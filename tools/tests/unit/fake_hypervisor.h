@@ -88,6 +88,9 @@ void fake_host_hook(struct fake_host *host, fake_hook *hook, void *data);
 
 /* Paging ops answer ENOSYS from here on. */
 void fake_host_no_paging(struct fake_host *host);
+/* As a real one on shadow stacks it panics, which is a violation, when a vCPU finds
+ * the ring full. */
+void fake_host_shadow_stacks(struct fake_host *host);
 /* Mapping costs next to nothing from here on, and is not watched over: to be
  * said before the host is used. */
 void fake_host_all_mapped(struct fake_host *host);

@@ -34,6 +34,7 @@ struct fake_host {
     unsigned int calls[FAKE_OP_COUNT];
     bool failed;
     bool no_paging;
+    bool shadow_stacks;
     bool all_mapped;
     unsigned int enomem;
     bool out_of_memory;

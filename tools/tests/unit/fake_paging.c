@@ -163,6 +163,18 @@ static bool ring_full(struct fake_domain *domain)
     return RING_FULL(&domain->paging->front);
 }
 
+/* A vCPU does, and is put to sleep by moving its stack about. */
+static void find_ring_full(struct fake_domain *domain)
+{
+    domain->ring_full++;
+    if (domain->host->shadow_stacks) {
+        fake_violation(domain->host,
+                       "the host panicked: a vCPU of domain %u found the ring "
+                       "full, on shadow stacks",
+                       domain->domid);
+    }
+}
+
 static void remember(struct fake_domain *domain,
                      const vm_event_request_t *request)
 {
@@ -244,7 +256,7 @@ static enum fake_access raise_fault(struct fake_domain *domain,
         return FAKE_ACCESS_DONE;
     }
     if (ring_full(domain)) {
-        domain->ring_full++;
+        find_ring_full(domain);
         domain->sleepers++;
         fake_wake(domain->host);
         fake_wait(domain->host);
@@ -436,7 +448,7 @@ bool fake_guest_balloon(struct fake_domain *domain, uint64_t pfn)
     fake_lock(domain->host);
     while (is_paged(domain, pfn) && domain->paging && ring_full(domain) &&
            !domain->stopped) {
-        domain->ring_full++;
+        find_ring_full(domain);
         fake_wait(domain->host);
     }
     dropped = fake_paging_drop(domain, pfn);

@@ -381,6 +381,23 @@ static void no_paging_there(void **state)
     refused_for(migration, "CONFIG_MEM_PAGING");
 }
 
+/* Its hypervisor does not survive a ninth vCPU that waits, nor an eighth beside a
+ * page that dom0 maps. */
+static void shadow_stacks_there(void **state)
+{
+    struct fake_migration *migration = fake_migration_new(300, 8);
+
+    (void)state;
+    fake_host_shadow_stacks(migration->hosts[1]);
+    refused_for(migration, "cet=no-shstk");
+    migration = fake_migration_new(300, 7);
+    migration->vcpu_seed = 1;
+    fake_host_shadow_stacks(migration->hosts[1]);
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    fake_migration_free(migration);
+}
+
 static void no_hap_there(void **state)
 {
     struct fake_migration *migration = new_migration(PURE);
@@ -490,6 +507,7 @@ int main(void)
         cmocka_unit_test(ready_is_lost),
         cmocka_unit_test(complete_is_lost),
         cmocka_unit_test(no_paging_there),
+        cmocka_unit_test(shadow_stacks_there),
         cmocka_unit_test(no_hap_there),
         cmocka_unit_test(no_memory_there),
         cmocka_unit_test(no_toolstack_there),
