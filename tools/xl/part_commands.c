@@ -101,7 +101,7 @@ const struct xl_part_command xl_part_commands[] = {
     DEVICE("cd-insert", R),
     DEVICE("cd-eject", R),
     /* What only looks. */
-    {"console", "nte", false, {A, A, A, A}, NULL, NULL},
+    {"console", "nte", false, {A, R, R, A}, NULL, OF_A_GUEST},
     {"vncviewer", "", false, {A, A, A, A}, NULL, NULL},
     {"domname", "", false, {A, A, A, A}, NULL, NULL},
     {"domid", "", false, {A, A, A, A}, NULL, NULL},
