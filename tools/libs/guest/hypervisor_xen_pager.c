@@ -10,6 +10,8 @@
 #include "paging_ring.h"
 #include "shadow_stacks.h"
 
+#include <xenguest.h> /* the host's features, from Xen 4.16 on */
+
 /* Where the stock toolstack puts the ring of a domain that has none yet. */
 #define XEN_DEFAULT_RING_PFN 0xfeff8
 
