@@ -33,7 +33,8 @@ SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all \
            -fno-omit-frame-pointer
 # What hosts keep in /run is kept beside them.
 TEST_DEFINES = -DLM_MEMO_PARENT='"$(O)/tests"' \
-               -DLM_MONITORS='"$(O)/tests/qmp-libxl-"'
+               -DLM_MONITORS='"$(O)/tests/qmp-libxl-"' \
+               -DLM_SAVED_STATES='"$(O)/tests/qemu-save."'
 SAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(SANITIZE) $(TEST_DEFINES) \
              $(TEST_CFLAGS) $(USER_CFLAGS)
 SAN_LDFLAGS = $(SANITIZE) -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS)

@@ -30,6 +30,11 @@
 
 #define STATE_MAX_OCTETS (64u << 20)
 
+/* Where libxl leaves the state of a domain's device model, with its number. */
+#ifndef LM_SAVED_STATES
+#define LM_SAVED_STATES "/var/lib/xen/qemu-save."
+#endif
+
 bool lm_has_device_model(const libxl_domain_config *config)
 {
     return config->c_info.type == LIBXL_DOMAIN_TYPE_HVM;
@@ -232,11 +237,11 @@ int lm_device_model_release(struct xlm_context *xlm, uint32_t domid,
 int lm_device_model_take_saved(struct xlm_context *xlm, uint32_t domid,
                                struct lm_device_state *state)
 {
-    char path[64];
+    char path[128];
     int fd;
     int rc;
 
-    snprintf(path, sizeof(path), "/var/lib/xen/qemu-save.%" PRIu32, domid);
+    snprintf(path, sizeof(path), LM_SAVED_STATES "%" PRIu32, domid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return xlm_fail(xlm, "cannot open %s: %s", path, strerror(errno));

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +18,11 @@
 #include "wire.h"
 
 #define FIRST_DOMID 7 /* not what a test would guess */
-/* Nor what another test has at the same time: device models are known by it. */
-#define OTHER_TESTS 16384
+/* Nor what another test has at the same time, or the other host: device models are
+ * known by it. */
+#define OTHER_TESTS 400
+#define OTHER_HOSTS 16
+#define DOMIDS 4
 
 #define FAKE_OP_NAME(name) #name,
 const char *const fake_op_names[FAKE_OP_COUNT] = {FAKE_OPS(FAKE_OP_NAME)};
@@ -62,6 +66,8 @@ void fake_violation(struct fake_host *host, const char *format, ...)
     }
 }
 
+static atomic_uint hosts;
+
 struct fake_host *fake_host_new(uint64_t free_pages)
 {
     struct fake_host *host = calloc(1, sizeof(*host));
@@ -70,7 +76,9 @@ struct fake_host *fake_host_new(uint64_t free_pages)
     pthread_mutex_init(&host->lock, NULL);
     pthread_cond_init(&host->changed, NULL);
     host->free_pages = free_pages;
-    host->next_domid = FIRST_DOMID + getpid() % OTHER_TESTS;
+    host->next_domid =
+        FIRST_DOMID + DOMIDS * (getpid() % OTHER_TESTS * OTHER_HOSTS +
+                                atomic_fetch_add(&hosts, 1) % OTHER_HOSTS);
     return host;
 }
 

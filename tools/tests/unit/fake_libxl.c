@@ -506,6 +506,8 @@ int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
     info->paused = found.paused;
     info->shutdown_reason = found.shutdown_reason;
     memcpy(&info->uuid, found.handle, sizeof(found.handle));
+    info->domain_type = domain.migration->device_model ? LIBXL_DOMAIN_TYPE_HVM
+                                                       : LIBXL_DOMAIN_TYPE_PVH;
     return 0;
 }
 
@@ -703,9 +705,14 @@ static bool build(struct fake_domain *domain, int fd)
             fake_build_record(domain, header.type, body, header.length);
         }
     } while (more && header.type != XLM_REC_END);
-    /* And libxl's own END. */
-    more = more && read_all(fd, &header, sizeof(header)) &&
-           header.type == LM_REC_END;
+    /* And libxl's own records, the last of which is END. */
+    do {
+        more = more && read_all(fd, &header, sizeof(header)) &&
+               header.length <= RECORD_ROOM - 8 &&
+               read_all(fd, body, (header.length + 7) & ~7u) &&
+               (header.type == LM_REC_END ||
+                header.type == LM_REC_EMULATOR_CONTEXT);
+    } while (more && header.type != LM_REC_END);
     free(body);
     return more;
 }

@@ -151,6 +151,7 @@ static void obey(struct fake_qemu *qemu, const char *name, const char *line,
         qemu->let_go = false;
     } else if (is(name, "announce-self")) {
         qemu->announced++;
+        qemu->announced_early += !atomic_load(&qemu->guest_runs);
     }
 }
 

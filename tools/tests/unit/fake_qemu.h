@@ -6,6 +6,7 @@
 #define FAKE_QEMU_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,6 +18,7 @@ struct fake_qemu {
     const char *blocked; /* a device of it cannot be moved, and why; or NULL */
     const char *format;  /* an image's format that blocks, in QEMU's words */
     const char *disks;   /* what query-block returns; NULL: none */
+    atomic_bool guest_runs; /* the domain is not paused */
 
     /* What has become of it; to be looked at once it has ended. */
     bool dead;   /* an assertion has failed */
@@ -24,6 +26,7 @@ struct fake_qemu {
     unsigned int saves;
     unsigned int loads;
     unsigned int announced;
+    unsigned int announced_early; /* of these, before the guest ran here */
     char heard[4096]; /* the names of the commands, each with a space */
 
     uint32_t domid;

@@ -36,7 +36,8 @@ static struct xlm_context new_context(void)
 
 static struct fake_qemu running(unsigned int major)
 {
-    return (struct fake_qemu){.major = major, .running = true};
+    return (struct fake_qemu){
+        .major = major, .running = true, .guest_runs = true};
 }
 
 static void start(struct fake_qemu *qemu)
