@@ -14,24 +14,16 @@
 
 /* ---- what must not change ---- */
 
-char *lm_config_told(libxl_ctx *ctx, libxl_domain_config *config,
-                     struct xlm_context *xlm)
+/* The destination chooses its own number, and its own target: the guest may
+ * balloon all the time.  What share of the processors it gets is no part of it. */
+static void leave_out(libxl_domain_config *config)
 {
     libxl_domain_sched_params *sched = &config->b_info.sched_params;
-    char *told;
 
-    /* The destination chooses its own number, and its own target: the guest
-     * may balloon all the time.  What share of the processors it gets is no
-     * part of it. */
     config->c_info.domid = 0;
     config->b_info.target_memkb = LIBXL_MEMKB_DEFAULT;
     sched->weight = LIBXL_DOMAIN_SCHED_PARAM_WEIGHT_DEFAULT;
     sched->cap = LIBXL_DOMAIN_SCHED_PARAM_CAP_DEFAULT;
-    told = libxl_domain_config_to_json(ctx, config);
-    if (!told) {
-        xlm_fail(xlm, "the domain's configuration cannot be written as JSON");
-    }
-    return told;
 }
 
 char *lm_config_told_json(libxl_ctx *ctx, const char *json,
@@ -41,13 +33,32 @@ char *lm_config_told_json(libxl_ctx *ctx, const char *json,
     char *told = NULL;
 
     libxl_domain_config_init(&config);
-    if (libxl_domain_config_from_json(ctx, &config, json)) {
-        xlm_fail(xlm, "the configuration that the caller hands in is not that "
-                      "of a domain");
-    } else {
-        told = lm_config_told(ctx, &config, xlm);
+    if (!libxl_domain_config_from_json(ctx, &config, json)) {
+        leave_out(&config);
+        told = libxl_domain_config_to_json(ctx, &config);
+    }
+    if (!told) {
+        xlm_fail(xlm, "what is told of the domain's configuration cannot be "
+                      "read as one");
     }
     libxl_domain_config_dispose(&config);
+    return told;
+}
+
+/* By way of JSON as well: so two that are the same are the same text, whichever
+ * way they came. */
+char *lm_config_told(libxl_ctx *ctx, libxl_domain_config *config,
+                     struct xlm_context *xlm)
+{
+    char *json = libxl_domain_config_to_json(ctx, config);
+    char *told = NULL;
+
+    if (json) {
+        told = lm_config_told_json(ctx, json, xlm);
+    } else {
+        xlm_fail(xlm, "the domain's configuration cannot be written as JSON");
+    }
+    free(json);
     return told;
 }
 

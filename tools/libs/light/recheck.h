@@ -11,8 +11,8 @@
 
 /*
  * The part of a configuration that must not change while the domain is moved,
- * as text; malloc'ed.  *config is changed: what may differ is left out of it
- * (the domain's number, its memory target).  NULL with a reason.
+ * as text; malloc'ed.  What may differ is left out of it (the domain's number,
+ * its memory target).  NULL with a reason.
  */
 char *lm_config_told(libxl_ctx *ctx, libxl_domain_config *config,
                      struct xlm_context *xlm);
