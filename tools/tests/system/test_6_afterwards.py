@@ -5,6 +5,7 @@ from moving import POSTCOPY, PRECOPY
 from test_2_options import STOCK, monitors
 from test_3_errors_before_the_go import (ENDLESS_PRECOPY, RUNS_ON,
                                          assert_unharmed, small)
+from test_4_recovery import PAUSED, SLOW
 from test_8_control import control
 from world import TAKES_LONG, on_request
 
@@ -142,3 +143,87 @@ def test_the_destination_dies_before_the_go(world):
     migration.expect_failure("is the link cut", RUNS_ON)
     guest.assert_runs()
     guest.assert_ran_once("a")
+
+
+# ---- it ends while its source is lost ----
+
+def lose_source(world, guest):
+    """Just after the go: it runs, and lacks nearly all of its memory."""
+    migration = world.migrate(guest, SLOW)
+    migration.wait_output(POSTCOPY)
+    guest.wait_beat(host="b", since=migration.started)
+    migration.kill_transport()
+    assert migration.finish() == PAUSED
+    return migration
+
+
+def assert_ends(world, guest, migration, limit):
+    """Nothing is left of it here or there, and its source hears of that."""
+    world.until(lambda: not world.domains("b"),
+                lambda: f"b keeps {world.domains('b')}", limit=limit)
+    assert list(world.domains("a")) == [f"{guest.name}--migratedaway"]
+    world.recover(migration).expect_success()
+    assert not world.domains("a")
+
+
+@on_request(TAKES_LONG)
+def test_a_crash_is_not_dumped_without_its_memory(world):
+    """The dump waits for the source, but not for ever."""
+    guest = small(world, more_config='on_crash = "coredump-destroy"\n')
+    migration = lose_source(world, guest)
+    world.lab.run("b", ["xl", "trigger", guest.name, "nmi"])
+    assert_ends(world, guest, migration, limit=300)
+    log = world.lab.run("b", f"cat /var/log/xen/xl-{guest.name}*.log").stdout
+    assert "no core dump: memory of domain" in log, log
+
+
+@on_request(TAKES_LONG)
+def test_a_crash_is_dumped_once_its_memory_has_come(world):
+    guest = small(world, more_config='on_crash = "coredump-destroy"\n')
+    migration = lose_source(world, guest)
+    world.lab.run("b", "rm -rf /var/lib/xen/dump; mkdir -p /var/lib/xen/dump")
+    world.lab.run("b", ["xl", "trigger", guest.name, "nmi"])
+    world.recover(migration).expect_success()
+    world.until(lambda: not world.domains("b"),
+                lambda: f"b keeps {world.domains('b')}", limit=120)
+    size = world.lab.run("b", "du -m /var/lib/xen/dump | tail -1").stdout
+    assert int(size.split()[0]) >= 32, size
+
+
+@on_request(TAKES_LONG)
+def test_a_watchdog_fires_while_the_source_is_lost(world):
+    """A vCPU that waits for a page does not run, whatever for: the guest's
+    configuration says what happens then."""
+    guest = small(world, watchdog=20,
+                  more_config='on_watchdog = "destroy"\n')
+    migration = lose_source(world, guest)
+    assert_ends(world, guest, migration, limit=120)
+    log = world.lab.run("b", f"cat /var/log/xen/xl-{guest.name}*.log").stdout
+    assert "(watchdog): destroy" in log, log
+
+
+# ---- clocks ----
+
+def restart_with_another_clock(world, host, other):
+    """It has been up for a shorter time, and has another date."""
+    world.make_dirty()
+    world.lab.kill(host)
+    world.lab.restart(host)
+    world.lab.run(other, f"tar -C / -c usr/local | ssh xen-{host} "
+                         f"'tar -C / -x && ldconfig'")
+    world.lab.run(host, "date -s '1 day ago' && ldconfig")
+
+
+@on_request(TAKES_LONG)
+def test_hosts_with_other_uptimes_and_dates(world):
+    """No clock of the guest goes back, and no sleep ends early or never."""
+    restart_with_another_clock(world, "b", "a")
+    guest = world.linux(more_arguments="clocks=20").start("a")
+    clocks = r"^\(d\d+\) clocks looked at"
+    guest.wait(clocks, guest.created, SIGN_OF_LIFE_LIMIT)
+    for host in ("b", "a"):
+        world.move(guest)
+        since = world.lab.console.now()
+        guest.wait(clocks, since, SIGN_OF_LIFE_LIMIT, host=host)
+        guest.wait_beat(host=host)
+        guest.assert_sound()

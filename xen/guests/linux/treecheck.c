@@ -10,6 +10,8 @@
  *   treecheck events COUNT      hold so many event channels
  *   treecheck direct FILE MIB   write a buffer of that size to the file past the
  *                               page cache, for ever, and read it back
+ *   treecheck clocks MS         sleep so long, for ever: no clock goes back, no
+ *                               sleep ends early
  *   treecheck say TEXT          print a line
  *
  * Lines go to standard output and, where there is one, to the debug port that
@@ -404,6 +406,55 @@ static int watch_kernel(void)
     }
 }
 
+/* ---- clocks ---- */
+
+static uint64_t read_clock(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
+}
+
+static void __attribute__((noreturn)) watch_clocks(unsigned int sleep_time_ms)
+{
+    static const struct {
+        clockid_t clock;
+        const char *name;
+    } clocks[] = {
+        {CLOCK_MONOTONIC, "monotonic"},
+        {CLOCK_BOOTTIME, "boottime"},
+        {CLOCK_MONOTONIC_RAW, "raw"},
+        {CLOCK_MONOTONIC_COARSE, "coarse"},
+    };
+    const size_t count = sizeof(clocks) / sizeof(clocks[0]);
+    uint64_t last[sizeof(clocks) / sizeof(clocks[0])] = {0};
+    unsigned int looks = 0;
+    uint64_t now, slept;
+    size_t i;
+
+    for (;;) {
+        for (i = 0; i < count; i++) {
+            now = read_clock(clocks[i].clock);
+            if (now < last[i]) {
+                say(true, "BAD clock %s went back %llu ns", clocks[i].name,
+                    (unsigned long long)(last[i] - now));
+            }
+            last[i] = now;
+        }
+        slept = read_clock(CLOCK_MONOTONIC);
+        sleep_ms(sleep_time_ms);
+        slept = read_clock(CLOCK_MONOTONIC) - slept;
+        if (slept < sleep_time_ms * UINT64_C(1000000)) {
+            say(true, "BAD clock: a sleep of %u ms took %llu ns",
+                sleep_time_ms, (unsigned long long)slept);
+        }
+        if (++looks % 64 == 0) {
+            say(true, "clocks looked at %u times", looks);
+        }
+    }
+}
+
 /* ---- event channels ---- */
 
 /* For ever: they are dead after a resume, and Linux stumbles over whoever lets
@@ -505,6 +556,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(what, "kernel") == 0) {
         return watch_kernel();
+    }
+    if (strcmp(what, "clocks") == 0 && argc == 3) {
+        watch_clocks(number(argv[2]));
     }
     if (strcmp(what, "events") == 0 && argc == 3) {
         return hold_events(number(argv[2]));

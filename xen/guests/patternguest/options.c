@@ -134,6 +134,9 @@ static bool read_option(struct options *options, struct word name,
     if (equals(name, "run")) {
         return read_milliseconds(value, &options->run_us);
     }
+    if (equals(name, "watchdog")) {
+        return read_number(value, &options->watchdog_s);
+    }
     if (equals(name, "output")) {
         return read_output(value, options);
     }
@@ -166,6 +169,7 @@ void options_default(struct options *options)
     options->check_rate = 4000;
     options->heartbeat_us = 10000;
     options->run_us = 0;
+    options->watchdog_s = 0;
     options->vcpus = 1;
     options->id = 0;
     options->drivers = true;

@@ -16,7 +16,8 @@ struct options {
     uint64_t write_rate;      /* pages a second, or PACER_UNLIMITED */
     uint64_t check_rate;      /* the same */
     uint64_t heartbeat_us;
-    uint64_t run_us; /* 0: for ever */
+    uint64_t run_us;     /* 0: for ever */
+    uint64_t watchdog_s; /* 0: none */
     uint64_t vcpus;
     uint64_t id;  /* what its lines start with; 0: nothing */
     bool drivers; /* false: as if Xen were not there */

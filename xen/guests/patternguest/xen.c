@@ -156,6 +156,20 @@ void xen_notify(uint32_t port)
     hypercall_with(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &send);
 }
 
+void xen_watchdog(uint32_t seconds)
+{
+    static uint32_t number; /* 0: another one, please */
+    struct sched_watchdog watchdog = {.id = number, .timeout = seconds};
+    long result =
+        hypercall_with(__HYPERVISOR_sched_op, SCHEDOP_watchdog, &watchdog);
+
+    if (result < 0) {
+        number = 0; /* that of another domain, before we were moved */
+    } else if (number == 0) {
+        number = (uint32_t)result;
+    }
+}
+
 static long stop_with(unsigned int reason)
 {
     struct sched_shutdown stop = {.reason = reason};

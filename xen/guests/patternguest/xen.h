@@ -27,6 +27,10 @@ void xen_notify(uint32_t port);
 /* True if the suspend was cancelled: same domain, same rings. */
 bool xen_suspend(void);
 
+/* The hypervisor shuts the domain down unless this is called again within so many
+ * seconds. */
+void xen_watchdog(uint32_t seconds);
+
 /* SHUTDOWN_poweroff and the like; does not return. */
 void xen_shutdown(unsigned int reason) __attribute__((noreturn));
 
