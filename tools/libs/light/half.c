@@ -24,25 +24,6 @@
 
 /* ---- the witnesses ---- */
 
-static int look_at_domain(uint32_t domid, struct xlm_domain_info *info)
-{
-    struct xlm_context xlm = XLM_CONTEXT_INIT;
-    xentoollog_logger *own_logger = NULL;
-    int rc;
-
-    xlm.logger = lm_logger(NULL, &own_logger);
-    if (!xlm.logger) {
-        return ERROR_NOMEM;
-    }
-    rc = lm_open_hypervisor(&xlm);
-    if (!rc && xlm.hypervisor->ops->domain_info(xlm.hypervisor, domid, info)) {
-        rc = errno == ESRCH ? ERROR_DOMAIN_NOTFOUND : ERROR_FAIL;
-    }
-    xlm_hypervisor_close(xlm.hypervisor);
-    xtl_logger_destroy(own_logger);
-    return rc;
-}
-
 static int read_name(struct xs_handle *xs, uint32_t domid, const char *node,
                      int (*number_of)(const char *name))
 {
@@ -111,15 +92,16 @@ static int look_at_file(struct lm_witnesses *seen)
     return errno == ENOENT ? 0 : ERROR_FAIL;
 }
 
-int lm_half_look(uint32_t domid, struct lm_witnesses *seen)
+int lm_half_look(struct xlm_hypervisor *hv, uint32_t domid,
+                 struct lm_witnesses *seen)
 {
     int rc;
 
     *seen = (struct lm_witnesses){.domid = domid};
-    rc = look_at_domain(domid, &seen->info);
-    if (!rc) {
-        rc = look_at_nodes(seen);
+    if (hv->ops->domain_info(hv, domid, &seen->info)) {
+        return errno == ESRCH ? ERROR_DOMAIN_NOTFOUND : ERROR_FAIL;
     }
+    rc = look_at_nodes(seen);
     return rc ? rc : look_at_file(seen);
 }
 
@@ -304,29 +286,44 @@ static bool is_attended(const struct lm_witnesses *seen)
                           : seen->busy && seen->owner_lives;
 }
 
+void lm_half_describe(const struct lm_witnesses *seen,
+                      libxl_live_migrate_inspection *found)
+{
+    memset(found, 0, sizeof(*found));
+    found->domid = seen->domid;
+    found->half = lm_half_judge(seen, &found->needed);
+    if (found->half == LIBXL_LIVE_MIGRATE_HALF_NONE) {
+        return;
+    }
+    found->attended = is_attended(seen);
+    found->pid = found->attended ? seen->pid : 0;
+    found->outstanding = count_outstanding(seen, found->half);
+    found->time_left_us = found->attended ? seen->time_left_us : 0;
+    snprintf(found->name, sizeof(found->name), "%s",
+             seen->name[0] ? seen->name : seen->kept.state.name);
+    explain(seen, found);
+}
+
 int libxl_live_migrate_inspect(uint32_t domid,
                                libxl_live_migrate_inspection *inspection)
 {
-    libxl_live_migrate_inspection *found = inspection;
+    struct xlm_context xlm = XLM_CONTEXT_INIT;
+    xentoollog_logger *own_logger = NULL;
     struct lm_witnesses seen;
     int rc;
 
-    memset(found, 0, sizeof(*found));
-    found->domid = domid;
-    rc = lm_half_look(domid, &seen);
-    if (rc) {
-        return rc;
+    xlm.logger = lm_logger(NULL, &own_logger);
+    if (!xlm.logger) {
+        return ERROR_NOMEM;
     }
-    found->half = lm_half_judge(&seen, &found->needed);
-    if (found->half == LIBXL_LIVE_MIGRATE_HALF_NONE) {
-        return 0;
+    rc = lm_open_hypervisor(&xlm);
+    if (!rc) {
+        rc = lm_half_look(xlm.hypervisor, domid, &seen);
     }
-    found->attended = is_attended(&seen);
-    found->pid = found->attended ? seen.pid : 0;
-    found->outstanding = count_outstanding(&seen, found->half);
-    found->time_left_us = found->attended ? seen.time_left_us : 0;
-    snprintf(found->name, sizeof(found->name), "%s",
-             seen.name[0] ? seen.name : seen.kept.state.name);
-    explain(&seen, found);
-    return 0;
+    if (!rc) {
+        lm_half_describe(&seen, inspection);
+    }
+    xlm_hypervisor_close(xlm.hypervisor);
+    xtl_logger_destroy(own_logger);
+    return rc;
 }

@@ -33,10 +33,15 @@ struct lm_witnesses {
 };
 
 /* A libxl error: one of them cannot be asked, and nothing may be concluded. */
-int lm_half_look(uint32_t domid, struct lm_witnesses *seen);
+int lm_half_look(struct xlm_hypervisor *hv, uint32_t domid,
+                 struct lm_witnesses *seen);
 
 /* Pure. */
 libxl_live_migrate_half lm_half_judge(const struct lm_witnesses *seen,
                                       bool *needed);
+
+/* All that the public function tells. */
+void lm_half_describe(const struct lm_witnesses *seen,
+                      libxl_live_migrate_inspection *found);
 
 #endif

@@ -28,6 +28,7 @@
 #include "common.h"
 #include "control.h"
 #include "device_model.h"
+#include "half.h"
 #include "exposure.h"
 #include "libxl_live_migrate.h"
 #include "operation.h"
@@ -699,6 +700,34 @@ static int source_error(const struct lm_source *source, int rc)
     return lm_aborted(source->op.xlm.abort_fd) ? ERROR_ABORTED : rc;
 }
 
+/* A guest whose memory is in two places is not here to be moved.  Before
+ * anything is shown of this migration, which takes the place of what is known of
+ * the other.  Without xenstore it goes on unseen, as ever: the engine asks the
+ * hypervisor. */
+static int check_whole(struct lm_source *source)
+{
+    struct lm_witnesses seen;
+    libxl_live_migrate_inspection found;
+
+    if (lm_half_look(source->op.xlm.hypervisor, source->domid, &seen)) {
+        return 0;
+    }
+    lm_half_describe(&seen, &found);
+    switch (found.half) {
+    case LIBXL_LIVE_MIGRATE_HALF_NONE:
+    case LIBXL_LIVE_MIGRATE_HALF_LEAVING: /* show_outside() says so */
+        return 0;
+    case LIBXL_LIVE_MIGRATE_HALF_LEFT:
+    case LIBXL_LIVE_MIGRATE_HALF_ARRIVING:
+    case LIBXL_LIVE_MIGRATE_HALF_ARRIVED:
+    case LIBXL_LIVE_MIGRATE_HALF_PAGED:
+        break;
+    }
+    xlm_fail(&source->op.xlm, "domain %u is not a whole guest: %s",
+             source->domid, found.text);
+    return ERROR_INVAL;
+}
+
 static int live_migrate(struct lm_operation *op)
 {
     struct lm_source *source = (struct lm_source *)op;
@@ -737,6 +766,10 @@ static int live_migrate(struct lm_operation *op)
         goto out;
     }
     rc = ask_device_model(source);
+    if (rc) {
+        goto out;
+    }
+    rc = check_whole(source);
     if (rc) {
         goto out;
     }

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,12 @@
 
 #include <cmocka.h>
 
+#include <xen/xen.h>
+#include <xen/hvm/params.h>
+
 #include "fake_libxl.h"
 #include "fake_xenstore.h"
+#include "kept.h"
 #include "libxl_live_migrate.h"
 #include "memo.h"
 #include "wire.h"
@@ -710,6 +715,94 @@ static void cleaning_up(void **state)
     free_move(move);
 }
 
+/* ---- what can never be whole any more ---- */
+
+/* Saved there by another program, while the connection was lost: what is asked
+ * afterwards is answered from what was noted, and nothing here is given up. */
+static void saved_by_another(void **state)
+{
+    struct move *move = lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    struct fake_migration *migration = move->migration;
+    uint32_t here = fake_domain_id(migration->source);
+    libxl_live_migrate_recovery found;
+
+    (void)state;
+    await_kept(fake_domain_id(migration->destination), "state", "paused");
+    fake_domain_suspend(migration->destination);
+    fake_domain_destroy(migration->destination);
+    await_receiver(move);
+    assert_int_equal(move->receive_rc, ERROR_FAIL);
+    assert_true(move->results[1].lost);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(recover(move, uncut, &found), ERROR_FAIL);
+        assert_true(move->results[0].lost);
+        assert_non_null(strstr(move->results[0].reason, "never be whole"));
+        assert_string_equal(kept(here, "state"), "lost");
+    }
+    assert_true(fake_libxl_has(move->ctxs[0], AWAY));
+    assert_false(fake_domain_running(migration->source));
+    fake_guest_stop(migration->guest);
+    free_move(move);
+}
+
+/* Nobody has seen how it ended.  (The dead one's call lives on in here, and would
+ * see it.) */
+static void gone_after_its_receiver(void **state)
+{
+    struct move *move = lose_receiver(0);
+    libxl_live_migrate_recovery found;
+    uint8_t id[LM_ID_SIZE];
+    struct lm_kept left;
+
+    (void)state;
+    assert_int_equal(
+        lm_id_from_text(kept(fake_domain_id(move->migration->source), "id"),
+                        id),
+        0);
+    assert_int_equal(lm_kept_open(&left, id, NULL), 0);
+    left.state->domid = 12345;
+    lm_kept_close(&left, false);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(recover(move, uncut, &found), ERROR_FAIL);
+        assert_true(move->results[0].lost);
+    }
+    assert_true(fake_libxl_has(move->ctxs[0], AWAY));
+    bury(move);
+}
+
+static void destroy_the_source(struct fake_migration *migration)
+{
+    fake_domain_destroy(migration->source);
+}
+
+static void the_source_is_lost(void **state)
+{
+    struct move *move = new_move(uncut);
+    struct fake_migration *migration = move->migration;
+    uint32_t there;
+    libxl_live_migrate_inspection found;
+
+    (void)state;
+    move->params.hot_pages_max = LIBXL_LIVE_MIGRATE_NO_HOT_PAGES;
+    migration->at_run = destroy_the_source;
+    start_move(move, ERROR_FAIL);
+    await_receiver(move);
+    assert_int_equal(move->receive_rc, ERROR_FAIL);
+    assert_true(move->results[0].lost && move->results[1].lost);
+    assert_true(migration->transitioned && migration->resumed);
+    there = fake_domain_id(migration->destination);
+    assert_string_equal(kept(there, "state"), "lost");
+    fake_libxl_be_here(move->ctxs[1]);
+    assert_int_equal(libxl_live_migrate_inspect(there, &found), 0);
+    assert_int_equal(found.half, LIBXL_LIVE_MIGRATE_HALF_ARRIVED);
+    assert_non_null(strstr(found.text, "are lost with its source"));
+    assert_false(fake_domain_running(migration->destination));
+    fake_domain_stop(migration->destination); /* vCPUs that wait for ever */
+    fake_guest_stop(migration->guest);
+    assert_int_equal(fake_guest_errors(migration->guest), 0);
+    free_move(move);
+}
+
 /* ---- which half a domain is ---- */
 
 static void inspect(struct move *move, unsigned int end,
@@ -731,6 +824,26 @@ static void inspect(struct move *move, unsigned int end,
     if (end) {
         assert_int_equal(found.outstanding, fake_domain_paged(domains[end]));
     }
+}
+
+/* What is known of it stays. */
+static void refuse_to_move_on(struct move *move)
+{
+    uint32_t there = fake_domain_id(move->migration->destination);
+    libxl_live_migrate_result result;
+    libxl_live_migrate_params params = move->params;
+    bool transitioned;
+
+    params.logger = fake_libxl_logger(move->ctxs[1]);
+    fake_domain_put_param(move->migration->destination, HVM_PARAM_CALLBACK_IRQ,
+                          1);
+    assert_int_equal(libxl_domain_live_migrate_tuned(move->ctxs[1], there, -1,
+                                                     0, 0, &params, &result,
+                                                     &transitioned, NULL),
+                     ERROR_INVAL);
+    assert_non_null(strstr(result.reason, "is not a whole guest"));
+    assert_non_null(strstr(result.reason, "xl migrate-recover guest"));
+    assert_string_equal(kept(there, "role"), "destination");
 }
 
 static void halves_of_a_guest(void **state)
@@ -755,6 +868,7 @@ static void halves_of_a_guest(void **state)
     inspect(move, 1, LIBXL_LIVE_MIGRATE_HALF_ARRIVED, true);
     let_receiver_die(move);
     inspect(move, 1, LIBXL_LIVE_MIGRATE_HALF_ARRIVED, false);
+    refuse_to_move_on(move);
     bury(move);
 }
 
@@ -906,6 +1020,9 @@ int main(void)
         cmocka_unit_test(another_uuid_there),
         cmocka_unit_test(its_pager_cannot_be_replaced),
         cmocka_unit_test(cleaning_up),
+        cmocka_unit_test(saved_by_another),
+        cmocka_unit_test(gone_after_its_receiver),
+        cmocka_unit_test(the_source_is_lost),
         cmocka_unit_test(halves_of_a_guest),
         cmocka_unit_test(with_a_fault_channel),
         cmocka_unit_test(a_fault_channel_of_nothing),
