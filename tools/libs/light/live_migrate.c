@@ -222,9 +222,12 @@ static int source_write_device_state(struct xlm_channel *channel, void *data)
 {
     struct lm_source *source = data;
 
-    if (source->device_model
-            ? write_final_devices(source, channel)
-            : lm_disk_server_release(&source->op.xlm, source->domid)) {
+    if (source->device_model && write_final_devices(source, channel)) {
+        return -1;
+    }
+    /* Of what becomes of the domain after an image was made nothing is known. */
+    if (!source->device_model && source->recv_fd >= 0 &&
+        lm_disk_server_release(&source->op.xlm, source->domid)) {
         return -1;
     }
     /* To a destination the stream goes on, in an image it ends. */
