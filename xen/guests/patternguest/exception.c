@@ -8,7 +8,7 @@
 #include "xen.h"
 
 #define EXCEPTIONS 32
-#define VECTORS 48
+#define VECTORS 256
 #define STUB_SIZE 16
 #define CODE_SELECTOR 0x08
 #define PRESENT_INTERRUPT_GATE 0x8e00
@@ -59,6 +59,7 @@ void exceptions_prepare(void)
     }
     set_gate(VECTOR_TIMER, timer_interrupt);
     set_gate(VECTOR_KEPT, kept_interrupt);
+    set_gate(VECTOR_EVENTS, spurious_interrupt);
     set_gate(VECTOR_SPURIOUS, spurious_interrupt);
 }
 

@@ -8,6 +8,7 @@
 #define VECTOR_TIMER 32u
 #define VECTOR_KEPT 33u /* its end is not told to the APIC */
 #define VECTOR_SPURIOUS 47u
+#define VECTOR_EVENTS 0xf3u /* by which Xen tells of events, if it can */
 
 /* Once, and then on each vCPU. */
 void exceptions_prepare(void);

@@ -253,6 +253,7 @@ static bool take_interrupt(void)
         apic_keep_interrupt(INTERRUPT_US);
         interrupted = true;
     }
+    xen_forget_events();
     cpu_take_interrupts();
     if (interrupts_kept == seen_interrupts) {
         return false;

@@ -10,6 +10,7 @@
 #include <xen/arch-x86/cpuid.h>
 
 #include "cpu.h"
+#include "exception.h"
 #include "xen.h"
 
 /* A frame between RAM and the local APIC that no memory map gives away. */
@@ -22,17 +23,16 @@
 
 /*
  * The toolstack takes a non-zero callback for "this guest has drivers that
- * answer", and only then tells it that a suspend was cancelled.  We keep
- * interrupts off, so the vector is never used.
+ * answer", and only then tells it that a suspend was cancelled.  We look for
+ * events without being told, and keep interrupts off but for moments.
  */
 #define CALLBACK_BY_VECTOR ((uint64_t)HVM_PARAM_CALLBACK_TYPE_VECTOR << 56)
-#define CALLBACK_VECTOR 0xf3u
 
 extern char hypercall_page[];
 
 static bool present;
-static const volatile struct shared_info *const shared_info =
-    (const void *)((uintptr_t)SHARED_INFO_FRAME << FRAME_SHIFT);
+static volatile struct shared_info *const shared_info =
+    (void *)((uintptr_t)SHARED_INFO_FRAME << FRAME_SHIFT);
 
 static long hypercall(unsigned int number, uint64_t arg1, uint64_t arg2)
 {
@@ -106,7 +106,12 @@ void xen_connect(void)
                                      .gpfn = SHARED_INFO_FRAME};
 
     hypercall_with(__HYPERVISOR_memory_op, XENMEM_add_to_physmap, &map);
-    set_param(HVM_PARAM_CALLBACK_IRQ, CALLBACK_BY_VECTOR | CALLBACK_VECTOR);
+    set_param(HVM_PARAM_CALLBACK_IRQ, CALLBACK_BY_VECTOR | VECTOR_EVENTS);
+}
+
+void xen_forget_events(void)
+{
+    shared_info->vcpu_info[0].evtchn_upcall_pending = 0;
 }
 
 void xen_give_back(uint64_t frame)

@@ -18,6 +18,10 @@ void xen_connect(void);
 uint64_t xen_time_ns(void);
 void xen_sleep_until(uint64_t time_ns);
 
+/* Xen does not go before other interrupts of the first vCPU to tell of those
+ * that there have been. */
+void xen_forget_events(void);
+
 /* The page there is not ours any more. */
 void xen_give_back(uint64_t frame);
 
