@@ -30,6 +30,9 @@ class ViridianGuest(HvmPatternGuest):
         return int(line.match[1])
 
 
+PAE_GOES_ON = r"^\(d\d+\) pae goes on, turns \d+$"
+
+
 class PaeGuest(PatternGuest):
     """It has a vCPU more than those that check memory."""
 
@@ -43,6 +46,7 @@ def move(world, guest, options=""):
     return guest.wait_well(since)
 
 
+@on_request(TAKES_LONG)
 def test_viridian_there_and_back(world):
     """Its reference TSC page, its VP assist page with the end of an interrupt
     that it has left out, and a synthetic timer's messages."""
@@ -53,7 +57,6 @@ def test_viridian_there_and_back(world):
     assert_moved(world, guest, "a", "b", "a")
 
 
-@on_request(TAKES_LONG)
 def test_viridian_without_hot_pages(world):
     """What Xen looks for when it loads the state goes along all the same."""
     guest = ViridianGuest(world.lab, "all", rate="max").start("a")
@@ -77,7 +80,8 @@ def test_viridian_pages_that_were_given_back(world):
     since = world.lab.console.now()
     migration = world.migrate(guest)
     migration.expect_success()
-    assert "has no such page" in migration.output, migration.output
+    assert "has no such page" in migration.all_output(), \
+        migration.all_output()
     guest.wait_well(since)
     assert_moved(world, guest, "a", "b")
 
@@ -85,9 +89,9 @@ def test_viridian_pages_that_were_given_back(world):
 @on_request(TAKES_LONG)
 def test_a_vcpu_in_32_bit_mode_with_pae(world):
     """On Intel the hypervisor wants the page that its CR3 points into."""
-    guest = PaeGuest(world.lab, "pae", memory=32, pae="yes")
+    guest = PaeGuest(world.lab, "pae", memory=32, pae="yes").start("a")
+    guest.wait(PAE_GOES_ON, guest.created, SIGN_OF_LIFE_LIMIT)
     since = world.lab.console.now()
-    guest.start("a")
     world.move(guest, "--hot-pages 0")
-    guest.wait(r"^\(d\d+\) pae goes on$", since, SIGN_OF_LIFE_LIMIT)
+    guest.wait(PAE_GOES_ON, since, SIGN_OF_LIFE_LIMIT)
     assert_moved(world, guest, "a", "b")

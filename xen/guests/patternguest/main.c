@@ -223,7 +223,7 @@ static void obey(enum order order)
 static void look_at_pae(void)
 {
     if (guest.awaits_pae && cpus_turns_of_pae() != guest.pae_turns) {
-        print("pae goes on");
+        print("pae goes on, turns %u", cpus_turns_of_pae());
         guest.awaits_pae = false;
     }
 }
@@ -328,6 +328,7 @@ static void start_vcpus(void)
         power_off(SHUTDOWN_crash);
     }
     print("vcpus %u", vcpus);
+    guest.awaits_pae = guest.options.pae;
 }
 
 void guest_main(const struct hvm_start_info *start_info)
