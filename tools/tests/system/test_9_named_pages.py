@@ -1,6 +1,6 @@
 """Guests whose state names pages that Xen looks for when it is loaded."""
 
-from guests import SIGN_OF_LIFE_LIMIT, HvmPatternGuest, PatternGuest
+from guests import SIGN_OF_LIFE_LIMIT, HvmPatternGuest
 from test_1_moves import assert_moved
 from world import TAKES_LONG, on_request
 
@@ -28,16 +28,6 @@ class ViridianGuest(HvmPatternGuest):
                          SIGN_OF_LIFE_LIMIT)
         self.assert_sound()
         return int(line.match[1])
-
-
-PAE_GOES_ON = r"^\(d\d+\) pae goes on, turns \d+$"
-
-
-class PaeGuest(PatternGuest):
-    """It has a vCPU more than those that check memory."""
-
-    def config(self):
-        return super().config().replace("vcpus = 1\n", "vcpus = 2\n")
 
 
 def move(world, guest, options=""):
@@ -83,15 +73,4 @@ def test_viridian_pages_that_were_given_back(world):
     assert "has no such page" in migration.all_output(), \
         migration.all_output()
     guest.wait_well(since)
-    assert_moved(world, guest, "a", "b")
-
-
-@on_request(TAKES_LONG)
-def test_a_vcpu_in_32_bit_mode_with_pae(world):
-    """On Intel the hypervisor wants the page that its CR3 points into."""
-    guest = PaeGuest(world.lab, "pae", memory=32, pae="yes").start("a")
-    guest.wait(PAE_GOES_ON, guest.created, SIGN_OF_LIFE_LIMIT)
-    since = world.lab.console.now()
-    world.move(guest, "--hot-pages 0")
-    guest.wait(PAE_GOES_ON, since, SIGN_OF_LIFE_LIMIT)
     assert_moved(world, guest, "a", "b")

@@ -16,8 +16,6 @@
 #define PTE_TABLE       0x003           /* present, writable */
 #define PTE_LARGE       0x083           /* present, writable, 2 MiB */
 #define PDPTE_PRESENT   0x001           /* of the four in 32-bit mode: no more */
-#define SCHED_OP        29
-#define STUB_SHIFT      5
 #define SEL_CODE64      0x08
 #define SEL_DATA        0x10
 #define SEL_CODE32      0x18
@@ -164,10 +162,7 @@ enter_pae:
 2:      lock incl cpus_pae_turns
         mov     $pae_pointers + 64, %eax
         mov     %eax, %cr3
-        xor     %ebx, %ebx              /* SCHEDOP_yield */
-        xor     %ecx, %ecx
-        mov     $hypercall_page + (SCHED_OP << STUB_SHIFT), %eax
-        call    *%eax
+        pause
         jmp     2b
 
 /*
