@@ -231,7 +231,13 @@ int lm_device_model_save(struct xlm_context *xlm, uint32_t domid,
 int lm_device_model_release(struct xlm_context *xlm, uint32_t domid,
                             struct lm_device_state *state)
 {
-    return save(xlm, domid, ", \"live\": true", state);
+    bool sleeps;
+
+    if (lm_device_model_sleeps(xlm, domid, &sleeps)) {
+        return -1;
+    }
+    return sleeps ? lm_device_model_save(xlm, domid, state)
+                  : save(xlm, domid, ", \"live\": true", state);
 }
 
 int lm_device_model_take_saved(struct xlm_context *xlm, uint32_t domid,

@@ -36,6 +36,10 @@ int lm_device_model_check(struct xlm_context *xlm, uint32_t domid);
  * with drivers for Xen's has them taken out.) */
 int lm_device_model_has_disks(struct xlm_context *xlm, uint32_t domid,
                               bool *has);
+/* *sleeps: its guest does (S3), and it will not be told to go on until that wakes
+ * up. */
+int lm_device_model_sleeps(struct xlm_context *xlm, uint32_t domid,
+                           bool *sleeps);
 /* As it runs, which may be another than was expected. */
 int lm_device_model_version(struct xlm_context *xlm, uint32_t domid,
                             struct lm_qemu_version *version);
@@ -47,7 +51,8 @@ int lm_device_model_save(struct xlm_context *xlm, uint32_t domid,
 int lm_device_model_take_saved(struct xlm_context *xlm, uint32_t domid,
                                struct lm_device_state *state);
 /* The state of one that libxl has stopped, which lets go of its disks: all is
- * written, and another may open them.  lm_device_model_resume(), as libxl's
+ * written, and another may open them.  One that sleeps keeps its locks, since
+ * nothing would give it its disks back.  lm_device_model_resume(), as libxl's
  * resuming of the domain, gives them back. */
 int lm_device_model_release(struct xlm_context *xlm, uint32_t domid,
                             struct lm_device_state *state);

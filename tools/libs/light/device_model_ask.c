@@ -135,6 +135,26 @@ int lm_device_model_check(struct xlm_context *xlm, uint32_t domid)
     return rc;
 }
 
+/* ---- whether it sleeps ---- */
+
+int lm_device_model_sleeps(struct xlm_context *xlm, uint32_t domid,
+                           bool *sleeps)
+{
+    struct lm_qmp qmp = LM_QMP_CLOSED;
+    int rc = lm_qmp_connect_domain(&qmp, xlm, domid, xlm->abort_fd);
+    const char *status = NULL;
+
+    if (!rc) {
+        rc = lm_qmp_execute(&qmp, "query-status", NULL, -1);
+    }
+    if (!rc) {
+        status = YAJL_GET_STRING(lm_qmp_value(&qmp, "status", yajl_t_string));
+        *sleeps = status && !strcmp(status, "suspended");
+    }
+    lm_qmp_close(&qmp);
+    return rc;
+}
+
 /* ---- its disks ---- */
 
 static bool is_true(yajl_val object, const char *name)

@@ -128,6 +128,12 @@ static void obey(struct fake_qemu *qemu, const char *name, const char *line,
                  "{\"return\": {\"qemu\": {\"micro\": 0, \"minor\": 2, "
                  "\"major\": %u}, \"package\": \"\"}}\n",
                  qemu->major);
+    } else if (is(name, "query-status")) {
+        snprintf(answer, room,
+                 "{\"return\": {\"status\": \"%s\", \"running\": %s}}\n",
+                 qemu->sleeps ? "suspended"
+                              : (qemu->running ? "running" : "paused"),
+                 qemu->running ? "true" : "false");
     } else if (is(name, "query-migrate")) {
         answer_query_migrate(qemu, answer, room);
     } else if (is(name, "migrate")) {
@@ -147,6 +153,9 @@ static void obey(struct fake_qemu *qemu, const char *name, const char *line,
     } else if (is(name, "stop")) {
         qemu->running = false;
     } else if (is(name, "cont")) {
+        if (qemu->sleeps) {
+            return; /* whatever it has let go of */
+        }
         qemu->running = true;
         qemu->let_go = false;
     } else if (is(name, "announce-self")) {

@@ -15,6 +15,7 @@ struct fake_qemu {
     unsigned int major; /* of its version */
     bool incoming;      /* it has loaded a state when it started */
     bool running;
+    bool sleeps; /* with its guest: then it is not running, nor goes on */
     const char *blocked; /* a device of it cannot be moved, and why; or NULL */
     const char *format;  /* an image's format that blocks, in QEMU's words */
     const char *disks;   /* what query-block returns; NULL: none */

@@ -336,6 +336,22 @@ static void source_does_not_run(void **state)
     free_move(move);
 }
 
+/* When it is taken back nothing wakes it but the guest, which then writes. */
+static void asleep_and_taken_back(void **state)
+{
+    struct move *move = new_move(5);
+
+    (void)state;
+    move->params.build = LIBXL_LIVE_MIGRATE_BUILD_LATE;
+    move->qemu[0].running = false;
+    move->qemu[0].sleeps = true;
+    move->refuses = true;
+    run(move);
+    check_stayed(move, "could not build");
+    assert_false(move->qemu[0].let_go);
+    free_move(move);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +363,7 @@ int main(void)
         cmocka_unit_test(blocked),
         cmocka_unit_test(does_not_start),
         cmocka_unit_test(source_does_not_run),
+        cmocka_unit_test(asleep_and_taken_back),
     };
 
     signal(SIGPIPE, SIG_IGN);
