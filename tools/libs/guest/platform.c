@@ -69,9 +69,42 @@ static int get_param(struct xlm_context *ctx, uint32_t domid, uint32_t index,
     return 0;
 }
 
-static int read_params(struct xlm_context *ctx, uint32_t domid,
-                       struct xlm_wire_hvm_param *params, size_t *count)
+/*
+ * Those that may be set again after a domain is built.  hvm_allow_set_param() in
+ * Xen 4.14 to 4.20 lets a guest and its firmware set these; HVM_PARAM_IDENT_PT is
+ * the toolstack's, and may change as well.  HVM_PARAM_CALLBACK_IRQ, and the event
+ * channels of store and console, belong to a domain and not to its guest, which
+ * sets them anew when it resumes.
+ */
+static bool may_change(uint64_t index)
 {
+    switch (index) {
+    case HVM_PARAM_IDENT_PT:
+    case HVM_PARAM_VM86_TSS_SIZED:
+    case HVM_PARAM_VM_GENERATION_ID_ADDR:
+    case HVM_PARAM_ACPI_IOPORTS_LOCATION:
+    case HVM_PARAM_X87_FIP_WIDTH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static uint64_t value_of(const struct xlm_wire_hvm_param *params, size_t count,
+                         uint64_t index)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (params[i].index == index) {
+            return params[i].value;
+        }
+    }
+    return 0;
+}
+
+int xlm_read_params(struct xlm_context *ctx, uint32_t domid,
+                    struct xlm_hvm_params *params)
+{
+    _Static_assert(NR_STREAM_PARAMS <= XLM_HVM_PARAMS_MAX, "room for all");
     size_t found = 0;
 
     for (size_t i = 0; i < NR_STREAM_PARAMS; i++) {
@@ -81,11 +114,36 @@ static int read_params(struct xlm_context *ctx, uint32_t domid,
             return -1;
         }
         if (value) {
-            params[found].index = stream_params[i];
-            params[found++].value = value;
+            params->params[found].index = stream_params[i];
+            params->params[found++].value = value;
         }
     }
-    *count = found;
+    params->count = found;
+    return 0;
+}
+
+int xlm_check_params(struct xlm_context *ctx, uint32_t domid,
+                     const struct xlm_hvm_params *before)
+{
+    struct xlm_hvm_params now;
+
+    if (xlm_read_params(ctx, domid, &now)) {
+        return -1;
+    }
+    for (size_t i = 0; i < NR_STREAM_PARAMS; i++) {
+        uint32_t index = stream_params[i];
+        uint64_t was = value_of(before->params, before->count, index);
+        uint64_t is = value_of(now.params, now.count, index);
+
+        if (was != is && !may_change(index)) {
+            errno = ESTALE;
+            return xlm_fail(ctx,
+                            "HVM parameter %" PRIu32 " of domain %" PRIu32
+                            " was changed while it was moved, from %#" PRIx64
+                            " to %#" PRIx64 ": it runs on here, try again",
+                            index, domid, was, is);
+        }
+    }
     return 0;
 }
 
@@ -133,17 +191,17 @@ int xlm_write_static_data(struct xlm_context *ctx, struct xlm_channel *channel,
 static int write_params(struct xlm_context *ctx, struct xlm_channel *channel,
                         uint32_t domid)
 {
-    struct xlm_wire_hvm_param params[NR_STREAM_PARAMS];
+    struct xlm_hvm_params params;
     struct xlm_wire_hvm_params head = {.count = 0};
     struct iovec parts[2];
-    size_t count;
 
-    if (read_params(ctx, domid, params, &count)) {
+    if (xlm_read_params(ctx, domid, &params)) {
         return -1;
     }
-    head.count = count;
+    head.count = params.count;
     parts[0] = (struct iovec){&head, sizeof(head)};
-    parts[1] = (struct iovec){params, count * sizeof(params[0])};
+    parts[1] =
+        (struct iovec){params.params, params.count * sizeof(params.params[0])};
     return xlm_write_record(ctx, channel, XLM_REC_HVM_PARAMS, parts, 2);
 }
 
@@ -202,13 +260,12 @@ static void add_toolstack_pages(const struct xlm_wire_hvm_param *params,
 int xlm_find_toolstack_pages(struct xlm_context *ctx, uint32_t domid,
                              struct xlm_pfn_set *pages)
 {
-    struct xlm_wire_hvm_param params[NR_STREAM_PARAMS];
-    size_t count;
+    struct xlm_hvm_params params;
 
-    if (read_params(ctx, domid, params, &count)) {
+    if (xlm_read_params(ctx, domid, &params)) {
         return -1;
     }
-    add_toolstack_pages(params, count, pages);
+    add_toolstack_pages(params.params, params.count, pages);
     return 0;
 }
 
@@ -393,11 +450,44 @@ static const char *advice(int error, const char *usual)
     return error == ENOMEM ? "free some on this host" : usual;
 }
 
+/* The domain was built with what they were then. */
+static int apply_params(struct xlm_context *ctx,
+                        const struct xlm_platform *platform, uint32_t domid)
+{
+    struct xlm_hypervisor *hv = ctx->hypervisor;
+
+    for (size_t i = 0; i < NR_STREAM_PARAMS; i++) {
+        uint32_t index = stream_params[i];
+        uint64_t wanted =
+            value_of(platform->params, platform->nr_params, index);
+        uint64_t value;
+
+        if (!may_change(index)) {
+            continue;
+        }
+        if (get_param(ctx, domid, index, &value)) {
+            return -1;
+        }
+        if (value != wanted && hv->ops->set_param(hv, domid, index, wanted)) {
+            return xlm_fail(ctx,
+                            "cannot set HVM parameter %" PRIu32
+                            " of the new domain to %#" PRIx64
+                            ": %s; do both hosts have the same Xen?",
+                            index, wanted, strerror(errno));
+        }
+    }
+    return 0;
+}
+
 int xlm_platform_apply(struct xlm_context *ctx,
                        const struct xlm_platform *platform, uint32_t domid)
 {
     struct xlm_hypervisor *hv = ctx->hypervisor;
 
+    /* Parameters before the context, as when a domain is built. */
+    if (apply_params(ctx, platform, domid)) {
+        return -1;
+    }
     if (hv->ops->set_state(hv, domid, XLM_STATE_TSC_INFO, &platform->tsc,
                            sizeof(platform->tsc))) {
         return xlm_fail(ctx, "cannot set the TSC of the new domain: %s; %s",

@@ -24,6 +24,22 @@ struct xlm_hvm_context {
     size_t length;
 };
 
+/* HVM parameters that are worth a place in a stream, at the most. */
+#define XLM_HVM_PARAMS_MAX 16
+
+struct xlm_hvm_params {
+    size_t count;
+    struct xlm_wire_hvm_param params[XLM_HVM_PARAMS_MAX];
+};
+
+/* Read those that are not 0. */
+int xlm_read_params(struct xlm_context *ctx, uint32_t domid,
+                    struct xlm_hvm_params *params);
+/* Those that a domain takes only once, or that the toolstack goes by, must still
+ * be what they were; the others are set again by xlm_platform_apply(). */
+int xlm_check_params(struct xlm_context *ctx, uint32_t domid,
+                     const struct xlm_hvm_params *before);
+
 /* Read it; the caller frees the octets. */
 int xlm_read_hvm_context(struct xlm_context *ctx, uint32_t domid,
                          struct xlm_hvm_context *context);
@@ -79,8 +95,8 @@ void *xlm_platform_early_context(struct xlm_context *ctx,
  */
 int xlm_platform_defuse(struct xlm_context *ctx, struct xlm_platform *platform,
                         uint32_t domid, uint64_t limit);
-/* Set the TSC and the context of a domain that was built before its guest
- * was suspended. */
+/* Set the parameters that firmware or the guest may have set since, the TSC and
+ * the context of a domain that was built before its guest was suspended. */
 int xlm_platform_apply(struct xlm_context *ctx,
                        const struct xlm_platform *platform, uint32_t domid);
 

@@ -361,11 +361,14 @@ static int prepare(struct xlm_restorer *restorer)
     restorer->pages = prepare->pages;
     restorer->stats->guest_pages = restorer->pages;
     if (check_prepare(restorer, prepare) || check_hap(restorer) ||
-        check_vcpus(restorer) || identify(restorer, prepare) ||
-        xlm_restore_reserve(restorer, prepare->pfns)) {
+        check_vcpus(restorer)) {
         return -1;
     }
-    restorer->limit = prepare->pfns;
+    restorer->limit = prepare->pfns * XLM_PREPARE_GROWTH;
+    if (identify(restorer, prepare) ||
+        xlm_restore_reserve(restorer, restorer->limit)) {
+        return -1;
+    }
     restorer->refusal = XLM_REFUSED_NO_MEMORY;
     if (keep(restorer) || xlm_restore_claim(restorer)) {
         return -1;

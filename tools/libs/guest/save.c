@@ -169,7 +169,7 @@ static int check_domain(struct xlm_saver *saver)
     return 0;
 }
 
-static int make_sets(struct xlm_saver *saver)
+int xlm_save_make_sets(struct xlm_saver *saver)
 {
     struct xlm_pfn_set *sets[] = {
         &saver->present, &saver->toolstack,   &saver->resident,
@@ -193,7 +193,8 @@ static int make_sets(struct xlm_saver *saver)
 
 static int find_pages(struct xlm_saver *saver)
 {
-    if (xlm_find_toolstack_pages(saver->ctx, saver->params->domid,
+    if (xlm_read_params(saver->ctx, saver->params->domid, &saver->early) ||
+        xlm_find_toolstack_pages(saver->ctx, saver->params->domid,
                                  &saver->toolstack) ||
         xlm_find_hypervisor_pages(saver->ctx, saver->params->domid,
                                   &saver->resident) ||
@@ -336,6 +337,7 @@ static int prepare_destination(struct xlm_saver *saver)
     }
     memcpy(prepare.id, saver->params->id, sizeof(prepare.id));
     memcpy(prepare.uuid, saver->uuid, sizeof(prepare.uuid));
+    saver->prepared_pfns = prepare.pfns;
     xlm_save_progress(saver, XLM_PHASE_PREPARING);
     xlm_save_keep_alive(saver);
     if (xlm_write_platform(saver->ctx, &saver->channel, saver->params->domid,
@@ -350,8 +352,11 @@ static int prepare_destination(struct xlm_saver *saver)
         return -1;
     }
     xlm_save_connect_faults(saver);
-    /* The log was on meanwhile: new pages would be lost with it. */
-    return xlm_save_keep_dirty(saver);
+    /* The log was on meanwhile: new pages would be lost with it.  The list is
+     * made once more: Xen may have been giving the guest a page when it was
+     * told to give it none. */
+    return xlm_save_keep_dirty(saver) || xlm_save_look_again(saver, true) ? -1
+                                                                          : 0;
 }
 
 /* ---- evicting, while the guest still runs ---- */
@@ -422,7 +427,6 @@ static int suspend(struct xlm_saver *saver)
                         info.shutdown_reason);
     }
     saver->stats->suspended_us = elapsed_us(saver);
-    saver->ballooned = info.tot_pages != saver->tot_pages;
     return xlm_save_mark_source(saver);
 }
 
@@ -581,7 +585,7 @@ static int go(struct xlm_saver *saver, bool *transitioned)
     /* There is no way back any more, and so nothing to abort. */
     saver->channel.abort_fd = -1;
     saver->channel.idle_ms = -1;
-    *transitioned = true;
+    *transitioned = saver->let_go = true;
     xlm_save_progress(saver, XLM_PHASE_GO);
     rc = write_empty(saver, XLM_REC_POSTCOPY_GO);
     saver->stats->go_us = elapsed_us(saver);
@@ -597,12 +601,16 @@ static int save(struct xlm_saver *saver, bool *transitioned)
     bool postcopy;
     int rc;
 
-    if (check_domain(saver) || make_sets(saver) || find_pages(saver) ||
-        write_headers(saver) || enable_logdirty(saver) ||
-        prepare_destination(saver) || xlm_save_precopy(saver, &answer)) {
+    if (check_domain(saver) || xlm_save_make_sets(saver) ||
+        xlm_save_hold(saver) || find_pages(saver) || write_headers(saver) ||
+        enable_logdirty(saver) || prepare_destination(saver) ||
+        xlm_save_precopy(saver, &answer)) {
         return -1;
     }
     postcopy = answer == XLM_PRECOPY_POSTCOPY;
+    if (xlm_save_look_again(saver, false)) {
+        return -1;
+    }
     if (postcopy && !xlm_two_way(saver)) {
         errno = EINVAL;
         return xlm_fail(saver->ctx, "postcopy needs a way back from the "
@@ -661,6 +669,9 @@ void xlm_saver_end(struct xlm_saver *saver, bool complete)
     if (saver->keepalive) {
         xlm_channel_stop(&saver->channel);
         xlm_keepalive_stop(&saver->keepalive);
+    }
+    if (!saver->let_go) {
+        xlm_save_let_go(saver);
     }
     xlm_save_close_faults(saver);
     xlm_channel_close(&saver->channel);

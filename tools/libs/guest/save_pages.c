@@ -45,12 +45,13 @@ static int add_present(struct xlm_saver *saver, struct xlm_pfn_set *set,
     return 0;
 }
 
-static int list_pages(struct xlm_saver *saver, struct xlm_pfn_set *set)
+static int list_pages(struct xlm_saver *saver, struct xlm_pfn_set *set,
+                      uint64_t first, uint64_t end)
 {
     uint64_t pfns[XLM_BATCH_PAGES];
 
-    for (uint64_t at = 0; at < saver->nr_pfns; at += XLM_BATCH_PAGES) {
-        uint64_t left = saver->nr_pfns - at;
+    for (uint64_t at = first; at < end; at += XLM_BATCH_PAGES) {
+        uint64_t left = end - at;
         size_t count = left < XLM_BATCH_PAGES ? left : XLM_BATCH_PAGES;
 
         for (size_t i = 0; i < count; i++) {
@@ -74,7 +75,7 @@ int xlm_save_list_present(struct xlm_saver *saver)
     }
     saver->tot_pages = info.tot_pages;
     xlm_pfn_set_clear(&saver->fresh);
-    if (list_pages(saver, &saver->fresh)) {
+    if (list_pages(saver, &saver->fresh, 0, saver->nr_pfns)) {
         return -1;
     }
     if (xlm_two_way(saver)) {
@@ -89,9 +90,26 @@ int xlm_save_list_present(struct xlm_saver *saver)
     return 0;
 }
 
-int xlm_save_recheck_pages(struct xlm_saver *saver)
+int xlm_save_find_new(struct xlm_saver *saver, uint64_t first, uint64_t end)
 {
-    return saver->ballooned ? xlm_save_list_present(saver) : 0;
+    struct xlm_pfn_set found = XLM_PFN_SET_EMPTY;
+    int rc;
+
+    end = end < saver->nr_pfns ? end : saver->nr_pfns;
+    if (first >= end) {
+        return 0;
+    }
+    rc = xlm_pfn_set_reserve(&found, saver->nr_pfns);
+    if (rc) {
+        return xlm_fail(saver->ctx, "no memory to look for new pages");
+    }
+    rc = list_pages(saver, &found, first, end);
+    xlm_pfn_set_subtract(&found, &saver->present);
+    xlm_pfn_set_subtract(&found, &saver->toolstack);
+    xlm_pfn_set_unite(&saver->present, &found);
+    xlm_pfn_set_unite(&saver->fresh, &found);
+    xlm_pfn_set_dispose(&found);
+    return rc;
 }
 
 /* Dirty pfns that we took for holes: a page by now, or not our business. */

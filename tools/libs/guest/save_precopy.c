@@ -241,7 +241,8 @@ static int precopy_rounds(struct precopy *precopy)
     while ((precopy->answer = ask(precopy, false, saver->to_send.count)) ==
            XLM_PRECOPY_CONTINUE) {
         if (send_round(precopy) || xlm_save_keep_dirty(saver) ||
-            xlm_save_check_alive(saver, &info)) {
+            xlm_save_check_alive(saver, &info) ||
+            xlm_save_look_again(saver, false)) {
             return -1;
         }
         if (precopy->answer != XLM_PRECOPY_CONTINUE) {

@@ -35,16 +35,19 @@ struct xlm_saver {
     uint64_t start_us;
     uint64_t nr_pfns;
     uint8_t uuid[16];
-    bool recovered;     /* over another connection: the guest runs there */
-    unsigned int lists; /* of outstanding pages, not answered yet */
-    uint64_t answered;  /* pages named in the answer to the oldest */
-    uint64_t tot_pages; /* when the guest's pages were listed last */
-    bool ballooned;     /* it has another number of pages since */
-    bool suspended;     /* by us, if at all, and not handed over yet */
+    bool recovered;         /* over another connection: the guest runs there */
+    unsigned int lists;     /* of outstanding pages, not answered yet */
+    uint64_t answered;      /* pages named in the answer to the oldest */
+    uint64_t tot_pages;     /* when the guest's pages were listed last */
+    uint64_t max_pages;     /* that it may have but for us; 0: not held */
+    uint64_t prepared_pfns; /* as PREPARE said; 0: it was not sent */
+    bool let_go;            /* the go was sent, or tried to */
+    bool suspended;         /* by us, if at all, and not handed over yet */
     bool logdirty;
     bool qemu_logdirty;
     bool gone; /* it was handed over, and has ended over there */
     struct xlm_source_mark mark;
+    struct xlm_hvm_params early;      /* as PREPARE's destination has them */
     struct xlm_hvm_context context;   /* of the suspended guest */
     struct xlm_rate_limit limit;      /* of the background */
     struct xlm_fault_channel *faults; /* save_faults.c; NULL: none */
@@ -143,8 +146,29 @@ int xlm_save_take_evicted(struct xlm_saver *saver, bool *last);
  * destination needs to become ready. */
 int xlm_save_take_needed(struct xlm_saver *saver);
 
-/* When the guest has ballooned since its pages were listed: list them anew. */
+/* Of pfns from `first` up to, without, `end` those that are pages and were none
+ * join saver->present and saver->fresh. */
+int xlm_save_find_new(struct xlm_saver *saver, uint64_t first, uint64_t end);
+
+/* save_hold.c */
+
+/* From here on the guest gets no page, until xlm_save_let_go(). */
+int xlm_save_hold(struct xlm_saver *saver);
+/* It may have again what it might before; harmless when it was not held. */
+void xlm_save_let_go(struct xlm_saver *saver);
+/* The guest runs: when its memory is another than at the last look, or `list`,
+ * list its pages anew, and have those that were not known sent. */
+int xlm_save_look_again(struct xlm_saver *saver, bool list);
+/* The same of the suspended guest; they are in saver->fresh. */
 int xlm_save_recheck_pages(struct xlm_saver *saver);
+/* Firmware may have told the hypervisor of pages that it needs since: they join
+ * saver->resident. */
+int xlm_save_recheck_resident(struct xlm_saver *saver);
+
+/* save.c */
+
+/* Room in all sets for saver->nr_pfns. */
+int xlm_save_make_sets(struct xlm_saver *saver);
 
 /* save_recheck.c */
 

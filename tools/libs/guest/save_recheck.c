@@ -32,14 +32,29 @@ static int recheck_toolstack(struct xlm_saver *saver)
     return 0;
 }
 
+/* Those that may be set again are, by the destination: it gets all of them once
+ * more with the final state. */
+static int recheck_params(struct xlm_saver *saver)
+{
+    return xlm_check_params(saver->ctx, saver->params->domid, &saver->early);
+}
+
 static const struct {
     const char *what;
     const char *read; /* when */
     enum moment moment;
     int (*check)(struct xlm_saver *saver);
 } rechecks[] = {
-    {"which pages the guest has", "at the beginning, in find_pages()",
-     IN_THE_STOP, xlm_save_recheck_pages},
+    {"which pages the guest has, and the highest pfn",
+     "at the beginning, and at the end of each round", IN_THE_STOP,
+     xlm_save_recheck_pages},
+    {"pages that the hypervisor reads by itself (HVM_PARAM_IDENT_PT, "
+     "VM86_TSS)",
+     "at the beginning, in find_pages()", IN_THE_STOP,
+     xlm_save_recheck_resident},
+    {"HVM parameters that can be set once (the toolstack's pages, Viridian)",
+     "at the beginning, and sent before PREPARE", BEFORE_THE_GO,
+     recheck_params},
     {"what the toolstack told the destination (devices, names)",
      "before the call", BEFORE_THE_GO, recheck_toolstack},
 };

@@ -147,6 +147,8 @@ struct xlm_wire_hvm_param {
 #define XLM_PREPARE_EARLY 1u
 #define XLM_PREPARE_LATE 2u
 #define XLM_PREPARE_LATE_DEVICES 4u
+/* pfns are below so many times what it says: the guest may get some. */
+#define XLM_PREPARE_GROWTH 2ull
 struct xlm_wire_prepare {
     uint32_t version;
     uint32_t flags;  /* XLM_PREPARE_*, at most one; else zero */

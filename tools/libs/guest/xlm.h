@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <xentoollog.h>
 
@@ -50,6 +51,22 @@ struct xlm_identity {
     uint8_t uuid[16]; /* the guest's, at the source */
     uint64_t pfns;    /* one more than its highest */
 };
+
+/* Do both name one migration?  Its pfns are no part of its name: the domain at
+ * the source may come to have a higher one at any time. */
+static inline bool xlm_is_same(const struct xlm_identity *one,
+                               const struct xlm_identity *other)
+{
+    return !memcmp(one->id, other->id, sizeof(one->id)) &&
+           !memcmp(one->uuid, other->uuid, sizeof(one->uuid));
+}
+
+/* Where its pfns end at the latest: PREPARE's source may find more until it has
+ * stopped the guest. */
+static inline uint64_t xlm_pfn_room(const struct xlm_identity *identity)
+{
+    return identity->pfns * XLM_PREPARE_GROWTH;
+}
 
 enum xlm_phase {
     XLM_PHASE_START,
@@ -201,6 +218,12 @@ struct xlm_channel;
  * int answer 0, or -1 for failure, after having said why in the log.
  */
 struct xlm_save_callbacks {
+    /* Before the domain is kept from getting pages, for the time of the move:
+     * note what it may have, so that whoever finds it so after this process was
+     * killed can allow it again.  *pages may be replaced by what such a note
+     * says.  Again whenever somebody has allowed it another number.  May be
+     * NULL. */
+    int (*note_max_pages)(uint64_t *pages, void *data);
     /* Before each precopy round, after the last, and now and then in each. */
     enum xlm_precopy_answer (*precopy_policy)(
         const struct xlm_precopy_stats *stats, void *data);

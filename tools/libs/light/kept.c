@@ -25,9 +25,10 @@
 
 _Static_assert(sizeof(struct lm_kept_state) <= LM_KEPT_HEAD, "room for it");
 
-static size_t octets_for(uint64_t pfns)
+static size_t octets_for(const struct xlm_identity *identity)
 {
-    return LM_KEPT_HEAD + xlm_kept_words(pfns) * sizeof(unsigned long);
+    return LM_KEPT_HEAD +
+           xlm_kept_words(xlm_pfn_room(identity)) * sizeof(unsigned long);
 }
 
 /* ---- the file ---- */
@@ -109,7 +110,7 @@ static int make_room(const struct lm_kept *kept, size_t octets)
 int lm_kept_create(struct lm_kept *kept, const struct xlm_identity *identity,
                    uint32_t domid, const uint8_t handle[16])
 {
-    size_t octets = octets_for(identity->pfns);
+    size_t octets = octets_for(identity);
 
     *kept = LM_KEPT_NONE;
     kept->fd = open_file(identity->id, O_CREAT | O_EXCL);
@@ -137,7 +138,7 @@ static int read_state(int fd, struct lm_kept_state *state)
         pread(fd, state, sizeof(*state), 0) != sizeof(*state) ||
         state->version != LM_KEPT_VERSION ||
         state->identity.pfns > XLM_PFN_LIMIT ||
-        (size_t)status.st_size < octets_for(state->identity.pfns)) {
+        (size_t)status.st_size < octets_for(&state->identity)) {
         errno = EINVAL;
         return -1;
     }
@@ -165,12 +166,12 @@ static int open_kept(struct lm_kept *kept, const uint8_t id[LM_ID_SIZE],
     if (kept->fd < 0 || read_state(kept->fd, &state)) {
         return -1;
     }
-    if (identity && memcmp(&state.identity, identity, sizeof(*identity))) {
+    if (identity && !xlm_is_same(&state.identity, identity)) {
         errno = ENOENT;
         return -1;
     }
     if (lock(kept->fd) || check_linked(kept) ||
-        map(kept, octets_for(state.identity.pfns))) {
+        map(kept, octets_for(&state.identity))) {
         return -1;
     }
     kept->state->name[LM_KEPT_NAME_SIZE - 1] = '\0';
@@ -196,7 +197,7 @@ void lm_kept_close(struct lm_kept *kept, bool remove)
     if (remove) {
         remove_file(kept->state->identity.id);
     }
-    munmap(kept->state, octets_for(kept->state->identity.pfns));
+    munmap(kept->state, octets_for(&kept->state->identity));
     close(kept->fd);
     *kept = LM_KEPT_NONE;
 }
@@ -211,7 +212,7 @@ bool lm_kept_lacks_pages(const struct lm_kept *kept)
     struct xlm_pfn_set set = XLM_PFN_SET_EMPTY;
 
     xlm_pfn_set_lend(&set, xlm_kept_outstanding(lm_kept_words(kept)),
-                     kept->state->identity.pfns);
+                     xlm_pfn_room(&kept->state->identity));
     return set.count;
 }
 

@@ -97,7 +97,7 @@ static struct xlm_orphan orphan_of(const struct lm_kept *kept)
 {
     return (struct xlm_orphan){
         .domid = kept->state->domid,
-        .pfns = kept->state->identity.pfns,
+        .pfns = xlm_pfn_room(&kept->state->identity),
         .kept = lm_kept_words(kept),
     };
 }

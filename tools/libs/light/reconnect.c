@@ -69,14 +69,6 @@ static void close_link(struct link *link)
     close_fd(&link->from_fd); /* last: it says that the others are closed */
 }
 
-static bool same(const struct xlm_identity *one,
-                 const struct xlm_identity *other)
-{
-    return !memcmp(one->id, other->id, sizeof(one->id)) &&
-           !memcmp(one->uuid, other->uuid, sizeof(one->uuid)) &&
-           one->pfns == other->pfns;
-}
-
 /* ---- what is said ---- */
 
 union rights {
@@ -125,7 +117,7 @@ static bool parse_greeting(const struct lm_reconnect *reconnect,
         return false;
     }
     memcpy(&identity, octets + (*for_faults ? word : 0), sizeof(identity));
-    return same(&identity, &reconnect->identity);
+    return xlm_is_same(&identity, &reconnect->identity);
 }
 
 /* Also a message that is bad may bring descriptors: they are in the link. */

@@ -244,19 +244,32 @@ void fake_guest_give_back(struct fake_guest *guest, uint64_t pfn)
     }
 }
 
-void fake_guest_take_quietly(struct fake_guest *guest, uint64_t pfn)
+bool fake_guest_take_quietly(struct fake_guest *guest, uint64_t pfn)
 {
     if (!fake_guest_unballoon(guest->domain, pfn)) {
-        abort();
+        return false;
     }
     fill(fake_page_memory(guest->domain, pfn), pfn, 1000);
     atomic_store(&guest->generation[pfn], 1000);
+    return true;
 }
 
-void fake_guest_take_page(struct fake_guest *guest, uint64_t pfn)
+bool fake_guest_take_page(struct fake_guest *guest, uint64_t pfn)
 {
-    fake_guest_take_quietly(guest, pfn);
+    if (!fake_guest_take_quietly(guest, pfn)) {
+        return false;
+    }
     fake_guest_write(guest, 0, pfn);
+    return true;
+}
+
+void fake_guest_grow(struct fake_guest *guest, uint64_t nr_pfns)
+{
+    guest->generation =
+        realloc(guest->generation, nr_pfns * sizeof(*guest->generation));
+    for (; guest->nr_pfns < nr_pfns; guest->nr_pfns++) {
+        guest->generation[guest->nr_pfns] = NO_PAGE;
+    }
 }
 
 void fake_guest_lend(struct fake_guest *guest, uint64_t pfn)

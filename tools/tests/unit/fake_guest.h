@@ -37,9 +37,12 @@ enum fake_access fake_guest_write(struct fake_guest *guest, unsigned int vcpu,
                                   uint64_t pfn);
 /* Give a page back, for good or until the guest takes one there again. */
 void fake_guest_give_back(struct fake_guest *guest, uint64_t pfn);
-void fake_guest_take_page(struct fake_guest *guest, uint64_t pfn);
-/* The same, and no dirty log tells of it. */
-void fake_guest_take_quietly(struct fake_guest *guest, uint64_t pfn);
+/* False: the hypervisor has none for it, and it does without. */
+bool fake_guest_take_page(struct fake_guest *guest, uint64_t pfn);
+/* The same, and it has not been written to since it was filled. */
+bool fake_guest_take_quietly(struct fake_guest *guest, uint64_t pfn);
+/* It has more pfns, without pages; its vCPUs must not run. */
+void fake_guest_grow(struct fake_guest *guest, uint64_t nr_pfns);
 
 /* What is in this page is no concern of the guest's any more: it is for the
  * hypervisor to write to. */

@@ -96,6 +96,7 @@ static void domain_free(struct fake_domain *domain)
     free(domain->refs);
     free(domain->busy);
     free(domain->dirty);
+    free(domain->unlogged);
     free(domain);
 }
 
@@ -228,6 +229,7 @@ static void allocate_pages(struct fake_domain *domain)
     domain->refs = calloc(domain->nr_pfns, 1);
     domain->busy = calloc(domain->nr_pfns, sizeof(bool));
     domain->dirty = calloc(domain->nr_pfns, sizeof(bool));
+    domain->unlogged = calloc(domain->nr_pfns, sizeof(bool));
 }
 
 struct fake_domain *fake_domain_new(struct fake_host *host, uint64_t nr_pfns,
@@ -432,6 +434,58 @@ uint64_t fake_domain_peek_param(struct fake_domain *domain, uint32_t index)
     value = domain->params[index];
     fake_unlock(domain->host);
     return value;
+}
+
+void fake_domain_set_max_pages(struct fake_domain *domain, uint64_t pages)
+{
+    fake_lock(domain->host);
+    domain->max_pages = pages;
+    fake_unlock(domain->host);
+}
+
+uint64_t fake_domain_max_pages(struct fake_domain *domain)
+{
+    uint64_t pages;
+
+    fake_lock(domain->host);
+    pages = domain->max_pages;
+    fake_unlock(domain->host);
+    return pages;
+}
+
+static void *grown(void *array, uint64_t had, uint64_t has, size_t size)
+{
+    uint8_t *larger = realloc(array, has * size);
+
+    memset(larger + had * size, 0, (has - had) * size);
+    return larger;
+}
+
+void fake_domain_grow(struct fake_domain *domain, uint64_t nr_pfns)
+{
+    uint64_t had = domain->nr_pfns;
+
+    fake_lock(domain->host);
+    domain->memory = mremap(domain->memory, had * XLM_PAGE_SIZE,
+                            nr_pfns * XLM_PAGE_SIZE, MREMAP_MAYMOVE);
+    if (domain->memory == MAP_FAILED ||
+        ftruncate(domain->memfd, (off_t)(nr_pfns * XLM_PAGE_SIZE))) {
+        abort();
+    }
+    domain->p2m = grown(domain->p2m, had, nr_pfns, 1);
+    domain->refs = grown(domain->refs, had, nr_pfns, 1);
+    domain->busy = grown(domain->busy, had, nr_pfns, sizeof(bool));
+    domain->dirty = grown(domain->dirty, had, nr_pfns, sizeof(bool));
+    domain->unlogged = grown(domain->unlogged, had, nr_pfns, sizeof(bool));
+    domain->nr_pfns = nr_pfns;
+    fake_unlock(domain->host);
+}
+
+void fake_host_drops_paged(struct fake_host *host)
+{
+    fake_lock(host);
+    host->drops_paged = true;
+    fake_unlock(host);
 }
 
 /* ---- pages ---- */

@@ -1,11 +1,15 @@
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include <xen/xen.h>
+#include <xen/hvm/params.h>
 
 #include "fake_internal.h"
 #include "fake_memory.h"
@@ -367,6 +371,22 @@ static int op_get_param(struct xlm_hypervisor *hv, uint32_t domid,
     return op_end(handle, FAKE_OP_get_param, rc);
 }
 
+/* As hvm_allow_set_param(). */
+static bool set_once(uint32_t index)
+{
+    switch (index) {
+    case HVM_PARAM_VIRIDIAN:
+    case HVM_PARAM_IOREQ_PFN:
+    case HVM_PARAM_BUFIOREQ_PFN:
+    case HVM_PARAM_IOREQ_SERVER_PFN:
+    case HVM_PARAM_NR_IOREQ_SERVER_PAGES:
+    case HVM_PARAM_MCA_CAP:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static int op_set_param(struct xlm_hypervisor *hv, uint32_t domid,
                         uint32_t index, uint64_t value)
 {
@@ -374,7 +394,10 @@ static int op_set_param(struct xlm_hypervisor *hv, uint32_t domid,
     struct fake_domain *domain = op_begin_on(handle, FAKE_OP_set_param, domid);
     int rc = -1;
 
-    if (domain && index < FAKE_PARAMS) {
+    if (domain && index < FAKE_PARAMS && set_once(index) &&
+        domain->params[index] && domain->params[index] != value) {
+        errno = EEXIST;
+    } else if (domain && index < FAKE_PARAMS) {
         domain->params[index] = value;
         rc = 0;
     } else if (domain) {
@@ -620,6 +643,7 @@ static int op_logdirty_enable(struct xlm_hypervisor *hv, uint32_t domid)
     } else if (domain) {
         domain->logdirty = true;
         memset(domain->dirty, 0, domain->nr_pfns);
+        memset(domain->unlogged, 0, domain->nr_pfns);
     }
     return op_end(handle, FAKE_OP_logdirty_enable, domain ? 0 : -1);
 }
@@ -648,6 +672,9 @@ static void read_dirty(struct fake_domain *domain, bool clean,
             bitmap[pfn / bits] |= 1UL << pfn % bits;
             domain->dirty[pfn] = !clean;
         }
+    }
+    if (clean) {
+        memset(domain->unlogged, 0, domain->nr_pfns);
     }
 }
 

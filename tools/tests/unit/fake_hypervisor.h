@@ -164,6 +164,13 @@ void fake_domain_put_param(struct fake_domain *domain, uint32_t index,
                            uint64_t value);
 uint64_t fake_domain_peek_param(struct fake_domain *domain, uint32_t index);
 
+/* As whoever sets the memory of a domain does: what it may have. */
+void fake_domain_set_max_pages(struct fake_domain *domain, uint64_t pages);
+uint64_t fake_domain_max_pages(struct fake_domain *domain);
+/* There are more pfns from here on, all of them holes; nobody may be looking at
+ * its memory. */
+void fake_domain_grow(struct fake_domain *domain, uint64_t nr_pfns);
+
 /* ---- pages ---- */
 
 /* Put a zeroed page there (or a hole, or a broken one). */
@@ -201,10 +208,13 @@ typedef void fake_access_fn(void *page, uint64_t pfn, void *data);
 enum fake_access fake_vcpu_access(struct fake_domain *domain,
                                   unsigned int vcpu, uint64_t pfn, bool write,
                                   fake_access_fn *fn, void *data);
-/* The guest gives a page back; waits while the ring is full.  False: there
- * was none. */
+/* The guest gives a page back.  False: there was none, or it is paged. */
 bool fake_guest_balloon(struct fake_domain *domain, uint64_t pfn);
-/* And gets one again, zeroed. */
+/* From here on one that is paged is taken as well, and the pager told, as in Xen
+ * 4.14 before 4.14.3; the guest waits while the ring is full. */
+void fake_host_drops_paged(struct fake_host *host);
+/* And gets one again, zeroed.  The log does not have it, nor any write to it
+ * before the log is cleared the next time.  False: it may have no more. */
 bool fake_guest_unballoon(struct fake_domain *domain, uint64_t pfn);
 
 /* Wait until so many guest vCPUs are waiting for the pager, or until the

@@ -36,6 +36,7 @@ struct fake_host {
     bool no_paging;
     bool shadow_stacks;
     bool all_mapped;
+    bool drops_paged;
     unsigned int enomem;
     bool out_of_memory;
     uint64_t copied;
@@ -106,6 +107,7 @@ struct fake_domain {
     int bad_errno;
     bool logdirty;
     bool *dirty;
+    bool *unlogged; /* got since the log was cleared: writes are not seen */
 
     struct fake_blob states[FAKE_STATES];
     uint64_t params[FAKE_PARAMS];

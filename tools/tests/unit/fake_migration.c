@@ -536,10 +536,16 @@ bool fake_migration_await_go(struct fake_migration *migration)
     return let_go;
 }
 
+/* With room for those that the guest gets. */
+static uint64_t kept_pfns(const struct fake_migration *migration)
+{
+    return migration->nr_pfns * XLM_PREPARE_GROWTH;
+}
+
 static size_t kept_octets(const struct fake_migration *migration)
 {
     return migration->kept
-               ? xlm_kept_words(migration->nr_pfns) * sizeof(unsigned long)
+               ? xlm_kept_words(kept_pfns(migration)) * sizeof(unsigned long)
                : 0;
 }
 
@@ -547,7 +553,7 @@ static unsigned long *keep(uint64_t pfns, void *data)
 {
     struct fake_migration *migration = data;
 
-    assert_int_equal(pfns, migration->nr_pfns);
+    assert_int_equal(pfns, kept_pfns(migration));
     assert_null(migration->kept);
     migration->kept = calloc(xlm_kept_words(pfns), sizeof(unsigned long));
     migration->inherited = calloc(xlm_kept_words(pfns), sizeof(unsigned long));
@@ -597,7 +603,7 @@ void fake_migration_take_over(struct fake_migration *migration, int fd)
     };
     const struct xlm_orphan orphan = {
         .domid = fake_domain_id(migration->destination),
-        .pfns = migration->nr_pfns,
+        .pfns = kept_pfns(migration),
         .kept = migration->kept,
     };
     bool resumed;
@@ -715,6 +721,7 @@ static void check_still_at_source(struct fake_migration *migration)
         fake_guest_move(migration->guest, migration->source);
     }
     assert_true(fake_domain_running(migration->source));
+    assert_true(alone || fake_domain_max_pages(migration->source) > 1);
     fake_guest_stop(migration->guest);
     assert_int_equal(fake_guest_compare(migration->guest, migration->source),
                      0);

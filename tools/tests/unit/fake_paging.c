@@ -430,7 +430,7 @@ enum fake_access fake_vcpu_access(struct fake_domain *domain,
     fake_lock(domain->host);
     access = locked_access(domain, vcpu, pfn);
     if (access == FAKE_ACCESS_DONE) {
-        if (write && domain->logdirty) {
+        if (write && domain->logdirty && !domain->unlogged[pfn]) {
             domain->dirty[pfn] = true;
         }
         if (fn) {
@@ -447,11 +447,12 @@ bool fake_guest_balloon(struct fake_domain *domain, uint64_t pfn)
 
     fake_lock(domain->host);
     while (is_paged(domain, pfn) && domain->paging && ring_full(domain) &&
-           !domain->stopped) {
+           !domain->stopped && domain->host->drops_paged) {
         find_ring_full(domain);
         fake_wait(domain->host);
     }
-    dropped = fake_paging_drop(domain, pfn);
+    dropped = (domain->host->drops_paged || !is_paged(domain, pfn)) &&
+              fake_paging_drop(domain, pfn);
     fake_unlock(domain->host);
     return dropped;
 }
@@ -463,6 +464,7 @@ bool fake_guest_unballoon(struct fake_domain *domain, uint64_t pfn)
     fake_lock(domain->host);
     if (domain->p2m[pfn] == FAKE_HOLE) {
         got = fake_page_move(domain, pfn, FAKE_RAM) == 0;
+        domain->unlogged[pfn] |= got;
     }
     if (got) {
         memset(domain->memory + pfn * XLM_PAGE_SIZE, 0, XLM_PAGE_SIZE);

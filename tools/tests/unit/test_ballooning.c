@@ -160,8 +160,9 @@ static void ballooning_at_suspend(void **state)
 /* New pages that the guest has not written to are pages all the same. */
 static void grow_at_suspend(struct fake_migration *migration)
 {
-    fake_guest_take_quietly(migration->guest, 5);
-    fake_guest_take_quietly(migration->guest, 18);
+    fake_domain_set_max_pages(migration->source, migration->nr_pfns);
+    assert_true(fake_guest_take_quietly(migration->guest, 5));
+    assert_true(fake_guest_take_quietly(migration->guest, 18));
 }
 
 static void growing_at_suspend(void **state)
@@ -184,10 +185,13 @@ static void fill_holes(struct fake_migration *migration)
 {
     uint64_t pfn;
 
+    if (!migration->iteration) {
+        fake_domain_set_max_pages(migration->source, migration->nr_pfns);
+    }
     for (pfn = 0; !migration->iteration && pfn < migration->guest_pfns;
          pfn++) {
         if (!fake_guest_has(migration->guest, pfn)) {
-            fake_guest_take_page(migration->guest, pfn);
+            assert_true(fake_guest_take_page(migration->guest, pfn));
         }
     }
 }
@@ -240,6 +244,7 @@ static void ballooning_at_the_destination(void **state)
     unsigned int i;
 
     (void)state;
+    fake_host_drops_paged(migration->hosts[1]);
     migration->at_run = balloon_at_run;
     fake_migration_run(migration);
     fake_migration_check_success(migration);

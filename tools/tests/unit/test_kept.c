@@ -55,7 +55,7 @@ static void leave(const struct xlm_identity *identity, uint64_t pfn)
         if (lm_kept_create(&kept, identity, DOMID, handle)) {
             _exit(1);
         }
-        xlm_pfn_set_lend(&set, lm_kept_words(&kept), PFNS);
+        xlm_pfn_set_lend(&set, lm_kept_words(&kept), 2 * PFNS);
         xlm_pfn_set_add(&set, pfn);
         kept.state->ours = 1;
         kill(getpid(), SIGKILL);
@@ -118,6 +118,22 @@ static void of_another_guest(void **state)
     lm_kept_close(&mine, true);
 }
 
+/* The source has come to have a higher pfn since. */
+static void the_source_has_grown(void **state)
+{
+    const struct xlm_identity identity = new_identity();
+    struct xlm_identity grown = identity;
+    struct lm_kept kept;
+
+    (void)state;
+    grown.pfns += 10 * PFNS;
+    leave(&identity, 2 * PFNS - 1);
+    assert_int_equal(lm_kept_open(&kept, identity.id, &grown), 0);
+    assert_int_equal(kept.state->identity.pfns, PFNS);
+    assert_true(lm_kept_lacks_pages(&kept));
+    lm_kept_close(&kept, true);
+}
+
 static void cut_or_of_another_version(void **state)
 {
     const struct xlm_identity identity = new_identity();
@@ -150,6 +166,7 @@ int main(void)
         cmocka_unit_test(it_outlives_its_process),
         cmocka_unit_test(one_at_a_time),
         cmocka_unit_test(of_another_guest),
+        cmocka_unit_test(the_source_has_grown),
         cmocka_unit_test(cut_or_of_another_version),
     };
 

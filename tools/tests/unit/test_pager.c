@@ -113,6 +113,7 @@ static void dropped_pages(void **state)
     struct rig *rig = *state;
     uint64_t pfn, pfns[8];
 
+    fake_host_drops_paged(rig->host);
     rig_run_evicted(rig);
     for (pfn = 0; pfn < 20; pfn++) {
         assert_true(fake_guest_balloon(rig->domain, pfn));
@@ -152,6 +153,7 @@ static void page_no_longer_wanted(void **state)
     struct rig *rig = *state;
     const uint8_t *page;
 
+    fake_host_drops_paged(rig->host);
     rig_run_evicted(rig);
     fake_host_hook(rig->host, drop_at_page_in, rig);
     assert_int_equal(rig_bring_in(rig, 7), 0);
@@ -170,6 +172,7 @@ static void dropped_while_waited_for(void **state)
 {
     struct rig *rig = *state;
 
+    fake_host_drops_paged(rig->host);
     rig_run_evicted(rig);
     rig_start_touch(rig, 0, 11);
     assert_int_equal(rig_next_fault(rig), 11);

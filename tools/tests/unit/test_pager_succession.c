@@ -150,6 +150,7 @@ static void what_nobody_waits_for(void **state)
     struct rig *rig = *state;
 
     leave_waiting(rig, 1);
+    fake_host_drops_paged(rig->host);
     assert_true(fake_guest_balloon(rig->domain, 40));
     assert_true(fake_guest_balloon(rig->domain, 41));
     succeed(rig);
@@ -174,6 +175,7 @@ static void before_a_dropped_page_was_answered(void **state)
     struct rig *rig = *state;
 
     leave_waiting(rig, 2);
+    fake_host_drops_paged(rig->host);
     assert_true(fake_guest_balloon(rig->domain, 40));
     left_ring()->requests++;
     succeed(rig);

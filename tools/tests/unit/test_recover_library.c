@@ -331,6 +331,20 @@ static void lost_and_found(void **state)
     free_move(move);
 }
 
+/* The domain at the source has come to have higher pfns since: the migration is
+ * the same. */
+static void found_though_it_has_grown(void **state)
+{
+    struct move *move =
+        lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 5000));
+    struct fake_migration *migration = move->migration;
+
+    (void)state;
+    fake_domain_grow(migration->source, 3 * migration->nr_pfns);
+    check_complete(move);
+    free_move(move);
+}
+
 static void lost_three_times_more(void **state)
 {
     const struct fake_cut cuts[] = {
@@ -1008,6 +1022,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lost_and_found),
+        cmocka_unit_test(found_though_it_has_grown),
         cmocka_unit_test(lost_three_times_more),
         cmocka_unit_test(complete_and_untold),
         cmocka_unit_test(the_go_is_lost),
