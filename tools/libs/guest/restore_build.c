@@ -204,7 +204,7 @@ int xlm_restore_build_ordinary(struct xlm_restorer *restorer)
 static int identify(struct xlm_restorer *restorer,
                     const struct xlm_wire_prepare *prepare)
 {
-    struct xlm_identity identity = {.pfns = prepare->pfns};
+    struct xlm_identity identity = {.pfns = restorer->limit};
 
     memcpy(identity.id, prepare->id, sizeof(identity.id));
     memcpy(identity.uuid, prepare->uuid, sizeof(identity.uuid));
@@ -351,6 +351,18 @@ static int build_early(struct xlm_restorer *restorer)
                : 0;
 }
 
+/* Its guest may come to have higher pfns yet; how far that may go is known by
+ * its configuration only. */
+static void make_room(struct xlm_restorer *restorer, uint64_t pfns)
+{
+    uint64_t room =
+        restorer->params->max_pages ? pfns * XLM_PREPARE_GROWTH : pfns;
+
+    if (room < restorer->limit) {
+        restorer->limit = room;
+    }
+}
+
 static int prepare(struct xlm_restorer *restorer)
 {
     const struct xlm_wire_prepare *prepare = restorer->record.body;
@@ -364,7 +376,7 @@ static int prepare(struct xlm_restorer *restorer)
         check_vcpus(restorer)) {
         return -1;
     }
-    restorer->limit = prepare->pfns * XLM_PREPARE_GROWTH;
+    make_room(restorer, prepare->pfns);
     if (identify(restorer, prepare) ||
         xlm_restore_reserve(restorer, restorer->limit)) {
         return -1;

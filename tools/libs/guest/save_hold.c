@@ -19,9 +19,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Any number below what a guest has; nobody else chooses this one. */
-#define HELD_PAGES 1u
-
 /* Where the highest pfn may come to lie before the go: PREPARE says the first,
  * and the destination has room for so many times as many. */
 static int check_growth(struct xlm_saver *saver, uint64_t nr_pfns)
@@ -84,7 +81,7 @@ static int hold(struct xlm_saver *saver, uint64_t max_pages)
                         " may have: %s",
                         saver->params->domid, strerror(errno));
     }
-    if (allow(saver, HELD_PAGES)) {
+    if (allow(saver, XLM_HELD_PAGES)) {
         return -1;
     }
     saver->max_pages = max_pages;
@@ -95,7 +92,8 @@ static int hold(struct xlm_saver *saver, uint64_t max_pages)
  * are right for a guest that has not ballooned. */
 static uint64_t allowed(const struct xlm_domain_info *info)
 {
-    return info->max_pages == HELD_PAGES ? info->tot_pages : info->max_pages;
+    return info->max_pages == XLM_HELD_PAGES ? info->tot_pages
+                                             : info->max_pages;
 }
 
 static int read_info(struct xlm_saver *saver, struct xlm_domain_info *info)
@@ -122,7 +120,7 @@ void xlm_save_let_go(struct xlm_saver *saver)
     struct xlm_domain_info info;
 
     if (!saver->max_pages || hv->ops->domain_info(hv, domid, &info) ||
-        info.max_pages != HELD_PAGES) {
+        info.max_pages != XLM_HELD_PAGES) {
         return; /* never held, gone, or as somebody else wants it */
     }
     if (hv->ops->set_max_pages(hv, domid, saver->max_pages)) {
@@ -152,7 +150,7 @@ static int look(struct xlm_saver *saver, bool list, bool keep)
     if (read_info(saver, &info) || grow(saver, &grown)) {
         return -1;
     }
-    lifted = info.max_pages != HELD_PAGES;
+    lifted = info.max_pages != XLM_HELD_PAGES;
     xlm_pfn_set_clear(&saver->fresh);
     if (lifted && keep && hold(saver, info.max_pages)) {
         return -1;

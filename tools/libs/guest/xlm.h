@@ -49,7 +49,7 @@ struct xlm_context {
 struct xlm_identity {
     uint8_t id[16];   /* random, the source's choice */
     uint8_t uuid[16]; /* the guest's, at the source */
-    uint64_t pfns;    /* one more than its highest */
+    uint64_t pfns;    /* one more than its highest; kept: room for so many */
 };
 
 /* Do both name one migration?  Its pfns are no part of its name: the domain at
@@ -59,13 +59,6 @@ static inline bool xlm_is_same(const struct xlm_identity *one,
 {
     return !memcmp(one->id, other->id, sizeof(one->id)) &&
            !memcmp(one->uuid, other->uuid, sizeof(one->uuid));
-}
-
-/* Where its pfns end at the latest: PREPARE's source may find more until it has
- * stopped the guest. */
-static inline uint64_t xlm_pfn_room(const struct xlm_identity *identity)
-{
-    return identity->pfns * XLM_PREPARE_GROWTH;
 }
 
 enum xlm_phase {
@@ -210,6 +203,10 @@ struct xlm_control {
     { \
         .background_rate = XLM_RATE_UNLIMITED, \
     }
+
+/* max_pages of a domain that is kept from getting pages: any number below what a
+ * guest has would do, and nobody else chooses this one. */
+#define XLM_HELD_PAGES 1u
 
 struct xlm_channel;
 

@@ -15,6 +15,7 @@
 #include "common.h"
 #include "control.h"
 #include "front_ends.h"
+#include "held_memory.h"
 #include "memo.h"
 #include "outside_waits.h"
 #include "withheld.h"
@@ -308,6 +309,10 @@ void lm_destination_note_end(struct lm_destination *destination,
         xtl_log(destination->op.xlm.logger, XTL_WARN, errno, "light",
                 "how the migration ended cannot be noted: a source that asks "
                 "is told that it is not known");
+    }
+    if (state == XLM_GUEST_COMPLETE) {
+        lm_target_give_back(destination->local_domid,
+                            destination->op.xlm.logger);
     }
     lm_reconnect_close(destination->reconnect);
     destination->reconnect = NULL;

@@ -25,10 +25,9 @@
 
 _Static_assert(sizeof(struct lm_kept_state) <= LM_KEPT_HEAD, "room for it");
 
-static size_t octets_for(const struct xlm_identity *identity)
+static size_t octets_for(uint64_t pfns)
 {
-    return LM_KEPT_HEAD +
-           xlm_kept_words(xlm_pfn_room(identity)) * sizeof(unsigned long);
+    return LM_KEPT_HEAD + xlm_kept_words(pfns) * sizeof(unsigned long);
 }
 
 /* ---- the file ---- */
@@ -110,7 +109,7 @@ static int make_room(const struct lm_kept *kept, size_t octets)
 int lm_kept_create(struct lm_kept *kept, const struct xlm_identity *identity,
                    uint32_t domid, const uint8_t handle[16])
 {
-    size_t octets = octets_for(identity);
+    size_t octets = octets_for(identity->pfns);
 
     *kept = LM_KEPT_NONE;
     kept->fd = open_file(identity->id, O_CREAT | O_EXCL);
@@ -138,7 +137,7 @@ static int read_state(int fd, struct lm_kept_state *state)
         pread(fd, state, sizeof(*state), 0) != sizeof(*state) ||
         state->version != LM_KEPT_VERSION ||
         state->identity.pfns > XLM_PFN_LIMIT ||
-        (size_t)status.st_size < octets_for(&state->identity)) {
+        (size_t)status.st_size < octets_for(state->identity.pfns)) {
         errno = EINVAL;
         return -1;
     }
@@ -171,7 +170,7 @@ static int open_kept(struct lm_kept *kept, const uint8_t id[LM_ID_SIZE],
         return -1;
     }
     if (lock(kept->fd) || check_linked(kept) ||
-        map(kept, octets_for(&state.identity))) {
+        map(kept, octets_for(state.identity.pfns))) {
         return -1;
     }
     kept->state->name[LM_KEPT_NAME_SIZE - 1] = '\0';
@@ -197,7 +196,7 @@ void lm_kept_close(struct lm_kept *kept, bool remove)
     if (remove) {
         remove_file(kept->state->identity.id);
     }
-    munmap(kept->state, octets_for(&kept->state->identity));
+    munmap(kept->state, octets_for(kept->state->identity.pfns));
     close(kept->fd);
     *kept = LM_KEPT_NONE;
 }
@@ -212,7 +211,7 @@ bool lm_kept_lacks_pages(const struct lm_kept *kept)
     struct xlm_pfn_set set = XLM_PFN_SET_EMPTY;
 
     xlm_pfn_set_lend(&set, xlm_kept_outstanding(lm_kept_words(kept)),
-                     xlm_pfn_room(&kept->state->identity));
+                     kept->state->identity.pfns);
     return set.count;
 }
 

@@ -3,6 +3,7 @@
  *
  * The guest layer does the work and calls back, in this order:
  *
+ *   source_note_max_pages          the guest gets no page from here on
  *   source_switch_logdirty(true)
  *   source_early_devices           the guest is paused for it
  *   source_connect_faults          the destination has built the domain
@@ -30,6 +31,7 @@
 #include "device_model.h"
 #include "half.h"
 #include "exposure.h"
+#include "held_memory.h"
 #include "libxl_live_migrate.h"
 #include "operation.h"
 #include "memo.h"
@@ -119,6 +121,15 @@ static int save_devices_paused(struct lm_source *source,
                         rc);
     }
     return saved;
+}
+
+static int source_note_max_pages(uint64_t *pages, void *data)
+{
+    struct lm_source *source = data;
+
+    lm_memory_hold(source->op.xlm.hypervisor, source->domid, pages,
+                   source->op.xlm.logger);
+    return 0;
 }
 
 static int source_early_devices(void **records, size_t *length, void *data)
@@ -603,6 +614,7 @@ static int ask_device_model(struct lm_source *source)
 static int move_out(struct lm_source *source)
 {
     struct xlm_save_callbacks callbacks = {
+        .note_max_pages = source_note_max_pages,
         .precopy_policy = source_policy,
         .switch_qemu_logdirty = source_switch_logdirty,
         .early_devices = source_early_devices,
@@ -788,6 +800,8 @@ static int live_migrate(struct lm_operation *op)
     if (rc && !*source->transitioned) {
         explain_state(source);
         take_back(source);
+        lm_memory_release(source->op.xlm.hypervisor, source->domid,
+                          source->op.xlm.logger);
         rc = source_error(source, rc);
     }
     if (!rc) {

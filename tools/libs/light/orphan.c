@@ -20,6 +20,7 @@
 #include "common.h"
 #include "control_store.h"
 #include "front_ends.h"
+#include "held_memory.h"
 #include "memo.h"
 #include "withheld.h"
 
@@ -97,7 +98,7 @@ static struct xlm_orphan orphan_of(const struct lm_kept *kept)
 {
     return (struct xlm_orphan){
         .domid = kept->state->domid,
-        .pfns = xlm_pfn_room(&kept->state->identity),
+        .pfns = kept->state->identity.pfns,
         .kept = lm_kept_words(kept),
     };
 }
@@ -150,6 +151,7 @@ static enum xlm_guest_state decide(struct lm_destination *destination)
         return XLM_GUEST_UNKNOWN;
     }
     (void)lm_give_back_config(ctx, state->domid, destination->op.xlm.logger);
+    lm_target_give_back(state->domid, destination->op.xlm.logger);
     return XLM_GUEST_COMPLETE;
 }
 
@@ -326,6 +328,7 @@ static int end_paging(const struct lm_kept *kept)
     }
     if (!rc) {
         lm_front_ends_trust(xlm.logger, orphan.domid);
+        lm_target_give_back(orphan.domid, xlm.logger);
     }
     xlm_hypervisor_close(xlm.hypervisor);
     xtl_logger_destroy(own_logger);

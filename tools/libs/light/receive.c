@@ -32,6 +32,7 @@
 #include "destination.h"
 #include "device_model.h"
 #include "front_ends.h"
+#include "held_memory.h"
 #include "memory.h"
 #include "stream.h"
 #include "tuning.h"
@@ -198,6 +199,11 @@ static int note_built(struct lm_destination *destination)
     lm_withhold(destination->local_domid, destination->op.xlm.logger);
     lm_withhold_config(destination->op.ctx, destination->local_domid,
                        destination->op.xlm.logger);
+    if (destination->reconnect) {
+        /* Its memory comes later. */
+        lm_target_withhold(destination->local_domid,
+                           destination->op.xlm.logger);
+    }
     if (lm_front_ends_distrust(&destination->op.xlm,
                                destination->local_domid)) {
         return -1;

@@ -14,6 +14,7 @@
 #include "control_store.h"
 #include "device_model.h"
 #include "libxl_live_migrate.h"
+#include "held_memory.h"
 #include "memo.h"
 #include "operation.h"
 #include "tuning.h"
@@ -224,6 +225,8 @@ static int take_back(struct lm_recovery *recovery)
     xlm_take_back(&recovery->op.xlm, recovery->domid);
     /* libxl sees to a device model; once more does no harm. */
     lm_disk_server_resume(&recovery->op.xlm, recovery->domid);
+    lm_memory_release(recovery->op.xlm.hypervisor, recovery->domid,
+                      recovery->op.xlm.logger);
     rc = libxl_domain_resume(recovery->op.ctx, recovery->domid, 1, NULL);
     if (rc) {
         xlm_fail(&recovery->op.xlm,

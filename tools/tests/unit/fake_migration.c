@@ -539,7 +539,9 @@ bool fake_migration_await_go(struct fake_migration *migration)
 /* With room for those that the guest gets. */
 static uint64_t kept_pfns(const struct fake_migration *migration)
 {
-    return migration->nr_pfns * XLM_PREPARE_GROWTH;
+    return migration->restore_params.max_pages
+               ? migration->nr_pfns * XLM_PREPARE_GROWTH
+               : migration->nr_pfns;
 }
 
 static size_t kept_octets(const struct fake_migration *migration)

@@ -55,7 +55,7 @@ static void leave(const struct xlm_identity *identity, uint64_t pfn)
         if (lm_kept_create(&kept, identity, DOMID, handle)) {
             _exit(1);
         }
-        xlm_pfn_set_lend(&set, lm_kept_words(&kept), 2 * PFNS);
+        xlm_pfn_set_lend(&set, lm_kept_words(&kept), PFNS);
         xlm_pfn_set_add(&set, pfn);
         kept.state->ours = 1;
         kill(getpid(), SIGKILL);
@@ -127,7 +127,7 @@ static void the_source_has_grown(void **state)
 
     (void)state;
     grown.pfns += 10 * PFNS;
-    leave(&identity, 2 * PFNS - 1);
+    leave(&identity, PFNS - 1);
     assert_int_equal(lm_kept_open(&kept, identity.id, &grown), 0);
     assert_int_equal(kept.state->identity.pfns, PFNS);
     assert_true(lm_kept_lacks_pages(&kept));

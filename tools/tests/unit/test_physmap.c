@@ -243,6 +243,7 @@ static struct fake_migration *new_growing(struct growth *growth,
         growth->pfns = migration->nr_pfns + BEYOND;
     }
     migration->data = growth;
+    migration->restore_params.max_pages = 2 * PAGES;
     migration->at_build = room_at_the_destination;
     *(late ? &migration->at_suspend : &migration->at_policy) = grow_once;
     return migration;

@@ -98,12 +98,23 @@ static void assert_type(uint32_t domid, const char *type)
     assert_string_equal(fake_store_get(path), type);
 }
 
+static const char *target_of(const struct fake_domain *domain)
+{
+    char path[80];
+
+    snprintf(path, sizeof(path), "/local/domain/%u/memory/target",
+             fake_domain_id(domain));
+    return fake_store_get(path);
+}
+
 /* The guest runs: libxl leaves alone what the source keeps, and may do all but
  * save it with what is here. */
 static void assert_withheld(struct fake_migration *migration)
 {
     assert_type(fake_domain_id(migration->source), "invalid");
     assert_type(fake_domain_id(migration->destination), "pvh");
+    /* Pages that are absent cannot be given back: it is not told to. */
+    assert_null(target_of(migration->destination));
 }
 
 /* Of the next destination; empty: the source's. */
@@ -129,6 +140,7 @@ static void expect_trusted(struct move *move, const char *value)
 static void show_destination(struct fake_migration *migration)
 {
     uint8_t uuid[16];
+    char target[80];
 
     if (uuid_there[0]) {
         memcpy(uuid, uuid_there, sizeof(uuid));
@@ -139,6 +151,9 @@ static void show_destination(struct fake_migration *migration)
     keep(fake_domain_id(migration->destination), NULL, "");
     keep_type(fake_domain_id(migration->destination), "pvh");
     fake_store_put(trusted(fake_domain_id(migration->destination)), "1");
+    snprintf(target, sizeof(target), "/local/domain/%u/memory/target",
+             fake_domain_id(migration->destination));
+    fake_store_put(target, "1234");
 }
 
 /* ---- one move ---- */
@@ -309,6 +324,8 @@ static void check_complete(struct move *move)
     expect_trusted(move, "1");
     assert_false(fake_domain_running(migration->source));
     assert_true(fake_libxl_has(move->ctxs[1], NAME));
+    assert_non_null(target_of(migration->destination));
+    assert_string_equal(target_of(migration->destination), "1234");
     assert_string_equal(kept(fake_domain_id(migration->source), "state"),
                         "complete");
 }
@@ -392,6 +409,8 @@ static void the_go_is_lost(void **state)
     assert_true(fake_libxl_has(move->ctxs[0], NAME));
     assert_true(fake_domain_running(migration->source));
     assert_true(fake_domain_suspend_cancelled(migration->source));
+    assert_int_equal(fake_domain_max_pages(migration->source),
+                     migration->nr_pfns);
     fake_guest_stop(migration->guest);
     assert_int_equal(fake_guest_compare(migration->guest, migration->source),
                      0);

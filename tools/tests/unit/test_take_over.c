@@ -96,7 +96,7 @@ static void end_paging(struct fake_migration *migration)
 {
     const struct xlm_orphan orphan = {
         .domid = fake_domain_id(migration->destination),
-        .pfns = migration->nr_pfns * XLM_PREPARE_GROWTH,
+        .pfns = migration->nr_pfns,
         .kept = migration->inherited,
     };
     struct xlm_context ctx;

@@ -20,6 +20,7 @@
 #include "options.h"
 #include "pacer.h"
 #include "pattern.h"
+#include "trade.h"
 #include "viridian.h"
 #include "workload.h"
 #include "xen.h"
@@ -50,6 +51,7 @@ void guest_main(const struct hvm_start_info *start_info);
 struct guest {
     struct options options;
     struct workload work;
+    struct trade trade;
     struct pacer writer;
     struct pacer checker;
     unsigned int batch;
@@ -314,6 +316,7 @@ static void run(void)
             obey(xenstore_poll());
         }
         corrupt_if_asked();
+        trade_do(&guest.trade, now_us, &guest.work.errors);
         now_us = spend_time(now_us);
     }
 }
@@ -351,6 +354,10 @@ void guest_main(const struct hvm_start_info *start_info)
         print("FATAL no Viridian here");
     }
     find_memory(&guest.work.frames, start_info);
+    if (!trade_prepare(&guest.trade, &guest.work.frames, &guest.options)) {
+        print("FATAL no pages to trade with");
+        power_off(SHUTDOWN_crash);
+    }
     if (prepare_work(&guest.work, &guest.options)) {
         workload_fill(&guest.work);
         print("filled t=%lu", clock_us());

@@ -149,6 +149,15 @@ static bool read_option(struct options *options, struct word name,
     if (equals(name, "drivers")) {
         return read_choice(value, "yes", "no", &options->drivers);
     }
+    if (equals(name, "trade")) {
+        return read_number(value, &options->trade_pages);
+    }
+    if (equals(name, "trade-every")) {
+        return read_milliseconds(value, &options->trade_us);
+    }
+    if (equals(name, "trade-for")) {
+        return read_choice(value, "same", "others", &options->trade_same);
+    }
     if (equals(name, "corrupt")) {
         return read_choice(value, "yes", "no", &options->corrupt);
     }
@@ -176,6 +185,9 @@ void options_default(struct options *options)
     options->random_order = false;
     options->to_port = true;
     options->to_ring = true;
+    options->trade_pages = 0;
+    options->trade_us = 10000;
+    options->trade_same = false;
     options->corrupt = false;
     options->viridian = VIRIDIAN_NONE;
     options->pae = false;

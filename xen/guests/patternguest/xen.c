@@ -175,6 +175,27 @@ void xen_watchdog(uint32_t seconds)
     }
 }
 
+static bool change_reservation(unsigned int operation, uint64_t pfn)
+{
+    xen_pfn_t extent = pfn;
+    struct xen_memory_reservation reservation = {.nr_extents = 1,
+                                                 .domid = DOMID_SELF};
+
+    set_xen_guest_handle(reservation.extent_start, &extent);
+    return hypercall_with(__HYPERVISOR_memory_op, operation, &reservation) ==
+           1;
+}
+
+bool xen_give_back(uint64_t pfn)
+{
+    return change_reservation(XENMEM_decrease_reservation, pfn);
+}
+
+bool xen_take(uint64_t pfn)
+{
+    return change_reservation(XENMEM_populate_physmap, pfn);
+}
+
 static long stop_with(unsigned int reason)
 {
     struct sched_shutdown stop = {.reason = reason};
