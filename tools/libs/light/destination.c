@@ -310,7 +310,7 @@ void lm_destination_note_end(struct lm_destination *destination,
                 "how the migration ended cannot be noted: a source that asks "
                 "is told that it is not known");
     }
-    if (state == XLM_GUEST_COMPLETE) {
+    if (state == XLM_GUEST_COMPLETE || state == XLM_GUEST_ENDED) {
         lm_target_give_back(destination->local_domid,
                             destination->op.xlm.logger);
     }

@@ -21,6 +21,7 @@
  * guest that has so much more than it is told to have is not at fault. */
 #define SLACK_KIB 2048u
 
+#define MEMORY "/local/domain/%" PRIu32 "/memory"
 #define TARGET "/local/domain/%" PRIu32 "/memory/target"
 #define STATIC_MAX "/local/domain/%" PRIu32 "/memory/static-max"
 #define VIDEORAM "/local/domain/%" PRIu32 "/memory/videoram"
@@ -67,6 +68,18 @@ static bool remove_node(struct xs_handle *xs, const char *node, uint32_t domid)
 
     snprintf(path, sizeof(path), node, domid);
     return xs_rm(xs, XBT_NULL, path) || errno == ENOENT;
+}
+
+/* With its domain go its nodes: none is to be made again. */
+static bool is_gone(struct xs_handle *xs, uint32_t domid)
+{
+    char path[PATH_MAX_OF_NODE], *value;
+    unsigned int length;
+
+    snprintf(path, sizeof(path), MEMORY, domid);
+    value = xs_read(xs, XBT_NULL, path, &length);
+    free(value);
+    return !value && errno == ENOENT;
 }
 
 /* ---- what it is told to have ---- */
@@ -123,7 +136,7 @@ static bool put_target_back(struct xs_handle *xs, uint32_t domid)
     bool was_held = read_number(xs, KEPT_HELD, domid, &held);
     bool done = true;
 
-    if (!read_number(xs, KEPT_TARGET, domid, &kept)) {
+    if (!read_number(xs, KEPT_TARGET, domid, &kept) || is_gone(xs, domid)) {
         return true;
     }
     if (!told || (was_held && target == held)) {

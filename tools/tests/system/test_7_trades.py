@@ -11,7 +11,7 @@ TRADE = r"trade \d+ done, got (\d+), refused (\d+)"
 
 
 def trader(world, trade_for):
-    guest = world.pattern(memory=32, rate=500, trade=16, trade_every=2,
+    guest = world.pattern(memory=32, rate=500, trade=16, trade_every=20,
                           trade_for=trade_for)
     return guest.start("a")
 
@@ -32,27 +32,27 @@ def move_trader(world, trade_for, options):
     assert_moved(world, guest, "a", "b")
 
 
-def test_pages_for_others(world):
+def test_trades_for_others_hybrid(world):
     move_trader(world, "others", "--precopy-iterations 2")
 
 
-def test_pages_for_the_same(world):
+def test_trades_for_the_same_hybrid(world):
     move_trader(world, "same", "--precopy-iterations 2")
 
 
 @on_request(TAKES_LONG)
-def test_pages_for_the_same_without_precopy(world):
+def test_trades_for_the_same_pure(world):
     move_trader(world, "same", "")
 
 
 @on_request(TAKES_LONG)
-def test_pages_for_others_in_stop_and_copy(world):
+def test_trades_for_others_in_stop_and_copy(world):
     move_trader(world, "others", "--precopy-iterations 3 "
                                  "--precopy-dirty-threshold 100000")
 
 
 @on_request(TAKES_LONG)
-def test_pages_are_to_be_had_again_after_a_failure(world):
+def test_trades_go_on_after_a_failure(world):
     """What it may have comes back with it."""
     guest = trader(world, "same")
     assert_trades(guest, "a")
