@@ -21,6 +21,7 @@
  * guest that has so much more than it is told to have is not at fault. */
 #define SLACK_KIB 2048u
 
+#define LIBXL "/libxl/%" PRIu32
 #define MEMORY "/local/domain/%" PRIu32 "/memory"
 #define TARGET "/local/domain/%" PRIu32 "/memory/target"
 #define STATIC_MAX "/local/domain/%" PRIu32 "/memory/static-max"
@@ -71,12 +72,12 @@ static bool remove_node(struct xs_handle *xs, const char *node, uint32_t domid)
 }
 
 /* With its domain go its nodes: none is to be made again. */
-static bool is_gone(struct xs_handle *xs, uint32_t domid)
+static bool is_gone(struct xs_handle *xs, const char *node, uint32_t domid)
 {
     char path[PATH_MAX_OF_NODE], *value;
     unsigned int length;
 
-    snprintf(path, sizeof(path), MEMORY, domid);
+    snprintf(path, sizeof(path), node, domid);
     value = xs_read(xs, XBT_NULL, path, &length);
     free(value);
     return !value && errno == ENOENT;
@@ -136,7 +137,8 @@ static bool put_target_back(struct xs_handle *xs, uint32_t domid)
     bool was_held = read_number(xs, KEPT_HELD, domid, &held);
     bool done = true;
 
-    if (!read_number(xs, KEPT_TARGET, domid, &kept) || is_gone(xs, domid)) {
+    if (!read_number(xs, KEPT_TARGET, domid, &kept) ||
+        is_gone(xs, MEMORY, domid)) {
         return true;
     }
     if (!told || (was_held && target == held)) {
@@ -165,6 +167,9 @@ static bool note_max_pages(struct xs_handle *xs, uint32_t domid,
 {
     uint64_t kept;
 
+    if (is_gone(xs, LIBXL, domid)) {
+        return true; /* whatever domain it is, libxl does not know of it */
+    }
     if (held && read_number(xs, KEPT_MAX_PAGES, domid, &kept)) {
         *pages = kept;
         return true;

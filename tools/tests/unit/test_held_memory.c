@@ -81,6 +81,7 @@ static int set_up(void **state)
     for (uint64_t pfn = 0; pfn < PAGES; pfn++) {
         fake_page_set(rig.domain, pfn, FAKE_RAM);
     }
+    fake_store_put(path_of(&rig, "/libxl", "device"), "");
     put(&rig, "memory/static-max", KIB);
     put(&rig, "memory/target", KIB);
     *state = &rig;
