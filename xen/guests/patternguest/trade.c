@@ -26,7 +26,7 @@ bool trade_prepare(struct trade *trade, struct frames *frames,
     for (i = 0; trade->first != 0 && i < trade->pages; i++) {
         trade->slots[i].pfn = trade->first + 2 * i;
         trade->slots[i].there = true;
-        if (!trade->same && !xen_give_back(trade->first + 2 * i + 1)) {
+        if (!trade->same && !xen_give_back_one(trade->first + 2 * i + 1)) {
             return false;
         }
     }
@@ -64,7 +64,7 @@ static void give_back(struct trade *trade, uint64_t at, uint64_t *errors)
     uint64_t pfn = trade->slots[at].pfn;
 
     check(trade, at, errors);
-    trade->slots[at].there = !xen_give_back(pfn);
+    trade->slots[at].there = !xen_give_back_one(pfn);
     if (trade->slots[at].there) {
         (*errors)++;
         print("BAD traded pfn=%lx is not taken back", pfn);

@@ -186,7 +186,7 @@ static bool change_reservation(unsigned int operation, uint64_t pfn)
            1;
 }
 
-bool xen_give_back(uint64_t pfn)
+bool xen_give_back_one(uint64_t pfn)
 {
     return change_reservation(XENMEM_decrease_reservation, pfn);
 }

@@ -29,7 +29,7 @@ uint64_t xen_get_param(uint32_t index);
 void xen_notify(uint32_t port);
 
 /* The page at this pfn goes back to the hypervisor; false: it is not taken. */
-bool xen_give_back(uint64_t pfn);
+bool xen_give_back_one(uint64_t pfn);
 /* And one comes there; false: there is none for us. */
 bool xen_take(uint64_t pfn);
 
