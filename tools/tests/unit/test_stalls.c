@@ -78,7 +78,9 @@ static void source_gives_up_in_the_stop(void **state)
     for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
         struct fake_migration *migration = new_migration();
 
-        migration->params.silence_ms = MS;
+        /* The same patience counts before the stop, where the link is sound
+         * and the machine may be slow. */
+        migration->params.silence_ms = 10 * MS;
         migration->at_part = release_destination;
         migration->cut = cuts[i];
         migration->cut.nth = i ? 1 : 2;
