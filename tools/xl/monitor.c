@@ -266,10 +266,15 @@ static void dump_core(struct xl_monitor *monitor)
     free(path);
 }
 
+/* A source that still keeps memory of it, and whose receiver was killed, can then
+ * be told that the guest has ended. */
 static void destroy(struct xl_monitor *monitor)
 {
-    int rc = libxl_domain_destroy(monitor->xl->ctx, monitor->domid, NULL);
+    int rc;
 
+    (void)libxl_domain_live_migrate_receive_end(monitor->xl->ctx,
+                                                monitor->domid);
+    rc = libxl_domain_destroy(monitor->xl->ctx, monitor->domid, NULL);
     say("domain %u destroyed%s", monitor->domid,
         rc ? ", or not: libxl failed" : "");
 }

@@ -319,6 +319,7 @@ static int try_command(struct gate *gate, int word)
         call_it_as_it_is(gate);
     }
     if (is_destroy(gate)) {
+        (void)libxl_domain_live_migrate_receive_end(xl->ctx, gate->domid);
         (void)libxl_live_migrate_release(xl->ctx, gate->domid);
     }
     return -1;

@@ -509,6 +509,20 @@ int libxl_domain_live_migrate_receive_recover(
 int libxl_domain_live_migrate_receive_clean_up(libxl_ctx *ctx, uint32_t domid);
 int libxl_domain_live_migrate_receive_settle(libxl_ctx *ctx, uint32_t domid);
 
+/* libxl_domain_live_migrate_receive_end() */
+#define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECEIVE_END 1
+
+/*
+ * The caller is about to destroy a domain, because its guest has ended or is to
+ * end: what has not come of its memory is not needed any more.  A receiver that
+ * lives sees that by itself; of one that was killed it is noted, so that the
+ * source may destroy what it keeps.  Harmless on any other domain.  Synchronous.
+ *
+ * 0; ERROR_INVAL for a domain that is suspended, which has not ended; else a
+ * libxl error: it could not be noted, and the source keeps what it has.
+ */
+int libxl_domain_live_migrate_receive_end(libxl_ctx *ctx, uint32_t domid);
+
 /* ---- migrations under way, whoever does them ---- */
 
 /*

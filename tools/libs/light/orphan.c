@@ -384,3 +384,34 @@ int libxl_domain_live_migrate_receive_settle(libxl_ctx *ctx, uint32_t domid)
     }
     return look_after(ctx, &kept);
 }
+
+static bool has_suspended(libxl_ctx *ctx, uint32_t domid)
+{
+    libxl_dominfo info;
+    bool is;
+
+    libxl_dominfo_init(&info);
+    is = libxl_domain_info(ctx, &info, domid) ||
+         (info.shutdown &&
+          info.shutdown_reason == LIBXL_SHUTDOWN_REASON_SUSPEND);
+    libxl_dominfo_dispose(&info);
+    return is;
+}
+
+int libxl_domain_live_migrate_receive_end(libxl_ctx *ctx, uint32_t domid)
+{
+    uint8_t id[LM_ID_SIZE];
+    struct lm_kept kept;
+    int rc = 0;
+
+    if (read_id(domid, id) || lm_kept_open(&kept, id, NULL)) {
+        return 0; /* whole, or a receiver has it */
+    }
+    if (!kept.state->ours || has_suspended(ctx, domid)) {
+        rc = ERROR_INVAL;
+    } else if (lm_memo_put(id, XLM_GUEST_ENDED)) {
+        rc = ERROR_FAIL;
+    }
+    lm_kept_close(&kept, !rc);
+    return rc;
+}

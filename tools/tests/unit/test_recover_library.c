@@ -803,6 +803,28 @@ static void gone_after_its_receiver(void **state)
     bury(move);
 }
 
+/* Whoever destroys it, as it has shut down, has noted that. */
+static void ended_after_its_receiver(void **state)
+{
+    struct move *move = lose_receiver(0);
+    uint32_t there = fake_domain_id(move->migration->destination);
+    libxl_live_migrate_recovery found;
+
+    (void)state;
+    fake_domain_suspend(move->migration->destination);
+    assert_int_equal(
+        libxl_domain_live_migrate_receive_end(move->ctxs[1], there),
+        ERROR_INVAL);
+    fake_domain_resume(move->migration->destination);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            libxl_domain_live_migrate_receive_end(move->ctxs[1], there), 0);
+    }
+    assert_int_equal(recover(move, uncut, &found), 0);
+    assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_ENDED);
+    bury(move);
+}
+
 static void destroy_the_source(struct fake_migration *migration)
 {
     fake_domain_destroy(migration->source);
@@ -1056,6 +1078,7 @@ int main(void)
         cmocka_unit_test(cleaning_up),
         cmocka_unit_test(saved_by_another),
         cmocka_unit_test(gone_after_its_receiver),
+        cmocka_unit_test(ended_after_its_receiver),
         cmocka_unit_test(the_source_is_lost),
         cmocka_unit_test(halves_of_a_guest),
         cmocka_unit_test(with_a_fault_channel),
