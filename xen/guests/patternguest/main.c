@@ -240,8 +240,9 @@ static void beat(uint64_t now_us)
     if (now_us >= guest.ring_heartbeat_due_us) {
         ways |= CONSOLE_RING;
         guest.ring_heartbeat_due_us = now_us + RING_HEARTBEAT_US;
-        if (guest.options.watchdog_s > 0 && xen_present()) {
-            xen_watchdog((uint32_t)guest.options.watchdog_s);
+        if (guest.options.watchdog_s > 0 && xen_present() &&
+            xen_watchdog((uint32_t)guest.options.watchdog_s)) {
+            print("watchdog set");
         }
     }
     guest.heartbeat_due_us += guest.options.heartbeat_us;

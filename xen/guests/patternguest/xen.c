@@ -161,18 +161,25 @@ void xen_notify(uint32_t port)
     hypercall_with(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &send);
 }
 
-void xen_watchdog(uint32_t seconds)
+static long set_watchdog(uint32_t number, uint32_t seconds)
 {
-    static uint32_t number; /* 0: another one, please */
     struct sched_watchdog watchdog = {.id = number, .timeout = seconds};
-    long result =
-        hypercall_with(__HYPERVISOR_sched_op, SCHEDOP_watchdog, &watchdog);
 
-    if (result < 0) {
-        number = 0; /* that of another domain, before we were moved */
-    } else if (number == 0) {
-        number = (uint32_t)result;
+    return hypercall_with(__HYPERVISOR_sched_op, SCHEDOP_watchdog, &watchdog);
+}
+
+bool xen_watchdog(uint32_t seconds)
+{
+    static uint32_t number; /* 0: none yet */
+    long made;
+
+    /* That of another domain, before we were moved, is not known here. */
+    if (number != 0 && set_watchdog(number, seconds) == 0) {
+        return false;
     }
+    made = set_watchdog(0, seconds);
+    number = made > 0 ? (uint32_t)made : 0;
+    return number != 0;
 }
 
 static bool change_reservation(unsigned int operation, uint64_t pfn)

@@ -37,8 +37,8 @@ bool xen_take(uint64_t pfn);
 bool xen_suspend(void);
 
 /* The hypervisor shuts the domain down unless this is called again within so many
- * seconds. */
-void xen_watchdog(uint32_t seconds);
+ * seconds.  True: this is the first call in this domain. */
+bool xen_watchdog(uint32_t seconds);
 
 /* SHUTDOWN_poweroff and the like; does not return. */
 void xen_shutdown(unsigned int reason) __attribute__((noreturn));
