@@ -259,9 +259,12 @@ static void who_watches_by_a_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rates),    cmocka_unit_test(policies),
-        cmocka_unit_test(progress), cmocka_unit_test(table),
-        cmocka_unit_test(faults),   cmocka_unit_test(back_ends),
+        cmocka_unit_test(rates),
+        cmocka_unit_test(policies),
+        cmocka_unit_test(progress),
+        cmocka_unit_test(table),
+        cmocka_unit_test(faults),
+        cmocka_unit_test(back_ends),
         cmocka_unit_test(who_watches_by_a_log),
     };
 

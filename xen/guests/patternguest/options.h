@@ -26,7 +26,7 @@ struct options {
     bool to_ring;
     bool corrupt; /* break pages, to prove that it is seen */
     enum viridian_use viridian;
-    bool pae; /* one vCPU more, in 32-bit mode */
+    bool pae;             /* one vCPU more, in 32-bit mode */
     uint64_t trade_pages; /* given back and got again; 0: none */
     uint64_t trade_us;    /* one each time */
     bool trade_same;      /* at the same pfn */
