@@ -31,7 +31,7 @@ struct xlm_channel {
      * NULL: nothing to do.  It may write to the channel, not read. */
     int (*before_wait)(void *data);
     void *wait_data;
-    uint64_t bytes_out;
+    _Atomic uint64_t bytes_out; /* read by threads that do not write */
     pthread_mutex_t write_lock;
 };
 
