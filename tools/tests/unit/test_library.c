@@ -24,6 +24,7 @@
 #include <cmocka.h>
 
 #include "fake_libxl.h"
+#include "fake_xenstore.h"
 #include "libxl_live_migrate.h"
 #include "slow.h"
 
@@ -942,6 +943,13 @@ static void two_at_once_by_callbacks(void **state)
     await_threads(threads);
 }
 
+static int empty_store(void **state)
+{
+    (void)state;
+    fake_store_clear();
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -966,5 +974,5 @@ int main(void)
         cmocka_unit_test(two_at_once_by_callbacks),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, empty_store);
 }
