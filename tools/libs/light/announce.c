@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "device_model.h"
+#include "libxl_live_migrate.h"
 
 /* The first QEMU that can be told so. */
 #define FIRST_THAT_KNOWS 4
@@ -160,15 +161,17 @@ void lm_announcer_end(struct lm_announcer *announcer)
     announcer->runs = false;
 }
 
+/* libxl_domain_info() tells an HVM guest from no PVH one: the configuration
+ * does. */
 static bool is_hvm(libxl_ctx *ctx, uint32_t domid)
 {
-    libxl_dominfo info;
+    libxl_domain_config config;
     bool is;
 
-    libxl_dominfo_init(&info);
-    is = !libxl_domain_info(ctx, &info, domid) &&
-         info.domain_type == LIBXL_DOMAIN_TYPE_HVM;
-    libxl_dominfo_dispose(&info);
+    libxl_domain_config_init(&config);
+    is = !libxl_live_migrate_retrieve_config(ctx, domid, &config) &&
+         lm_has_device_model(&config);
+    libxl_domain_config_dispose(&config);
     return is;
 }
 

@@ -506,9 +506,8 @@ int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
     info->paused = found.paused;
     info->shutdown_reason = found.shutdown_reason;
     memcpy(&info->uuid, found.handle, sizeof(found.handle));
-    info->domain_type = domain.migration && domain.migration->device_model
-                            ? LIBXL_DOMAIN_TYPE_HVM
-                            : LIBXL_DOMAIN_TYPE_PVH;
+    /* Of a PVH guest as well, as libxl 4.14 does. */
+    info->domain_type = LIBXL_DOMAIN_TYPE_HVM;
     return 0;
 }
 
