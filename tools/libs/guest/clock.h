@@ -4,6 +4,7 @@
 #ifndef XLM_CLOCK_H
 #define XLM_CLOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -14,6 +15,17 @@ static inline uint64_t xlm_now_us(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+}
+
+/* Make a condition whose timed waits use the same clock. */
+static inline void xlm_init_wake(pthread_cond_t *wake)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(wake, &attributes);
+    pthread_condattr_destroy(&attributes);
 }
 
 #endif

@@ -69,17 +69,6 @@ static void *run(void *data)
     return NULL;
 }
 
-/* Waits on it are timed by the clock that all durations are. */
-static void init_wake(pthread_cond_t *wake)
-{
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 static void dispose(struct xlm_keepalive *keepalive)
 {
     pthread_mutex_destroy(&keepalive->lock);
@@ -105,7 +94,7 @@ struct xlm_keepalive *xlm_keepalive_start(struct xlm_context *ctx,
         .lock = PTHREAD_MUTEX_INITIALIZER,
     };
     keepalive->ctx.logger = ctx->logger;
-    init_wake(&keepalive->wake);
+    xlm_init_wake(&keepalive->wake);
     if (pthread_create(&keepalive->thread, NULL, run, keepalive)) {
         dispose(keepalive);
         return NULL;

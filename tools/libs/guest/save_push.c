@@ -605,17 +605,6 @@ int xlm_pusher_run(struct xlm_pusher *pusher)
     return rc;
 }
 
-/* Waits on it are timed by the clock that all durations are. */
-static void init_wake(pthread_cond_t *wake)
-{
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
 {
     const struct xlm_push_tuning tuning = {
@@ -637,7 +626,7 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .plan = XLM_PUSH_PLAN_EMPTY,
     };
-    init_wake(&pusher->wake);
+    xlm_init_wake(&pusher->wake);
     if (xlm_push_plan_init(&pusher->plan, saver->nr_pfns, &tuning) ||
         xlm_source_memory_open(&pusher->memory, saver->ctx->hypervisor,
                                saver->params->domid)) {
