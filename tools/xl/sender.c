@@ -77,6 +77,20 @@ void xl_sender_arguments(struct xl_sender *sender, int argc, char **argv)
     sender->host = argv[optind + 1];
 }
 
+int xl_sender_open(struct xl_sender *sender)
+{
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX] = "out of memory";
+
+    if (xl_context_open(sender->xl)) {
+        return -1;
+    }
+    if (libxl_live_migrate_check_host(reason)) {
+        fprintf(stderr, "xl: %s\n", reason);
+        return -1;
+    }
+    return 0;
+}
+
 /* ---- the connection ---- */
 
 int xl_sender_take_signals(struct xl_sender *sender)

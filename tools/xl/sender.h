@@ -63,6 +63,8 @@ void xl_sender_arguments(struct xl_sender *sender, int argc, char **argv);
 
 /* These return 0, or -1 having said why. */
 
+/* libxl, and a hypervisor that the library can be used with. */
+int xl_sender_open(struct xl_sender *sender);
 /* Ctrl-C, SIGTERM and SIGHUP become something that can be waited for, as they
  * stop a migration only as long as that is safe. */
 int xl_sender_take_signals(struct xl_sender *sender);

@@ -474,7 +474,7 @@ int xl_main_migrate(struct xl_context *xl, int argc, char **argv)
 
     xl_sender_init(&migrate.sender, xl, usage);
     parse_options(&migrate, argc, argv);
-    if (xl_context_open(xl)) {
+    if (xl_sender_open(&migrate.sender)) {
         return EXIT_FAILURE;
     }
     status = migrate_domain(&migrate);

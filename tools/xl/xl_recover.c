@@ -223,7 +223,7 @@ int xl_main_migrate_recover(struct xl_context *xl, int argc, char **argv)
 
     xl_sender_init(&recover.sender, xl, usage);
     parse_options(&recover, argc, argv);
-    if (xl_context_open(xl)) {
+    if (xl_sender_open(&recover.sender)) {
         return EXIT_FAILURE;
     }
     status = recover_domain(&recover);

@@ -19,6 +19,8 @@
 
 #include <xentoollog.h>
 
+#include "xen_release.h"
+
 struct xlm_domain_info {
     uint32_t domid;
     uint8_t handle[16]; /* the uuid */
@@ -85,6 +87,10 @@ struct xlm_hypervisor_ops {
                    uint64_t *nr_pfns);
     void (*xen_version)(struct xlm_hypervisor *hv, uint32_t *major,
                         uint32_t *minor);
+    /* *ours becomes the interface that this library makes its calls with, in any
+     * case.  EACCES: this hypervisor has another one, and most other slots fail. */
+    int (*interface)(struct xlm_hypervisor *hv,
+                     struct xlm_xen_interface *ours);
     /* *data is malloc()ed and the caller's.  Works on a running domain. */
     int (*get_state)(struct xlm_hypervisor *hv, uint32_t domid,
                      enum xlm_platform_state which, void **data,

@@ -361,6 +361,7 @@ static const struct xlm_hypervisor_ops xen_ops = {
     .domain_by_handle = xen_domain_by_handle,
     .nr_pfns = xen_nr_pfns,
     .xen_version = xen_xen_version,
+    .interface = xen_interface,
     .get_state = xen_get_state,
     .set_state = xen_set_state,
     .get_param = xen_get_param,

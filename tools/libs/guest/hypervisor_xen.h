@@ -109,6 +109,10 @@ int xen_domain_info(struct xlm_hypervisor *hv, uint32_t domid,
 
 /* ---- hypervisor_xen_memory.c ---- */
 
+/* Make a domctl; *op comes back as the hypervisor left it. */
+int xen_make_domctl(struct xen_hypervisor *xen, uint32_t domid,
+                    xen_domctl_t *op);
+
 int xen_memory_init(struct xen_hypervisor *xen);
 void xen_memory_dispose(struct xen_hypervisor *xen);
 
@@ -184,5 +188,7 @@ int xen_policy_size(struct xen_hypervisor *xen, uint32_t *leaves,
 int xen_policy_read(struct xen_hypervisor *xen, uint32_t domid,
                     xen_cpuid_leaf_t *leaves, uint32_t *nr_leaves,
                     xen_msr_entry_t *msrs, uint32_t *nr_msrs);
+
+int xen_interface(struct xlm_hypervisor *hv, struct xlm_xen_interface *ours);
 
 #endif

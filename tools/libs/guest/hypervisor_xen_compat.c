@@ -1,15 +1,36 @@
 /*
  * What differs between the versions of Xen's public headers, in one place.
  *
- * The version of the domctl interface tells the releases apart: 0x12 is Xen
- * 4.14, 0x14 is 4.16, 0x15 is 4.17.  A program built with one of them runs
- * only on that release, as libxenctrl does.
+ * A program built with the headers of one release runs only on one that has the
+ * same interface, as libxenctrl does: xen_release.c has their list.
  */
 #include "hypervisor_xen.h"
 
-#if XEN_DOMCTL_INTERFACE_VERSION >= 0x14
-
 #include <errno.h>
+
+/*
+ * Of a domain that cannot be, so that the version is all that the hypervisor looks
+ * at; and through libxenctrl, which is of the same release as its headers.
+ */
+int xen_interface(struct xlm_hypervisor *hv, struct xlm_xen_interface *ours)
+{
+    struct xen_hypervisor *xen = xen_of(hv);
+    xen_domctl_t op = {.cmd = XEN_DOMCTL_getpageframeinfo3};
+    xc_domaininfo_t info;
+
+    *ours = (struct xlm_xen_interface){
+        .domctl = XEN_DOMCTL_INTERFACE_VERSION,
+        .sysctl = XEN_SYSCTL_INTERFACE_VERSION,
+    };
+    if (xen_make_domctl(xen, DOMID_INVALID, &op) && errno == EACCES) {
+        return -1;
+    }
+    return xc_domain_getinfolist(xen->xc, 0, 1, &info) < 0 && errno == EACCES
+               ? -1
+               : 0;
+}
+
+#if XEN_DOMCTL_INTERFACE_VERSION >= 0x14 /* Xen 4.16 */
 
 #include <xenguest.h>
 

@@ -66,9 +66,8 @@ static int check_count(size_t count)
     return 0;
 }
 
-/* Make a domctl; *op comes back as the hypervisor left it. */
-static int make_domctl(struct xen_hypervisor *xen, uint32_t domid,
-                       xen_domctl_t *op)
+int xen_make_domctl(struct xen_hypervisor *xen, uint32_t domid,
+                    xen_domctl_t *op)
 {
     /* One page, which the library keeps for the next call. */
     xen_domctl_t *buffer = xencall_alloc_buffer(xen->call, sizeof(*buffer));
@@ -103,7 +102,7 @@ int xen_page_types(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
     memcpy(xen->types.pfns, pfns, count * sizeof(*pfns));
     op.u.getpageframeinfo3.num = count;
     set_xen_guest_handle_raw(op.u.getpageframeinfo3.array, xen->types.pfns);
-    if (make_domctl(xen, domid, &op)) {
+    if (xen_make_domctl(xen, domid, &op)) {
         return xen_failed(xen, "reading page types of domain %u", domid);
     }
     for (i = 0; i < count; i++) {
@@ -147,7 +146,7 @@ static int switch_logdirty(struct xen_hypervisor *xen, uint32_t domid,
     xen_domctl_t op = {.cmd = XEN_DOMCTL_shadow_op};
 
     op.u.shadow_op.op = operation;
-    return make_domctl(xen, domid, &op);
+    return xen_make_domctl(xen, domid, &op);
 }
 
 int xen_logdirty_enable(struct xlm_hypervisor *hv, uint32_t domid)
@@ -211,7 +210,7 @@ int xen_logdirty_read(struct xlm_hypervisor *hv, uint32_t domid, bool clean,
     op.u.shadow_op.mode = XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL;
     op.u.shadow_op.pages = nr_pfns;
     set_xen_guest_handle_raw(op.u.shadow_op.dirty_bitmap, xen->dirty_bitmap);
-    if (make_domctl(xen, domid, &op)) {
+    if (xen_make_domctl(xen, domid, &op)) {
         return xen_failed(xen, "reading the dirty pages of domain %u", domid);
     }
     memcpy(bitmap, xen->dirty_bitmap, octets);

@@ -64,6 +64,24 @@ void lm_sigpipe_restore(const struct lm_sigpipe *guard)
     pthread_sigmask(SIG_SETMASK, &guard->saved_mask, NULL);
 }
 
+/* Else it would refuse one thing after the other, and say nothing but EACCES. */
+static int check_interface(struct xlm_context *xlm)
+{
+    struct xlm_hypervisor *hv = xlm->hypervisor;
+    struct xlm_xen_interface ours;
+    struct xlm_xen_found found = {0};
+    char text[XLM_XEN_TEXT_MAX];
+
+    found.refuses = hv->ops->interface(hv, &ours) && errno == EACCES;
+    hv->ops->xen_version(hv, &found.major, &found.minor);
+    if (xlm_xen_explain(&ours, &found, text)) {
+        errno = EACCES;
+        xlm_fail(xlm, "%s", text);
+        return ERROR_FAIL;
+    }
+    return 0;
+}
+
 int lm_open_hypervisor(struct xlm_context *xlm)
 {
     xlm->hypervisor = xlm_hypervisor_open(xlm->logger);
@@ -71,7 +89,26 @@ int lm_open_hypervisor(struct xlm_context *xlm)
         xlm_fail(xlm, "cannot reach the hypervisor: %s", strerror(errno));
         return ERROR_FAIL;
     }
-    return 0;
+    return check_interface(xlm);
+}
+
+int libxl_live_migrate_check_host(char *reason)
+{
+    struct xlm_context xlm = XLM_CONTEXT_INIT;
+    xentoollog_logger *own_logger = NULL;
+    int rc;
+
+    xlm.logger = lm_logger(NULL, &own_logger);
+    if (!xlm.logger) {
+        return ERROR_NOMEM;
+    }
+    rc = lm_open_hypervisor(&xlm);
+    if (rc && reason) {
+        snprintf(reason, LIBXL_LIVE_MIGRATE_REASON_MAX, "%s", xlm.reason);
+    }
+    xlm_hypervisor_close(xlm.hypervisor);
+    xtl_logger_destroy(own_logger);
+    return rc;
 }
 
 bool lm_aborted(int abort_fd)

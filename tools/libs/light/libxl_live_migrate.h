@@ -639,6 +639,20 @@ typedef struct libxl_live_migrate_inspection {
 int libxl_live_migrate_inspect(uint32_t domid,
                                libxl_live_migrate_inspection *inspection);
 
+/*
+ * Can this library be used with the hypervisor of this host?  Where it cannot, the
+ * calls above fail with the same reason; a program that asks libxl for a domain
+ * first, which then fails as well and does not say why, asks this before.  Needs no
+ * ctx, and may be called from any thread.
+ *
+ * @param reason   may be NULL; else it has LIBXL_LIVE_MIGRATE_REASON_MAX octets
+ *                 and says on ERROR_FAIL what is wrong and what to do, in a line.
+ *
+ * 0, ERROR_FAIL or ERROR_NOMEM.
+ */
+#define LIBXL_HAVE_LIVE_MIGRATE_CHECK_HOST 1
+int libxl_live_migrate_check_host(char *reason);
+
 typedef enum libxl_live_migrate_command {
     /* Move the guest now: in precopy, also in the middle of a round. */
     LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY = 0,

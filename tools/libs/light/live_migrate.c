@@ -756,6 +756,10 @@ static int live_migrate(struct lm_operation *op)
     if (rc) {
         goto out;
     }
+    rc = lm_open_hypervisor(&source->op.xlm);
+    if (rc) {
+        goto out;
+    }
     rc = check_domain(source);
     if (rc) {
         goto out;
@@ -765,10 +769,6 @@ static int live_migrate(struct lm_operation *op)
         goto out;
     }
     rc = choose_away_name(source);
-    if (rc) {
-        goto out;
-    }
-    rc = lm_open_hypervisor(&source->op.xlm);
     if (rc) {
         goto out;
     }

@@ -282,15 +282,15 @@ static int recover(struct lm_operation *op)
     struct lm_recovery *recovery = (struct lm_recovery *)op;
     int rc;
 
+    rc = lm_open_hypervisor(&recovery->op.xlm);
+    if (rc) {
+        goto out;
+    }
     rc = check_suspended(recovery);
     if (rc) {
         goto out;
     }
     rc = read_kept(recovery);
-    if (rc) {
-        goto out;
-    }
-    rc = lm_open_hypervisor(&recovery->op.xlm);
     if (rc) {
         goto out;
     }

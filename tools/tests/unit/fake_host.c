@@ -76,6 +76,7 @@ struct fake_host *fake_host_new(uint64_t free_pages)
     pthread_mutex_init(&host->lock, NULL);
     pthread_cond_init(&host->changed, NULL);
     host->free_pages = free_pages;
+    fake_host_release(host, FAKE_XEN_MINOR, FAKE_XEN_INTERFACE);
     host->next_domid =
         FIRST_DOMID + DOMIDS * (getpid() % OTHER_TESTS * OTHER_HOSTS +
                                 atomic_fetch_add(&hosts, 1) % OTHER_HOSTS);
@@ -165,6 +166,13 @@ void fake_host_hook(struct fake_host *host, fake_hook *hook, void *data)
 void fake_host_shadow_stacks(struct fake_host *host)
 {
     host->shadow_stacks = true;
+}
+
+void fake_host_release(struct fake_host *host, uint32_t minor,
+                       struct xlm_xen_interface interface)
+{
+    host->minor = minor;
+    host->interface = interface;
 }
 
 void fake_host_no_paging(struct fake_host *host)

@@ -79,6 +79,41 @@ static int lack_of_memory(struct fake_host *host, enum fake_op op)
     return -1;
 }
 
+/* What a real one is asked by domctl or sysctl. */
+static bool is_control(enum fake_op op)
+{
+    switch (op) {
+    case FAKE_OP_domain_info:
+    case FAKE_OP_domain_by_handle:
+    case FAKE_OP_get_state:
+    case FAKE_OP_set_state:
+    case FAKE_OP_cancel_suspend:
+    case FAKE_OP_pause:
+    case FAKE_OP_page_types:
+    case FAKE_OP_logdirty_enable:
+    case FAKE_OP_logdirty_disable:
+    case FAKE_OP_logdirty_read:
+    case FAKE_OP_set_max_pages:
+    case FAKE_OP_pager_enable:
+    case FAKE_OP_pager_disable:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int check_interface(struct fake_host *host)
+{
+    const struct xlm_xen_interface ours = FAKE_XEN_INTERFACE;
+
+    if (host->interface.domctl != ours.domctl ||
+        host->interface.sysctl != ours.sysctl) {
+        errno = EACCES;
+        return -1;
+    }
+    return 0;
+}
+
 static void run_hook(struct fake_host *host, enum fake_op op)
 {
     fake_hook *hook;
@@ -111,6 +146,9 @@ static int op_begin(struct fake_handle *handle, enum fake_op op)
     }
     if (handle->dead) {
         errno = EIO;
+        return -1;
+    }
+    if (is_control(op) && check_interface(host)) {
         return -1;
     }
     return ordered_failure(host, op) || lack_of_memory(host, op) ? -1 : 0;
@@ -288,9 +326,15 @@ static int op_nr_pfns(struct xlm_hypervisor *hv, uint32_t domid,
 static void op_xen_version(struct xlm_hypervisor *hv, uint32_t *major,
                            uint32_t *minor)
 {
-    (void)hv;
     *major = 4;
-    *minor = 14;
+    *minor = handle_of(hv)->host->minor;
+}
+
+static int op_interface(struct xlm_hypervisor *hv,
+                        struct xlm_xen_interface *ours)
+{
+    *ours = FAKE_XEN_INTERFACE;
+    return check_interface(handle_of(hv)->host);
 }
 
 static int copy_state(const struct fake_blob *blob, void **data,
@@ -1058,6 +1102,7 @@ static const struct xlm_hypervisor_ops fake_ops = {
     .close = op_close,
     .shadow_stacks = op_shadow_stacks,
     .xen_version = op_xen_version,
+    .interface = op_interface,
     .unmap = op_unmap,
     .contents_free = op_contents_free,
 #define FAKE_OP_SLOT(name) .name = op_##name,

@@ -86,6 +86,13 @@ uint64_t fake_copied(struct fake_host *host);
 typedef void fake_hook(enum fake_op op, void *data);
 void fake_host_hook(struct fake_host *host, fake_hook *hook, void *data);
 
+/* The Xen that the fakes, and a library with them, are of. */
+#define FAKE_XEN_MINOR 14
+#define FAKE_XEN_INTERFACE ((struct xlm_xen_interface){0x12, 0x13})
+/* It is Xen 4.minor from here on, with that interface: of a library with another
+ * one it refuses what is no matter of memory, mappings and events alone. */
+void fake_host_release(struct fake_host *host, uint32_t minor,
+                       struct xlm_xen_interface interface);
 /* Paging ops answer ENOSYS from here on. */
 void fake_host_no_paging(struct fake_host *host);
 /* As a real one on shadow stacks it panics, which is a violation, when a vCPU finds

@@ -34,6 +34,8 @@ struct fake_host {
     unsigned int calls[FAKE_OP_COUNT];
     bool failed;
     bool no_paging;
+    uint32_t minor; /* of Xen 4 */
+    struct xlm_xen_interface interface;
     bool shadow_stacks;
     bool all_mapped;
     bool drops_paged;

@@ -943,6 +943,46 @@ static void two_at_once_by_callbacks(void **state)
     await_threads(threads);
 }
 
+/* The hypervisor has been changed at one end, and the packages have not. */
+static void another_xen(void **state)
+{
+    const char *const wrong[] = {
+        "this host runs Xen 4.20 (domctl interface 0x17, sysctl 0x15), and "
+        "this "
+        "program was built for Xen 4.14 (0x12, 0x13): install the one that "
+        "was "
+        "built for Xen 4.20, or boot Xen 4.14",
+        "this host runs a Xen 4.99 whose interface is not known, and which "
+        "refuses that of Xen 4.14 (domctl 0x12, sysctl 0x13), for which this "
+        "program was built: known are Xen 4.14 to 4.22: boot Xen 4.14, or "
+        "install a version of this program that knows the Xen here",
+    };
+    const struct xlm_xen_interface later[] = {{0x17, 0x15}, {0x99, 0x99}};
+    const uint32_t minors[] = {20, 99};
+    int i;
+
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        struct move *move = new_move();
+        char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+
+        fake_libxl_be_here(move->ends[i].ctx);
+        assert_int_equal(libxl_live_migrate_check_host(NULL), 0);
+        fake_host_release(move->migration->hosts[i], minors[i], later[i]);
+        assert_int_equal(libxl_live_migrate_check_host(NULL), ERROR_FAIL);
+        assert_int_equal(libxl_live_migrate_check_host(reason), ERROR_FAIL);
+        assert_string_equal(reason, wrong[i]);
+        run_sync(move);
+        assert_int_equal(move->ends[i].rc, ERROR_FAIL);
+        assert_string_equal(move->ends[i].result.reason, wrong[i]);
+        assert_int_not_equal(move->ends[!i].rc, 0);
+        fake_host_release(move->migration->hosts[i], FAKE_XEN_MINOR,
+                          FAKE_XEN_INTERFACE);
+        check_stayed(move);
+        free_move(move);
+    }
+}
+
 static int empty_store(void **state)
 {
     (void)state;
@@ -970,6 +1010,7 @@ int main(void)
         cmocka_unit_test(a_disk_is_attached_meanwhile),
         cmocka_unit_test(a_disk_is_attached_before_the_call),
         cmocka_unit_test(its_name_is_taken_meanwhile),
+        cmocka_unit_test(another_xen),
         cmocka_unit_test(two_at_once_from_threads),
         cmocka_unit_test(two_at_once_by_callbacks),
     };
