@@ -12,7 +12,7 @@ override O := $(abspath $(O))
 BARE_GOALS := demo bench bench-downtime check check-lab check-pinned deps format \
               check-lab-versions \
               check-all check-format clean distclean \
-              deb check-deb check-versions coverage \
+              deb check-deb hypervisor check-versions coverage \
               docs man help lab-build
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(O)/config.mk
@@ -281,7 +281,8 @@ lab-build:
         check-fuzz check-lab check-lab-versions check-all check-pinned demo \
         bench bench-downtime
 deps:
-	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages
+	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages \
+	    $(S)/xen/lab/packages.hypervisor
 
 check check-all: deps
 	$(MAKE) check-unit
@@ -415,16 +416,16 @@ fuzz: $(FUZZERS) $(MAKE_SEEDS)
 check-lab: lab-build
 	$(S)/tools/tests/system/run --install $(LAB_STAGE) $(LAB_TESTS)
 
-# Hosts of another release, whose hypervisor has no memory paging: what is left,
-# and what a user is told. And a hypervisor that somebody names.
+# Hosts whose hypervisor is as packaged, without memory paging: what is left, and
+# what a user is told. And a hypervisor that somebody names.
 VERSIONS_TESTS := hypervisor_without_paging_is_refused \
                   images_go_both_ways_without_paging \
                   our_image_passes_the_stock_verifier_and_restores \
                   a_stock_migration_passes_through \
                   other_commands_are_the_stock_xls
 check-lab-versions: deps
-	$(MAKE) XEN_LAB_SUITE=bookworm check-lab \
-	    LAB_TESTS='--state $(S)/build/check-lab-bookworm \
+	XEN_LAB_HYPERVISOR=packaged $(MAKE) XEN_LAB_SUITE=bookworm check-lab \
+	    LAB_TESTS='--state $(S)/build/check-lab-packaged \
 	        $(VERSIONS_TESTS:%=--only %)'
 	$(S)/xen/lab/tests/test_lab.py --hosts NamedHypervisor
 
@@ -446,6 +447,18 @@ deb:
 check-deb: deb
 	$(S)/scripts/install-deps $(S)/xen/lab/packages
 	$(S)/scripts/check-deb $(DEB_DIR) $(SUITE)
+
+# A package of a release's own hypervisor, with memory paging; SUITE is this
+# machine's release or another one. SOURCE=DIR: from what `apt source xen` has
+# left there, instead of from the mirror.
+SOURCE ?=
+OTHER_SUITE = $(filter-out $(shell . /etc/os-release && echo $$VERSION_CODENAME),$(SUITE))
+.PHONY: hypervisor
+hypervisor:
+	$(S)/scripts/install-deps $(S)/xen/lab/packages.hypervisor \
+	    $(if $(OTHER_SUITE),$(S)/xen/lab/packages)
+	$(S)/scripts/make-hypervisor $(O)/hypervisor/$(or $(SUITE),host) $(SUITE) \
+	    $(if $(SOURCE),--source '$(SOURCE)')
 
 # This source against the headers of each Xen that Debian has. Some minutes each.
 VERSIONS := bullseye bookworm trixie
@@ -564,6 +577,8 @@ help:
 	@echo 'check-versions  unit tests with the Xen of Debian 11, 12 and 13 (ten minutes)'
 	@echo 'deb          Debian packages (SUITE=bullseye: for that release), lintian clean'
 	@echo 'check-deb    installs and removes them in a root of their release'
+	@echo 'hypervisor   a package of a release'"'"'s own Xen hypervisor with memory paging'
+	@echo '             (SUITE=bookworm or trixie; SOURCE=DIR: made from there)'
 	@echo 'lab-build    all of it for the dom0 of the lab, in build/stage'
 	@echo 'guests       the test guests'
 	@echo 'deps         install the Debian packages that all this needs'

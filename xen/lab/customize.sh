@@ -4,7 +4,7 @@
 #   XEN_LAB_SRC      this directory
 #   XEN_LAB_PROGRAM  "dom0" or "sysroot"
 #   XEN_LAB_SUITE    the release that the root is of, XEN_LAB_XEN its Xen's, as 4.14
-#   XEN_LAB_GUEST_SUITES  newer ones, of which guests get kernels
+#   XEN_LAB_GUEST_SUITES  others, of which guests get kernels
 set -eu
 root=$1
 
@@ -24,8 +24,11 @@ fetch_kernel() {
     rm -rf "$root/var/kernel"
     mkdir "$root/var/kernel"
     dpkg-deb -x "$root"/var/debs/"$package"_*.deb "$root/var/kernel"
-    # In Debian 13 everything is below /usr.
+    # In Debian 13 everything is below /usr, and modules are packed, which
+    # busybox's insmod does not read.
     [ -e "$root/var/kernel/lib" ] || ln -s usr/lib "$root/var/kernel/lib"
+    find "$root/var/kernel/lib/modules/" -name '*.ko.xz' -print0 |
+        xargs -0 -r -n 200 -P 2 xz -d
 }
 
 # Of the modules only what a dom0 in this lab can have a use for.
@@ -47,7 +50,9 @@ add_kernel() {
     chroot "$root" depmod -a "$version"
     echo "$version" > "$root/boot/version"
     unpack_kernel "$root/boot/vmlinuz" "$root/boot/vmlinux"
-    add_guest_modules xen-blkfront xen-netfront ext4 crc32c_generic
+    add_guest_modules xen-blkfront xen-netfront ext4 crc32c_generic xen-evtchn
+    ln -s "modules-$release.cpio" "$root/usr/lib/xen-lab/modules.cpio"
+    ln -s /boot/vmlinux "$root/usr/lib/xen-lab/vmlinux-$release"
 }
 
 # add_guest_modules MODULE...: a cpio archive of modules of the kernel in
@@ -85,7 +90,7 @@ unpack_kernel() {
     rm "$2.packed"
 }
 
-# Newer guests rely on more of the hypervisor than 5.10 does.
+# Newer guests rely on more of the hypervisor than those of Linux 5.10.
 add_guest_kernels() {
     for suite in $XEN_LAB_GUEST_SUITES; do
         fetch_kernel "$suite"

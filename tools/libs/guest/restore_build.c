@@ -266,7 +266,9 @@ static int check_prepare(struct xlm_restorer *restorer,
         return xlm_fail(restorer->ctx, "this host's hypervisor is built "
                                        "without memory paging "
                                        "(CONFIG_MEM_PAGING): leave out "
-                                       "--postcopy, or choose another host");
+                                       "--postcopy, choose another host, or "
+                                       "boot one there that has it (`make "
+                                       "hypervisor` makes it)");
     }
     return 0;
 }

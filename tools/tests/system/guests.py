@@ -330,7 +330,7 @@ class LinuxGuestWithModules(LinuxGuest):
 class LinuxGuestWithEvents(LinuxGuestWithModules):
     """It holds more event channels than one page has words for."""
 
-    modules = "modules-6.1.cpio"
+    modules = "modules-6.1.cpio"    # of the kernel that it is given
     channels = 1100
 
     def __init__(self, lab, **options):
@@ -354,7 +354,7 @@ class LinuxGuestWithDevices(LinuxGuestWithModules):
     grants, else the disk's has the same few pages for ever.
     """
 
-    modules = "modules-5.10.cpio"
+    modules = "modules.cpio"        # of the hosts' own kernel
 
     def __init__(self, lab, disk, address, more_arguments="", **options):
         super().__init__(

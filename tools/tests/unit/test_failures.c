@@ -378,7 +378,7 @@ static void no_paging_there(void **state)
 
     (void)state;
     fake_host_no_paging(migration->hosts[1]);
-    refused_for(migration, "CONFIG_MEM_PAGING");
+    refused_for(migration, "`make hypervisor`");
 }
 
 /* Its hypervisor does not survive a ninth vCPU that waits, nor an eighth beside a

@@ -17,7 +17,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from xenlab import CommandFailed, Console, ConsoleTimeout, Lab, LabError
-from xenlab import config, image, qemu
+from xenlab import config, hypervisor, image, qemu
 from xenlab.lab import SUPERVISOR
 
 WITH_HOSTS = "--hosts" in sys.argv
@@ -62,17 +62,20 @@ class Suite(unittest.TestCase):
 
     def test_a_list_names_what_is_of_one_suite_only(self):
         (self.where / "list").write_text(
-            "# of all\none\ntwo [bullseye]\nthree [bookworm] # and why\n")
-        self.choose(XEN_LAB_SUITE="")
-        self.assertEqual(config.read_list(self.where / "list"),
-                         ["one", "two"])
-        self.choose(XEN_LAB_SUITE="bookworm")
-        self.assertEqual(config.read_list(self.where / "list"),
-                         ["one", "three"])
+            "# of all\none\ntwo [bullseye]\n"
+            "three [bookworm,trixie] # and why\n")
+        for suite, other in (("bullseye", "two"), ("bookworm", "three"),
+                             ("trixie", "three")):
+            self.choose(XEN_LAB_SUITE=suite)
+            self.assertEqual(config.read_list(self.where / "list"),
+                             ["one", other])
 
-    def test_guests_get_the_kernels_of_newer_suites(self):
-        self.choose(XEN_LAB_SUITE="bookworm")
-        self.assertEqual(image.guest_suites(), ("trixie",))
+    def test_guests_get_the_kernels_of_supported_suites(self):
+        for suite, others in (("bullseye", ("bookworm", "trixie")),
+                              ("bookworm", ("trixie",)),
+                              ("trixie", ("bookworm",))):
+            self.choose(XEN_LAB_SUITE=suite)
+            self.assertEqual(image.guest_suites(), others)
 
     def test_a_suite_without_hosts_is_refused(self):
         self.choose(XEN_LAB_SUITE="buster")
@@ -81,28 +84,148 @@ class Suite(unittest.TestCase):
 
     def test_the_named_hypervisor_is_booted(self):
         self.choose(XEN_LAB_CACHE=str(self.where / "cache"))
-        own, named = self.where / "xen", self.where / "another.gz"
-        self.assertEqual(image.hypervisor(self.where), own)
+        self.choose(XEN_LAB_SUITE="bookworm")
+        named = self.where / "another.gz"
         named.write_bytes(gzip.compress(b"\x7fELF and so on"))
         self.choose(XEN_LAB_HYPERVISOR=str(named))
-        found = image.hypervisor(self.where)
+        found = hypervisor.own()
         self.assertEqual(found.read_bytes(), b"\x7fELF and so on")
         argv = qemu.command("a", self.where, found, 1024, 384)
         self.assertEqual(argv[argv.index("-kernel") + 1], str(found))
-        self.choose(XEN_LAB_HYPERVISOR="")
-        self.assertEqual(image.hypervisor(self.where), own)
+
+    def test_the_packaged_hypervisor_is_booted(self):
+        for suite, named in (("bullseye", ""), ("bullseye", "packaged"),
+                             ("bookworm", "packaged")):
+            self.choose(XEN_LAB_SUITE=suite, XEN_LAB_HYPERVISOR=named)
+            self.assertIsNone(hypervisor.own())
 
     def test_a_file_that_is_no_hypervisor_is_refused(self):
         named = self.where / "text"
         self.choose(XEN_LAB_HYPERVISOR=str(named),
                     XEN_LAB_CACHE=str(self.where / "cache"))
         with self.assertRaisesRegex(LabError, "No such file"):
-            image.hypervisor(self.where)
+            hypervisor.own()
         for octets in (b"hello", gzip.compress(b"hello"),
                        gzip.compress(b"hello")[:-4]):
             named.write_bytes(octets)
             with self.assertRaisesRegex(LabError, "XEN_LAB_HYPERVISOR"):
-                image.hypervisor(self.where)
+                hypervisor.own()
+
+
+class FakeApt:
+    """A repository that offers versions and has some of them."""
+
+    pockets = {}
+
+    def __init__(self, _directory, pocket):
+        self.offers, self.has = self.pockets[pocket]
+
+    def versions(self):
+        return self.offers
+
+    def source(self, version, work):
+        return work / version if version in self.has else None
+
+
+class FakeBuilder:
+    """A Kconfig of which some options show up only with others, and some
+    cannot be switched off."""
+
+    source = None
+    known = {"HVM": None, "EXPERT": None, "UNSUPPORTED": None,
+             "MEM_PAGING": "UNSUPPORTED", "TBOOT": "UNSUPPORTED",
+             "ONE_OF_MANY": "EXPERT"}
+
+    def make(self, target):
+        assert target == "olddefconfig"
+        file = self.source / "xen/.config"
+        text = file.read_text()
+        on = {name for name in self.known if f"CONFIG_{name}=y\n" in text}
+        off = {name for name in self.known
+               if f"# CONFIG_{name} is not set\n" in text}
+        on |= {"HVM"}
+        on |= {name for name in ("TBOOT", "ONE_OF_MANY")
+               if self.known[name] in on and name not in off}
+        if "EXPERT" in on:
+            on.add("ONE_OF_MANY")
+        file.write_text("".join(f"CONFIG_{name}=y\n" for name in sorted(on)))
+
+
+class Hypervisor(unittest.TestCase):
+    def setUp(self):
+        directory = temporary()
+        self.addCleanup(directory.cleanup)
+        self.where = pathlib.Path(directory.name)
+
+    def fetch(self, **pockets):
+        with unittest.mock.patch.multiple(
+                hypervisor, Apt=FakeApt, pockets=lambda suite: list(pockets),
+                mirror=lambda suite: "mirror"), \
+                unittest.mock.patch.object(FakeApt, "pockets", pockets):
+            return hypervisor.fetch("bookworm", self.where).name
+
+    def test_the_newest_source_that_is_there_is_taken(self):
+        main = ["4.17.5+9-1", "4.17.5+72-1"]
+        security = ["4.17.7-0+deb12u1"]
+        self.assertEqual("4.17.7-0+deb12u1", self.fetch(
+            main=(main, main), security=(security, security)))
+        self.assertEqual("4.17.5+72-1", self.fetch(
+            main=(main, main), security=(security, [])))
+        self.assertEqual("4.17.5+9-1", self.fetch(
+            main=(main, main[:1]), security=(security, [])))
+
+    def test_without_a_source_it_is_said_what_was_looked_for(self):
+        with self.assertRaises(hypervisor.NoSource) as caught:
+            self.fetch(main=(["1.0-1"], []), security=(["1.1-1"], []))
+        for text in ("1.0-1", "1.1-1", "DEBIAN_MIRROR", "SOURCE=DIR"):
+            self.assertIn(text, str(caught.exception))
+
+    def test_a_directory_that_is_no_source_is_refused(self):
+        with self.assertRaisesRegex(LabError, "debian/changelog"):
+            hypervisor.source_of("bookworm", self.where, str(self.where))
+
+    def test_only_what_is_wanted_is_switched_on(self):
+        builder = FakeBuilder()
+        builder.source = self.where
+        for name in ("debian", "xen"):
+            (self.where / name).mkdir()
+        (self.where / "debian/xen-kconfig").write_text("CONFIG_DEBUG=n\n")
+        hypervisor.configure(builder)
+        self.assertEqual(
+            hypervisor.read_config((self.where / "xen/.config").read_text()),
+            {"HVM", "ONE_OF_MANY", *hypervisor.WANTED})
+
+    def test_a_xen_without_memory_paging_is_refused(self):
+        builder = FakeBuilder()
+        builder.source = self.where
+        builder.known = {"EXPERT": None, "UNSUPPORTED": None,
+                         "TBOOT": "UNSUPPORTED", "ONE_OF_MANY": "EXPERT"}
+        for name in ("debian", "xen"):
+            (self.where / name).mkdir()
+        (self.where / "debian/xen-kconfig").write_text("CONFIG_DEBUG=n\n")
+        with self.assertRaisesRegex(LabError, "MEM_PAGING"):
+            hypervisor.configure(builder)
+
+    def test_hosts_are_of_a_release_that_needs_no_source_where_there_is_none(
+            self):
+        def no_source(suite):
+            asked.append(suite)
+            raise hypervisor.NoSource("none")
+
+        asked = []
+        with unittest.mock.patch.dict(
+                os.environ, XEN_LAB_CACHE=str(self.where), XEN_LAB_SUITE="",
+                XEN_LAB_HYPERVISOR=""), \
+                unittest.mock.patch.multiple(
+                    hypervisor, lab_source=no_source), \
+                unittest.mock.patch.object(config, "DEFAULT_SUITE",
+                                           "bookworm"):
+            for _ in range(2):      # and it is not asked for each time
+                hypervisor.default_suite.cache_clear()
+                self.assertEqual(config.suite(), "bullseye")
+        hypervisor.default_suite.cache_clear()
+        self.assertEqual(asked, ["bookworm"])
+
 
 
 class Cache(unittest.TestCase):

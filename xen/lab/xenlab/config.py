@@ -13,13 +13,20 @@ import time
 HOSTS = ("a", "b")
 # Debian's releases, oldest first, and the Xen of those that hosts can be made of.
 SUITES = ("bullseye", "bookworm", "trixie")
-XEN_OF = {"bullseye": "4.14", "bookworm": "4.17"}
+XEN_OF = {"bullseye": "4.14", "bookworm": "4.17", "trixie": "4.20"}
+DEFAULT_SUITE = "bullseye"
+# Guests get kernels of these on hosts of any.
+GUEST_SUITES = ("bookworm", "trixie")
+# Of these the packaged hypervisor has memory paging.
+PAGED_AS_PACKAGED = ("bullseye",)
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 
 # Mebibytes. A host holds dom0, the hypervisor's own heap (about 100) and the
 # guests: by default two of 256 MiB.
 DEFAULT_MEMORY = 1280
 DEFAULT_DOM0_MEMORY = 384
+# Newer kernels take more of it.
+DOM0_MEMORY_OF = {"trixie": 512}
 
 SHARED_DISK = "disk.img"    # in the state directory
 SHARED_DISK_SIZE = 256      # MiB, of which the file takes what was written
@@ -56,19 +63,27 @@ def megabytes(name, default):
 
 def suite():
     """The Debian release that the hosts are made of."""
-    name = os.environ.get("XEN_LAB_SUITE") or SUITES[0]
+    name = os.environ.get("XEN_LAB_SUITE")
+    if not name:
+        from . import hypervisor    # which needs what is here
+        return hypervisor.default_suite()
     if name not in XEN_OF:
         raise LabError(f"XEN_LAB_SUITE={name}: want one of {', '.join(XEN_OF)}")
     return name
 
 
+def default_dom0_memory():
+    return DOM0_MEMORY_OF.get(suite(), DEFAULT_DOM0_MEMORY)
+
+
 def read_list(name):
     """The words of a list file: one a line, with # comments. A line that ends
-    with [SUITE] is for hosts of that suite."""
+    with [SUITE,SUITE] is for hosts of these suites."""
     lines = (SOURCE / name).read_text().splitlines()
     lines = (line.split("#")[0].split() for line in lines)
     return [words[0] for words in lines
-            if words and words[1:] in ([], [f"[{suite()}]"])]
+            if words and (not words[1:]
+                      or suite() in words[1].strip("[]").split(","))]
 
 
 def digest(*parts):

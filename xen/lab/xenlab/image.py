@@ -2,49 +2,45 @@
 
 import contextlib
 import glob
-import gzip
-import hashlib
 import io
 import os
 import pathlib
+import re
 import shutil
 import stat
 import subprocess
 import tarfile
 import urllib.request
-import zlib
 
 from . import config
 from .config import LabError, say
 
-ELF_MAGIC = b"\x7fELF"
-GZIP_MAGIC = b"\x1f\x8b"
 INITRAMFS_MODULES = ("virtio_pci", "virtio_blk", "squashfs", "overlay")
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*",
             "/usr/share/info/*", "/usr/share/lintian/*")
 
 
 def guest_suites():
-    """Of these are newer kernels for guests, and nothing else."""
-    return config.SUITES[config.SUITES.index(config.suite()) + 1:]
+    """Of these are kernels for guests, and nothing else: releases that are
+    supported."""
+    return tuple(name for name in config.GUEST_SUITES if name != config.suite())
 
 
-def has_suite(uri):
-    """Whether a repository is Debian's main one and has the hosts' suite."""
-    url = f"{uri.rstrip('/')}/dists/{config.suite()}/Release"
+def release_label(uri, suite):
+    """The label of a repository's suite, as "Debian"; None if it has no such
+    suite."""
+    url = f"{uri.rstrip('/')}/dists/{suite}/Release"
     try:
         with urllib.request.urlopen(url, timeout=30) as answer:
-            head = answer.read(2000).decode(errors="replace").splitlines()
+            head = answer.read(2000).decode(errors="replace")
     except (OSError, ValueError):
-        return False
-    return "Label: Debian" in head
+        return None
+    found = re.search(r"^Label: (.*)$", head, re.M)
+    return found and found[1]
 
 
-def mirror():
-    """DEBIAN_MIRROR, or the first mirror of this machine's apt that serves."""
-    given = os.environ.get("DEBIAN_MIRROR")
-    if given:
-        return given
+def repositories():
+    """The URLs that this machine's apt takes packages from."""
     try:
         text = subprocess.run(
             ["apt-get", "indextargets", "--format", "$(REPO_URI)",
@@ -53,10 +49,18 @@ def mirror():
     except (OSError, subprocess.CalledProcessError) as error:
         raise LabError(f"cannot ask apt for its mirror ({error}); set "
                        "DEBIAN_MIRROR to a Debian mirror's URL") from error
-    for uri in dict.fromkeys(text.split()):
-        if has_suite(uri):
+    return list(dict.fromkeys(text.split()))
+
+
+def mirror(suite):
+    """DEBIAN_MIRROR, or the first mirror of this machine's apt that serves."""
+    given = os.environ.get("DEBIAN_MIRROR")
+    if given:
+        return given
+    for uri in repositories():
+        if release_label(uri, suite) == "Debian":
             return uri
-    raise LabError(f"no mirror in apt's sources serves {config.suite()}; "
+    raise LabError(f"no mirror in apt's sources serves {suite}; "
                    "set DEBIAN_MIRROR to one that does")
 
 
@@ -74,7 +78,7 @@ def mmdebstrap(program, packages, target):
     command += [f"--keyring={key}" for key in keys]
     command += [f"--customize-hook={config.SOURCE}/customize.sh \"$1\"",
                 suite, str(target)]
-    uri = mirror()
+    uri = mirror(suite)
     command += [f"deb {uri} {name} main" for name in suites]
     env = dict(os.environ, XEN_LAB_SRC=str(config.SOURCE),
                XEN_LAB_PROGRAM=program, XEN_LAB_SUITE=suite,
@@ -206,31 +210,6 @@ def image():
                         source / "rootfs", pathlib.Path(__file__))
     return config.generation("image", key, build_image,
                              dependent="snapshot*")
-
-
-def hypervisor(image_dir):
-    """What the hosts boot: the image's hypervisor, or the one in the file that
-    XEN_LAB_HYPERVISOR names, which may be packed by gzip. Of that a copy is
-    kept, so that a host restarts with what it was started with."""
-    named = os.environ.get("XEN_LAB_HYPERVISOR")
-    if not named:
-        return image_dir / "xen"
-    try:
-        octets = pathlib.Path(named).read_bytes()
-        if octets.startswith(GZIP_MAGIC):
-            octets = gzip.decompress(octets)
-    except (OSError, EOFError, zlib.error) as error:
-        raise LabError(f"XEN_LAB_HYPERVISOR={named}: {error}") from error
-    if not octets.startswith(ELF_MAGIC):
-        raise LabError(f"XEN_LAB_HYPERVISOR={named}: want a hypervisor as "
-                       "Xen's build leaves it in xen/xen or xen/xen.gz")
-
-    def keep(work):
-        (work / "xen").write_bytes(octets)
-
-    key = hashlib.sha256(octets).hexdigest()[:16]
-    return config.generation("hypervisor", key, keep,
-                             dependent="snapshot*") / "xen"
 
 
 def build_sysroot(work):

@@ -12,9 +12,9 @@ import subprocess
 import sys
 import time
 
-from . import config, console, qemu
+from . import config, console, hypervisor, qemu
 from .config import HOSTS, LabError, say
-from .image import hypervisor, image
+from .image import image
 
 SUPERVISOR = pathlib.Path(__file__).with_name("supervisor.py")
 BOOT_LIMIT = 300        # seconds; an idle machine needs about 20
@@ -34,6 +34,14 @@ class CommandFailed(LabError):
             f"{result.stdout or ''}{result.stderr or ''}".rstrip())
 
 
+def image_and_hypervisor():
+    """Both are made, if need be, beside each other."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        own = pool.submit(hypervisor.own)
+        img = image()
+        return img, own.result() or img / "xen"
+
+
 class Lab:
     """A lab, up or down. Everything about it is in its state directory.
 
@@ -46,10 +54,14 @@ class Lab:
         self.state = config.state_dir(state)
         self.memory = memory or config.megabytes(
             "XEN_LAB_MEMORY", config.DEFAULT_MEMORY)
-        self.dom0_memory = dom0_memory or config.megabytes(
-            "XEN_LAB_DOM0_MEMORY", config.DEFAULT_DOM0_MEMORY)
+        self._dom0_memory = dom0_memory
         self.console = console.Console(self.state)
         self._supervisor = None     # when it is a child of this process
+
+    @property
+    def dom0_memory(self):
+        return self._dom0_memory or config.megabytes(
+            "XEN_LAB_DOM0_MEMORY", config.default_dom0_memory())
 
     # Up and down.
 
@@ -108,8 +120,7 @@ class Lab:
                            + done.stderr.decode(errors="replace"))
 
     def _start(self, owner, snapshot):
-        img = image()
-        xen = hypervisor(img)
+        img, xen = image_and_hypervisor()
         saved = self._snapshot(img, xen) if snapshot else None
         with open(self.state / config.SHARED_DISK, "wb") as disk:
             disk.truncate(config.SHARED_DISK_SIZE << 20)
@@ -247,8 +258,7 @@ class Lab:
         """Give a host that was killed a fresh start. The other host keeps
         running; when "a" is restarted, "b" has to be as well for the network
         between them, whose listening end is a's."""
-        img = image()
-        xen = hypervisor(img)
+        img, xen = image_and_hypervisor()
         saved = self._snapshot(img, xen)
         self._start_host(host, img, xen, saved / f"{host}.vmstate")
         self._until_reachable(host, booted=False)
