@@ -156,29 +156,42 @@ static int settle(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
 typedef int run_chunk(struct xen_hypervisor *xen, uint32_t domid, size_t count,
                       void *pages);
 
+/* Of what kind they are, and where each has its error. */
+struct page_kind {
+    size_t size;
+    size_t error;
+    run_chunk *run;
+    const char *what;
+};
+
 /*
- * Pages of any number, chunk by chunk.  0: *done of them went through, with
- * their errors set; those that did not all have failed with errno.
+ * Pages of any number, chunk by chunk.  0: those that went through have their
+ * errors set, and those that did not all have failed with errno.
  * -1: not one went through.
  */
 static int run_in_chunks(struct xen_hypervisor *xen, uint32_t domid,
-                         size_t count, void *pages, size_t page_size,
-                         run_chunk *run, size_t *done)
+                         size_t count, void *data,
+                         const struct page_kind *kind)
 {
-    size_t chunk;
+    uint8_t *pages = data;
+    bool is_pager = !xen_pager_check(xen, domid);
+    size_t done = 0, chunk;
 
-    *done = 0;
-    if (xen_pager_check(xen, domid)) {
-        return -1;
-    }
-    for (; *done < count; *done += chunk) {
-        chunk = count - *done < XEN_PAGING_CHUNK ? count - *done
-                                                 : XEN_PAGING_CHUNK;
-        if (run(xen, domid, chunk, (char *)pages + *done * page_size)) {
+    for (; is_pager && done < count; done += chunk) {
+        chunk =
+            count - done < XEN_PAGING_CHUNK ? count - done : XEN_PAGING_CHUNK;
+        if (kind->run(xen, domid, chunk, pages + done * kind->size)) {
             break;
         }
     }
-    return *done == 0 && count ? -1 : 0;
+    if (!is_pager || (done == 0 && count)) {
+        return xen_failed(xen, "%s %zu pages of domain %u", kind->what, count,
+                          domid);
+    }
+    for (; done < count; done++) {
+        *(int *)(pages + done * kind->size + kind->error) = errno;
+    }
+    return 0;
 }
 
 static int evict_chunk(struct xen_hypervisor *xen, uint32_t domid,
@@ -209,18 +222,14 @@ static int evict_chunk(struct xen_hypervisor *xen, uint32_t domid,
 int xen_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
               struct xlm_eviction *pages)
 {
-    struct xen_hypervisor *xen = xen_of(hv);
-    size_t done;
+    static const struct page_kind kind = {
+        .size = sizeof(*pages),
+        .error = offsetof(struct xlm_eviction, error),
+        .run = evict_chunk,
+        .what = "evicting",
+    };
 
-    if (run_in_chunks(xen, domid, count, pages, sizeof(*pages), evict_chunk,
-                      &done)) {
-        return xen_failed(xen, "evicting %zu pages of domain %u", count,
-                          domid);
-    }
-    for (; done < count; done++) {
-        pages[done].error = errno;
-    }
-    return 0;
+    return run_in_chunks(xen_of(hv), domid, count, pages, &kind);
 }
 
 static bool is_readable(const struct xen_hypervisor *xen,
@@ -278,18 +287,14 @@ static int page_in_chunk(struct xen_hypervisor *xen, uint32_t domid,
 int xen_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                 struct xlm_page_in *pages)
 {
-    struct xen_hypervisor *xen = xen_of(hv);
-    size_t done;
+    static const struct page_kind kind = {
+        .size = sizeof(*pages),
+        .error = offsetof(struct xlm_page_in, error),
+        .run = page_in_chunk,
+        .what = "paging in",
+    };
 
-    if (run_in_chunks(xen, domid, count, pages, sizeof(*pages), page_in_chunk,
-                      &done)) {
-        return xen_failed(xen, "paging in %zu pages of domain %u", count,
-                          domid);
-    }
-    for (; done < count; done++) {
-        pages[done].error = errno;
-    }
-    return 0;
+    return run_in_chunks(xen_of(hv), domid, count, pages, &kind);
 }
 
 void *xen_contents_alloc(struct xlm_hypervisor *hv, size_t pages)

@@ -130,11 +130,16 @@ int xlm_restore_feed_early(struct xlm_restorer *restorer)
     return rc;
 }
 
+int xlm_restore_fail_to_build(struct xlm_restorer *restorer)
+{
+    return xlm_fail(restorer->ctx, "the toolstack here could not build the "
+                                   "domain: see its log");
+}
+
 static int await_build(struct xlm_restorer *restorer)
 {
     if (restorer->callbacks->await_build(restorer->callbacks->data)) {
-        return xlm_fail(restorer->ctx, "the toolstack here could not build "
-                                       "the domain: see its log");
+        return xlm_restore_fail_to_build(restorer);
     }
     restorer->built = true;
     restorer->rings_cleared = true;

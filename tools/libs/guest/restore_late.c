@@ -51,12 +51,6 @@ void xlm_restore_choose_build(struct xlm_restorer *restorer, uint32_t flags)
     }
 }
 
-static int fail_to_build(struct xlm_restorer *restorer)
-{
-    return xlm_fail(restorer->ctx, "the toolstack here could not build the "
-                                   "domain: see its log");
-}
-
 /* The toolstack clears its rings as it takes the parameters; it must have done
  * so before pages are evicted. */
 int xlm_restore_hold_build(struct xlm_restorer *restorer)
@@ -67,7 +61,7 @@ int xlm_restore_hold_build(struct xlm_restorer *restorer)
         return -1;
     }
     if (callbacks->await_fed(callbacks->data)) {
-        return fail_to_build(restorer);
+        return xlm_restore_fail_to_build(restorer);
     }
     restorer->rings_cleared = true;
     return 0;
@@ -127,7 +121,7 @@ int xlm_restore_build_late(struct xlm_restorer *restorer)
         built = callbacks->poll_build(LOOK_MS, callbacks->data);
     }
     if (built < 0) {
-        return fail_to_build(restorer);
+        return xlm_restore_fail_to_build(restorer);
     }
     restorer->built = true;
     return 0;

@@ -105,6 +105,8 @@ int xlm_restore_read_device_state(struct xlm_restorer *restorer);
  * but for END, once the platform state is complete; and END. */
 int xlm_restore_feed_early(struct xlm_restorer *restorer);
 int xlm_restore_feed_end(struct xlm_restorer *restorer);
+/* The toolstack has failed: always -1. */
+int xlm_restore_fail_to_build(struct xlm_restorer *restorer);
 /* The host keeps memory for all of the guest's pages that it has not yet. */
 int xlm_restore_claim(struct xlm_restorer *restorer);
 

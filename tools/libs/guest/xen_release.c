@@ -73,14 +73,15 @@ static void name_releases(const struct release *first, char *name,
 static void explain_build(const struct xlm_xen_interface *ours,
                           const struct xlm_xen_found *found, char *text)
 {
-    snprintf(text, XLM_XEN_TEXT_MAX,
-             "this program was built for a Xen that it does not know (domctl "
-             "interface %#" PRIx32 ", sysctl %#" PRIx32 "), and this host runs "
-             "Xen %" PRIu32 ".%" PRIu32 ": known are Xen 4.%" PRIu32
-             " to 4.%" PRIu32 ": build it with the headers of one of these, or "
-             "install a version of it that knows the other",
-             ours->domctl, ours->sysctl, found->major, found->minor,
-             releases[0].minor, releases[NELEMS(releases) - 1].minor);
+    snprintf(
+        text, XLM_XEN_TEXT_MAX,
+        "this program was built for a Xen that it does not know (domctl "
+        "interface %#" PRIx32 ", sysctl %#" PRIx32 "), and this host runs "
+        "Xen %" PRIu32 ".%" PRIu32 ": known are Xen 4.%" PRIu32
+        " to 4.%" PRIu32 ": build it with the headers of one of these, or "
+        "install a version of it that knows the other",
+        ours->domctl, ours->sysctl, found->major, found->minor,
+        releases[0].minor, releases[NELEMS(releases) - 1].minor);
 }
 
 static void explain_host(const struct release *built,
@@ -107,7 +108,8 @@ static void explain_host(const struct release *built,
              " whose interface is not known, and which refuses that of %s "
              "(domctl %#" PRIx32 ", sysctl %#" PRIx32
              "), for which this program was built: known are Xen 4.%" PRIu32
-             " to 4.%" PRIu32 ": boot %s, or install a version of this program "
+             " to 4.%" PRIu32
+             ": boot %s, or install a version of this program "
              "that knows the Xen here",
              found->major, found->minor, name, built->interface.domctl,
              built->interface.sysctl, releases[0].minor,

@@ -92,22 +92,28 @@ int lm_open_hypervisor(struct xlm_context *xlm)
     return check_interface(xlm);
 }
 
+int lm_brief_open(struct lm_brief_call *call)
+{
+    *call = (struct lm_brief_call){.xlm = XLM_CONTEXT_INIT};
+    call->xlm.logger = lm_logger(NULL, &call->own_logger);
+    return call->xlm.logger ? lm_open_hypervisor(&call->xlm) : ERROR_NOMEM;
+}
+
+void lm_brief_close(struct lm_brief_call *call)
+{
+    xlm_hypervisor_close(call->xlm.hypervisor);
+    xtl_logger_destroy(call->own_logger);
+}
+
 int libxl_live_migrate_check_host(char *reason)
 {
-    struct xlm_context xlm = XLM_CONTEXT_INIT;
-    xentoollog_logger *own_logger = NULL;
-    int rc;
+    struct lm_brief_call call;
+    int rc = lm_brief_open(&call);
 
-    xlm.logger = lm_logger(NULL, &own_logger);
-    if (!xlm.logger) {
-        return ERROR_NOMEM;
-    }
-    rc = lm_open_hypervisor(&xlm);
     if (rc && reason) {
-        snprintf(reason, LIBXL_LIVE_MIGRATE_REASON_MAX, "%s", xlm.reason);
+        snprintf(reason, LIBXL_LIVE_MIGRATE_REASON_MAX, "%s", call.xlm.reason);
     }
-    xlm_hypervisor_close(xlm.hypervisor);
-    xtl_logger_destroy(own_logger);
+    lm_brief_close(&call);
     return rc;
 }
 

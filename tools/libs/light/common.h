@@ -27,6 +27,15 @@ struct lm_sigpipe {
 void lm_sigpipe_block(struct lm_sigpipe *guard);
 void lm_sigpipe_restore(const struct lm_sigpipe *guard);
 
+/* A call without a ctx that asks the hypervisor something, with a logger of its own.
+ * 0, or a libxl error with a reason; to be closed in either case. */
+struct lm_brief_call {
+    struct xlm_context xlm;
+    xentoollog_logger *own_logger;
+};
+int lm_brief_open(struct lm_brief_call *call);
+void lm_brief_close(struct lm_brief_call *call);
+
 /* For this call alone; 0, or a libxl error with a reason. */
 int lm_open_hypervisor(struct xlm_context *xlm);
 

@@ -32,25 +32,6 @@ static void read_text(struct xs_handle *xs, uint32_t domid, const char *node,
     free(value);
 }
 
-static uint64_t read_number(struct xs_handle *xs, uint32_t domid,
-                            const char *node)
-{
-    char *value = lm_store_read(xs, XBT_NULL, domid, node);
-    uint64_t number = value ? strtoull(value, NULL, 10) : 0;
-
-    free(value);
-    return number;
-}
-
-static int read_name(struct xs_handle *xs, uint32_t domid, const char *node,
-                     int (*number_of)(const char *name))
-{
-    char text[32];
-
-    read_text(xs, domid, node, text, sizeof(text));
-    return number_of(text);
-}
-
 static uint64_t read_rate(struct xs_handle *xs, uint32_t domid)
 {
     char text[32];
@@ -115,9 +96,9 @@ static bool read_status(struct xs_handle *xs, uint32_t domid,
                         libxl_live_migrate_status *status,
                         libxl_live_migrate_waits *waits)
 {
-    int role = read_name(xs, domid, "role", lm_store_role);
-    int state = read_name(xs, domid, "state", lm_store_state);
-    int phase = read_name(xs, domid, "phase", lm_store_phase);
+    int role = lm_store_read_name(xs, domid, "role", lm_store_role);
+    int state = lm_store_read_name(xs, domid, "state", lm_store_state);
+    int phase = lm_store_read_name(xs, domid, "phase", lm_store_phase);
 
     if (role < 0 || state < 0) {
         return false;
@@ -127,8 +108,8 @@ static bool read_status(struct xs_handle *xs, uint32_t domid,
         .role = role,
         .state = state,
         .phase = phase < 0 ? LIBXL_LIVE_MIGRATE_PHASE_START : phase,
-        .pid = read_number(xs, domid, "pid"),
-        .elapsed_us = read_number(xs, domid, "elapsed-ms") * 1000,
+        .pid = lm_store_read_number(xs, domid, "pid"),
+        .elapsed_us = lm_store_read_number(xs, domid, "elapsed-ms") * 1000,
         .background_rate = read_rate(xs, domid),
     };
     read_text(xs, domid, "name", status->name, sizeof(status->name));
@@ -140,11 +121,11 @@ static bool read_status(struct xs_handle *xs, uint32_t domid,
     }
     for (size_t i = 0; i < lm_store_nr_counters; i++) {
         *lm_store_counter(&status->stats, &lm_store_counters[i]) =
-            read_number(xs, domid, lm_store_counters[i].name);
+            lm_store_read_number(xs, domid, lm_store_counters[i].name);
     }
     for (size_t i = 0; i < lm_store_nr_outside; i++) {
         *lm_store_outside_counter(&status->outside, &lm_store_outside[i]) =
-            read_number(xs, domid, lm_store_outside[i].name);
+            lm_store_read_number(xs, domid, lm_store_outside[i].name);
     }
     read_waits(xs, domid, waits);
     status->stats.waits = waits;

@@ -150,6 +150,26 @@ char *lm_store_read(struct xs_handle *xs, xs_transaction_t transaction,
     return xs_read(xs, transaction, path, &length);
 }
 
+uint64_t lm_store_read_number(struct xs_handle *xs, uint32_t domid,
+                              const char *node)
+{
+    char *text = lm_store_read(xs, XBT_NULL, domid, node);
+    uint64_t number = text ? strtoull(text, NULL, 10) : 0;
+
+    free(text);
+    return number;
+}
+
+int lm_store_read_name(struct xs_handle *xs, uint32_t domid, const char *node,
+                       int (*number_of)(const char *name))
+{
+    char *text = lm_store_read(xs, XBT_NULL, domid, node);
+    int number = text ? number_of(text) : -1;
+
+    free(text);
+    return number;
+}
+
 /* ---- processes ---- */
 
 uint64_t lm_process_start(pid_t pid)

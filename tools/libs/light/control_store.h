@@ -62,6 +62,12 @@ int lm_store_phase(const char *name);
 char *lm_store_read(struct xs_handle *xs, xs_transaction_t transaction,
                     uint32_t domid, const char *node);
 
+/* Of a migration's node: 0, and -1, when there is none. */
+uint64_t lm_store_read_number(struct xs_handle *xs, uint32_t domid,
+                              const char *node);
+int lm_store_read_name(struct xs_handle *xs, uint32_t domid, const char *node,
+                       int (*number_of)(const char *name));
+
 /* When a process began, in the kernel's ticks: with its number this is one
  * process and no other.  0: there is none. */
 uint64_t lm_process_start(pid_t pid);

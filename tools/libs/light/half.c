@@ -24,26 +24,6 @@
 
 /* ---- the witnesses ---- */
 
-static int read_name(struct xs_handle *xs, uint32_t domid, const char *node,
-                     int (*number_of)(const char *name))
-{
-    char *text = lm_store_read(xs, XBT_NULL, domid, node);
-    int number = text ? number_of(text) : -1;
-
-    free(text);
-    return number;
-}
-
-static uint64_t read_number(struct xs_handle *xs, uint32_t domid,
-                            const char *node)
-{
-    char *text = lm_store_read(xs, XBT_NULL, domid, node);
-    uint64_t number = text ? strtoull(text, NULL, 10) : 0;
-
-    free(text);
-    return number;
-}
-
 static void read_guest_name(struct xs_handle *xs, struct lm_witnesses *seen)
 {
     char *name = lm_store_read(xs, XBT_NULL, seen->domid, "name");
@@ -68,14 +48,14 @@ static int look_at_nodes(struct lm_witnesses *seen)
     if (!xs) {
         return ERROR_FAIL;
     }
-    seen->role = read_name(xs, domid, "role", lm_store_role);
-    seen->state = read_name(xs, domid, "state", lm_store_state);
-    seen->phase = read_name(xs, domid, "phase", lm_store_phase);
+    seen->role = lm_store_read_name(xs, domid, "role", lm_store_role);
+    seen->state = lm_store_read_name(xs, domid, "state", lm_store_state);
+    seen->phase = lm_store_read_name(xs, domid, "phase", lm_store_phase);
     seen->busy = lm_store_is_busy(xs, XBT_NULL, domid);
     seen->owner_lives = lm_store_owner_lives(xs, XBT_NULL, domid);
-    seen->pid = read_number(xs, domid, "pid");
-    seen->outstanding = read_number(xs, domid, "outstanding-pages");
-    seen->time_left_us = read_number(xs, domid, "time-left-us");
+    seen->pid = lm_store_read_number(xs, domid, "pid");
+    seen->outstanding = lm_store_read_number(xs, domid, "outstanding-pages");
+    seen->time_left_us = lm_store_read_number(xs, domid, "time-left-us");
     read_guest_name(xs, seen);
     read_id(xs, seen);
     xs_close(xs);
@@ -307,23 +287,16 @@ void lm_half_describe(const struct lm_witnesses *seen,
 int libxl_live_migrate_inspect(uint32_t domid,
                                libxl_live_migrate_inspection *inspection)
 {
-    struct xlm_context xlm = XLM_CONTEXT_INIT;
-    xentoollog_logger *own_logger = NULL;
+    struct lm_brief_call call;
     struct lm_witnesses seen;
-    int rc;
+    int rc = lm_brief_open(&call);
 
-    xlm.logger = lm_logger(NULL, &own_logger);
-    if (!xlm.logger) {
-        return ERROR_NOMEM;
-    }
-    rc = lm_open_hypervisor(&xlm);
     if (!rc) {
-        rc = lm_half_look(xlm.hypervisor, domid, &seen);
+        rc = lm_half_look(call.xlm.hypervisor, domid, &seen);
     }
     if (!rc) {
         lm_half_describe(&seen, inspection);
     }
-    xlm_hypervisor_close(xlm.hypervisor);
-    xtl_logger_destroy(own_logger);
+    lm_brief_close(&call);
     return rc;
 }

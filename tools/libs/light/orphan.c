@@ -314,24 +314,17 @@ static int destroy(libxl_ctx *ctx, uint32_t domid, const uint8_t *id)
 static int end_paging(const struct lm_kept *kept)
 {
     const struct xlm_orphan orphan = orphan_of(kept);
-    struct xlm_context xlm = XLM_CONTEXT_INIT;
-    xentoollog_logger *own_logger = NULL;
-    int rc;
+    struct lm_brief_call call;
+    int rc = lm_brief_open(&call);
 
-    xlm.logger = lm_logger(NULL, &own_logger);
-    if (!xlm.logger) {
-        return ERROR_NOMEM;
-    }
-    rc = lm_open_hypervisor(&xlm);
-    if (!rc && xlm_end_paging(&xlm, &orphan)) {
+    if (!rc && xlm_end_paging(&call.xlm, &orphan)) {
         rc = ERROR_FAIL;
     }
     if (!rc) {
-        lm_front_ends_trust(xlm.logger, orphan.domid);
-        lm_target_give_back(orphan.domid, xlm.logger);
+        lm_front_ends_trust(call.xlm.logger, orphan.domid);
+        lm_target_give_back(orphan.domid, call.xlm.logger);
     }
-    xlm_hypervisor_close(xlm.hypervisor);
-    xtl_logger_destroy(own_logger);
+    lm_brief_close(&call);
     return rc;
 }
 

@@ -7,12 +7,11 @@ import contextlib
 import re
 import time
 
-from echo import Echo
 from moving import POSTCOPY
 from test_1_moves import assert_moved, play_linux
 from test_4_recovery import PAUSED
 from test_8_control import control
-from test_8_disk_and_network import ADDRESS, ASKED, COMPLAINT, DISK
+from test_8_disk_and_network import ADDRESS, ASKED, DISK, InUse
 from world import TAKES_LONG, on_request
 from xenlab import HOSTS
 
@@ -27,22 +26,12 @@ TRUSTED = "/local/domain/{}/device/{}/trusted"
 DEVICES = ("vif/0", "vbd/51712")
 
 
-class Served(contextlib.ExitStack):
+class Served(InUse):
     """A guest whose vCPU has little to do, with a web server, a disk and an echo
     service; and dom0s that must not suffer by it."""
 
-    def __init__(self, world, guest):
-        super().__init__()
-        self.world = world
-        self.lab = world.lab
-        self.guest = guest
-        self.echoes = []
-
     def __enter__(self):
-        for host in HOSTS:
-            self.lab.run(host, "dmesg --clear")
-        self.lab.run("a", f"mke2fs -q -F -t ext4 {DISK}")
-        self.guest.start("a")
+        super().__enter__()
         said = self.guest.wait(r"^\(d\d+\) file ([0-9a-f]{64})$",
                                self.guest.created, FETCH_LIMIT)
         self.sum = said.match[1]
@@ -70,10 +59,6 @@ class Served(contextlib.ExitStack):
                            timeout=FETCH_LIMIT)
         assert got.stdout.split()[0] == self.sum, got
 
-    def echo(self, host):
-        self.echoes.append(
-            self.enter_context(Echo(self.lab, host, ADDRESS)))
-
     def trusted(self, host):
         domid = self.world.domid(host, self.guest.name)
         return [self.lab.run(
@@ -82,14 +67,7 @@ class Served(contextlib.ExitStack):
 
     def assert_undisturbed(self):
         """Neither dom0 nor the guest has complained."""
-        lines = [str(line) for line in self.guest.lines()
-                 if line.text.startswith("(XEN)")]
-        for host in HOSTS:
-            text = self.lab.run(host, "dmesg").stdout
-            lines += [f"{host}: {line}" for line in text.splitlines()]
-        bad = [line for line in lines
-               if COMPLAINT.search(line) or "scheduling while" in line]
-        assert not bad, "\n".join(bad[:40])
+        self.assert_no_complaints()
         self.guest.assert_sound()
 
 

@@ -15,11 +15,10 @@
 #include <cmocka.h>
 
 #include "exposure.h"
-#include "fake_libxl.h"
 #include "fake_log.h"
+#include "fake_move.h"
 #include "fake_xenstore.h"
 #include "front_ends.h"
-#include "libxl_live_migrate.h"
 #include "outside_waits.h"
 #include "wire.h"
 
@@ -247,18 +246,6 @@ static void waits(void **state)
 
 /* ---- moves ---- */
 
-struct move {
-    struct fake_migration *migration;
-    libxl_ctx *ctxs[2];
-    libxl_live_migrate_params params;
-    libxl_live_migrate_result results[2];
-    libxl_live_migrate_receive_params receive_params;
-    libxl_domain_config config;
-    uint32_t domid;
-    int receive_rc;
-    pthread_t receiver;
-};
-
 static void build(struct fake_migration *migration)
 {
     uint8_t uuid[16];
@@ -273,72 +260,25 @@ static void check_distrust(struct fake_migration *migration)
     expect_distrust(fake_domain_id(migration->destination));
 }
 
-static struct move *new_move(struct fake_cut cut)
+static struct fake_move *new_move(struct fake_cut cut)
 {
-    struct move *move = calloc(1, sizeof(*move));
+    struct fake_move *move = calloc(1, sizeof(*move));
     struct fake_migration *migration = fake_migration_new(PAGES, VCPUS);
 
-    fake_store_clear();
-    move->migration = migration;
-    migration->cut = cut;
-    migration->cut.stream = FAKE_LIBXL;
+    fake_move_init(move, migration, NAME, INCOMING);
+    fake_move_cut(move, cut);
     migration->at_build = build;
     migration->at_run = check_distrust;
-    fake_domain_new(migration->hosts[1], 1, 1, 1);
-    move->ctxs[0] = fake_libxl_new(migration->hosts[0]);
-    move->ctxs[1] = fake_libxl_new(migration->hosts[1]);
-    fake_libxl_add(move->ctxs[0], NAME, migration);
-    fake_libxl_expect(move->ctxs[1], INCOMING, migration);
     fake_store_put(kept(fake_domain_id(migration->source), ""), "");
-    libxl_live_migrate_params_init(&move->params);
-    move->params.strategy = LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
-    move->params.hot_pages_max = 4;
-    move->params.logger = fake_libxl_logger(move->ctxs[0]);
-    libxl_live_migrate_receive_params_init(&move->receive_params);
-    move->receive_params.final_name = NAME;
-    move->receive_params.logger = fake_libxl_logger(move->ctxs[1]);
-    libxl_domain_config_init(&move->config);
-    move->config.c_info.name = strdup(INCOMING);
-    move->config.c_info.type = LIBXL_DOMAIN_TYPE_PVH;
     return move;
 }
 
-static void *receive(void *data)
-{
-    struct move *move = data;
-    struct fake_migration *migration = move->migration;
-    int fd = fake_link_end(migration->link, 1);
-
-    move->receive_rc = libxl_domain_live_migrate_receive(
-        move->ctxs[1], &move->config, &move->domid, fd, fd,
-        &move->receive_params, &move->results[1], &migration->resumed, NULL);
-    fake_link_hang_up(migration->link, 1);
-    return NULL;
-}
-
-static void move_out(struct move *move, int expected_rc)
-{
-    struct fake_migration *migration = move->migration;
-    int fd;
-
-    migration->link = fake_link_new(&migration->cut);
-    fake_guest_start(migration->guest, 1);
-    assert_int_equal(pthread_create(&move->receiver, NULL, receive, move), 0);
-    fd = fake_link_end(migration->link, 0);
-    assert_int_equal(libxl_domain_live_migrate_tuned(
-                         move->ctxs[0], fake_domain_id(migration->source), fd,
-                         0, fd, &move->params, &move->results[0],
-                         &migration->transitioned, NULL),
-                     expected_rc);
-    fake_link_hang_up(migration->link, 0);
-}
-
-static void check_whole(struct move *move)
+static void check_whole(struct fake_move *move)
 {
     struct fake_migration *migration = move->migration;
 
-    pthread_join(move->receiver, NULL);
-    assert_int_equal(move->receive_rc, 0);
+    fake_move_await(move);
+    assert_int_equal(move->rcs[1], 0);
     assert_true(migration->ran);
     fake_guest_stop(migration->guest);
     assert_int_equal(
@@ -346,12 +286,9 @@ static void check_whole(struct move *move)
     expect_as_before(fake_domain_id(migration->destination));
 }
 
-static void free_move(struct move *move)
+static void free_move(struct fake_move *move)
 {
-    libxl_domain_config_dispose(&move->config);
-    fake_migration_free(move->migration);
-    fake_libxl_free(move->ctxs[0]);
-    fake_libxl_free(move->ctxs[1]);
+    fake_move_dispose(move);
     free(move);
     fake_store_clear();
 }
@@ -359,10 +296,10 @@ static void free_move(struct move *move)
 /* From before the guest runs until its memory is whole. */
 static void distrusted_while_pages_come(void **state)
 {
-    struct move *move = new_move(uncut);
+    struct fake_move *move = new_move(uncut);
 
     (void)state;
-    move_out(move, 0);
+    assert_int_equal(fake_move_start(move), 0);
     check_whole(move);
     free_move(move);
 }
@@ -375,13 +312,13 @@ static void check_as_before(struct fake_migration *migration)
 /* Nothing is absent when it runs: it need not be slower for that. */
 static void trusted_after_stop_and_copy(void **state)
 {
-    struct move *move = new_move(uncut);
+    struct fake_move *move = new_move(uncut);
 
     (void)state;
     move->params.strategy = LIBXL_LIVE_MIGRATE_STRATEGY_STOP_AND_COPY;
     move->params.precopy_iterations = 1;
     move->migration->at_run = check_as_before;
-    move_out(move, 0);
+    assert_int_equal(fake_move_start(move), 0);
     check_whole(move);
     free_move(move);
 }
@@ -389,7 +326,7 @@ static void trusted_after_stop_and_copy(void **state)
 /* Before anything has happened; and a migration that needs no postcopy. */
 static void exposed_is_refused(void **state)
 {
-    struct move *move = new_move(uncut);
+    struct fake_move *move = new_move(uncut);
     struct fake_migration *migration = move->migration;
     bool transitioned;
 
@@ -404,7 +341,7 @@ static void exposed_is_refused(void **state)
     assert_false(transitioned);
     assert_non_null(strstr(move->results[0].reason, "vif 0"));
     move->params.allow_exposed_backends = true;
-    move_out(move, 0);
+    assert_int_equal(fake_move_start(move), 0);
     check_whole(move);
     free_move(move);
 }
@@ -428,47 +365,6 @@ static void want_pages(struct fake_migration *migration)
         hv->ops->unmap(hv, mapping, 1);
     }
     xlm_hypervisor_close(hv);
-}
-
-struct visit {
-    struct move *move;
-    struct fake_link *link;
-    int rc;
-};
-
-static void *serve(void *data)
-{
-    struct visit *visit = data;
-    int fd = fake_link_end(visit->link, 1);
-
-    visit->rc = libxl_domain_live_migrate_receive_recover(
-        visit->move->ctxs[1], fd, fd, &visit->move->receive_params, NULL,
-        NULL);
-    fake_link_hang_up(visit->link, 1);
-    return NULL;
-}
-
-static void recover(struct move *move)
-{
-    struct fake_cut bare = uncut;
-    struct visit visit = {.move = move};
-    libxl_live_migrate_recovery found;
-    pthread_t server;
-    int fd;
-
-    bare.stream = FAKE_BARE;
-    visit.link = fake_link_new(&bare);
-    assert_int_equal(pthread_create(&server, NULL, serve, &visit), 0);
-    fd = fake_link_end(visit.link, 0);
-    assert_int_equal(libxl_domain_live_migrate_recover(
-                         move->ctxs[0],
-                         fake_domain_id(move->migration->source), fd, fd,
-                         &move->params, &move->results[0], &found, NULL),
-                     0);
-    assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
-    fake_link_hang_up(visit.link, 0);
-    pthread_join(server, NULL);
-    fake_link_free(visit.link);
 }
 
 /* What is shown of the destination; ends with the alarm. */
@@ -496,14 +392,16 @@ static void await_status(uint32_t domid, const char *words)
 
 static void a_back_end_waits(void **state)
 {
-    struct move *move = new_move(CUT_AT(XLM_REC_POSTCOPY_PAGE_DATA));
+    struct fake_move *move = new_move(CUT_AT(XLM_REC_POSTCOPY_PAGE_DATA));
+    libxl_live_migrate_recovery found;
 
     (void)state;
     move->migration->at_run = want_pages;
-    move_out(move, ERROR_FAIL);
+    assert_int_equal(fake_move_start(move), ERROR_FAIL);
     await_status(fake_domain_id(move->migration->destination),
                  "a back end here ");
-    recover(move);
+    assert_int_equal(fake_move_recover(move, uncut, &found), 0);
+    assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
     check_whole(move);
     assert_in_range(move->results[1].stats.outside, 1, WANTED);
     free_move(move);

@@ -2,7 +2,6 @@
  * Guests with a device model, as users of the library have them: from its public
  * functions down to fake hosts, each with a fake QEMU.
  */
-#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,9 +12,8 @@
 
 #include <cmocka.h>
 
-#include "fake_libxl.h"
+#include "fake_move.h"
 #include "fake_qemu.h"
-#include "libxl_live_migrate.h"
 
 #define PAGES 300
 #define NAME "guest"
@@ -23,12 +21,7 @@
 #define DISK "{\"device\": \"ide0-hd0\", \"inserted\": {\"ro\": false}}"
 
 struct move {
-    struct fake_migration *migration;
-    libxl_ctx *ctx[2];
-    libxl_live_migrate_params params;
-    libxl_live_migrate_result results[2];
-    int rc[2];
-    libxl_domain_config config;
+    struct fake_move base;
     struct fake_qemu qemu[2];
     bool started;     /* the destination's */
     bool refuses;     /* to start */
@@ -53,7 +46,7 @@ static bool start(struct fake_migration *migration)
 {
     struct move *move = migration->data;
 
-    move->was_quiet = count_words(move->config.b_info.extra_hvm) == 2;
+    move->was_quiet = count_words(move->base.config.b_info.extra_hvm) == 2;
     move->let_go = move->qemu[0].let_go;
     move->source_ran = fake_domain_running(migration->source);
     if (move->refuses) {
@@ -103,7 +96,7 @@ static void make_program(struct move *move, const char *version)
     file = fopen(move->program, "w");
     fprintf(file, "ELF QEMU emulator version %s\n", version);
     fclose(file);
-    move->config.b_info.device_model = move->program;
+    move->base.config.b_info.device_model = move->program;
 }
 
 static struct move *new_move(unsigned int major)
@@ -113,67 +106,27 @@ static struct move *new_move(unsigned int major)
     char version[16];
     int end;
 
-    move->migration = migration;
+    fake_move_init(&move->base, migration, NAME, INCOMING);
     migration->data = move;
     migration->device_model = true;
     migration->at_start = start;
     migration->at_suspend = suspend;
     migration->at_run = runs;
     for (end = 0; end < 2; end++) {
-        move->ctx[end] = fake_libxl_new(migration->hosts[end]);
         move->qemu[end] = (struct fake_qemu){.major = major, .running = true};
     }
     atomic_store(&move->qemu[0].guest_runs, true);
-    fake_libxl_config(move->ctx[0], make_hvm);
-    fake_libxl_add(move->ctx[0], NAME, migration);
-    fake_libxl_expect(move->ctx[1], INCOMING, migration);
-    libxl_live_migrate_params_init(&move->params);
-    move->params.strategy = LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
-    move->params.logger = fake_libxl_logger(move->ctx[0]);
-    libxl_domain_config_init(&move->config);
-    move->config.c_info.name = strdup(INCOMING);
-    make_hvm(&move->config);
+    fake_libxl_config(move->base.ctxs[0], make_hvm);
+    make_hvm(&move->base.config);
     snprintf(version, sizeof(version), "%u.2.0", major);
     make_program(move, version);
     fake_qemu_start(&move->qemu[0], fake_domain_id(migration->source));
     return move;
 }
 
-static void *send_guest(void *data)
-{
-    struct move *move = data;
-    struct fake_migration *migration = move->migration;
-    int fd = fake_link_end(migration->link, 0);
-
-    move->rc[0] = libxl_domain_live_migrate_tuned(
-        move->ctx[0], fake_domain_id(migration->source), fd, 0, fd,
-        &move->params, &move->results[0], &migration->transitioned, NULL);
-    fake_link_hang_up(migration->link, 0);
-    return NULL;
-}
-
 static void run(struct move *move)
 {
-    struct fake_migration *migration = move->migration;
-    libxl_live_migrate_receive_params params;
-    pthread_t sender;
-    uint32_t domid;
-    int fd;
-
-    migration->link = fake_link_new(&migration->cut);
-    fd = fake_link_end(migration->link, 1);
-    fake_guest_start(migration->guest, 1);
-    libxl_live_migrate_receive_params_init(&params);
-    params.final_name = NAME;
-    params.logger = fake_libxl_logger(move->ctx[1]);
-    if (pthread_create(&sender, NULL, send_guest, move)) {
-        abort();
-    }
-    move->rc[1] = libxl_domain_live_migrate_receive(
-        move->ctx[1], &move->config, &domid, fd, fd, &params,
-        &move->results[1], &migration->resumed, NULL);
-    fake_link_hang_up(migration->link, 1);
-    pthread_join(sender, NULL);
+    fake_move_run(&move->base);
     fake_qemu_end(&move->qemu[0]);
     if (move->started) {
         fake_qemu_end(&move->qemu[1]);
@@ -182,12 +135,9 @@ static void run(struct move *move)
 
 static void free_move(struct move *move)
 {
-    fake_guest_stop(move->migration->guest);
-    free(move->config.b_info.extra_hvm);
-    libxl_domain_config_dispose(&move->config);
-    fake_libxl_free(move->ctx[0]);
-    fake_libxl_free(move->ctx[1]);
-    fake_migration_free(move->migration);
+    fake_guest_stop(move->base.migration->guest);
+    free(move->base.config.b_info.extra_hvm);
+    fake_move_dispose(&move->base);
     unlink(move->program);
     free(move);
 }
@@ -195,22 +145,13 @@ static void free_move(struct move *move)
 static void check_moved(struct move *move, libxl_live_migrate_build build,
                         const char *why)
 {
-    int end;
-
-    for (end = 0; end < 2; end++) {
-        if (move->rc[end]) {
-            fail_msg("end %d: %s", end, move->results[end].reason);
-        }
-        assert_false(move->qemu[end].dead);
-        assert_int_equal(move->results[end].build, build);
-        if (!strstr(move->results[end].late_reason, why)) {
-            fail_msg("%s", move->results[end].late_reason);
-        }
-    }
-    assert_true(fake_libxl_has(move->ctx[1], NAME));
+    fake_move_check_build(&move->base, build, why);
+    assert_false(move->qemu[0].dead);
+    assert_false(move->qemu[1].dead);
+    assert_true(fake_libxl_has(move->base.ctxs[1], NAME));
     /* The network hears of it where it runs, and then. */
     assert_true(move->was_quiet);
-    assert_int_equal(count_words(move->config.b_info.extra_hvm), 0);
+    assert_int_equal(count_words(move->base.config.b_info.extra_hvm), 0);
     assert_int_equal(move->qemu[0].announced, 0);
     assert_int_equal(move->qemu[1].announced, 1);
     assert_int_equal(move->qemu[1].announced_early, 0);
@@ -261,7 +202,7 @@ static void late_as_asked_for(void **state)
     struct move *move = new_move(5);
 
     (void)state;
-    move->params.build = LIBXL_LIVE_MIGRATE_BUILD_LATE;
+    move->base.params.build = LIBXL_LIVE_MIGRATE_BUILD_LATE;
     run(move);
     check_moved(move, LIBXL_LIVE_MIGRATE_BUILD_LATE, "as asked for");
     free_move(move);
@@ -269,16 +210,16 @@ static void late_as_asked_for(void **state)
 
 static void check_stayed(struct move *move, const char *why)
 {
-    assert_int_not_equal(move->rc[0], 0);
-    if (!strstr(move->results[0].reason, why)) {
-        fail_msg("%s", move->results[0].reason);
+    assert_int_not_equal(move->base.rcs[0], 0);
+    if (!strstr(move->base.results[0].reason, why)) {
+        fail_msg("%s", move->base.results[0].reason);
     }
-    assert_false(move->migration->transitioned);
-    assert_true(fake_domain_running(move->migration->source));
-    assert_true(fake_libxl_has(move->ctx[0], NAME));
-    assert_int_equal(fake_libxl_domains(move->ctx[1]), 0);
+    assert_false(move->base.migration->transitioned);
+    assert_true(fake_domain_running(move->base.migration->source));
+    assert_true(fake_libxl_has(move->base.ctxs[0], NAME));
+    assert_int_equal(fake_libxl_domains(move->base.ctxs[1]), 0);
     assert_false(move->qemu[0].dead);
-    assert_int_equal(count_words(move->config.b_info.extra_hvm), 0);
+    assert_int_equal(count_words(move->base.config.b_info.extra_hvm), 0);
 }
 
 /* Which it is shows when it has started: the guest still runs. */
@@ -304,7 +245,7 @@ static void blocked(void **state)
     move->qemu[0].blocked = "0000:00:04.0/nvme";
     run(move);
     check_stayed(move, "0000:00:04.0/nvme");
-    assert_int_equal(move->rc[0], ERROR_NI);
+    assert_int_equal(move->base.rcs[0], ERROR_NI);
     assert_int_equal(move->qemu[0].saves, 0);
     free_move(move);
 }
@@ -315,7 +256,7 @@ static void does_not_start(void **state)
     struct move *move = new_move(5);
 
     (void)state;
-    move->params.build = LIBXL_LIVE_MIGRATE_BUILD_LATE;
+    move->base.params.build = LIBXL_LIVE_MIGRATE_BUILD_LATE;
     move->refuses = true;
     run(move);
     check_stayed(move, "could not build");
@@ -342,7 +283,7 @@ static void asleep_and_taken_back(void **state)
     struct move *move = new_move(5);
 
     (void)state;
-    move->params.build = LIBXL_LIVE_MIGRATE_BUILD_LATE;
+    move->base.params.build = LIBXL_LIVE_MIGRATE_BUILD_LATE;
     move->qemu[0].running = false;
     move->qemu[0].sleeps = true;
     move->refuses = true;

@@ -2,7 +2,6 @@
  * Guests with disks that a QEMU serves, as users of the library have them: from
  * its public functions down to fake hosts, and a fake QEMU at the source.
  */
-#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,21 +13,15 @@
 
 #include <cmocka.h>
 
-#include "fake_libxl.h"
+#include "fake_move.h"
 #include "fake_qemu.h"
-#include "libxl_live_migrate.h"
 
 #define PAGES 300
 #define NAME "guest"
 #define INCOMING "guest--incoming"
 
 struct move {
-    struct fake_migration *migration;
-    libxl_ctx *ctx[2];
-    libxl_live_migrate_params params;
-    libxl_live_migrate_result results[2];
-    int rc[2];
-    libxl_domain_config config;
+    struct fake_move base;
     libxl_device_disk disk;
     struct fake_qemu server;
     unsigned int opened; /* the image, at the destination */
@@ -59,96 +52,44 @@ static struct move *new_move(libxl_disk_format format)
     struct fake_migration *migration = fake_migration_new(PAGES, 2);
     int end;
 
-    move->migration = migration;
+    fake_move_init(&move->base, migration, NAME, INCOMING);
     migration->data = move;
     migration->at_start = open_image;
     for (end = 0; end < 2; end++) {
-        move->ctx[end] = fake_libxl_new(migration->hosts[end]);
     }
-    fake_libxl_add(move->ctx[0], NAME, migration);
-    fake_libxl_expect(move->ctx[1], INCOMING, migration);
-    libxl_live_migrate_params_init(&move->params);
-    move->params.strategy = LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
-    move->params.logger = fake_libxl_logger(move->ctx[0]);
-    libxl_domain_config_init(&move->config);
-    move->config.c_info.name = strdup(INCOMING);
-    move->config.c_info.type = LIBXL_DOMAIN_TYPE_PVH;
     move->disk = (libxl_device_disk){
         .pdev_path = path,
         .vdev = vdev,
         .format = format,
         .readwrite = 1,
     };
-    move->config.disks = &move->disk;
-    move->config.num_disks = 1;
+    move->base.config.disks = &move->disk;
+    move->base.config.num_disks = 1;
     move->server = (struct fake_qemu){.major = 5, .running = true};
     fake_qemu_start(&move->server, fake_domain_id(migration->source));
     return move;
 }
 
-static void *send_guest(void *data)
-{
-    struct move *move = data;
-    struct fake_migration *migration = move->migration;
-    int fd = fake_link_end(migration->link, 0);
-
-    move->rc[0] = libxl_domain_live_migrate_tuned(
-        move->ctx[0], fake_domain_id(migration->source), fd, 0, fd,
-        &move->params, &move->results[0], &migration->transitioned, NULL);
-    fake_link_hang_up(migration->link, 0);
-    return NULL;
-}
-
 static void run(struct move *move)
 {
-    struct fake_migration *migration = move->migration;
-    libxl_live_migrate_receive_params params;
-    pthread_t sender;
-    uint32_t domid;
-    int fd;
-
-    migration->link = fake_link_new(&migration->cut);
-    fd = fake_link_end(migration->link, 1);
-    fake_guest_start(migration->guest, 1);
-    libxl_live_migrate_receive_params_init(&params);
-    params.final_name = NAME;
-    params.logger = fake_libxl_logger(move->ctx[1]);
-    if (pthread_create(&sender, NULL, send_guest, move)) {
-        abort();
-    }
-    move->rc[1] = libxl_domain_live_migrate_receive(
-        move->ctx[1], &move->config, &domid, fd, fd, &params,
-        &move->results[1], &migration->resumed, NULL);
-    fake_link_hang_up(migration->link, 1);
-    pthread_join(sender, NULL);
+    fake_move_run(&move->base);
     fake_qemu_end(&move->server);
 }
 
 static void free_move(struct move *move)
 {
-    fake_guest_stop(move->migration->guest);
-    move->config.num_disks = 0;
-    libxl_domain_config_dispose(&move->config);
-    fake_libxl_free(move->ctx[0]);
-    fake_libxl_free(move->ctx[1]);
-    fake_migration_free(move->migration);
+    fake_guest_stop(move->base.migration->guest);
+    move->base.config.num_disks = 0;
+    fake_move_dispose(&move->base);
     free(move);
 }
 
 static void check_moved(struct move *move, libxl_live_migrate_build build,
                         const char *why)
 {
-    int end;
-
-    for (end = 0; end < 2; end++) {
-        if (move->rc[end]) {
-            fail_msg("end %d: %s", end, move->results[end].reason);
-        }
-        assert_int_equal(move->results[end].build, build);
-        assert_non_null(strstr(move->results[end].late_reason, why));
-    }
+    fake_move_check_build(&move->base, build, why);
     assert_int_equal(move->opened, 1);
-    assert_true(fake_libxl_has(move->ctx[1], NAME));
+    assert_true(fake_libxl_has(move->base.ctxs[1], NAME));
 }
 
 /* ---- images that two must not open ---- */
@@ -172,7 +113,7 @@ static void qcow2_forced_early(void **state)
     struct move *move = new_move(LIBXL_DISK_FORMAT_QCOW2);
 
     (void)state;
-    move->params.build = LIBXL_LIVE_MIGRATE_BUILD_EARLY;
+    move->base.params.build = LIBXL_LIVE_MIGRATE_BUILD_EARLY;
     run(move);
     check_moved(move, LIBXL_LIVE_MIGRATE_BUILD_EARLY, "");
     assert_true(move->damaged);
@@ -195,7 +136,7 @@ static void late_as_asked_for(void **state)
     struct move *move = new_move(LIBXL_DISK_FORMAT_EMPTY);
 
     (void)state;
-    move->params.build = LIBXL_LIVE_MIGRATE_BUILD_LATE;
+    move->base.params.build = LIBXL_LIVE_MIGRATE_BUILD_LATE;
     run(move);
     check_moved(move, LIBXL_LIVE_MIGRATE_BUILD_LATE, "as asked for");
     free_move(move);
@@ -209,13 +150,13 @@ static void image_cannot_be_opened(void **state)
     (void)state;
     move->locked = true;
     run(move);
-    assert_int_not_equal(move->rc[0], 0);
-    assert_int_not_equal(move->rc[1], 0);
-    assert_non_null(strstr(move->results[0].reason, "could not build"));
-    assert_false(move->migration->transitioned);
-    assert_true(fake_domain_running(move->migration->source));
-    assert_true(fake_libxl_has(move->ctx[0], NAME));
-    assert_int_equal(fake_libxl_domains(move->ctx[1]), 0);
+    assert_int_not_equal(move->base.rcs[0], 0);
+    assert_int_not_equal(move->base.rcs[1], 0);
+    assert_non_null(strstr(move->base.results[0].reason, "could not build"));
+    assert_false(move->base.migration->transitioned);
+    assert_true(fake_domain_running(move->base.migration->source));
+    assert_true(fake_libxl_has(move->base.ctxs[0], NAME));
+    assert_int_equal(fake_libxl_domains(move->base.ctxs[1]), 0);
     assert_false(move->server.let_go);
     assert_true(move->server.running);
     assert_non_null(strstr(move->server.heard, "cont"));
@@ -285,13 +226,14 @@ static void refused_before_anything_begins(void **state)
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct move *move = new_move(LIBXL_DISK_FORMAT_EMPTY);
 
-        fake_libxl_config(move->ctx[0], cases[i].change);
+        fake_libxl_config(move->base.ctxs[0], cases[i].change);
         run(move);
-        assert_int_equal(move->rc[0], ERROR_NI);
-        if (!strstr(move->results[0].reason, cases[i].why)) {
-            fail_msg("%s and not %s", move->results[0].reason, cases[i].why);
+        assert_int_equal(move->base.rcs[0], ERROR_NI);
+        if (!strstr(move->base.results[0].reason, cases[i].why)) {
+            fail_msg("%s and not %s", move->base.results[0].reason,
+                     cases[i].why);
         }
-        assert_true(fake_domain_running(move->migration->source));
+        assert_true(fake_domain_running(move->base.migration->source));
         assert_int_equal(move->opened, 0);
         free_move(move);
     }

@@ -88,43 +88,48 @@ static void hybrid(void **state)
     }
 }
 
-static void stop_and_copy(void **state)
+/* After none, one and two rounds. */
+static void stop_after_rounds(int in_fd,
+                              void (*check)(struct fake_migration *migration))
 {
     unsigned int rounds;
 
-    (void)state;
     for (rounds = 0; rounds < 3; rounds++) {
         struct fake_migration *migration = new_migration(2);
 
         migration->rounds = rounds;
         migration->answer = XLM_PRECOPY_STOP_AND_COPY;
+        migration->params.in_fd = in_fd;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        assert_int_equal(migration->stats[0].postcopy_pages, 0);
-        assert_int_equal(migration->stats[1].faults, 0);
+        check(migration);
         fake_migration_free(migration);
     }
+}
+
+static void check_no_postcopy(struct fake_migration *migration)
+{
+    assert_int_equal(migration->stats[0].postcopy_pages, 0);
+    assert_int_equal(migration->stats[1].faults, 0);
+}
+
+static void stop_and_copy(void **state)
+{
+    (void)state;
+    stop_after_rounds(0, check_no_postcopy);
+}
+
+static void check_no_pager(struct fake_migration *migration)
+{
+    assert_false(migration->transitioned);
+    assert_int_equal(fake_calls(migration->hosts[1], FAKE_OP_pager_enable), 0);
 }
 
 /* Without a way back it is an ordinary image. */
 static void ordinary_image(void **state)
 {
-    unsigned int rounds;
-
     (void)state;
-    for (rounds = 0; rounds < 3; rounds++) {
-        struct fake_migration *migration = new_migration(2);
-
-        migration->rounds = rounds;
-        migration->answer = XLM_PRECOPY_STOP_AND_COPY;
-        migration->params.in_fd = -1;
-        fake_migration_run(migration);
-        fake_migration_check_success(migration);
-        assert_false(migration->transitioned);
-        assert_int_equal(fake_calls(migration->hosts[1], FAKE_OP_pager_enable),
-                         0);
-        fake_migration_free(migration);
-    }
+    stop_after_rounds(-1, check_no_pager);
 }
 
 static void postcopy_without_a_way_back(void **state)

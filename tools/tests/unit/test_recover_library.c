@@ -24,10 +24,9 @@
 #include <xen/xen.h>
 #include <xen/hvm/params.h>
 
-#include "fake_libxl.h"
+#include "fake_move.h"
 #include "fake_xenstore.h"
 #include "kept.h"
-#include "libxl_live_migrate.h"
 #include "memo.h"
 #include "wire.h"
 
@@ -39,19 +38,6 @@
 #define CUT(where, record, after) \
     ((struct fake_cut){ \
         .way = where, .octets = after, .at_record = true, .type = record})
-
-struct move {
-    struct fake_migration *migration;
-    libxl_ctx *ctxs[2];
-    libxl_live_migrate_result results[2];
-    libxl_live_migrate_params params;
-    libxl_live_migrate_receive_params receive_params;
-    libxl_domain_config config;
-    uint32_t domid;
-    int receive_rc;
-    pthread_t receiver;
-    bool receives;
-};
 
 /* ---- the stores ---- */
 
@@ -129,7 +115,7 @@ static const char *trusted(uint32_t domid)
     return path;
 }
 
-static void expect_trusted(struct move *move, const char *value)
+static void expect_trusted(struct fake_move *move, const char *value)
 {
     uint32_t domid = fake_domain_id(move->migration->destination);
 
@@ -158,76 +144,26 @@ static void show_destination(struct fake_migration *migration)
 
 /* ---- one move ---- */
 
-static void *receive(void *data)
+static struct fake_move *new_move(struct fake_cut cut)
 {
-    struct move *move = data;
-    struct fake_migration *migration = move->migration;
-    int fd = fake_link_end(migration->link, 1);
-
-    move->receive_rc = libxl_domain_live_migrate_receive(
-        move->ctxs[1], &move->config, &move->domid, fd, fd,
-        &move->receive_params, &move->results[1], &migration->resumed, NULL);
-    fake_link_hang_up(migration->link, 1);
-    return NULL;
-}
-
-static struct move *new_move(struct fake_cut cut)
-{
-    struct move *move = calloc(1, sizeof(*move));
+    struct fake_move *move = calloc(1, sizeof(*move));
     struct fake_migration *migration = fake_migration_new(PAGES, VCPUS);
 
-    fake_store_clear();
-    move->migration = migration;
-    migration->cut = cut;
-    migration->cut.stream = FAKE_LIBXL;
+    fake_move_init(move, migration, NAME, INCOMING);
+    fake_move_cut(move, cut);
     migration->at_build = show_destination;
     migration->at_run = assert_withheld;
-    /* One store for both hosts: no number may be used twice. */
-    fake_domain_new(migration->hosts[1], 1, 1, 1);
-    move->ctxs[0] = fake_libxl_new(migration->hosts[0]);
-    move->ctxs[1] = fake_libxl_new(migration->hosts[1]);
-    fake_libxl_add(move->ctxs[0], NAME, migration);
-    fake_libxl_expect(move->ctxs[1], INCOMING, migration);
     keep(fake_domain_id(migration->source), NULL, "");
     keep_type(fake_domain_id(migration->source), "pvh");
-    libxl_live_migrate_params_init(&move->params);
-    move->params.strategy = LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
-    move->params.hot_pages_max = 4;
-    move->params.logger = fake_libxl_logger(move->ctxs[0]);
-    libxl_live_migrate_receive_params_init(&move->receive_params);
-    move->receive_params.final_name = NAME;
-    move->receive_params.logger = fake_libxl_logger(move->ctxs[1]);
-    libxl_domain_config_init(&move->config);
-    move->config.c_info.name = strdup(INCOMING);
-    move->config.c_info.type = LIBXL_DOMAIN_TYPE_PVH;
     return move;
 }
 
-/* Both calls: the one that sends ends, with this rc, and the one that receives
- * may go on until await_receiver(). */
-static void start_move(struct move *move, int expected_rc)
-{
-    struct fake_migration *migration = move->migration;
-    int fd, rc;
-
-    migration->link = fake_link_new(&migration->cut);
-    fake_guest_start(migration->guest, 1);
-    move->receives = true;
-    assert_int_equal(pthread_create(&move->receiver, NULL, receive, move), 0);
-    fd = fake_link_end(migration->link, 0);
-    rc = libxl_domain_live_migrate_tuned(
-        move->ctxs[0], fake_domain_id(migration->source), fd, 0, fd,
-        &move->params, &move->results[0], &migration->transitioned, NULL);
-    fake_link_hang_up(migration->link, 0);
-    assert_int_equal(rc, expected_rc);
-}
-
 /* The connection is lost after the go; the receiving call is under way. */
-static void lose_link(struct move *move)
+static void lose_link(struct fake_move *move)
 {
     struct fake_migration *migration = move->migration;
 
-    start_move(move, ERROR_FAIL);
+    assert_int_equal(fake_move_start(move), ERROR_FAIL);
     assert_true(migration->transitioned);
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
     assert_string_equal(kept(fake_domain_id(migration->source), "state"),
@@ -236,85 +172,33 @@ static void lose_link(struct move *move)
                            "xl migrate-recover guest HOST"));
 }
 
-static struct move *lose(struct fake_cut cut)
+static struct fake_move *lose(struct fake_cut cut)
 {
-    struct move *move = new_move(cut);
+    struct fake_move *move = new_move(cut);
 
     lose_link(move);
     return move;
 }
 
-static void await_receiver(struct move *move)
+static void free_move(struct fake_move *move)
 {
-    if (move->receives) {
-        pthread_join(move->receiver, NULL);
-    }
-    move->receives = false;
-}
-
-static void free_move(struct move *move)
-{
-    await_receiver(move);
-    libxl_domain_config_dispose(&move->config);
-    fake_migration_free(move->migration);
-    fake_libxl_free(move->ctxs[0]);
-    fake_libxl_free(move->ctxs[1]);
+    fake_move_dispose(move);
     free(move);
 }
 
 /* ---- another connection ---- */
 
-struct visit {
-    struct move *move;
-    struct fake_link *link;
-    libxl_live_migrate_result result;
-    int rc;
-};
-
-static void *serve(void *data)
-{
-    struct visit *visit = data;
-    int fd = fake_link_end(visit->link, 1);
-
-    visit->rc = libxl_domain_live_migrate_receive_recover(
-        visit->move->ctxs[1], fd, fd, &visit->move->receive_params,
-        &visit->result, NULL);
-    fake_link_hang_up(visit->link, 1);
-    return NULL;
-}
-
-static int recover(struct move *move, struct fake_cut cut,
-                   libxl_live_migrate_recovery *found)
-{
-    struct visit visit = {.move = move};
-    pthread_t server;
-    int fd, rc;
-
-    cut.stream = FAKE_BARE;
-    visit.link = fake_link_new(&cut);
-    assert_int_equal(pthread_create(&server, NULL, serve, &visit), 0);
-    fd = fake_link_end(visit.link, 0);
-    rc = libxl_domain_live_migrate_recover(
-        move->ctxs[0], fake_domain_id(move->migration->source), fd, fd,
-        &move->params, &move->results[0], found, NULL);
-    fake_link_hang_up(visit.link, 0);
-    pthread_join(server, NULL);
-    fake_link_free(visit.link);
-    assert_int_equal(rc == 0, *found != LIBXL_LIVE_MIGRATE_RECOVERY_NONE);
-    return rc;
-}
-
 static const struct fake_cut uncut = {.octets = FAKE_UNCUT};
 
-static void check_complete(struct move *move)
+static void check_complete(struct fake_move *move)
 {
     struct fake_migration *migration = move->migration;
     libxl_live_migrate_recovery found;
 
-    assert_int_equal(recover(move, uncut, &found), 0);
+    assert_int_equal(fake_move_recover(move, uncut, &found), 0);
     assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
-    await_receiver(move);
-    assert_int_equal(move->receive_rc, 0);
+    fake_move_await(move);
+    assert_int_equal(move->rcs[1], 0);
     assert_true(migration->resumed);
     fake_guest_stop(migration->guest);
     assert_int_equal(
@@ -334,7 +218,7 @@ static void check_complete(struct move *move)
 
 static void lost_and_found(void **state)
 {
-    struct move *move =
+    struct fake_move *move =
         lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 5000));
     uint32_t there;
 
@@ -352,7 +236,7 @@ static void lost_and_found(void **state)
  * the same. */
 static void found_though_it_has_grown(void **state)
 {
-    struct move *move =
+    struct fake_move *move =
         lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 5000));
     struct fake_migration *migration = move->migration;
 
@@ -369,12 +253,13 @@ static void lost_three_times_more(void **state)
         CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 5000),
         CUT(FAKE_FORTH, XLM_REC_POSTCOPY_RECOVER, 1),
     };
-    struct move *move = lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    struct fake_move *move =
+        lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
     libxl_live_migrate_recovery found;
 
     (void)state;
     for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
-        assert_int_equal(recover(move, cuts[i], &found), ERROR_FAIL);
+        assert_int_equal(fake_move_recover(move, cuts[i], &found), ERROR_FAIL);
         assert_string_equal(
             kept(fake_domain_id(move->migration->source), "state"), "paused");
     }
@@ -385,24 +270,25 @@ static void lost_three_times_more(void **state)
 /* The receiving call has ended well, and the source has not heard of it. */
 static void complete_and_untold(void **state)
 {
-    struct move *move = lose(CUT(FAKE_BACK, XLM_REC_POSTCOPY_COMPLETE, 1));
+    struct fake_move *move =
+        lose(CUT(FAKE_BACK, XLM_REC_POSTCOPY_COMPLETE, 1));
 
     (void)state;
-    await_receiver(move);
+    fake_move_await(move);
     check_complete(move);
     free_move(move);
 }
 
 static void the_go_is_lost(void **state)
 {
-    struct move *move = lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_GO, 1));
+    struct fake_move *move = lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_GO, 1));
     struct fake_migration *migration = move->migration;
     libxl_live_migrate_recovery found;
 
     (void)state;
-    assert_int_equal(recover(move, uncut, &found), 0);
+    assert_int_equal(fake_move_recover(move, uncut, &found), 0);
     assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_TAKEN_BACK);
-    await_receiver(move);
+    fake_move_await(move);
     assert_false(migration->resumed);
     assert_false(migration->ran);
     assert_int_equal(fake_libxl_domains(move->ctxs[1]), 0);
@@ -415,7 +301,7 @@ static void the_go_is_lost(void **state)
     assert_int_equal(fake_guest_compare(migration->guest, migration->source),
                      0);
     /* Nothing is left to recover. */
-    assert_int_equal(recover(move, uncut, &found), ERROR_INVAL);
+    assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_INVAL);
     assert_true(fake_domain_running(migration->source));
     free_move(move);
 }
@@ -423,7 +309,8 @@ static void the_go_is_lost(void **state)
 /* Another host, or one that has been started anew. */
 static void asked_where_it_is_not_known(void **state)
 {
-    struct move *move = lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    struct fake_move *move =
+        lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
     uint32_t here = fake_domain_id(move->migration->source);
     libxl_live_migrate_recovery found;
     char id[LM_ID_TEXT];
@@ -431,7 +318,7 @@ static void asked_where_it_is_not_known(void **state)
     (void)state;
     snprintf(id, sizeof(id), "%s", kept(here, "id"));
     keep(here, "id", "00112233445566778899aabbccddeeff");
-    assert_int_equal(recover(move, uncut, &found), ERROR_FAIL);
+    assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_FAIL);
     assert_non_null(strstr(move->results[0].reason, "knows nothing"));
     /* What is shown is still what was there before. */
     assert_string_equal(kept(here, "state"), "paused");
@@ -440,7 +327,7 @@ static void asked_where_it_is_not_known(void **state)
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
     assert_false(fake_domain_running(move->migration->source));
     keep(here, "id", "00112233445566778899aabbccddeef");
-    assert_int_equal(recover(move, uncut, &found), ERROR_NOTFOUND);
+    assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_NOTFOUND);
     keep(here, "id", id);
     keep(here, "name", NAME);
     check_complete(move);
@@ -450,7 +337,8 @@ static void asked_where_it_is_not_known(void **state)
 /* The guest of that id has other pages: whoever asks lies, or is confused. */
 static void asked_for_another_guest(void **state)
 {
-    struct move *move = lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    struct fake_move *move =
+        lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
     static const uint8_t other[16] = "another uuid";
     libxl_live_migrate_recovery found;
     uint8_t own[16];
@@ -458,7 +346,7 @@ static void asked_for_another_guest(void **state)
     (void)state;
     memset(own, (int)fake_domain_id(move->migration->source), sizeof(own));
     fake_domain_set_handle(move->migration->source, other);
-    assert_int_equal(recover(move, uncut, &found), ERROR_FAIL);
+    assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_FAIL);
     assert_non_null(strstr(move->results[0].reason, "knows nothing"));
     fake_domain_set_handle(move->migration->source, own);
     check_complete(move);
@@ -467,7 +355,7 @@ static void asked_for_another_guest(void **state)
 
 static void a_guest_that_was_never_moved(void **state)
 {
-    struct move *move = new_move(uncut);
+    struct fake_move *move = new_move(uncut);
     libxl_live_migrate_recovery found;
 
     (void)state;
@@ -500,7 +388,7 @@ static void a_guest_that_was_never_moved(void **state)
 
 /* As far as others can see: it lets go of what it keeps, and is not to be
  * reached.  Its call goes on, in a world of its own. */
-static void let_receiver_die(struct move *move)
+static void let_receiver_die(struct fake_move *move)
 {
     int directory = lm_memo_open(), nothing = open("/dev/null", O_RDWR);
     uint8_t id[LM_ID_SIZE];
@@ -528,9 +416,9 @@ static void let_receiver_die(struct move *move)
     assert_int_equal(killed, 1);
 }
 
-static struct move *lose_receiver(uint64_t link_timeout)
+static struct fake_move *lose_receiver(uint64_t link_timeout)
 {
-    struct move *move =
+    struct fake_move *move =
         new_move(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
 
     move->receive_params.link_timeout = link_timeout;
@@ -543,7 +431,7 @@ static struct move *lose_receiver(uint64_t link_timeout)
 }
 
 /* The dead finds the guest gone, and ends. */
-static void bury(struct move *move)
+static void bury(struct fake_move *move)
 {
     fake_domain_destroy(move->migration->destination);
     fake_guest_stop(move->migration->guest);
@@ -552,7 +440,7 @@ static void bury(struct move *move)
 
 static void another_takes_its_place(void **state)
 {
-    struct move *move = lose_receiver(0);
+    struct fake_move *move = lose_receiver(0);
     struct fake_migration *migration = move->migration;
     uint32_t domid = fake_domain_id(migration->destination);
     libxl_live_migrate_recovery found;
@@ -569,7 +457,7 @@ static void another_takes_its_place(void **state)
         libxl_domain_live_migrate_receive_clean_up(move->ctxs[1], domid), 0);
     assert_true(fake_libxl_has(move->ctxs[1], NAME));
 
-    assert_int_equal(recover(move, uncut, &found), 0);
+    assert_int_equal(fake_move_recover(move, uncut, &found), 0);
     assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
     fake_guest_stop(migration->guest);
     assert_int_equal(
@@ -608,13 +496,13 @@ static void listen_for_pause(xentoollog_logger *logger, xentoollog_level level,
 
 /* The destination is impatient, and this machine may be busy: as often as it
  * takes. */
-static void recover_at_last(struct move *move,
+static void recover_at_last(struct fake_move *move,
                             libxl_live_migrate_recovery *found)
 {
     int rc;
 
     do {
-        rc = recover(move, uncut, found);
+        rc = fake_move_recover(move, uncut, found);
     } while (rc == ERROR_FAIL);
     assert_int_equal(rc, 0);
 }
@@ -623,12 +511,11 @@ static void recover_at_last(struct move *move,
  * told it to. */
 static void it_is_as_patient_as_the_dead(void **state)
 {
-    struct move *move = lose_receiver(1);
+    struct fake_move *move = lose_receiver(1);
     struct fake_cut stall = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1);
     struct listener listener = {.logger = *fake_libxl_logger(move->ctxs[1])};
-    struct visit heir = {.move = move};
+    struct fake_visit heir = {.move = move};
     libxl_live_migrate_recovery found;
-    pthread_t server;
     int fd;
 
     (void)state;
@@ -639,7 +526,7 @@ static void it_is_as_patient_as_the_dead(void **state)
     stall.stream = FAKE_BARE;
     stall.strike = FAKE_STRIKE_STALL;
     heir.link = fake_link_new(&stall);
-    assert_int_equal(pthread_create(&server, NULL, serve, &heir), 0);
+    fake_visit_start(&heir);
     fd = fake_link_end(heir.link, 0);
     move->params.link_timeout = 1;
     assert_int_equal(libxl_domain_live_migrate_recover(
@@ -653,7 +540,7 @@ static void it_is_as_patient_as_the_dead(void **state)
     move->params.link_timeout = 0;
     recover_at_last(move, &found);
     assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
-    pthread_join(server, NULL);
+    fake_visit_await(&heir);
     assert_int_equal(heir.rc, 0);
     fake_link_free(heir.link);
     sem_destroy(&listener.paused);
@@ -665,14 +552,14 @@ static void it_is_as_patient_as_the_dead(void **state)
 static void its_number_is_anothers(void **state)
 {
     static const uint8_t other[16] = "another uuid";
-    struct move *move = lose_receiver(0);
+    struct fake_move *move = lose_receiver(0);
     uint32_t there = fake_domain_id(move->migration->destination);
     libxl_live_migrate_recovery found;
 
     (void)state;
     fake_domain_set_handle(move->migration->destination, other);
     keep(there, "id", "00112233445566778899aabbccddeeff");
-    assert_int_equal(recover(move, uncut, &found), ERROR_FAIL);
+    assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_FAIL);
     assert_non_null(strstr(move->results[0].reason, "is not the one that"));
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
     bury(move);
@@ -682,7 +569,7 @@ static void its_number_is_anothers(void **state)
 static void another_uuid_there(void **state)
 {
     static const uint8_t other[16] = "made by libxl";
-    struct move *move =
+    struct fake_move *move =
         new_move(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
     struct fake_migration *migration = move->migration;
     libxl_live_migrate_recovery found;
@@ -693,7 +580,7 @@ static void another_uuid_there(void **state)
     memset(uuid_there, 0, sizeof(uuid_there));
     await_kept(fake_domain_id(migration->destination), "state", "paused");
     let_receiver_die(move);
-    assert_int_equal(recover(move, uncut, &found), 0);
+    assert_int_equal(fake_move_recover(move, uncut, &found), 0);
     assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
     fake_guest_stop(migration->guest);
     assert_int_equal(
@@ -704,17 +591,17 @@ static void another_uuid_there(void **state)
 /* As if the dead one lived: nothing has changed, and it is said. */
 static void its_pager_cannot_be_replaced(void **state)
 {
-    struct move *move = lose_receiver(0);
+    struct fake_move *move = lose_receiver(0);
     struct fake_migration *migration = move->migration;
     libxl_live_migrate_recovery found;
 
     (void)state;
     fake_fail(migration->hosts[1], FAKE_OP_pager_take_over, 1, EINVAL);
-    assert_int_equal(recover(move, uncut, &found), ERROR_FAIL);
+    assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_FAIL);
     assert_non_null(strstr(move->results[0].reason, "is not free"));
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
     /* Were it something that passes: */
-    assert_int_equal(recover(move, uncut, &found), 0);
+    assert_int_equal(fake_move_recover(move, uncut, &found), 0);
     assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
     bury(move);
 }
@@ -722,7 +609,7 @@ static void its_pager_cannot_be_replaced(void **state)
 /* What a receiver that was killed has left, and one that the guest runs in. */
 static void cleaning_up(void **state)
 {
-    struct move *move = new_move(uncut);
+    struct fake_move *move = new_move(uncut);
     uint32_t domid = fake_domain_id(move->migration->source);
     uint8_t id[LM_ID_SIZE];
     char text[LM_ID_TEXT];
@@ -754,7 +641,8 @@ static void cleaning_up(void **state)
  * afterwards is answered from what was noted, and nothing here is given up. */
 static void saved_by_another(void **state)
 {
-    struct move *move = lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    struct fake_move *move =
+        lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
     struct fake_migration *migration = move->migration;
     uint32_t here = fake_domain_id(migration->source);
     libxl_live_migrate_recovery found;
@@ -763,11 +651,11 @@ static void saved_by_another(void **state)
     await_kept(fake_domain_id(migration->destination), "state", "paused");
     fake_domain_suspend(migration->destination);
     fake_domain_destroy(migration->destination);
-    await_receiver(move);
-    assert_int_equal(move->receive_rc, ERROR_FAIL);
+    fake_move_await(move);
+    assert_int_equal(move->rcs[1], ERROR_FAIL);
     assert_true(move->results[1].lost);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(recover(move, uncut, &found), ERROR_FAIL);
+        assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_FAIL);
         assert_true(move->results[0].lost);
         assert_non_null(strstr(move->results[0].reason, "never be whole"));
         assert_string_equal(kept(here, "state"), "lost");
@@ -782,7 +670,7 @@ static void saved_by_another(void **state)
  * see it.) */
 static void gone_after_its_receiver(void **state)
 {
-    struct move *move = lose_receiver(0);
+    struct fake_move *move = lose_receiver(0);
     libxl_live_migrate_recovery found;
     uint8_t id[LM_ID_SIZE];
     struct lm_kept left;
@@ -796,7 +684,7 @@ static void gone_after_its_receiver(void **state)
     left.state->domid = 12345;
     lm_kept_close(&left, false);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(recover(move, uncut, &found), ERROR_FAIL);
+        assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_FAIL);
         assert_true(move->results[0].lost);
     }
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
@@ -806,7 +694,7 @@ static void gone_after_its_receiver(void **state)
 /* Whoever destroys it, as it has shut down, has noted that. */
 static void ended_after_its_receiver(void **state)
 {
-    struct move *move = lose_receiver(0);
+    struct fake_move *move = lose_receiver(0);
     uint32_t there = fake_domain_id(move->migration->destination);
     libxl_live_migrate_recovery found;
 
@@ -820,7 +708,7 @@ static void ended_after_its_receiver(void **state)
         assert_int_equal(
             libxl_domain_live_migrate_receive_end(move->ctxs[1], there), 0);
     }
-    assert_int_equal(recover(move, uncut, &found), 0);
+    assert_int_equal(fake_move_recover(move, uncut, &found), 0);
     assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_ENDED);
     bury(move);
 }
@@ -832,7 +720,7 @@ static void destroy_the_source(struct fake_migration *migration)
 
 static void the_source_is_lost(void **state)
 {
-    struct move *move = new_move(uncut);
+    struct fake_move *move = new_move(uncut);
     struct fake_migration *migration = move->migration;
     uint32_t there;
     libxl_live_migrate_inspection found;
@@ -840,9 +728,9 @@ static void the_source_is_lost(void **state)
     (void)state;
     move->params.hot_pages_max = LIBXL_LIVE_MIGRATE_NO_HOT_PAGES;
     migration->at_run = destroy_the_source;
-    start_move(move, ERROR_FAIL);
-    await_receiver(move);
-    assert_int_equal(move->receive_rc, ERROR_FAIL);
+    assert_int_equal(fake_move_start(move), ERROR_FAIL);
+    fake_move_await(move);
+    assert_int_equal(move->rcs[1], ERROR_FAIL);
     assert_true(move->results[0].lost && move->results[1].lost);
     assert_true(migration->transitioned && migration->resumed);
     there = fake_domain_id(migration->destination);
@@ -860,7 +748,7 @@ static void the_source_is_lost(void **state)
 
 /* ---- which half a domain is ---- */
 
-static void inspect(struct move *move, unsigned int end,
+static void inspect(struct fake_move *move, unsigned int end,
                     libxl_live_migrate_half half, bool attended)
 {
     struct fake_domain *domains[] = {move->migration->source,
@@ -882,7 +770,7 @@ static void inspect(struct move *move, unsigned int end,
 }
 
 /* What is known of it stays. */
-static void refuse_to_move_on(struct move *move)
+static void refuse_to_move_on(struct fake_move *move)
 {
     uint32_t there = fake_domain_id(move->migration->destination);
     libxl_live_migrate_result result;
@@ -903,7 +791,7 @@ static void refuse_to_move_on(struct move *move)
 
 static void halves_of_a_guest(void **state)
 {
-    struct move *move =
+    struct fake_move *move =
         new_move(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
     struct fake_migration *migration = move->migration;
     libxl_live_migrate_inspection found;
@@ -930,9 +818,8 @@ static void halves_of_a_guest(void **state)
 /* ---- a fault channel ---- */
 
 struct second {
-    struct visit visit;
+    struct fake_visit visit;
     struct fake_cut cut;
-    pthread_t server;
     bool connects;
 };
 
@@ -945,8 +832,7 @@ static int connect_second(int *send_fd, int *recv_fd, void *user)
     }
     second->cut.stream = FAKE_BARE;
     second->visit.link = fake_link_new(&second->cut);
-    assert_int_equal(
-        pthread_create(&second->server, NULL, serve, &second->visit), 0);
+    fake_visit_start(&second->visit);
     *send_fd = *recv_fd = fake_link_end(second->visit.link, 0);
     return 0;
 }
@@ -969,18 +855,18 @@ static void keep_streams(struct fake_link *first, struct fake_link *second,
     }
 }
 
-static void move_with(struct move *move, struct second *second)
+static void move_with(struct fake_move *move, struct second *second)
 {
     struct fake_migration *migration = move->migration;
 
     move->params.connect_fault_channel = connect_second;
     move->params.fault_channel_user = second;
     move->params.window_before = move->params.window_after = UINT32_MAX;
-    start_move(move, 0);
-    await_receiver(move);
-    assert_int_equal(move->receive_rc, 0);
+    assert_int_equal(fake_move_start(move), 0);
+    fake_move_await(move);
+    assert_int_equal(move->rcs[1], 0);
     if (second->connects) {
-        pthread_join(second->server, NULL);
+        fake_visit_await(&second->visit);
         assert_int_equal(second->visit.rc, 0);
     }
     fake_guest_stop(migration->guest);
@@ -996,7 +882,7 @@ static void with_a_fault_channel(void **state)
 
     (void)state;
     for (int way = 0; way < NR_WAYS; way++) {
-        struct move *move = new_move(uncut);
+        struct fake_move *move = new_move(uncut);
         struct second second = {
             .visit.move = move, .connects = way != WITHOUT, .cut = uncut};
         libxl_live_migrate_stats *stats = &move->results[0].stats;
@@ -1039,7 +925,7 @@ static void a_fault_channel_of_nothing(void **state)
         struct xlm_wire_record_header header;
         struct xlm_wire_answer body;
     } answer;
-    struct move *move = new_move(uncut);
+    struct fake_move *move = new_move(uncut);
     struct second second = {
         .visit.move = move, .connects = true, .cut = uncut};
     int fd;
@@ -1052,7 +938,7 @@ static void a_fault_channel_of_nothing(void **state)
     assert_int_equal(answer.header.type, XLM_REC_POSTCOPY_JOINED);
     assert_int_equal(answer.body.status, XLM_REFUSED_OTHER);
     fake_link_hang_up(second.visit.link, 0);
-    pthread_join(second.server, NULL);
+    fake_visit_await(&second.visit);
     assert_int_equal(second.visit.rc, ERROR_NOTFOUND);
     fake_link_free(second.visit.link);
     move->migration->link = fake_link_new(&move->migration->cut);

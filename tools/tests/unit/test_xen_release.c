@@ -57,8 +57,7 @@ static void fits_or_not(void **state)
         {{0x15, 0x15},
          {4, 17, true},
          {"runs a Xen 4.17 whose interface is not known",
-          "known are Xen 4.14 to 4.22",
-          "boot Xen 4.17"}},
+          "known are Xen 4.14 to 4.22", "boot Xen 4.17"}},
         /* Built for one that nobody here knows, whether that fits or not. */
         {{0x19, 0x16},
          {4, 23, false},
@@ -69,8 +68,7 @@ static void fits_or_not(void **state)
         {{0x12, 0x12},
          {4, 14, true},
          {"does not know (domctl interface 0x12, sysctl 0x12)",
-          "this host runs Xen 4.14",
-          "known are Xen 4.14 to 4.22"}},
+          "this host runs Xen 4.14", "known are Xen 4.14 to 4.22"}},
     };
 
     (void)state;
