@@ -220,6 +220,23 @@ char *xl_view_faults(const libxl_live_migrate_stats *stats)
     return lines;
 }
 
+bool xl_view_build(char line[XL_VIEW_MAX],
+                   const libxl_live_migrate_status *status)
+{
+    switch (status->build) {
+    case LIBXL_LIVE_MIGRATE_BUILD_EARLY:
+        snprintf(line, XL_VIEW_MAX, "    its devices start before the stop");
+        return true;
+    case LIBXL_LIVE_MIGRATE_BUILD_LATE:
+        snprintf(line, XL_VIEW_MAX, "    its devices start in the stop: %s",
+                 status->late_reason);
+        return true;
+    case LIBXL_LIVE_MIGRATE_BUILD_ANY:
+        break;
+    }
+    return false;
+}
+
 bool xl_view_back_ends(char line[XL_VIEW_MAX],
                        const libxl_live_migrate_outside *outside)
 {

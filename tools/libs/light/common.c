@@ -199,6 +199,11 @@ void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
     shown.waits = &waits;
     shown.rate = observer->estimate.bytes_per_second;
     shown.time_left_us = observer->estimate.time_left_us;
+    if (observer->control && stats->build != XLM_BUILD_ANY) {
+        lm_control_note_build(observer->control,
+                              (libxl_live_migrate_build)stats->build,
+                              stats->late_reason);
+    }
     if (observer->control) {
         lm_control_observe(observer->control, phase, &shown, &outside);
     }

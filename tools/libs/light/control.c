@@ -39,6 +39,8 @@ struct view {
     char reason[LIBXL_LIVE_MIGRATE_REASON_MAX]; /* of that */
     libxl_live_migrate_waits waits;
     libxl_live_migrate_outside outside;
+    libxl_live_migrate_build build;
+    char late_reason[LIBXL_LIVE_MIGRATE_LATE_REASON_MAX];
 };
 
 struct lm_control {
@@ -170,6 +172,29 @@ static bool write_id(struct lm_control *control, xs_transaction_t t)
     return write_node(control, t, "id", text);
 }
 
+/* A recovery takes the place of the same migration, whose devices have started. */
+static void take_build(struct lm_control *control, xs_transaction_t t)
+{
+    struct view *view = &control->view;
+    char ours[LM_ID_TEXT], theirs[LM_ID_TEXT];
+    int build;
+
+    if (!control->setup.id) {
+        return;
+    }
+    lm_id_to_text(control->setup.id, ours);
+    lm_store_read_text(control->xs, t, control->setup.domid, "id", theirs,
+                       sizeof(theirs));
+    if (strcmp(ours, theirs)) {
+        return;
+    }
+    build = lm_store_read_name(control->xs, t, control->setup.domid, "build",
+                               lm_store_build);
+    view->build = build < 0 ? LIBXL_LIVE_MIGRATE_BUILD_ANY : build;
+    lm_store_read_text(control->xs, t, control->setup.domid, "late-reason",
+                       view->late_reason, sizeof(view->late_reason));
+}
+
 static bool begin(struct lm_control *control, xs_transaction_t t)
 {
     /* For the toolstack's domain alone; what is below it inherits that. */
@@ -177,6 +202,7 @@ static bool begin(struct lm_control *control, xs_transaction_t t)
     char path[LM_STORE_PATH_MAX];
 
     lm_store_path(path, control->setup.domid, NULL);
+    take_build(control, t);
     return take_place(control, t) && make_directory(control, t, NULL) &&
            xs_set_permissions(control->xs, t, path, &nobody, 1) &&
            make_directory(control, t, "request") &&
@@ -293,6 +319,15 @@ static bool show_waits(struct lm_control *control, xs_transaction_t t,
                      waits->nr_vcpus);
 }
 
+static bool show_build(struct lm_control *control, xs_transaction_t t,
+                       const struct view *view)
+{
+    return view->build == LIBXL_LIVE_MIGRATE_BUILD_ANY ||
+           (write_node(control, t, "build",
+                       lm_store_build_name(view->build)) &&
+            write_node(control, t, "late-reason", view->late_reason));
+}
+
 static struct view look(struct lm_control *control)
 {
     struct view view;
@@ -321,6 +356,10 @@ static bool show(struct lm_control *control, xs_transaction_t t)
     }
     if ((all || memcmp(&view->waits, &shown->waits, sizeof(view->waits))) &&
         !show_waits(control, t, &view->waits)) {
+        return false;
+    }
+    if ((all || view->build != shown->build) &&
+        !show_build(control, t, view)) {
         return false;
     }
     if ((all || view->phase != shown->phase) &&
@@ -605,6 +644,18 @@ struct lm_control *lm_control_start(const struct lm_control_setup *setup)
         return NULL;
     }
     return control;
+}
+
+void lm_control_note_build(struct lm_control *control,
+                           libxl_live_migrate_build build,
+                           const char *late_reason)
+{
+    struct view *view = &control->view;
+
+    pthread_mutex_lock(&control->lock);
+    view->build = build;
+    snprintf(view->late_reason, sizeof(view->late_reason), "%s", late_reason);
+    pthread_mutex_unlock(&control->lock);
 }
 
 void lm_control_observe(struct lm_control *control, enum xlm_phase phase,

@@ -41,6 +41,11 @@ struct lm_control *lm_control_start(const struct lm_control_setup *setup);
 void lm_control_observe(struct lm_control *control, enum xlm_phase phase,
                         const libxl_live_migrate_stats *stats,
                         const libxl_live_migrate_outside *outside);
+/* When the guest's devices start, and why so late; quick.  Until it is said, what a
+ * process before this one has said of the same migration holds. */
+void lm_control_note_build(struct lm_control *control,
+                           libxl_live_migrate_build build,
+                           const char *late_reason);
 /* The connection is lost, for that reason, and another one is waited for; and:
  * it is there. */
 void lm_control_pause(struct lm_control *control, const char *reason);

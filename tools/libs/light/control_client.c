@@ -22,21 +22,12 @@
 
 /* ---- looking ---- */
 
-/* Fixed-size text; empty when there is no such node. */
-static void read_text(struct xs_handle *xs, uint32_t domid, const char *node,
-                      char *text, size_t room)
-{
-    char *value = lm_store_read(xs, XBT_NULL, domid, node);
-
-    snprintf(text, room, "%s", value ? value : "");
-    free(value);
-}
-
 static uint64_t read_rate(struct xs_handle *xs, uint32_t domid)
 {
     char text[32];
 
-    read_text(xs, domid, "background-rate", text, sizeof(text));
+    lm_store_read_text(xs, XBT_NULL, domid, "background-rate", text,
+                       sizeof(text));
     return text[0] >= '0' && text[0] <= '9'
                ? strtoull(text, NULL, 10)
                : LIBXL_LIVE_MIGRATE_RATE_UNLIMITED;
@@ -96,9 +87,13 @@ static bool read_status(struct xs_handle *xs, uint32_t domid,
                         libxl_live_migrate_status *status,
                         libxl_live_migrate_waits *waits)
 {
-    int role = lm_store_read_name(xs, domid, "role", lm_store_role);
-    int state = lm_store_read_name(xs, domid, "state", lm_store_state);
-    int phase = lm_store_read_name(xs, domid, "phase", lm_store_phase);
+    int role = lm_store_read_name(xs, XBT_NULL, domid, "role", lm_store_role);
+    int state =
+        lm_store_read_name(xs, XBT_NULL, domid, "state", lm_store_state);
+    int build =
+        lm_store_read_name(xs, XBT_NULL, domid, "build", lm_store_build);
+    int phase =
+        lm_store_read_name(xs, XBT_NULL, domid, "phase", lm_store_phase);
 
     if (role < 0 || state < 0) {
         return false;
@@ -111,9 +106,14 @@ static bool read_status(struct xs_handle *xs, uint32_t domid,
         .pid = lm_store_read_number(xs, domid, "pid"),
         .elapsed_us = lm_store_read_number(xs, domid, "elapsed-ms") * 1000,
         .background_rate = read_rate(xs, domid),
+        .build = build < 0 ? LIBXL_LIVE_MIGRATE_BUILD_ANY : build,
     };
-    read_text(xs, domid, "name", status->name, sizeof(status->name));
-    read_text(xs, domid, "reason", status->reason, sizeof(status->reason));
+    lm_store_read_text(xs, XBT_NULL, domid, "name", status->name,
+                       sizeof(status->name));
+    lm_store_read_text(xs, XBT_NULL, domid, "reason", status->reason,
+                       sizeof(status->reason));
+    lm_store_read_text(xs, XBT_NULL, domid, "late-reason", status->late_reason,
+                       sizeof(status->late_reason));
     if (lm_store_is_busy(xs, XBT_NULL, domid) &&
         !lm_store_owner_lives(xs, XBT_NULL, domid)) {
         status->state = LIBXL_LIVE_MIGRATE_STATE_KILLED;
@@ -274,8 +274,8 @@ static bool is_answered(struct asking *asking)
     char node[64], path[LM_STORE_PATH_MAX];
 
     snprintf(node, sizeof(node), "answer/%s", asking->id);
-    read_text(asking->xs, asking->domid, node, asking->answer,
-              sizeof(asking->answer));
+    lm_store_read_text(asking->xs, XBT_NULL, asking->domid, node,
+                       asking->answer, sizeof(asking->answer));
     if (!asking->answer[0]) {
         return false;
     }

@@ -66,13 +66,7 @@ static void put_text(FILE *file, const char *name, const char *text)
 
 static void put_build(FILE *file, const libxl_live_migrate_status *status)
 {
-    static const char *const names[] = {
-        [LIBXL_LIVE_MIGRATE_BUILD_ANY] = "",
-        [LIBXL_LIVE_MIGRATE_BUILD_EARLY] = "early",
-        [LIBXL_LIVE_MIGRATE_BUILD_LATE] = "late",
-    };
-
-    put_text(file, "build", names[status->build]);
+    put_text(file, "build", lm_store_build_name(status->build));
     put_text(file, "late-reason", status->late_reason);
 }
 

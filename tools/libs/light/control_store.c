@@ -95,6 +95,12 @@ static const char *const state_names[] = {
     [LIBXL_LIVE_MIGRATE_STATE_LOST] = "lost",
 };
 
+static const char *const build_names[] = {
+    [LIBXL_LIVE_MIGRATE_BUILD_ANY] = "",
+    [LIBXL_LIVE_MIGRATE_BUILD_EARLY] = "early",
+    [LIBXL_LIVE_MIGRATE_BUILD_LATE] = "late",
+};
+
 static int find(const char *const *names, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++) {
@@ -125,6 +131,16 @@ int lm_store_role(const char *name)
 int lm_store_state(const char *name)
 {
     return FIND(state_names, name);
+}
+
+const char *lm_store_build_name(libxl_live_migrate_build build)
+{
+    return build_names[build];
+}
+
+int lm_store_build(const char *name)
+{
+    return FIND(build_names, name);
 }
 
 int lm_store_phase(const char *name)
@@ -160,14 +176,25 @@ uint64_t lm_store_read_number(struct xs_handle *xs, uint32_t domid,
     return number;
 }
 
-int lm_store_read_name(struct xs_handle *xs, uint32_t domid, const char *node,
+int lm_store_read_name(struct xs_handle *xs, xs_transaction_t transaction,
+                       uint32_t domid, const char *node,
                        int (*number_of)(const char *name))
 {
-    char *text = lm_store_read(xs, XBT_NULL, domid, node);
+    char *text = lm_store_read(xs, transaction, domid, node);
     int number = text ? number_of(text) : -1;
 
     free(text);
     return number;
+}
+
+void lm_store_read_text(struct xs_handle *xs, xs_transaction_t transaction,
+                        uint32_t domid, const char *node, char *text,
+                        size_t room)
+{
+    char *value = lm_store_read(xs, transaction, domid, node);
+
+    snprintf(text, room, "%s", value ? value : "");
+    free(value);
 }
 
 /* ---- processes ---- */

@@ -57,6 +57,9 @@ const char *lm_store_state_name(libxl_live_migrate_state state);
 int lm_store_role(const char *name);
 int lm_store_state(const char *name);
 int lm_store_phase(const char *name);
+/* Empty: nothing has been chosen. */
+const char *lm_store_build_name(libxl_live_migrate_build build);
+int lm_store_build(const char *name);
 
 /* Read a node as text, NULL: there is none; to be freed. */
 char *lm_store_read(struct xs_handle *xs, xs_transaction_t transaction,
@@ -65,8 +68,14 @@ char *lm_store_read(struct xs_handle *xs, xs_transaction_t transaction,
 /* Of a migration's node: 0, and -1, when there is none. */
 uint64_t lm_store_read_number(struct xs_handle *xs, uint32_t domid,
                               const char *node);
-int lm_store_read_name(struct xs_handle *xs, uint32_t domid, const char *node,
+int lm_store_read_name(struct xs_handle *xs, xs_transaction_t transaction,
+                       uint32_t domid, const char *node,
                        int (*number_of)(const char *name));
+
+/* Fixed-size text; empty when there is no such node. */
+void lm_store_read_text(struct xs_handle *xs, xs_transaction_t transaction,
+                        uint32_t domid, const char *node, char *text,
+                        size_t room);
 
 /* When a process began, in the kernel's ticks: with its number this is one
  * process and no other.  0: there is none. */

@@ -24,14 +24,6 @@
 
 /* ---- the witnesses ---- */
 
-static void read_guest_name(struct xs_handle *xs, struct lm_witnesses *seen)
-{
-    char *name = lm_store_read(xs, XBT_NULL, seen->domid, "name");
-
-    snprintf(seen->name, sizeof(seen->name), "%s", name ? name : "");
-    free(name);
-}
-
 static void read_id(struct xs_handle *xs, struct lm_witnesses *seen)
 {
     char *id = lm_store_read(xs, XBT_NULL, seen->domid, "id");
@@ -48,15 +40,19 @@ static int look_at_nodes(struct lm_witnesses *seen)
     if (!xs) {
         return ERROR_FAIL;
     }
-    seen->role = lm_store_read_name(xs, domid, "role", lm_store_role);
-    seen->state = lm_store_read_name(xs, domid, "state", lm_store_state);
-    seen->phase = lm_store_read_name(xs, domid, "phase", lm_store_phase);
+    seen->role =
+        lm_store_read_name(xs, XBT_NULL, domid, "role", lm_store_role);
+    seen->state =
+        lm_store_read_name(xs, XBT_NULL, domid, "state", lm_store_state);
+    seen->phase =
+        lm_store_read_name(xs, XBT_NULL, domid, "phase", lm_store_phase);
     seen->busy = lm_store_is_busy(xs, XBT_NULL, domid);
     seen->owner_lives = lm_store_owner_lives(xs, XBT_NULL, domid);
     seen->pid = lm_store_read_number(xs, domid, "pid");
     seen->outstanding = lm_store_read_number(xs, domid, "outstanding-pages");
     seen->time_left_us = lm_store_read_number(xs, domid, "time-left-us");
-    read_guest_name(xs, seen);
+    lm_store_read_text(xs, XBT_NULL, domid, "name", seen->name,
+                       sizeof(seen->name));
     read_id(xs, seen);
     xs_close(xs);
     return 0;

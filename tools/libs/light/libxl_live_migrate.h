@@ -575,7 +575,7 @@ typedef struct libxl_live_migrate_status {
     libxl_live_migrate_stats stats;
     char reason[LIBXL_LIVE_MIGRATE_REASON_MAX]; /* when it has failed */
     libxl_live_migrate_outside outside;
-    /* As in a result; ANY in a list. */
+    /* As in a result; ANY until the destination has chosen. */
     libxl_live_migrate_build build;
     char late_reason[LIBXL_LIVE_MIGRATE_LATE_REASON_MAX];
     uint64_t reserved[5];

@@ -23,6 +23,7 @@
 #include "estimate.h"
 #include "fake_log.h"
 #include "fake_xenstore.h"
+#include "memo.h"
 #include "watchdog.h"
 
 #define DOMID 7
@@ -188,15 +189,18 @@ struct shown {
     struct lm_abort abort;
     struct lm_control *control;
     libxl_live_migrate_stats stats;
+    const uint8_t *id; /* NULL: the first one */
 };
 
 static void show(struct shown *shown, libxl_live_migrate_role role)
 {
     static const struct xlm_control fresh = XLM_CONTROL_INIT;
+    static const uint8_t first[LM_ID_SIZE] = "the first one";
     struct lm_control_setup setup = {
         .domid = DOMID,
         .role = role,
         .name = "guest",
+        .id = shown->id ? shown->id : first,
         .may_switch = true,
         .engine =
             role == LIBXL_LIVE_MIGRATE_ROLE_SOURCE ? &shown->engine : NULL,
@@ -345,6 +349,66 @@ static void shows_the_waits(void **state)
 }
 
 /* Whatever stands there, no more is taken than there is room for. */
+static void check_build(libxl_live_migrate_build build, const char *reason,
+                        const char *json)
+{
+    libxl_live_migrate_status *list;
+    char *text;
+    int count;
+
+    assert_int_equal(libxl_live_migrate_list(&list, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(list->build, build);
+    assert_string_equal(list->late_reason, reason);
+    text = libxl_live_migrate_status_to_json(list);
+    assert_non_null(strstr(text, json));
+    free(text);
+    free(list);
+}
+
+/* Not before it is known; and a recovery knows it from the process before it,
+ * another migration does not. */
+static void shows_when_devices_start(void **state)
+{
+    const uint8_t other[LM_ID_SIZE] = "another one";
+    struct shown *shown = *state;
+
+    at(shown, XLM_PHASE_PREPARING);
+    await_node(BASE "/phase", "preparing");
+    assert_null(fake_store_get(BASE "/build"));
+    check_build(LIBXL_LIVE_MIGRATE_BUILD_ANY, "",
+                "\"build\": null, \"late-reason\": null,");
+    lm_control_note_build(shown->control, LIBXL_LIVE_MIGRATE_BUILD_LATE,
+                          "as asked for");
+    at(shown, XLM_PHASE_PRECOPY);
+    await_node(BASE "/build", "late");
+    check_build(LIBXL_LIVE_MIGRATE_BUILD_LATE, "as asked for",
+                "\"build\": \"late\", \"late-reason\": \"as asked for\",");
+
+    for (int again = 0; again < 2; again++) {
+        lm_control_end_source(shown->control, LIBXL_LIVE_MIGRATE_STATE_PAUSED,
+                              "its link was lost");
+        lm_abort_close(&shown->abort);
+        show(shown, LIBXL_LIVE_MIGRATE_ROLE_SOURCE);
+        at(shown, XLM_PHASE_POSTCOPY);
+        await_node(BASE "/phase", "postcopy");
+        check_build(LIBXL_LIVE_MIGRATE_BUILD_LATE, "as asked for",
+                    "\"build\": \"late\",");
+    }
+    end(shown, LIBXL_LIVE_MIGRATE_STATE_FAILED, "");
+    lm_abort_close(&shown->abort);
+    shown->id = other;
+    show(shown, LIBXL_LIVE_MIGRATE_ROLE_SOURCE);
+    at(shown, XLM_PHASE_PRECOPY);
+    await_node(BASE "/phase", "precopy");
+    check_build(LIBXL_LIVE_MIGRATE_BUILD_ANY, "", "\"build\": null,");
+    lm_control_note_build(shown->control, LIBXL_LIVE_MIGRATE_BUILD_EARLY, "");
+    at(shown, XLM_PHASE_SUSPENDED);
+    await_node(BASE "/build", "early");
+    check_build(LIBXL_LIVE_MIGRATE_BUILD_EARLY, "",
+                "\"build\": \"early\", \"late-reason\": null,");
+}
+
 static void a_list_that_is_too_long(void **state)
 {
     libxl_live_migrate_status *list;
@@ -758,6 +822,7 @@ int main(void)
         cmocka_unit_test(estimates),
         SHOWN(shows_what_is),
         SHOWN(shows_the_waits),
+        SHOWN(shows_when_devices_start),
         SHOWN(a_list_that_is_too_long),
         SHOWN(is_not_shown_too_often),
         SHOWN(survives_conflicts),

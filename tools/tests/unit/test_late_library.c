@@ -15,6 +15,7 @@
 
 #include "fake_move.h"
 #include "fake_qemu.h"
+#include "fake_xenstore.h"
 
 #define PAGES 300
 #define NAME "guest"
@@ -142,6 +143,61 @@ static void late_as_asked_for(void **state)
     free_move(move);
 }
 
+/* ---- what is seen of it from outside ---- */
+
+static void assert_shown(const struct fake_domain *domain)
+{
+    char path[80];
+
+    snprintf(path, sizeof(path), "/libxl/%u/live-migrate/build",
+             fake_domain_id(domain));
+    assert_non_null(fake_store_get(path));
+    assert_string_equal(fake_store_get(path), "late");
+    snprintf(path, sizeof(path), "/libxl/%u/live-migrate/late-reason",
+             fake_domain_id(domain));
+    assert_string_equal(fake_store_get(path), "as asked for");
+}
+
+/* As libxl does with each domain. */
+static void put_node(const struct fake_domain *domain)
+{
+    char path[80];
+
+    snprintf(path, sizeof(path), "/libxl/%u", fake_domain_id(domain));
+    fake_store_put(path, "");
+}
+
+static void show_destination(struct fake_migration *migration)
+{
+    put_node(migration->destination);
+}
+
+/* At the destination it is not shown any more once all has come. */
+static void check_both(struct fake_migration *migration)
+{
+    assert_shown(migration->source);
+    assert_shown(migration->destination);
+}
+
+static void is_shown_at_both_ends(void **state)
+{
+    struct move *move = new_move(LIBXL_DISK_FORMAT_EMPTY);
+    struct fake_migration *migration = move->base.migration;
+
+    (void)state;
+    fake_move_cut(&move->base, (struct fake_cut){.octets = FAKE_UNCUT});
+    put_node(migration->source);
+    migration->at_build = show_destination;
+    migration->at_run = check_both;
+    move->base.params.build = LIBXL_LIVE_MIGRATE_BUILD_LATE;
+    run(move);
+    check_moved(move, LIBXL_LIVE_MIGRATE_BUILD_LATE, "as asked for");
+    assert_true(migration->ran);
+    assert_shown(migration->source);
+    free_move(move);
+    fake_store_clear();
+}
+
 /* The guest goes on at the source, and so does what serves its disk. */
 static void image_cannot_be_opened(void **state)
 {
@@ -246,6 +302,7 @@ int main(void)
         cmocka_unit_test(qcow2_forced_early),
         cmocka_unit_test(without_writing_early),
         cmocka_unit_test(late_as_asked_for),
+        cmocka_unit_test(is_shown_at_both_ends),
         cmocka_unit_test(image_cannot_be_opened),
         cmocka_unit_test(refused_before_anything_begins),
     };

@@ -222,6 +222,23 @@ static void faults(void **state)
     assert_null(xl_view_faults(&stats));
 }
 
+static void when_devices_start(void **state)
+{
+    libxl_live_migrate_status status = {.build = LIBXL_LIVE_MIGRATE_BUILD_LATE,
+                                        .late_reason = "as asked for"};
+    char line[XL_VIEW_MAX];
+
+    (void)state;
+    assert_true(xl_view_build(line, &status));
+    assert_string_equal(line,
+                        "    its devices start in the stop: as asked for");
+    status.build = LIBXL_LIVE_MIGRATE_BUILD_EARLY;
+    assert_true(xl_view_build(line, &status));
+    assert_string_equal(line, "    its devices start before the stop");
+    status.build = LIBXL_LIVE_MIGRATE_BUILD_ANY;
+    assert_false(xl_view_build(line, &status));
+}
+
 static void back_ends(void **state)
 {
     const libxl_live_migrate_outside waits = {
@@ -259,13 +276,10 @@ static void who_watches_by_a_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rates),
-        cmocka_unit_test(policies),
-        cmocka_unit_test(progress),
-        cmocka_unit_test(table),
-        cmocka_unit_test(faults),
-        cmocka_unit_test(back_ends),
-        cmocka_unit_test(who_watches_by_a_log),
+        cmocka_unit_test(rates),     cmocka_unit_test(policies),
+        cmocka_unit_test(progress),  cmocka_unit_test(table),
+        cmocka_unit_test(faults),    cmocka_unit_test(when_devices_start),
+        cmocka_unit_test(back_ends), cmocka_unit_test(who_watches_by_a_log),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
