@@ -16,11 +16,8 @@
 
 /* The suspended domain, as the guest left it: see save_source.c. */
 struct xlm_source_mark {
-    bool is_set;
-    bool lost; /* it was found not to be so any more */
-    uint64_t tot_pages;
-    uint64_t cpu_ns;
-    uint64_t anchor; /* a page that it has */
+    struct xlm_mark left; /* as it was then */
+    bool lost;            /* it was found not to be so any more */
     pthread_mutex_t lock;
 };
 

@@ -41,6 +41,10 @@ static int check_suspended(struct xlm_saver *saver)
                         "cannot find the size of domain %" PRIu32 ": %s",
                         domid, strerror(errno));
     }
+    if (saver->params->mark.is_set) {
+        saver->mark.left = saver->stats->mark = saver->params->mark;
+        return 0;
+    }
     return xlm_save_mark_source(saver);
 }
 

@@ -56,7 +56,7 @@ static int find_anchor(struct xlm_saver *saver)
         }
         for (size_t i = 0; i < count; i++) {
             if (xlm_type_has_contents(types[i])) {
-                saver->mark.anchor = pfns[i];
+                saver->mark.left.anchor = pfns[i];
                 return 0;
             }
         }
@@ -67,7 +67,7 @@ static int find_anchor(struct xlm_saver *saver)
 
 int xlm_save_mark_source(struct xlm_saver *saver)
 {
-    struct xlm_source_mark *mark = &saver->mark;
+    struct xlm_mark *mark = &saver->mark.left;
     struct xlm_domain_info info;
 
     if (get_info(saver, &info) || find_anchor(saver)) {
@@ -77,13 +77,14 @@ int xlm_save_mark_source(struct xlm_saver *saver)
     mark->tot_pages = info.tot_pages;
     mark->cpu_ns = info.cpu_ns;
     mark->is_set = true;
+    saver->stats->mark = *mark;
     return 0;
 }
 
 /* -1 with errno: it cannot be told. */
 static int find_fate(struct xlm_saver *saver, const char **fate)
 {
-    const struct xlm_source_mark *mark = &saver->mark;
+    const struct xlm_mark *mark = &saver->mark.left;
     struct xlm_domain_info info;
 
     *fate = NULL;
@@ -141,11 +142,11 @@ int xlm_save_check_memory(struct xlm_saver *saver)
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
     uint32_t type;
 
-    if (!saver->mark.is_set) {
+    if (!saver->mark.left.is_set) {
         return 0;
     }
-    if (hv->ops->page_types(hv, saver->params->domid, 1, &saver->mark.anchor,
-                            &type) ||
+    if (hv->ops->page_types(hv, saver->params->domid, 1,
+                            &saver->mark.left.anchor, &type) ||
         !xlm_type_has_contents(type)) {
         return lose(saver, "is being destroyed");
     }

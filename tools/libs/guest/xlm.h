@@ -101,6 +101,15 @@ struct xlm_waits {
     uint64_t blocked_us[XLM_WAIT_VCPUS]; /* each vCPU in all */
 };
 
+/* A suspended domain, as the guest left it: what differs once somebody has resumed
+ * or destroyed it. */
+struct xlm_mark {
+    bool is_set;
+    uint64_t tot_pages;
+    uint64_t cpu_ns;
+    uint64_t anchor; /* a page that it has */
+};
+
 /* Pages by the way they went, and what the destination said of its faults. */
 struct xlm_stats {
     uint64_t guest_pages;     /* pages that the guest had */
@@ -159,6 +168,7 @@ struct xlm_stats {
     /* Once the destination is prepared: EARLY, or LATE and why. */
     enum xlm_build build;
     char late_reason[XLM_LATE_REASON_MAX];
+    struct xlm_mark mark; /* of the source's domain, from the stop on */
 };
 
 /* ---- precopy policy ---- */
@@ -306,6 +316,9 @@ struct xlm_save_params {
     /* After the go, a connection on which the destination has not answered for
      * so many milliseconds is taken for lost; 0: never. */
     uint32_t link_timeout_ms;
+    /* Of xlm_recover(): as the stats of the call had it that suspended the domain.
+     * Not set: the domain counts as it is found. */
+    struct xlm_mark mark;
 };
 
 void xlm_save_params_init(struct xlm_save_params *params);

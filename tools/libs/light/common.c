@@ -204,6 +204,9 @@ void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
                               (libxl_live_migrate_build)stats->build,
                               stats->late_reason);
     }
+    if (observer->control && stats->mark.is_set) {
+        lm_control_note_mark(observer->control, &stats->mark);
+    }
     if (observer->control) {
         lm_control_observe(observer->control, phase, &shown, &outside);
     }

@@ -41,6 +41,7 @@ struct view {
     libxl_live_migrate_outside outside;
     libxl_live_migrate_build build;
     char late_reason[LIBXL_LIVE_MIGRATE_LATE_REASON_MAX];
+    struct xlm_mark mark;
 };
 
 struct lm_control {
@@ -124,6 +125,43 @@ static bool transact(struct lm_control *control,
     return false;
 }
 
+/* Numbers with blanks between them, up to the last that is not 0. */
+static bool show_list(struct lm_control *control, xs_transaction_t t,
+                      const char *node, const uint64_t *numbers, size_t count)
+{
+    char text[LM_STORE_LIST_MAX];
+    size_t length = 0;
+
+    while (count && !numbers[count - 1]) {
+        count--;
+    }
+    text[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        length += snprintf(text + length, sizeof(text) - length, "%s%" PRIu64,
+                           i ? " " : "", numbers[i]);
+    }
+    return write_node(control, t, node, text);
+}
+
+static bool show_build(struct lm_control *control, xs_transaction_t t,
+                       const struct view *view)
+{
+    return view->build == LIBXL_LIVE_MIGRATE_BUILD_ANY ||
+           (write_node(control, t, "build",
+                       lm_store_build_name(view->build)) &&
+            write_node(control, t, "late-reason", view->late_reason));
+}
+
+static bool show_mark(struct lm_control *control, xs_transaction_t t,
+                      const struct view *view)
+{
+    const uint64_t numbers[LM_STORE_MARK] = {
+        view->mark.tot_pages, view->mark.cpu_ns, view->mark.anchor};
+
+    return !view->mark.is_set ||
+           show_list(control, t, "mark", numbers, LM_STORE_MARK);
+}
+
 /* ---- begin ---- */
 
 static bool node_exists(struct lm_control *control, xs_transaction_t t,
@@ -172,8 +210,8 @@ static bool write_id(struct lm_control *control, xs_transaction_t t)
     return write_node(control, t, "id", text);
 }
 
-/* A recovery takes the place of the same migration, whose devices have started. */
-static void take_build(struct lm_control *control, xs_transaction_t t)
+/* A recovery takes the place of the same migration, of which this holds. */
+static void take_over(struct lm_control *control, xs_transaction_t t)
 {
     struct view *view = &control->view;
     char ours[LM_ID_TEXT], theirs[LM_ID_TEXT];
@@ -193,6 +231,7 @@ static void take_build(struct lm_control *control, xs_transaction_t t)
     view->build = build < 0 ? LIBXL_LIVE_MIGRATE_BUILD_ANY : build;
     lm_store_read_text(control->xs, t, control->setup.domid, "late-reason",
                        view->late_reason, sizeof(view->late_reason));
+    view->mark = lm_store_read_mark(control->xs, t, control->setup.domid);
 }
 
 static bool begin(struct lm_control *control, xs_transaction_t t)
@@ -202,7 +241,7 @@ static bool begin(struct lm_control *control, xs_transaction_t t)
     char path[LM_STORE_PATH_MAX];
 
     lm_store_path(path, control->setup.domid, NULL);
-    take_build(control, t);
+    take_over(control, t);
     return take_place(control, t) && make_directory(control, t, NULL) &&
            xs_set_permissions(control->xs, t, path, &nobody, 1) &&
            make_directory(control, t, "request") &&
@@ -214,6 +253,8 @@ static bool begin(struct lm_control *control, xs_transaction_t t)
            write_id(control, t) && write_number(control, t, "pid", getpid()) &&
            write_number(control, t, "start-time",
                         lm_process_start(getpid())) &&
+           show_build(control, t, &control->view) &&
+           show_mark(control, t, &control->view) &&
            write_node(control, t, "state",
                       lm_store_state_name(LIBXL_LIVE_MIGRATE_STATE_RUNNING));
 }
@@ -292,24 +333,6 @@ static bool show_pause(struct lm_control *control, xs_transaction_t t,
                       lm_store_state_name(LIBXL_LIVE_MIGRATE_STATE_RUNNING));
 }
 
-/* Numbers with blanks between them, up to the last that is not 0. */
-static bool show_list(struct lm_control *control, xs_transaction_t t,
-                      const char *node, const uint64_t *numbers, size_t count)
-{
-    char text[LM_STORE_LIST_MAX];
-    size_t length = 0;
-
-    while (count && !numbers[count - 1]) {
-        count--;
-    }
-    text[0] = '\0';
-    for (size_t i = 0; i < count; i++) {
-        length += snprintf(text + length, sizeof(text) - length, "%s%" PRIu64,
-                           i ? " " : "", numbers[i]);
-    }
-    return write_node(control, t, node, text);
-}
-
 static bool show_waits(struct lm_control *control, xs_transaction_t t,
                        const libxl_live_migrate_waits *waits)
 {
@@ -317,15 +340,6 @@ static bool show_waits(struct lm_control *control, xs_transaction_t t,
                      LIBXL_LIVE_MIGRATE_WAIT_BUCKETS) &&
            show_list(control, t, "vcpu-blocked-us", waits->blocked_us,
                      waits->nr_vcpus);
-}
-
-static bool show_build(struct lm_control *control, xs_transaction_t t,
-                       const struct view *view)
-{
-    return view->build == LIBXL_LIVE_MIGRATE_BUILD_ANY ||
-           (write_node(control, t, "build",
-                       lm_store_build_name(view->build)) &&
-            write_node(control, t, "late-reason", view->late_reason));
 }
 
 static struct view look(struct lm_control *control)
@@ -360,6 +374,10 @@ static bool show(struct lm_control *control, xs_transaction_t t)
     }
     if ((all || view->build != shown->build) &&
         !show_build(control, t, view)) {
+        return false;
+    }
+    if ((all || view->mark.is_set != shown->mark.is_set) &&
+        !show_mark(control, t, view)) {
         return false;
     }
     if ((all || view->phase != shown->phase) &&
@@ -655,6 +673,14 @@ void lm_control_note_build(struct lm_control *control,
     pthread_mutex_lock(&control->lock);
     view->build = build;
     snprintf(view->late_reason, sizeof(view->late_reason), "%s", late_reason);
+    pthread_mutex_unlock(&control->lock);
+}
+
+void lm_control_note_mark(struct lm_control *control,
+                          const struct xlm_mark *mark)
+{
+    pthread_mutex_lock(&control->lock);
+    control->view.mark = *mark;
     pthread_mutex_unlock(&control->lock);
 }
 

@@ -41,11 +41,16 @@ struct lm_control *lm_control_start(const struct lm_control_setup *setup);
 void lm_control_observe(struct lm_control *control, enum xlm_phase phase,
                         const libxl_live_migrate_stats *stats,
                         const libxl_live_migrate_outside *outside);
-/* When the guest's devices start, and why so late; quick.  Until it is said, what a
- * process before this one has said of the same migration holds. */
+/*
+ * What is known from some time on, and then stays; quick.  Until it is said, what a
+ * process before this one has said of the same migration holds: when the guest's
+ * devices start, and why so late; and how the source's domain was left.
+ */
 void lm_control_note_build(struct lm_control *control,
                            libxl_live_migrate_build build,
                            const char *late_reason);
+void lm_control_note_mark(struct lm_control *control,
+                          const struct xlm_mark *mark);
 /* The connection is lost, for that reason, and another one is waited for; and:
  * it is there. */
 void lm_control_pause(struct lm_control *control, const char *reason);

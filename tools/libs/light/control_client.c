@@ -50,36 +50,14 @@ static void explain_death(libxl_live_migrate_status *status)
     snprintf(status->reason, sizeof(status->reason), "%s", what);
 }
 
-/* As many as there are, and room for. */
-static size_t read_list(struct xs_handle *xs, uint32_t domid, const char *node,
-                        uint64_t *numbers, size_t room)
-{
-    char *value = lm_store_read(xs, XBT_NULL, domid, node);
-    const char *at = value;
-    size_t count = 0;
-
-    while (at && count < room) {
-        char *end;
-
-        numbers[count] = strtoull(at, &end, 10);
-        if (end == at) {
-            break;
-        }
-        count++;
-        at = end;
-    }
-    free(value);
-    return count;
-}
-
 static void read_waits(struct xs_handle *xs, uint32_t domid,
                        libxl_live_migrate_waits *waits)
 {
-    read_list(xs, domid, "fault-histogram", waits->histogram,
-              LIBXL_LIVE_MIGRATE_WAIT_BUCKETS);
+    lm_store_read_list(xs, XBT_NULL, domid, "fault-histogram",
+                       waits->histogram, LIBXL_LIVE_MIGRATE_WAIT_BUCKETS);
     waits->nr_vcpus =
-        read_list(xs, domid, "vcpu-blocked-us", waits->blocked_us,
-                  LIBXL_LIVE_MIGRATE_WAIT_VCPUS);
+        lm_store_read_list(xs, XBT_NULL, domid, "vcpu-blocked-us",
+                           waits->blocked_us, LIBXL_LIVE_MIGRATE_WAIT_VCPUS);
 }
 
 /* False: there is none, or it is going. */

@@ -197,6 +197,44 @@ void lm_store_read_text(struct xs_handle *xs, xs_transaction_t transaction,
     free(value);
 }
 
+size_t lm_store_read_list(struct xs_handle *xs, xs_transaction_t transaction,
+                          uint32_t domid, const char *node, uint64_t *numbers,
+                          size_t room)
+{
+    char *value = lm_store_read(xs, transaction, domid, node);
+    const char *at = value;
+    size_t count = 0;
+
+    while (at && count < room) {
+        char *end;
+
+        numbers[count] = strtoull(at, &end, 10);
+        if (end == at) {
+            break;
+        }
+        count++;
+        at = end;
+    }
+    free(value);
+    return count;
+}
+
+struct xlm_mark lm_store_read_mark(struct xs_handle *xs,
+                                   xs_transaction_t transaction,
+                                   uint32_t domid)
+{
+    uint64_t numbers[LM_STORE_MARK] = {0};
+
+    /* Zeroes at the end are not written. */
+    return (struct xlm_mark){
+        .is_set = lm_store_read_list(xs, transaction, domid, "mark", numbers,
+                                     LM_STORE_MARK),
+        .tot_pages = numbers[0],
+        .cpu_ns = numbers[1],
+        .anchor = numbers[2],
+    };
+}
+
 /* ---- processes ---- */
 
 uint64_t lm_process_start(pid_t pid)

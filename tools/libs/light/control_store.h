@@ -13,6 +13,7 @@
 #include <xenstore.h>
 
 #include "libxl_live_migrate.h"
+#include "xlm.h"
 
 #define LM_STORE_VERSION "1"
 #define LM_STORE_PATH_MAX 160
@@ -21,6 +22,9 @@
 
 /* And of one that is a list of numbers. */
 #define LM_STORE_LIST_MAX (LIBXL_LIVE_MIGRATE_WAIT_VCPUS * 21 + 1)
+
+/* Numbers of a mark. */
+#define LM_STORE_MARK 3
 
 /* /libxl/<domid>/live-migrate, with "/node" behind it unless that is NULL. */
 void lm_store_path(char path[LM_STORE_PATH_MAX], uint32_t domid,
@@ -76,6 +80,16 @@ int lm_store_read_name(struct xs_handle *xs, xs_transaction_t transaction,
 void lm_store_read_text(struct xs_handle *xs, xs_transaction_t transaction,
                         uint32_t domid, const char *node, char *text,
                         size_t room);
+
+/* As many as there are, and room for. */
+size_t lm_store_read_list(struct xs_handle *xs, xs_transaction_t transaction,
+                          uint32_t domid, const char *node, uint64_t *numbers,
+                          size_t room);
+
+/* How the source's domain was left: not set when there is no such node. */
+struct xlm_mark lm_store_read_mark(struct xs_handle *xs,
+                                   xs_transaction_t transaction,
+                                   uint32_t domid);
 
 /* When a process began, in the kernel's ticks: with its number this is one
  * process and no other.  0: there is none. */

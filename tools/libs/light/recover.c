@@ -32,6 +32,7 @@ struct lm_recovery {
     /* How far it was, to be shown until there is something newer. */
     enum xlm_phase kept_phase;
     libxl_live_migrate_stats kept;
+    struct xlm_mark mark; /* of the domain, when it was suspended */
     enum xlm_guest_state found;
     struct xlm_control steering;
 };
@@ -85,6 +86,7 @@ static int read_kept(struct lm_recovery *recovery)
     if (is_source(xs, recovery->domid)) {
         id = lm_store_read(xs, XBT_NULL, recovery->domid, "id");
         recovery->name = lm_store_read(xs, XBT_NULL, recovery->domid, "name");
+        recovery->mark = lm_store_read_mark(xs, XBT_NULL, recovery->domid);
         read_progress(recovery, xs);
     }
     if (id && recovery->name && !lm_id_from_text(id, recovery->id)) {
@@ -168,6 +170,7 @@ static int ask_and_push(struct lm_recovery *recovery)
     memcpy(params.id, recovery->id, sizeof(params.id));
     lm_tune(&params, &recovery->params);
     params.control = &recovery->steering;
+    params.mark = recovery->mark;
     if (xlm_recover(&recovery->op.xlm, &params, &callbacks,
                     &recovery->op.stats, &recovery->found)) {
         return lm_aborted(recovery->op.xlm.abort_fd) &&

@@ -746,6 +746,40 @@ static void the_source_is_lost(void **state)
     free_move(move);
 }
 
+/* Before the process that recovers it has begun: its memory is another by now, and
+ * looks as it would if it were not. */
+static void the_source_has_run_meanwhile(void **state)
+{
+    struct fake_move *move =
+        lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    struct fake_migration *migration = move->migration;
+    libxl_live_migrate_recovery found;
+    const char *mark = kept(fake_domain_id(migration->source), "mark");
+    char *before;
+
+    (void)state;
+    assert_non_null(mark);
+    before = strdup(mark);
+    fake_domain_resume(migration->source);
+    fake_domain_suspend(migration->source);
+    assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_FAIL);
+    assert_true(move->results[0].lost);
+    assert_non_null(strstr(move->results[0].reason, "was resumed"));
+    assert_string_equal(kept(fake_domain_id(migration->source), "state"),
+                        "lost");
+    /* And who asks once more is told the same. */
+    assert_string_equal(kept(fake_domain_id(migration->source), "mark"),
+                        before);
+    free(before);
+    fake_move_await(move);
+    assert_true(move->results[1].lost);
+    assert_false(fake_domain_running(migration->destination));
+    fake_domain_stop(migration->destination);
+    fake_guest_stop(migration->guest);
+    assert_int_equal(fake_guest_errors(migration->guest), 0);
+    free_move(move);
+}
+
 /* ---- which half a domain is ---- */
 
 static void inspect(struct fake_move *move, unsigned int end,
@@ -966,6 +1000,7 @@ int main(void)
         cmocka_unit_test(gone_after_its_receiver),
         cmocka_unit_test(ended_after_its_receiver),
         cmocka_unit_test(the_source_is_lost),
+        cmocka_unit_test(the_source_has_run_meanwhile),
         cmocka_unit_test(halves_of_a_guest),
         cmocka_unit_test(with_a_fault_channel),
         cmocka_unit_test(a_fault_channel_of_nothing),
