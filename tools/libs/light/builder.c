@@ -36,6 +36,7 @@ void lm_builder_init(struct lm_builder *builder, libxl_ctx *ctx,
         .done_fd = -1,
         .signal_mask = *signal_mask,
         .domid = INVALID_DOMID,
+        .held = INVALID_DOMID,
     };
 }
 
@@ -150,6 +151,14 @@ static int await_taken(struct lm_builder *builder)
     return 0;
 }
 
+static void let_go(struct lm_builder *builder)
+{
+    if (builder->holds) {
+        (void)lm_give_back(builder->held, builder->xlm->logger);
+    }
+    builder->holds = false;
+}
+
 int lm_builder_feed(struct lm_builder *builder, const void *bytes,
                     size_t length)
 {
@@ -159,6 +168,7 @@ int lm_builder_feed(struct lm_builder *builder, const void *bytes,
     if (builder->state != LM_BUILDER_RUNNING) {
         return xlm_fail(builder->xlm, "libxl is not building a domain");
     }
+    let_go(builder);
     while (length) {
         written = write(builder->feed_fd, next, length);
         if (written >= 0) {
@@ -181,6 +191,13 @@ int lm_builder_feed(struct lm_builder *builder, const void *bytes,
 int lm_builder_await_fed(struct lm_builder *builder)
 {
     return await_taken(builder);
+}
+
+void lm_builder_hold(struct lm_builder *builder, uint32_t domid)
+{
+    builder->held = domid;
+    builder->holds = true;
+    lm_withhold(domid, builder->xlm->logger);
 }
 
 int lm_builder_await_domain(struct lm_builder *builder, uint32_t *domid)
@@ -257,7 +274,7 @@ int lm_builder_poll(struct lm_builder *builder, int timeout_ms)
 /* With the caller's signals, which the scripts that libxl runs for it get as
  * well: a shell that waits for its children must not have them all blocked.
  * But for SIGPIPE, as one of ours may be pending. */
-static int destroy_domain(struct lm_builder *builder)
+static int destroy_domain(struct lm_builder *builder, uint32_t domid)
 {
     sigset_t mask = builder->signal_mask;
     sigset_t ours;
@@ -265,16 +282,33 @@ static int destroy_domain(struct lm_builder *builder)
 
     sigaddset(&mask, SIGPIPE);
     pthread_sigmask(SIG_SETMASK, &mask, &ours);
-    (void)lm_give_back(builder->domid, builder->xlm->logger);
-    rc = libxl_domain_destroy(builder->ctx, builder->domid, NULL);
+    (void)lm_give_back(domid, builder->xlm->logger);
+    rc = libxl_domain_destroy(builder->ctx, domid, NULL);
     pthread_sigmask(SIG_SETMASK, &ours, NULL);
     return rc;
+}
+
+/* libxl gave up while its domain was withheld, and could not remove it. */
+static bool is_left(const struct lm_builder *builder)
+{
+    libxl_dominfo info;
+    bool is;
+
+    if (builder->held == (uint32_t)INVALID_DOMID ||
+        builder->state != LM_BUILDER_FAILED) {
+        return false;
+    }
+    libxl_dominfo_init(&info);
+    is = !libxl_domain_info(builder->ctx, &info, builder->held) && !info.dying;
+    libxl_dominfo_dispose(&info);
+    return is;
 }
 
 int lm_builder_abandon(struct lm_builder *builder)
 {
     int rc = 0;
 
+    let_go(builder);
     close_fd(&builder->feed_fd);
     if (builder->state == LM_BUILDER_IDLE) {
         close_fd(&builder->take_fd);
@@ -284,8 +318,10 @@ int lm_builder_abandon(struct lm_builder *builder)
         join(builder); /* it has met the end of its stream too soon */
     }
     if (builder->state == LM_BUILDER_BUILT) {
-        rc = destroy_domain(builder);
+        rc = destroy_domain(builder, builder->domid);
         builder->state = LM_BUILDER_FAILED;
+    } else if (is_left(builder)) {
+        rc = destroy_domain(builder, builder->held);
     }
     return rc;
 }

@@ -6,6 +6,7 @@
  *   lm_builder_await_domain  all was taken: the domain exists
  *   lm_builder_feed
  *   lm_builder_await_fed     all was taken, and more is to come; at any time
+ *   lm_builder_hold          not for long: libxl waits for it
  *   lm_builder_finish        the stream's END; the thread is joined
  *   or lm_builder_poll       the same, until it takes too long
  *
@@ -16,6 +17,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +41,8 @@ struct lm_builder {
     int take_fd; /* the thread's */
     int done_fd; /* readable once the thread has done its work */
     pthread_t thread;
+    uint32_t held; /* was withheld while libxl waited; INVALID_DOMID: none */
+    bool holds;    /* it still is */
     sigset_t signal_mask; /* for the thread: that of our caller */
     /* Written by the thread, to be read once it is joined. */
     uint32_t domid;
@@ -56,6 +60,10 @@ int lm_builder_feed(struct lm_builder *builder, const void *bytes,
                     size_t length);
 int lm_builder_await_domain(struct lm_builder *builder, uint32_t *domid);
 int lm_builder_await_fed(struct lm_builder *builder);
+/* libxl gets nothing for a while: its domain, of this number, is kept from all
+ * programs that use libxl.  The next feed gives it back first, as libxl itself looks
+ * at the type when it starts devices, and when it fails. */
+void lm_builder_hold(struct lm_builder *builder, uint32_t domid);
 int lm_builder_finish(struct lm_builder *builder);
 /* 1: the domain is built; 0: not yet, call again; -1. */
 int lm_builder_poll(struct lm_builder *builder, int timeout_ms);

@@ -261,6 +261,7 @@ static int destination_await_fed(void *data)
         return -1;
     }
     lm_destination_show(destination);
+    lm_builder_hold(&destination->builder, destination->local_domid);
     return 0;
 }
 

@@ -756,7 +756,8 @@ int libxl_domain_create_restore(libxl_ctx *ctx, libxl_domain_config *config,
     if (migration->at_build) {
         migration->at_build(migration);
     }
-    if (rc || !build(domain, restore_fd) ||
+    /* It looks at the type when it attaches devices. */
+    if (rc || !build(domain, restore_fd) || is_of_type_invalid(*domid) ||
         (migration->at_start && !migration->at_start(migration))) {
         libxl_domain_destroy(ctx, *domid, NULL);
         return rc ? rc : ERROR_FAIL;

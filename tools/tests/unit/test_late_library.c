@@ -28,6 +28,7 @@ struct move {
     unsigned int opened; /* the image, at the destination */
     bool damaged;        /* and then while the source held it */
     bool locked;         /* it cannot be opened at all */
+    bool seen_withheld;  /* the domain, just before the stop */
 };
 
 static struct move *move_of(struct fake_migration *migration)
@@ -165,6 +166,8 @@ static void put_node(const struct fake_domain *domain)
 
     snprintf(path, sizeof(path), "/libxl/%u", fake_domain_id(domain));
     fake_store_put(path, "");
+    snprintf(path, sizeof(path), "/libxl/%u/type", fake_domain_id(domain));
+    fake_store_put(path, "pvh");
 }
 
 static void show_destination(struct fake_migration *migration)
@@ -194,6 +197,84 @@ static void is_shown_at_both_ends(void **state)
     check_moved(move, LIBXL_LIVE_MIGRATE_BUILD_LATE, "as asked for");
     assert_true(migration->ran);
     assert_shown(migration->source);
+    free_move(move);
+    fake_store_clear();
+}
+
+/* ---- what other programs can do to it ---- */
+
+static void assert_type(const struct fake_domain *domain, const char *type)
+{
+    char path[80];
+
+    snprintf(path, sizeof(path), "/libxl/%u/type", fake_domain_id(domain));
+    assert_string_equal(fake_store_get(path), type);
+}
+
+static void check_withheld(struct fake_migration *migration)
+{
+    struct move *move = move_of(migration);
+    libxl_ctx *there = move->base.ctxs[1];
+    uint32_t domid = fake_domain_id(migration->destination);
+
+    assert_type(migration->destination, "invalid");
+    assert_int_not_equal(libxl_domain_destroy(there, domid, NULL), 0);
+    assert_int_not_equal(libxl_domain_unpause(there, domid, NULL), 0);
+    move->seen_withheld = true;
+}
+
+static void check_given_back(struct fake_migration *migration)
+{
+    assert_type(migration->destination, "pvh");
+}
+
+static bool open_given_back(struct fake_migration *migration)
+{
+    check_given_back(migration);
+    return open_image(migration);
+}
+
+static struct move *new_withheld_move(void)
+{
+    struct move *move = new_move(LIBXL_DISK_FORMAT_EMPTY);
+    struct fake_migration *migration = move->base.migration;
+
+    fake_move_cut(&move->base, (struct fake_cut){.octets = FAKE_UNCUT});
+    put_node(migration->source);
+    migration->at_build = show_destination;
+    migration->at_suspend = check_withheld;
+    move->base.params.build = LIBXL_LIVE_MIGRATE_BUILD_LATE;
+    return move;
+}
+
+/* For as long as libxl waits; never while libxl itself looks at it. */
+static void is_withheld_while_libxl_waits(void **state)
+{
+    struct move *move = new_withheld_move();
+    struct fake_migration *migration = move->base.migration;
+
+    (void)state;
+    migration->at_start = open_given_back;
+    migration->at_run = check_given_back;
+    run(move);
+    check_moved(move, LIBXL_LIVE_MIGRATE_BUILD_LATE, "as asked for");
+    assert_true(move->seen_withheld);
+    free_move(move);
+    fake_store_clear();
+}
+
+/* The migration fails while libxl waits: libxl can remove what it has made. */
+static void is_given_back_when_given_up(void **state)
+{
+    struct move *move = new_withheld_move();
+
+    (void)state;
+    fake_libxl_fail(move->base.ctxs[0], FAKE_LIBXL_SAVE_DEVICES, ERROR_FAIL);
+    run(move);
+    assert_int_not_equal(move->base.rcs[1], 0);
+    assert_true(move->seen_withheld);
+    assert_int_equal(fake_libxl_domains(move->base.ctxs[1]), 0);
+    assert_int_equal(move->opened, 0);
     free_move(move);
     fake_store_clear();
 }
@@ -303,6 +384,8 @@ int main(void)
         cmocka_unit_test(without_writing_early),
         cmocka_unit_test(late_as_asked_for),
         cmocka_unit_test(is_shown_at_both_ends),
+        cmocka_unit_test(is_withheld_while_libxl_waits),
+        cmocka_unit_test(is_given_back_when_given_up),
         cmocka_unit_test(image_cannot_be_opened),
         cmocka_unit_test(refused_before_anything_begins),
     };
