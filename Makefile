@@ -306,7 +306,8 @@ check-unit: $(UNIT_PROGRAMS)
 	KEEP_STREAMS=$(STREAMS) $(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
 	$(S)/tools/tests/stream/check-stream $(STREAMS)
 	$(S)/scripts/run-python-tests $(S)/tools/tests/bench/test_bench.py \
-	    $(S)/tools/tests/runners/test_runners.py
+	    $(S)/tools/tests/runners/test_runners.py \
+	    $(S)/tools/tests/xl/test_completion.py
 
 # The tests in which threads meet, once more under the thread sanitizer.
 TSAN_TESTS := test_pager test_pager_requests test_pager_succession test_bad_source test_bad_pages \

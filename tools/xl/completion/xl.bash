@@ -1,11 +1,27 @@
 # Completion for xl with postcopy: the commands and options of ours; for all
 # else what the packaged xl's completion knows.
 
-_xl_postcopy_domains()
+# Guests name themselves, and compgen -W expands its words as the shell does
+# before it compares them: what comes from a host never goes through that.  Each
+# line of the input that begins with $cur is offered, quoted for the shell.
+_xl_postcopy_offer()
 {
-    xl list 2> /dev/null | awk 'NR > 1 && $1 != "Domain-0" { print $1 }'
+    local name
+    while IFS= read -r name; do
+        [[ -n $name && $name == "$cur"* ]] || continue
+        printf -v name %q "$name"
+        COMPREPLY+=("$name")
+    done
 }
 
+# A name may have blanks in it: it is what stands before the columns of figures.
+_xl_postcopy_domains()
+{
+    xl list 2> /dev/null | sed -n -E \
+        '2,$ { /^Domain-0 /d; s/ +[0-9]+ +[0-9]+ +[0-9]+ +[^ ]+ +[0-9.]+$//p }'
+}
+
+# A migration's line begins with the name, and the next column is a word of ours.
 _xl_postcopy_migrating()
 {
     xl migrate-status 2> /dev/null | awk 'NR > 1 && /^[^ ]/ { print $1 }'
@@ -39,8 +55,8 @@ _xl_postcopy_migrate()
             --early-build --link-timeout --json --debug --live --help
             -s -e -C -p -D -h" -- "$cur") ;;
     *)
-        mapfile -t COMPREPLY < <(
-            compgen -W "$(_xl_postcopy_domains)" -A hostname -- "$cur") ;;
+        mapfile -t COMPREPLY < <(compgen -A hostname -- "$cur")
+        _xl_postcopy_offer < <(_xl_postcopy_domains) ;;
     esac
 }
 
@@ -57,8 +73,9 @@ _xl_postcopy()
     command=${words[1]-}
     if ((${#words[@]} == 2)); then
         mapfile -t COMPREPLY < <(compgen -W "migrate-status migrate-wait migrate-abort
-            migrate-recover migrate-start-postcopy migrate-set-rate
-            $(xl help 2> /dev/null | awk '/^ [^ ]/ { print $1 }')" -- "$cur")
+            migrate-recover migrate-start-postcopy migrate-set-rate" -- "$cur")
+        _xl_postcopy_offer < <(
+            xl help 2> /dev/null | awk '/^ [^ ]/ { print $1 }')
         return
     fi
     case $command in
@@ -75,26 +92,24 @@ _xl_postcopy()
         --background-rate | --link-timeout | -s) return ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "--background-rate --link-timeout
-            --json --help -s -h $(_xl_postcopy_migrating)" -A hostname -- "$cur") ;;
+            --json --help -s -h" -A hostname -- "$cur")
+        _xl_postcopy_offer < <(_xl_postcopy_migrating) ;;
     migrate-status)
-        mapfile -t COMPREPLY < <(compgen -W "--json --watch --commands
-            $(_xl_postcopy_migrating)" -- "$cur") ;;
+        mapfile -t COMPREPLY < <(compgen -W "--json --watch --commands" -- "$cur")
+        _xl_postcopy_offer < <(_xl_postcopy_migrating) ;;
     migrate-wait)
-        mapfile -t COMPREPLY < <(compgen -W "--limit --then-abort
-            $(_xl_postcopy_migrating)" -- "$cur") ;;
+        mapfile -t COMPREPLY < <(compgen -W "--limit --then-abort" -- "$cur")
+        _xl_postcopy_offer < <(_xl_postcopy_migrating) ;;
     migrate-start-postcopy | migrate-abort)
-        mapfile -t COMPREPLY < <(
-            compgen -W "$(_xl_postcopy_migrating)" -- "$cur") ;;
+        _xl_postcopy_offer < <(_xl_postcopy_migrating) ;;
     migrate-set-rate)
         if ((${#words[@]} == 3)); then
-            mapfile -t COMPREPLY < <(
-                compgen -W "$(_xl_postcopy_migrating)" -- "$cur")
+            _xl_postcopy_offer < <(_xl_postcopy_migrating)
         else
             mapfile -t COMPREPLY < <(compgen -W "unlimited" -- "$cur")
         fi ;;
     *)
-        mapfile -t COMPREPLY < <(
-            compgen -W "$(_xl_postcopy_domains)" -- "$cur") ;;
+        _xl_postcopy_offer < <(_xl_postcopy_domains) ;;
     esac
 }
 

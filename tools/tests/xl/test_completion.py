@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Tests of xl's completion: the shell with an xl whose answers are made up."""
+
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+COMPLETION = pathlib.Path(__file__).resolve().parents[2] / "xl/completion/xl.bash"
+
+# Its answers are files beside it, by its first argument.
+XL = """\
+#!/bin/sh
+cat "${0%/*}/$1" 2> /dev/null
+"""
+
+# Completes $1 as a line of which the cursor is at the end; an answer a line.
+COMPLETE = """\
+. "$COMPLETION"
+compopt() { :; }
+COMP_LINE=$1 COMP_POINT=${#1}
+_xl_postcopy
+((${#COMPREPLY[@]} == 0)) || printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+LIST = """\
+Name                                        ID   Mem VCPUs\tState\tTime(s)
+Domain-0                                     0   384     1     r-----      12.5
+{}
+"""
+
+
+class Completion(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.where = pathlib.Path(directory.name)
+        (self.where / "xl").write_text(XL)
+        (self.where / "xl").chmod(0o755)
+        (self.where / "help").write_text(
+            "Usage xl [-vfNtT] <subcommand> [args]\n\n"
+            " create              Create a domain from config file\n"
+            " list                List information\n")
+
+    def guests(self, *names):
+        rows = (f"{name:40} {number:5}   64     1     -b----       0.1"
+                for number, name in enumerate(names, 1))
+        (self.where / "list").write_text(LIST.format("\n".join(rows)))
+
+    def complete(self, line):
+        done = subprocess.run(
+            ["bash", "-u", "-c", COMPLETE, "bash", line], cwd=self.where,
+            env=dict(os.environ, COMPLETION=str(COMPLETION),
+                     PATH=f"{self.where}:{os.environ['PATH']}"),
+            capture_output=True, text=True, check=True)
+        self.assertEqual(done.stderr, "")
+        return done.stdout.splitlines()
+
+    def test_a_guest_of_any_command(self):
+        self.guests("web", "mail", "web-2")
+        for command in ("console", "migrate --postcopy", "destroy"):
+            self.assertEqual(self.complete(f"xl {command} we"),
+                             ["web", "web-2"])
+
+    def test_a_migrating_guest(self):
+        (self.where / "migrate-status").write_text(
+            "Name     Role\nweb      source\n         more of it\n")
+        for command in ("migrate-abort", "migrate-status", "migrate-wait",
+                        "migrate-recover", "migrate-set-rate",
+                        "migrate-start-postcopy"):
+            self.assertEqual(self.complete(f"xl {command} w"), ["web"])
+
+    def test_the_commands_of_both(self):
+        self.assertEqual(self.complete("xl cr"), ["create"])
+        self.assertIn("migrate-recover", self.complete("xl migrate-"))
+
+    def test_no_name_is_run(self):
+        """Whoever may name a guest is not root."""
+        names = ("web$(id>ran)", "web`id>ran`", "web;id>ran", "web$HOME",
+                 "web*", "web two", "web'", 'web"', "web\\", "web\x1b[31m")
+        self.guests(*names)
+        (self.where / "web-file").touch()       # for a pattern to find
+        (self.where / "migrate-status").write_text(
+            "Name\n" + "".join(f"{name.replace(' ', '-')} x\n"
+                               for name in names))
+        for line in ("xl console web", "xl migrate --postcopy web",
+                     "xl migrate-abort web", "xl migrate-recover web",
+                     "xl migrate-status web", "xl migrate-wait web",
+                     "xl migrate-set-rate web"):
+            answers = self.complete(line)
+            self.assertEqual(len(answers), len(names), (line, answers))
+            for name, answer in zip(names, answers):
+                self.assertTrue(answer.isprintable(), answer)
+                if "migrate-" in line:
+                    name = name.replace(" ", "-")
+                said = subprocess.run(["bash", "-c", f"printf %s {answer}"],
+                                      cwd=self.where, capture_output=True,
+                                      text=True, check=True).stdout
+                self.assertEqual(said, name, line)
+            self.assertFalse((self.where / "ran").exists(), line)
+
+
+if __name__ == "__main__":
+    unittest.main()
