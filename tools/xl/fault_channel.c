@@ -6,6 +6,7 @@
  * what it is told over the connection.
  */
 #include "fault_channel.h"
+#include "transport_command.h"
 
 #include <stdio.h>
 #include <stdlib.h>

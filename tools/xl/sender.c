@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "rate.h"
+#include "transport_command.h"
 
 /* ---- options ---- */
 
@@ -75,6 +76,11 @@ void xl_sender_arguments(struct xl_sender *sender, int argc, char **argv)
     }
     sender->domain = argv[optind];
     sender->host = argv[optind + 1];
+    if (sender->ssh_command[0] && !xl_transport_host_is_plain(sender->host)) {
+        fprintf(stderr, "xl: the host has characters that no host's name has; "
+                        "a command instead of a host wants -s ''\n");
+        exit(EXIT_FAILURE);
+    }
 }
 
 int xl_sender_open(struct xl_sender *sender)

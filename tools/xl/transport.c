@@ -22,32 +22,6 @@
 #define XL_SSH_FAILED 255
 #define XL_NOT_FOUND 127
 
-/* ---- the command ---- */
-
-/* Without these ssh would sit on a dead link until TCP gives it up, a quarter
- * of an hour later.  A command of the user's own has its own options. */
-const char xl_ssh_default[] =
-    "ssh -o ServerAliveInterval=5 -o ServerAliveCountMax=6";
-
-char *xl_transport_command(const char *ssh_command, const char *host,
-                           int verbosity, const char *receive_options)
-{
-    char verbose[16] = "";
-    char *command;
-
-    if (!ssh_command[0]) {
-        return strdup(host);
-    }
-    for (int i = 0; i < verbosity && i < 4; i++) {
-        strcat(verbose, " -v");
-    }
-    if (asprintf(&command, "exec %s %s xl%s migrate-receive --postcopy%s",
-                 ssh_command, host, verbose, receive_options) < 0) {
-        return NULL;
-    }
-    return command;
-}
-
 /* ---- start ---- */
 
 static void __attribute__((noreturn))

@@ -28,17 +28,6 @@ struct xl_transport {
 #define XL_TRANSPORT_CLOSED \
     ((struct xl_transport){.status = -1, .send_fd = -1, .recv_fd = -1})
 
-/* ssh with options under which a dead link is noticed. */
-extern const char xl_ssh_default[];
-
-/*
- * What the shell is to run, malloc'ed: a receiver on the host, with these
- * options (each with a blank before it); or with an empty ssh_command the host
- * itself, as the stock xl has it.  NULL: no memory.
- */
-char *xl_transport_command(const char *ssh_command, const char *host,
-                           int verbosity, const char *receive_options);
-
 /* These return 0, or -1 after having said why.  The host and the command must
  * outlive the transport. */
 int xl_transport_start(struct xl_transport *transport, const char *host,

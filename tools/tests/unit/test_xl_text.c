@@ -11,6 +11,7 @@
 #include "migrate_view.h"
 #include "policy_option.h"
 #include "rate.h"
+#include "transport_command.h"
 #include "watcher.h"
 
 #define WRONG 12345
@@ -273,13 +274,81 @@ static void who_watches_by_a_log(void **state)
     assert_int_equal(xl_watcher_in_log("", 5), 0);
 }
 
+#define OURS \
+    " -o ServerAliveInterval=5 -o ServerAliveCountMax=6 -o ControlPath=none " \
+    "-T"
+
+static void commands_of_transports(void **state)
+{
+    static const struct {
+        const char *ssh_command, *command;
+    } cases[] = {
+        {xl_ssh_default, "exec ssh" OURS " 'h' xl -v migrate-receive "
+                         "--postcopy --recover"},
+        {"ssh -p 2222", "exec ssh -p 2222" OURS " 'h' xl -v migrate-receive "
+                        "--postcopy --recover"},
+        {"/usr/bin/ssh", "exec /usr/bin/ssh" OURS " 'h' xl -v migrate-receive "
+                         "--postcopy --recover"},
+        {"sshpass -e ssh", "exec sshpass -e ssh 'h' xl -v migrate-receive "
+                           "--postcopy --recover"},
+        {"rsh", "exec rsh 'h' xl -v migrate-receive --postcopy --recover"},
+        {"", "h"},
+    };
+    char *command;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        command =
+            xl_transport_command(cases[i].ssh_command, "h", 1, " --recover");
+        assert_string_equal(command, cases[i].command);
+        free(command);
+    }
+}
+
+static void hosts_that_a_shell_reads_as_they_are(void **state)
+{
+    static const char *const good[] = {
+        "xen-b",
+        "10.0.0.2",
+        "root@xen-b",
+        "[fe80::1%eth0]",
+        "h.example.org",
+        "my_host",
+        "ssh://root@xen-b:2222",
+    };
+    static const char *const bad[] = {
+        "",       "-oProxyCommand=id",
+        "a b",    "a;id",
+        "a$(id)", "a`id`",
+        "a'",     "a\"",
+        "a|b",    "a&",
+        "a>f",    "a\nb",
+        "a*",     "\302\233",
+        "~root",  "a\\",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(xl_transport_host_is_plain(good[i]));
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(xl_transport_host_is_plain(bad[i]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rates),     cmocka_unit_test(policies),
-        cmocka_unit_test(progress),  cmocka_unit_test(table),
-        cmocka_unit_test(faults),    cmocka_unit_test(when_devices_start),
-        cmocka_unit_test(back_ends), cmocka_unit_test(who_watches_by_a_log),
+        cmocka_unit_test(rates),
+        cmocka_unit_test(policies),
+        cmocka_unit_test(progress),
+        cmocka_unit_test(table),
+        cmocka_unit_test(faults),
+        cmocka_unit_test(when_devices_start),
+        cmocka_unit_test(back_ends),
+        cmocka_unit_test(who_watches_by_a_log),
+        cmocka_unit_test(commands_of_transports),
+        cmocka_unit_test(hosts_that_a_shell_reads_as_they_are),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

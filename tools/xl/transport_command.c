@@ -1,0 +1,66 @@
+/*
+ * The command line that connects with a receiver.
+ */
+#include "transport_command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char xl_ssh_default[] = "ssh";
+
+/*
+ * For every ssh, behind the user's own options, of which ssh takes the first: it
+ * notices a dead link, on which it would sit until TCP gives that up, a quarter of
+ * an hour later; it has a connection of its own, not one that a dead master or the
+ * stream of pages holds up; and no terminal at the other end, which would change
+ * octets.
+ */
+static const char ssh_options[] =
+    " -o ServerAliveInterval=5 -o ServerAliveCountMax=6 -o ControlPath=none "
+    "-T";
+
+/* Whether the first word of a command is ssh, by whatever path. */
+static bool is_ssh(const char *command)
+{
+    size_t length;
+    const char *slash;
+
+    command += strspn(command, " \t");
+    length = strcspn(command, " \t");
+    slash = memrchr(command, '/', length);
+    if (slash) {
+        length -= slash + 1 - command;
+        command = slash + 1;
+    }
+    return length == 3 && !strncmp(command, "ssh", 3);
+}
+
+bool xl_transport_host_is_plain(const char *host)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789._-@:%[]/";
+
+    return host[0] && host[0] != '-' && !host[strspn(host, plain)];
+}
+
+char *xl_transport_command(const char *ssh_command, const char *host,
+                           int verbosity, const char *receive_options)
+{
+    char verbose[16] = "";
+    char *command;
+
+    if (!ssh_command[0]) {
+        return strdup(host);
+    }
+    for (int i = 0; i < verbosity && i < 4; i++) {
+        strcat(verbose, " -v");
+    }
+    if (asprintf(&command, "exec %s%s '%s' xl%s migrate-receive --postcopy%s",
+                 ssh_command, is_ssh(ssh_command) ? ssh_options : "", host,
+                 verbose, receive_options) < 0) {
+        return NULL;
+    }
+    return command;
+}

@@ -1,0 +1,25 @@
+/*
+ * The command line that connects with a receiver.
+ */
+#ifndef XL_TRANSPORT_COMMAND_H
+#define XL_TRANSPORT_COMMAND_H
+
+#include <stdbool.h>
+
+/* What connects unless the user says otherwise. */
+extern const char xl_ssh_default[];
+
+/* Whether a host is made of what names, addresses, user@ and ssh:// are made of,
+ * and is no option: so it means nothing to a shell. */
+bool xl_transport_host_is_plain(const char *host);
+
+/*
+ * What the shell is to run, malloc'ed: a receiver on the host, which has to be
+ * plain, with these options (each with a blank before it); or with an empty
+ * ssh_command the host itself, as the stock xl has it.  ssh gets options of ours,
+ * behind the user's own, any other command none.  NULL: no memory.
+ */
+char *xl_transport_command(const char *ssh_command, const char *host,
+                           int verbosity, const char *receive_options);
+
+#endif
