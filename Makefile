@@ -10,7 +10,7 @@ override O := $(abspath $(O))
 
 # Targets that work before anything is installed or configured.
 BARE_GOALS := demo bench bench-downtime check check-lab check-pinned deps format \
-              check-lab-versions \
+              check-lab-versions check-intel \
               check-all check-format clean distclean \
               deb check-deb hypervisor check-versions coverage \
               docs man help lab-build
@@ -278,7 +278,7 @@ lab-build:
 # ---- tests and the demo ----
 
 .PHONY: deps fuzz check check-unit check-tsan check-valgrind check-install \
-        check-fuzz check-lab check-lab-versions check-all check-pinned demo \
+        check-fuzz check-lab check-lab-versions check-intel check-all check-pinned demo \
         bench bench-downtime
 deps:
 	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages \
@@ -291,6 +291,7 @@ check check-all: deps
 	$(MAKE) check-install
 	$(MAKE) check-fuzz
 	$(MAKE) check-lab LAB_TESTS=$(if $(filter check-all,$@),--all)
+	$(if $(filter check-all,$@),$(MAKE) check-intel)
 
 INTERFACE := $(S)/tools/libs/light/$(HEADER) \
              $(S)/docs/man/libxl_domain_live_migrate.3.md:$(S)/docs/man/libxl_live_migrate_list.3.md
@@ -429,6 +430,17 @@ check-lab-versions: deps
 	    LAB_TESTS='--state $(S)/build/check-lab-packaged \
 	        $(VERSIONS_TESTS:%=--only %)'
 	$(S)/xen/lab/tests/test_lab.py --hosts NamedHypervisor
+
+# A host with an Intel processor, in Bochs: it is alone, so guests move within it.
+# INTEL_CPU: another processor that Bochs knows.
+INTEL_TESTS ?= paging_works_as_expected local_
+INTEL_CPU ?=
+check-intel: deps
+	$(S)/scripts/install-deps $(S)/xen/lab/packages.bochs
+	$(MAKE) lab-build
+	XEN_LAB_ACCEL=bochs XEN_LAB_BOCHS_CPU=$(INTEL_CPU) \
+	    $(S)/tools/tests/system/run --install $(LAB_STAGE) \
+	    --state $(S)/build/check-intel $(INTEL_TESTS:%=--only %) $(LAB_TESTS)
 
 check-pinned: deps
 	$(MAKE) lab-build
@@ -573,6 +585,8 @@ help:
 	@echo 'fuzz         the same for longer, FUZZ_SECONDS=60 for each fuzzer'
 	@echo 'check-lab    the tests between two real Xen hosts'
 	@echo 'check-lab-versions  between hosts of Debian 12, without memory paging (ten minutes)'
+	@echo 'check-intel  moves within a host with an Intel processor, in Bochs (a quarter of an hour;'
+	@echo '             INTEL_CPU=corei7_skylake_x: with Page Modification Logging)'
 	@echo 'check-all    with the tests that check leaves out as they take long'
 	@echo 'check-pinned those with newer Linux kernels, ten times over (hours)'
 	@echo 'check-versions  unit tests with the Xen of Debian 11, 12 and 13 (ten minutes)'

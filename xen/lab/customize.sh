@@ -47,6 +47,9 @@ add_kernel() {
         drivers/net/virtio_net.ko drivers/net/net_failover.ko \
         drivers/net/tun.ko drivers/net/xen-netback net/core/failover.ko \
         arch/x86/crypto) | tar -x -C "$to/kernel"
+    # What Bochs has in place of the devices of QEMU.
+    modules_with_needs ata_piix sd_mod e1000 |
+        tar -c -C "$root/var/kernel" -T - | tar -x -C "$root"
     chroot "$root" depmod -a "$version"
     echo "$version" > "$root/boot/version"
     unpack_kernel "$root/boot/vmlinuz" "$root/boot/vmlinux"
@@ -55,24 +58,26 @@ add_kernel() {
     ln -s /boot/vmlinux "$root/usr/lib/xen-lab/vmlinux-$release"
 }
 
+# modules_with_needs MODULE...: the files of these modules of the kernel in
+# /var/kernel, and of those that they need, by their names below it.
+modules_with_needs() {
+    chroot "$root" depmod -b /var/kernel "$version"
+    chroot "$root" modprobe -d /var/kernel -S "$version" -a --show-depends "$@" |
+        sed -n 's:^insmod /var/kernel/\([^ ]*\).*:\1:p' | sort -u
+}
+
 # add_guest_modules MODULE...: a cpio archive of modules of the kernel in
 # /var/kernel that a guest needs, to be put before its own initramfs.
 add_guest_modules() {
     mkdir -p "$root/usr/lib/xen-lab"
-    chroot "$root" sh -eu -s "$release" "$version" "$@" <<'EOF'
-        release=$1
-        version=$2
-        shift 2
-        depmod -b /var/kernel "$version"
-        modprobe -d /var/kernel -S "$version" -a --show-depends "$@" |
-            sed -n 's:^insmod /var/kernel/\([^ ]*\).*:\1:p' | sort -u |
-            tar -c -C /var/kernel -T - | tar -x --one-top-level=/var/modules
-        depmod -b /var/modules "$version"
+    # shellcheck disable=SC2016 # they are for the shell in there
+    modules_with_needs "$@" | chroot "$root" sh -eu -c '
+        tar -c -C /var/kernel -T - | tar -x --one-top-level=/var/modules
+        depmod -b /var/modules "$2"
         cd /var/modules
         find . | LC_ALL=C sort | busybox cpio -o -H newc -R 0:0 \
-            > "/usr/lib/xen-lab/modules-$release.cpio"
-        rm -r /var/modules
-EOF
+            > "/usr/lib/xen-lab/modules-$1.cpio"
+        rm -r /var/modules' sh "$release" "$version"
 }
 
 # The ELF image inside a bzImage (see the kernel's x86 boot protocol). As a PVH

@@ -146,7 +146,7 @@ class Hosts(unittest.TestCase):
     def run_tests(self, **tests):
         args = argparse.Namespace(state="x", keep=False, install="x",
                                   verbose=False, only=[], all=False)
-        with mock.patch.object(runner, "Lab") as lab, \
+        with mock.patch.object(runner, "open_lab") as lab, \
                 mock.patch.object(runner, "World"), \
                 contextlib.redirect_stdout(io.StringIO()) as said:
             lab.return_value.console.lines.return_value = []

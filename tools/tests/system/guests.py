@@ -11,8 +11,6 @@ import pathlib
 import re
 from typing import NamedTuple
 
-from xenlab import HOSTS
-
 TREE = pathlib.Path(__file__).resolve().parents[3]
 BUILT = TREE / "build" / "guests"
 # For the hosts: see lab-build in the Makefile.
@@ -36,6 +34,7 @@ class Beat(NamedTuple):
     host: str
     number: int
     errors: int
+    domid: int
 
 
 class Guest:
@@ -83,14 +82,15 @@ class Guest:
         self.created = self.lab.console.now()
         self.host = host
         self.lab.run(host, f"xl create {options} {self.config_file}",
-                     timeout=self.start_limit)
+                     timeout=self.start_limit * self.lab.patience)
         return self
 
     # Listening.
 
     def wait(self, pattern, since, timeout, host=None):
         return self.lab.console.wait(pattern, host=host or self.host,
-                                     since=since, timeout=timeout)
+                                     since=since,
+                                     timeout=timeout * self.lab.patience)
 
     def wait_beat(self, host=None, since=None):
         """A heartbeat from `since` (now) on."""
@@ -114,7 +114,7 @@ class Guest:
     def _beat(self, line):
         match = re.search(self.beat_pattern, line.text)
         return match and Beat(line.time, line.host, int(match[1]),
-                              int(match[2]))
+                              int(match[2]), int(line.text[2:].split(")")[0]))
 
     def beats(self, since=None):
         lines = self.lab.console.lines(since=since or self.created)
@@ -130,6 +130,11 @@ class Guest:
         """The hosts that it ran on, in the order of time."""
         return [host for host, _ in
                 itertools.groupby(self.beats(), lambda beat: beat.host)]
+
+    def domids(self):
+        """The numbers of the domains that it ran as, likewise."""
+        return [domid for domid, _ in
+                itertools.groupby(self.beats(), lambda beat: beat.domid)]
 
     def assert_sound(self):
         bad = [str(line) for line in self.lines() if BAD.search(line.text)]
@@ -236,7 +241,7 @@ class HvmPatternGuest(PatternGuest):
 
     def start(self, host, options=""):
         """QEMU reads the kernel wherever it starts."""
-        for where in HOSTS:
+        for where in self.lab.hosts:
             self.write_config(where)
         return super().start(host, options)
 
@@ -283,7 +288,7 @@ class LinuxGuest(Guest):
         return f"/var/log/xen/console/guest-{self.name}*.log"
 
     def start(self, host, options=""):
-        for where in HOSTS:
+        for where in self.lab.hosts:
             self.lab.run(where, f"rm -f {self.console_logs()}")
         super().start(host, options)
         up = self.wait(r"^\(d\d+\) linuxguest cpus=(\d+)", self.created,
@@ -308,7 +313,7 @@ class LinuxGuest(Guest):
         """Whether the emulated processor has killed it."""
         return any(INJECTED_TWICE.search(self.lab.run(
             host, f"cat {self.console_logs()}", check=False).stdout)
-            for host in HOSTS)
+            for host in self.lab.hosts)
 
 
 class LinuxGuestWithModules(LinuxGuest):

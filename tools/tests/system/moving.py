@@ -92,14 +92,16 @@ class Process:
             return any(re.search(pattern, line) for _, line in self.lines)
 
         with self.more:
-            self.more.wait_for(lambda: seen() or self.ended, timeout)
+            self.more.wait_for(lambda: seen() or self.ended,
+                               timeout * self.lab.patience)
             found = seen()
         assert found, f"no /{pattern}/ from `{self.command}`:\n{self.output}"
 
     def ends_within(self, timeout):
         """Waits for that; whether it has ended."""
         with self.more:
-            return bool(self.more.wait_for(lambda: self.ended, timeout))
+            return bool(self.more.wait_for(lambda: self.ended,
+                                           timeout * self.lab.patience))
 
     def finish(self, timeout=MOVE_LIMIT):
         assert self.ends_within(timeout), \
@@ -111,7 +113,8 @@ class Migration(Process):
     """`xl migrate` of a guest to the other host, started.
 
     transport  "ssh", as xl does it by itself; "tcp", a connection without
-               encryption, several times as fast here and easier to cut
+               encryption, several times as fast here and easier to cut;
+               "local", a pipe to a receiver on the same host
     postcopy   False for the stock xl's own way
     cut_at     the transport is killed once a line of xl's has this in it
     stall_at   the same, but it only stands still
@@ -125,7 +128,7 @@ class Migration(Process):
                  stall_at=None, die_at=None, when=None, apart=False):
         self.guest = guest
         self.source = guest.host
-        self.dest = other(guest.host)
+        self.dest = guest.host if transport == "local" else other(guest.host)
         self.receiver = None
         words = ["xl", "migrate"]
         if postcopy:
@@ -137,6 +140,8 @@ class Migration(Process):
                 receive_options += " --postcopy"
             self.receiver = listen(guest.lab, self.dest, receive_options)
             words += ["-s", "", guest.name, connect(host)]
+        elif transport == "local":
+            words += ["-s", "", guest.name, "xl migrate-receive --postcopy"]
         else:
             words += [guest.name, host]
         command = shlex.join(words)
@@ -205,9 +210,14 @@ class Recovery(Migration):
         self.source = migration.source
         self.dest = migration.dest
         to = to or self.dest
-        self.receiver = listen(guest.lab, to, "--postcopy --recover")
         words = ["xl", "migrate-recover", *shlex.split(options), "-s", "",
-                 domain or guest.name, connect(f"xen-{to}")]
+                 domain or guest.name]
+        if to == self.source and to == self.dest:
+            self.receiver = None
+            words.append("xl migrate-receive --postcopy --recover")
+        else:
+            self.receiver = listen(guest.lab, to, "--postcopy --recover")
+            words.append(connect(f"xen-{to}"))
         Process.__init__(self, guest.lab, self.source, shlex.join(words))
 
 

@@ -18,7 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TREE = HERE.parents[2]
 sys.path[:0] = [str(TREE / "xen" / "lab"), str(HERE)]
 
-from xenlab import Lab, LabError     # noqa: E402
+from xenlab import LabError, open_lab      # noqa: E402
 from world import Skip, World               # noqa: E402
 
 EVENTS_SHOWN = 60
@@ -57,7 +57,7 @@ def in_short(error):
 class Runner:
     def __init__(self, args):
         self.args = args
-        self.lab = Lab(args.state)
+        self.lab = open_lab(args.state)
         self.fresh = False      # hosts are up and as they should be
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
         self.failures = []      # in short

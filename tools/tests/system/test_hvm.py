@@ -6,7 +6,7 @@ import json
 from guests import LinuxGuest
 from test_1_moves import assert_moved
 from world import TAKES_LONG, Skip, on_request
-from xenlab import HOSTS, LabError
+from xenlab import LabError
 
 # Run in a host: what the device model of a domain answers to commands.
 ASK = """\
@@ -46,7 +46,7 @@ class HvmGuest(LinuxGuest):
 
     def start(self, host, options=""):
         """QEMU reads kernel and initramfs wherever it starts."""
-        for where in HOSTS:
+        for where in self.lab.hosts:
             self.write_config(where)
         return super().start(host, options)
 
@@ -58,7 +58,7 @@ def ask_device_model(world, guest, command):
 
 
 def assert_no_state_left(world):
-    for host in ("a", "b"):
+    for host in world.lab.hosts:
         left = world.lab.run(host, "ls /var/lib/xen").stdout
         assert "qemu-" not in left, left
 

@@ -3,7 +3,7 @@
 from guests import TOOLS
 
 PROBE = "/root/pager-probe"
-PAGES = 2048
+PAGES = 1024
 
 
 def test_paging_works_as_expected(world):

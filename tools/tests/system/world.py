@@ -95,7 +95,7 @@ class World:
     def assert_only_at(self, guest, host):
         """The guest is there, under its name, and nothing of it or of any
         other on either host."""
-        for where in ("a", "b"):
+        for where in self.lab.hosts:
             wanted = [guest.name] if where == host else []
             self.until(lambda: list(self.domains(where)) == wanted,
                        lambda: f"host {where} has {self.domains(where)} and "
@@ -103,7 +103,7 @@ class World:
 
     def until(self, condition, complaint, limit=CLEAN_LIMIT):
         """For what ends soon and that nothing tells of: a dying domain."""
-        deadline = time.monotonic() + limit
+        deadline = time.monotonic() + limit * self.lab.patience
         while not condition():
             assert time.monotonic() < deadline, complaint()
             time.sleep(0.2)
@@ -115,11 +115,11 @@ class World:
         for migration in self.migrations:
             if not migration.ended:
                 return False
-        for host in ("a", "b"):
+        for host in self.lab.hosts:
             self.lab.run(host, "for d in $(xl list | awk 'NR > 1 && $2 > 0 "
                                "{ print $2 }'); do xl destroy --force $d; done",
                          check=False)
-        for host in ("a", "b"):
+        for host in self.lab.hosts:
             self.until(lambda: not self.domains(host),
                        lambda: f"host {host} keeps {self.domains(host)}")
             # The monitors see their domains go and end; anything else of a

@@ -16,6 +16,7 @@
 #define PTE_TABLE       0x003           /* present, writable */
 #define PTE_LARGE       0x083           /* present, writable, 2 MiB */
 #define PDPTE_PRESENT   0x001           /* of the four in 32-bit mode: no more */
+#define PAE_WAIT        10000           /* pauses between two of its turns */
 #define SEL_CODE64      0x08
 #define SEL_DATA        0x10
 #define SEL_CODE32      0x18
@@ -137,7 +138,10 @@ vcpu_entry:
 
 /*
  * One vCPU stays in 32-bit mode with PAE: it counts, and loads CR3 and with it
- * the four entries that CR3 points to, which need not be at a page's start.
+ * the four entries that CR3 points to, which need not be at a page's start.  It
+ * waits between two loads, which cost an emulated processor all that it has
+ * cached; and it pauses, as Bochs does not interrupt a vCPU that has interrupts
+ * off and gives no other cause to leave it.
  */
 enter_pae:
         mov     %eax, %es
@@ -162,7 +166,9 @@ enter_pae:
 2:      lock incl cpus_pae_turns
         mov     $pae_pointers + 64, %eax
         mov     %eax, %cr3
-        pause
+        mov     $PAE_WAIT, %ecx
+3:      pause
+        loop    3b
         jmp     2b
 
 /*

@@ -5,6 +5,7 @@
 import gzip
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,9 @@ import unittest.mock
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from xenlab import CommandFailed, Console, ConsoleTimeout, Lab, LabError
+from xenlab import (CommandFailed, Console, ConsoleTimeout, Lab, LabError,
+                    open_lab)
+from xenlab.bochs import RUNNER
 from xenlab import config, hypervisor, image, qemu
 from xenlab.lab import SUPERVISOR
 
@@ -47,6 +50,51 @@ class ImageParts(unittest.TestCase):
             self.assertEqual(three.stat().st_mode & 0o777, 0o755)
             self.assertEqual(pathlib.Path(where, "one/empty").read_bytes(),
                              b"")
+
+
+class InBochs(unittest.TestCase):
+    def test_what_hosts_run_in_is_a_choice(self):
+        for name, hosts in (("", ("a", "b")), ("qemu", ("a", "b")),
+                            ("bochs", ("a",))):
+            with temporary() as where, unittest.mock.patch.dict(
+                    os.environ, XEN_LAB_ACCEL=name):
+                self.assertEqual(open_lab(where).hosts, hosts)
+        with unittest.mock.patch.dict(os.environ, XEN_LAB_ACCEL="vax"), \
+                self.assertRaisesRegex(LabError, "qemu, bochs"):
+            open_lab()
+
+    def test_disks_are_whole_cylinders_and_keep_what_they_have(self):
+        with temporary() as where:
+            disk = pathlib.Path(where, "disk")
+            for size, padded in ((1, 516096), (516096, 516096),
+                                 (516097, 1032192)):
+                disk.write_bytes(b"x" * size)
+                image.pad(disk)
+                self.assertEqual(disk.read_bytes(),
+                                 b"x" * size + bytes(padded - size))
+
+    def test_the_console_is_handed_on_and_nothing_outlives_its_parent(self):
+        """With a shell in the place of Bochs."""
+        with temporary() as where:
+            fake = pathlib.Path(where, "bochs-bin")
+            fake.write_text(
+                "#!/bin/bash\n"
+                'exec 3<> "/dev/tcp/127.0.0.1/${!###*:}"\n'
+                "echo $$ >&3; tty >&3; exec sleep 100\n")
+            fake.chmod(0o755)
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.bind(f"{where}/console")
+                sock.listen()
+                runner = subprocess.Popen(
+                    [sys.executable, str(RUNNER), "console"], cwd=where,
+                    env={**os.environ, "PATH": f"{where}:{os.environ['PATH']}"})
+                self.addCleanup(runner.wait)
+                with sock.accept()[0] as console, console.makefile() as lines:
+                    child = os.pidfd_open(int(lines.readline()))
+                    self.addCleanup(os.close, child)
+                    self.assertRegex(lines.readline(), "^/dev/pts/")
+                    runner.kill()
+                    self.assertTrue(ended(child))
 
 
 class Suite(unittest.TestCase):
@@ -342,7 +390,7 @@ class SupervisorAlone(unittest.TestCase):
     def test_wait_ends_with_the_host(self):
         lab = Lab(self.state)
         lab._ask(op="start", host="a", argv=["sleep", "0.2"])
-        with self.assertRaisesRegex(LabError, "QEMU ended with status 0"):
+        with self.assertRaisesRegex(LabError, "machine ended with status 0"):
             self.console.wait("never", host="a", timeout=30)
         self.assertFalse(lab._alive("a"))
         lab._ask(op="start", host="a", argv=["sleep", "10"])

@@ -1,10 +1,10 @@
-"""Two real Xen hosts in QEMU, for tests and for people.
+"""Two real Xen hosts in QEMU, or one in Bochs, for tests and for people.
 
     import sys
     sys.path.insert(0, "xen/lab")
-    from xenlab import Lab, LabError
+    from xenlab import LabError, open_lab
 
-    lab = Lab()                 # or Lab(state="/some/dir"), one per lab
+    lab = open_lab()            # or open_lab("/some/dir"), one per lab
     lab.up(install="destdir")   # fresh hosts from the snapshot, in seconds
     lab.run("a", "xl list").stdout
     since = lab.console.now()
@@ -15,9 +15,15 @@
 See xenlab.lab.Lab and xenlab.console.Console for the rest.
 """
 
-from .config import HOSTS, LabError
+from .bochs import BochsLab
+from .config import HOSTS, LabError, accel
 from .console import Console, ConsoleTimeout, Line
 from .lab import CommandFailed, Lab
 
 __all__ = ["HOSTS", "CommandFailed", "Console", "ConsoleTimeout", "Lab",
-           "LabError", "Line"]
+           "LabError", "Line", "open_lab"]
+
+
+def open_lab(state=None):
+    """The lab that XEN_LAB_ACCEL asks for, up or down."""
+    return {"qemu": Lab, "bochs": BochsLab}[accel()](state)

@@ -5,9 +5,8 @@ import shlex
 import subprocess
 import sys
 
-from . import image
+from . import image, open_lab
 from .config import HOSTS, LabError, say
-from .lab import Lab
 
 
 def cmd_image(_lab, _args):
@@ -143,7 +142,7 @@ def parser():
 def main():
     args = parser().parse_args()
     try:
-        return args.function(Lab(args.state), args) or 0
+        return args.function(open_lab(args.state), args) or 0
     except BrokenPipeError:
         sys.stderr.close()
         return 1

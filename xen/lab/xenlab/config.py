@@ -19,6 +19,8 @@ DEFAULT_SUITE = "bullseye"
 GUEST_SUITES = ("bookworm", "trixie")
 # Of these the packaged hypervisor has memory paging.
 PAGED_AS_PACKAGED = ("bullseye",)
+# What runs hosts: two in QEMU, one in Bochs.
+ACCELS = ("qemu", "bochs")
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 
 # Mebibytes. A host holds dom0, the hypervisor's own heap (about 100) and the
@@ -74,6 +76,14 @@ def suite():
 
 def default_dom0_memory():
     return DOM0_MEMORY_OF.get(suite(), DEFAULT_DOM0_MEMORY)
+
+
+def accel():
+    """What the hosts run in."""
+    name = os.environ.get("XEN_LAB_ACCEL") or ACCELS[0]
+    if name not in ACCELS:
+        raise LabError(f"XEN_LAB_ACCEL={name}: want one of {', '.join(ACCELS)}")
+    return name
 
 
 def read_list(name):

@@ -133,7 +133,7 @@ class Console:
         """What the supervisor said of the end of a host that is not running;
         None of one that is."""
         said = [line.text for line in self.lines(host="lab")
-                if line.text.startswith(f"host {host}: QEMU ")]
+                if line.text.startswith(f"host {host}: machine ")]
         return said[-1] if said and " ended " in said[-1] else None
 
     def _subscribe(self, offset):

@@ -15,6 +15,7 @@ import urllib.request
 from . import config
 from .config import LabError, say
 
+CYLINDER = 16 * 63 * 512
 INITRAMFS_MODULES = ("virtio_pci", "virtio_blk", "squashfs", "overlay")
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*",
             "/usr/share/info/*", "/usr/share/lintian/*")
@@ -156,12 +157,13 @@ def module_order(dep_text, wanted):
     return order
 
 
-def initramfs(read):
-    """The bytes of dom0's initramfs; read(path) gives files of the root."""
+def initramfs(read, wanted=INITRAMFS_MODULES):
+    """The bytes of dom0's initramfs with these modules; read(path) gives files
+    of the root."""
     version = read("boot/version").decode().strip()
     modules = f"lib/modules/{version}"
     order = module_order(read(f"{modules}/modules.dep").decode(),
-                         INITRAMFS_MODULES)
+                         wanted)
     cpio = Cpio()
     for name in ("bin", "dev", "proc", "image", "overlay", "root", "modules"):
         cpio.directory(name)
@@ -199,6 +201,12 @@ def build_image(work):
         run(["mksquashfs", "-", str(work / "root.squashfs"), "-tar",
              "-comp", "lz4", "-no-progress", "-quiet"], stdin=file)
     root.unlink()
+    pad(work / "root.squashfs")
+
+
+def pad(disk):
+    """To whole cylinders, without which Bochs takes no disk."""
+    os.truncate(disk, -(-disk.stat().st_size // CYLINDER) * CYLINDER)
 
 
 def image():

@@ -50,10 +50,15 @@ class Lab:
     XEN_LAB_DOM0_MEMORY. `console` reads both consoles: see console.Console.
     """
 
+    hosts = HOSTS
+    boot_limit = BOOT_LIMIT
+    default_memory = config.DEFAULT_MEMORY
+    patience = 1        # how many times as long to wait for what may not come
+
     def __init__(self, state=None, memory=None, dom0_memory=None):
         self.state = config.state_dir(state)
         self.memory = memory or config.megabytes(
-            "XEN_LAB_MEMORY", config.DEFAULT_MEMORY)
+            "XEN_LAB_MEMORY", self.default_memory)
         self._dom0_memory = dom0_memory
         self.console = console.Console(self.state)
         self._supervisor = None     # when it is a child of this process
@@ -91,8 +96,8 @@ class Lab:
 
     def is_up(self):
         """Whether both hosts run."""
-        return (set(self._ports()) == set(HOSTS)
-                and all(map(self._alive, HOSTS)))
+        return (set(self._ports()) == set(self.hosts)
+                and all(map(self._alive, self.hosts)))
 
     def down(self):
         """Take the lab down; harmless when it is down."""
@@ -108,7 +113,7 @@ class Lab:
         packed = subprocess.run(
             ["tar", "-C", str(tree), "--owner=0", "--group=0", "-c", "."],
             check=True, stdout=subprocess.PIPE).stdout
-        for host in HOSTS:
+        for host in self.hosts:
             self._untar(host, packed)
 
     def _untar(self, host, packed):
@@ -126,12 +131,12 @@ class Lab:
             disk.truncate(config.SHARED_DISK_SIZE << 20)
         uses = [img] + [saved] * bool(saved)
         self._start_supervisor(uses + [xen.parent] * (xen.parent != img), owner)
-        for host in HOSTS:
+        for host in self.hosts:
             incoming = saved and saved / f"{host}.vmstate"
             self._start_host(host, img, xen, incoming)
         with concurrent.futures.ThreadPoolExecutor() as pool:
             for done in [pool.submit(self._until_reachable, host, not saved)
-                         for host in HOSTS]:
+                         for host in self.hosts]:
                 done.result()
 
     def _snapshot(self, img, xen):
@@ -142,7 +147,7 @@ class Lab:
             try:
                 boot.up(snapshot=False, owner=os.getpid())
                 boot._close_ssh()
-                for host in HOSTS:
+                for host in self.hosts:
                     with boot._monitor(host) as monitor:
                         monitor.save(work / f"{host}.vmstate")
             except LabError:
@@ -152,7 +157,7 @@ class Lab:
                 boot.down()
 
         argv = [qemu.command(host, img, xen, self.memory, self.dom0_memory)
-                for host in HOSTS]
+                for host in self.hosts]
         key = config.digest(SNAPSHOT_FORMAT, repr(argv), qemu.version(),
                             qemu.machine_id())
         kind = f"snapshot{self.memory}+{self.dom0_memory}"
@@ -160,8 +165,8 @@ class Lab:
 
     def _start_supervisor(self, uses, owner):
         console.rotate(self.state)
-        for host in HOSTS:
-            (self.state / f"qemu-{host}.log").unlink(missing_ok=True)
+        for host in self.hosts:
+            (self.state / f"machine-{host}.log").unlink(missing_ok=True)
         spec = {"uses": [str(place) for place in uses], "owner": owner}
         (self.state / "lab.json").write_text(json.dumps(spec))
         (self.state / "lab.sock").unlink(missing_ok=True)
@@ -189,7 +194,7 @@ class Lab:
                 break
             if time.monotonic() > deadline or not self._alive(host):
                 raise LabError(f"host {host}: QEMU did not start\n"
-                               + self._tail(f"qemu-{host}.log", 20))
+                               + self._tail(f"machine-{host}.log", 20))
             time.sleep(0.02)
         with self._monitor(host) as monitor:
             self._remember_port(host, monitor.ssh_port())
@@ -197,7 +202,7 @@ class Lab:
     def _until_reachable(self, host, booted):
         if booted:
             line = self.console.wait(r"xen-lab: (ready|FAILED.*)", host=host,
-                                     timeout=BOOT_LIMIT)
+                                     timeout=self.boot_limit)
             if line.match[1] != "ready":
                 raise LabError(f"host {host} did not come up: {line.text}")
         else:
@@ -211,8 +216,8 @@ class Lab:
             if done.returncode == 0:
                 return
             if not self._alive(host):
-                raise LabError(f"host {host}: QEMU ended\n"
-                               + self._tail(f"qemu-{host}.log", 20))
+                raise LabError(f"host {host}: its machine ended\n"
+                               + self._tail(f"machine-{host}.log", 20))
             if time.monotonic() > deadline:
                 raise LabError(f"host {host}: ssh does not answer: "
                                f"{done.stderr}")
@@ -266,7 +271,7 @@ class Lab:
     def link(self, up):
         """Plug the network between the hosts in or out; ssh from outside
         goes another way and stays."""
-        for host in HOSTS:
+        for host in self.hosts:
             with self._monitor(host) as monitor:
                 monitor.execute("set_link", name="lab", up=up)
 
@@ -365,7 +370,7 @@ class Lab:
         return argv + ["--", command]
 
     def _close_ssh(self):
-        for host in HOSTS:
+        for host in self.hosts:
             if (self.state / f"ssh-{host}").exists():
                 argv = self._ssh(host)
                 subprocess.run(argv[:1] + ["-O", "exit"] + argv[1:],
@@ -397,13 +402,13 @@ class Lab:
         """What a person wants to see when a test has failed: the end of both
         consoles, of QEMU's own output, and of the logs in the hosts."""
         parts = []
-        for host in (*HOSTS, "lab"):
+        for host in (*self.hosts, "lab"):
             tail = self.console.lines(host=host)[-count:]
             parts += [f"==== console of {host}, last {len(tail)} lines",
                       *map(str, tail)]
-        for host in HOSTS:
-            said = self._tail(f"qemu-{host}.log", 20)
-            parts += [f"==== QEMU of {host}", said] if said else []
+        for host in self.hosts:
+            said = self._tail(f"machine-{host}.log", 20)
+            parts += [f"==== machine of {host}", said] if said else []
             parts += [f"==== logs in {host}", self._host_logs(host)]
         return "\n".join(parts)
 
@@ -415,12 +420,17 @@ class Lab:
         except LabError as error:
             return f"not reachable: {error}"
 
+    @staticmethod
+    def accel():
+        """What runs the hosts."""
+        return "kvm" if qemu.nested_kvm() else "tcg"
+
     def status(self):
         """A dict: up, state, memory, and for each host its ssh port or None
         when it is not running."""
         up = self.is_up()
         ports = self._ports()
         return {"up": up, "state": str(self.state), "memory": self.memory,
-                "accel": "kvm" if qemu.nested_kvm() else "tcg",
+                "accel": self.accel(),
                 "hosts": {host: ports.get(host) if self._alive(host) else None
-                          for host in HOSTS}}
+                          for host in self.hosts}}

@@ -207,7 +207,7 @@ class Supervisor:
         for name in ["net.sock"] if host == "a" else []:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
-        with open(f"qemu-{host}.log", "ab") as log:
+        with open(f"machine-{host}.log", "ab") as log:
             try:
                 machine = subprocess.Popen(
                     argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -215,7 +215,7 @@ class Supervisor:
             except OSError as error:
                 return {"error": f"cannot run {argv[0]}: {error}"}
         self.machines[host] = machine
-        self.note(f"host {host}: QEMU started")
+        self.note(f"host {host}: machine started")
         pidfd = os.pidfd_open(machine.pid)
         self.selector.register(pidfd, selectors.EVENT_READ,
                                lambda _f, _m: self.on_exit(host, machine,
@@ -232,8 +232,8 @@ class Supervisor:
             return
         status = machine.wait()
         del self.machines[host]
-        self.note(f"host {host}: QEMU ended with status {status}; "
-                  f"see {self.state}/qemu-{host}.log")
+        self.note(f"host {host}: machine ended with status {status}; "
+                  f"see {self.state}/machine-{host}.log")
 
     def stop_machines(self):
         for machine in self.machines.values():

@@ -1,0 +1,127 @@
+"""Moves within one host: what is tested where there is no other, on the Intel
+processor that Bochs emulates (make check-intel)."""
+
+from guests import SIGN_OF_LIFE_LIMIT, HvmPatternGuest, PatternGuest
+from moving import POSTCOPY
+from test_4_recovery import PAUSED, SLOW
+from test_8_control import status
+from world import TAKES_LONG, Skip, on_request
+
+
+# A host in Bochs does some 25 million instructions a second: the guest is to leave
+# it time to sleep, which costs none, and dom0 comes first.
+CALM = {"rate": 500, "check": 2000, "heartbeat": 50}
+DOM0_FIRST = "cpu_weight = 1\n"
+
+
+def pattern(world, kind=PatternGuest, memory=16, **options):
+    return kind(world.lab, memory=memory, more_config=DOM0_FIRST,
+                **{**CALM, **options})
+
+
+def move_within(world, guest, options="", **how):
+    return world.move(guest, options, transport="local", **how)
+
+
+def assert_moved_within(world, guest, moves=1, check=True):
+    """It is there once, sound, and was in one domain more with each move."""
+    guest.assert_runs(check)
+    guest.assert_ran_once("a")
+    domids = guest.domids()
+    assert len(domids) == moves + 1, f"it ran as {domids}"
+    world.assert_only_at(guest, "a")
+
+
+@on_request(TAKES_LONG)
+def test_local_pure_postcopy(world):
+    guest = pattern(world).start("a")
+    summary = move_within(world, guest)
+    assert summary["sent while it ran here"] == 0, summary
+    assert summary["of these requested"] > 0, summary
+    assert_moved_within(world, guest)
+
+
+@on_request(TAKES_LONG)
+def test_local_hybrid_and_back(world):
+    guest = pattern(world, working_set=4).start("a")
+    summary = move_within(world, guest, "--precopy-iterations 2")
+    assert summary["precopy rounds"] == 2, summary
+    assert 0 < summary["left for postcopy"] < 4096, summary
+    guest.wait_beat()
+    summary = move_within(world, guest, when="auto")
+    assert summary["precopy rounds"] > 0, summary
+    assert_moved_within(world, guest, moves=2)
+
+
+@on_request(TAKES_LONG)
+def test_local_ascending_with_fixed_windows(world):
+    guest = pattern(world).start("a")
+    summary = move_within(world, guest, "--push-order ascending "
+                                        "--window-before 2 --window-after 6")
+    assert summary["of these requested"] > 0, summary
+    assert_moved_within(world, guest)
+
+
+@on_request(TAKES_LONG)
+def test_local_hvm(world):
+    guest = pattern(world, HvmPatternGuest, memory=32).start("a")
+    move_within(world, guest, "--precopy-iterations 1")
+    assert_moved_within(world, guest)
+
+
+@on_request(TAKES_LONG)
+def test_local_linux(world):
+    guest = world.linux(vcpus=1, tree=4, more_config=DOM0_FIRST).start("a")
+    summary = move_within(world, guest)
+    assert summary["of these requested"] > 0, summary
+    assert_moved_within(world, guest)
+
+
+class PaeGuest(PatternGuest):
+    """It has one vCPU more, in 32-bit mode with PAE."""
+
+    def __init__(self, lab, **options):
+        super().__init__(lab, pae="yes", **options)
+
+    def config(self):
+        return super().config().replace("vcpus = 1", "vcpus = 2")
+
+    def wait_pae(self, since):
+        """That vCPU goes on, as of a start or a resume."""
+        self.wait(r"^\(d\d+\) pae goes on, turns [1-9]", since,
+                  SIGN_OF_LIFE_LIMIT)
+
+
+@on_request(TAKES_LONG)
+def test_local_32_bit_with_pae(world):
+    """When Xen loads the state of such a vCPU it looks for the page of its
+    CR3, and crashes the domain that has none."""
+    if not world.lab.run("a", "grep GenuineIntel /proc/cpuinfo",
+                         check=False).stdout:
+        raise Skip("on Intel's processors only: make check-intel")
+    guest = pattern(world, PaeGuest).start("a")
+    guest.wait_pae(guest.created)
+    for options in ("", "--precopy-iterations 1 --hot-pages 0"):
+        since = world.lab.console.now()
+        move_within(world, guest, options)
+        guest.wait_pae(since)
+    assert_moved_within(world, guest, moves=2)
+
+
+def halves(world):
+    return {seen["role"]: seen for seen in status(world, "a")}
+
+
+@on_request(TAKES_LONG)
+def test_local_receiver_killed(world):
+    """Another one takes its place."""
+    guest = pattern(world).start("a")
+    migration = world.migrate(guest, SLOW, transport="local")
+    migration.wait_output(POSTCOPY)
+    guest.wait(guest.beat_pattern, migration.started, 60)
+    world.lab.run("a", f"kill -9 {halves(world)['destination']['pid']}")
+    migration.expect_failure("handed over", "--migratedaway", "do not resume",
+                             r"xl migrate-recover \d+ ")
+    assert migration.finish() == PAUSED
+    world.recover(migration).expect_success()
+    assert_moved_within(world, guest)
