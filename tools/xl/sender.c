@@ -4,6 +4,7 @@
 #include "sender.h"
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,9 +52,11 @@ void xl_sender_option(struct xl_sender *sender, int option)
         break;
     case XL_SENDER_RATE:
         sender->params.background_rate = parse_rate(optarg);
+        sender->rate_text = optarg;
         break;
     case XL_SENDER_LINK_TIMEOUT:
         sender->params.link_timeout = xl_link_timeout(optarg);
+        sender->link_timeout_text = optarg;
         break;
     case XL_SENDER_JSON:
         sender->json = true;
@@ -175,47 +178,34 @@ void xl_sender_say_why(const struct xl_sender *sender,
     }
 }
 
-/* As a shell wants it: a word as it is, anything else in quotes. */
-static void put_word(FILE *text, const char *word)
-{
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyz"
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,:@/=+";
-
-    if (word[0] && word[strspn(word, plain)] == '\0') {
-        fputs(word, text);
-        return;
-    }
-    fputc('\'', text);
-    for (; *word; word++) {
-        fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, text);
-    }
-    fputc('\'', text);
-}
-
 char *xl_sender_recovery(const struct xl_sender *sender, const char *name)
 {
-    char *line = NULL;
-    size_t length;
-    FILE *text = open_memstream(&line, &length);
+    const struct xl_recovery recovery = {
+        .ssh_command = sender->ssh_command,
+        .background_rate = sender->rate_text,
+        .link_timeout = sender->link_timeout_text,
+        .json = sender->json,
+        .name = name,
+        .host = sender->host,
+    };
 
-    if (!text) {
-        return NULL;
+    return xl_recovery_command(&recovery);
+}
+
+void xl_sender_say_recovery(const struct xl_sender *sender)
+{
+    char domid[16];
+    char *line;
+
+    snprintf(domid, sizeof(domid), "%" PRIu32, sender->domid);
+    line = xl_sender_recovery(sender, domid);
+    fprintf(stderr, "xl:     %s\n", line ? line : "xl migrate-recover");
+    free(line);
+    if (!sender->ssh_command[0]) {
+        fprintf(stderr,
+                "xl: where what it connects to runs xl migrate-receive "
+                "--postcopy --recover.\n");
     }
-    fputs("xl migrate-recover ", text);
-    if (strcmp(sender->ssh_command, xl_ssh_default)) {
-        fputs("-s ", text);
-        put_word(text, sender->ssh_command);
-        fputc(' ', text);
-    }
-    put_word(text, name);
-    fputc(' ', text);
-    put_word(text, sender->host);
-    if (fclose(text)) {
-        free(line);
-        return NULL;
-    }
-    return line;
 }
 
 void xl_sender_close(struct xl_sender *sender)

@@ -20,6 +20,8 @@ struct xl_sender {
     const char *domain;
     const char *host;
     const char *ssh_command;
+    const char *rate_text; /* NULL: not given, as below */
+    const char *link_timeout_text;
     bool json;
     libxl_live_migrate_params params;
     /* Made of these. */
@@ -84,6 +86,9 @@ void xl_sender_say_why(const struct xl_sender *sender,
 /* The command that recovers this guest, from a shell here; to be freed, NULL: no
  * memory. */
 char *xl_sender_recovery(const struct xl_sender *sender, const char *name);
+/* A line for people that has it, and one about the other end where this is not for
+ * ssh to start. */
+void xl_sender_say_recovery(const struct xl_sender *sender);
 
 /* Harmless at any time after xl_sender_init(). */
 void xl_sender_close(struct xl_sender *sender);

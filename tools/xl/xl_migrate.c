@@ -310,10 +310,9 @@ static void say_handed_over(struct xl_migrate *migrate)
             "xl: needs memory that has not come. It is kept here, suspended, "
             "as %s\n"
             "xl: (domain %u): do not resume it. When the destination can be "
-            "reached again:\n"
-            "xl:     xl migrate-recover %u %s\n",
-            name ? name : "?", migrate->sender.domid, migrate->sender.domid,
-            migrate->sender.host);
+            "reached again:\n",
+            name ? name : "?", migrate->sender.domid);
+    xl_sender_say_recovery(&migrate->sender);
     free(name);
 }
 

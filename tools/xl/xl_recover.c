@@ -105,10 +105,9 @@ static void say_kept(const struct xl_recover *recover)
 {
     fprintf(stderr,
             "xl: Nothing has changed: %s is kept here, suspended (domain %u). "
-            "Try again:\n"
-            "xl:     xl migrate-recover %u %s\n",
-            recover->name, recover->sender.domid, recover->sender.domid,
-            recover->sender.host);
+            "Try again:\n",
+            recover->name, recover->sender.domid);
+    xl_sender_say_recovery(&recover->sender);
 }
 
 static void say_lost(const struct xl_recover *recover)
