@@ -26,12 +26,10 @@
  * Without a way back (an image in a file) what is between PREPARE and
  * PREPARED, and from BEGIN on, is left out: that is an ordinary stream.
  */
-#include "save_private.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +38,17 @@
 #include <xen/sched.h>
 
 #include "clock.h"
+#include "save_alive.h"
+#include "save_context.h"
+#include "save_faults.h"
+#include "save_hold.h"
+#include "save_hot.h"
+#include "save_pages.h"
+#include "save_precopy.h"
+#include "save_push.h"
+#include "save_recheck.h"
+#include "save_source.h"
+#include "saver.h"
 
 void xlm_save_params_init(struct xlm_save_params *params)
 {
@@ -58,55 +67,6 @@ void xlm_save_params_init(struct xlm_save_params *params)
     };
 }
 
-void xlm_saver_begin(struct xlm_saver *saver, struct xlm_context *ctx,
-                     const struct xlm_save_params *params,
-                     const struct xlm_save_callbacks *callbacks,
-                     struct xlm_stats *stats)
-{
-    *stats = (struct xlm_stats){.guest_pages = 0};
-    *saver = (struct xlm_saver){
-        .ctx = ctx,
-        .params = params,
-        .callbacks = callbacks,
-        .channel = XLM_CHANNEL_CLOSED,
-        .stats = stats,
-        .start_us = xlm_now_us(),
-        .mark.lock = PTHREAD_MUTEX_INITIALIZER,
-        .heard_lock = PTHREAD_MUTEX_INITIALIZER,
-    };
-}
-
-void xlm_save_progress(struct xlm_saver *saver, enum xlm_phase phase)
-{
-    saver->phase = phase;
-    saver->stats->bytes_sent = saver->channel.bytes_out + saver->fault_bytes;
-    if (saver->callbacks->progress) {
-        saver->callbacks->progress(phase, saver->stats,
-                                   saver->callbacks->data);
-    }
-}
-
-int xlm_save_check_abort(struct xlm_saver *saver)
-{
-    struct pollfd fd = {.fd = saver->channel.abort_fd, .events = POLLIN};
-
-    if (poll(&fd, 1, 0) > 0) {
-        errno = ECANCELED;
-        return xlm_fail(saver->ctx, "aborted on request");
-    }
-    return 0;
-}
-
-uint64_t xlm_save_background_wait_us(struct xlm_saver *saver)
-{
-    struct xlm_control *control = saver->params->control;
-
-    return xlm_rate_limit_wait_us(
-        &saver->limit,
-        control ? atomic_load(&control->background_rate) : XLM_RATE_UNLIMITED,
-        xlm_now_us());
-}
-
 static uint64_t elapsed_us(const struct xlm_saver *saver)
 {
     return xlm_now_us() - saver->start_us;
@@ -118,22 +78,6 @@ static int write_empty(struct xlm_saver *saver, uint32_t type)
 }
 
 /* ---- start ---- */
-
-int xlm_save_check_alive(struct xlm_saver *saver, struct xlm_domain_info *info)
-{
-    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
-
-    if (hv->ops->domain_info(hv, saver->params->domid, info)) {
-        return xlm_fail(saver->ctx, "there is no domain %" PRIu32,
-                        saver->params->domid);
-    }
-    if (info->dying || info->shutdown) {
-        errno = ESHUTDOWN;
-        return xlm_fail(saver->ctx, "domain %" PRIu32 " has shut down",
-                        saver->params->domid);
-    }
-    return 0;
-}
 
 static int check_domain(struct xlm_saver *saver)
 {
@@ -167,28 +111,6 @@ static int check_domain(struct xlm_saver *saver)
                         saver->params->domid, strerror(errno));
     }
     return 0;
-}
-
-int xlm_save_make_sets(struct xlm_saver *saver)
-{
-    struct xlm_pfn_set *sets[] = {
-        &saver->present, &saver->toolstack,   &saver->resident,
-        &saver->to_send, &saver->outstanding, &saver->dirty,
-        &saver->fresh,   &saver->device_send,
-    };
-
-    int rc = 0;
-
-    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]) && !rc; i++) {
-        rc = xlm_pfn_set_reserve(sets[i], saver->nr_pfns);
-    }
-    for (size_t i = 0; i < XLM_PUSH_RECENT && !rc; i++) {
-        rc = xlm_pfn_set_reserve(&saver->recent[i], saver->nr_pfns);
-    }
-    return rc ? xlm_fail(saver->ctx,
-                         "no memory to keep track of %" PRIu64 " pages",
-                         saver->nr_pfns)
-              : 0;
 }
 
 static int find_pages(struct xlm_saver *saver)
@@ -601,7 +523,7 @@ static int save(struct xlm_saver *saver, bool *transitioned)
     bool postcopy;
     int rc;
 
-    if (check_domain(saver) || xlm_save_make_sets(saver) ||
+    if (check_domain(saver) || xlm_saver_make_sets(saver) ||
         xlm_save_hold(saver) || find_pages(saver) || write_headers(saver) ||
         enable_logdirty(saver) || prepare_destination(saver) ||
         xlm_save_precopy(saver, &answer)) {
@@ -646,25 +568,10 @@ static int save(struct xlm_saver *saver, bool *transitioned)
     return rc;
 }
 
-void xlm_save_cancel_suspend(struct xlm_context *ctx, uint32_t domid)
+/* The domain is as the toolstack had it, whether the guest runs here or not, and
+ * no thread uses the channel any more. */
+static void leave_domain(struct xlm_saver *saver)
 {
-    struct xlm_hypervisor *hv = ctx->hypervisor;
-
-    /* EINVAL: it has not suspended after all, or shut down instead. */
-    if (hv->ops->cancel_suspend(hv, domid) && errno != EINVAL) {
-        xtl_log(ctx->logger, XTL_ERROR, errno, "xlm",
-                "domain %" PRIu32 " is not told that it goes on where it was: "
-                "its Xen drivers may fail",
-                domid);
-    }
-}
-
-void xlm_saver_end(struct xlm_saver *saver, bool complete)
-{
-    saver->stats->end_us = elapsed_us(saver);
-    if (complete) {
-        xlm_save_progress(saver, XLM_PHASE_COMPLETE);
-    }
     disable_logdirty(saver);
     if (saver->keepalive) {
         xlm_channel_stop(&saver->channel);
@@ -674,22 +581,6 @@ void xlm_saver_end(struct xlm_saver *saver, bool complete)
         xlm_save_let_go(saver);
     }
     xlm_save_close_faults(saver);
-    xlm_channel_close(&saver->channel);
-    xlm_record_dispose(&saver->record);
-    free(saver->batch);
-    free(saver->context.octets);
-    xlm_pfn_set_dispose(&saver->present);
-    xlm_pfn_set_dispose(&saver->toolstack);
-    xlm_pfn_set_dispose(&saver->resident);
-    xlm_pfn_set_dispose(&saver->to_send);
-    xlm_pfn_set_dispose(&saver->outstanding);
-    xlm_pfn_set_dispose(&saver->dirty);
-    xlm_pfn_set_dispose(&saver->fresh);
-    xlm_pfn_set_dispose(&saver->device_send);
-    for (size_t i = 0; i < XLM_PUSH_RECENT; i++) {
-        xlm_pfn_set_dispose(&saver->recent[i]);
-    }
-    pthread_mutex_destroy(&saver->heard_lock);
 }
 
 int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
@@ -709,6 +600,8 @@ int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
     if (rc && saver.suspended && !*transitioned) {
         xlm_save_cancel_suspend(ctx, params->domid);
     }
-    xlm_saver_end(&saver, !rc && !saver.gone);
+    xlm_saver_tell_end(&saver, !rc && !saver.gone);
+    leave_domain(&saver);
+    xlm_saver_dispose(&saver);
     return rc;
 }

@@ -1,7 +1,7 @@
 /*
  * The source until the go: is the destination alive, and is it told that we are?
  */
-#include "save_private.h"
+#include "save_alive.h"
 
 #include <errno.h>
 #include <sys/ioctl.h>

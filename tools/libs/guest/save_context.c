@@ -1,7 +1,7 @@
 /*
  * What the state of a suspended guest's vCPUs says about pages.
  */
-#include "save_private.h"
+#include "save_context.h"
 
 #include "hvm_context.h"
 #include "vcpu_pages.h"

@@ -15,7 +15,7 @@
  * the destination says how much of that came, and the rest goes over the first
  * connection: no page is lost with it, and none goes twice.
  */
-#include "save_private.h"
+#include "save_faults.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -25,6 +25,7 @@
 
 #include "clock.h"
 #include "page_batch.h"
+#include "save_source.h"
 #include "source_memory.h"
 
 /* The destination answers at once, or it does not know the record. */

@@ -13,11 +13,13 @@
  * is noticed, since max_pages is then another, and all of the guest's pages
  * count as written.
  */
-#include "save_private.h"
+#include "save_hold.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+
+#include "save_pages.h"
 
 /* Where the highest pfn may come to lie before the go: PREPARE says the first,
  * and the destination has room for so many times as many. */
@@ -53,7 +55,7 @@ static int grow(struct xlm_saver *saver, bool *grown)
         return -1;
     }
     saver->nr_pfns = nr_pfns;
-    return xlm_save_make_sets(saver);
+    return xlm_saver_make_sets(saver);
 }
 
 static int allow(struct xlm_saver *saver, uint64_t pages)

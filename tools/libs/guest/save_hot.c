@@ -16,7 +16,7 @@
  * pages that it cannot do without are told by what is in them, and they are
  * looked for at once, too, so that the stop has few left to look at.
  */
-#include "save_private.h"
+#include "save_hot.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -27,6 +27,7 @@
 
 #include "clock.h"
 #include "pinned_page.h"
+#include "save_pages.h"
 
 /* Samples that are kept one by one. */
 #define SAMPLES 8

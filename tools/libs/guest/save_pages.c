@@ -2,7 +2,7 @@
  * Pages at the source: which there are, which are dirty, and sending them
  * while nobody waits for a particular one.
  */
-#include "save_private.h"
+#include "save_pages.h"
 
 #include <errno.h>
 #include <inttypes.h>

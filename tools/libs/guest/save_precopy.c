@@ -6,12 +6,15 @@
  * log was looked at, or because somebody wants postcopy now.  What was not
  * sent then stays in to_send.
  */
-#include "save_private.h"
+#include "save_precopy.h"
 
 #include <errno.h>
 #include <poll.h>
 
 #include "clock.h"
+#include "save_alive.h"
+#include "save_hold.h"
+#include "save_pages.h"
 
 /* The guest pauses while its log is read: in a round that takes one part of so
  * many. */

@@ -7,7 +7,7 @@
  * everything.  The plan of what goes next is between them, under one lock; a
  * fault channel has a third thread, which takes pages off the plan as well.
  */
-#include "save_private.h"
+#include "save_push.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,6 +18,8 @@
 #include "page_batch.h"
 #include "push_plan.h"
 #include "push_window.h"
+#include "save_faults.h"
+#include "save_source.h"
 #include "source_memory.h"
 
 /* So long after its last request a guest that asks for nothing is taken to go

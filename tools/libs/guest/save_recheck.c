@@ -7,9 +7,11 @@
  * stopped, adds a row.  A row either sends again what has changed, or ends the
  * migration before the go: then the guest runs on at the source.
  */
-#include "save_private.h"
+#include "save_recheck.h"
 
 #include <errno.h>
+
+#include "save_hold.h"
 
 enum moment {
     /* Nothing final is sent yet: what changed can still be sent.  The guest

@@ -8,14 +8,16 @@
  *                    <- LACKING  what it lacks
  *   the postcopy phase once more, of these pages: save_push.c
  */
-#include "save_private.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include <xen/xen.h>
 #include <xen/sched.h>
+
+#include "save_push.h"
+#include "save_source.h"
+#include "saver.h"
 
 static int check_suspended(struct xlm_saver *saver)
 {
@@ -211,7 +213,8 @@ int xlm_recover(struct xlm_context *ctx, const struct xlm_save_params *params,
     xlm_saver_begin(&saver, ctx, params, callbacks, stats);
     saver.recovered = true;
     rc = recover(&saver, state);
-    xlm_saver_end(&saver, !rc && *state == XLM_GUEST_COMPLETE);
+    xlm_saver_tell_end(&saver, !rc && *state == XLM_GUEST_COMPLETE);
+    xlm_saver_dispose(&saver);
     return rc;
 }
 

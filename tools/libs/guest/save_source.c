@@ -12,7 +12,7 @@
  *   the one that was marked then: Xen frees pages one by one, or, since 4.14.5,
  *   forgets where all of them are at once.
  */
-#include "save_private.h"
+#include "save_source.h"
 
 #include <errno.h>
 #include <inttypes.h>
