@@ -10,22 +10,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "clock.h"
-#include "control.h"
-
-_Static_assert((int)LIBXL_LIVE_MIGRATE_PHASE_START == (int)XLM_PHASE_START &&
-                   (int)LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED ==
-                       (int)XLM_PHASE_SUSPENDED &&
-                   (int)LIBXL_LIVE_MIGRATE_PHASE_GO == (int)XLM_PHASE_GO &&
-                   (int)LIBXL_LIVE_MIGRATE_PHASE_COMPLETE ==
-                       (int)XLM_PHASE_COMPLETE,
-               "the public phases are those of the guest layer");
-
-const char *libxl_live_migrate_phase_to_string(libxl_live_migrate_phase phase)
-{
-    return xlm_phase_name((enum xlm_phase)phase);
-}
-
 xentoollog_logger *lm_logger(xentoollog_logger *callers,
                              xentoollog_logger **own)
 {
@@ -170,61 +154,14 @@ void lm_export_stats(libxl_live_migrate_stats *out,
     };
 }
 
-_Static_assert(LIBXL_LIVE_MIGRATE_WAIT_BUCKETS == XLM_WAIT_BUCKETS, "buckets");
-_Static_assert(LIBXL_LIVE_MIGRATE_WAIT_VCPUS == XLM_WAIT_VCPUS, "vCPUs");
-
-static void export_waits(libxl_live_migrate_waits *out,
-                         const struct xlm_waits *waits)
-{
-    memcpy(out->histogram, waits->histogram, sizeof(out->histogram));
-    out->nr_vcpus = waits->nr_vcpus;
-    memcpy(out->blocked_us, waits->blocked_us, sizeof(out->blocked_us));
-}
-
-void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
-                const struct xlm_stats *stats)
-{
-    libxl_live_migrate_stats shown;
-    libxl_live_migrate_waits waits;
-    const libxl_live_migrate_outside outside = {
-        .waiting = stats->outside_waiting,
-        .wait_us = stats->outside_wait_us,
-        .most_us = stats->outside_most_us,
-    };
-
-    observer->phase = phase;
-    lm_estimate_update(&observer->estimate, phase, stats, xlm_now_us());
-    lm_export_stats(&shown, stats);
-    export_waits(&waits, &stats->waits);
-    shown.waits = &waits;
-    shown.rate = observer->estimate.bytes_per_second;
-    shown.time_left_us = observer->estimate.time_left_us;
-    if (observer->control && stats->build != XLM_BUILD_ANY) {
-        lm_control_note_build(observer->control,
-                              (libxl_live_migrate_build)stats->build,
-                              stats->late_reason);
-    }
-    if (observer->control && stats->mark.is_set) {
-        lm_control_note_mark(observer->control, &stats->mark);
-    }
-    if (observer->control) {
-        lm_control_observe(observer->control, phase, &shown, &outside);
-    }
-    if (observer->progress) {
-        observer->progress((libxl_live_migrate_phase)phase, &shown,
-                           observer->user);
-    }
-}
-
-void lm_export_result(libxl_live_migrate_result *result,
-                      const struct lm_observer *observer,
+void lm_export_result(libxl_live_migrate_result *result, enum xlm_phase phase,
                       const struct xlm_stats *stats, const char *reason)
 {
     if (!result) {
         return;
     }
     memset(result, 0, sizeof(*result));
-    result->phase = (libxl_live_migrate_phase)observer->phase;
+    result->phase = (libxl_live_migrate_phase)phase;
     lm_export_stats(&result->stats, stats);
     snprintf(result->reason, sizeof(result->reason), "%s", reason);
     result->build = (libxl_live_migrate_build)stats->build;
@@ -245,11 +182,10 @@ void lm_log_reason(xentoollog_logger *logger, const char *reason)
 int lm_refuse(int rc, libxl_live_migrate_result *result,
               xentoollog_logger *logger, const char *reason)
 {
-    const struct lm_observer nothing = {.phase = XLM_PHASE_START};
     const struct xlm_stats none = {0};
     xentoollog_logger *own = NULL;
 
-    lm_export_result(result, &nothing, &none, reason);
+    lm_export_result(result, XLM_PHASE_START, &none, reason);
     if (!result) {
         logger = lm_logger(logger, &own);
         if (logger) {

@@ -9,7 +9,6 @@
 
 #include <xentoollog.h>
 
-#include "estimate.h"
 #include "libxl_live_migrate.h"
 #include "xlm.h"
 
@@ -45,23 +44,8 @@ bool lm_aborted(int abort_fd);
 void lm_export_stats(libxl_live_migrate_stats *out,
                      const struct xlm_stats *stats);
 
-struct lm_control;
-
-/* Where progress goes: the caller's callback and whoever watches from outside,
- * and the last phase noted. */
-struct lm_observer {
-    libxl_live_migrate_progress *progress;
-    void *user;
-    enum xlm_phase phase;
-    struct lm_estimate estimate;
-    struct lm_control *control; /* NULL: nobody watches */
-};
-void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
-                const struct xlm_stats *stats);
-
 /* Fill what the caller asked to be told; result may be NULL. */
-void lm_export_result(libxl_live_migrate_result *result,
-                      const struct lm_observer *observer,
+void lm_export_result(libxl_live_migrate_result *result, enum xlm_phase phase,
                       const struct xlm_stats *stats, const char *reason);
 
 /* Why the call has failed, for a caller who does not ask for a result. */

@@ -28,7 +28,8 @@ static void tell_end(struct lm_operation *op, int rc)
     if (rc && !op->result && op->xlm.logger) {
         lm_log_reason(op->xlm.logger, op->xlm.reason);
     }
-    lm_export_result(op->result, &op->observer, &op->stats, op->xlm.reason);
+    lm_export_result(op->result, op->observer.phase, &op->stats,
+                     op->xlm.reason);
     if (op->result) {
         op->result->lost = rc && op->xlm.lost;
     }

@@ -10,6 +10,7 @@
 #include "common.h"
 #include "control.h"
 #include "libxl_live_migrate.h"
+#include "observer.h"
 
 /* What each kind of call embeds as its first member.  All that is not named
  * here is zero at first. */

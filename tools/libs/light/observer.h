@@ -1,0 +1,25 @@
+/*
+ * Where progress goes.
+ */
+#ifndef LM_OBSERVER_H
+#define LM_OBSERVER_H
+
+#include "estimate.h"
+#include "libxl_live_migrate.h"
+#include "xlm.h"
+
+struct lm_control;
+
+/* Where progress goes: the caller's callback and whoever watches from outside,
+ * and the last phase noted. */
+struct lm_observer {
+    libxl_live_migrate_progress *progress;
+    void *user;
+    enum xlm_phase phase;
+    struct lm_estimate estimate;
+    struct lm_control *control; /* NULL: nobody watches */
+};
+void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
+                const struct xlm_stats *stats);
+
+#endif
