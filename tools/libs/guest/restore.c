@@ -5,7 +5,7 @@
  * record.h); there is a handler for each, which moves the state on:
  *
  *   XLM_READ_STATIC     until STATIC_DATA_END: the domain is created, and
- *   XLM_READ_LIVE       PREPARE: built, and gets its pager (restore_build.c);
+ *   XLM_READ_LIVE       PREPARE: built, and gets its pager (restore_prepare.c);
  *                       or held, to be built late (restore_late.c)
  *   XLM_READ_EVICTION   from BEGIN: lists of what comes later
  *   XLM_READ_LAST       from TRANSITION: only the go is missing
@@ -14,7 +14,7 @@
  *
  * An ordinary stream stays in XLM_READ_LIVE until its END.
  */
-#include "restore_private.h"
+#include "restore.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,32 +22,15 @@
 #include <stdlib.h>
 
 #include "clock.h"
-
-void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase)
-{
-    if (restorer->pager) {
-        restorer->stats->outstanding = xlm_pager_outstanding(restorer->pager);
-    }
-    if (restorer->callbacks->progress) {
-        restorer->callbacks->progress(phase, restorer->stats,
-                                      restorer->callbacks->data);
-    }
-}
-
-int xlm_restore_bad_stream(struct xlm_restorer *restorer, const char *what)
-{
-    errno = EPROTO;
-    return xlm_fail(restorer->ctx, "bad migration stream: %s", what);
-}
-
-void xlm_restore_keep_alive(struct xlm_restorer *restorer)
-{
-    if (restorer->channel.out_fd >= 0) {
-        restorer->keepalive = xlm_keepalive_start(
-            restorer->ctx, &restorer->channel, XLM_REC_POSTCOPY_DST_ALIVE,
-            restorer->params->keepalive_ms);
-    }
-}
+#include "restore_build.h"
+#include "restore_context.h"
+#include "restore_faults.h"
+#include "restore_gone.h"
+#include "restore_late.h"
+#include "restore_pages.h"
+#include "restore_postcopy.h"
+#include "restore_prepare.h"
+#include "restore_recover.h"
 
 /* ---- the outstanding pages ---- */
 
@@ -377,50 +360,6 @@ int xlm_restore_end(struct xlm_restorer *restorer, int rc)
         xlm_restore_progress(restorer, XLM_PHASE_COMPLETE);
     }
     return rc;
-}
-
-/* Below 4 GiB there is a hole for devices, and what the toolstack and the
- * firmware have, beside the guest's own pages. */
-#define PFNS_BELOW_4G 0x100000u
-#define EXTRA_PAGES 4096u
-
-/* Where the guest's pfns end at the latest.  Where its devices have their
- * memory is not known: twice that leaves them room. */
-static uint64_t pfn_limit(const struct xlm_restore_params *params)
-{
-    uint64_t most = XLM_PFN_LIMIT / 2 - PFNS_BELOW_4G;
-
-    if (!params->max_pages || params->max_pages > most) {
-        return XLM_PFN_LIMIT;
-    }
-    return 2 * (params->max_pages + PFNS_BELOW_4G);
-}
-
-static uint64_t page_limit(const struct xlm_restore_params *params)
-{
-    return params->max_pages ? params->max_pages + EXTRA_PAGES : UINT64_MAX;
-}
-
-void xlm_restore_begin(struct xlm_restorer *restorer, struct xlm_context *ctx,
-                       const struct xlm_restore_params *params,
-                       const struct xlm_restore_callbacks *callbacks,
-                       struct xlm_stats *stats, bool *resumed)
-{
-    *resumed = false;
-    *stats = (struct xlm_stats){.guest_pages = 0};
-    *restorer = (struct xlm_restorer){
-        .ctx = ctx,
-        .params = params,
-        .callbacks = callbacks,
-        .channel = XLM_CHANNEL_CLOSED,
-        .stats = stats,
-        .start_us = xlm_now_us(),
-        .state = XLM_READ_STATIC,
-        .resumed = resumed,
-        .refusal = XLM_REFUSED_BUILD,
-        .limit = pfn_limit(params),
-        .most = page_limit(params),
-    };
 }
 
 int xlm_restore(struct xlm_context *ctx,

@@ -1,20 +1,16 @@
 /*
- * The destination until it is prepared: the domain is built, by the toolstack
- * with what it is fed, and gets its pager.
+ * Building the domain at the destination, which the toolstack does with what it is
+ * fed.
  */
-#include "restore_private.h"
+#include "restore_build.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "shadow_stacks.h"
+#include "restore_pages.h"
 
-/* The guest may have had a hole there at the source. */
-#define RING_PAGES 1
-
-/* ---- building the domain ---- */
+/* ---- what it is fed ---- */
 
 int xlm_restore_feed(struct xlm_restorer *restorer, const void *bytes,
                      size_t length)
@@ -130,6 +126,8 @@ int xlm_restore_feed_early(struct xlm_restorer *restorer)
     return rc;
 }
 
+/* ---- the domain ---- */
+
 int xlm_restore_fail_to_build(struct xlm_restorer *restorer)
 {
     return xlm_fail(restorer->ctx, "the toolstack here could not build the "
@@ -204,138 +202,6 @@ int xlm_restore_build_ordinary(struct xlm_restorer *restorer)
                : 0;
 }
 
-/* ---- PREPARE ---- */
-
-static int identify(struct xlm_restorer *restorer,
-                    const struct xlm_wire_prepare *prepare)
-{
-    struct xlm_identity identity = {.pfns = restorer->limit};
-
-    memcpy(identity.id, prepare->id, sizeof(identity.id));
-    memcpy(identity.uuid, prepare->uuid, sizeof(identity.uuid));
-    if (restorer->callbacks->identify &&
-        restorer->callbacks->identify(&identity, restorer->callbacks->data)) {
-        return xlm_fail(restorer->ctx, "this host cannot keep what a recovery "
-                                       "would need");
-    }
-    return 0;
-}
-
-/* What is outstanding survives this process, if anybody wants it to. */
-static int keep(struct xlm_restorer *restorer)
-{
-    const struct xlm_restore_callbacks *callbacks = restorer->callbacks;
-
-    if (!callbacks->keep) {
-        return 0;
-    }
-    restorer->kept = callbacks->keep(restorer->limit, callbacks->data);
-    if (!restorer->kept) {
-        return xlm_fail(restorer->ctx,
-                        "this host cannot keep what a recovery would need: %s",
-                        strerror(errno));
-    }
-    return 0;
-}
-
-static bool knows_flags(uint32_t flags)
-{
-    return !flags || flags == XLM_PREPARE_EARLY || flags == XLM_PREPARE_LATE ||
-           flags == XLM_PREPARE_LATE_DEVICES;
-}
-
-static int check_prepare(struct xlm_restorer *restorer,
-                         const struct xlm_wire_prepare *prepare)
-{
-    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
-
-    if (prepare->version != XLM_PREPARE_VERSION ||
-        !knows_flags(prepare->flags)) {
-        restorer->refusal = XLM_REFUSED_VERSION;
-        errno = EPROTO;
-        return xlm_fail(restorer->ctx,
-                        "the source asks for version %" PRIu32
-                        " of the protocol, this host has %u: "
-                        "install the same version on both",
-                        prepare->version, XLM_PREPARE_VERSION);
-    }
-    if (!prepare->pfns || prepare->pfns > restorer->limit ||
-        prepare->pages > restorer->most) {
-        restorer->refusal = XLM_REFUSED_OTHER;
-        return xlm_restore_bad_stream(restorer,
-                                      "PREPARE for a guest larger than its "
-                                      "configuration allows");
-    }
-    if (hv->ops->paging_supported(hv)) {
-        restorer->refusal = XLM_REFUSED_NO_PAGING;
-        return xlm_fail(restorer->ctx, "this host's hypervisor is built "
-                                       "without memory paging "
-                                       "(CONFIG_MEM_PAGING): leave out "
-                                       "--postcopy, choose another host, or "
-                                       "boot one there that has it (`make "
-                                       "hypervisor` makes it)");
-    }
-    return 0;
-}
-
-int xlm_restore_claim(struct xlm_restorer *restorer)
-{
-    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
-
-    if (hv->ops->claim(hv, restorer->domid, restorer->pages + RING_PAGES)) {
-        return xlm_fail(restorer->ctx,
-                        "this host has no memory for the "
-                        "%" PRIu64 " MiB of the guest: free "
-                        "some, or choose another host",
-                        restorer->pages >> (20 - XLM_PAGE_SHIFT));
-    }
-    return 0;
-}
-
-/* Before anything is built: without HAP the toolstack fails for reasons of
- * its own, which would tell nobody what to do. */
-static int check_hap(struct xlm_restorer *restorer)
-{
-    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
-    struct xlm_domain_info info;
-
-    if (hv->ops->domain_info(hv, restorer->domid, &info)) {
-        return xlm_fail(restorer->ctx, "the new domain is gone: %s",
-                        strerror(errno));
-    }
-    if (!info.hap) {
-        restorer->refusal = XLM_REFUSED_NO_HAP;
-        errno = ENODEV;
-        return xlm_fail(restorer->ctx,
-                        "the guest has no hardware assisted paging, which "
-                        "postcopy needs: remove hap=0 from its configuration, "
-                        "or leave out --postcopy");
-    }
-    return 0;
-}
-
-/* Of more vCPUs than the ring has room for one would find it full. */
-static int check_vcpus(struct xlm_restorer *restorer)
-{
-    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
-    struct xlm_domain_info info;
-
-    if (hv->ops->domain_info(hv, restorer->domid, &info) ||
-        info.max_vcpu_id < XLM_SHADOW_STACKS_VCPUS ||
-        !hv->ops->shadow_stacks(hv)) {
-        return 0;
-    }
-    restorer->refusal = XLM_REFUSED_OTHER;
-    errno = EOPNOTSUPP;
-    return xlm_fail(
-        restorer->ctx,
-        "the guest has %u vCPUs, and this host's hypervisor runs on "
-        "shadow stacks, with which it does not survive more than %u "
-        "that wait for memory: start it with cet=no-shstk, or leave "
-        "out --postcopy",
-        info.max_vcpu_id + 1, XLM_SHADOW_STACKS_VCPUS);
-}
-
 static int feed_devices(struct xlm_restorer *restorer)
 {
     const struct xlm_restore_callbacks *callbacks = restorer->callbacks;
@@ -349,7 +215,7 @@ static int feed_devices(struct xlm_restorer *restorer)
     return 0;
 }
 
-static int build_early(struct xlm_restorer *restorer)
+int xlm_restore_build_early(struct xlm_restorer *restorer)
 {
     return xlm_restore_feed_early(restorer) ||
                    xlm_restore_feed_end(restorer) || feed_devices(restorer) ||
@@ -358,71 +224,21 @@ static int build_early(struct xlm_restorer *restorer)
                : 0;
 }
 
-/* Its guest may come to have higher pfns yet; how far that may go is known by
- * its configuration only. */
-static void make_room(struct xlm_restorer *restorer, uint64_t pfns)
+/* ---- its memory ---- */
+
+/* The guest may have had a hole there at the source. */
+#define RING_PAGES 1
+
+int xlm_restore_claim(struct xlm_restorer *restorer)
 {
-    uint64_t room =
-        restorer->params->max_pages ? pfns * XLM_PREPARE_GROWTH : pfns;
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
 
-    if (room < restorer->limit) {
-        restorer->limit = room;
+    if (hv->ops->claim(hv, restorer->domid, restorer->pages + RING_PAGES)) {
+        return xlm_fail(restorer->ctx,
+                        "this host has no memory for the "
+                        "%" PRIu64 " MiB of the guest: free "
+                        "some, or choose another host",
+                        restorer->pages >> (20 - XLM_PAGE_SHIFT));
     }
-}
-
-static int prepare(struct xlm_restorer *restorer)
-{
-    const struct xlm_wire_prepare *prepare = restorer->record.body;
-
-    if (restorer->pager || restorer->params->out_fd < 0) {
-        return xlm_restore_bad_stream(restorer, "unexpected PREPARE");
-    }
-    restorer->pages = prepare->pages;
-    restorer->stats->guest_pages = restorer->pages;
-    if (check_prepare(restorer, prepare) || check_hap(restorer) ||
-        check_vcpus(restorer)) {
-        return -1;
-    }
-    make_room(restorer, prepare->pfns);
-    if (identify(restorer, prepare) ||
-        xlm_restore_reserve(restorer, restorer->limit)) {
-        return -1;
-    }
-    restorer->refusal = XLM_REFUSED_NO_MEMORY;
-    if (keep(restorer) || xlm_restore_claim(restorer)) {
-        return -1;
-    }
-    restorer->refusal = XLM_REFUSED_BUILD;
-    xlm_restore_choose_build(restorer, prepare->flags);
-    if ((restorer->held ? xlm_restore_hold_build(restorer)
-                        : build_early(restorer)) ||
-        xlm_restore_check_alive(restorer)) {
-        return -1;
-    }
-    restorer->refusal = XLM_REFUSED_OTHER;
-    restorer->pager =
-        xlm_pager_open(restorer->ctx, &restorer->channel, restorer->domid,
-                       restorer->limit, restorer->kept);
-    if (!restorer->pager) {
-        if (errno == ENODEV) {
-            restorer->refusal = XLM_REFUSED_NO_HAP;
-        }
-        return -1;
-    }
-    xlm_restore_lend(restorer);
     return 0;
-}
-
-int xlm_restore_take_prepare(struct xlm_restorer *restorer)
-{
-    restorer->refusal = XLM_REFUSED_OTHER;
-    xlm_restore_progress(restorer, XLM_PHASE_PREPARING);
-    if (prepare(restorer)) {
-        return -1;
-    }
-    restorer->prepared = true;
-    xlm_restore_progress(restorer, XLM_PHASE_PRECOPY);
-    return xlm_write_answer(restorer->ctx, &restorer->channel,
-                            XLM_REC_POSTCOPY_PREPARED, 0,
-                            restorer->stats->late_reason);
 }

@@ -6,7 +6,7 @@
  * asking the pager.  The source sends them before; here nobody relies on it,
  * since with some hypervisors the host would be lost.
  */
-#include "restore_private.h"
+#include "restore_context.h"
 
 #include <errno.h>
 #include <inttypes.h>

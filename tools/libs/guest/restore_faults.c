@@ -14,7 +14,7 @@
  * The thread does when its connection fails, and the caller's thread when the
  * source says that it has lost it.
  */
-#include "restore_private.h"
+#include "restore_faults.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -22,6 +22,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "restore_pages.h"
+#include "restore_stats.h"
 
 struct xlm_fault_reader {
     struct xlm_restorer *restorer;

@@ -15,7 +15,7 @@
  * The hypervisor keeps the reason for which a domain has shut down for as long as
  * there is the domain, and that is for as long as this process maps the ring.
  */
-#include "restore_private.h"
+#include "restore_gone.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,6 +23,8 @@
 
 #include <xen/xen.h>
 #include <xen/sched.h>
+
+#include "restore_faults.h"
 
 /* How often a suspended guest is looked at, which is nobody's waiting. */
 #define LOOK_MS 200

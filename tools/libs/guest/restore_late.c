@@ -8,11 +8,14 @@
  * fetches from the guest's memory when it loads its state, or a back end.  They
  * come from the source, which waits to hear that this host is ready.
  */
-#include "restore_private.h"
+#include "restore_late.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "restore_build.h"
+#include "restore_pages.h"
 
 /* How often it is looked whether pages are asked for. */
 #define LOOK_MS 10

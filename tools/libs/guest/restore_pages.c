@@ -1,7 +1,7 @@
 /*
  * Pages at the destination: before the guest runs, and after.
  */
-#include "restore_private.h"
+#include "restore_pages.h"
 
 #include <errno.h>
 #include <inttypes.h>

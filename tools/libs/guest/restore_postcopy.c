@@ -2,16 +2,17 @@
  * The destination from the go on: the guest runs here, is the only copy, and
  * what it lacks comes.
  */
-#include "restore_private.h"
+#include "restore_postcopy.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 
 #include "clock.h"
-
-/* How often the source is told of the faults while its guest's pages come. */
-#define TELL_STATS_US 1000000
+#include "restore_faults.h"
+#include "restore_gone.h"
+#include "restore_link.h"
+#include "restore_pages.h"
+#include "restore_stats.h"
 
 /* ---- GO, and after ---- */
 
@@ -52,36 +53,6 @@ int xlm_restore_take_go(struct xlm_restorer *restorer)
     return 0;
 }
 
-static void take_stats(struct xlm_restorer *restorer,
-                       struct xlm_wire_stats *wire,
-                       uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS])
-{
-    struct xlm_stats *stats = restorer->stats;
-    struct xlm_outside_stats outside;
-
-    xlm_pager_get_outside(restorer->pager, &outside);
-    stats->outside_waiting = outside.waiting;
-    stats->outside_wait_us = outside.longest_us;
-    stats->outside_most_us = outside.most_us;
-    xlm_pager_get_stats(restorer->pager, wire, blocked_us);
-    xlm_take_stats(stats, wire, blocked_us);
-    stats->requested_pages = wire->pages_requested;
-    stats->pushed_pages = wire->pages_pushed;
-}
-
-static int write_stats(struct xlm_restorer *restorer,
-                       struct xlm_wire_stats *wire,
-                       uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS])
-{
-    const struct iovec parts[] = {
-        {wire, sizeof(*wire)},
-        {blocked_us, wire->nr_vcpus * sizeof(*blocked_us)},
-    };
-
-    return xlm_write_record(restorer->ctx, &restorer->channel,
-                            XLM_REC_POSTCOPY_STATS, parts, 2);
-}
-
 /* They need not be sent. */
 static int tell_dropped(struct xlm_restorer *restorer)
 {
@@ -97,47 +68,6 @@ static int tell_dropped(struct xlm_restorer *restorer)
     return rc;
 }
 
-void xlm_restore_refresh(struct xlm_restorer *restorer)
-{
-    struct xlm_wire_stats wire;
-    uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS];
-
-    take_stats(restorer, &wire, blocked_us);
-    xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
-}
-
-static int tell_stats(struct xlm_restorer *restorer)
-{
-    struct xlm_wire_stats wire;
-    uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS];
-
-    take_stats(restorer, &wire, blocked_us);
-    return write_stats(restorer, &wire, blocked_us);
-}
-
-/* Not heard for long; whoever sees it tells it. */
-static bool is_due(struct xlm_restorer *restorer)
-{
-    uint64_t told_us = atomic_load(&restorer->told_us);
-    uint64_t now_us = xlm_now_us();
-
-    return now_us - told_us >= TELL_STATS_US &&
-           atomic_compare_exchange_strong(&restorer->told_us, &told_us,
-                                          now_us);
-}
-
-int xlm_restore_tell_stats(struct xlm_restorer *restorer)
-{
-    struct xlm_wire_stats wire;
-    uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS];
-
-    if (!is_due(restorer)) {
-        return 0;
-    }
-    xlm_pager_get_stats(restorer->pager, &wire, blocked_us);
-    return write_stats(restorer, &wire, blocked_us);
-}
-
 int xlm_restore_take_late_pages(struct xlm_restorer *restorer)
 {
     int rc = xlm_restore_take_postcopy_pages(restorer);
@@ -146,8 +76,8 @@ int xlm_restore_take_late_pages(struct xlm_restorer *restorer)
     if (!rc) {
         rc = tell_dropped(restorer);
     }
-    if (!rc && is_due(restorer)) {
-        rc = tell_stats(restorer);
+    if (!rc && xlm_restore_stats_are_due(restorer)) {
+        rc = xlm_restore_send_stats(restorer);
     }
     xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
     return rc;
@@ -155,7 +85,7 @@ int xlm_restore_take_late_pages(struct xlm_restorer *restorer)
 
 static int tell_complete(struct xlm_restorer *restorer)
 {
-    if (xlm_restore_pay_credit(restorer) || tell_stats(restorer)) {
+    if (xlm_restore_pay_credit(restorer) || xlm_restore_send_stats(restorer)) {
         return -1;
     }
     return xlm_write_simple_record(restorer->ctx, &restorer->channel,
