@@ -2,8 +2,8 @@
  * The seam between the migration engine and the hypervisor.
  *
  * Everything that the engine asks of Xen goes through this table.  The real
- * side is hypervisor_xen.c, the only file that includes xenctrl.h and its
- * relatives; the tests link a fake in its place.
+ * side is hypervisor_xen*.c, the only files that include xenctrl.h and its
+ * relatives; the tests link a fake in their place.
  *
  * Every slot is filled.  Unless its comment says otherwise, a slot returns 0,
  * or -1 with errno set and no effect, and may be called from any thread as

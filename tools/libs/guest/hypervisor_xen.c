@@ -2,7 +2,6 @@
  * The real hypervisor: the handle, domains and their platform state.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,70 +9,7 @@
 
 #define XEN_INFO_BATCH 64
 
-/* ---- logging ---- */
-
-void xen_log_failure(struct xen_hypervisor *xen, const char *format, ...)
-{
-    int saved_errno = errno;
-    va_list args;
-
-    va_start(args, format);
-    xtl_logv(xen->logger, XTL_ERROR, saved_errno, "xlm", format, args);
-    va_end(args);
-    errno = saved_errno;
-}
-
-void xen_debug(struct xen_hypervisor *xen, const char *format, ...)
-{
-    int saved_errno = errno;
-    va_list args;
-
-    va_start(args, format);
-    xtl_logv(xen->logger, XTL_DEBUG, -1, "xlm", format, args);
-    va_end(args);
-    errno = saved_errno;
-}
-
 /* ---- domains ---- */
-
-static void describe_domain(const xc_domaininfo_t *from,
-                            struct xlm_domain_info *info)
-{
-    *info = (struct xlm_domain_info){
-        .domid = from->domain,
-        .hvm = from->flags & XEN_DOMINF_hvm_guest,
-        .hap = from->flags & XEN_DOMINF_hap,
-        .paused = from->flags & XEN_DOMINF_paused,
-        .dying = from->flags & XEN_DOMINF_dying,
-        .shutdown = from->flags & XEN_DOMINF_shutdown,
-        .shutdown_reason = (from->flags >> XEN_DOMINF_shutdownshift) &
-                           XEN_DOMINF_shutdownmask,
-        .tot_pages = from->tot_pages,
-        .max_pages = from->max_pages,
-        .paged_pages = from->paged_pages,
-        .cpu_ns = from->cpu_time,
-        .max_vcpu_id = from->max_vcpu_id,
-    };
-    memcpy(info->handle, from->handle, sizeof(info->handle));
-}
-
-int xen_domain_info(struct xlm_hypervisor *hv, uint32_t domid,
-                    struct xlm_domain_info *info)
-{
-    xc_domaininfo_t found;
-    int count = xc_domain_getinfolist(xen_of(hv)->xc, domid, 1, &found);
-
-    if (count < 0) {
-        return xen_failed(xen_of(hv), "reading the state of domain %u", domid);
-    }
-    /* The list starts at the first domain from domid on. */
-    if (count == 0 || found.domain != domid) {
-        errno = ESRCH;
-        return -1;
-    }
-    describe_domain(&found, info);
-    return 0;
-}
 
 static int xen_domain_by_handle(struct xlm_hypervisor *hv,
                                 const uint8_t handle[16], uint32_t except,

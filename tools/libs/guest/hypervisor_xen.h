@@ -1,11 +1,13 @@
 /*
  * What the parts of the real hypervisor share; private to hypervisor_xen*.c.
  *
- * hypervisor_xen.c         the handle, domains and their platform state
- * hypervisor_xen_memory.c  page types, mappings, log-dirty, populating
+ * hypervisor_xen.c         the handle, domains and their platform state; uses all
+ *                          others, and they use those below them
  * hypervisor_xen_pager.c   being the pager of a domain
+ * hypervisor_xen_memory.c  page types, mappings, log-dirty, populating
  * hypervisor_xen_paging.c  evicting and paging in
  * hypervisor_xen_compat.c  what differs between Xen's versions
+ * hypervisor_xen_call.c    what all of them call
  *
  * Hypercalls that libxenctrl wraps without harm go through it.  Those that
  * work on many pages are made here: libxenctrl copies and allocates at every
@@ -90,7 +92,7 @@ static inline struct xen_hypervisor *xen_of(struct xlm_hypervisor *hv)
     return (struct xen_hypervisor *)hv;
 }
 
-/* ---- hypervisor_xen.c ---- */
+/* ---- hypervisor_xen_call.c ---- */
 
 /* Log what failed, and errno, as an error.  Keeps errno. */
 void xen_log_failure(struct xen_hypervisor *xen, const char *format, ...)
@@ -107,11 +109,17 @@ void xen_debug(struct xen_hypervisor *xen, const char *format, ...)
 int xen_domain_info(struct xlm_hypervisor *hv, uint32_t domid,
                     struct xlm_domain_info *info);
 
-/* ---- hypervisor_xen_memory.c ---- */
-
 /* Make a domctl; *op comes back as the hypervisor left it. */
 int xen_make_domctl(struct xen_hypervisor *xen, uint32_t domid,
                     xen_domctl_t *op);
+
+/* How the hypervisor treats what the guest does at this pfn: HVMMEM_*.  EAGAIN:
+ * the page is paged out, or nominated, and is asked for now.  -1 with errno,
+ * unlogged. */
+int xen_set_mem_type(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn,
+                     uint16_t type);
+
+/* ---- hypervisor_xen_memory.c ---- */
 
 int xen_memory_init(struct xen_hypervisor *xen);
 void xen_memory_dispose(struct xen_hypervisor *xen);
@@ -132,11 +140,6 @@ int xen_populate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
 int xen_depopulate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                    const uint64_t *pfns);
 int xen_claim(struct xlm_hypervisor *hv, uint32_t domid, uint64_t pages);
-/* How the hypervisor treats what the guest does at this pfn: HVMMEM_*.  EAGAIN:
- * the page is paged out, or nominated, and is asked for now.  -1 with errno,
- * unlogged. */
-int xen_set_mem_type(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn,
-                     uint16_t type);
 
 /* ---- hypervisor_xen_pager.c ---- */
 
@@ -144,9 +147,6 @@ void xen_pager_init(struct xen_pager *pager);
 /* Release what the pager has here.  The hypervisor is not told: to a guest
  * with a page paged out, a pager that went away is better than none. */
 void xen_pager_dispose(struct xen_hypervisor *xen);
-
-/* ENODEV: this handle is not the pager of that domain. */
-int xen_pager_check(struct xen_hypervisor *xen, uint32_t domid);
 
 int xen_paging_supported(struct xlm_hypervisor *hv);
 bool xen_shadow_stacks(struct xlm_hypervisor *hv);
@@ -159,6 +159,9 @@ int xen_pager_accept(struct xlm_hypervisor *hv);
 int xen_pager_notify(struct xlm_hypervisor *hv);
 
 /* ---- hypervisor_xen_paging.c ---- */
+
+/* ENODEV: this handle is not the pager of that domain. */
+int xen_pager_check(struct xen_hypervisor *xen, uint32_t domid);
 
 /* Buffers for `ops` ops; may be disposed of when it failed as well. */
 int xen_batch_init(struct xen_hypervisor *xen, struct xen_paging_batch *batch,

@@ -8,8 +8,6 @@
 
 #include "hypervisor_xen.h"
 
-#include <xen/hvm/dm_op.h>
-
 /* ---- buffers ---- */
 
 static int pfn_buffer_init(struct xen_hypervisor *xen,
@@ -64,27 +62,6 @@ static int check_count(size_t count)
         return -1;
     }
     return 0;
-}
-
-int xen_make_domctl(struct xen_hypervisor *xen, uint32_t domid,
-                    xen_domctl_t *op)
-{
-    /* One page, which the library keeps for the next call. */
-    xen_domctl_t *buffer = xencall_alloc_buffer(xen->call, sizeof(*buffer));
-    int rc, saved_errno;
-
-    if (!buffer) {
-        return -1;
-    }
-    op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
-    op->domain = domid;
-    *buffer = *op;
-    rc = xencall1(xen->call, __HYPERVISOR_domctl, (uintptr_t)buffer);
-    saved_errno = errno;
-    *op = *buffer;
-    xencall_free_buffer(xen->call, buffer);
-    errno = saved_errno;
-    return rc < 0 ? -1 : 0;
 }
 
 /* ---- any domain ---- */
@@ -366,36 +343,4 @@ int xen_claim(struct xlm_hypervisor *hv, uint32_t domid, uint64_t pages)
     }
     return xen_failed(xen, "claiming memory for %llu pages of domain %u",
                       (unsigned long long)pages, domid);
-}
-
-/* What the hypervisor reads of one device model op. */
-struct device_model_call {
-    struct xen_dm_op op;
-    xen_dm_op_buf_t buffer;
-};
-
-int xen_set_mem_type(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn,
-                     uint16_t type)
-{
-    struct device_model_call *call =
-        xencall_alloc_buffer(xen->call, sizeof(*call));
-    int rc, saved_errno;
-
-    if (!call) {
-        return -1;
-    }
-    *call = (struct device_model_call){
-        .op = {.op = XEN_DMOP_set_mem_type,
-               .u.set_mem_type = {.nr = 1,
-                                  .mem_type = type,
-                                  .first_pfn = pfn}},
-        .buffer = {.size = sizeof(call->op)},
-    };
-    set_xen_guest_handle_raw(call->buffer.h, &call->op);
-    rc = xencall3(xen->call, __HYPERVISOR_dm_op, domid, 1,
-                  (uintptr_t)&call->buffer);
-    saved_errno = errno;
-    xencall_free_buffer(xen->call, call);
-    errno = saved_errno;
-    return rc < 0 ? -1 : 0;
 }

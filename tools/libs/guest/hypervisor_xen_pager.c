@@ -66,15 +66,6 @@ bool xen_shadow_stacks(struct xlm_hypervisor *hv)
                                     command_line);
 }
 
-int xen_pager_check(struct xen_hypervisor *xen, uint32_t domid)
-{
-    if (!xen->pager.registered || xen->pager.domid != domid) {
-        errno = ENODEV;
-        return -1;
-    }
-    return 0;
-}
-
 void xen_pager_init(struct xen_pager *pager)
 {
     *pager = (struct xen_pager){.port = -1};

@@ -14,6 +14,17 @@
 #define SETTLE_TRIES 20
 #define SETTLE_PAUSE_NS 100000
 
+/* ---- whose pages ---- */
+
+int xen_pager_check(struct xen_hypervisor *xen, uint32_t domid)
+{
+    if (!xen->pager.registered || xen->pager.domid != domid) {
+        errno = ENODEV;
+        return -1;
+    }
+    return 0;
+}
+
 /* ---- batches ---- */
 
 void xen_batch_dispose(struct xen_hypervisor *xen,
