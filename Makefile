@@ -12,7 +12,7 @@ override O := $(abspath $(O))
 BARE_GOALS := demo bench bench-downtime check check-lab check-pinned deps format \
               check-lab-versions check-intel \
               check-all check-format clean distclean \
-              deb check-deb hypervisor check-versions coverage \
+              deb check-deb hypervisor check-hypervisor check-versions coverage \
               docs man help lab-build
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(O)/config.mk
@@ -258,7 +258,7 @@ uninstall:
 
 # ---- the lab: the same sources once more, for its dom0 ----
 
-# XEN_LAB_SUITE=bookworm, in the environment or for make: hosts of that release,
+# XEN_LAB_SUITE=trixie, in the environment or for make: hosts of that release,
 # and what is built for them.
 LAB := $(S)/xen/lab/lab
 LAB_O := $(S)/build/dom0$(XEN_LAB_SUITE:%=-%)
@@ -459,19 +459,27 @@ deb:
 
 check-deb: deb
 	$(S)/scripts/install-deps $(S)/xen/lab/packages
-	$(S)/scripts/check-deb $(DEB_DIR) $(SUITE)
+	$(S)/scripts/check-deb check-deb-root xen-utils,xen-utils-common $(DEB_DIR) $(SUITE)
 
 # A package of a release's own hypervisor, with memory paging; SUITE is this
 # machine's release or another one. SOURCE=DIR: from what `apt source xen` has
 # left there, instead of from the mirror.
 SOURCE ?=
 OTHER_SUITE = $(filter-out $(shell . /etc/os-release && echo $$VERSION_CODENAME),$(SUITE))
-.PHONY: hypervisor
+.PHONY: hypervisor check-hypervisor
+hypervisor check-hypervisor: HYPERVISOR_DIR = $(O)/hypervisor/$(or $(SUITE),host)
 hypervisor:
 	$(S)/scripts/install-deps $(S)/xen/lab/packages.hypervisor \
 	    $(if $(OTHER_SUITE),$(S)/xen/lab/packages)
-	$(S)/scripts/make-hypervisor $(O)/hypervisor/$(or $(SUITE),host) $(SUITE) \
+	$(S)/scripts/make-hypervisor $(HYPERVISOR_DIR) $(SUITE) \
 	    $(if $(SOURCE),--source '$(SOURCE)')
+
+# Beside the packaged one, in the boot menu of a root of that release.
+check-hypervisor: hypervisor
+	$(S)/scripts/install-deps $(S)/xen/lab/packages
+	$(S)/scripts/check-deb check-hypervisor-root \
+	    grub-common,grub2-common,xen-hypervisor-amd64,xen-hypervisor-common \
+	    $(HYPERVISOR_DIR) $(SUITE)
 
 # This source against the headers of each Xen that Debian has. Some minutes each.
 VERSIONS := bullseye bookworm trixie
@@ -584,7 +592,7 @@ help:
 	@echo 'check-fuzz   every reader against octets that a fuzzer makes up (clang)'
 	@echo 'fuzz         the same for longer, FUZZ_SECONDS=60 for each fuzzer'
 	@echo 'check-lab    the tests between two real Xen hosts'
-	@echo 'check-lab-versions  between hosts of Debian 12, without memory paging (ten minutes)'
+	@echo 'check-lab-versions  between hosts of Debian 12 as packaged, without memory paging (ten minutes)'
 	@echo 'check-intel  moves within a host with an Intel processor, in Bochs (a quarter of an hour;'
 	@echo '             INTEL_CPU=corei7_skylake_x: with Page Modification Logging)'
 	@echo 'check-all    with the tests that check leaves out as they take long'
@@ -594,6 +602,7 @@ help:
 	@echo 'check-deb    installs and removes them in a root of their release'
 	@echo 'hypervisor   a package of a release'"'"'s own Xen hypervisor with memory paging'
 	@echo '             (SUITE=bookworm or trixie; SOURCE=DIR: made from there)'
+	@echo 'check-hypervisor  installs and removes it in a root of its release'
 	@echo 'lab-build    all of it for the dom0 of the lab, in build/stage'
 	@echo 'guests       the test guests'
 	@echo 'deps         install the Debian packages that all this needs'

@@ -6,6 +6,7 @@ tell where it ran and when.
 """
 
 import itertools
+import json
 import os
 import pathlib
 import re
@@ -232,12 +233,19 @@ class PatternGuest(Guest):
 
 
 class HvmPatternGuest(PatternGuest):
-    """The same, started by QEMU and its firmware."""
+    """The same, started by QEMU and its firmware; `device_model_args` are words
+    for QEMU's command line."""
 
     kind = "hvm"
 
+    def __init__(self, *args, device_model_args=(), **options):
+        super().__init__(*args, **options)
+        self.device_model_args = device_model_args
+
     def boot_config(self):
-        return super().boot_config() + 'vga = "none"\n'
+        return (super().boot_config() + 'vga = "none"\n'
+                "device_model_args_hvm = "
+                f"{json.dumps(self.device_model_args)}\n")
 
     def start(self, host, options=""):
         """QEMU reads the kernel wherever it starts."""

@@ -132,9 +132,9 @@ def test_early_and_late_build(world):
 def test_a_device_that_cannot_be_moved(world):
     """The device model of such a guest dies when it is to save it."""
     world.lab.run("a", "truncate -s 1M /run/nvme.img")
-    guest = hvm(world, 'device_model_args_hvm = [ "-drive", '
-                       '"file=/run/nvme.img,if=none,id=n,format=raw", '
-                       '"-device", "nvme,drive=n,serial=n" ]\n')
+    guest = hvm(world, device_model_args=[
+        "-drive", "file=/run/nvme.img,if=none,id=n,format=raw",
+        "-device", "nvme,drive=n,serial=n"])
     migration = world.migrate(guest)
     migration.expect_failure(r"cannot be moved.*nvme", RUNS_ON)
     guest.assert_runs(check=False)
