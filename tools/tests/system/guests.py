@@ -243,9 +243,11 @@ class HvmPatternGuest(PatternGuest):
         self.device_model_args = device_model_args
 
     def boot_config(self):
-        return (super().boot_config() + 'vga = "none"\n'
-                "device_model_args_hvm = "
-                f"{json.dumps(self.device_model_args)}\n")
+        config = super().boot_config() + 'vga = "none"\n'
+        if self.device_model_args:
+            config += ("device_model_args_hvm = "
+                       f"{json.dumps(self.device_model_args)}\n")
+        return config
 
     def start(self, host, options=""):
         """QEMU reads the kernel wherever it starts."""
