@@ -593,7 +593,7 @@ help:
 	@echo 'fuzz         the same for longer, FUZZ_SECONDS=60 for each fuzzer'
 	@echo 'check-lab    the tests between two real Xen hosts'
 	@echo 'check-lab-versions  between hosts of Debian 12 as packaged, without memory paging (ten minutes)'
-	@echo 'check-intel  moves within a host with an Intel processor, in Bochs (a quarter of an hour;'
+	@echo 'check-intel  moves within a host with an Intel processor, in Bochs (some twenty minutes;'
 	@echo '             INTEL_CPU=corei7_skylake_x: with Page Modification Logging)'
 	@echo 'check-all    with the tests that check leaves out as they take long'
 	@echo 'check-pinned those with newer Linux kernels, ten times over (hours)'
