@@ -186,7 +186,8 @@ class PatternGuest(Guest):
 
     walk_pattern = (r"^\(d\d+\) vcpu (\d+) walk (\d+) done, errors (\d+), "
                     r"together (\d+), met (\d+), apart (\d+)$")
-    files = ("patternguest",)
+    kernel = "patternguest"
+    files = (kernel,)
 
     def __init__(self, lab, name="pattern", memory=64, vcpus=1,
                  more_config="", **options):
@@ -200,7 +201,7 @@ class PatternGuest(Guest):
     def boot_config(self):
         words = " ".join(f"{name.replace('_', '-')}={value}"
                          for name, value in self.options.items())
-        return f'kernel = "{PLACE}/patternguest"\ncmdline = "{words}"\n'
+        return f'kernel = "{PLACE}/{self.kernel}"\ncmdline = "{words}"\n'
 
     def start(self, host, options=""):
         super().start(host, options)
@@ -237,6 +238,8 @@ class HvmPatternGuest(PatternGuest):
     for QEMU's command line."""
 
     kind = "hvm"
+    kernel = "patternguest.bz"
+    files = (kernel,)
 
     def __init__(self, *args, device_model_args=(), **options):
         super().__init__(*args, **options)
