@@ -238,11 +238,12 @@ class HvmPatternGuest(PatternGuest):
     for QEMU's command line."""
 
     kind = "hvm"
-    kernel = "patternguest.bz"
-    files = (kernel,)
 
     def __init__(self, *args, device_model_args=(), **options):
         super().__init__(*args, **options)
+        if self.lab.accel() != "bochs":     # see xen/lab/README.md
+            self.kernel = "patternguest.bz"
+            self.files = (self.kernel,)
         self.device_model_args = device_model_args
 
     def boot_config(self):

@@ -2,9 +2,10 @@
  * From the entry point to C.
  *
  * The loader jumps to pvh_entry in flat 32-bit protected mode, paging off,
- * with the address of struct hvm_start_info in %ebx.  We clear .bss, map the
- * first 4 GiB one to one with 2 MiB pages, switch to long mode and call
- * guest_main(start_info).  The other vCPUs come later, through start_code.
+ * with the address of struct hvm_start_info in %ebx, or of what Multiboot has
+ * in its place.  We clear .bss, map the first 4 GiB one to one with 2 MiB
+ * pages, switch to long mode and call guest_main(start_info).  The other vCPUs
+ * come later, through start_code.
  */
 #include <xen/elfnote.h>
 
@@ -34,8 +35,23 @@
         .asciz "Xen"
         .quad pvh_entry
 
+/* With addresses, as Multiboot knows no 64-bit ELF files. */
+#define MULTIBOOT_MAGIC 0x1badb002
+#define MULTIBOOT_FLAGS 0x00010002      /* addresses, and the memory map */
+
         .section .text.entry, "ax"
         .code32
+        .balign 4
+multiboot_header:
+        .long MULTIBOOT_MAGIC
+        .long MULTIBOOT_FLAGS
+        .long -(MULTIBOOT_MAGIC + MULTIBOOT_FLAGS)
+        .long multiboot_header
+        .long image_start
+        .long bss_start
+        .long image_end
+        .long pvh_entry
+
         .globl pvh_entry
 pvh_entry:
         cli

@@ -16,6 +16,7 @@
 #include "cpus.h"
 #include "exception.h"
 #include "frames.h"
+#include "multiboot.h"
 #include "options.h"
 #include "pacer.h"
 #include "pattern.h"
@@ -341,6 +342,9 @@ void guest_main(const struct hvm_start_info *start_info)
     exceptions_prepare();
     exceptions_catch();
     apic_enable();
+    if (start_info->magic != XEN_HVM_START_MAGIC_VALUE) {
+        start_info = multiboot_start_info(start_info);
+    }
     not_understood = read_options(&guest.options, start_info);
     if (guest.options.drivers && xen_find()) {
         xen_connect();
