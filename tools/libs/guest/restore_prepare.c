@@ -14,9 +14,15 @@
 #include "restore_pages.h"
 #include "shadow_stacks.h"
 
-static int identify(struct xlm_restorer *restorer,
-                    const struct xlm_wire_prepare *prepare)
+static const struct xlm_wire_prepare *prepare_of(
+    const struct xlm_restorer *restorer)
 {
+    return restorer->record.body;
+}
+
+static int identify(struct xlm_restorer *restorer)
+{
+    const struct xlm_wire_prepare *prepare = prepare_of(restorer);
     struct xlm_identity identity = {.pfns = restorer->limit};
 
     memcpy(identity.id, prepare->id, sizeof(identity.id));
@@ -52,30 +58,40 @@ static bool knows_flags(uint32_t flags)
            flags == XLM_PREPARE_LATE_DEVICES;
 }
 
-static int check_prepare(struct xlm_restorer *restorer,
-                         const struct xlm_wire_prepare *prepare)
+static int check_version(struct xlm_restorer *restorer)
 {
-    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    const struct xlm_wire_prepare *prepare = prepare_of(restorer);
 
-    if (prepare->version != XLM_PREPARE_VERSION ||
-        !knows_flags(prepare->flags)) {
-        restorer->refusal = XLM_REFUSED_VERSION;
-        errno = EPROTO;
-        return xlm_fail(restorer->ctx,
-                        "the source asks for version %" PRIu32
-                        " of the protocol, this host has %u: "
-                        "install the same version on both",
-                        prepare->version, XLM_PREPARE_VERSION);
+    if (prepare->version == XLM_PREPARE_VERSION &&
+        knows_flags(prepare->flags)) {
+        return 0;
     }
+    errno = EPROTO;
+    return xlm_fail(restorer->ctx,
+                    "the source asks for version %" PRIu32
+                    " of the protocol, this host has %u: "
+                    "install the same version on both",
+                    prepare->version, XLM_PREPARE_VERSION);
+}
+
+static int check_size(struct xlm_restorer *restorer)
+{
+    const struct xlm_wire_prepare *prepare = prepare_of(restorer);
+
     if (!prepare->pfns || prepare->pfns > restorer->limit ||
         prepare->pages > restorer->most) {
-        restorer->refusal = XLM_REFUSED_OTHER;
         return xlm_restore_bad_stream(restorer,
                                       "PREPARE for a guest larger than its "
                                       "configuration allows");
     }
+    return 0;
+}
+
+static int check_paging(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+
     if (hv->ops->paging_supported(hv)) {
-        restorer->refusal = XLM_REFUSED_NO_PAGING;
         return xlm_fail(restorer->ctx, "this host's hypervisor is built "
                                        "without memory paging "
                                        "(CONFIG_MEM_PAGING): leave out "
@@ -119,7 +135,6 @@ static int check_vcpus(struct xlm_restorer *restorer)
         !hv->ops->shadow_stacks(hv)) {
         return 0;
     }
-    restorer->refusal = XLM_REFUSED_OTHER;
     errno = EOPNOTSUPP;
     return xlm_fail(
         restorer->ctx,
@@ -132,46 +147,28 @@ static int check_vcpus(struct xlm_restorer *restorer)
 
 /* Its guest may come to have higher pfns yet; how far that may go is known by
  * its configuration only. */
-static void make_room(struct xlm_restorer *restorer, uint64_t pfns)
+static int make_room(struct xlm_restorer *restorer)
 {
+    uint64_t pfns = prepare_of(restorer)->pfns;
     uint64_t room =
         restorer->params->max_pages ? pfns * XLM_PREPARE_GROWTH : pfns;
 
     if (room < restorer->limit) {
         restorer->limit = room;
     }
+    return xlm_restore_reserve(restorer, restorer->limit);
 }
 
-static int prepare(struct xlm_restorer *restorer)
+/* Early, or all but what starts the devices. */
+static int build(struct xlm_restorer *restorer)
 {
-    const struct xlm_wire_prepare *prepare = restorer->record.body;
+    xlm_restore_choose_build(restorer, prepare_of(restorer)->flags);
+    return restorer->held ? xlm_restore_hold_build(restorer)
+                          : xlm_restore_build_early(restorer);
+}
 
-    if (restorer->pager || restorer->params->out_fd < 0) {
-        return xlm_restore_bad_stream(restorer, "unexpected PREPARE");
-    }
-    restorer->pages = prepare->pages;
-    restorer->stats->guest_pages = restorer->pages;
-    if (check_prepare(restorer, prepare) || check_hap(restorer) ||
-        check_vcpus(restorer)) {
-        return -1;
-    }
-    make_room(restorer, prepare->pfns);
-    if (identify(restorer, prepare) ||
-        xlm_restore_reserve(restorer, restorer->limit)) {
-        return -1;
-    }
-    restorer->refusal = XLM_REFUSED_NO_MEMORY;
-    if (keep(restorer) || xlm_restore_claim(restorer)) {
-        return -1;
-    }
-    restorer->refusal = XLM_REFUSED_BUILD;
-    xlm_restore_choose_build(restorer, prepare->flags);
-    if ((restorer->held ? xlm_restore_hold_build(restorer)
-                        : xlm_restore_build_early(restorer)) ||
-        xlm_restore_check_alive(restorer)) {
-        return -1;
-    }
-    restorer->refusal = XLM_REFUSED_OTHER;
+static int open_pager(struct xlm_restorer *restorer)
+{
     restorer->pager =
         xlm_pager_open(restorer->ctx, &restorer->channel, restorer->domid,
                        restorer->limit, restorer->kept);
@@ -182,6 +179,42 @@ static int prepare(struct xlm_restorer *restorer)
         return -1;
     }
     xlm_restore_lend(restorer);
+    return 0;
+}
+
+/* In this order; what the source is told of one that fails, unless the stage knows
+ * better. */
+static const struct {
+    int (*pass)(struct xlm_restorer *restorer);
+    enum xlm_refusal refusal;
+} stages[] = {
+    {check_version, XLM_REFUSED_VERSION},
+    {check_size, XLM_REFUSED_OTHER},
+    {check_paging, XLM_REFUSED_NO_PAGING},
+    {check_hap, XLM_REFUSED_OTHER},
+    {check_vcpus, XLM_REFUSED_OTHER},
+    {make_room, XLM_REFUSED_OTHER},
+    {identify, XLM_REFUSED_OTHER},
+    {keep, XLM_REFUSED_NO_MEMORY},
+    {xlm_restore_claim, XLM_REFUSED_NO_MEMORY},
+    {build, XLM_REFUSED_BUILD},
+    {xlm_restore_check_alive, XLM_REFUSED_BUILD},
+    {open_pager, XLM_REFUSED_OTHER},
+};
+
+static int prepare(struct xlm_restorer *restorer)
+{
+    if (restorer->pager || restorer->params->out_fd < 0) {
+        return xlm_restore_bad_stream(restorer, "unexpected PREPARE");
+    }
+    restorer->pages = prepare_of(restorer)->pages;
+    restorer->stats->guest_pages = restorer->pages;
+    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
+        restorer->refusal = stages[i].refusal;
+        if (stages[i].pass(restorer)) {
+            return -1;
+        }
+    }
     return 0;
 }
 

@@ -1,9 +1,9 @@
 /*
  * The source of a migration: from the running domain to the go.
  *
- * save() at the end of this file is the whole story in order; save_precopy.c
- * has the rounds of precopy, save_push.c what comes after the go.  What goes
- * over the wire, and when:
+ * The lists of stages at the end of this file are the whole story in order, of a
+ * migration and of an image; save_precopy.c has the rounds of precopy, save_push.c
+ * what comes after the go.  What goes over the wire, and when:
  *
  *   headers, static data            |
  *   platform state, device pages,   |  the guest runs, the destination
@@ -113,19 +113,22 @@ static int check_domain(struct xlm_saver *saver)
     return 0;
 }
 
+/* They never cross the wire to a host that has its own. */
+static int find_toolstack_pages(struct xlm_saver *saver)
+{
+    return xlm_find_toolstack_pages(saver->ctx, saver->params->domid,
+                                    &saver->toolstack);
+}
+
 static int find_pages(struct xlm_saver *saver)
 {
     if (xlm_read_params(saver->ctx, saver->params->domid, &saver->early) ||
-        xlm_find_toolstack_pages(saver->ctx, saver->params->domid,
-                                 &saver->toolstack) ||
         xlm_find_hypervisor_pages(saver->ctx, saver->params->domid,
                                   &saver->resident) ||
         xlm_save_list_present(saver)) {
         return -1;
     }
-    if (xlm_two_way(saver)) {
-        xlm_pfn_set_intersect(&saver->resident, &saver->present);
-    }
+    xlm_pfn_set_intersect(&saver->resident, &saver->present);
     xlm_pfn_set_unite(&saver->to_send, &saver->present);
     xlm_save_split_device(saver, &saver->to_send);
     xlm_pfn_set_clear(&saver->fresh);
@@ -254,9 +257,6 @@ static int prepare_destination(struct xlm_saver *saver)
         .credit = saver->params->credit_pages,
     };
 
-    if (!xlm_two_way(saver)) {
-        return 0;
-    }
     memcpy(prepare.id, saver->params->id, sizeof(prepare.id));
     memcpy(prepare.uuid, saver->uuid, sizeof(prepare.uuid));
     saver->prepared_pfns = prepare.pfns;
@@ -268,8 +268,15 @@ static int prepare_destination(struct xlm_saver *saver)
         send_early_devices(saver) ||
         xlm_write_simple_record(saver->ctx, &saver->channel,
                                 XLM_REC_POSTCOPY_PREPARE, &prepare,
-                                sizeof(prepare)) ||
-        xlm_save_read_answer(saver, XLM_READ_PREPARED) ||
+                                sizeof(prepare))) {
+        return -1;
+    }
+    return 0;
+}
+
+static int await_prepared(struct xlm_saver *saver)
+{
+    if (xlm_save_read_answer(saver, XLM_READ_PREPARED) ||
         take_prepared(saver)) {
         return -1;
     }
@@ -279,6 +286,32 @@ static int prepare_destination(struct xlm_saver *saver)
      * told to give it none. */
     return xlm_save_keep_dirty(saver) || xlm_save_look_again(saver, true) ? -1
                                                                           : 0;
+}
+
+/* ---- precopy ---- */
+
+static int precopy(struct xlm_saver *saver)
+{
+    return xlm_save_precopy(saver, &saver->answer);
+}
+
+static int precopy_for_image(struct xlm_saver *saver)
+{
+    if (precopy(saver)) {
+        return -1;
+    }
+    if (saver->answer == XLM_PRECOPY_POSTCOPY) {
+        errno = EINVAL;
+        return xlm_fail(saver->ctx, "postcopy needs a way back from the "
+                                    "destination");
+    }
+    return 0;
+}
+
+/* What came to be since the last round. */
+static int look_once_more(struct xlm_saver *saver)
+{
+    return xlm_save_look_again(saver, false);
 }
 
 /* ---- evicting, while the guest still runs ---- */
@@ -458,13 +491,12 @@ static int await_ready(struct xlm_saver *saver)
     }
 }
 
-static int write_final_state(struct xlm_saver *saver)
+static int write_final_state(struct xlm_saver *saver, uint32_t last_record)
 {
     if (xlm_save_check_memory(saver) ||
         xlm_write_platform(saver->ctx, &saver->channel, saver->params->domid,
                            &saver->context) ||
-        write_empty(saver, xlm_two_way(saver) ? XLM_REC_POSTCOPY_TRANSITION
-                                              : XLM_REC_END)) {
+        write_empty(saver, last_record)) {
         return -1;
     }
     if (saver->callbacks->write_device_state(&saver->channel,
@@ -478,6 +510,16 @@ static int write_final_state(struct xlm_saver *saver)
     return 0;
 }
 
+static int write_transition(struct xlm_saver *saver)
+{
+    return write_final_state(saver, XLM_REC_POSTCOPY_TRANSITION);
+}
+
+static int write_end(struct xlm_saver *saver)
+{
+    return write_final_state(saver, XLM_REC_END);
+}
+
 /* While the destination loads what it was sent, the last that has to be done
  * before the go. */
 static int put_away(struct xlm_saver *saver)
@@ -488,12 +530,19 @@ static int put_away(struct xlm_saver *saver)
     return 0;
 }
 
+/* All that can fail for want of memory fails before the go. */
+static int make_pusher(struct xlm_saver *saver)
+{
+    saver->pusher = xlm_pusher_open(saver);
+    return saver->pusher ? 0 : -1;
+}
+
 /*
  * The commit point.  Before the go is written nothing that happens here can
  * make the guest run elsewhere; once a single octet of it may have left, the
  * guest can be running there, and must never be resumed here.
  */
-static int go(struct xlm_saver *saver, bool *transitioned)
+static int go(struct xlm_saver *saver)
 {
     int rc;
 
@@ -507,71 +556,102 @@ static int go(struct xlm_saver *saver, bool *transitioned)
     /* There is no way back any more, and so nothing to abort. */
     saver->channel.abort_fd = -1;
     saver->channel.idle_ms = -1;
-    *transitioned = saver->let_go = true;
+    saver->let_go = true;
     xlm_save_progress(saver, XLM_PHASE_GO);
     rc = write_empty(saver, XLM_REC_POSTCOPY_GO);
     saver->stats->go_us = elapsed_us(saver);
     return rc;
 }
 
+static int push(struct xlm_saver *saver)
+{
+    return xlm_pusher_run(saver->pusher);
+}
+
 /* ---- the whole ---- */
 
-static int save(struct xlm_saver *saver, bool *transitioned)
-{
-    enum xlm_precopy_answer answer;
-    struct xlm_pusher *pusher;
-    bool postcopy;
-    int rc;
+typedef int stage(struct xlm_saver *saver);
 
-    if (check_domain(saver) || xlm_saver_make_sets(saver) ||
-        xlm_save_hold(saver) || find_pages(saver) || write_headers(saver) ||
-        enable_logdirty(saver) || prepare_destination(saver) ||
-        xlm_save_precopy(saver, &answer)) {
-        return -1;
+/* One after the other, until one fails. */
+static int pass(struct xlm_saver *saver, stage *const *stages)
+{
+    int rc = 0;
+
+    for (size_t i = 0; !rc && stages[i]; i++) {
+        rc = stages[i](saver);
     }
-    postcopy = answer == XLM_PRECOPY_POSTCOPY;
-    if (xlm_save_look_again(saver, false)) {
-        return -1;
-    }
-    if (postcopy && !xlm_two_way(saver)) {
-        errno = EINVAL;
-        return xlm_fail(saver->ctx, "postcopy needs a way back from the "
-                                    "destination");
-    }
-    if (postcopy && evict_while_running(saver)) {
-        return -1;
-    }
-    /* The guest is to wait for us, and nobody may be there to give up. */
-    xlm_save_stop_keeping_alive(saver);
-    if (xlm_save_check_abort(saver) ||
-        (postcopy ? stop_for_postcopy(saver) : stop_and_copy(saver))) {
-        return -1;
-    }
-    if (!xlm_two_way(saver)) {
-        return xlm_save_recheck_before_go(saver) || write_final_state(saver)
-                   ? -1
-                   : 0;
-    }
-    if (write_final_state(saver) || xlm_save_recheck_before_go(saver) ||
-        put_away(saver) || await_ready(saver)) {
-        return -1;
-    }
-    pusher = xlm_pusher_open(saver);
-    if (!pusher) {
-        return -1;
-    }
-    rc = go(saver, transitioned);
-    if (!rc) {
-        rc = xlm_pusher_run(pusher);
-    }
-    xlm_pusher_close(pusher);
     return rc;
 }
+
+/* Precopy has ended, and the guest stops: with pages outstanding, or with all of
+ * them sent. */
+static int stop_guest(struct xlm_saver *saver)
+{
+    static stage *const with_pages_outstanding[] = {
+        evict_while_running,
+        xlm_save_stop_keeping_alive,
+        xlm_save_check_abort,
+        stop_for_postcopy,
+        NULL,
+    };
+    static stage *const with_all_sent[] = {
+        xlm_save_stop_keeping_alive,
+        xlm_save_check_abort,
+        stop_and_copy,
+        NULL,
+    };
+
+    return pass(saver, saver->answer == XLM_PRECOPY_POSTCOPY
+                           ? with_pages_outstanding
+                           : with_all_sent);
+}
+
+/* To a destination that answers. */
+static stage *const migration[] = {
+    check_domain,
+    xlm_saver_make_sets,
+    xlm_save_hold,
+    find_toolstack_pages,
+    find_pages,
+    write_headers,
+    enable_logdirty,
+    prepare_destination,
+    await_prepared,
+    precopy,
+    look_once_more,
+    stop_guest,
+    write_transition,
+    xlm_save_recheck_before_go,
+    put_away,
+    await_ready,
+    make_pusher,
+    go,
+    push,
+    NULL,
+};
+
+/* Without a way back: an ordinary stream, into a file or to the stock toolstack. */
+static stage *const image[] = {
+    check_domain,
+    xlm_saver_make_sets,
+    xlm_save_hold,
+    find_pages,
+    write_headers,
+    enable_logdirty,
+    precopy_for_image,
+    look_once_more,
+    xlm_save_check_abort,
+    stop_and_copy,
+    xlm_save_recheck_before_go,
+    write_end,
+    NULL,
+};
 
 /* The domain is as the toolstack had it, whether the guest runs here or not, and
  * no thread uses the channel any more. */
 static void leave_domain(struct xlm_saver *saver)
 {
+    xlm_pusher_close(saver->pusher);
     disable_logdirty(saver);
     if (saver->keepalive) {
         xlm_channel_stop(&saver->channel);
@@ -590,14 +670,14 @@ int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
     struct xlm_saver saver;
     int rc;
 
-    *transitioned = false;
     xlm_saver_begin(&saver, ctx, params, callbacks, stats);
     rc = xlm_open_connection(ctx, &saver.channel, params->in_fd,
                              params->out_fd);
     if (!rc) {
-        rc = save(&saver, transitioned);
+        rc = pass(&saver, xlm_two_way(&saver) ? migration : image);
     }
-    if (rc && saver.suspended && !*transitioned) {
+    *transitioned = saver.let_go;
+    if (rc && saver.suspended && !saver.let_go) {
         xlm_save_cancel_suspend(ctx, params->domid);
     }
     xlm_saver_tell_end(&saver, !rc && !saver.gone);

@@ -41,9 +41,6 @@ void xlm_save_keep_alive(struct xlm_saver *saver)
 {
     struct xlm_channel *channel = &saver->channel;
 
-    if (!xlm_two_way(saver)) {
-        return;
-    }
     note_heard(saver);
     channel->may_be_silent = may_be_silent;
     channel->silence_data = saver;
@@ -53,20 +50,18 @@ void xlm_save_keep_alive(struct xlm_saver *saver)
                             saver->params->keepalive_ms);
 }
 
-void xlm_save_stop_keeping_alive(struct xlm_saver *saver)
+int xlm_save_stop_keeping_alive(struct xlm_saver *saver)
 {
-    if (!xlm_two_way(saver)) {
-        return;
-    }
     xlm_keepalive_stop(&saver->keepalive);
     saver->channel.may_be_silent = NULL;
     saver->channel.idle_ms = saver->params->silence_ms;
+    return 0;
 }
 
 int xlm_save_check_heard(struct xlm_saver *saver)
 {
     xlm_keepalive_step(saver->keepalive);
-    if (!xlm_two_way(saver) || may_be_silent(saver)) {
+    if (!saver->channel.may_be_silent || may_be_silent(saver)) {
         return 0;
     }
     errno = ETIMEDOUT;

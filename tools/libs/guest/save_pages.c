@@ -78,9 +78,7 @@ int xlm_save_list_present(struct xlm_saver *saver)
     if (list_pages(saver, &saver->fresh, 0, saver->nr_pfns)) {
         return -1;
     }
-    if (xlm_two_way(saver)) {
-        xlm_pfn_set_subtract(&saver->fresh, &saver->toolstack);
-    }
+    xlm_pfn_set_subtract(&saver->fresh, &saver->toolstack);
     before = saver->present;
     saver->present = saver->fresh;
     saver->fresh = before;
@@ -148,9 +146,7 @@ int xlm_save_read_dirty(struct xlm_saver *saver, bool clean)
         return fail_on_domain(saver, "read the dirty pages");
     }
     xlm_pfn_set_recount(&saver->dirty);
-    if (xlm_two_way(saver)) {
-        xlm_pfn_set_subtract(&saver->dirty, &saver->toolstack);
-    }
+    xlm_pfn_set_subtract(&saver->dirty, &saver->toolstack);
     if (sort_out_dirty_holes(saver)) {
         return -1;
     }

@@ -38,8 +38,10 @@ struct xlm_saver {
     uint64_t tot_pages;     /* when the guest's pages were listed last */
     uint64_t max_pages;     /* that it may have but for us; 0: not held */
     uint64_t prepared_pfns; /* as PREPARE said; 0: it was not sent */
-    bool let_go;            /* the go was sent, or tried to */
-    bool suspended;         /* by us, if at all, and not handed over yet */
+    enum xlm_precopy_answer answer; /* of the policy, when precopy ended */
+    struct xlm_pusher *pusher;      /* save_push.c; NULL: not made yet */
+    bool let_go;                    /* the go was sent, or tried to */
+    bool suspended; /* by us, if at all, and not handed over yet */
     bool logdirty;
     bool qemu_logdirty;
     bool gone; /* it was handed over, and has ended over there */
