@@ -29,7 +29,7 @@ $(O)/config.mk: | $(S)/configure
 
 # ---- what there is to build ----
 
-GUEST_SRCS := $(wildcard $(S)/tools/libs/guest/*.c)
+GUEST_SRCS := $(wildcard $(S)/tools/libs/guest/*.c $(S)/tools/libs/guest/*/*.c)
 LIGHT_SRCS := $(wildcard $(S)/tools/libs/light/*.c)
 XL_SRCS := $(wildcard $(S)/tools/xl/*.c)
 UNIT_SRCS := $(wildcard $(S)/tools/tests/unit/test_*.c)
@@ -47,7 +47,7 @@ LIGHT_OBJS := $(call objects,$(LIGHT_SRCS),obj)
 XL_OBJS := $(call objects,$(XL_SRCS) $(S)/tools/libs/light/json_bounds.c,obj)
 
 # The tests' library has fakes in place of the hypervisor module and of libxl.
-SAN_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor_xen%,$(GUEST_SRCS)) \
+SAN_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor/xen%,$(GUEST_SRCS)) \
             $(LIGHT_SRCS) $(PURE_SRCS) $(FAKE_SRCS)
 SAN_OBJS := $(call objects,$(SAN_SRCS),san)
 UNIT_OBJS := $(call objects,$(UNIT_SRCS),san)
@@ -165,7 +165,7 @@ $(O)/tests/libsan.a: $(SAN_OBJS)
 	@mkdir -p $(@D)
 	$(call say,AR)
 	$(Q)rm -f $@
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) qcs $@ $^
 
 $(O)/tests/%: $(O)/san/tools/tests/unit/%.o $(O)/tests/libsan.a
 	$(call say,LINK)
@@ -328,7 +328,7 @@ $(O)/tsan/%.o: $(S)/%.c $(BUILD_DEPS)
 $(O)/tsan/libtsan-tests.a: $(TSAN_OBJS)
 	$(call say,AR)
 	$(Q)rm -f $@
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) qcs $@ $^
 
 $(TSAN_PROGRAMS): $(O)/tsan/%: $(O)/tsan/tools/tests/unit/%.o \
                   $(O)/tsan/libtsan-tests.a
@@ -361,7 +361,7 @@ $(PLAIN_PROGRAM): $(PLAIN_OBJS)
 -include $(PLAIN_OBJS:.o=.d)
 
 # The engine at native speed, against the fake hypervisor.
-BENCH_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor_xen%,$(GUEST_SRCS)) \
+BENCH_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor/xen%,$(GUEST_SRCS)) \
               $(addprefix $(S)/tools/tests/unit/,fake_hypervisor.c fake_host.c \
                 fake_paging.c fake_log.c fake_memory.c) \
               $(S)/tools/tests/bench/engine.c

@@ -1,29 +1,12 @@
 /*
- * What both ends of a migration have in common.
+ * The reason of the first failure.
  */
-#include "xlm.h"
+#include "context.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-const char *xlm_phase_name(enum xlm_phase phase)
-{
-    static const char *const names[] = {
-        [XLM_PHASE_START] = "start",
-        [XLM_PHASE_PREPARING] = "preparing",
-        [XLM_PHASE_PRECOPY] = "precopy",
-        [XLM_PHASE_EVICTING] = "evicting",
-        [XLM_PHASE_SUSPENDED] = "suspended",
-        [XLM_PHASE_READY] = "ready",
-        [XLM_PHASE_GO] = "go",
-        [XLM_PHASE_POSTCOPY] = "postcopy",
-        [XLM_PHASE_COMPLETE] = "complete",
-    };
-
-    return names[phase];
-}
 
 void xlm_restate(struct xlm_context *ctx, const char *format, ...)
 {

@@ -17,7 +17,7 @@
 #include "front_ends.h"
 #include "held_memory.h"
 #include "memo.h"
-#include "outside_waits.h"
+#include "policy/outside_waits.h"
 #include "withheld.h"
 
 /* ---- making and freeing ---- */

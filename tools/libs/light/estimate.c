@@ -3,7 +3,7 @@
  */
 #include "estimate.h"
 
-#include "wire.h"
+#include "wire/wire.h"
 
 #define US_PER_SECOND 1000000u
 /* What is measured over less says nothing. */

@@ -1,7 +1,7 @@
 /*
  * What a guest may have of memory, and is told to have, while it is moved.
  *
- * At the source it gets no page (see save_hold.c), and what it is told to have
+ * At the source it gets no page (see save/hold.c), and what it is told to have
  * (memory/target in xenstore) is what it has.  At the destination it is told
  * nothing until all of its memory is there: a page that is absent cannot be
  * ballooned out, and Linux does not bear to be refused.  Without memory/target
@@ -16,7 +16,7 @@
 
 #include <xentoollog.h>
 
-#include "hypervisor.h"
+#include "hypervisor/hypervisor.h"
 
 /* Without xenstore these warn, and all goes on without them. */
 

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "pager_kept.h"
+#include "pager/kept.h"
 
 #define LM_KEPT_VERSION 3
 /* What the pager keeps begins here: the state may grow. */

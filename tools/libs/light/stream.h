@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "channel.h"
+#include "wire/channel.h"
 #include "xlm.h"
 
 enum lm_record_type {

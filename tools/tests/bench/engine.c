@@ -42,11 +42,11 @@
 #include <xen/xen.h>
 #include <xen/hvm/params.h>
 
-#include "channel.h"
 #include "clock.h"
 #include "fake_hypervisor.h"
 #include "fake_log.h"
-#include "wire.h"
+#include "wire/channel.h"
+#include "wire/wire.h"
 #include "xlm.h"
 
 #define CHUNK (1u << 20)

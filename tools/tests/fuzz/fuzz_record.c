@@ -3,7 +3,7 @@
  * more of them in a second than within a migration.
  */
 #include "fuzz_peer.h"
-#include "record.h"
+#include "wire/record.h"
 
 #define STATES (XLM_READ_SERVE + 1)
 #define PFNS 4096

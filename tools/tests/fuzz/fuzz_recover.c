@@ -4,7 +4,7 @@
  */
 #include "fake_hypervisor.h"
 #include "fuzz_peer.h"
-#include "wire.h"
+#include "wire/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
 {

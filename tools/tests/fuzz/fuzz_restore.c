@@ -3,12 +3,12 @@
  */
 #include <stdlib.h>
 
-#include "channel.h"
 #include "fake_hypervisor.h"
 #include "fake_link.h"
 #include "fake_toolstack.h"
 #include "fuzz_peer.h"
-#include "wire.h"
+#include "wire/channel.h"
+#include "wire/wire.h"
 
 #define PFNS 64
 

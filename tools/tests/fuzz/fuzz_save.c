@@ -3,11 +3,11 @@
  */
 #include <stdlib.h>
 
-#include "channel.h"
 #include "fake_hypervisor.h"
 #include "fake_toolstack.h"
 #include "fuzz_peer.h"
-#include "wire.h"
+#include "wire/channel.h"
+#include "wire/wire.h"
 
 static enum xlm_precopy_answer policy(const struct xlm_precopy_stats *stats,
                                       void *data)

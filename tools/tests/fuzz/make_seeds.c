@@ -13,9 +13,9 @@
 
 #include "fake_log.h"
 #include "fake_migration.h"
-#include "record.h"
 #include "save_header.h"
 #include "stream.h"
+#include "wire/record.h"
 
 static const char *directory;
 

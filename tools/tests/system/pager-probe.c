@@ -5,7 +5,7 @@
  *
  * For the lab: run in dom0 on a paused HVM or PVH guest with HAP, which it
  * ruins: destroy the guest afterwards and never let it run.  Goes through
- * the table of hypervisor.h for real, most of all through memory paging with
+ * the table of hypervisor/hypervisor.h for real, most of all through memory paging with
  * PAGES of the guest's pages (default 4096).  Prints a line for each check
  * and what the ops cost; the first check that fails ends it with status 1.
  */
@@ -17,8 +17,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "hypervisor.h"
-#include "wire.h"
+#include "hypervisor/hypervisor.h"
+#include "wire/wire.h"
 
 /* The ring is among what Xen's headers have for tools only, and its macros
  * leave the barriers to who uses them. */

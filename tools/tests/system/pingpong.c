@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "wire.h"
+#include "wire/wire.h"
 
 /* A record with one pfn each; the answer has the page as well. */
 #define LIST_SIZE \

@@ -9,7 +9,7 @@
 #include <xen/hvm/save.h>
 
 #include "fake_internal.h"
-#include "wire.h"
+#include "wire/wire.h"
 
 #define CR0_PAGING (UINT64_C(1) << 31)
 #define CR4_WIDE_ENTRIES (UINT64_C(1) << 5)

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "channel.h"
 #include "fake_relink.h"
+#include "wire/channel.h"
 
 /* ---- ends that lie ---- */
 

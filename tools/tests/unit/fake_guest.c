@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wire.h"
+#include "wire/wire.h"
 
 #define NO_PAGE UINT32_MAX
 #define WORDS (XLM_PAGE_SIZE / sizeof(uint64_t))

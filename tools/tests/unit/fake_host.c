@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "fake_internal.h"
-#include "wire.h"
+#include "wire/wire.h"
 
 #define FIRST_DOMID 7 /* not what a test would guess */
 /* Nor what another test has at the same time, or the other host: device models are

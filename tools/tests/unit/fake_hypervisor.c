@@ -13,7 +13,7 @@
 
 #include "fake_internal.h"
 #include "fake_memory.h"
-#include "wire.h"
+#include "wire/wire.h"
 
 /* ---- common to all ops ---- */
 

@@ -1,5 +1,5 @@
 /*
- * A hypervisor made of plain memory: the other side of hypervisor.h.
+ * A hypervisor made of plain memory: the other side of hypervisor/hypervisor.h.
  *
  * A fake host has domains, each with a p2m of page states, guest memory, dirty
  * logging and a paging ring.  It behaves as the real one was seen to, and where
@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "hypervisor.h"
+#include "hypervisor/hypervisor.h"
 
 #define FAKE_OPS(X) \
     X(domain_info) \

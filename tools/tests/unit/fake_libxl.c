@@ -14,7 +14,7 @@
 #include "fake_log.h"
 #include "fake_xenstore.h"
 #include "stream.h"
-#include "wire.h"
+#include "wire/wire.h"
 
 #define DOMAINS 64
 #define RECORD_ROOM (1u << 20)

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "stream.h"
-#include "wire.h"
+#include "wire/wire.h"
 
 #define CHUNK 65536
 

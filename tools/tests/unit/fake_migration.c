@@ -14,13 +14,13 @@
 
 #include <cmocka.h>
 
-#include "channel.h"
 #include "fake_faults.h"
-#include "fake_relink.h"
-#include "pager_kept.h"
 #include "fake_log.h"
+#include "fake_relink.h"
+#include "pager/kept.h"
 #include "watchdog.h"
-#include "wire.h"
+#include "wire/channel.h"
+#include "wire/wire.h"
 
 #define TOOLSTACK_PAGES 8
 #define EARLY_DEVICES "early devices"

@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "fake_internal.h"
-#include "paging_ring.h"
-#include "pfn_set.h"
-#include "wire.h"
+#include "hypervisor/paging_ring.h"
+#include "policy/pfn_set.h"
+#include "wire/wire.h"
 
 #define SLOTS 8
 #define FIRST_PORT 20

@@ -14,9 +14,9 @@
 #include <cmocka.h>
 
 #include "fake_log.h"
-#include "record.h"
 #include "watchdog.h"
-#include "wire.h"
+#include "wire/record.h"
+#include "wire/wire.h"
 
 /* ---- the puppet's own writing and reading ---- */
 

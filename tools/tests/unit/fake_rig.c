@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "fake_log.h"
-#include "record.h"
 #include "watchdog.h"
+#include "wire/record.h"
 
 int rig_make(void **state)
 {

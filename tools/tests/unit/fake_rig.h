@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #include "fake_hypervisor.h"
-#include "pager.h"
-#include "wire.h"
+#include "pager/pager.h"
+#include "wire/wire.h"
 
 #define RIG_PAGES 64
 #define RIG_VCPUS 12 /* more than the ring has slots */

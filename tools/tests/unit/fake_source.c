@@ -13,7 +13,7 @@
 #include "fake_hypervisor.h"
 #include "fake_memory.h"
 #include "fake_toolstack.h"
-#include "wire.h"
+#include "wire/wire.h"
 #include "xlm.h"
 
 static int await_domain(uint32_t *domid, void *data)

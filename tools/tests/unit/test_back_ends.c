@@ -19,8 +19,8 @@
 #include "fake_move.h"
 #include "fake_xenstore.h"
 #include "front_ends.h"
-#include "outside_waits.h"
-#include "wire.h"
+#include "policy/outside_waits.h"
+#include "wire/wire.h"
 
 #define PAGES 300
 #define VCPUS 2

@@ -17,8 +17,8 @@
 #include "fake_hypervisor.h"
 #include "fake_peer.h"
 #include "fake_toolstack.h"
-#include "record.h"
-#include "wire.h"
+#include "wire/record.h"
+#include "wire/wire.h"
 #include "xlm.h"
 
 #define BIG_PAGES 4000 /* more than sockets take */

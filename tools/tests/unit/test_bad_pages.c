@@ -14,7 +14,7 @@
 
 #include "fake_hypervisor.h"
 #include "fake_source.h"
-#include "wire.h"
+#include "wire/wire.h"
 
 static void end_with_pages_outstanding(void **state)
 {

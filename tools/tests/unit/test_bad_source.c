@@ -17,9 +17,9 @@
 
 #include "fake_hypervisor.h"
 #include "fake_source.h"
-#include "pfn_set.h"
-#include "record.h"
-#include "wire.h"
+#include "policy/pfn_set.h"
+#include "wire/record.h"
+#include "wire/wire.h"
 #include "xlm.h"
 
 static void bad_image_headers(void **state)

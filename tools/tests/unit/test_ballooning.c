@@ -12,7 +12,7 @@
 
 #include "moves.h"
 #include "slow.h"
-#include "wire.h"
+#include "wire/wire.h"
 
 /* ---- pages that refuse to be evicted ---- */
 

@@ -14,8 +14,8 @@
 #include <cmocka.h>
 
 #include "fake_migration.h"
-#include "push_plan.h"
-#include "push_window.h"
+#include "policy/push_plan.h"
+#include "policy/push_window.h"
 #include "slow.h"
 #include "watchdog.h"
 

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "fake_migration.h"
-#include "wire.h"
+#include "wire/wire.h"
 
 #define PAGES 3000
 

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "fake_mixed.h"
-#include "wire.h"
+#include "wire/wire.h"
 
 #define MAX_RECORDS 1000
 

@@ -16,10 +16,10 @@
 
 #include <cmocka.h>
 
-#include "channel.h"
 #include "fake_migration.h"
-#include "record.h"
-#include "wire.h"
+#include "wire/channel.h"
+#include "wire/record.h"
+#include "wire/wire.h"
 
 #define PAGES 160
 #define MAX_RECORDS 4000

@@ -21,8 +21,8 @@
 #include <cmocka.h>
 
 #include "fake_mixed.h"
-#include "record.h"
-#include "wire.h"
+#include "wire/record.h"
+#include "wire/wire.h"
 
 /* ---- the coordinates ---- */
 

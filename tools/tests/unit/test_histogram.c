@@ -4,7 +4,7 @@
 
 #include <cmocka.h>
 
-#include "histogram.h"
+#include "policy/histogram.h"
 
 static void nothing_yet(void **state)
 {

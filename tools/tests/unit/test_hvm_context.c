@@ -17,8 +17,8 @@
 
 #include "fake_migration.h"
 #include "fake_source.h"
-#include "hvm_context.h"
-#include "wire.h"
+#include "policy/hvm_context.h"
+#include "wire/wire.h"
 
 #define MOVED_PAGES 300
 #define VCPUS 2

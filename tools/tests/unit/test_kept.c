@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "kept.h"
-#include "pfn_set.h"
+#include "policy/pfn_set.h"
 
 #define PFNS 1000
 #define DOMID 7

@@ -21,9 +21,9 @@
 #include <xen/hvm/save.h>
 
 #include "moves.h"
-#include "push_window.h"
+#include "policy/push_window.h"
 #include "slow.h"
-#include "wire.h"
+#include "wire/wire.h"
 
 /* The engine's thread stays here until every vCPU waits for a page, and the
  * pager knows: so there are faults, whatever the push is doing. */

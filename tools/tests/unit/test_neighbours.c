@@ -4,7 +4,7 @@
 
 #include <cmocka.h>
 
-#include "neighbours.h"
+#include "policy/neighbours.h"
 
 #define LEAST XLM_NEIGHBOURS_LEAST
 #define MOST XLM_NEIGHBOURS_MOST

@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "fake_rig.h"
-#include "pager_kept.h"
+#include "pager/kept.h"
 
 /* What it has kept when it dies, for the test to look at and to change. */
 static unsigned long left[1024];

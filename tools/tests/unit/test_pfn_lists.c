@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "fake_log.h"
-#include "record.h"
 #include "watchdog.h"
+#include "wire/record.h"
 
 #define PFN_LIMIT 0x1000
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "pfn_set.h"
+#include "policy/pfn_set.h"
 
 /* Around the edges of words, and of the set. */
 static const uint64_t corners[] = {0, 1, 62, 63, 64, 65, 127, 128, 198, 199};

@@ -14,7 +14,7 @@
 #include <xen/hvm/params.h>
 
 #include "moves.h"
-#include "wire.h"
+#include "wire/wire.h"
 
 #define GIVEN 40u /* pages there are given back */
 #define HOLE 5u   /* no page is there, nor 13 further on */

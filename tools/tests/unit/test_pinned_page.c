@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "pinned_page.h"
-#include "wire.h"
+#include "policy/pinned_page.h"
+#include "wire/wire.h"
 
 /* What a Linux guest in the lab had, with a TSC that fits it. */
 static const uint8_t sample[64] = {

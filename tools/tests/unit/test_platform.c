@@ -16,7 +16,7 @@
 
 #include "fake_hypervisor.h"
 #include "fake_log.h"
-#include "platform.h"
+#include "hypervisor/platform.h"
 
 #define PFNS 256
 

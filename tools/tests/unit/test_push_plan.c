@@ -4,7 +4,7 @@
 
 #include <cmocka.h>
 
-#include "push_plan.h"
+#include "policy/push_plan.h"
 
 #define LIMIT 1000
 #define MAX 16

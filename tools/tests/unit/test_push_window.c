@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "push_window.h"
+#include "policy/push_window.h"
 
 #define MOST 1024
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "rate_limit.h"
+#include "policy/rate_limit.h"
 
 #define SECOND 1000000u
 #define MIB (1u << 20)

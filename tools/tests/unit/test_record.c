@@ -17,8 +17,8 @@
 #include <cmocka.h>
 
 #include "fake_log.h"
-#include "record.h"
 #include "watchdog.h"
+#include "wire/record.h"
 
 #define BODY_MAX (8u << 20)
 

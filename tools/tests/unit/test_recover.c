@@ -18,9 +18,9 @@
 
 #include "fake_migration.h"
 #include "fake_relink.h"
-#include "push_window.h"
-#include "record.h"
-#include "wire.h"
+#include "policy/push_window.h"
+#include "wire/record.h"
+#include "wire/wire.h"
 
 #define PAGES 160
 #define MAX_RECORDS 1000

@@ -28,7 +28,7 @@
 #include "fake_xenstore.h"
 #include "kept.h"
 #include "memo.h"
-#include "wire.h"
+#include "wire/wire.h"
 
 #define PAGES 300
 #define VCPUS 2

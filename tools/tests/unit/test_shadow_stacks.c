@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "shadow_stacks.h"
+#include "policy/shadow_stacks.h"
 
 #define WITH_32 "xen-3.0-x86_64 xen-3.0-x86_32p hvm-3.0-x86_32 hvm-3.0-x86_64"
 #define WITHOUT "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 "

@@ -18,9 +18,9 @@
 #include <cmocka.h>
 
 #include "fake_migration.h"
-#include "record.h"
 #include "watchdog.h"
-#include "wire.h"
+#include "wire/record.h"
+#include "wire/wire.h"
 
 #define PAGES 160
 /* How long a stalled link is believed in.  On a busy machine others are given

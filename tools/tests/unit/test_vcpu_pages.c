@@ -15,8 +15,8 @@
 #include <xen/hvm/save.h>
 
 #include "fake_hypervisor.h"
-#include "vcpu_pages.h"
-#include "wire.h"
+#include "hypervisor/vcpu_pages.h"
+#include "wire/wire.h"
 
 #define NR_PFNS 64
 #define PRESENT 3u

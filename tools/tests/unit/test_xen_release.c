@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "xen_release.h"
+#include "policy/release.h"
 
 static void fits_or_not(void **state)
 {

@@ -1,0 +1,41 @@
+/*
+ * The memory of a suspended domain, mapped piece by piece and kept mapped.
+ *
+ * Only for a domain that is suspended: a running guest can put another page
+ * in the place of one that is mapped here.
+ */
+#ifndef XLM_SOURCE_MEMORY_H
+#define XLM_SOURCE_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hypervisor/hypervisor.h"
+#include "policy/push_plan.h"
+
+struct xlm_source_memory_piece;
+
+struct xlm_source_memory {
+    struct xlm_hypervisor *hypervisor;
+    uint32_t domid;
+    struct xlm_source_memory_piece *pieces;
+    uint64_t remapped; /* changes when pages handed out before are not valid */
+};
+
+#define XLM_SOURCE_MEMORY_CLOSED \
+    ((struct xlm_source_memory){.hypervisor = NULL})
+
+/* ENOMEM. */
+int xlm_source_memory_open(struct xlm_source_memory *memory,
+                           struct xlm_hypervisor *hypervisor, uint32_t domid);
+void xlm_source_memory_close(struct xlm_source_memory *memory);
+
+/*
+ * The contents of a page, valid until a page of another aligned group of
+ * XLM_PUSH_ALIGN is asked for, or `remapped` changes.  NULL with the hypervisor's errno: it cannot
+ * be mapped; page_types() tells whether there is a page at all.
+ */
+const void *xlm_source_memory_page(struct xlm_source_memory *memory,
+                                   uint64_t pfn);
+
+#endif

@@ -1,0 +1,197 @@
+/*
+ * What the parts of the real hypervisor share; private to xen*.c.
+ *
+ * xen.c         the handle, domains and their platform state; uses all
+ *               others, and they use those below them
+ * xen_pager.c   being the pager of a domain
+ * xen_memory.c  page types, mappings, log-dirty, populating
+ * xen_paging.c  evicting and paging in
+ * xen_compat.c  what differs between Xen's versions
+ * xen_call.c    what all of them call
+ *
+ * Hypercalls that libxenctrl wraps without harm go through it.  Those that
+ * work on many pages are made here: libxenctrl copies and allocates at every
+ * call, and has no way to put several paging ops in one.
+ */
+#ifndef XLM_HYPERVISOR_XEN_H
+#define XLM_HYPERVISOR_XEN_H
+
+#include <xenctrl.h>
+#include <xencall.h>
+#include <xenforeignmemory.h>
+#include <xenevtchn.h>
+
+#include "hypervisor/hypervisor.h"
+#include "wire/wire.h"
+
+_Static_assert(sizeof(xen_pfn_t) == sizeof(uint64_t), "pfns are 64 bits");
+
+/*
+ * Pages in one multicall.  Larger ones gain nothing more, and this many
+ * contents stay in the cache between the copy into the buffer and the
+ * hypervisor's out of it.
+ */
+#define XEN_PAGING_CHUNK 128
+
+/* Evicting takes two ops a page, and settling a page a third of its own. */
+#define XEN_EVICT_OPS (2 * XEN_PAGING_CHUNK + 1)
+
+/* A list of pfns that the hypervisor can read, and write where it does. */
+struct xen_pfn_buffer {
+    xen_pfn_t *pfns; /* XLM_BATCH_PAGES of them */
+    xen_memory_reservation_t *reservation;
+};
+
+/* Paging ops that go to the hypervisor together. */
+struct xen_paging_batch {
+    multicall_entry_t *entries;
+    xen_mem_paging_op_t *ops;
+    uint8_t *contents; /* XLM_PAGE_SIZE for each op; NULL: has none */
+    size_t size;       /* ops that there is room for */
+};
+
+/* Memory of the caller's that the hypervisor can read. */
+struct xen_contents {
+    uint8_t *start; /* NULL: none */
+    size_t octets;
+};
+
+/* The pager of one domain: everything that is NULL when it is not enabled. */
+struct xen_pager {
+    uint32_t domid;
+    bool registered; /* with the hypervisor */
+    void *ring;
+    xenevtchn_handle *events;
+    int port; /* -1: not bound */
+    struct xen_paging_batch evict;
+    struct xen_paging_batch page_in;
+    struct xen_paging_batch blank; /* one op, its contents all zero */
+};
+
+/*
+ * Buffers belong to one slot of the table each, so slots may run side by
+ * side.  The libraries' handles may be used by several threads.
+ */
+struct xen_hypervisor {
+    struct xlm_hypervisor base; /* first */
+    xentoollog_logger *logger;
+    xc_interface *xc;
+    xencall_handle *call;
+    xenforeignmemory_handle *memory;
+    struct xen_pfn_buffer types;
+    struct xen_pfn_buffer populate;
+    struct xen_pfn_buffer depopulate;
+    void *dirty_bitmap; /* grown to the largest guest seen */
+    size_t dirty_octets;
+    struct xen_contents contents[XLM_CONTENTS_BUFFERS];
+    struct xen_pager pager;
+};
+
+static inline struct xen_hypervisor *xen_of(struct xlm_hypervisor *hv)
+{
+    return (struct xen_hypervisor *)hv;
+}
+
+/* ---- hypervisor/xen_call.c ---- */
+
+/* Log what failed, and errno, as an error.  Keeps errno. */
+void xen_log_failure(struct xen_hypervisor *xen, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The same, and -1; as xlm_fail(). */
+#define xen_failed(...) \
+    (__extension__({ \
+        xen_log_failure(__VA_ARGS__); \
+        -1; \
+    }))
+void xen_debug(struct xen_hypervisor *xen, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+int xen_domain_info(struct xlm_hypervisor *hv, uint32_t domid,
+                    struct xlm_domain_info *info);
+
+/* Make a domctl; *op comes back as the hypervisor left it. */
+int xen_make_domctl(struct xen_hypervisor *xen, uint32_t domid,
+                    xen_domctl_t *op);
+
+/* How the hypervisor treats what the guest does at this pfn: HVMMEM_*.  EAGAIN:
+ * the page is paged out, or nominated, and is asked for now.  -1 with errno,
+ * unlogged. */
+int xen_set_mem_type(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn,
+                     uint16_t type);
+
+/* ---- hypervisor/xen_memory.c ---- */
+
+int xen_memory_init(struct xen_hypervisor *xen);
+void xen_memory_dispose(struct xen_hypervisor *xen);
+
+int xen_page_types(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                   const uint64_t *pfns, uint32_t *types);
+void *xen_map(struct xlm_hypervisor *hv, uint32_t domid, bool writable,
+              size_t count, const uint64_t *pfns, int *errors);
+void xen_unmap(struct xlm_hypervisor *hv, void *mapping, size_t count);
+int xen_logdirty_enable(struct xlm_hypervisor *hv, uint32_t domid);
+int xen_logdirty_disable(struct xlm_hypervisor *hv, uint32_t domid);
+int xen_logdirty_read(struct xlm_hypervisor *hv, uint32_t domid, bool clean,
+                      uint64_t nr_pfns, unsigned long *bitmap);
+int xen_set_max_pages(struct xlm_hypervisor *hv, uint32_t domid,
+                      uint64_t pages);
+int xen_populate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                 const uint64_t *pfns);
+int xen_depopulate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                   const uint64_t *pfns);
+int xen_claim(struct xlm_hypervisor *hv, uint32_t domid, uint64_t pages);
+
+/* ---- hypervisor/xen_pager.c ---- */
+
+void xen_pager_init(struct xen_pager *pager);
+/* Release what the pager has here.  The hypervisor is not told: to a guest
+ * with a page paged out, a pager that went away is better than none. */
+void xen_pager_dispose(struct xen_hypervisor *xen);
+
+int xen_paging_supported(struct xlm_hypervisor *hv);
+bool xen_shadow_stacks(struct xlm_hypervisor *hv);
+int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
+                     int *event_fd, uint32_t *port);
+int xen_pager_take_over(struct xlm_hypervisor *hv, uint32_t domid,
+                        uint32_t port, void **ring, int *event_fd);
+int xen_pager_disable(struct xlm_hypervisor *hv, uint32_t domid);
+int xen_pager_accept(struct xlm_hypervisor *hv);
+int xen_pager_notify(struct xlm_hypervisor *hv);
+
+/* ---- hypervisor/xen_paging.c ---- */
+
+/* ENODEV: this handle is not the pager of that domain. */
+int xen_pager_check(struct xen_hypervisor *xen, uint32_t domid);
+
+/* Buffers for `ops` ops; may be disposed of when it failed as well. */
+int xen_batch_init(struct xen_hypervisor *xen, struct xen_paging_batch *batch,
+                   size_t ops, bool contents);
+void xen_batch_dispose(struct xen_hypervisor *xen,
+                       struct xen_paging_batch *batch);
+
+/* Bring in a page that is paged out, for depopulating; ENOENT: it is not. */
+int xen_bring_blank(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn);
+
+int xen_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+              struct xlm_eviction *pages);
+int xen_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                struct xlm_page_in *pages);
+void *xen_contents_alloc(struct xlm_hypervisor *hv, size_t pages);
+void xen_contents_free(struct xlm_hypervisor *hv, void *contents,
+                       size_t pages);
+
+/* ---- hypervisor/xen_compat.c ---- */
+
+/*
+ * The domain's CPU policy, in arrays sized by xen_policy_size(); the counts
+ * are updated to what is there.
+ */
+int xen_policy_size(struct xen_hypervisor *xen, uint32_t *leaves,
+                    uint32_t *msrs);
+int xen_policy_read(struct xen_hypervisor *xen, uint32_t domid,
+                    xen_cpuid_leaf_t *leaves, uint32_t *nr_leaves,
+                    xen_msr_entry_t *msrs, uint32_t *nr_msrs);
+
+int xen_interface(struct xlm_hypervisor *hv, struct xlm_xen_interface *ours);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * What differs between the versions of Xen's public headers, in one place.
+ *
+ * A program built with the headers of one release runs only on one that has the
+ * same interface, as libxenctrl does: policy/release.c has their list.
+ */
+#include "hypervisor/xen.h"
+
+#include <errno.h>
+
+/*
+ * Of a domain that cannot be, so that the version is all that the hypervisor looks
+ * at; and through libxenctrl, which is of the same release as its headers.
+ */
+int xen_interface(struct xlm_hypervisor *hv, struct xlm_xen_interface *ours)
+{
+    struct xen_hypervisor *xen = xen_of(hv);
+    xen_domctl_t op = {.cmd = XEN_DOMCTL_getpageframeinfo3};
+    xc_domaininfo_t info;
+
+    *ours = (struct xlm_xen_interface){
+        .domctl = XEN_DOMCTL_INTERFACE_VERSION,
+        .sysctl = XEN_SYSCTL_INTERFACE_VERSION,
+    };
+    if (xen_make_domctl(xen, DOMID_INVALID, &op) && errno == EACCES) {
+        return -1;
+    }
+    return xc_domain_getinfolist(xen->xc, 0, 1, &info) < 0 && errno == EACCES
+               ? -1
+               : 0;
+}
+
+#if XEN_DOMCTL_INTERFACE_VERSION >= 0x14 /* Xen 4.16 */
+
+#include <xenguest.h>
+
+int xen_policy_size(struct xen_hypervisor *xen, uint32_t *leaves,
+                    uint32_t *msrs)
+{
+    return xc_cpu_policy_get_size(xen->xc, leaves, msrs) ? -1 : 0;
+}
+
+int xen_policy_read(struct xen_hypervisor *xen, uint32_t domid,
+                    xen_cpuid_leaf_t *leaves, uint32_t *nr_leaves,
+                    xen_msr_entry_t *msrs, uint32_t *nr_msrs)
+{
+    xc_cpu_policy_t *policy = xc_cpu_policy_init();
+    int rc = -1, saved_errno;
+
+    if (!policy) {
+        errno = ENOMEM;
+        return -1;
+    }
+    if (xc_cpu_policy_get_domain(xen->xc, domid, policy) == 0 &&
+        xc_cpu_policy_serialise(xen->xc, policy, leaves, nr_leaves, msrs,
+                                nr_msrs) == 0) {
+        rc = 0;
+    }
+    saved_errno = errno;
+    xc_cpu_policy_destroy(policy);
+    errno = saved_errno;
+    return rc;
+}
+
+#else
+
+int xen_policy_size(struct xen_hypervisor *xen, uint32_t *leaves,
+                    uint32_t *msrs)
+{
+    return xc_get_cpu_policy_size(xen->xc, leaves, msrs) ? -1 : 0;
+}
+
+int xen_policy_read(struct xen_hypervisor *xen, uint32_t domid,
+                    xen_cpuid_leaf_t *leaves, uint32_t *nr_leaves,
+                    xen_msr_entry_t *msrs, uint32_t *nr_msrs)
+{
+    int rc = xc_get_domain_cpu_policy(xen->xc, domid, nr_leaves, leaves,
+                                      nr_msrs, msrs);
+
+    return rc ? -1 : 0;
+}
+
+#endif

@@ -1,0 +1,357 @@
+/*
+ * The pager of a domain that is being received: becoming it and ceasing to be
+ * it, and what it knows.
+ */
+#include "pager/private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+/* ---- open and close ---- */
+
+static int make_room_for_kept(struct xlm_pager *pager, uint64_t limit,
+                              unsigned long *kept)
+{
+    if (!kept) {
+        pager->kept = &pager->own_kept;
+        return xlm_pfn_set_reserve(&pager->outstanding, limit) ||
+                       xlm_pfn_set_reserve(&pager->requested, limit)
+                   ? -1
+                   : 0;
+    }
+    pager->kept = xlm_kept_ring(kept, limit);
+    xlm_pfn_set_lend(&pager->outstanding, xlm_kept_outstanding(kept), limit);
+    xlm_pfn_set_lend(&pager->requested, xlm_kept_requested(kept, limit),
+                     limit);
+    xlm_pfn_set_intersect(&pager->requested, &pager->outstanding);
+    return 0;
+}
+
+static int make_room(struct xlm_pager *pager, uint64_t limit,
+                     unsigned long *kept)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    struct xlm_domain_info info;
+
+    if (hv->ops->domain_info(hv, pager->domid, &info)) {
+        return -1;
+    }
+    pager->max_waiters = info.max_vcpu_id + 1;
+    pager->waiters = calloc(pager->max_waiters, sizeof(*pager->waiters));
+    pager->blocked_us = calloc(pager->max_waiters, sizeof(*pager->blocked_us));
+    pager->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (!pager->waiters || !pager->blocked_us || pager->stop_fd < 0 ||
+        make_room_for_kept(pager, limit, kept) ||
+        xlm_pfn_set_reserve(&pager->unsent, limit) ||
+        xlm_pfn_set_reserve(&pager->dropped, limit) ||
+        xlm_pfn_set_reserve(&pager->arrived, limit)) {
+        return -1;
+    }
+    /* What was asked for before, by another. */
+    xlm_pfn_set_unite(&pager->unsent, &pager->requested);
+    return 0;
+}
+
+static int start(pthread_t *thread, bool *runs, void *(*run)(void *),
+                 struct xlm_pager *pager)
+{
+    errno = pthread_create(thread, NULL, run, pager);
+    *runs = !errno;
+    return errno ? -1 : 0;
+}
+
+/* A guest that lacks pages keeps the registration: it waits for another. */
+static void retire(struct xlm_pager *pager)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    int error = errno;
+
+    if (!pager->outstanding.count) {
+        (void)hv->ops->pager_disable(hv, pager->domid);
+    }
+    errno = error;
+}
+
+static int be_first(struct xlm_pager *pager)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    void *page;
+
+    if (hv->ops->pager_enable(hv, pager->domid, &page, &pager->event_fd,
+                              &pager->kept->port)) {
+        return -1;
+    }
+    xlm_paging_ring_attach(&pager->ring, page);
+    return 0;
+}
+
+static int succeed(struct xlm_pager *pager)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    void *page;
+
+    return hv->ops->pager_take_over(hv, pager->domid, pager->kept->port, &page,
+                                    &pager->event_fd) ||
+                   xlm_pager_resume_ring(pager, page)
+               ? -1
+               : 0;
+}
+
+static int enable(struct xlm_pager *pager, bool in_place_of_another)
+{
+    if (start(&pager->request_thread, &pager->request_thread_runs,
+              xlm_pager_run_requests, pager) ||
+        (in_place_of_another ? succeed(pager) : be_first(pager))) {
+        return -1;
+    }
+    if (start(&pager->ring_thread, &pager->ring_thread_runs,
+              xlm_pager_run_ring, pager)) {
+        retire(pager);
+        return -1;
+    }
+    return 0;
+}
+
+static const char *why_not(int error)
+{
+    switch (error) {
+    case ENODEV:
+        return "the guest has no hardware assisted paging (hap=0 in its "
+               "configuration?)";
+    case ENOSYS:
+    case EOPNOTSUPP:
+        return "this host's hypervisor is built without memory paging "
+               "(CONFIG_MEM_PAGING)";
+    case EXDEV:
+        return "the guest uses populate-on-demand or passed-through devices";
+    case ENOMEM:
+        return "this host has not enough memory: free some";
+    default:
+        return strerror(error);
+    }
+}
+
+static struct xlm_pager *new_pager(struct xlm_context *ctx,
+                                   struct xlm_channel *channel, uint32_t domid)
+{
+    struct xlm_pager *pager = calloc(1, sizeof(*pager));
+
+    if (!pager) {
+        xlm_fail(ctx, "no memory for the pager");
+        return NULL;
+    }
+    pager->ctx = ctx;
+    pager->channel = channel;
+    pager->domid = domid;
+    pager->stop_fd = -1;
+    pthread_mutex_init(&pager->lock, NULL);
+    pthread_mutex_init(&pager->entry, NULL);
+    pthread_cond_init(&pager->wake, NULL);
+    pthread_cond_init(&pager->idle, NULL);
+    return pager;
+}
+
+/* Why a pager that has died could not be replaced. */
+static const char *why_not_replaced(int error)
+{
+    switch (error) {
+    case EINVAL:
+        return "its event channel is not free, so it lives, or the guest has "
+               "another one: see xl migrate-status";
+    case EPROTO:
+        return "its ring is not in the state that it has kept; the guest is "
+               "lost";
+    default:
+        return strerror(error);
+    }
+}
+
+static struct xlm_pager *open_pager(struct xlm_context *ctx,
+                                    struct xlm_channel *channel,
+                                    uint32_t domid, uint64_t limit,
+                                    unsigned long *kept,
+                                    bool in_place_of_another)
+{
+    struct xlm_pager *pager = new_pager(ctx, channel, domid);
+    int error;
+
+    if (!pager || (!make_room(pager, limit, kept) &&
+                   !enable(pager, in_place_of_another))) {
+        return pager;
+    }
+    error = errno;
+    if (in_place_of_another) {
+        xlm_fail(ctx,
+                 "cannot take the place of the pager of domain %" PRIu32
+                 ", which was killed: %s",
+                 domid, why_not_replaced(error));
+    } else {
+        xlm_fail(ctx, "cannot page domain %" PRIu32 ": %s", domid,
+                 why_not(error));
+    }
+    xlm_pager_close(pager);
+    errno = error;
+    return NULL;
+}
+
+struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
+                                 struct xlm_channel *channel, uint32_t domid,
+                                 uint64_t limit, unsigned long *kept)
+{
+    return open_pager(ctx, channel, domid, limit, kept, false);
+}
+
+struct xlm_pager *xlm_pager_take_over(struct xlm_context *ctx,
+                                      struct xlm_channel *channel,
+                                      uint32_t domid, uint64_t limit,
+                                      unsigned long *kept)
+{
+    return open_pager(ctx, channel, domid, limit, kept, true);
+}
+
+static void stop_threads(struct xlm_pager *pager)
+{
+    pthread_mutex_lock(&pager->lock);
+    pager->stopping = true;
+    pthread_cond_signal(&pager->wake);
+    pthread_mutex_unlock(&pager->lock);
+    if (pager->request_thread_runs) {
+        pthread_join(pager->request_thread, NULL);
+    }
+    if (pager->ring_thread_runs) {
+        eventfd_write(pager->stop_fd, 1);
+        pthread_join(pager->ring_thread, NULL);
+    }
+}
+
+void xlm_pager_close(struct xlm_pager *pager)
+{
+    struct xlm_hypervisor *hv;
+
+    if (!pager) {
+        return;
+    }
+    hv = pager->ctx->hypervisor;
+    stop_threads(pager);
+    if (pager->ring_thread_runs) {
+        /* Once more, in case the last one was lost: no other will follow. */
+        xlm_pager_notify(pager);
+    }
+    if (pager->outstanding.count) {
+        xtl_log(pager->ctx->logger, XTL_WARN, -1, "xlm",
+                "domain %" PRIu32 " lacks %" PRIu64 " pages and has lost its "
+                "pager",
+                pager->domid, pager->outstanding.count);
+    } else if (pager->ring_thread_runs &&
+               hv->ops->pager_disable(hv, pager->domid)) {
+        xtl_log(pager->ctx->logger, XTL_WARN, errno, "xlm",
+                "cannot stop paging domain %" PRIu32, pager->domid);
+    }
+    if (pager->stop_fd >= 0) {
+        close(pager->stop_fd);
+    }
+    xlm_pfn_set_dispose(&pager->outstanding);
+    xlm_pfn_set_dispose(&pager->requested);
+    xlm_pfn_set_dispose(&pager->unsent);
+    xlm_pfn_set_dispose(&pager->dropped);
+    xlm_pfn_set_dispose(&pager->arrived);
+    pthread_mutex_destroy(&pager->lock);
+    pthread_mutex_destroy(&pager->entry);
+    pthread_cond_destroy(&pager->wake);
+    pthread_cond_destroy(&pager->idle);
+    free(pager->waiters);
+    free(pager->blocked_us);
+    free(pager);
+}
+
+/* ---- what it knows ---- */
+
+bool xlm_pager_is_outstanding(struct xlm_pager *pager, uint64_t pfn)
+{
+    bool is;
+
+    pthread_mutex_lock(&pager->lock);
+    is = xlm_pfn_set_contains(&pager->outstanding, pfn);
+    pthread_mutex_unlock(&pager->lock);
+    return is;
+}
+
+uint64_t xlm_pager_outstanding(struct xlm_pager *pager)
+{
+    uint64_t count;
+
+    pthread_mutex_lock(&pager->lock);
+    count = pager->outstanding.count;
+    pthread_mutex_unlock(&pager->lock);
+    return count;
+}
+
+bool xlm_pager_guest_is_gone(struct xlm_pager *pager)
+{
+    bool gone;
+
+    pthread_mutex_lock(&pager->lock);
+    gone = pager->gone;
+    pthread_mutex_unlock(&pager->lock);
+    return gone;
+}
+
+void xlm_pager_forget_guest(struct xlm_pager *pager)
+{
+    pthread_mutex_lock(&pager->lock);
+    xlm_pfn_set_clear(&pager->outstanding);
+    xlm_pfn_set_clear(&pager->requested);
+    xlm_pfn_set_clear(&pager->unsent);
+    pager->nr_waiters = 0;
+    pager->outside.count = 0;
+    pthread_mutex_unlock(&pager->lock);
+}
+
+void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats,
+                         uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS])
+{
+    size_t nr_vcpus = pager->max_waiters < XLM_WIRE_WAIT_VCPUS
+                          ? pager->max_waiters
+                          : XLM_WIRE_WAIT_VCPUS;
+
+    pthread_mutex_lock(&pager->lock);
+    *stats = (struct xlm_wire_stats){
+        .faults = pager->waits.count,
+        .fault_median_us = xlm_histogram_quantile(&pager->waits, 500),
+        .fault_p99_us = xlm_histogram_quantile(&pager->waits, 990),
+        .fault_max_us = pager->waits.most,
+        .pages_requested = pager->pages_requested,
+        .pages_pushed = pager->pages_pushed,
+        .pages_dropped = pager->pages_dropped,
+        .blocked_us = pager->waits.sum,
+        .outside = pager->outside.requests,
+        .duplicates = pager->duplicates,
+        .behind_median = xlm_histogram_quantile(&pager->behind, 500),
+        .behind_most = pager->behind.most,
+        .nr_vcpus = nr_vcpus,
+    };
+    xlm_histogram_log2(&pager->waits, stats->histogram, XLM_WIRE_WAIT_BUCKETS);
+    memcpy(blocked_us, pager->blocked_us, nr_vcpus * sizeof(*blocked_us));
+    pthread_mutex_unlock(&pager->lock);
+}
+
+void xlm_pager_get_outside(struct xlm_pager *pager,
+                           struct xlm_outside_stats *stats)
+{
+    pthread_mutex_lock(&pager->lock);
+    *stats = (struct xlm_outside_stats){
+        .waiting = pager->outside.count,
+        .longest_us = xlm_outside_waits_longest(&pager->outside, xlm_now_us()),
+        .most_us = pager->outside.most_us,
+    };
+    pthread_mutex_unlock(&pager->lock);
+    if (stats->longest_us > stats->most_us) {
+        stats->most_us = stats->longest_us;
+    }
+}

@@ -1,0 +1,216 @@
+/*
+ * The pager brings pages out and in.
+ */
+#include "pager/private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+
+/* So often a page is tried to be brought in while the guest is not ours. */
+#define TRIES_BEFORE_GO 20
+
+/* ---- out ---- */
+
+int xlm_pager_evict(struct xlm_pager *pager, size_t count,
+                    const uint64_t *pfns, struct xlm_pfn_set *refused)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    struct xlm_eviction pages[XLM_BATCH_PAGES];
+    size_t nr_pages = 0;
+
+    /* Outstanding first: a request must find its page expected. */
+    pthread_mutex_lock(&pager->lock);
+    for (size_t i = 0; i < count; i++) {
+        if (xlm_pfn_set_add(&pager->outstanding, pfns[i])) {
+            xlm_pfn_set_remove(&pager->arrived, pfns[i]);
+            pages[nr_pages++] = (struct xlm_eviction){.pfn = pfns[i]};
+        }
+    }
+    pthread_mutex_unlock(&pager->lock);
+    if (hv->ops->evict(hv, pager->domid, nr_pages, pages)) {
+        return xlm_fail(pager->ctx,
+                        "cannot evict pages of domain %" PRIu32 ": %s",
+                        pager->domid, strerror(errno));
+    }
+    pthread_mutex_lock(&pager->lock);
+    for (size_t i = 0; i < nr_pages; i++) {
+        if (pages[i].error) {
+            xlm_pfn_set_add(refused, pages[i].pfn);
+            (void)xlm_pager_settle(pager, pages[i].pfn);
+        }
+    }
+    pthread_mutex_unlock(&pager->lock);
+    return 0;
+}
+
+/* ---- in ---- */
+
+static int page_in_failed(struct xlm_pager *pager,
+                          const struct xlm_page_in *page)
+{
+    errno = page->error;
+    return xlm_fail(pager->ctx,
+                    "cannot bring in page %#" PRIx64 " of domain %" PRIu32
+                    ": %s",
+                    page->pfn, pager->domid, strerror(errno));
+}
+
+/*
+ * Account for a batch that was tried; what is left to try again moves to its
+ * front.  0: *left pages remain; -1: a page failed for good.
+ */
+static int settle_batch(struct xlm_pager *pager, size_t count,
+                        struct xlm_page_in *pages, size_t *left)
+{
+    bool answered = false;
+    int rc = 0;
+
+    *left = 0;
+    pthread_mutex_lock(&pager->lock);
+    for (size_t i = 0; i < count; i++) {
+        bool asked = xlm_pfn_set_contains(&pager->requested, pages[i].pfn);
+
+        if (xlm_try_again(pages[i].error)) {
+            pages[(*left)++] = pages[i];
+            continue;
+        }
+        if (pages[i].error && pages[i].error != ENOENT) {
+            pager->gone |= pages[i].error == ESRCH;
+            rc = page_in_failed(pager, &pages[i]);
+            continue;
+        }
+        if (pages[i].error) {
+            /* Unless the ring told of it meanwhile. */
+            pager->pages_dropped +=
+                xlm_pfn_set_contains(&pager->outstanding, pages[i].pfn);
+        } else {
+            xlm_pfn_set_add(&pager->arrived, pages[i].pfn);
+            pager->pages_requested += asked;
+            pager->pages_pushed += !asked;
+        }
+        answered |= xlm_pager_settle(pager, pages[i].pfn);
+    }
+    pthread_mutex_unlock(&pager->lock);
+    if (answered) {
+        xlm_pager_notify(pager);
+    }
+    return rc;
+}
+
+/* Drop from a batch what is not outstanding: a lying or repeating peer, or a
+ * page that the guest has dropped meanwhile. */
+static size_t only_outstanding(struct xlm_pager *pager, size_t count,
+                               struct xlm_page_in *pages)
+{
+    size_t kept = 0;
+
+    pthread_mutex_lock(&pager->lock);
+    for (size_t i = 0; i < count; i++) {
+        if (xlm_pfn_set_contains(&pager->outstanding, pages[i].pfn)) {
+            pages[kept++] = pages[i];
+        } else {
+            pager->duplicates +=
+                xlm_pfn_set_contains(&pager->arrived, pages[i].pfn);
+        }
+    }
+    pthread_mutex_unlock(&pager->lock);
+    return kept;
+}
+
+/* Before the go the guest is stopped at the source, which can let it run on:
+ * nobody is to wait long. */
+static int check_patience(struct xlm_pager *pager, unsigned int tries)
+{
+    bool ours;
+
+    pthread_mutex_lock(&pager->lock);
+    ours = pager->ours;
+    pthread_mutex_unlock(&pager->lock);
+    if (ours || tries < TRIES_BEFORE_GO) {
+        poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
+        return 0;
+    }
+    errno = ENOMEM;
+    return xlm_fail(pager->ctx,
+                    "cannot bring in pages of domain %" PRIu32
+                    ": this host has no memory for them; free some",
+                    pager->domid);
+}
+
+static int page_in(struct xlm_pager *pager, size_t count,
+                   struct xlm_page_in *pages)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    int rc;
+
+    pthread_mutex_lock(&pager->entry);
+    rc = hv->ops->page_in(hv, pager->domid, count, pages);
+    pthread_mutex_unlock(&pager->entry);
+    return rc;
+}
+
+int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
+                       struct xlm_page_in *pages)
+{
+    unsigned int tries = 0;
+
+    count = only_outstanding(pager, count, pages);
+    while (count) {
+        size_t left = count;
+        int rc = page_in(pager, count, pages);
+
+        if (rc && !xlm_try_again(errno)) {
+            return xlm_fail(pager->ctx,
+                            "cannot bring in pages of domain "
+                            "%" PRIu32 ": %s",
+                            pager->domid, strerror(errno));
+        }
+        if (!rc && settle_batch(pager, count, pages, &left)) {
+            return -1;
+        }
+        if (left == count && check_patience(pager, ++tries)) {
+            return -1;
+        }
+        count = left;
+    }
+    return 0;
+}
+
+static int depopulate(struct xlm_pager *pager, uint64_t pfn)
+{
+    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
+    int rc;
+
+    pthread_mutex_lock(&pager->entry);
+    rc = hv->ops->depopulate(hv, pager->domid, 1, &pfn);
+    pthread_mutex_unlock(&pager->entry);
+    return rc;
+}
+
+int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn)
+{
+    bool answered;
+
+    if (!xlm_pager_is_outstanding(pager, pfn)) {
+        return 0;
+    }
+    while (depopulate(pager, pfn)) {
+        if (!xlm_try_again(errno)) {
+            return xlm_fail(pager->ctx,
+                            "cannot remove page %#" PRIx64
+                            " of domain %" PRIu32 ": %s",
+                            pfn, pager->domid, strerror(errno));
+        }
+        poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
+    }
+    pthread_mutex_lock(&pager->lock);
+    pager->pages_dropped += xlm_pfn_set_contains(&pager->outstanding, pfn);
+    answered = xlm_pager_settle(pager, pfn);
+    pthread_mutex_unlock(&pager->lock);
+    if (answered) {
+        xlm_pager_notify(pager);
+    }
+    return 0;
+}

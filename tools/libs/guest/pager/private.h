@@ -1,0 +1,89 @@
+/*
+ * What the parts of the pager share; private to its room.
+ *
+ * open.c      becoming the pager and ceasing to be it; what it knows
+ * ring.c      the guest's requests, and their answers
+ * requests.c  what the source is asked for and told
+ * pages.c     pages out and in
+ */
+#ifndef XLM_PAGER_PRIVATE_H
+#define XLM_PAGER_PRIVATE_H
+
+#include <pthread.h>
+
+#include "hypervisor/paging_ring.h"
+#include "pager/kept.h"
+#include "pager/pager.h"
+#include "policy/histogram.h"
+#include "policy/outside_waits.h"
+
+/* A vCPU that waits for a page. */
+struct xlm_waiter {
+    vm_event_request_t request;
+    uint64_t since_us;
+    uint64_t pushed;              /* pages that had come unasked by then */
+    struct xlm_kept_waiter *kept; /* NULL: is not */
+};
+
+struct xlm_pager {
+    struct xlm_context *ctx;
+    struct xlm_channel *channel;
+    uint32_t domid;
+    int event_fd; /* the hypervisor signals */
+    int stop_fd;  /* the ring thread shall end */
+    pthread_t ring_thread;
+    bool ring_thread_runs;
+    pthread_t request_thread;
+    bool request_thread_runs;
+    pthread_mutex_t entry; /* one thread at a time brings pages in */
+
+    /* All below is under the lock. */
+    pthread_mutex_t lock;
+    pthread_cond_t wake; /* of the request thread */
+    pthread_cond_t idle; /* it has stopped writing */
+    vm_event_back_ring_t ring;
+    struct xlm_kept_ring *kept;    /* about the ring; perhaps this: */
+    struct xlm_kept_ring own_kept; /* nobody else wants to know */
+    struct xlm_pfn_set outstanding;
+    struct xlm_pfn_set requested; /* asked for, or about to be */
+    struct xlm_pfn_set unsent;    /* requested, and not yet written */
+    struct xlm_pfn_set dropped;   /* by the guest; the source may send them */
+    struct xlm_waiter *waiters;   /* one a vCPU at the most */
+    size_t nr_waiters;
+    size_t max_waiters;
+    bool requests_open; /* the source takes them: it has said GO */
+    bool ours;          /* the same, once and for all */
+    bool writing;       /* the request thread is using the channel */
+    bool stopping;
+    bool gone;                   /* the domain is being destroyed */
+    struct xlm_pfn_set arrived;  /* and not evicted again since */
+    struct xlm_histogram waits;  /* of vCPUs, in us ... */
+    struct xlm_histogram behind; /* ... and what came unasked meanwhile */
+    uint64_t *blocked_us;        /* by vCPU; max_waiters of them */
+    uint64_t duplicates;
+    uint64_t pages_requested;
+    uint64_t pages_pushed;
+    uint64_t pages_dropped;
+    struct xlm_outside_waits outside; /* for which no vCPU waits */
+};
+
+/* pager/ring.c; all but the thread with the lock held */
+
+/* A page is outstanding no more; true when there is somebody to notify. */
+bool xlm_pager_settle(struct xlm_pager *pager, uint64_t pfn);
+/* The source is asked for this page, unless it has been. */
+void xlm_pager_ask_for(struct xlm_pager *pager, uint64_t pfn);
+/* The hypervisor is to look for answers.  With the lock or without. */
+void xlm_pager_notify(struct xlm_pager *pager);
+/* Before the thread runs: go on with a ring, and what is kept about it, where
+ * another pager has left off.  EPROTO: they do not belong together. */
+int xlm_pager_resume_ring(struct xlm_pager *pager, void *page);
+/* The thread that drains the ring; data is the pager. */
+void *xlm_pager_run_ring(void *data);
+
+/* pager/requests.c */
+
+/* The thread that writes requests to the source; data is the pager. */
+void *xlm_pager_run_requests(void *data);
+
+#endif

@@ -1,0 +1,202 @@
+/*
+ * What the pager asks the source for, and what it has to tell it.
+ */
+#include "pager/private.h"
+
+#include <stdlib.h>
+
+#include "wire/record.h"
+
+/* ---- the thread that asks ---- */
+
+/* What back ends in dom0 wait for goes in a record of its own, before all others:
+ * they have the least patience, and a guest's vCPUs any. */
+static size_t take_outside(struct xlm_pager *pager, uint64_t *pfns, size_t max)
+{
+    uint64_t pfn = 0;
+    size_t count = 0;
+
+    while (pager->outside.count && count < max) {
+        pfn = xlm_outside_waits_next(&pager->outside, pfn);
+        if (pfn == XLM_PFN_NONE) {
+            break;
+        }
+        if (xlm_pfn_set_contains(&pager->unsent, pfn)) {
+            xlm_pfn_set_remove(&pager->unsent, pfn);
+            pfns[count++] = pfn;
+        }
+        pfn++;
+    }
+    return count;
+}
+
+static size_t take_any(struct xlm_pager *pager, uint64_t *pfns, size_t max)
+{
+    size_t count = 0;
+
+    while (count < max && pager->unsent.count) {
+        pfns[count] = xlm_pfn_set_next(&pager->unsent, 0);
+        xlm_pfn_set_remove(&pager->unsent, pfns[count++]);
+    }
+    return count;
+}
+
+static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max,
+                          uint32_t *type)
+{
+    size_t count = 0;
+
+    *type = XLM_REC_POSTCOPY_URGENT;
+
+    pthread_mutex_lock(&pager->lock);
+    while (!pager->stopping &&
+           !(pager->requests_open && pager->unsent.count)) {
+        /* What was unsent may have been settled. */
+        pthread_cond_broadcast(&pager->idle);
+        pthread_cond_wait(&pager->wake, &pager->lock);
+    }
+    if (!pager->stopping) {
+        count = take_outside(pager, pfns, max);
+    }
+    if (!pager->stopping && !count) {
+        *type = XLM_REC_POSTCOPY_FAULT;
+        count = take_any(pager, pfns, max);
+    }
+    pager->writing = count;
+    pthread_mutex_unlock(&pager->lock);
+    return count;
+}
+
+/* When writing has failed the stream's reader is stopped: it may not find the
+ * connection dead by itself.  Until there is another one, nothing more is
+ * written. */
+static void stop_writing(struct xlm_pager *pager, bool failed)
+{
+    pthread_mutex_lock(&pager->lock);
+    pager->writing = false;
+    if (failed) {
+        pager->requests_open = false;
+    }
+    pthread_cond_broadcast(&pager->idle);
+    pthread_mutex_unlock(&pager->lock);
+}
+
+void *xlm_pager_run_requests(void *data)
+{
+    struct xlm_pager *pager = data;
+    uint64_t pfns[64];
+    uint32_t type;
+    size_t count;
+    int rc;
+
+    while ((count = take_unsent(pager, pfns, 64, &type))) {
+        rc = xlm_write_pfns(pager->ctx, pager->channel, type, pfns, count);
+        if (rc) {
+            xlm_channel_stop(pager->channel);
+        }
+        stop_writing(pager, rc);
+    }
+    return NULL;
+}
+
+size_t xlm_pager_take_early(struct xlm_pager *pager, uint64_t *pfns,
+                            size_t max)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&pager->lock);
+    while (!pager->requests_open && count < max && pager->unsent.count) {
+        pfns[count] = xlm_pfn_set_next(&pager->unsent, 0);
+        xlm_pfn_set_remove(&pager->unsent, pfns[count++]);
+    }
+    pthread_mutex_unlock(&pager->lock);
+    return count;
+}
+
+uint64_t xlm_pager_awaited(struct xlm_pager *pager)
+{
+    uint64_t pfn;
+
+    pthread_mutex_lock(&pager->lock);
+    pfn = xlm_pfn_set_next(&pager->requested, 0);
+    pthread_mutex_unlock(&pager->lock);
+    return pfn;
+}
+
+void xlm_pager_open_requests(struct xlm_pager *pager)
+{
+    pthread_mutex_lock(&pager->lock);
+    pager->requests_open = true;
+    pager->ours = true;
+    pthread_cond_signal(&pager->wake);
+    pthread_mutex_unlock(&pager->lock);
+}
+
+void xlm_pager_await_requests(struct xlm_pager *pager,
+                              const struct xlm_channel *channel)
+{
+    pthread_mutex_lock(&pager->lock);
+    while (pager->channel == channel && pager->requests_open &&
+           (pager->unsent.count || pager->writing)) {
+        pthread_cond_wait(&pager->idle, &pager->lock);
+    }
+    pthread_mutex_unlock(&pager->lock);
+}
+
+void xlm_pager_use_channel(struct xlm_pager *pager,
+                           struct xlm_channel *channel)
+{
+    pthread_mutex_lock(&pager->lock);
+    pager->channel = channel;
+    pthread_mutex_unlock(&pager->lock);
+}
+
+void xlm_pager_close_requests(struct xlm_pager *pager)
+{
+    pthread_mutex_lock(&pager->lock);
+    pager->requests_open = false;
+    while (pager->writing) {
+        pthread_cond_wait(&pager->idle, &pager->lock);
+    }
+    /* What was asked for may not have arrived. */
+    xlm_pfn_set_clear(&pager->unsent);
+    xlm_pfn_set_unite(&pager->unsent, &pager->requested);
+    /* What is lacking will be told. */
+    xlm_pfn_set_clear(&pager->dropped);
+    pthread_mutex_unlock(&pager->lock);
+}
+
+/* ---- what else it is told ---- */
+
+size_t xlm_pager_take_dropped(struct xlm_pager *pager, uint64_t *pfns,
+                              size_t max)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&pager->lock);
+    while (count < max && pager->dropped.count) {
+        uint64_t from = count ? pfns[count - 1] : 0;
+
+        pfns[count] = xlm_pfn_set_next(&pager->dropped, from);
+        xlm_pfn_set_remove(&pager->dropped, pfns[count++]);
+    }
+    pthread_mutex_unlock(&pager->lock);
+    return count;
+}
+
+int xlm_pager_list_outstanding(struct xlm_pager *pager, uint64_t **pfns,
+                               size_t *count)
+{
+    const struct xlm_pfn_set *set = &pager->outstanding;
+    uint64_t pfn;
+
+    *count = 0;
+    pthread_mutex_lock(&pager->lock);
+    *pfns = calloc(set->count + 1, sizeof(**pfns));
+    for (pfn = *pfns ? xlm_pfn_set_next(set, 0) : XLM_PFN_NONE;
+         pfn != XLM_PFN_NONE; pfn = xlm_pfn_set_next(set, pfn + 1)) {
+        (*pfns)[(*count)++] = pfn;
+    }
+    pthread_mutex_unlock(&pager->lock);
+    return *pfns ? 0 : xlm_fail(pager->ctx, "no memory for a list of pages");
+}

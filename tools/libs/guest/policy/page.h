@@ -1,0 +1,13 @@
+/*
+ * The size of a page, and of a batch of them.
+ */
+#ifndef XLM_PAGE_H
+#define XLM_PAGE_H
+
+#define XLM_PAGE_SHIFT 12
+#define XLM_PAGE_SIZE (1u << XLM_PAGE_SHIFT)
+
+/* Most pfns that one PAGE_DATA may carry, and that one batch handles. */
+#define XLM_BATCH_PAGES 1024
+
+#endif

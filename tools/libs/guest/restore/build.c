@@ -1,0 +1,244 @@
+/*
+ * Building the domain at the destination, which the toolstack does with what it is
+ * fed.
+ */
+#include "restore/build.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "restore/pages.h"
+
+/* ---- what it is fed ---- */
+
+int xlm_restore_feed(struct xlm_restorer *restorer, const void *bytes,
+                     size_t length)
+{
+    if (restorer->callbacks->feed(bytes, length, restorer->callbacks->data)) {
+        return xlm_fail(restorer->ctx, "the toolstack here does not take the "
+                                       "domain: see its log");
+    }
+    return 0;
+}
+
+static int feed_record(struct xlm_restorer *restorer, uint32_t type,
+                       const void *head, size_t head_length, const void *tail,
+                       size_t tail_length)
+{
+    static const char zeroes[8];
+    struct xlm_wire_record_header header = {
+        .type = type,
+        .length = head_length + tail_length,
+    };
+    size_t padding = -(head_length + tail_length) & 7;
+
+    if (xlm_restore_feed(restorer, &header, sizeof(header)) ||
+        xlm_restore_feed(restorer, head, head_length) ||
+        xlm_restore_feed(restorer, tail, tail_length)) {
+        return -1;
+    }
+    return xlm_restore_feed(restorer, zeroes, padding);
+}
+
+static int feed_platform(struct xlm_restorer *restorer, const void *context,
+                         size_t context_length)
+{
+    const struct xlm_platform *platform = &restorer->platform;
+    struct xlm_wire_hvm_params head = {.count = platform->nr_params};
+
+    if (feed_record(restorer, XLM_REC_TSC_INFO, &platform->tsc,
+                    sizeof(platform->tsc), NULL, 0) ||
+        feed_record(restorer, XLM_REC_HVM_PARAMS, &head, sizeof(head),
+                    platform->params,
+                    platform->nr_params * sizeof(*platform->params)) ||
+        feed_record(restorer, XLM_REC_HVM_CONTEXT, context, context_length,
+                    NULL, 0)) {
+        return -1;
+    }
+    return 0;
+}
+
+int xlm_restore_feed_end(struct xlm_restorer *restorer)
+{
+    return feed_record(restorer, XLM_REC_END, NULL, 0, NULL, 0);
+}
+
+/* The toolstack clears its rings when it is fed where they are: they have to
+ * be there by then. */
+static int populate_toolstack_pages(struct xlm_restorer *restorer)
+{
+    uint64_t pfn;
+
+    xlm_platform_toolstack_pages(&restorer->platform, &restorer->toolstack);
+    for (pfn = xlm_pfn_set_next(&restorer->toolstack, 0); pfn != XLM_PFN_NONE;
+         pfn = xlm_pfn_set_next(&restorer->toolstack, pfn + 1)) {
+        if (xlm_restore_populate(restorer, 1, &pfn)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Check that the platform state has come, and make room for what the toolstack
+ * does with it. */
+static int prepare_feed(struct xlm_restorer *restorer)
+{
+    if (!xlm_platform_is_complete(&restorer->platform)) {
+        return xlm_restore_bad_stream(restorer,
+                                      "the platform state is incomplete");
+    }
+    return populate_toolstack_pages(restorer);
+}
+
+/* All that the toolstack needs of the libxc stream but END, for a guest whose
+ * memory is here. */
+static int feed_last(struct xlm_restorer *restorer)
+{
+    if (prepare_feed(restorer) ||
+        xlm_platform_defuse(restorer->ctx, &restorer->platform,
+                            restorer->domid, restorer->limit)) {
+        return -1;
+    }
+    return feed_platform(restorer, restorer->platform.context,
+                         restorer->platform.context_length);
+}
+
+/* The same for a guest whose memory is not: the hypervisor must not look for
+ * any of it, and does not bear it in each release. */
+int xlm_restore_feed_early(struct xlm_restorer *restorer)
+{
+    size_t length;
+    void *context;
+    int rc;
+
+    if (prepare_feed(restorer)) {
+        return -1;
+    }
+    context = xlm_platform_early_context(restorer->ctx, &restorer->platform,
+                                         &length);
+    if (!context) {
+        return -1;
+    }
+    restorer->platform.context_is_new = false;
+    rc = feed_platform(restorer, context, length);
+    free(context);
+    return rc;
+}
+
+/* ---- the domain ---- */
+
+int xlm_restore_fail_to_build(struct xlm_restorer *restorer)
+{
+    return xlm_fail(restorer->ctx, "the toolstack here could not build the "
+                                   "domain: see its log");
+}
+
+static int await_build(struct xlm_restorer *restorer)
+{
+    if (restorer->callbacks->await_build(restorer->callbacks->data)) {
+        return xlm_restore_fail_to_build(restorer);
+    }
+    restorer->built = true;
+    restorer->rings_cleared = true;
+    return 0;
+}
+
+int xlm_restore_take_static(struct xlm_restorer *restorer)
+{
+    const struct xlm_record *record = &restorer->record;
+
+    return feed_record(restorer, record->type, record->body, record->length,
+                       NULL, 0);
+}
+
+int xlm_restore_take_static_end(struct xlm_restorer *restorer)
+{
+    if (xlm_restore_take_static(restorer)) {
+        return -1;
+    }
+    if (restorer->callbacks->await_domain(&restorer->domid,
+                                          restorer->callbacks->data)) {
+        return xlm_fail(restorer->ctx, "the toolstack here could not create "
+                                       "the domain: see its log");
+    }
+    restorer->state = XLM_READ_LIVE;
+    return 0;
+}
+
+/* What the toolstack starts the devices with, when it builds early. */
+int xlm_restore_take_devices(struct xlm_restorer *restorer)
+{
+    const struct xlm_record *record = &restorer->record;
+
+    if (restorer->devices || restorer->pager) {
+        return xlm_restore_bad_stream(restorer, "unexpected DEVICES");
+    }
+    restorer->devices = malloc(record->length + 1);
+    if (!restorer->devices) {
+        return xlm_fail(restorer->ctx, "no memory for the devices");
+    }
+    memcpy(restorer->devices, record->body, record->length);
+    restorer->devices_length = record->length;
+    return 0;
+}
+
+int xlm_restore_read_device_state(struct xlm_restorer *restorer)
+{
+    if (restorer->callbacks->read_device_state(&restorer->channel,
+                                               restorer->callbacks->data)) {
+        return xlm_fail(restorer->ctx, "the device model here does not take "
+                                       "the guest's devices: see its log");
+    }
+    return 0;
+}
+
+int xlm_restore_build_ordinary(struct xlm_restorer *restorer)
+{
+    return feed_last(restorer) || xlm_restore_feed_end(restorer) ||
+                   xlm_restore_read_device_state(restorer) ||
+                   await_build(restorer)
+               ? -1
+               : 0;
+}
+
+static int feed_devices(struct xlm_restorer *restorer)
+{
+    const struct xlm_restore_callbacks *callbacks = restorer->callbacks;
+
+    if (restorer->devices &&
+        callbacks->feed_devices(restorer->devices, restorer->devices_length,
+                                callbacks->data)) {
+        return xlm_fail(restorer->ctx, "the toolstack here does not take the "
+                                       "guest's devices: see its log");
+    }
+    return 0;
+}
+
+int xlm_restore_build_early(struct xlm_restorer *restorer)
+{
+    return xlm_restore_feed_early(restorer) ||
+                   xlm_restore_feed_end(restorer) || feed_devices(restorer) ||
+                   await_build(restorer)
+               ? -1
+               : 0;
+}
+
+/* ---- its memory ---- */
+
+/* The guest may have had a hole there at the source. */
+#define RING_PAGES 1
+
+int xlm_restore_claim(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+
+    if (hv->ops->claim(hv, restorer->domid, restorer->pages + RING_PAGES)) {
+        return xlm_fail(restorer->ctx,
+                        "this host has no memory for the "
+                        "%" PRIu64 " MiB of the guest: free "
+                        "some, or choose another host",
+                        restorer->pages >> (20 - XLM_PAGE_SHIFT));
+    }
+    return 0;
+}

@@ -1,0 +1,15 @@
+/*
+ * The state of the suspended guest, loaded into the domain.
+ */
+#ifndef XLM_RESTORE_CONTEXT_H
+#define XLM_RESTORE_CONTEXT_H
+
+#include "restore/restorer.h"
+
+/* The new domain is there, has not crashed, and waits for the go. */
+int xlm_restore_check_alive(struct xlm_restorer *restorer);
+/* Load the state of the suspended guest into the domain; the pages that it
+ * names have to be there. */
+int xlm_restore_load_context(struct xlm_restorer *restorer);
+
+#endif

@@ -1,0 +1,204 @@
+/*
+ * The destination, when its guest ends or its source is lost before all of the
+ * memory has come.
+ *
+ * What proves what:
+ *
+ * - The domain is dying: the hypervisor says so, or refuses to bring a page in
+ *   (ESRCH), which it does as soon as the domain is being destroyed.
+ * - It has *ended*: it is dying and was not suspended.  It was running, or had
+ *   shut down by itself, so nobody can have made a copy of it that is to run.
+ * - It was *taken away*: it is dying and was suspended.  Whoever suspends a
+ *   guest and destroys its domain has saved or moved it: with the pages that
+ *   were here, and holes in place of the others.
+ *
+ * The hypervisor keeps the reason for which a domain has shut down for as long as
+ * there is the domain, and that is for as long as this process maps the ring.
+ */
+#include "restore/gone.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+
+#include <xen/xen.h>
+#include <xen/sched.h>
+
+#include "restore/faults.h"
+
+/* How often a suspended guest is looked at, which is nobody's waiting. */
+#define LOOK_MS 200
+
+static uint64_t mib_of(uint64_t pages)
+{
+    return (pages * XLM_PAGE_SIZE + (1 << 20) - 1) >> 20;
+}
+
+static bool is_suspended(const struct xlm_domain_info *info)
+{
+    return info->shutdown && info->shutdown_reason == SHUTDOWN_suspend;
+}
+
+bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    struct xlm_domain_info info;
+
+    if (restorer->state != XLM_READ_POSTCOPY) {
+        return false;
+    }
+    if (hv->ops->domain_info(hv, restorer->domid, &info)) {
+        /* Not while the ring is mapped; then nothing is proven. */
+        restorer->taken = errno == ESRCH;
+        return errno == ESRCH;
+    }
+    if (!info.dying && !xlm_pager_guest_is_gone(restorer->pager)) {
+        return false;
+    }
+    restorer->taken = is_suspended(&info);
+    return true;
+}
+
+/* The source may be in the middle of a record, and has to hear us before it
+ * finds the connection closed. */
+static int tell(struct xlm_restorer *restorer, bool ended)
+{
+    struct xlm_context unheard = XLM_CONTEXT_INIT;
+
+    if (atomic_load(&restorer->lost)) {
+        return -1;
+    }
+    unheard.logger = restorer->ctx->logger;
+    restorer->channel.may_be_silent = NULL;
+    restorer->channel.idle_ms = XLM_SOURCE_SILENCE_MS;
+    restorer->owed = 0; /* it hears no more of it */
+    if (ended ? xlm_write_simple_record(&unheard, &restorer->channel,
+                                        XLM_REC_POSTCOPY_GONE, NULL, 0)
+              : xlm_write_answer(&unheard, &restorer->channel,
+                                 XLM_REC_POSTCOPY_STATE, XLM_GUEST_LOST,
+                                 restorer->ctx->reason)) {
+        return -1;
+    }
+    do {
+        if (xlm_read_record(&unheard, &restorer->channel, restorer->state,
+                            &restorer->record)) {
+            return -1;
+        }
+    } while (restorer->record.type != XLM_REC_END);
+    return 0;
+}
+
+static void forget_guest(struct xlm_restorer *restorer)
+{
+    xlm_keepalive_stop(&restorer->keepalive);
+    xlm_restore_close_faults(restorer);
+    restorer->stats->outstanding = xlm_pager_outstanding(restorer->pager);
+    xlm_pager_forget_guest(restorer->pager);
+    restorer->gone = true;
+}
+
+/* Somebody has destroyed the domain, its monitor after it had shut down or a
+ * person: what has not come is not needed, on neither host.  So this is no
+ * failure, whatever it made fail. */
+static int end(struct xlm_restorer *restorer)
+{
+    xlm_restate(restorer->ctx, "the guest ended here before all of its "
+                               "memory had come");
+    if (tell(restorer, true)) {
+        xtl_log(restorer->ctx->logger, XTL_WARN, -1, "xlm",
+                "domain %" PRIu32 " has ended, but the source could not be "
+                "told: it still keeps its suspended copy",
+                restorer->domid);
+    }
+    return 0;
+}
+
+/* Nothing is destroyed for this: a person decides. */
+static int give_up(struct xlm_restorer *restorer)
+{
+    uint64_t pages = restorer->stats->outstanding;
+
+    restorer->ctx->lost = true;
+    xlm_restate(restorer->ctx,
+                "domain %" PRIu32 " was suspended and destroyed here by "
+                "another program, as xl save and a migration of another kind "
+                "do, with %" PRIu64 " pages (%" PRIu64 " MiB) of its memory "
+                "still at the source: what that program has written is not "
+                "the whole guest",
+                restorer->domid, pages, mib_of(pages));
+    (void)tell(restorer, false);
+    errno = ENODATA;
+    return -1;
+}
+
+int xlm_restore_end_with_guest(struct xlm_restorer *restorer)
+{
+    forget_guest(restorer);
+    return restorer->taken ? give_up(restorer) : end(restorer);
+}
+
+/* ---- a guest that is suspended ---- */
+
+static bool another_comes(struct xlm_restorer *restorer)
+{
+    struct pollfd poller = {
+        .fd = restorer->params->relink ? restorer->params->relink->fd : -1,
+        .events = POLLIN,
+    };
+
+    return poll(&poller, 1, LOOK_MS) > 0;
+}
+
+int xlm_restore_await_guest(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    struct xlm_domain_info info;
+    bool said = false;
+
+    for (;;) {
+        if (hv->ops->domain_info(hv, restorer->domid, &info) || info.dying) {
+            return xlm_fail(restorer->ctx, "the guest is gone");
+        }
+        if (!is_suspended(&info)) {
+            return 0;
+        }
+        if (!said) {
+            xtl_log(restorer->ctx->logger, XTL_ERROR, -1, "xlm",
+                    "domain %" PRIu32 " was suspended here by another program "
+                    "before all of its memory had come, and what that writes "
+                    "may have holes: its source keeps the memory until the "
+                    "domain runs on here",
+                    restorer->domid);
+            said = true;
+        }
+        if (another_comes(restorer)) {
+            errno = ECANCELED;
+            return xlm_fail(restorer->ctx, "another connection has come");
+        }
+    }
+}
+
+/* ---- the source is lost ---- */
+
+int xlm_restore_take_source_lost(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    uint64_t pages = xlm_pager_outstanding(restorer->pager);
+    char text[XLM_ANSWER_TEXT_MAX + 1];
+    uint32_t status;
+    bool paused;
+
+    if (xlm_parse_answer(restorer->ctx, &restorer->record, &status, text)) {
+        return -1;
+    }
+    paused = !hv->ops->pause(hv, restorer->domid);
+    restorer->ctx->lost = true;
+    restorer->stats->outstanding = pages;
+    errno = ENODATA;
+    return xlm_fail(restorer->ctx,
+                    "%" PRIu64 " pages (%" PRIu64 " MiB) of the memory of "
+                    "domain %" PRIu32 " are lost, as its source has lost them "
+                    "(%.200s): it is %s here, and can only be destroyed",
+                    pages, mib_of(pages), restorer->domid, text,
+                    paused ? "paused" : "stopped at the first of them");
+}

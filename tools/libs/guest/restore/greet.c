@@ -1,0 +1,71 @@
+/*
+ * Another connection, before it is known whose: its first record, and what it hears
+ * when no domain is, or is no more, received here.
+ */
+#include "xlm.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "wire/record.h"
+
+/* Who opens a connection for a recovery says at once what it is for. */
+#define RECOVER_MS (60 * 1000)
+
+int xlm_read_recover(struct xlm_context *ctx, int in_fd,
+                     struct xlm_identity *identity, bool *for_faults)
+{
+    struct xlm_channel channel = XLM_CHANNEL_CLOSED;
+    struct xlm_record record = XLM_RECORD_EMPTY;
+    const struct xlm_wire_recover *recover;
+    int rc;
+
+    if (xlm_open_connection(ctx, &channel, in_fd, -1)) {
+        return -1;
+    }
+    channel.idle_ms = RECOVER_MS;
+    rc = xlm_read_record(ctx, &channel, XLM_READ_RECOVER, &record);
+    recover = record.body;
+    if (!rc && recover->version != XLM_RECOVER_VERSION) {
+        errno = EPROTO;
+        rc = xlm_fail(ctx,
+                      "the source asks for version %" PRIu32 " of recovering, "
+                      "this host has %u: install the same version on both",
+                      recover->version, XLM_RECOVER_VERSION);
+    } else if (!rc) {
+        identity->pfns = recover->pfns;
+        memcpy(identity->id, recover->id, sizeof(identity->id));
+        memcpy(identity->uuid, recover->uuid, sizeof(identity->uuid));
+        *for_faults = record.type == XLM_REC_POSTCOPY_CHANNEL;
+    }
+    xlm_record_dispose(&record);
+    xlm_channel_close(&channel);
+    return rc;
+}
+
+static int answer(struct xlm_context *ctx, int out_fd, uint32_t type,
+                  uint32_t status, const char *text)
+{
+    struct xlm_channel channel = XLM_CHANNEL_CLOSED;
+    int rc;
+
+    if (xlm_open_connection(ctx, &channel, -1, out_fd)) {
+        return -1;
+    }
+    rc = xlm_write_answer(ctx, &channel, type, status, text);
+    xlm_channel_close(&channel);
+    return rc;
+}
+
+int xlm_answer_recover(struct xlm_context *ctx, int out_fd,
+                       enum xlm_guest_state state, const char *text)
+{
+    return answer(ctx, out_fd, XLM_REC_POSTCOPY_STATE, state, text);
+}
+
+int xlm_answer_channel(struct xlm_context *ctx, int out_fd, const char *why)
+{
+    return answer(ctx, out_fd, XLM_REC_POSTCOPY_JOINED,
+                  why ? XLM_REFUSED_OTHER : 0, why ? why : "");
+}

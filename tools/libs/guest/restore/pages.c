@@ -1,0 +1,459 @@
+/*
+ * Pages at the destination: before the guest runs, and after.
+ */
+#include "restore/pages.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the toolstack may have given the domain beside the pages of ours. */
+#define UNCOUNTED_PAGES 64
+
+/* Records of up to 256 pages, and the list of them, are read to memory that
+ * the hypervisor reads; no source that keeps faults in mind sends larger ones
+ * while the guest runs. */
+#define LENT_PAGES 257
+
+/* Credit is kept together up to so many records like the last one ... */
+#define CREDIT_RECORDS 2
+/* ... and so many pages at the least. */
+#define CREDIT_PAGES 16
+
+void xlm_restore_lend_contents(struct xlm_context *ctx,
+                               struct xlm_record *record)
+{
+    record->lent =
+        ctx->hypervisor->ops->contents_alloc(ctx->hypervisor, LENT_PAGES);
+    record->lent_octets = record->lent ? LENT_PAGES * XLM_PAGE_SIZE : 0;
+}
+
+void xlm_restore_dispose_record(struct xlm_context *ctx,
+                                struct xlm_record *record)
+{
+    if (record->lent) {
+        ctx->hypervisor->ops->contents_free(ctx->hypervisor, record->lent,
+                                            LENT_PAGES);
+    }
+    xlm_record_dispose(record);
+}
+
+void xlm_restore_lend(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+
+    xlm_restore_lend_contents(restorer->ctx, &restorer->record);
+    restorer->zeroes = hv->ops->contents_alloc(hv, 1);
+    if (restorer->zeroes) {
+        memset(restorer->zeroes, 0, XLM_PAGE_SIZE);
+    }
+}
+
+void xlm_restore_dispose_lent(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+
+    xlm_restore_dispose_record(restorer->ctx, &restorer->record);
+    if (restorer->zeroes) {
+        hv->ops->contents_free(hv, restorer->zeroes, 1);
+    }
+}
+
+int xlm_restore_reserve(struct xlm_restorer *restorer, uint64_t pfns)
+{
+    if (xlm_pfn_set_reserve(&restorer->populated, pfns) ||
+        xlm_pfn_set_reserve(&restorer->toolstack, pfns) ||
+        xlm_pfn_set_reserve(&restorer->refusing, pfns) ||
+        xlm_pfn_set_reserve(&restorer->refused, pfns)) {
+        return xlm_fail(restorer->ctx,
+                        "no memory to keep track of %" PRIu64 " pages", pfns);
+    }
+    return 0;
+}
+
+static int parse(struct xlm_restorer *restorer, struct xlm_pfn_list *list)
+{
+    uint64_t end = 0;
+
+    if (xlm_parse_pfn_list(restorer->ctx, &restorer->record, restorer->limit,
+                           list)) {
+        return -1;
+    }
+    /* An ordinary stream does not say how large the guest is. */
+    for (size_t i = 0; i < list->count; i++) {
+        uint64_t pfn = xlm_entry_pfn(list->entries[i]);
+
+        end = pfn >= end ? pfn + 1 : end;
+    }
+    if (end <= restorer->populated.limit) {
+        return 0;
+    }
+    end = 2 * end < XLM_PFN_LIMIT ? 2 * end : XLM_PFN_LIMIT;
+    return xlm_restore_reserve(restorer, end);
+}
+
+/* A guest that balloons up while it moves outgrows what the toolstack allowed
+ * its domain here, since that goes by the size it had at the start. */
+static int allow_populated(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    struct xlm_domain_info info;
+    uint64_t wanted = restorer->populated.count + UNCOUNTED_PAGES;
+
+    if (!restorer->max_pages) {
+        if (hv->ops->domain_info(hv, restorer->domid, &info)) {
+            return xlm_fail(restorer->ctx, "the new domain is gone: %s",
+                            strerror(errno));
+        }
+        restorer->max_pages = info.max_pages;
+    }
+    if (wanted <= restorer->max_pages) {
+        return 0;
+    }
+    wanted += XLM_BATCH_PAGES;
+    if (hv->ops->set_max_pages(hv, restorer->domid, wanted)) {
+        return xlm_fail(restorer->ctx,
+                        "cannot allow the guest %" PRIu64 " pages: %s", wanted,
+                        strerror(errno));
+    }
+    restorer->max_pages = wanted;
+    return 0;
+}
+
+int xlm_restore_populate(struct xlm_restorer *restorer, size_t count,
+                         const uint64_t *pfns)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    uint64_t missing[XLM_BATCH_PAGES];
+    size_t nr_missing = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (xlm_pfn_set_add(&restorer->populated, pfns[i])) {
+            missing[nr_missing++] = pfns[i];
+        }
+    }
+    if (!nr_missing) {
+        return 0;
+    }
+    if (restorer->populated.count > restorer->most) {
+        errno = EPROTO;
+        return xlm_fail(restorer->ctx,
+                        "bad migration stream: more pages than the guest's "
+                        "configuration allows (%" PRIu64 ")",
+                        restorer->most);
+    }
+    if (allow_populated(restorer)) {
+        return -1;
+    }
+    if (hv->ops->populate(hv, restorer->domid, nr_missing, missing)) {
+        return xlm_fail(restorer->ctx,
+                        "cannot get memory for the guest: %s; "
+                        "free some on this host",
+                        strerror(errno));
+    }
+    return 0;
+}
+
+/* What a batch of PAGE_DATA falls into. */
+struct sorted {
+    size_t nr_written; /* pages to be mapped and written */
+    uint64_t written[XLM_BATCH_PAGES];
+    const uint8_t *contents[XLM_BATCH_PAGES];
+    size_t nr_paged; /* pages that are evicted and come in */
+    struct xlm_page_in paged[XLM_BATCH_PAGES];
+};
+
+static void sort_page(struct xlm_restorer *restorer, struct sorted *sorted,
+                      uint64_t pfn, const uint8_t *contents)
+{
+    if (restorer->rings_cleared &&
+        xlm_pfn_set_contains(&restorer->toolstack, pfn)) {
+        return;
+    }
+    if (restorer->pager && xlm_pager_is_outstanding(restorer->pager, pfn)) {
+        sorted->paged[sorted->nr_paged++] =
+            (struct xlm_page_in){.pfn = pfn, .contents = contents};
+    } else {
+        sorted->contents[sorted->nr_written] = contents;
+        sorted->written[sorted->nr_written++] = pfn;
+    }
+}
+
+static int write_pages(struct xlm_restorer *restorer,
+                       const struct sorted *sorted)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    int errors[XLM_BATCH_PAGES];
+    uint8_t *mapping;
+    int rc = 0;
+
+    if (!sorted->nr_written) {
+        return 0;
+    }
+    if (xlm_restore_populate(restorer, sorted->nr_written, sorted->written)) {
+        return -1;
+    }
+    mapping = hv->ops->map(hv, restorer->domid, true, sorted->nr_written,
+                           sorted->written, errors);
+    if (!mapping) {
+        return xlm_fail(restorer->ctx,
+                        "cannot map the memory of the new domain: %s; "
+                        "free some on this host",
+                        strerror(errno));
+    }
+    for (size_t i = 0; i < sorted->nr_written; i++) {
+        if (errors[i]) {
+            errno = errors[i];
+            rc = xlm_fail(restorer->ctx,
+                          "cannot map page %#" PRIx64 " of the new domain: %s",
+                          sorted->written[i], strerror(errno));
+            break;
+        }
+        memcpy(mapping + i * XLM_PAGE_SIZE, sorted->contents[i],
+               XLM_PAGE_SIZE);
+        xlm_pfn_set_remove(&restorer->refused, sorted->written[i]);
+    }
+    hv->ops->unmap(hv, mapping, sorted->nr_written);
+    return rc;
+}
+
+/* The source has no such page (any more): nor shall the guest have it here. */
+static int take_hole(struct xlm_restorer *restorer, uint64_t pfn)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+
+    xlm_pfn_set_remove(&restorer->refused, pfn);
+    if (!xlm_pfn_set_contains(&restorer->populated, pfn) ||
+        xlm_pfn_set_contains(&restorer->toolstack, pfn)) {
+        return 0;
+    }
+    if (restorer->pager && xlm_pager_is_outstanding(restorer->pager, pfn)) {
+        return xlm_pager_bring_hole(restorer->pager, pfn);
+    }
+    if (hv->ops->depopulate(hv, restorer->domid, 1, &pfn)) {
+        return xlm_fail(restorer->ctx,
+                        "cannot remove page %#" PRIx64
+                        " of the new domain: %s",
+                        pfn, strerror(errno));
+    }
+    xlm_pfn_set_remove(&restorer->populated, pfn);
+    return 0;
+}
+
+/* The contents of the next page of a record, which may have none to carry. */
+static const uint8_t *next_contents(const struct xlm_restorer *restorer,
+                                    const struct xlm_record *record,
+                                    const uint8_t **at)
+{
+    static const uint8_t zero_page[XLM_PAGE_SIZE];
+    const uint8_t *contents = *at;
+
+    if (record->type == XLM_REC_POSTCOPY_ZERO_PAGES) {
+        return restorer->zeroes ? restorer->zeroes : zero_page;
+    }
+    *at += XLM_PAGE_SIZE;
+    return contents;
+}
+
+/* Sort the pages of a record by what has to be done with them. */
+static int sort_pages(struct xlm_restorer *restorer, struct sorted *sorted,
+                      const struct xlm_pfn_list *list)
+{
+    const uint8_t *contents = list->contents;
+
+    sorted->nr_written = sorted->nr_paged = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        uint64_t pfn = xlm_entry_pfn(list->entries[i]);
+        uint32_t type = xlm_entry_type(list->entries[i]);
+
+        if (xlm_type_has_contents(type)) {
+            sort_page(restorer, sorted, pfn,
+                      next_contents(restorer, &restorer->record, &contents));
+        } else if (type != XLM_TYPE_XALLOC && take_hole(restorer, pfn)) {
+            return -1;
+        } else if (type == XLM_TYPE_XALLOC &&
+                   xlm_restore_populate(restorer, 1, &pfn)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int xlm_restore_take_pages(struct xlm_restorer *restorer)
+{
+    struct sorted *sorted;
+    struct xlm_pfn_list list;
+    int rc;
+
+    if (parse(restorer, &list)) {
+        return -1;
+    }
+    sorted = malloc(sizeof(*sorted));
+    if (!sorted) {
+        return xlm_fail(restorer->ctx, "no memory to take pages");
+    }
+    rc = sort_pages(restorer, sorted, &list);
+    if (!rc) {
+        rc = write_pages(restorer, sorted);
+    }
+    if (!rc && sorted->nr_paged) {
+        rc = xlm_pager_bring_in(restorer->pager, sorted->nr_paged,
+                                sorted->paged);
+    }
+    free(sorted);
+    return rc;
+}
+
+/* Populate and evict a batch; what is here and wanted later is emptied. */
+static int evict(struct xlm_restorer *restorer, size_t count,
+                 const uint64_t *pfns)
+{
+    if (xlm_restore_populate(restorer, count, pfns)) {
+        return -1;
+    }
+    return xlm_pager_evict(restorer->pager, count, pfns, &restorer->refusing);
+}
+
+int xlm_restore_take_outstanding(struct xlm_restorer *restorer)
+{
+    struct xlm_pfn_list list;
+    uint64_t pfns[XLM_BATCH_PAGES];
+    size_t count = 0;
+
+    if (parse(restorer, &list)) {
+        return -1;
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        uint64_t pfn = xlm_entry_pfn(list.entries[i]);
+
+        if (xlm_pfn_set_contains(&restorer->toolstack, pfn) ||
+            xlm_pager_is_outstanding(restorer->pager, pfn)) {
+            continue;
+        }
+        pfns[count++] = pfn;
+        if (count == XLM_BATCH_PAGES) {
+            if (evict(restorer, count, pfns)) {
+                return -1;
+            }
+            count = 0;
+        }
+    }
+    return count ? evict(restorer, count, pfns) : 0;
+}
+
+int xlm_restore_answer_evicted(struct xlm_restorer *restorer)
+{
+    struct xlm_pfn_set *refusing = &restorer->refusing;
+    uint64_t *pfns = calloc(refusing->count + 1, sizeof(*pfns));
+    size_t count = 0;
+    uint64_t pfn;
+    int rc;
+
+    if (!pfns) {
+        return xlm_fail(restorer->ctx, "no memory for a list of pages");
+    }
+    for (pfn = xlm_pfn_set_next(refusing, 0); pfn != XLM_PFN_NONE;
+         pfn = xlm_pfn_set_next(refusing, pfn + 1)) {
+        pfns[count++] = pfn;
+        xlm_pfn_set_add(&restorer->refused, pfn);
+    }
+    xlm_pfn_set_clear(refusing);
+    rc = xlm_write_pfns(restorer->ctx, &restorer->channel,
+                        XLM_REC_POSTCOPY_EVICTED, pfns, count);
+    free(pfns);
+    return rc;
+}
+
+int xlm_restore_pay_credit(struct xlm_restorer *restorer)
+{
+    struct xlm_wire_credit credit = {.pages = restorer->owed};
+
+    if (!credit.pages) {
+        return 0;
+    }
+    restorer->owed = 0;
+    /* Credit that overtook a request would let the source send more before it
+     * than may be under way. */
+    xlm_pager_await_requests(restorer->pager, &restorer->channel);
+    return xlm_write_simple_record(restorer->ctx, &restorer->channel,
+                                   XLM_REC_POSTCOPY_CREDIT, &credit,
+                                   sizeof(credit));
+}
+
+static int before_wait(void *data)
+{
+    return xlm_restore_pay_credit(data);
+}
+
+void xlm_restore_pay_before_waits(struct xlm_restorer *restorer)
+{
+    restorer->owed = 0; /* another connection, another account */
+    restorer->channel.before_wait = before_wait;
+    restorer->channel.wait_data = restorer;
+}
+
+/*
+ * Credit costs both ends their time, the source a thread's waking up: while
+ * more pages are here already it is kept together, but never for so long that
+ * the source would have to stop for it.  Who sends many at a time has many
+ * under way.
+ */
+static int owe_credit(struct xlm_restorer *restorer, uint32_t pages)
+{
+    uint32_t most = CREDIT_RECORDS * pages;
+
+    restorer->owed += pages;
+    if (restorer->owed < (most < CREDIT_PAGES ? CREDIT_PAGES : most)) {
+        return 0;
+    }
+    return xlm_restore_pay_credit(restorer);
+}
+
+static int bring_in(struct xlm_restorer *restorer,
+                    const struct xlm_record *record,
+                    const struct xlm_pfn_list *list)
+{
+    struct xlm_page_in pages[XLM_BATCH_PAGES];
+    const uint8_t *contents = list->contents;
+    size_t count = 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        uint64_t pfn = xlm_entry_pfn(list->entries[i]);
+
+        if (xlm_type_has_contents(xlm_entry_type(list->entries[i]))) {
+            pages[count++] = (struct xlm_page_in){
+                .pfn = pfn,
+                .contents = next_contents(restorer, record, &contents),
+            };
+        } else if (xlm_pager_bring_hole(restorer->pager, pfn)) {
+            return -1;
+        }
+    }
+    return xlm_pager_bring_in(restorer->pager, count, pages);
+}
+
+int xlm_restore_bring_in(struct xlm_restorer *restorer,
+                         struct xlm_context *ctx,
+                         const struct xlm_record *record, uint32_t *pages)
+{
+    struct xlm_pfn_list list;
+
+    if (xlm_parse_pfn_list(ctx, record, restorer->limit, &list) ||
+        bring_in(restorer, record, &list)) {
+        return -1;
+    }
+    *pages = list.count;
+    return 0;
+}
+
+int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer)
+{
+    uint32_t pages;
+
+    if (xlm_restore_bring_in(restorer, restorer->ctx, &restorer->record,
+                             &pages)) {
+        return -1;
+    }
+    return owe_credit(restorer, pages);
+}

@@ -1,0 +1,44 @@
+/*
+ * Pages at the destination: before the guest runs, and after.
+ */
+#ifndef XLM_RESTORE_PAGES_H
+#define XLM_RESTORE_PAGES_H
+
+#include "restore/restorer.h"
+
+/* Make room in the sets for pfns below this one. */
+int xlm_restore_reserve(struct xlm_restorer *restorer, uint64_t pfns);
+
+/* Give the domain its pages at these pfns where it has none. */
+int xlm_restore_populate(struct xlm_restorer *restorer, size_t count,
+                         const uint64_t *pfns);
+/* PAGE_DATA, POSTCOPY_ZERO_PAGES: contents of pages that must be there before
+ * the guest runs. */
+int xlm_restore_take_pages(struct xlm_restorer *restorer);
+/* POSTCOPY_PFNS: pages that come later. */
+int xlm_restore_take_outstanding(struct xlm_restorer *restorer);
+/* POSTCOPY_PFNS_END: say what could not be evicted. */
+int xlm_restore_answer_evicted(struct xlm_restorer *restorer);
+/* The same without credit, from whatever connection: with a record and a context
+ * of its own each, two threads may do so at the same time.  *pages: how many. */
+int xlm_restore_bring_in(struct xlm_restorer *restorer,
+                         struct xlm_context *ctx,
+                         const struct xlm_record *record, uint32_t *pages);
+/* POSTCOPY_PAGE_DATA, POSTCOPY_ZERO_PAGES: pages for a guest that runs. */
+int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer);
+/* Give the source the credit that is owed ... */
+int xlm_restore_pay_credit(struct xlm_restorer *restorer);
+/* ... and from here on each time before waiting for more. */
+void xlm_restore_pay_before_waits(struct xlm_restorer *restorer);
+/* See to it that the contents of pages are paged in from where this record is
+ * read to, which it need not: without memory for that they are copied. */
+void xlm_restore_lend_contents(struct xlm_context *ctx,
+                               struct xlm_record *record);
+void xlm_restore_dispose_record(struct xlm_context *ctx,
+                                struct xlm_record *record);
+/* The same for the restorer's own record, and that pages of zeroes are paged in
+ * from one. */
+void xlm_restore_lend(struct xlm_restorer *restorer);
+void xlm_restore_dispose_lent(struct xlm_restorer *restorer);
+
+#endif

@@ -1,0 +1,233 @@
+/*
+ * PREPARE at the destination: can the guest be here?  Then its domain is built, now
+ * or in the stop, and gets its pager.
+ */
+#include "restore/prepare.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "policy/shadow_stacks.h"
+#include "restore/build.h"
+#include "restore/context.h"
+#include "restore/late.h"
+#include "restore/pages.h"
+
+static const struct xlm_wire_prepare *prepare_of(
+    const struct xlm_restorer *restorer)
+{
+    return restorer->record.body;
+}
+
+static int identify(struct xlm_restorer *restorer)
+{
+    const struct xlm_wire_prepare *prepare = prepare_of(restorer);
+    struct xlm_identity identity = {.pfns = restorer->limit};
+
+    memcpy(identity.id, prepare->id, sizeof(identity.id));
+    memcpy(identity.uuid, prepare->uuid, sizeof(identity.uuid));
+    if (restorer->callbacks->identify &&
+        restorer->callbacks->identify(&identity, restorer->callbacks->data)) {
+        return xlm_fail(restorer->ctx, "this host cannot keep what a recovery "
+                                       "would need");
+    }
+    return 0;
+}
+
+/* What is outstanding survives this process, if anybody wants it to. */
+static int keep(struct xlm_restorer *restorer)
+{
+    const struct xlm_restore_callbacks *callbacks = restorer->callbacks;
+
+    if (!callbacks->keep) {
+        return 0;
+    }
+    restorer->kept = callbacks->keep(restorer->limit, callbacks->data);
+    if (!restorer->kept) {
+        return xlm_fail(restorer->ctx,
+                        "this host cannot keep what a recovery would need: %s",
+                        strerror(errno));
+    }
+    return 0;
+}
+
+static bool knows_flags(uint32_t flags)
+{
+    return !flags || flags == XLM_PREPARE_EARLY || flags == XLM_PREPARE_LATE ||
+           flags == XLM_PREPARE_LATE_DEVICES;
+}
+
+static int check_version(struct xlm_restorer *restorer)
+{
+    const struct xlm_wire_prepare *prepare = prepare_of(restorer);
+
+    if (prepare->version == XLM_PREPARE_VERSION &&
+        knows_flags(prepare->flags)) {
+        return 0;
+    }
+    errno = EPROTO;
+    return xlm_fail(restorer->ctx,
+                    "the source asks for version %" PRIu32
+                    " of the protocol, this host has %u: "
+                    "install the same version on both",
+                    prepare->version, XLM_PREPARE_VERSION);
+}
+
+static int check_size(struct xlm_restorer *restorer)
+{
+    const struct xlm_wire_prepare *prepare = prepare_of(restorer);
+
+    if (!prepare->pfns || prepare->pfns > restorer->limit ||
+        prepare->pages > restorer->most) {
+        return xlm_restore_bad_stream(restorer,
+                                      "PREPARE for a guest larger than its "
+                                      "configuration allows");
+    }
+    return 0;
+}
+
+static int check_paging(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+
+    if (hv->ops->paging_supported(hv)) {
+        return xlm_fail(restorer->ctx, "this host's hypervisor is built "
+                                       "without memory paging "
+                                       "(CONFIG_MEM_PAGING): leave out "
+                                       "--postcopy, choose another host, or "
+                                       "boot one there that has it (`make "
+                                       "hypervisor` makes it)");
+    }
+    return 0;
+}
+
+/* Before anything is built: without HAP the toolstack fails for reasons of
+ * its own, which would tell nobody what to do. */
+static int check_hap(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    struct xlm_domain_info info;
+
+    if (hv->ops->domain_info(hv, restorer->domid, &info)) {
+        return xlm_fail(restorer->ctx, "the new domain is gone: %s",
+                        strerror(errno));
+    }
+    if (!info.hap) {
+        restorer->refusal = XLM_REFUSED_NO_HAP;
+        errno = ENODEV;
+        return xlm_fail(restorer->ctx,
+                        "the guest has no hardware assisted paging, which "
+                        "postcopy needs: remove hap=0 from its configuration, "
+                        "or leave out --postcopy");
+    }
+    return 0;
+}
+
+/* Of more vCPUs than the ring has room for one would find it full. */
+static int check_vcpus(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    struct xlm_domain_info info;
+
+    if (hv->ops->domain_info(hv, restorer->domid, &info) ||
+        info.max_vcpu_id < XLM_SHADOW_STACKS_VCPUS ||
+        !hv->ops->shadow_stacks(hv)) {
+        return 0;
+    }
+    errno = EOPNOTSUPP;
+    return xlm_fail(
+        restorer->ctx,
+        "the guest has %u vCPUs, and this host's hypervisor runs on "
+        "shadow stacks, with which it does not survive more than %u "
+        "that wait for memory: start it with cet=no-shstk, or leave "
+        "out --postcopy",
+        info.max_vcpu_id + 1, XLM_SHADOW_STACKS_VCPUS);
+}
+
+/* Its guest may come to have higher pfns yet; how far that may go is known by
+ * its configuration only. */
+static int make_room(struct xlm_restorer *restorer)
+{
+    uint64_t pfns = prepare_of(restorer)->pfns;
+    uint64_t room =
+        restorer->params->max_pages ? pfns * XLM_PREPARE_GROWTH : pfns;
+
+    if (room < restorer->limit) {
+        restorer->limit = room;
+    }
+    return xlm_restore_reserve(restorer, restorer->limit);
+}
+
+/* Early, or all but what starts the devices. */
+static int build(struct xlm_restorer *restorer)
+{
+    xlm_restore_choose_build(restorer, prepare_of(restorer)->flags);
+    return restorer->held ? xlm_restore_hold_build(restorer)
+                          : xlm_restore_build_early(restorer);
+}
+
+static int open_pager(struct xlm_restorer *restorer)
+{
+    restorer->pager =
+        xlm_pager_open(restorer->ctx, &restorer->channel, restorer->domid,
+                       restorer->limit, restorer->kept);
+    if (!restorer->pager) {
+        if (errno == ENODEV) {
+            restorer->refusal = XLM_REFUSED_NO_HAP;
+        }
+        return -1;
+    }
+    xlm_restore_lend(restorer);
+    return 0;
+}
+
+/* In this order; what the source is told of one that fails, unless the stage knows
+ * better. */
+static const struct {
+    int (*pass)(struct xlm_restorer *restorer);
+    enum xlm_refusal refusal;
+} stages[] = {
+    {check_version, XLM_REFUSED_VERSION},
+    {check_size, XLM_REFUSED_OTHER},
+    {check_paging, XLM_REFUSED_NO_PAGING},
+    {check_hap, XLM_REFUSED_OTHER},
+    {check_vcpus, XLM_REFUSED_OTHER},
+    {make_room, XLM_REFUSED_OTHER},
+    {identify, XLM_REFUSED_OTHER},
+    {keep, XLM_REFUSED_NO_MEMORY},
+    {xlm_restore_claim, XLM_REFUSED_NO_MEMORY},
+    {build, XLM_REFUSED_BUILD},
+    {xlm_restore_check_alive, XLM_REFUSED_BUILD},
+    {open_pager, XLM_REFUSED_OTHER},
+};
+
+static int prepare(struct xlm_restorer *restorer)
+{
+    if (restorer->pager || restorer->params->out_fd < 0) {
+        return xlm_restore_bad_stream(restorer, "unexpected PREPARE");
+    }
+    restorer->pages = prepare_of(restorer)->pages;
+    restorer->stats->guest_pages = restorer->pages;
+    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
+        restorer->refusal = stages[i].refusal;
+        if (stages[i].pass(restorer)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int xlm_restore_take_prepare(struct xlm_restorer *restorer)
+{
+    restorer->refusal = XLM_REFUSED_OTHER;
+    xlm_restore_progress(restorer, XLM_PHASE_PREPARING);
+    if (prepare(restorer)) {
+        return -1;
+    }
+    restorer->prepared = true;
+    xlm_restore_progress(restorer, XLM_PHASE_PRECOPY);
+    return xlm_write_answer(restorer->ctx, &restorer->channel,
+                            XLM_REC_POSTCOPY_PREPARED, 0,
+                            restorer->stats->late_reason);
+}

@@ -1,0 +1,12 @@
+/*
+ * PREPARE at the destination.
+ */
+#ifndef XLM_RESTORE_PREPARE_H
+#define XLM_RESTORE_PREPARE_H
+
+#include "restore/restorer.h"
+
+/* POSTCOPY_PREPARE: the domain is built, gets its pager, and is answered for. */
+int xlm_restore_take_prepare(struct xlm_restorer *restorer);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * The destination after the connection was lost: the guest runs on, as the
+ * only copy, and its pager stays, until another connection comes.
+ */
+#include "restore/recover.h"
+
+#include <stdlib.h>
+
+#include "restore/faults.h"
+#include "restore/gone.h"
+#include "restore/link.h"
+#include "restore/pages.h"
+#include "restore/stats.h"
+
+/* No thread uses the channel any more when this returns. */
+static void close_link(struct xlm_restorer *restorer)
+{
+    xlm_channel_stop(&restorer->channel);
+    xlm_keepalive_stop(&restorer->keepalive);
+    xlm_restore_close_faults(restorer);
+    xlm_pager_close_requests(restorer->pager);
+    xlm_channel_close(&restorer->channel);
+}
+
+static int tell_lacking(struct xlm_restorer *restorer)
+{
+    uint64_t *pfns;
+    size_t count;
+    int rc;
+
+    if (xlm_pager_list_outstanding(restorer->pager, &pfns, &count)) {
+        return -1;
+    }
+    rc = xlm_write_pfns(restorer->ctx, &restorer->channel,
+                        XLM_REC_POSTCOPY_LACKING, pfns, count);
+    free(pfns);
+    return rc;
+}
+
+int xlm_restore_open_link(struct xlm_restorer *restorer, int in_fd, int out_fd)
+{
+    xlm_forget_failure(restorer->ctx);
+    if (xlm_open_connection(restorer->ctx, &restorer->channel, in_fd,
+                            out_fd)) {
+        return -1;
+    }
+    restorer->channel.abort_fd = restorer->params->relink->fd;
+    xlm_restore_pay_before_waits(restorer);
+    xlm_restore_set_link_timeout(restorer);
+    if (xlm_write_answer(restorer->ctx, &restorer->channel,
+                         XLM_REC_POSTCOPY_STATE, XLM_GUEST_RUNS, "") ||
+        tell_lacking(restorer)) {
+        return -1;
+    }
+    xlm_restore_keep_alive(restorer);
+    xlm_pager_open_requests(restorer->pager);
+    return 0;
+}
+
+/* 0: there is another one; -1: there will be none. */
+static int await_link(struct xlm_restorer *restorer, int *in_fd, int *out_fd)
+{
+    const struct xlm_relink *relink = restorer->params->relink;
+    int rc;
+
+    do {
+        if (xlm_restore_guest_is_gone(restorer)) {
+            return -1;
+        }
+        xlm_restore_refresh(restorer);
+        rc = relink->await(in_fd, out_fd, relink->data);
+    } while (rc > 0);
+    return rc;
+}
+
+int xlm_restore_recover(struct xlm_restorer *restorer)
+{
+    const struct xlm_relink *relink = restorer->params->relink;
+    int in_fd, out_fd;
+
+    if (restorer->state != XLM_READ_POSTCOPY || !relink) {
+        return -1;
+    }
+    xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
+    do {
+        close_link(restorer);
+        if (await_link(restorer, &in_fd, &out_fd)) {
+            return -1;
+        }
+    } while (xlm_restore_open_link(restorer, in_fd, out_fd));
+    relink->resumed(relink->data);
+    return 0;
+}

@@ -1,0 +1,374 @@
+/*
+ * The destination of a migration.
+ *
+ * Records come in one order only, which the reader's state enforces (see
+ * wire/record.h); there is a handler for each, which moves the state on:
+ *
+ *   XLM_READ_STATIC     until STATIC_DATA_END: the domain is created, and
+ *   XLM_READ_LIVE       PREPARE: built, and gets its pager (restore/prepare.c);
+ *                       or held, to be built late (restore/late.c)
+ *   XLM_READ_EVICTION   from BEGIN: lists of what comes later
+ *   XLM_READ_LAST       from TRANSITION: only the go is missing
+ *   XLM_READ_POSTCOPY   from GO: the guest runs, and is the only copy
+ *                       (restore/postcopy.c)
+ *
+ * An ordinary stream stays in XLM_READ_LIVE until its END.
+ */
+#include "restore/restore.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "restore/build.h"
+#include "restore/context.h"
+#include "restore/faults.h"
+#include "restore/gone.h"
+#include "restore/late.h"
+#include "restore/pages.h"
+#include "restore/postcopy.h"
+#include "restore/prepare.h"
+#include "restore/recover.h"
+
+/* ---- the outstanding pages ---- */
+
+static int take_begin(struct xlm_restorer *restorer)
+{
+    if (!restorer->pager) {
+        return xlm_restore_bad_stream(restorer, "postcopy without PREPARE");
+    }
+    xlm_restore_progress(restorer, XLM_PHASE_EVICTING);
+    restorer->state = XLM_READ_EVICTION;
+    return 0;
+}
+
+static int take_list_begin(struct xlm_restorer *restorer)
+{
+    if (restorer->listing) {
+        return xlm_restore_bad_stream(restorer, "a list within a list");
+    }
+    restorer->listing = true;
+    return 0;
+}
+
+static int take_list(struct xlm_restorer *restorer)
+{
+    if (!restorer->listing) {
+        return xlm_restore_bad_stream(restorer,
+                                      "POSTCOPY_PFNS outside of a list");
+    }
+    return xlm_restore_take_outstanding(restorer);
+}
+
+static int take_list_end(struct xlm_restorer *restorer)
+{
+    if (!restorer->listing) {
+        return xlm_restore_bad_stream(restorer, "the end of no list");
+    }
+    restorer->listing = false;
+    /* What was evicted gave its memory back to the host: keep it for us. */
+    if (xlm_restore_claim(restorer)) {
+        return -1;
+    }
+    return xlm_restore_answer_evicted(restorer);
+}
+
+/* ---- TRANSITION to READY ---- */
+
+static int refuse_go(struct xlm_restorer *restorer)
+{
+    (void)xlm_write_answer(restorer->ctx, &restorer->channel,
+                           XLM_REC_POSTCOPY_READY, XLM_REFUSED_OTHER,
+                           restorer->ctx->reason);
+    return -1;
+}
+
+/* Ready once every page that has to be resident is: and only with a domain that
+ * can run, since the source's is lost with the go. */
+static int answer_when_ready(struct xlm_restorer *restorer)
+{
+    if (restorer->refused.count) {
+        return 0;
+    }
+    if (xlm_restore_check_alive(restorer)) {
+        return refuse_go(restorer);
+    }
+    xlm_restore_progress(restorer, XLM_PHASE_READY);
+    return xlm_write_answer(restorer->ctx, &restorer->channel,
+                            XLM_REC_POSTCOPY_READY, 0, "");
+}
+
+/* A device model that is there already loads the final state; it has nobody to
+ * bring it a page before the go. */
+static int load_device_state(struct xlm_restorer *restorer)
+{
+    uint64_t pfn;
+
+    if (!xlm_restore_read_device_state(restorer)) {
+        return 0;
+    }
+    pfn = xlm_pager_awaited(restorer->pager);
+    if (pfn != XLM_PFN_NONE) {
+        xlm_restate(restorer->ctx,
+                    "a device of the guest needs its page %#" PRIx64
+                    " before it runs, which has not come: use --late-build",
+                    pfn);
+    }
+    return -1;
+}
+
+static int load_final_state(struct xlm_restorer *restorer)
+{
+    if (!restorer->pager || restorer->listing) {
+        return xlm_restore_bad_stream(restorer, "TRANSITION out of order");
+    }
+    /* The toolstack loads the state that it was fed when it ends. */
+    if ((restorer->held && xlm_restore_build_late(restorer)) ||
+        xlm_restore_load_context(restorer)) {
+        return -1;
+    }
+    return restorer->held ? 0 : load_device_state(restorer);
+}
+
+static int take_transition(struct xlm_restorer *restorer)
+{
+    /* Its guest is stopped: it wants to hear that we are ready, no less. */
+    xlm_keepalive_stop(&restorer->keepalive);
+    if (load_final_state(restorer)) {
+        return refuse_go(restorer);
+    }
+    restorer->state = XLM_READ_LAST;
+    return answer_when_ready(restorer);
+}
+
+static int take_page_data(struct xlm_restorer *restorer)
+{
+    if (xlm_restore_take_pages(restorer)) {
+        return -1;
+    }
+    return restorer->state == XLM_READ_LAST ? answer_when_ready(restorer) : 0;
+}
+
+/* ---- the whole ---- */
+
+static int take_zero_pages(struct xlm_restorer *restorer)
+{
+    if (restorer->params->out_fd < 0) {
+        return xlm_restore_bad_stream(restorer,
+                                      "POSTCOPY_ZERO_PAGES unasked for");
+    }
+    return restorer->state == XLM_READ_POSTCOPY
+               ? xlm_restore_take_late_pages(restorer)
+               : take_page_data(restorer);
+}
+
+static int finish_ordinary(struct xlm_restorer *restorer)
+{
+    if (restorer->pager) {
+        return xlm_restore_bad_stream(restorer, "END without TRANSITION");
+    }
+    restorer->done = true;
+    if (xlm_restore_build_ordinary(restorer)) {
+        return -1;
+    }
+    xlm_restore_run(restorer);
+    return 0;
+}
+
+static int take_end(struct xlm_restorer *restorer)
+{
+    return restorer->state == XLM_READ_POSTCOPY
+               ? xlm_restore_complete(restorer)
+               : finish_ordinary(restorer);
+}
+
+static int take_record(struct xlm_restorer *restorer)
+{
+    atomic_store(&restorer->heard_us, xlm_now_us());
+    xlm_keepalive_step(restorer->keepalive);
+    switch (restorer->record.type) {
+    case XLM_REC_CPUID_POLICY:
+    case XLM_REC_MSR_POLICY:
+        return xlm_restore_take_static(restorer);
+    case XLM_REC_STATIC_DATA_END:
+        return xlm_restore_take_static_end(restorer);
+    case XLM_REC_TSC_INFO:
+    case XLM_REC_HVM_PARAMS:
+    case XLM_REC_HVM_CONTEXT:
+        return xlm_platform_take(restorer->ctx, &restorer->platform,
+                                 &restorer->record);
+    case XLM_REC_POSTCOPY_DEVICES:
+        return xlm_restore_take_devices(restorer);
+    case XLM_REC_POSTCOPY_PREPARE:
+        return xlm_restore_take_prepare(restorer);
+    case XLM_REC_PAGE_DATA:
+        return take_page_data(restorer);
+    case XLM_REC_POSTCOPY_ZERO_PAGES:
+        return take_zero_pages(restorer);
+    case XLM_REC_POSTCOPY_BEGIN:
+        return take_begin(restorer);
+    case XLM_REC_POSTCOPY_PFNS_BEGIN:
+        return take_list_begin(restorer);
+    case XLM_REC_POSTCOPY_PFNS:
+        return take_list(restorer);
+    case XLM_REC_POSTCOPY_PFNS_END:
+        return take_list_end(restorer);
+    case XLM_REC_POSTCOPY_TRANSITION:
+        return take_transition(restorer);
+    case XLM_REC_POSTCOPY_GO:
+        return xlm_restore_take_go(restorer);
+    case XLM_REC_POSTCOPY_PAGE_DATA:
+        return xlm_restore_take_late_pages(restorer);
+    case XLM_REC_POSTCOPY_CHANNEL_LOST:
+        return xlm_restore_take_channel_lost(restorer);
+    case XLM_REC_POSTCOPY_SOURCE_LOST:
+        return xlm_restore_take_source_lost(restorer);
+    case XLM_REC_POSTCOPY_SRC_ALIVE:
+        return 0;
+    case XLM_REC_END:
+        return take_end(restorer);
+    default:
+        return xlm_restore_bad_stream(restorer, "unexpected record");
+    }
+}
+
+/*
+ * What fails while the source still prepares us is told to the source, which
+ * listens for that once it has sent PREPARE: read up to there.
+ */
+static void refuse(struct xlm_restorer *restorer)
+{
+    struct xlm_context unheard = XLM_CONTEXT_INIT;
+
+    if (restorer->prepared || restorer->params->out_fd < 0) {
+        return;
+    }
+    unheard.logger = restorer->ctx->logger;
+    while (restorer->record.type != XLM_REC_POSTCOPY_PREPARE) {
+        if (restorer->record.type == XLM_REC_STATIC_DATA_END) {
+            restorer->state = XLM_READ_LIVE;
+        }
+        if (xlm_read_record(&unheard, &restorer->channel, restorer->state,
+                            &restorer->record)) {
+            return;
+        }
+    }
+    (void)xlm_write_answer(&unheard, &restorer->channel,
+                           XLM_REC_POSTCOPY_PREPARED, restorer->refusal,
+                           restorer->ctx->reason);
+}
+
+static int read_headers(struct xlm_restorer *restorer)
+{
+    struct {
+        struct xlm_wire_image_header image;
+        struct xlm_wire_domain_header domain;
+    } headers;
+
+    if (xlm_channel_read(&restorer->channel, &headers, sizeof(headers))) {
+        return xlm_fail_on_channel(restorer->ctx, "waiting for its stream");
+    }
+    if (headers.image.marker != XLM_IMAGE_MARKER ||
+        ntohl(headers.image.id) != XLM_IMAGE_ID ||
+        ntohl(headers.image.version) != XLM_IMAGE_VERSION ||
+        headers.image.options) {
+        return xlm_restore_bad_stream(restorer, "not a version 3 image");
+    }
+    if (headers.domain.type != XLM_DOMAIN_TYPE_HVM ||
+        headers.domain.page_shift != XLM_PAGE_SHIFT) {
+        return xlm_restore_bad_stream(restorer, "not an HVM or PVH guest");
+    }
+    xlm_restore_keep_alive(restorer);
+    /* The first that the toolstack hears of it: it looks for room. */
+    if (xlm_restore_feed(restorer, &headers, sizeof(headers))) {
+        restorer->refusal =
+            errno == ENOMEM ? XLM_REFUSED_NO_MEMORY : XLM_REFUSED_BUILD;
+        refuse(restorer);
+        return -1;
+    }
+    return 0;
+}
+
+static int take_stream(struct xlm_restorer *restorer)
+{
+    while (!restorer->done) {
+        if (xlm_read_record(restorer->ctx, &restorer->channel, restorer->state,
+                            &restorer->record)) {
+            return -1;
+        }
+        if (take_record(restorer)) {
+            refuse(restorer);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int xlm_restore_follow(struct xlm_restorer *restorer)
+{
+    while (take_stream(restorer)) {
+        if (restorer->ctx->lost) {
+            return -1;
+        }
+        if (xlm_restore_guest_is_gone(restorer)) {
+            return xlm_restore_end_with_guest(restorer);
+        }
+        if (xlm_restore_recover(restorer) &&
+            !xlm_restore_guest_is_gone(restorer)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int restore(struct xlm_restorer *restorer)
+{
+    if (xlm_open_connection(restorer->ctx, &restorer->channel,
+                            restorer->params->in_fd,
+                            restorer->params->out_fd)) {
+        return -1;
+    }
+    restorer->channel.idle_ms = XLM_SOURCE_SILENCE_MS;
+    return read_headers(restorer) ? -1 : xlm_restore_follow(restorer);
+}
+
+static void dispose(struct xlm_restorer *restorer)
+{
+    /* First: its threads use the channel. */
+    xlm_channel_stop(&restorer->channel);
+    xlm_keepalive_stop(&restorer->keepalive);
+    xlm_restore_close_faults(restorer);
+    xlm_pager_close(restorer->pager);
+    restorer->pager = NULL;
+    xlm_channel_close(&restorer->channel);
+    xlm_restore_dispose_lent(restorer);
+    xlm_platform_dispose(&restorer->platform);
+    free(restorer->devices);
+    xlm_pfn_set_dispose(&restorer->populated);
+    xlm_pfn_set_dispose(&restorer->toolstack);
+    xlm_pfn_set_dispose(&restorer->refusing);
+    xlm_pfn_set_dispose(&restorer->refused);
+}
+
+int xlm_restore_end(struct xlm_restorer *restorer, int rc)
+{
+    restorer->stats->end_us = xlm_now_us() - restorer->start_us;
+    dispose(restorer);
+    if (!rc && !restorer->gone) {
+        xlm_restore_progress(restorer, XLM_PHASE_COMPLETE);
+    }
+    return rc;
+}
+
+int xlm_restore(struct xlm_context *ctx,
+                const struct xlm_restore_params *params,
+                const struct xlm_restore_callbacks *callbacks,
+                struct xlm_stats *stats, bool *resumed)
+{
+    struct xlm_restorer restorer;
+
+    xlm_restore_begin(&restorer, ctx, params, callbacks, stats, resumed);
+    return xlm_restore_end(&restorer, restore(&restorer));
+}

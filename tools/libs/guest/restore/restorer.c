@@ -1,0 +1,79 @@
+/*
+ * What all parts of the destination do with the restorer: begin, tell of progress,
+ * and say what is wrong with a stream.
+ */
+#include "restore/restorer.h"
+
+#include <errno.h>
+
+#include "clock.h"
+
+/* Below 4 GiB there is a hole for devices, and what the toolstack and the
+ * firmware have, beside the guest's own pages. */
+#define PFNS_BELOW_4G 0x100000u
+#define EXTRA_PAGES 4096u
+
+/* Where the guest's pfns end at the latest.  Where its devices have their
+ * memory is not known: twice that leaves them room. */
+static uint64_t pfn_limit(const struct xlm_restore_params *params)
+{
+    uint64_t most = XLM_PFN_LIMIT / 2 - PFNS_BELOW_4G;
+
+    if (!params->max_pages || params->max_pages > most) {
+        return XLM_PFN_LIMIT;
+    }
+    return 2 * (params->max_pages + PFNS_BELOW_4G);
+}
+
+static uint64_t page_limit(const struct xlm_restore_params *params)
+{
+    return params->max_pages ? params->max_pages + EXTRA_PAGES : UINT64_MAX;
+}
+
+void xlm_restore_begin(struct xlm_restorer *restorer, struct xlm_context *ctx,
+                       const struct xlm_restore_params *params,
+                       const struct xlm_restore_callbacks *callbacks,
+                       struct xlm_stats *stats, bool *resumed)
+{
+    *resumed = false;
+    *stats = (struct xlm_stats){.guest_pages = 0};
+    *restorer = (struct xlm_restorer){
+        .ctx = ctx,
+        .params = params,
+        .callbacks = callbacks,
+        .channel = XLM_CHANNEL_CLOSED,
+        .stats = stats,
+        .start_us = xlm_now_us(),
+        .state = XLM_READ_STATIC,
+        .resumed = resumed,
+        .refusal = XLM_REFUSED_BUILD,
+        .limit = pfn_limit(params),
+        .most = page_limit(params),
+    };
+}
+
+void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase)
+{
+    if (restorer->pager) {
+        restorer->stats->outstanding = xlm_pager_outstanding(restorer->pager);
+    }
+    if (restorer->callbacks->progress) {
+        restorer->callbacks->progress(phase, restorer->stats,
+                                      restorer->callbacks->data);
+    }
+}
+
+int xlm_restore_bad_stream(struct xlm_restorer *restorer, const char *what)
+{
+    errno = EPROTO;
+    return xlm_fail(restorer->ctx, "bad migration stream: %s", what);
+}
+
+void xlm_restore_keep_alive(struct xlm_restorer *restorer)
+{
+    if (restorer->channel.out_fd >= 0) {
+        restorer->keepalive = xlm_keepalive_start(
+            restorer->ctx, &restorer->channel, XLM_REC_POSTCOPY_DST_ALIVE,
+            restorer->params->keepalive_ms);
+    }
+}

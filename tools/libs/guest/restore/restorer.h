@@ -1,0 +1,79 @@
+/*
+ * The destination of a migration: what all of its parts share.
+ */
+#ifndef XLM_RESTORER_H
+#define XLM_RESTORER_H
+
+#include <stdatomic.h>
+
+#include "hypervisor/platform.h"
+#include "pager/pager.h"
+#include "policy/pfn_set.h"
+#include "wire/channel.h"
+#include "wire/keepalive.h"
+#include "wire/record.h"
+#include "xlm.h"
+
+/* A source that is alive is silent while it waits for its guest to suspend,
+ * for which the toolstack gives it a minute. */
+#define XLM_SOURCE_SILENCE_MS (3 * 60 * 1000)
+
+struct xlm_restorer {
+    struct xlm_context *ctx;
+    const struct xlm_restore_params *params;
+    const struct xlm_restore_callbacks *callbacks;
+    struct xlm_channel channel;
+    struct xlm_record record; /* the one being handled */
+    struct xlm_stats *stats;
+    uint64_t start_us;
+    uint32_t owed; /* pages taken that the source has no credit for yet */
+    _Atomic uint64_t told_us;        /* when the source heard of faults last */
+    _Atomic uint64_t heard_us;       /* when something came last ... */
+    _Atomic uint64_t pages_us;       /* ... and pages, from the go on */
+    struct xlm_keepalive *keepalive; /* says that we are alive; or NULL */
+    atomic_bool lost; /* the connection stood still for too long */
+    enum xlm_reader_state state;
+    bool prepared;    /* PREPARE was answered, one way ... */
+    uint32_t refusal; /* ... or the other: with this enum xlm_refusal */
+    bool runs;        /* the guest was let run, or could not be */
+    bool done;
+    bool gone;  /* the guest ran here and is no more */
+    bool taken; /* ... and whoever destroyed it had suspended it */
+    bool *resumed;
+
+    uint32_t domid;     /* valid once the static data has ended */
+    bool held;          /* the toolstack waits for what starts the devices */
+    bool built;         /* the toolstack has finished the domain */
+    bool rings_cleared; /* the toolstack's pages are as it wants them */
+    uint64_t pages;     /* that the guest may hold, as the source said */
+    uint64_t limit;     /* pfns are below */
+    uint64_t most;      /* pages that the guest may get */
+    uint64_t max_pages; /* that the domain may hold; 0: not known yet */
+    struct xlm_platform platform;
+    void *devices; /* records for the toolstack, after its END; or NULL */
+    size_t devices_length;
+    unsigned long *kept;     /* the caller's, for what is outstanding */
+    struct xlm_pager *pager; /* NULL: not prepared */
+    struct xlm_fault_reader *faults; /* restore/faults.c; NULL: none */
+    void *zeroes; /* a page that the hypervisor reads; NULL: none */
+
+    struct xlm_pfn_set populated; /* we gave the domain a page there */
+    struct xlm_pfn_set toolstack; /* rings of this host: never overwritten */
+    struct xlm_pfn_set refusing;  /* cannot be evicted, source not told yet */
+    struct xlm_pfn_set refused;   /* the same, told: awaited before READY */
+    bool listing;                 /* between PFNS_BEGIN and PFNS_END */
+};
+
+/* A restorer that waits for the beginning of a stream; nothing is *resumed. */
+void xlm_restore_begin(struct xlm_restorer *restorer, struct xlm_context *ctx,
+                       const struct xlm_restore_params *params,
+                       const struct xlm_restore_callbacks *callbacks,
+                       struct xlm_stats *stats, bool *resumed);
+/* EPROTO, for what a source must not send: always -1. */
+int xlm_restore_bad_stream(struct xlm_restorer *restorer, const char *what);
+/* Say now and then that we are alive, on the connection in use; nothing without
+ * a way back. */
+void xlm_restore_keep_alive(struct xlm_restorer *restorer);
+void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase);
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * The source until the go: is the destination alive, and is it told that we are?
+ */
+#include "save/alive.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+
+#include "clock.h"
+
+static void note_heard(struct xlm_saver *saver)
+{
+    pthread_mutex_lock(&saver->heard_lock);
+    saver->heard_us = xlm_now_us();
+    pthread_mutex_unlock(&saver->heard_lock);
+}
+
+/* It takes nothing, or says nothing; but it may have said that it is alive
+ * where nobody has read it yet.  From any thread that uses the channel. */
+static bool may_be_silent(void *data)
+{
+    struct xlm_saver *saver = data;
+    uint64_t now_us = xlm_now_us();
+    int unread = 0;
+    bool may;
+
+    (void)ioctl(saver->channel.in_fd, FIONREAD, &unread);
+    pthread_mutex_lock(&saver->heard_lock);
+    if (unread != saver->unread) {
+        saver->unread = unread;
+        saver->heard_us = now_us;
+    }
+    may = now_us - saver->heard_us < saver->params->silence_ms * 1000ull;
+    pthread_mutex_unlock(&saver->heard_lock);
+    return may;
+}
+
+/* Until the guest is suspended; then it is not to wait for anybody who is
+ * merely alive. */
+void xlm_save_keep_alive(struct xlm_saver *saver)
+{
+    struct xlm_channel *channel = &saver->channel;
+
+    note_heard(saver);
+    channel->may_be_silent = may_be_silent;
+    channel->silence_data = saver;
+    channel->idle_ms = xlm_channel_look_ms(saver->params->silence_ms);
+    saver->keepalive =
+        xlm_keepalive_start(saver->ctx, channel, XLM_REC_POSTCOPY_SRC_ALIVE,
+                            saver->params->keepalive_ms);
+}
+
+int xlm_save_stop_keeping_alive(struct xlm_saver *saver)
+{
+    xlm_keepalive_stop(&saver->keepalive);
+    saver->channel.may_be_silent = NULL;
+    saver->channel.idle_ms = saver->params->silence_ms;
+    return 0;
+}
+
+int xlm_save_check_heard(struct xlm_saver *saver)
+{
+    xlm_keepalive_step(saver->keepalive);
+    if (!saver->channel.may_be_silent || may_be_silent(saver)) {
+        return 0;
+    }
+    errno = ETIMEDOUT;
+    return xlm_fail_on_channel(saver->ctx, "preparing");
+}
+
+/* A destination that says no more than that it is alive is not believed for
+ * ever: so many in a row, and in the stop, when it says so no more, those that
+ * were under way. */
+#define ALIVE_MOST 256
+#define ALIVE_MOST_STOPPED 16
+
+int xlm_save_read_answer(struct xlm_saver *saver, enum xlm_reader_state state)
+{
+    unsigned int left =
+        state == XLM_READ_READY ? ALIVE_MOST_STOPPED : ALIVE_MOST;
+
+    do {
+        note_heard(saver);
+        if (xlm_read_record(saver->ctx, &saver->channel, state,
+                            &saver->record)) {
+            return -1;
+        }
+        if (saver->record.type != XLM_REC_POSTCOPY_DST_ALIVE) {
+            return 0;
+        }
+    } while (left--);
+    errno = ETIMEDOUT;
+    return xlm_fail(saver->ctx, "the destination says that it is alive, and "
+                                "does not get on: see its log");
+}

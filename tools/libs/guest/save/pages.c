@@ -1,0 +1,411 @@
+/*
+ * Pages at the source: which there are, which are dirty, and sending them
+ * while nobody waits for a particular one.
+ */
+#include "save/pages.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire/page_batch.h"
+
+static int fail_on_domain(struct xlm_saver *saver, const char *doing)
+{
+    return xlm_fail(saver->ctx, "cannot %s of domain %" PRIu32 ": %s", doing,
+                    saver->params->domid, strerror(errno));
+}
+
+static int page_types(struct xlm_saver *saver, size_t count,
+                      const uint64_t *pfns, uint32_t *types)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+
+    if (hv->ops->page_types(hv, saver->params->domid, count, pfns, types)) {
+        return fail_on_domain(saver, "find the page types");
+    }
+    return 0;
+}
+
+/* Look at count pfns and add those that are pages with contents. */
+static int add_present(struct xlm_saver *saver, struct xlm_pfn_set *set,
+                       size_t count, const uint64_t *pfns)
+{
+    uint32_t types[XLM_BATCH_PAGES];
+
+    if (page_types(saver, count, pfns, types)) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (xlm_type_has_contents(types[i])) {
+            xlm_pfn_set_add(set, pfns[i]);
+        }
+    }
+    return 0;
+}
+
+static int list_pages(struct xlm_saver *saver, struct xlm_pfn_set *set,
+                      uint64_t first, uint64_t end)
+{
+    uint64_t pfns[XLM_BATCH_PAGES];
+
+    for (uint64_t at = first; at < end; at += XLM_BATCH_PAGES) {
+        uint64_t left = end - at;
+        size_t count = left < XLM_BATCH_PAGES ? left : XLM_BATCH_PAGES;
+
+        for (size_t i = 0; i < count; i++) {
+            pfns[i] = at + i;
+        }
+        if (add_present(saver, set, count, pfns)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int xlm_save_list_present(struct xlm_saver *saver)
+{
+    struct xlm_domain_info info;
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    struct xlm_pfn_set before;
+
+    if (hv->ops->domain_info(hv, saver->params->domid, &info)) {
+        return fail_on_domain(saver, "read the size");
+    }
+    saver->tot_pages = info.tot_pages;
+    xlm_pfn_set_clear(&saver->fresh);
+    if (list_pages(saver, &saver->fresh, 0, saver->nr_pfns)) {
+        return -1;
+    }
+    xlm_pfn_set_subtract(&saver->fresh, &saver->toolstack);
+    before = saver->present;
+    saver->present = saver->fresh;
+    saver->fresh = before;
+    /* What was there before, turned into what was not. */
+    xlm_pfn_set_negate_within(&saver->fresh, &saver->present);
+    saver->stats->guest_pages = saver->present.count;
+    return 0;
+}
+
+int xlm_save_find_new(struct xlm_saver *saver, uint64_t first, uint64_t end)
+{
+    struct xlm_pfn_set found = XLM_PFN_SET_EMPTY;
+    int rc;
+
+    end = end < saver->nr_pfns ? end : saver->nr_pfns;
+    if (first >= end) {
+        return 0;
+    }
+    rc = xlm_pfn_set_reserve(&found, saver->nr_pfns);
+    if (rc) {
+        return xlm_fail(saver->ctx, "no memory to look for new pages");
+    }
+    rc = list_pages(saver, &found, first, end);
+    xlm_pfn_set_subtract(&found, &saver->present);
+    xlm_pfn_set_subtract(&found, &saver->toolstack);
+    xlm_pfn_set_unite(&saver->present, &found);
+    xlm_pfn_set_unite(&saver->fresh, &found);
+    xlm_pfn_set_dispose(&found);
+    return rc;
+}
+
+/* Dirty pfns that we took for holes: a page by now, or not our business. */
+static int sort_out_dirty_holes(struct xlm_saver *saver)
+{
+    uint64_t pfns[XLM_BATCH_PAGES];
+    size_t count = 0;
+    uint64_t at;
+
+    for (at = xlm_pfn_set_next(&saver->dirty, 0); at != XLM_PFN_NONE;
+         at = xlm_pfn_set_next(&saver->dirty, at + 1)) {
+        if (xlm_pfn_set_contains(&saver->present, at)) {
+            continue;
+        }
+        pfns[count++] = at;
+        if (count == XLM_BATCH_PAGES) {
+            if (add_present(saver, &saver->present, count, pfns)) {
+                return -1;
+            }
+            count = 0;
+        }
+    }
+    if (count && add_present(saver, &saver->present, count, pfns)) {
+        return -1;
+    }
+    xlm_pfn_set_intersect(&saver->dirty, &saver->present);
+    return 0;
+}
+
+int xlm_save_read_dirty(struct xlm_saver *saver, bool clean)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+
+    if (hv->ops->logdirty_read(hv, saver->params->domid, clean, saver->nr_pfns,
+                               saver->dirty.words)) {
+        return fail_on_domain(saver, "read the dirty pages");
+    }
+    xlm_pfn_set_recount(&saver->dirty);
+    xlm_pfn_set_subtract(&saver->dirty, &saver->toolstack);
+    if (sort_out_dirty_holes(saver)) {
+        return -1;
+    }
+    xlm_save_split_device(saver, &saver->dirty);
+    if (clean) {
+        xlm_pfn_set_unite(&saver->recent[XLM_PUSH_RECENT - 1], &saver->dirty);
+    }
+    return 0;
+}
+
+void xlm_save_split_device(struct xlm_saver *saver, struct xlm_pfn_set *set)
+{
+    for (size_t i = 0; xlm_two_way(saver) && i < XLM_DEVICE_RANGES; i++) {
+        const struct xlm_pfn_range *range = &saver->params->device_ranges[i];
+        uint64_t pfn;
+
+        for (pfn = xlm_pfn_set_next(set, range->first);
+             pfn != XLM_PFN_NONE && pfn < range->end;
+             pfn = xlm_pfn_set_next(set, pfn + 1)) {
+            xlm_pfn_set_remove(set, pfn);
+            xlm_pfn_set_add(&saver->device_send, pfn);
+        }
+    }
+}
+
+/* One batch on its way: the pages with contents come first in `mapped`. */
+struct xlm_save_batch {
+    size_t count;
+    uint64_t pfns[XLM_BATCH_PAGES];
+    uint32_t types[XLM_BATCH_PAGES];
+    uint64_t mapped[XLM_BATCH_PAGES];
+    int errors[XLM_BATCH_PAGES];
+    size_t nr_mapped;
+    uint8_t *mapping;
+    struct xlm_page_batch out;
+};
+
+static int write_batch(struct xlm_saver *saver, struct xlm_save_batch *batch,
+                       uint64_t *sent)
+{
+    struct xlm_page_batch *out = &batch->out;
+    size_t page = 0;
+
+    xlm_page_batch_begin(out, XLM_REC_PAGE_DATA, xlm_two_way(saver));
+    for (size_t i = 0; i < batch->count; i++) {
+        uint32_t type = batch->types[i];
+        const uint8_t *contents = NULL;
+
+        if (xlm_type_has_contents(type)) {
+            if (batch->errors[page]) {
+                type = XLM_TYPE_XTAB; /* gone since its type was read */
+            } else {
+                contents = batch->mapping + page * XLM_PAGE_SIZE;
+                *sent += 1;
+            }
+            page++;
+        }
+        xlm_page_batch_add(out, batch->pfns[i], type, contents);
+    }
+    saver->stats->zero_pages += out->nr_zeroes;
+    return xlm_page_batch_write(saver->ctx, &saver->channel, out);
+}
+
+/* A page that could not be mapped is gone since its type was read; else its
+ * contents would be lost. */
+static int check_gone(struct xlm_saver *saver,
+                      const struct xlm_save_batch *batch)
+{
+    for (size_t i = 0; i < batch->nr_mapped; i++) {
+        uint32_t type;
+
+        if (!batch->errors[i]) {
+            continue;
+        }
+        if (page_types(saver, 1, &batch->mapped[i], &type)) {
+            return -1;
+        }
+        if (xlm_type_has_contents(type)) {
+            errno = batch->errors[i];
+            return fail_on_domain(saver, "map a page");
+        }
+    }
+    return 0;
+}
+
+static int send_batch(struct xlm_saver *saver, struct xlm_save_batch *batch,
+                      uint64_t *sent)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    int rc;
+
+    if (page_types(saver, batch->count, batch->pfns, batch->types)) {
+        return -1;
+    }
+    batch->nr_mapped = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (xlm_type_has_contents(batch->types[i])) {
+            batch->mapped[batch->nr_mapped++] = batch->pfns[i];
+        }
+    }
+    batch->mapping = NULL;
+    if (batch->nr_mapped) {
+        batch->mapping =
+            hv->ops->map(hv, saver->params->domid, false, batch->nr_mapped,
+                         batch->mapped, batch->errors);
+        if (!batch->mapping) {
+            return fail_on_domain(saver, "map the memory");
+        }
+    }
+    rc = check_gone(saver, batch);
+    if (!rc) {
+        rc = write_batch(saver, batch, sent);
+    }
+    if (batch->mapping) {
+        hv->ops->unmap(hv, batch->mapping, batch->nr_mapped);
+    }
+    return rc;
+}
+
+int xlm_save_send_some(struct xlm_saver *saver, struct xlm_pfn_set *set,
+                       uint64_t *at, size_t most, uint64_t *sent)
+{
+    struct xlm_save_batch *batch;
+    int rc;
+
+    if (!saver->batch) {
+        saver->batch = malloc(sizeof(*saver->batch));
+    }
+    batch = saver->batch;
+    if (!batch) {
+        return xlm_fail(saver->ctx, "no memory to send pages");
+    }
+    batch->count = 0;
+    while (batch->count < most && batch->count < XLM_BATCH_PAGES) {
+        *at = xlm_pfn_set_next(set, *at);
+        if (*at == XLM_PFN_NONE) {
+            break;
+        }
+        xlm_pfn_set_remove(set, *at);
+        batch->pfns[batch->count++] = *at;
+    }
+    rc = xlm_save_check_abort(saver);
+    if (!rc) {
+        rc = send_batch(saver, batch, sent);
+    }
+    if (!rc) {
+        xlm_save_progress(saver, saver->phase);
+    }
+    return rc;
+}
+
+int xlm_save_send_set(struct xlm_saver *saver, struct xlm_pfn_set *set,
+                      uint64_t *sent)
+{
+    uint64_t at = 0;
+    int rc = 0;
+
+    while (!rc && set->count) {
+        rc = xlm_save_send_some(saver, set, &at, XLM_BATCH_PAGES, sent);
+    }
+    return rc;
+}
+
+int xlm_save_list_outstanding(struct xlm_saver *saver,
+                              const struct xlm_pfn_set *set)
+{
+    struct xlm_context *ctx = saver->ctx;
+    struct xlm_channel *channel = &saver->channel;
+    uint64_t pfns[XLM_LIST_PFNS / 8];
+    size_t count = 0;
+    uint64_t pfn;
+
+    if (xlm_write_simple_record(ctx, channel, XLM_REC_POSTCOPY_PFNS_BEGIN,
+                                NULL, 0)) {
+        return -1;
+    }
+    for (pfn = xlm_pfn_set_next(set, 0); pfn != XLM_PFN_NONE;
+         pfn = xlm_pfn_set_next(set, pfn + 1)) {
+        xlm_pfn_set_add(&saver->outstanding, pfn);
+        pfns[count++] = pfn;
+        if (count == sizeof(pfns) / sizeof(pfns[0])) {
+            if (xlm_write_pfns(ctx, channel, XLM_REC_POSTCOPY_PFNS, pfns,
+                               count)) {
+                return -1;
+            }
+            count = 0;
+        }
+    }
+    if (xlm_write_pfns(ctx, channel, XLM_REC_POSTCOPY_PFNS, pfns, count)) {
+        return -1;
+    }
+    saver->lists++;
+    return xlm_write_simple_record(ctx, channel, XLM_REC_POSTCOPY_PFNS_END,
+                                   NULL, 0);
+}
+
+int xlm_save_list_dirty(struct xlm_saver *saver)
+{
+    xlm_pfn_set_subtract(&saver->dirty, &saver->outstanding);
+    xlm_pfn_set_subtract(&saver->dirty, &saver->resident);
+    return saver->dirty.count ? xlm_save_list_outstanding(saver, &saver->dirty)
+                              : 0;
+}
+
+/* Pages that the destination names are sent before the guest runs there. */
+static void make_resident(struct xlm_saver *saver,
+                          const struct xlm_pfn_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        uint64_t pfn = xlm_entry_pfn(list->entries[i]);
+
+        if (xlm_pfn_set_remove(&saver->outstanding, pfn)) {
+            xlm_pfn_set_add(&saver->resident, pfn);
+        }
+    }
+}
+
+/* Each page once, so a destination that asks for nothing ends as well. */
+int xlm_save_take_needed(struct xlm_saver *saver)
+{
+    struct xlm_pfn_list list;
+
+    if (xlm_parse_pfn_list(saver->ctx, &saver->record, saver->nr_pfns,
+                           &list)) {
+        return -1;
+    }
+    make_resident(saver, &list);
+    if (!saver->resident.count) {
+        errno = EPROTO;
+        return xlm_fail(saver->ctx, "bad migration stream: POSTCOPY_EVICTED "
+                                    "in answer to no list");
+    }
+    return 0;
+}
+
+int xlm_save_take_evicted(struct xlm_saver *saver, bool *last)
+{
+    struct xlm_pfn_list list;
+
+    if (xlm_parse_pfn_list(saver->ctx, &saver->record, saver->nr_pfns,
+                           &list)) {
+        return -1;
+    }
+    saver->answered += list.count;
+    if (!saver->lists || saver->answered > saver->nr_pfns) {
+        errno = EPROTO;
+        return xlm_fail(saver->ctx, saver->lists
+                                        ? "bad migration stream: "
+                                          "POSTCOPY_EVICTED with more pages "
+                                          "than the guest has"
+                                        : "bad migration stream: "
+                                          "POSTCOPY_EVICTED in answer to no "
+                                          "list");
+    }
+    make_resident(saver, &list);
+    *last = list.count < XLM_LIST_PFNS;
+    if (*last) {
+        saver->lists--;
+        saver->answered = 0;
+    }
+    return 0;
+}

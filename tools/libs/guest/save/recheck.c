@@ -1,0 +1,85 @@
+/*
+ * What the source reads or decides early and uses late, and what becomes of it
+ * when it has changed by the stop.
+ *
+ * `rechecks` below is the one list of these.  Whoever adds to the source
+ * something that is read while the guest runs, and relied on once it is
+ * stopped, adds a row.  A row either sends again what has changed, or ends the
+ * migration before the go: then the guest runs on at the source.
+ */
+#include "save/recheck.h"
+
+#include <errno.h>
+
+#include "save/hold.h"
+
+enum moment {
+    /* Nothing final is sent yet: what changed can still be sent.  The guest
+     * waits for it. */
+    IN_THE_STOP,
+    /* The destination loads the final state meanwhile, so these cost the stop
+     * nothing that it would not wait for anyway; in a stream without a way
+     * back they come before END. */
+    BEFORE_THE_GO,
+};
+
+static int recheck_toolstack(struct xlm_saver *saver)
+{
+    const struct xlm_save_callbacks *callbacks = saver->callbacks;
+
+    if (callbacks->recheck && callbacks->recheck(callbacks->data)) {
+        return xlm_fail(saver->ctx, "what the destination was told of the "
+                                    "guest holds no longer: see the log");
+    }
+    return 0;
+}
+
+/* Those that may be set again are, by the destination: it gets all of them once
+ * more with the final state. */
+static int recheck_params(struct xlm_saver *saver)
+{
+    return xlm_check_params(saver->ctx, saver->params->domid, &saver->early);
+}
+
+static const struct {
+    const char *what;
+    const char *read; /* when */
+    enum moment moment;
+    int (*check)(struct xlm_saver *saver);
+} rechecks[] = {
+    {"which pages the guest has, and the highest pfn",
+     "at the beginning, and at the end of each round", IN_THE_STOP,
+     xlm_save_recheck_pages},
+    {"pages that the hypervisor reads by itself (HVM_PARAM_IDENT_PT, "
+     "VM86_TSS)",
+     "at the beginning, in find_pages()", IN_THE_STOP,
+     xlm_save_recheck_resident},
+    {"HVM parameters that can be set once (the toolstack's pages, Viridian)",
+     "at the beginning, and sent before PREPARE", BEFORE_THE_GO,
+     recheck_params},
+    {"what the toolstack told the destination (devices, names)",
+     "before the call", BEFORE_THE_GO, recheck_toolstack},
+};
+
+static int check_all(struct xlm_saver *saver, enum moment moment)
+{
+    for (size_t i = 0; i < sizeof(rechecks) / sizeof(rechecks[0]); i++) {
+        if (rechecks[i].moment == moment && rechecks[i].check(saver)) {
+            xtl_log(saver->ctx->logger, XTL_ERROR, -1, "xlm",
+                    "%s, read %s, is not what it was", rechecks[i].what,
+                    rechecks[i].read);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int xlm_save_recheck_in_stop(struct xlm_saver *saver)
+{
+    return check_all(saver, IN_THE_STOP);
+}
+
+int xlm_save_recheck_before_go(struct xlm_saver *saver)
+{
+    return check_all(saver, BEFORE_THE_GO);
+}

@@ -1,0 +1,228 @@
+/*
+ * The two-way byte channel between source and destination.
+ */
+#include "wire/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Bytes that may wait unsent: a requested page waits behind no more. */
+#define UNSENT_LOW_WATER (128 * 1024)
+
+static int make_nonblocking(int fd, int *flags)
+{
+    int now;
+
+    if (fd < 0) {
+        return 0;
+    }
+    now = fcntl(fd, F_GETFL);
+    if (now < 0 || fcntl(fd, F_SETFL, now | O_NONBLOCK) < 0) {
+        return -1;
+    }
+    *flags = now;
+    return 0;
+}
+
+/* Both ends write little at a time and wait for the answer; TCP by itself would
+ * hold a request back until the one before it is acknowledged.  What is not TCP
+ * does not know the option and needs it not. */
+static void send_at_once(int fd)
+{
+    int on = 1;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+int xlm_channel_open(struct xlm_channel *channel, int in_fd, int out_fd,
+                     int abort_fd)
+{
+    channel->in_fd = in_fd;
+    channel->out_fd = out_fd;
+    channel->abort_fd = abort_fd;
+    channel->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (channel->stop_fd < 0 || make_nonblocking(in_fd, &channel->in_flags) ||
+        make_nonblocking(out_fd, &channel->out_flags)) {
+        xlm_channel_close(channel);
+        return -1;
+    }
+    send_at_once(out_fd);
+    return 0;
+}
+
+void xlm_channel_close(struct xlm_channel *channel)
+{
+    int saved_errno = errno;
+
+    /* In and out can be one descriptor: the first flags seen go in last. */
+    if (channel->out_flags >= 0) {
+        fcntl(channel->out_fd, F_SETFL, channel->out_flags);
+    }
+    if (channel->in_flags >= 0) {
+        fcntl(channel->in_fd, F_SETFL, channel->in_flags);
+    }
+    if (channel->stop_fd >= 0) {
+        close(channel->stop_fd);
+    }
+    channel->in_fd = channel->out_fd = channel->abort_fd = -1;
+    channel->stop_fd = -1;
+    channel->in_flags = channel->out_flags = -1;
+    errno = saved_errno;
+}
+
+static int wait_once(const struct xlm_channel *channel, int fd, short events)
+{
+    struct pollfd fds[] = {
+        {.fd = fd, .events = events},
+        {.fd = channel->abort_fd, .events = POLLIN},
+        {.fd = channel->stop_fd, .events = POLLIN},
+    };
+    int ready;
+
+    do {
+        ready = poll(fds, sizeof(fds) / sizeof(fds[0]), channel->idle_ms);
+    } while (ready < 0 && errno == EINTR);
+    if (ready < 0) {
+        return -1;
+    }
+    if (!ready) {
+        errno = ETIMEDOUT;
+        return -1;
+    }
+    if (fds[1].revents || fds[2].revents) {
+        errno = ECANCELED;
+        return -1;
+    }
+    return 0;
+}
+
+/* Wait until the descriptor may be tried again. */
+static int wait_for(const struct xlm_channel *channel, int fd, short events)
+{
+    while (wait_once(channel, fd, events)) {
+        if (errno != ETIMEDOUT || !channel->may_be_silent) {
+            return -1;
+        }
+        if (!channel->may_be_silent(channel->silence_data)) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int wait_to_read(struct xlm_channel *channel)
+{
+    if (channel->before_wait && channel->before_wait(channel->wait_data)) {
+        return -1;
+    }
+    return wait_for(channel, channel->in_fd, POLLIN);
+}
+
+int xlm_channel_read(struct xlm_channel *channel, void *buffer, size_t length)
+{
+    char *at = buffer;
+
+    while (length) {
+        ssize_t got = read(channel->in_fd, at, length);
+
+        if (got > 0) {
+            at += got;
+            length -= got;
+        } else if (!got) {
+            errno = ECONNRESET;
+            return -1;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            if (wait_to_read(channel)) {
+                return -1;
+            }
+        } else if (errno != EINTR) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+#define LOOK_MS 1000
+
+int xlm_channel_look_ms(uint32_t timeout_ms)
+{
+    if (!timeout_ms) {
+        return -1;
+    }
+    return timeout_ms < LOOK_MS ? (int)timeout_ms : LOOK_MS;
+}
+
+void xlm_channel_stop(struct xlm_channel *channel)
+{
+    eventfd_write(channel->stop_fd, 1);
+}
+
+/* Drop `written` octets from the front of the vector. */
+static void advance(struct iovec **parts, size_t *count, size_t written)
+{
+    while (*count && written >= (*parts)->iov_len) {
+        written -= (*parts)->iov_len;
+        ++*parts;
+        --*count;
+    }
+    if (*count && written) {
+        (*parts)->iov_base = (char *)(*parts)->iov_base + written;
+        (*parts)->iov_len -= written;
+    }
+}
+
+int xlm_channel_write_parts(struct xlm_channel *channel, struct iovec *parts,
+                            size_t count)
+{
+    advance(&parts, &count, 0);
+    while (count) {
+        int now = count < IOV_MAX ? (int)count : IOV_MAX;
+        ssize_t written = writev(channel->out_fd, parts, now);
+
+        if (written >= 0) {
+            channel->bytes_out += written;
+            advance(&parts, &count, written);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            if (wait_for(channel, channel->out_fd, POLLOUT)) {
+                return -1;
+            }
+        } else if (errno != EINTR) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int xlm_channel_write(struct xlm_channel *channel, const void *bytes,
+                      size_t length)
+{
+    struct iovec part = {.iov_base = (void *)bytes, .iov_len = length};
+
+    return xlm_channel_write_parts(channel, &part, 1);
+}
+
+void xlm_channel_keep_queue_short(struct xlm_channel *channel)
+{
+    int low_water = UNSENT_LOW_WATER;
+    int family;
+    socklen_t length = sizeof(family);
+
+    if (getsockopt(channel->out_fd, SOL_SOCKET, SO_DOMAIN, &family, &length)) {
+        return; /* a pipe: 64 KiB at the most */
+    }
+    if (family == AF_UNIX) {
+        (void)setsockopt(channel->out_fd, SOL_SOCKET, SO_SNDBUF, &low_water,
+                         sizeof(low_water));
+        return;
+    }
+    (void)setsockopt(channel->out_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+                     &low_water, sizeof(low_water));
+}

@@ -1,0 +1,44 @@
+/*
+ * Pages on their way into the stream: gathered, told apart and written.
+ *
+ * A page that is all zeroes crosses the wire as its pfn alone, where the
+ * reader knows that record.
+ */
+#ifndef XLM_PAGE_BATCH_H
+#define XLM_PAGE_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "context.h"
+#include "wire/channel.h"
+#include "wire/wire.h"
+
+struct xlm_page_batch {
+    uint32_t type;    /* of the record: PAGE_DATA or POSTCOPY_PAGE_DATA */
+    bool find_zeroes; /* the reader takes POSTCOPY_ZERO_PAGES */
+    size_t nr_entries;
+    uint64_t entries[XLM_BATCH_PAGES];
+    size_t nr_zeroes;
+    uint64_t zeroes[XLM_BATCH_PAGES];
+    size_t nr_runs;
+    struct iovec runs[XLM_BATCH_PAGES]; /* of contents side by side */
+};
+
+/* An empty batch; to be called before the first page of each. */
+void xlm_page_batch_begin(struct xlm_page_batch *batch, uint32_t type,
+                          bool find_zeroes);
+
+/* Add a page, at most XLM_BATCH_PAGES of them.  Its contents are not copied
+ * and must stay until the batch is written; NULL: a page without, whose type
+ * says so. */
+void xlm_page_batch_add(struct xlm_page_batch *batch, uint64_t pfn,
+                        uint32_t type, const void *contents);
+
+/* Write what was added as one or two records. */
+int xlm_page_batch_write(struct xlm_context *ctx, struct xlm_channel *channel,
+                         struct xlm_page_batch *batch);
+
+#endif
