@@ -10,9 +10,9 @@
 
 static void note_heard(struct xlm_saver *saver)
 {
-    pthread_mutex_lock(&saver->heard_lock);
-    saver->heard_us = xlm_now_us();
-    pthread_mutex_unlock(&saver->heard_lock);
+    pthread_mutex_lock(&saver->heard.lock);
+    saver->heard.us = xlm_now_us();
+    pthread_mutex_unlock(&saver->heard.lock);
 }
 
 /* It takes nothing, or says nothing; but it may have said that it is alive
@@ -25,13 +25,13 @@ static bool may_be_silent(void *data)
     bool may;
 
     (void)ioctl(saver->channel.in_fd, FIONREAD, &unread);
-    pthread_mutex_lock(&saver->heard_lock);
-    if (unread != saver->unread) {
-        saver->unread = unread;
-        saver->heard_us = now_us;
+    pthread_mutex_lock(&saver->heard.lock);
+    if (unread != saver->heard.unread) {
+        saver->heard.unread = unread;
+        saver->heard.us = now_us;
     }
-    may = now_us - saver->heard_us < saver->params->silence_ms * 1000ull;
-    pthread_mutex_unlock(&saver->heard_lock);
+    may = now_us - saver->heard.us < saver->params->silence_ms * 1000ull;
+    pthread_mutex_unlock(&saver->heard.lock);
     return may;
 }
 

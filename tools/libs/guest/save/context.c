@@ -8,10 +8,10 @@
 
 static void add_if_lacking(struct xlm_saver *saver, uint64_t pfn)
 {
-    if (xlm_pfn_set_contains(&saver->outstanding, pfn) ||
-        xlm_pfn_set_contains(&saver->dirty, pfn) ||
-        xlm_pfn_set_contains(&saver->fresh, pfn)) {
-        xlm_pfn_set_add(&saver->to_send, pfn);
+    if (xlm_pfn_set_contains(&saver->sets.outstanding, pfn) ||
+        xlm_pfn_set_contains(&saver->sets.dirty, pfn) ||
+        xlm_pfn_set_contains(&saver->sets.fresh, pfn)) {
+        xlm_pfn_set_add(&saver->sets.to_send, pfn);
     }
 }
 
@@ -26,8 +26,9 @@ static void add_where_vcpus_stand(struct xlm_saver *saver)
 {
     uint64_t pfns[XLM_VCPU_PAGES_MAX];
     size_t count = xlm_find_vcpu_pages(
-        saver->ctx->hypervisor, saver->params->domid, saver->context.octets,
-        saver->context.length, saver->nr_pfns, pfns);
+        saver->ctx->hypervisor, saver->params->domid,
+        saver->domain.context.octets, saver->domain.context.length,
+        saver->domain.nr_pfns, pfns);
 
     for (size_t i = 0; i < count; i++) {
         add_if_lacking(saver, pfns[i]);
@@ -37,11 +38,12 @@ static void add_where_vcpus_stand(struct xlm_saver *saver)
 int xlm_save_add_context_pages(struct xlm_saver *saver)
 {
     if (xlm_read_hvm_context(saver->ctx, saver->params->domid,
-                             &saver->context)) {
+                             &saver->domain.context)) {
         return -1;
     }
-    (void)xlm_hvm_context_pages(saver->context.octets, saver->context.length,
-                                add_named, saver);
+    (void)xlm_hvm_context_pages(saver->domain.context.octets,
+                                saver->domain.context.length, add_named,
+                                saver);
     if (saver->params->hot_pages_max) {
         add_where_vcpus_stand(saver);
     }

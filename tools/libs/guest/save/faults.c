@@ -44,7 +44,7 @@ struct xlm_fault_channel {
     /* What fails here fails nothing else: its reason is its own. */
     struct xlm_context ctx;
     struct xlm_channel channel;
-    struct xlm_push_shared shared;
+    struct xlm_push_shared *shared; /* NULL: not started */
     pthread_t thread;
     bool runs;
     /* The pushing thread's: */
@@ -76,11 +76,11 @@ static int write_channel(struct xlm_fault_channel *faults)
     const struct xlm_saver *saver = faults->saver;
     struct xlm_wire_recover channel = {
         .version = XLM_RECOVER_VERSION,
-        .pfns = saver->nr_pfns,
+        .pfns = saver->domain.nr_pfns,
     };
 
     memcpy(channel.id, saver->params->id, sizeof(channel.id));
-    memcpy(channel.uuid, saver->uuid, sizeof(channel.uuid));
+    memcpy(channel.uuid, saver->domain.uuid, sizeof(channel.uuid));
     return xlm_write_simple_record(&faults->ctx, &faults->channel,
                                    XLM_REC_POSTCOPY_CHANNEL, &channel,
                                    sizeof(channel));
@@ -185,20 +185,20 @@ void xlm_save_close_faults(struct xlm_saver *saver)
 /* Note it as under way.  False: not over this channel, or not any more. */
 static bool take_page(struct xlm_fault_channel *faults, uint64_t pfn)
 {
-    const struct xlm_push_shared *shared = &faults->shared;
+    struct xlm_push_shared *shared = faults->shared;
     bool taken;
 
-    pthread_mutex_lock(shared->lock);
-    faults->new_hits += !xlm_pfn_set_contains(&shared->plan->outstanding, pfn);
+    pthread_mutex_lock(&shared->lock);
+    faults->new_hits += !xlm_pfn_set_contains(&shared->plan.outstanding, pfn);
     taken = !faults->lost && faults->sent - faults->credited < UNDER_WAY &&
-            xlm_push_plan_take(shared->plan, pfn);
+            xlm_push_plan_take(&shared->plan, pfn);
     if (taken) {
         faults->pages[faults->sent++ % UNDER_WAY] =
             (struct sent_page){pfn, xlm_now_us()};
         faults->new_pages++;
-        pthread_cond_signal(shared->wake); /* its neighbours may go */
+        pthread_cond_signal(&shared->wake); /* its neighbours may go */
     }
-    pthread_mutex_unlock(shared->lock);
+    pthread_mutex_unlock(&shared->lock);
     return taken;
 }
 
@@ -206,20 +206,20 @@ static bool take_page(struct xlm_fault_channel *faults, uint64_t pfn)
  * be read.  Nothing happens when it is under way. */
 static int leave_page(struct xlm_fault_channel *faults, uint64_t pfn)
 {
-    const struct xlm_push_shared *shared = &faults->shared;
+    struct xlm_push_shared *shared = faults->shared;
     int rc;
 
-    pthread_mutex_lock(shared->lock);
-    rc = xlm_push_plan_request(shared->plan, pfn);
-    pthread_cond_signal(shared->wake);
-    pthread_mutex_unlock(shared->lock);
+    pthread_mutex_lock(&shared->lock);
+    rc = xlm_push_plan_request(&shared->plan, pfn);
+    pthread_cond_signal(&shared->wake);
+    pthread_mutex_unlock(&shared->lock);
     return rc ? xlm_fail(&faults->ctx, "no memory for requests") : 0;
 }
 
 static int send_page(struct xlm_fault_channel *faults, uint64_t pfn,
                      const void *contents)
 {
-    const struct xlm_push_shared *shared = &faults->shared;
+    struct xlm_push_shared *shared = faults->shared;
     struct xlm_page_batch *batch = &faults->batch;
     uint64_t bytes = faults->channel.bytes_out;
     int rc;
@@ -227,10 +227,10 @@ static int send_page(struct xlm_fault_channel *faults, uint64_t pfn,
     xlm_page_batch_begin(batch, XLM_REC_POSTCOPY_PAGE_DATA, true);
     xlm_page_batch_add(batch, pfn, XLM_TYPE_NOTAB, contents);
     rc = xlm_page_batch_write(&faults->ctx, &faults->channel, batch);
-    pthread_mutex_lock(shared->lock);
+    pthread_mutex_lock(&shared->lock);
     faults->new_zeroes += batch->nr_zeroes;
     faults->new_bytes += faults->channel.bytes_out - bytes;
-    pthread_mutex_unlock(shared->lock);
+    pthread_mutex_unlock(&shared->lock);
     return rc;
 }
 
@@ -251,7 +251,7 @@ static int take_fault(struct xlm_fault_channel *faults)
     struct xlm_pfn_list list;
 
     if (xlm_parse_pfn_list(&faults->ctx, &faults->record,
-                           faults->saver->nr_pfns, &list)) {
+                           faults->saver->domain.nr_pfns, &list)) {
         return -1;
     }
     for (size_t i = 0; i < list.count; i++) {
@@ -264,17 +264,17 @@ static int take_fault(struct xlm_fault_channel *faults)
 
 static int take_credit(struct xlm_fault_channel *faults)
 {
-    const struct xlm_push_shared *shared = &faults->shared;
+    struct xlm_push_shared *shared = faults->shared;
     const struct xlm_wire_credit *credit = faults->record.body;
     bool honest;
 
-    pthread_mutex_lock(shared->lock);
+    pthread_mutex_lock(&shared->lock);
     honest = credit->pages <= faults->sent - faults->credited;
     if (honest) {
         faults->credited += credit->pages;
     }
-    pthread_cond_signal(shared->wake);
-    pthread_mutex_unlock(shared->lock);
+    pthread_cond_signal(&shared->wake);
+    pthread_mutex_unlock(&shared->lock);
     if (!honest) {
         errno = EPROTO;
         return xlm_fail(&faults->ctx, "bad migration stream: credit for pages "
@@ -301,24 +301,24 @@ static void *serve(void *data)
     while (!take_record(faults)) {
         continue;
     }
-    pthread_mutex_lock(faults->shared.lock);
+    pthread_mutex_lock(&faults->shared->lock);
     faults->lost = true;
-    pthread_cond_signal(faults->shared.wake);
-    pthread_mutex_unlock(faults->shared.lock);
+    pthread_cond_signal(&faults->shared->wake);
+    pthread_mutex_unlock(&faults->shared->lock);
     return NULL;
 }
 
 /* ---- the pushing thread ---- */
 
 void xlm_faults_start(struct xlm_fault_channel *faults,
-                      const struct xlm_push_shared *shared)
+                      struct xlm_push_shared *shared)
 {
     int rc;
 
     if (!faults) {
         return;
     }
-    faults->shared = *shared;
+    faults->shared = shared;
     if (faults->lost) {
         return;
     }
@@ -362,14 +362,14 @@ static bool is_lost(struct xlm_fault_channel *faults, bool *heard)
 {
     bool lost;
 
-    pthread_mutex_lock(faults->shared.lock);
+    pthread_mutex_lock(&faults->shared->lock);
     if (!faults->lost && is_stalled(faults)) {
         xlm_note_failure(&faults->ctx, "a page did not get through");
         faults->lost = true;
     }
     lost = faults->lost;
     *heard = faults->ended;
-    pthread_mutex_unlock(faults->shared.lock);
+    pthread_mutex_unlock(&faults->shared->lock);
     return lost;
 }
 
@@ -425,7 +425,7 @@ static int end_after(struct xlm_fault_channel *faults, uint64_t pages)
     int rc = 0;
 
     for (uint64_t i = pages; i < faults->sent; i++) {
-        rc |= xlm_push_plan_return(faults->shared.plan,
+        rc |= xlm_push_plan_return(&faults->shared->plan,
                                    faults->pages[i % UNDER_WAY].pfn);
     }
     xlm_note_failure(&faults->ctx, "the destination has lost it");
@@ -445,11 +445,11 @@ int xlm_faults_take_end(struct xlm_saver *saver,
     int rc = 0;
 
     if (faults) {
-        pthread_mutex_lock(faults->shared.lock);
+        pthread_mutex_lock(&faults->shared->lock);
         honest = is_honest(faults, end->pages);
         rc = honest ? end_after(faults, end->pages) : 0;
-        pthread_cond_signal(faults->shared.wake);
-        pthread_mutex_unlock(faults->shared.lock);
+        pthread_cond_signal(&faults->shared->wake);
+        pthread_mutex_unlock(&faults->shared->lock);
     }
     if (!honest) {
         errno = EPROTO;

@@ -13,11 +13,11 @@
 void xlm_save_connect_faults(struct xlm_saver *saver);
 void xlm_save_close_faults(struct xlm_saver *saver);
 
-/* What the threads of the postcopy phase share. */
+/* What the threads of the postcopy phase share: what goes next. */
 struct xlm_push_shared {
-    pthread_mutex_t *lock;
-    pthread_cond_t *wake; /* of the pushing thread */
-    struct xlm_push_plan *plan;
+    pthread_mutex_t lock;
+    pthread_cond_t wake; /* of the pushing thread */
+    struct xlm_push_plan plan;
 };
 
 /* All of these are harmless when there is no channel (NULL). */
@@ -25,7 +25,7 @@ struct xlm_push_shared {
 /* Serve what is asked for over it, in a thread of its own, until
  * xlm_faults_stop(). */
 void xlm_faults_start(struct xlm_fault_channel *faults,
-                      const struct xlm_push_shared *shared);
+                      struct xlm_push_shared *shared);
 void xlm_faults_stop(struct xlm_fault_channel *faults);
 /* From the pushing thread, now and then: tell the destination when the channel is
  * lost.  Fails when the first connection does. */

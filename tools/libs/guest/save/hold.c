@@ -25,8 +25,8 @@
  * and the destination has room for so many times as many. */
 static int check_growth(struct xlm_saver *saver, uint64_t nr_pfns)
 {
-    if (!saver->prepared_pfns ||
-        nr_pfns <= saver->prepared_pfns * XLM_PREPARE_GROWTH) {
+    if (!saver->asked.prepared_pfns ||
+        nr_pfns <= saver->asked.prepared_pfns * XLM_PREPARE_GROWTH) {
         return 0;
     }
     errno = E2BIG;
@@ -47,14 +47,14 @@ static int grow(struct xlm_saver *saver, bool *grown)
                         "cannot find the size of domain %" PRIu32 ": %s",
                         saver->params->domid, strerror(errno));
     }
-    *grown = nr_pfns > saver->nr_pfns;
+    *grown = nr_pfns > saver->domain.nr_pfns;
     if (!*grown) {
         return 0;
     }
     if (check_growth(saver, nr_pfns)) {
         return -1;
     }
-    saver->nr_pfns = nr_pfns;
+    saver->domain.nr_pfns = nr_pfns;
     return xlm_saver_make_sets(saver);
 }
 
@@ -86,7 +86,7 @@ static int hold(struct xlm_saver *saver, uint64_t max_pages)
     if (allow(saver, XLM_HELD_PAGES)) {
         return -1;
     }
-    saver->max_pages = max_pages;
+    saver->domain.max_pages = max_pages;
     return 0;
 }
 
@@ -121,15 +121,15 @@ void xlm_save_let_go(struct xlm_saver *saver)
     uint32_t domid = saver->params->domid;
     struct xlm_domain_info info;
 
-    if (!saver->max_pages || hv->ops->domain_info(hv, domid, &info) ||
+    if (!saver->domain.max_pages || hv->ops->domain_info(hv, domid, &info) ||
         info.max_pages != XLM_HELD_PAGES) {
         return; /* never held, gone, or as somebody else wants it */
     }
-    if (hv->ops->set_max_pages(hv, domid, saver->max_pages)) {
+    if (hv->ops->set_max_pages(hv, domid, saver->domain.max_pages)) {
         xtl_log(saver->ctx->logger, XTL_ERROR, errno, "xlm",
                 "domain %" PRIu32 " gets no memory any more: give it %" PRIu64
                 " MiB with xl mem-set",
-                domid, saver->max_pages >> (20 - XLM_PAGE_SHIFT));
+                domid, saver->domain.max_pages >> (20 - XLM_PAGE_SHIFT));
     }
 }
 
@@ -140,7 +140,7 @@ static int take_all_for_new(struct xlm_saver *saver)
             "somebody changed what memory domain %" PRIu32 " may have while "
             "it is moved: all of its pages are sent again",
             saver->params->domid);
-    xlm_pfn_set_unite(&saver->fresh, &saver->present);
+    xlm_pfn_set_unite(&saver->sets.fresh, &saver->sets.present);
     return 0;
 }
 
@@ -153,11 +153,12 @@ static int look(struct xlm_saver *saver, bool list, bool keep)
         return -1;
     }
     lifted = info.max_pages != XLM_HELD_PAGES;
-    xlm_pfn_set_clear(&saver->fresh);
+    xlm_pfn_set_clear(&saver->sets.fresh);
     if (lifted && keep && hold(saver, info.max_pages)) {
         return -1;
     }
-    if ((list || lifted || grown || info.tot_pages != saver->tot_pages) &&
+    if ((list || lifted || grown ||
+         info.tot_pages != saver->domain.tot_pages) &&
         xlm_save_list_present(saver)) {
         return -1;
     }
@@ -169,9 +170,9 @@ int xlm_save_look_again(struct xlm_saver *saver, bool list)
     if (look(saver, list, true)) {
         return -1;
     }
-    xlm_save_split_device(saver, &saver->fresh);
-    xlm_pfn_set_unite(&saver->to_send, &saver->fresh);
-    xlm_pfn_set_clear(&saver->fresh);
+    xlm_save_split_device(saver, &saver->sets.fresh);
+    xlm_pfn_set_unite(&saver->sets.to_send, &saver->sets.fresh);
+    xlm_pfn_set_clear(&saver->sets.fresh);
     return 0;
 }
 
@@ -197,15 +198,15 @@ int xlm_save_recheck_pages(struct xlm_saver *saver)
 int xlm_save_recheck_resident(struct xlm_saver *saver)
 {
     struct xlm_pfn_set found = XLM_PFN_SET_EMPTY;
-    int rc = xlm_pfn_set_reserve(&found, saver->nr_pfns);
+    int rc = xlm_pfn_set_reserve(&found, saver->domain.nr_pfns);
 
     if (rc) {
         return xlm_fail(saver->ctx, "no memory to look for pages");
     }
     rc = xlm_find_hypervisor_pages(saver->ctx, saver->params->domid, &found);
     if (!rc) {
-        xlm_pfn_set_intersect(&found, &saver->present);
-        xlm_pfn_set_unite(&saver->resident, &found);
+        xlm_pfn_set_intersect(&found, &saver->sets.present);
+        xlm_pfn_set_unite(&saver->sets.resident, &found);
     }
     xlm_pfn_set_dispose(&found);
     return rc;

@@ -13,10 +13,10 @@ void xlm_save_let_go(struct xlm_saver *saver);
 /* The guest runs: when its memory is another than at the last look, or `list`,
  * list its pages anew, and have those that were not known sent. */
 int xlm_save_look_again(struct xlm_saver *saver, bool list);
-/* The same of the suspended guest; they are in saver->fresh. */
+/* The same of the suspended guest; they are in saver->sets.fresh. */
 int xlm_save_recheck_pages(struct xlm_saver *saver);
 /* Firmware may have told the hypervisor of pages that it needs since: they join
- * saver->resident. */
+ * saver->sets.resident. */
 int xlm_save_recheck_resident(struct xlm_saver *saver);
 
 #endif

@@ -138,7 +138,7 @@ static int sample(struct xlm_hot *hot)
     hot->taken++;
     xlm_pfn_set_unite(&hot->older, set);
     xlm_pfn_set_clear(set);
-    xlm_pfn_set_unite(set, &saver->dirty);
+    xlm_pfn_set_unite(set, &saver->sets.dirty);
     return xlm_save_list_dirty(saver) || look_at(hot, set) ? -1 : 0;
 }
 
@@ -172,12 +172,12 @@ struct xlm_hot *xlm_hot_start(struct xlm_saver *saver)
     hot->saver = saver;
     hot->stop_fd = eventfd(0, EFD_CLOEXEC);
     made = hot->stop_fd >= 0 &&
-           !xlm_pfn_set_reserve(&hot->older, saver->nr_pfns) &&
-           !xlm_pfn_set_reserve(&hot->looked_at, saver->nr_pfns) &&
-           !xlm_pfn_set_reserve(&hot->pinned, saver->nr_pfns) &&
-           !xlm_pfn_set_reserve(&hot->scratch, saver->nr_pfns);
+           !xlm_pfn_set_reserve(&hot->older, saver->domain.nr_pfns) &&
+           !xlm_pfn_set_reserve(&hot->looked_at, saver->domain.nr_pfns) &&
+           !xlm_pfn_set_reserve(&hot->pinned, saver->domain.nr_pfns) &&
+           !xlm_pfn_set_reserve(&hot->scratch, saver->domain.nr_pfns);
     for (size_t i = 0; made && i < SAMPLES; i++) {
-        made = !xlm_pfn_set_reserve(&hot->samples[i], saver->nr_pfns);
+        made = !xlm_pfn_set_reserve(&hot->samples[i], saver->domain.nr_pfns);
     }
     if (!made || pthread_create(&hot->thread, NULL, run, hot)) {
         xlm_fail(saver->ctx, "cannot watch what the guest writes: %s",
@@ -206,7 +206,7 @@ static const struct xlm_pfn_set *written(const struct xlm_hot *hot,
                                          unsigned int nth)
 {
     if (!nth) {
-        return &hot->saver->dirty;
+        return &hot->saver->sets.dirty;
     }
     if (nth > hot->taken || nth > SAMPLES + 1) {
         return NULL;
@@ -215,7 +215,7 @@ static const struct xlm_pfn_set *written(const struct xlm_hot *hot,
                          : &hot->samples[(hot->taken - nth) % SAMPLES];
 }
 
-/* For the push: which of saver->recent the nth last is part of. */
+/* For the push: which of saver->sets.recent the nth last is part of. */
 static unsigned int recent_of(unsigned int nth)
 {
     return nth < LAST_SAMPLES ? 0 : nth < 2 * LAST_SAMPLES ? 1 : 2;
@@ -236,13 +236,13 @@ int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
         rc = xlm_save_read_dirty(saver, false);
     }
     if (!rc) {
-        rc = look_at(hot, &saver->dirty);
+        rc = look_at(hot, &saver->sets.dirty);
     }
     xlm_pfn_set_clear(hottest);
     xlm_pfn_set_unite(hottest, &hot->pinned);
     for (unsigned int nth = 0; !rc && (set = written(hot, nth)); nth++) {
         add_up_to(hottest, set, most);
-        xlm_pfn_set_unite(&saver->recent[recent_of(nth)], set);
+        xlm_pfn_set_unite(&saver->sets.recent[recent_of(nth)], set);
     }
     dispose(hot);
     return rc;

@@ -73,18 +73,18 @@ int xlm_save_list_present(struct xlm_saver *saver)
     if (hv->ops->domain_info(hv, saver->params->domid, &info)) {
         return fail_on_domain(saver, "read the size");
     }
-    saver->tot_pages = info.tot_pages;
-    xlm_pfn_set_clear(&saver->fresh);
-    if (list_pages(saver, &saver->fresh, 0, saver->nr_pfns)) {
+    saver->domain.tot_pages = info.tot_pages;
+    xlm_pfn_set_clear(&saver->sets.fresh);
+    if (list_pages(saver, &saver->sets.fresh, 0, saver->domain.nr_pfns)) {
         return -1;
     }
-    xlm_pfn_set_subtract(&saver->fresh, &saver->toolstack);
-    before = saver->present;
-    saver->present = saver->fresh;
-    saver->fresh = before;
+    xlm_pfn_set_subtract(&saver->sets.fresh, &saver->sets.toolstack);
+    before = saver->sets.present;
+    saver->sets.present = saver->sets.fresh;
+    saver->sets.fresh = before;
     /* What was there before, turned into what was not. */
-    xlm_pfn_set_negate_within(&saver->fresh, &saver->present);
-    saver->stats->guest_pages = saver->present.count;
+    xlm_pfn_set_negate_within(&saver->sets.fresh, &saver->sets.present);
+    saver->stats->guest_pages = saver->sets.present.count;
     return 0;
 }
 
@@ -93,19 +93,19 @@ int xlm_save_find_new(struct xlm_saver *saver, uint64_t first, uint64_t end)
     struct xlm_pfn_set found = XLM_PFN_SET_EMPTY;
     int rc;
 
-    end = end < saver->nr_pfns ? end : saver->nr_pfns;
+    end = end < saver->domain.nr_pfns ? end : saver->domain.nr_pfns;
     if (first >= end) {
         return 0;
     }
-    rc = xlm_pfn_set_reserve(&found, saver->nr_pfns);
+    rc = xlm_pfn_set_reserve(&found, saver->domain.nr_pfns);
     if (rc) {
         return xlm_fail(saver->ctx, "no memory to look for new pages");
     }
     rc = list_pages(saver, &found, first, end);
-    xlm_pfn_set_subtract(&found, &saver->present);
-    xlm_pfn_set_subtract(&found, &saver->toolstack);
-    xlm_pfn_set_unite(&saver->present, &found);
-    xlm_pfn_set_unite(&saver->fresh, &found);
+    xlm_pfn_set_subtract(&found, &saver->sets.present);
+    xlm_pfn_set_subtract(&found, &saver->sets.toolstack);
+    xlm_pfn_set_unite(&saver->sets.present, &found);
+    xlm_pfn_set_unite(&saver->sets.fresh, &found);
     xlm_pfn_set_dispose(&found);
     return rc;
 }
@@ -117,23 +117,23 @@ static int sort_out_dirty_holes(struct xlm_saver *saver)
     size_t count = 0;
     uint64_t at;
 
-    for (at = xlm_pfn_set_next(&saver->dirty, 0); at != XLM_PFN_NONE;
-         at = xlm_pfn_set_next(&saver->dirty, at + 1)) {
-        if (xlm_pfn_set_contains(&saver->present, at)) {
+    for (at = xlm_pfn_set_next(&saver->sets.dirty, 0); at != XLM_PFN_NONE;
+         at = xlm_pfn_set_next(&saver->sets.dirty, at + 1)) {
+        if (xlm_pfn_set_contains(&saver->sets.present, at)) {
             continue;
         }
         pfns[count++] = at;
         if (count == XLM_BATCH_PAGES) {
-            if (add_present(saver, &saver->present, count, pfns)) {
+            if (add_present(saver, &saver->sets.present, count, pfns)) {
                 return -1;
             }
             count = 0;
         }
     }
-    if (count && add_present(saver, &saver->present, count, pfns)) {
+    if (count && add_present(saver, &saver->sets.present, count, pfns)) {
         return -1;
     }
-    xlm_pfn_set_intersect(&saver->dirty, &saver->present);
+    xlm_pfn_set_intersect(&saver->sets.dirty, &saver->sets.present);
     return 0;
 }
 
@@ -141,18 +141,20 @@ int xlm_save_read_dirty(struct xlm_saver *saver, bool clean)
 {
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
 
-    if (hv->ops->logdirty_read(hv, saver->params->domid, clean, saver->nr_pfns,
-                               saver->dirty.words)) {
+    if (hv->ops->logdirty_read(hv, saver->params->domid, clean,
+                               saver->domain.nr_pfns,
+                               saver->sets.dirty.words)) {
         return fail_on_domain(saver, "read the dirty pages");
     }
-    xlm_pfn_set_recount(&saver->dirty);
-    xlm_pfn_set_subtract(&saver->dirty, &saver->toolstack);
+    xlm_pfn_set_recount(&saver->sets.dirty);
+    xlm_pfn_set_subtract(&saver->sets.dirty, &saver->sets.toolstack);
     if (sort_out_dirty_holes(saver)) {
         return -1;
     }
-    xlm_save_split_device(saver, &saver->dirty);
+    xlm_save_split_device(saver, &saver->sets.dirty);
     if (clean) {
-        xlm_pfn_set_unite(&saver->recent[XLM_PUSH_RECENT - 1], &saver->dirty);
+        xlm_pfn_set_unite(&saver->sets.recent[XLM_PUSH_RECENT - 1],
+                          &saver->sets.dirty);
     }
     return 0;
 }
@@ -167,7 +169,7 @@ void xlm_save_split_device(struct xlm_saver *saver, struct xlm_pfn_set *set)
              pfn != XLM_PFN_NONE && pfn < range->end;
              pfn = xlm_pfn_set_next(set, pfn + 1)) {
             xlm_pfn_set_remove(set, pfn);
-            xlm_pfn_set_add(&saver->device_send, pfn);
+            xlm_pfn_set_add(&saver->sets.device_send, pfn);
         }
     }
 }
@@ -325,7 +327,7 @@ int xlm_save_list_outstanding(struct xlm_saver *saver,
     }
     for (pfn = xlm_pfn_set_next(set, 0); pfn != XLM_PFN_NONE;
          pfn = xlm_pfn_set_next(set, pfn + 1)) {
-        xlm_pfn_set_add(&saver->outstanding, pfn);
+        xlm_pfn_set_add(&saver->sets.outstanding, pfn);
         pfns[count++] = pfn;
         if (count == sizeof(pfns) / sizeof(pfns[0])) {
             if (xlm_write_pfns(ctx, channel, XLM_REC_POSTCOPY_PFNS, pfns,
@@ -338,17 +340,18 @@ int xlm_save_list_outstanding(struct xlm_saver *saver,
     if (xlm_write_pfns(ctx, channel, XLM_REC_POSTCOPY_PFNS, pfns, count)) {
         return -1;
     }
-    saver->lists++;
+    saver->asked.lists++;
     return xlm_write_simple_record(ctx, channel, XLM_REC_POSTCOPY_PFNS_END,
                                    NULL, 0);
 }
 
 int xlm_save_list_dirty(struct xlm_saver *saver)
 {
-    xlm_pfn_set_subtract(&saver->dirty, &saver->outstanding);
-    xlm_pfn_set_subtract(&saver->dirty, &saver->resident);
-    return saver->dirty.count ? xlm_save_list_outstanding(saver, &saver->dirty)
-                              : 0;
+    xlm_pfn_set_subtract(&saver->sets.dirty, &saver->sets.outstanding);
+    xlm_pfn_set_subtract(&saver->sets.dirty, &saver->sets.resident);
+    return saver->sets.dirty.count
+               ? xlm_save_list_outstanding(saver, &saver->sets.dirty)
+               : 0;
 }
 
 /* Pages that the destination names are sent before the guest runs there. */
@@ -358,8 +361,8 @@ static void make_resident(struct xlm_saver *saver,
     for (size_t i = 0; i < list->count; i++) {
         uint64_t pfn = xlm_entry_pfn(list->entries[i]);
 
-        if (xlm_pfn_set_remove(&saver->outstanding, pfn)) {
-            xlm_pfn_set_add(&saver->resident, pfn);
+        if (xlm_pfn_set_remove(&saver->sets.outstanding, pfn)) {
+            xlm_pfn_set_add(&saver->sets.resident, pfn);
         }
     }
 }
@@ -369,12 +372,12 @@ int xlm_save_take_needed(struct xlm_saver *saver)
 {
     struct xlm_pfn_list list;
 
-    if (xlm_parse_pfn_list(saver->ctx, &saver->record, saver->nr_pfns,
+    if (xlm_parse_pfn_list(saver->ctx, &saver->record, saver->domain.nr_pfns,
                            &list)) {
         return -1;
     }
     make_resident(saver, &list);
-    if (!saver->resident.count) {
+    if (!saver->sets.resident.count) {
         errno = EPROTO;
         return xlm_fail(saver->ctx, "bad migration stream: POSTCOPY_EVICTED "
                                     "in answer to no list");
@@ -386,14 +389,14 @@ int xlm_save_take_evicted(struct xlm_saver *saver, bool *last)
 {
     struct xlm_pfn_list list;
 
-    if (xlm_parse_pfn_list(saver->ctx, &saver->record, saver->nr_pfns,
+    if (xlm_parse_pfn_list(saver->ctx, &saver->record, saver->domain.nr_pfns,
                            &list)) {
         return -1;
     }
-    saver->answered += list.count;
-    if (!saver->lists || saver->answered > saver->nr_pfns) {
+    saver->asked.answered += list.count;
+    if (!saver->asked.lists || saver->asked.answered > saver->domain.nr_pfns) {
         errno = EPROTO;
-        return xlm_fail(saver->ctx, saver->lists
+        return xlm_fail(saver->ctx, saver->asked.lists
                                         ? "bad migration stream: "
                                           "POSTCOPY_EVICTED with more pages "
                                           "than the guest has"
@@ -404,8 +407,8 @@ int xlm_save_take_evicted(struct xlm_saver *saver, bool *last)
     make_resident(saver, &list);
     *last = list.count < XLM_LIST_PFNS;
     if (*last) {
-        saver->lists--;
-        saver->answered = 0;
+        saver->asked.lists--;
+        saver->asked.answered = 0;
     }
     return 0;
 }

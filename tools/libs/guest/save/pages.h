@@ -10,7 +10,7 @@
  * the last call. */
 int xlm_save_list_present(struct xlm_saver *saver);
 /* Read, and clear when `clean`, which pages were dirtied; only pages that the
- * guest has are in saver->dirty afterwards, without the device's. */
+ * guest has are in saver->sets.dirty afterwards, without the device's. */
 int xlm_save_read_dirty(struct xlm_saver *saver, bool clean);
 /* Move a set's members that are the device's over to what is to be sent. */
 void xlm_save_split_device(struct xlm_saver *saver, struct xlm_pfn_set *set);
@@ -25,7 +25,7 @@ int xlm_save_send_some(struct xlm_saver *saver, struct xlm_pfn_set *set,
  * records from PFNS_BEGIN to PFNS_END; they become outstanding. */
 int xlm_save_list_outstanding(struct xlm_saver *saver,
                               const struct xlm_pfn_set *set);
-/* The same for those of saver->dirty that it does not expect yet; the others
+/* The same for those of saver->sets.dirty that it does not expect yet; the others
  * are taken out. */
 int xlm_save_list_dirty(struct xlm_saver *saver);
 /* Take POSTCOPY_EVICTED: what it names is resident from now on.  *last: no
@@ -36,7 +36,7 @@ int xlm_save_take_evicted(struct xlm_saver *saver, bool *last);
 int xlm_save_take_needed(struct xlm_saver *saver);
 
 /* Of pfns from `first` up to, without, `end` those that are pages and were none
- * join saver->present and saver->fresh. */
+ * join saver->sets.present and saver->sets.fresh. */
 int xlm_save_find_new(struct xlm_saver *saver, uint64_t first, uint64_t end);
 
 #endif

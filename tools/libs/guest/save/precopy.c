@@ -51,7 +51,7 @@ static void tell_progress(struct precopy *precopy)
 {
     struct xlm_saver *saver = precopy->saver;
 
-    saver->stats->dirty_pages = saver->to_send.count;
+    saver->stats->dirty_pages = saver->sets.to_send.count;
     saver->stats->send_rate = precopy->send_rate;
     saver->stats->dirty_rate = precopy->dirty_rate;
     xlm_save_progress(saver, XLM_PHASE_PRECOPY);
@@ -74,7 +74,7 @@ static enum xlm_precopy_answer ask(struct precopy *precopy, bool in_round,
         .in_round = in_round,
         .total_written = saver->stats->precopy_pages,
         .dirty_count = dirty,
-        .guest_pages = saver->present.count,
+        .guest_pages = saver->sets.present.count,
         .round_pages = precopy->round_pages,
         .round_sent = precopy->round_sent,
         .elapsed_us = xlm_now_us() - precopy->start_us,
@@ -135,7 +135,7 @@ static int send_some(struct precopy *precopy)
     uint64_t bytes = saver->channel.bytes_out;
     uint64_t pages = saver->stats->precopy_pages;
 
-    if (xlm_save_send_some(saver, &saver->to_send, &precopy->at,
+    if (xlm_save_send_some(saver, &saver->sets.to_send, &precopy->at,
                            batch_size(saver), &saver->stats->precopy_pages)) {
         return -1;
     }
@@ -151,8 +151,8 @@ static int send_some(struct precopy *precopy)
 
 static void take_dirty_rate(struct precopy *precopy)
 {
-    precopy->dirty_rate =
-        rate_of(precopy->saver->dirty.count, xlm_now_us() - precopy->round_us);
+    precopy->dirty_rate = rate_of(precopy->saver->sets.dirty.count,
+                                  xlm_now_us() - precopy->round_us);
 }
 
 /* What is in the log now will be in it at the end of the round: it need not
@@ -160,14 +160,14 @@ static void take_dirty_rate(struct precopy *precopy)
 static int leave_out_dirty(struct precopy *precopy)
 {
     struct xlm_saver *saver = precopy->saver;
-    uint64_t before = saver->to_send.count;
+    uint64_t before = saver->sets.to_send.count;
 
     if (xlm_save_read_dirty(saver, false)) {
         return -1;
     }
     take_dirty_rate(precopy);
-    xlm_pfn_set_subtract(&saver->to_send, &saver->dirty);
-    saver->stats->left_out_pages += before - saver->to_send.count;
+    xlm_pfn_set_subtract(&saver->sets.to_send, &saver->sets.dirty);
+    saver->stats->left_out_pages += before - saver->sets.to_send.count;
     return 0;
 }
 
@@ -176,12 +176,12 @@ static void begin_round(struct precopy *precopy)
     struct xlm_saver *saver = precopy->saver;
 
     precopy->round_us = xlm_now_us();
-    precopy->round_pages = saver->to_send.count;
+    precopy->round_pages = saver->sets.to_send.count;
     precopy->round_sent = 0;
     precopy->at = 0;
     precopy->look_us = 0;
     /* It says what was written before. */
-    xlm_pfn_set_clear(&saver->dirty);
+    xlm_pfn_set_clear(&saver->sets.dirty);
 }
 
 /* Send a batch, and look at the log when it is time. */
@@ -213,13 +213,14 @@ static int send_round(struct precopy *precopy)
     uint64_t wait_us;
 
     begin_round(precopy);
-    while (saver->to_send.count && precopy->answer == XLM_PRECOPY_CONTINUE) {
+    while (saver->sets.to_send.count &&
+           precopy->answer == XLM_PRECOPY_CONTINUE) {
         wait_us = xlm_save_background_wait_us(saver);
         if (wait_us ? wait_a_little(precopy, wait_us)
                     : send_and_look(precopy)) {
             return -1;
         }
-        precopy->answer = ask(precopy, true, saver->dirty.count);
+        precopy->answer = ask(precopy, true, saver->sets.dirty.count);
     }
     return 0;
 }
@@ -231,7 +232,7 @@ int xlm_save_keep_dirty(struct xlm_saver *saver)
     if (xlm_save_read_dirty(saver, true)) {
         return -1;
     }
-    xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
+    xlm_pfn_set_unite(&saver->sets.to_send, &saver->sets.dirty);
     return 0;
 }
 
@@ -241,8 +242,9 @@ static int precopy_rounds(struct precopy *precopy)
     struct xlm_domain_info info;
 
     tell_progress(precopy);
-    while ((precopy->answer = ask(precopy, false, saver->to_send.count)) ==
-           XLM_PRECOPY_CONTINUE) {
+    while (
+        (precopy->answer = ask(precopy, false, saver->sets.to_send.count)) ==
+        XLM_PRECOPY_CONTINUE) {
         if (send_round(precopy) || xlm_save_keep_dirty(saver) ||
             xlm_save_check_alive(saver, &info) ||
             xlm_save_look_again(saver, false)) {

@@ -26,30 +26,38 @@
  * on so. */
 #define CALM_US 1000000
 
+/* What the reader has learned, for the pushing thread: under the shared lock. */
+struct learned {
+    bool running;        /* the destination has said that the guest runs ... */
+    uint64_t running_us; /* ... on this connection then, or 0 */
+    bool complete;       /* it has agreed that it has everything */
+    bool gone;           /* the guest has ended over there */
+    bool failed;         /* the reader gave up; the context has the reason */
+    uint64_t asked_us;   /* when the last request came */
+    uint64_t heard_us;   /* when it said something last */
+    uint64_t window_hits; /* requests for what had been sent ... */
+    uint64_t queue_most;  /* ... and that waited at the most */
+    uint64_t unsent;      /* dropped by the guest before they were sent */
+    bool news;            /* of these two, not taken over yet */
+    struct xlm_wire_stats told;
+    uint64_t told_blocked_us[XLM_WIRE_WAIT_VCPUS];
+};
+
+/* What is on its way and not answered: under the shared lock as well. */
+struct under_way {
+    struct xlm_push_window window;
+    bool ended;      /* we said that it has everything */
+    uint64_t due_us; /* since when it owes us an answer, if it does */
+};
+
 struct xlm_pusher {
     struct xlm_saver *saver;
     struct xlm_source_memory memory; /* the pushing thread's ... */
     struct xlm_page_batch batch;     /* ... and this */
 
-    pthread_mutex_t lock;
-    pthread_cond_t wake; /* there may be something to do */
-    struct xlm_push_plan plan;
-    struct xlm_push_window window;
-    bool running;        /* the destination has said that the guest runs ... */
-    uint64_t running_us; /* ... on this connection then, or 0 */
-    bool ended;          /* we said that it has everything ... */
-    bool complete;       /* ... and it has agreed */
-    bool gone;           /* the guest has ended over there */
-    bool failed;         /* the reader gave up; the context has the reason */
-    bool news;           /* from the destination, not taken over yet */
-    uint64_t asked_us;   /* when the last request came */
-    uint64_t due_us;     /* since when it owes us an answer, if it does */
-    uint64_t heard_us;   /* when it said something last */
-    uint64_t window_hits; /* requests for what had been sent ... */
-    uint64_t queue_most;  /* ... and that waited at the most */
-    uint64_t unsent;      /* dropped by the guest before they were sent */
-    struct xlm_wire_stats told;
-    uint64_t told_blocked_us[XLM_WIRE_WAIT_VCPUS];
+    struct xlm_push_shared shared; /* its lock guards all below */
+    struct learned learned;
+    struct under_way sent;
 };
 
 /* ---- the reader ---- */
@@ -63,24 +71,24 @@ static int take_fault(struct xlm_pusher *pusher,
     struct xlm_pfn_list list;
     int rc = 0;
 
-    if (xlm_parse_pfn_list(pusher->saver->ctx, record, pusher->saver->nr_pfns,
-                           &list)) {
+    if (xlm_parse_pfn_list(pusher->saver->ctx, record,
+                           pusher->saver->domain.nr_pfns, &list)) {
         return -1;
     }
-    pthread_mutex_lock(&pusher->lock);
-    pusher->asked_us = xlm_now_us();
+    pthread_mutex_lock(&pusher->shared.lock);
+    pusher->learned.asked_us = xlm_now_us();
     for (size_t i = 0; i < list.count && !rc; i++) {
         uint64_t pfn = xlm_entry_pfn(list.entries[i]);
 
-        pusher->window_hits +=
-            !xlm_pfn_set_contains(&pusher->plan.outstanding, pfn);
-        rc = request(&pusher->plan, pfn);
+        pusher->learned.window_hits +=
+            !xlm_pfn_set_contains(&pusher->shared.plan.outstanding, pfn);
+        rc = request(&pusher->shared.plan, pfn);
     }
-    if (pusher->plan.queued.count > pusher->queue_most) {
-        pusher->queue_most = pusher->plan.queued.count;
+    if (pusher->shared.plan.queued.count > pusher->learned.queue_most) {
+        pusher->learned.queue_most = pusher->shared.plan.queued.count;
     }
-    pthread_cond_signal(&pusher->wake);
-    pthread_mutex_unlock(&pusher->lock);
+    pthread_cond_signal(&pusher->shared.wake);
+    pthread_mutex_unlock(&pusher->shared.lock);
     return rc ? xlm_fail(pusher->saver->ctx, "no memory for requests") : 0;
 }
 
@@ -90,17 +98,17 @@ static int take_dropped(struct xlm_pusher *pusher,
 {
     struct xlm_pfn_list list;
 
-    if (xlm_parse_pfn_list(pusher->saver->ctx, record, pusher->saver->nr_pfns,
-                           &list)) {
+    if (xlm_parse_pfn_list(pusher->saver->ctx, record,
+                           pusher->saver->domain.nr_pfns, &list)) {
         return -1;
     }
-    pthread_mutex_lock(&pusher->lock);
+    pthread_mutex_lock(&pusher->shared.lock);
     for (size_t i = 0; i < list.count; i++) {
-        pusher->unsent +=
-            xlm_push_plan_drop(&pusher->plan, xlm_entry_pfn(list.entries[i]));
+        pusher->learned.unsent += xlm_push_plan_drop(
+            &pusher->shared.plan, xlm_entry_pfn(list.entries[i]));
     }
-    pthread_cond_signal(&pusher->wake);
-    pthread_mutex_unlock(&pusher->lock);
+    pthread_cond_signal(&pusher->shared.wake);
+    pthread_mutex_unlock(&pusher->shared.lock);
     return 0;
 }
 
@@ -110,11 +118,11 @@ static int take_credit(struct xlm_pusher *pusher,
     const struct xlm_wire_credit *credit = record->body;
     bool honest;
 
-    pthread_mutex_lock(&pusher->lock);
-    honest = !xlm_push_window_credited(&pusher->window, credit->pages,
+    pthread_mutex_lock(&pusher->shared.lock);
+    honest = !xlm_push_window_credited(&pusher->sent.window, credit->pages,
                                        xlm_now_us());
-    pthread_cond_signal(&pusher->wake);
-    pthread_mutex_unlock(&pusher->lock);
+    pthread_cond_signal(&pusher->shared.wake);
+    pthread_mutex_unlock(&pusher->shared.lock);
     if (!honest) {
         errno = EPROTO;
         return xlm_fail(pusher->saver->ctx, "bad migration stream: credit "
@@ -131,15 +139,15 @@ static int take_running(struct xlm_pusher *pusher,
     if (xlm_check_answer(saver->ctx, record)) {
         return -1;
     }
-    if (pusher->running) {
+    if (pusher->learned.running) {
         errno = EPROTO;
         return xlm_fail(saver->ctx, "bad migration stream: RUNNING twice");
     }
-    pthread_mutex_lock(&pusher->lock);
-    pusher->running = true;
-    pusher->running_us = xlm_now_us() - saver->start_us;
-    pthread_cond_signal(&pusher->wake);
-    pthread_mutex_unlock(&pusher->lock);
+    pthread_mutex_lock(&pusher->shared.lock);
+    pusher->learned.running = true;
+    pusher->learned.running_us = xlm_now_us() - saver->start_us;
+    pthread_cond_signal(&pusher->shared.wake);
+    pthread_mutex_unlock(&pusher->shared.lock);
     return 0;
 }
 
@@ -151,12 +159,12 @@ static int take_stats(struct xlm_pusher *pusher,
     if (xlm_check_stats(pusher->saver->ctx, record)) {
         return -1;
     }
-    pthread_mutex_lock(&pusher->lock);
-    pusher->told = *wire;
-    memcpy(pusher->told_blocked_us, wire + 1,
+    pthread_mutex_lock(&pusher->shared.lock);
+    pusher->learned.told = *wire;
+    memcpy(pusher->learned.told_blocked_us, wire + 1,
            wire->nr_vcpus * sizeof(uint64_t));
-    pusher->news = true;
-    pthread_mutex_unlock(&pusher->lock);
+    pusher->learned.news = true;
+    pthread_mutex_unlock(&pusher->shared.lock);
     return 0;
 }
 
@@ -164,11 +172,11 @@ static int take_complete(struct xlm_pusher *pusher)
 {
     bool early;
 
-    pthread_mutex_lock(&pusher->lock);
-    early = !pusher->running || !pusher->ended;
-    pusher->complete = !early;
-    pthread_cond_signal(&pusher->wake);
-    pthread_mutex_unlock(&pusher->lock);
+    pthread_mutex_lock(&pusher->shared.lock);
+    early = !pusher->learned.running || !pusher->sent.ended;
+    pusher->learned.complete = !early;
+    pthread_cond_signal(&pusher->shared.wake);
+    pthread_mutex_unlock(&pusher->shared.lock);
     if (early) {
         errno = EPROTO;
         return xlm_fail(pusher->saver->ctx, "bad migration stream: complete "
@@ -203,11 +211,11 @@ static int take_state(struct xlm_pusher *pusher,
 /* There is no guest any more that could need a page. */
 static int take_gone(struct xlm_pusher *pusher)
 {
-    pthread_mutex_lock(&pusher->lock);
-    pusher->gone = pusher->complete = pusher->running;
-    pthread_cond_signal(&pusher->wake);
-    pthread_mutex_unlock(&pusher->lock);
-    if (!pusher->gone) {
+    pthread_mutex_lock(&pusher->shared.lock);
+    pusher->learned.gone = pusher->learned.complete = pusher->learned.running;
+    pthread_cond_signal(&pusher->shared.wake);
+    pthread_mutex_unlock(&pusher->shared.lock);
+    if (!pusher->learned.gone) {
         errno = EPROTO;
         return xlm_fail(pusher->saver->ctx, "bad migration stream: the guest "
                                             "ended before it ran");
@@ -218,12 +226,12 @@ static int take_gone(struct xlm_pusher *pusher)
 static int take_record(struct xlm_pusher *pusher,
                        const struct xlm_record *record)
 {
-    pthread_mutex_lock(&pusher->lock);
-    pusher->heard_us = xlm_now_us();
+    pthread_mutex_lock(&pusher->shared.lock);
+    pusher->learned.heard_us = xlm_now_us();
     if (record->type != XLM_REC_POSTCOPY_DST_ALIVE) {
-        pusher->due_us = pusher->heard_us;
+        pusher->sent.due_us = pusher->learned.heard_us;
     }
-    pthread_mutex_unlock(&pusher->lock);
+    pthread_mutex_unlock(&pusher->shared.lock);
     switch (record->type) {
     case XLM_REC_POSTCOPY_DST_ALIVE:
         return 0;
@@ -258,11 +266,12 @@ static bool may_be_silent(void *data)
     uint64_t now_us = xlm_now_us();
     bool due, gone;
 
-    pthread_mutex_lock(&pusher->lock);
-    due = !pusher->running || pusher->ended || pusher->window.in_flight;
-    due = due && timeout_us && now_us - pusher->due_us >= timeout_us;
-    gone = now_us - pusher->heard_us >= XLM_SILENCE_MS * 1000ull;
-    pthread_mutex_unlock(&pusher->lock);
+    pthread_mutex_lock(&pusher->shared.lock);
+    due = !pusher->learned.running || pusher->sent.ended ||
+          pusher->sent.window.in_flight;
+    due = due && timeout_us && now_us - pusher->sent.due_us >= timeout_us;
+    gone = now_us - pusher->learned.heard_us >= XLM_SILENCE_MS * 1000ull;
+    pthread_mutex_unlock(&pusher->shared.lock);
     return !due && !gone;
 }
 
@@ -271,7 +280,7 @@ static void set_link_timeout(struct xlm_pusher *pusher)
     struct xlm_channel *channel = &pusher->saver->channel;
     uint32_t timeout_ms = pusher->saver->params->link_timeout_ms;
 
-    pusher->due_us = pusher->heard_us = xlm_now_us();
+    pusher->sent.due_us = pusher->learned.heard_us = xlm_now_us();
     channel->may_be_silent = may_be_silent;
     channel->silence_data = pusher;
     channel->idle_ms =
@@ -285,7 +294,7 @@ static void *read_requests(void *data)
     struct xlm_record record = XLM_RECORD_EMPTY;
     int rc = 0;
 
-    while (!rc && !pusher->complete) {
+    while (!rc && !pusher->learned.complete) {
         rc = xlm_read_record(saver->ctx, &saver->channel, XLM_READ_REQUESTS,
                              &record);
         if (!rc) {
@@ -294,10 +303,10 @@ static void *read_requests(void *data)
     }
     xlm_record_dispose(&record);
     if (rc) {
-        pthread_mutex_lock(&pusher->lock);
-        pusher->failed = true;
-        pthread_cond_signal(&pusher->wake);
-        pthread_mutex_unlock(&pusher->lock);
+        pthread_mutex_lock(&pusher->shared.lock);
+        pusher->learned.failed = true;
+        pthread_cond_signal(&pusher->shared.wake);
+        pthread_mutex_unlock(&pusher->shared.lock);
         xlm_channel_stop(&saver->channel);
     }
     return NULL;
@@ -373,17 +382,18 @@ static void update_stats(struct xlm_pusher *pusher)
 {
     struct xlm_stats *stats = pusher->saver->stats;
 
-    stats->running_us = pusher->running_us;
-    stats->outstanding = pusher->plan.outstanding.count;
-    stats->window_hits += pusher->window_hits;
-    pusher->window_hits = 0;
+    stats->running_us = pusher->learned.running_us;
+    stats->outstanding = pusher->shared.plan.outstanding.count;
+    stats->window_hits += pusher->learned.window_hits;
+    pusher->learned.window_hits = 0;
     xlm_faults_count(pusher->saver->faults, stats);
-    stats->queue_depth = pusher->plan.queued.count;
-    stats->queue_most = pusher->queue_most;
-    stats->unsent_pages = pusher->unsent;
-    if (pusher->news) {
-        xlm_take_stats(stats, &pusher->told, pusher->told_blocked_us);
-        pusher->news = false;
+    stats->queue_depth = pusher->shared.plan.queued.count;
+    stats->queue_most = pusher->learned.queue_most;
+    stats->unsent_pages = pusher->learned.unsent;
+    if (pusher->learned.news) {
+        xlm_take_stats(stats, &pusher->learned.told,
+                       pusher->learned.told_blocked_us);
+        pusher->learned.news = false;
     }
 }
 
@@ -396,8 +406,9 @@ static uint32_t room_unasked(struct xlm_pusher *pusher, uint64_t *wait_us)
         return 0;
     }
     *wait_us = XLM_RATE_WAIT_EVER; /* credit comes from the reader */
-    pusher->window.calm = xlm_now_us() - pusher->asked_us > CALM_US;
-    return xlm_push_window_room(&pusher->window);
+    pusher->sent.window.calm =
+        xlm_now_us() - pusher->learned.asked_us > CALM_US;
+    return xlm_push_window_room(&pusher->sent.window);
 }
 
 /* Until the reader has something, or the rate lets the background go on; at
@@ -414,13 +425,13 @@ static void await_turn(struct xlm_pusher *pusher, uint64_t wait_us)
     ns = until.tv_nsec + wait_us * 1000;
     until.tv_sec += ns / 1000000000;
     until.tv_nsec = ns % 1000000000;
-    pthread_cond_timedwait(&pusher->wake, &pusher->lock, &until);
+    pthread_cond_timedwait(&pusher->shared.wake, &pusher->shared.lock, &until);
 }
 
 /* At the destination, for all that is known. */
 static bool lacks_pages(const struct xlm_pusher *pusher)
 {
-    return pusher->plan.outstanding.count ||
+    return pusher->shared.plan.outstanding.count ||
            xlm_faults_pending(pusher->saver->faults);
 }
 
@@ -436,23 +447,24 @@ static bool await_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
     uint64_t wait_us;
     bool more;
 
-    pthread_mutex_lock(&pusher->lock);
-    more = !pusher->failed && !pusher->gone && lacks_pages(pusher);
+    pthread_mutex_lock(&pusher->shared.lock);
+    more = !pusher->learned.failed && !pusher->learned.gone &&
+           lacks_pages(pusher);
     *kind = XLM_PUSH_NOTHING;
     if (more) {
         room = room_unasked(pusher, &wait_us);
-        *kind = xlm_push_plan_next(&pusher->plan, room, pfns, count);
+        *kind = xlm_push_plan_next(&pusher->shared.plan, room, pfns, count);
         if (*kind != XLM_PUSH_NOTHING) {
-            if (!pusher->window.in_flight) {
-                pusher->due_us = xlm_now_us();
+            if (!pusher->sent.window.in_flight) {
+                pusher->sent.due_us = xlm_now_us();
             }
-            xlm_push_window_sent(&pusher->window, *count, xlm_now_us());
+            xlm_push_window_sent(&pusher->sent.window, *count, xlm_now_us());
         } else {
             await_turn(pusher, wait_us);
         }
     }
     update_stats(pusher);
-    pthread_mutex_unlock(&pusher->lock);
+    pthread_mutex_unlock(&pusher->shared.lock);
     return more;
 }
 
@@ -481,9 +493,9 @@ static bool is_through(struct xlm_pusher *pusher)
 {
     bool through;
 
-    pthread_mutex_lock(&pusher->lock);
-    through = pusher->gone || !lacks_pages(pusher);
-    pthread_mutex_unlock(&pusher->lock);
+    pthread_mutex_lock(&pusher->shared.lock);
+    through = pusher->learned.gone || !lacks_pages(pusher);
+    pthread_mutex_unlock(&pusher->shared.lock);
     return through;
 }
 
@@ -509,10 +521,10 @@ static int push_all(struct xlm_pusher *pusher)
 
 static int send_end(struct xlm_pusher *pusher)
 {
-    pthread_mutex_lock(&pusher->lock);
-    pusher->ended = true;
-    pusher->due_us = xlm_now_us();
-    pthread_mutex_unlock(&pusher->lock);
+    pthread_mutex_lock(&pusher->shared.lock);
+    pusher->sent.ended = true;
+    pusher->sent.due_us = xlm_now_us();
+    pthread_mutex_unlock(&pusher->shared.lock);
     return xlm_write_simple_record(pusher->saver->ctx, &pusher->saver->channel,
                                    XLM_REC_END, NULL, 0);
 }
@@ -521,14 +533,14 @@ static int await_complete(struct xlm_pusher *pusher)
 {
     bool complete;
 
-    pthread_mutex_lock(&pusher->lock);
-    while (!pusher->failed && !pusher->complete) {
-        pthread_cond_wait(&pusher->wake, &pusher->lock);
+    pthread_mutex_lock(&pusher->shared.lock);
+    while (!pusher->learned.failed && !pusher->learned.complete) {
+        pthread_cond_wait(&pusher->shared.wake, &pusher->shared.lock);
     }
-    complete = pusher->complete;
-    pusher->saver->gone = pusher->gone;
+    complete = pusher->learned.complete;
+    pusher->saver->domain.gone = pusher->learned.gone;
     update_stats(pusher);
-    pthread_mutex_unlock(&pusher->lock);
+    pthread_mutex_unlock(&pusher->shared.lock);
     return complete ? 0 : -1;
 }
 
@@ -548,12 +560,13 @@ static void tell_lost(struct xlm_pusher *pusher)
     }
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += LOST_HEARD_S;
-    pthread_mutex_lock(&pusher->lock);
-    while (!pusher->failed && !pusher->complete &&
-           !pthread_cond_timedwait(&pusher->wake, &pusher->lock, &until)) {
+    pthread_mutex_lock(&pusher->shared.lock);
+    while (!pusher->learned.failed && !pusher->learned.complete &&
+           !pthread_cond_timedwait(&pusher->shared.wake, &pusher->shared.lock,
+                                   &until)) {
         continue;
     }
-    pthread_mutex_unlock(&pusher->lock);
+    pthread_mutex_unlock(&pusher->shared.lock);
 }
 
 /*
@@ -563,19 +576,14 @@ static void tell_lost(struct xlm_pusher *pusher)
 int xlm_pusher_run(struct xlm_pusher *pusher)
 {
     struct xlm_saver *saver = pusher->saver;
-    const struct xlm_push_shared shared = {
-        .lock = &pusher->lock,
-        .wake = &pusher->wake,
-        .plan = &pusher->plan,
-    };
     pthread_t reader;
     int rc;
 
     xlm_save_progress(saver, XLM_PHASE_POSTCOPY);
     xlm_channel_keep_queue_short(&saver->channel);
     set_link_timeout(pusher);
-    pusher->asked_us = xlm_now_us(); /* it is about to */
-    xlm_faults_start(saver->faults, &shared);
+    pusher->learned.asked_us = xlm_now_us(); /* it is about to */
+    xlm_faults_start(saver->faults, &pusher->shared);
     rc = pthread_create(&reader, NULL, read_requests, pusher);
     if (rc) {
         xlm_faults_stop(saver->faults);
@@ -625,11 +633,12 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
     *pusher = (struct xlm_pusher){
         .saver = saver,
         .memory = XLM_SOURCE_MEMORY_CLOSED,
-        .lock = PTHREAD_MUTEX_INITIALIZER,
-        .plan = XLM_PUSH_PLAN_EMPTY,
+        .shared.lock = PTHREAD_MUTEX_INITIALIZER,
+        .shared.plan = XLM_PUSH_PLAN_EMPTY,
     };
-    xlm_init_wake(&pusher->wake);
-    if (xlm_push_plan_init(&pusher->plan, saver->nr_pfns, &tuning) ||
+    xlm_init_wake(&pusher->shared.wake);
+    if (xlm_push_plan_init(&pusher->shared.plan, saver->domain.nr_pfns,
+                           &tuning) ||
         xlm_source_memory_open(&pusher->memory, saver->ctx->hypervisor,
                                saver->params->domid)) {
         xlm_fail(saver->ctx, "no memory for the postcopy phase");
@@ -637,15 +646,16 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
         return NULL;
     }
     /* It said so on a connection that was lost. */
-    pusher->running = saver->recovered;
-    xlm_push_window_init(&pusher->window, saver->params->credit_pages);
-    xlm_pfn_set_unite(&pusher->plan.outstanding, &saver->outstanding);
+    pusher->learned.running = saver->recovered;
+    xlm_push_window_init(&pusher->sent.window, saver->params->credit_pages);
+    xlm_pfn_set_unite(&pusher->shared.plan.outstanding,
+                      &saver->sets.outstanding);
     for (size_t i = 0; i < XLM_PUSH_RECENT && saver->params->push_recent;
          i++) {
-        pusher->plan.recent[i] = &saver->recent[i];
+        pusher->shared.plan.recent[i] = &saver->sets.recent[i];
     }
-    saver->stats->postcopy_pages = saver->outstanding.count;
-    saver->stats->outstanding = saver->outstanding.count;
+    saver->stats->postcopy_pages = saver->sets.outstanding.count;
+    saver->stats->outstanding = saver->sets.outstanding.count;
     return pusher;
 }
 
@@ -655,8 +665,8 @@ void xlm_pusher_close(struct xlm_pusher *pusher)
         return;
     }
     xlm_source_memory_close(&pusher->memory);
-    xlm_push_plan_dispose(&pusher->plan);
-    pthread_mutex_destroy(&pusher->lock);
-    pthread_cond_destroy(&pusher->wake);
+    xlm_push_plan_dispose(&pusher->shared.plan);
+    pthread_mutex_destroy(&pusher->shared.lock);
+    pthread_cond_destroy(&pusher->shared.wake);
     free(pusher);
 }

@@ -38,7 +38,8 @@ static int recheck_toolstack(struct xlm_saver *saver)
  * more with the final state. */
 static int recheck_params(struct xlm_saver *saver)
 {
-    return xlm_check_params(saver->ctx, saver->params->domid, &saver->early);
+    return xlm_check_params(saver->ctx, saver->params->domid,
+                            &saver->domain.early);
 }
 
 static const struct {

@@ -36,9 +36,9 @@ static int check_suspended(struct xlm_saver *saver)
                         "nothing to recover",
                         domid);
     }
-    memcpy(saver->uuid, info.handle, sizeof(saver->uuid));
-    saver->tot_pages = info.tot_pages;
-    if (hv->ops->nr_pfns(hv, domid, &saver->nr_pfns)) {
+    memcpy(saver->domain.uuid, info.handle, sizeof(saver->domain.uuid));
+    saver->domain.tot_pages = info.tot_pages;
+    if (hv->ops->nr_pfns(hv, domid, &saver->domain.nr_pfns)) {
         return xlm_fail(saver->ctx,
                         "cannot find the size of domain %" PRIu32 ": %s",
                         domid, strerror(errno));
@@ -52,25 +52,25 @@ static int check_suspended(struct xlm_saver *saver)
 
 static int make_sets(struct xlm_saver *saver)
 {
-    if (xlm_pfn_set_reserve(&saver->outstanding, saver->nr_pfns) ||
-        xlm_pfn_set_reserve(&saver->toolstack, saver->nr_pfns)) {
+    if (xlm_pfn_set_reserve(&saver->sets.outstanding, saver->domain.nr_pfns) ||
+        xlm_pfn_set_reserve(&saver->sets.toolstack, saver->domain.nr_pfns)) {
         return xlm_fail(saver->ctx,
                         "no memory to keep track of %" PRIu64 " pages",
-                        saver->nr_pfns);
+                        saver->domain.nr_pfns);
     }
     return xlm_find_toolstack_pages(saver->ctx, saver->params->domid,
-                                    &saver->toolstack);
+                                    &saver->sets.toolstack);
 }
 
 static int ask(struct xlm_saver *saver)
 {
     struct xlm_wire_recover recover = {
         .version = XLM_RECOVER_VERSION,
-        .pfns = saver->nr_pfns,
+        .pfns = saver->domain.nr_pfns,
     };
 
     memcpy(recover.id, saver->params->id, sizeof(recover.id));
-    memcpy(recover.uuid, saver->uuid, sizeof(recover.uuid));
+    memcpy(recover.uuid, saver->domain.uuid, sizeof(recover.uuid));
     return xlm_write_simple_record(saver->ctx, &saver->channel,
                                    XLM_REC_POSTCOPY_RECOVER, &recover,
                                    sizeof(recover));
@@ -116,7 +116,7 @@ static int take_lacking(struct xlm_saver *saver, uint64_t *next, bool *last)
 {
     struct xlm_pfn_list list;
 
-    if (xlm_parse_pfn_list(saver->ctx, &saver->record, saver->nr_pfns,
+    if (xlm_parse_pfn_list(saver->ctx, &saver->record, saver->domain.nr_pfns,
                            &list)) {
         return -1;
     }
@@ -130,7 +130,7 @@ static int take_lacking(struct xlm_saver *saver, uint64_t *next, bool *last)
                             "%#" PRIx64 " out of order",
                             pfn);
         }
-        if (xlm_pfn_set_contains(&saver->toolstack, pfn)) {
+        if (xlm_pfn_set_contains(&saver->sets.toolstack, pfn)) {
             errno = EPROTO;
             return xlm_fail(saver->ctx,
                             "bad migration stream: LACKING names page "
@@ -138,7 +138,7 @@ static int take_lacking(struct xlm_saver *saver, uint64_t *next, bool *last)
                             pfn);
         }
         *next = pfn + 1;
-        xlm_pfn_set_add(&saver->outstanding, pfn);
+        xlm_pfn_set_add(&saver->sets.outstanding, pfn);
     }
     *last = list.count < XLM_LIST_PFNS;
     return 0;
@@ -177,7 +177,7 @@ static int push(struct xlm_saver *saver, enum xlm_guest_state *state)
     rc = xlm_pusher_run(pusher);
     xlm_pusher_close(pusher);
     if (!rc) {
-        *state = saver->gone ? XLM_GUEST_ENDED : XLM_GUEST_COMPLETE;
+        *state = saver->domain.gone ? XLM_GUEST_ENDED : XLM_GUEST_COMPLETE;
     } else if (saver->ctx->lost) {
         *state = XLM_GUEST_LOST;
     }
@@ -195,7 +195,7 @@ static int recover(struct xlm_saver *saver, enum xlm_guest_state *state)
     }
     /* It answers from memory; its receiver may have to end first. */
     saver->channel.idle_ms = saver->params->silence_ms;
-    saver->stats->guest_pages = saver->tot_pages;
+    saver->stats->guest_pages = saver->domain.tot_pages;
     if (ask(saver) || read_state(saver, state)) {
         return -1;
     }

@@ -104,8 +104,8 @@ static int check_domain(struct xlm_saver *saver)
                         "migrate-status",
                         info.paged_pages, saver->params->domid);
     }
-    memcpy(saver->uuid, info.handle, sizeof(saver->uuid));
-    if (hv->ops->nr_pfns(hv, saver->params->domid, &saver->nr_pfns)) {
+    memcpy(saver->domain.uuid, info.handle, sizeof(saver->domain.uuid));
+    if (hv->ops->nr_pfns(hv, saver->params->domid, &saver->domain.nr_pfns)) {
         return xlm_fail(saver->ctx,
                         "cannot find the size of domain %" PRIu32 ": %s",
                         saver->params->domid, strerror(errno));
@@ -117,21 +117,22 @@ static int check_domain(struct xlm_saver *saver)
 static int find_toolstack_pages(struct xlm_saver *saver)
 {
     return xlm_find_toolstack_pages(saver->ctx, saver->params->domid,
-                                    &saver->toolstack);
+                                    &saver->sets.toolstack);
 }
 
 static int find_pages(struct xlm_saver *saver)
 {
-    if (xlm_read_params(saver->ctx, saver->params->domid, &saver->early) ||
+    if (xlm_read_params(saver->ctx, saver->params->domid,
+                        &saver->domain.early) ||
         xlm_find_hypervisor_pages(saver->ctx, saver->params->domid,
-                                  &saver->resident) ||
+                                  &saver->sets.resident) ||
         xlm_save_list_present(saver)) {
         return -1;
     }
-    xlm_pfn_set_intersect(&saver->resident, &saver->present);
-    xlm_pfn_set_unite(&saver->to_send, &saver->present);
-    xlm_save_split_device(saver, &saver->to_send);
-    xlm_pfn_set_clear(&saver->fresh);
+    xlm_pfn_set_intersect(&saver->sets.resident, &saver->sets.present);
+    xlm_pfn_set_unite(&saver->sets.to_send, &saver->sets.present);
+    xlm_save_split_device(saver, &saver->sets.to_send);
+    xlm_pfn_set_clear(&saver->sets.fresh);
     return 0;
 }
 
@@ -163,7 +164,7 @@ static int enable_logdirty(struct xlm_saver *saver)
 {
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
 
-    saver->qemu_logdirty = true;
+    saver->domain.qemu_logdirty = true;
     if (saver->callbacks->switch_qemu_logdirty(true, saver->callbacks->data)) {
         return xlm_fail(saver->ctx, "the device model does not log what it "
                                     "writes to memory: see its log");
@@ -173,7 +174,7 @@ static int enable_logdirty(struct xlm_saver *saver)
                         "cannot log the writes of domain %" PRIu32 ": %s",
                         saver->params->domid, strerror(errno));
     }
-    saver->logdirty = true;
+    saver->domain.logdirty = true;
     return 0;
 }
 
@@ -181,13 +182,13 @@ static void disable_logdirty(struct xlm_saver *saver)
 {
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
 
-    if (saver->logdirty &&
+    if (saver->domain.logdirty &&
         hv->ops->logdirty_disable(hv, saver->params->domid)) {
         xtl_log(saver->ctx->logger, XTL_WARN, errno, "xlm",
                 "cannot stop logging the writes of domain %" PRIu32,
                 saver->params->domid);
     }
-    if (saver->qemu_logdirty) {
+    if (saver->domain.qemu_logdirty) {
         (void)saver->callbacks->switch_qemu_logdirty(false,
                                                      saver->callbacks->data);
     }
@@ -197,8 +198,8 @@ static void disable_logdirty(struct xlm_saver *saver)
 
 static int send_device_pages(struct xlm_saver *saver, uint64_t *sent)
 {
-    xlm_pfn_set_intersect(&saver->device_send, &saver->present);
-    return xlm_save_send_set(saver, &saver->device_send, sent);
+    xlm_pfn_set_intersect(&saver->sets.device_send, &saver->sets.present);
+    return xlm_save_send_set(saver, &saver->sets.device_send, sent);
 }
 
 static int send_early_devices(struct xlm_saver *saver)
@@ -252,18 +253,18 @@ static int prepare_destination(struct xlm_saver *saver)
     struct xlm_wire_prepare prepare = {
         .version = XLM_PREPARE_VERSION,
         .flags = prepare_flags[saver->params->build],
-        .pages = saver->tot_pages,
-        .pfns = saver->nr_pfns,
+        .pages = saver->domain.tot_pages,
+        .pfns = saver->domain.nr_pfns,
         .credit = saver->params->credit_pages,
     };
 
     memcpy(prepare.id, saver->params->id, sizeof(prepare.id));
-    memcpy(prepare.uuid, saver->uuid, sizeof(prepare.uuid));
-    saver->prepared_pfns = prepare.pfns;
+    memcpy(prepare.uuid, saver->domain.uuid, sizeof(prepare.uuid));
+    saver->asked.prepared_pfns = prepare.pfns;
     xlm_save_progress(saver, XLM_PHASE_PREPARING);
     xlm_save_keep_alive(saver);
     if (xlm_write_platform(saver->ctx, &saver->channel, saver->params->domid,
-                           &saver->context) ||
+                           &saver->domain.context) ||
         send_device_pages(saver, &saver->stats->precopy_pages) ||
         send_early_devices(saver) ||
         xlm_write_simple_record(saver->ctx, &saver->channel,
@@ -344,9 +345,9 @@ static int evict_while_running(struct xlm_saver *saver)
 {
     xlm_save_progress(saver, XLM_PHASE_EVICTING);
     /* What must be there before the guest runs is sent, not listed. */
-    xlm_pfn_set_subtract(&saver->to_send, &saver->resident);
+    xlm_pfn_set_subtract(&saver->sets.to_send, &saver->sets.resident);
     if (write_empty(saver, XLM_REC_POSTCOPY_BEGIN) ||
-        xlm_save_list_outstanding(saver, &saver->to_send) ||
+        xlm_save_list_outstanding(saver, &saver->sets.to_send) ||
         await_evicted(saver)) {
         return -1;
     }
@@ -366,7 +367,7 @@ static int suspend(struct xlm_saver *saver)
         return -1;
     }
     saver->stats->suspend_us = elapsed_us(saver);
-    saver->suspended = true; /* perhaps, also when it fails */
+    saver->domain.suspended = true; /* perhaps, also when it fails */
     if (saver->callbacks->suspend(saver->callbacks->data)) {
         return xlm_fail(saver->ctx, "the guest did not suspend; is its "
                                     "kernel alive?");
@@ -395,11 +396,11 @@ static int stop_and_copy(struct xlm_saver *saver)
     if (xlm_save_read_dirty(saver, false) || xlm_save_recheck_in_stop(saver)) {
         return -1;
     }
-    xlm_pfn_set_unite(&saver->to_send, &saver->dirty);
-    xlm_pfn_set_unite(&saver->to_send, &saver->fresh);
-    xlm_pfn_set_unite(&saver->to_send, &saver->device_send);
-    xlm_pfn_set_intersect(&saver->to_send, &saver->present);
-    return xlm_save_send_set(saver, &saver->to_send,
+    xlm_pfn_set_unite(&saver->sets.to_send, &saver->sets.dirty);
+    xlm_pfn_set_unite(&saver->sets.to_send, &saver->sets.fresh);
+    xlm_pfn_set_unite(&saver->sets.to_send, &saver->sets.device_send);
+    xlm_pfn_set_intersect(&saver->sets.to_send, &saver->sets.present);
+    return xlm_save_send_set(saver, &saver->sets.to_send,
                              &saver->stats->stop_pages);
 }
 
@@ -414,7 +415,7 @@ static int suspend_watched(struct xlm_saver *saver)
         return -1;
     }
     rc = suspend(saver);
-    if (xlm_hot_stop(hot, &saver->to_send)) {
+    if (xlm_hot_stop(hot, &saver->sets.to_send)) {
         rc = -1;
     }
     return rc;
@@ -423,8 +424,8 @@ static int suspend_watched(struct xlm_saver *saver)
 static int send_hot(struct xlm_saver *saver)
 {
     uint64_t began_us = elapsed_us(saver);
-    int rc =
-        xlm_save_send_set(saver, &saver->to_send, &saver->stats->stop_pages);
+    int rc = xlm_save_send_set(saver, &saver->sets.to_send,
+                               &saver->stats->stop_pages);
 
     saver->stats->hot_us = elapsed_us(saver) - began_us;
     return rc;
@@ -444,31 +445,31 @@ static int stop_for_postcopy(struct xlm_saver *saver)
     if (xlm_save_recheck_in_stop(saver)) {
         return -1;
     }
-    xlm_save_split_device(saver, &saver->fresh);
+    xlm_save_split_device(saver, &saver->sets.fresh);
     if (send_device_pages(saver, &saver->stats->stop_pages) ||
         xlm_save_add_context_pages(saver)) {
         return -1;
     }
     /* What has to be resident is waited for there, even if it is gone. */
-    xlm_pfn_set_intersect(&saver->to_send, &saver->present);
-    saver->stats->hot_pages = saver->to_send.count;
-    xlm_pfn_set_unite(&saver->to_send, &saver->resident);
-    xlm_pfn_set_clear(&saver->resident);
+    xlm_pfn_set_intersect(&saver->sets.to_send, &saver->sets.present);
+    saver->stats->hot_pages = saver->sets.to_send.count;
+    xlm_pfn_set_unite(&saver->sets.to_send, &saver->sets.resident);
+    xlm_pfn_set_clear(&saver->sets.resident);
 
-    xlm_pfn_set_unite(&saver->dirty, &saver->fresh);
-    xlm_pfn_set_subtract(&saver->dirty, &saver->to_send);
-    xlm_pfn_set_subtract(&saver->dirty, &saver->outstanding);
-    if (xlm_save_list_outstanding(saver, &saver->dirty)) {
+    xlm_pfn_set_unite(&saver->sets.dirty, &saver->sets.fresh);
+    xlm_pfn_set_subtract(&saver->sets.dirty, &saver->sets.to_send);
+    xlm_pfn_set_subtract(&saver->sets.dirty, &saver->sets.outstanding);
+    if (xlm_save_list_outstanding(saver, &saver->sets.dirty)) {
         return -1;
     }
-    xlm_pfn_set_subtract(&saver->outstanding, &saver->to_send);
+    xlm_pfn_set_subtract(&saver->sets.outstanding, &saver->sets.to_send);
     return send_hot(saver);
 }
 
 /* The destination found pages that it cannot evict: it gets them now. */
 static int send_refused(struct xlm_saver *saver)
 {
-    return xlm_save_send_set(saver, &saver->resident,
+    return xlm_save_send_set(saver, &saver->sets.resident,
                              &saver->stats->stop_pages);
 }
 
@@ -483,8 +484,8 @@ static int await_ready(struct xlm_saver *saver)
         if (saver->record.type == XLM_REC_POSTCOPY_READY) {
             return xlm_check_answer(saver->ctx, &saver->record);
         }
-        if ((saver->lists ? xlm_save_take_evicted(saver, &last)
-                          : xlm_save_take_needed(saver)) ||
+        if ((saver->asked.lists ? xlm_save_take_evicted(saver, &last)
+                                : xlm_save_take_needed(saver)) ||
             send_refused(saver)) {
             return -1;
         }
@@ -495,7 +496,7 @@ static int write_final_state(struct xlm_saver *saver, uint32_t last_record)
 {
     if (xlm_save_check_memory(saver) ||
         xlm_write_platform(saver->ctx, &saver->channel, saver->params->domid,
-                           &saver->context) ||
+                           &saver->domain.context) ||
         write_empty(saver, last_record)) {
         return -1;
     }
@@ -556,7 +557,7 @@ static int go(struct xlm_saver *saver)
     /* There is no way back any more, and so nothing to abort. */
     saver->channel.abort_fd = -1;
     saver->channel.idle_ms = -1;
-    saver->let_go = true;
+    saver->domain.let_go = true;
     xlm_save_progress(saver, XLM_PHASE_GO);
     rc = write_empty(saver, XLM_REC_POSTCOPY_GO);
     saver->stats->go_us = elapsed_us(saver);
@@ -651,16 +652,16 @@ static stage *const image[] = {
  * no thread uses the channel any more. */
 static void leave_domain(struct xlm_saver *saver)
 {
-    xlm_pusher_close(saver->pusher);
     disable_logdirty(saver);
     if (saver->keepalive) {
         xlm_channel_stop(&saver->channel);
         xlm_keepalive_stop(&saver->keepalive);
     }
-    if (!saver->let_go) {
+    if (!saver->domain.let_go) {
         xlm_save_let_go(saver);
     }
     xlm_save_close_faults(saver);
+    xlm_pusher_close(saver->pusher);
 }
 
 int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
@@ -676,11 +677,11 @@ int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
     if (!rc) {
         rc = pass(&saver, xlm_two_way(&saver) ? migration : image);
     }
-    *transitioned = saver.let_go;
-    if (rc && saver.suspended && !saver.let_go) {
+    *transitioned = saver.domain.let_go;
+    if (rc && saver.domain.suspended && !saver.domain.let_go) {
         xlm_save_cancel_suspend(ctx, params->domid);
     }
-    xlm_saver_tell_end(&saver, !rc && !saver.gone);
+    xlm_saver_tell_end(&saver, !rc && !saver.domain.gone);
     leave_domain(&saver);
     xlm_saver_dispose(&saver);
     return rc;

@@ -24,8 +24,8 @@ void xlm_saver_begin(struct xlm_saver *saver, struct xlm_context *ctx,
         .channel = XLM_CHANNEL_CLOSED,
         .stats = stats,
         .start_us = xlm_now_us(),
-        .mark.lock = PTHREAD_MUTEX_INITIALIZER,
-        .heard_lock = PTHREAD_MUTEX_INITIALIZER,
+        .mark.asking = PTHREAD_MUTEX_INITIALIZER,
+        .heard.lock = PTHREAD_MUTEX_INITIALIZER,
     };
 }
 
@@ -83,22 +83,23 @@ int xlm_save_check_alive(struct xlm_saver *saver, struct xlm_domain_info *info)
 int xlm_saver_make_sets(struct xlm_saver *saver)
 {
     struct xlm_pfn_set *sets[] = {
-        &saver->present, &saver->toolstack,   &saver->resident,
-        &saver->to_send, &saver->outstanding, &saver->dirty,
-        &saver->fresh,   &saver->device_send,
+        &saver->sets.present, &saver->sets.toolstack,   &saver->sets.resident,
+        &saver->sets.to_send, &saver->sets.outstanding, &saver->sets.dirty,
+        &saver->sets.fresh,   &saver->sets.device_send,
     };
 
     int rc = 0;
 
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]) && !rc; i++) {
-        rc = xlm_pfn_set_reserve(sets[i], saver->nr_pfns);
+        rc = xlm_pfn_set_reserve(sets[i], saver->domain.nr_pfns);
     }
     for (size_t i = 0; i < XLM_PUSH_RECENT && !rc; i++) {
-        rc = xlm_pfn_set_reserve(&saver->recent[i], saver->nr_pfns);
+        rc =
+            xlm_pfn_set_reserve(&saver->sets.recent[i], saver->domain.nr_pfns);
     }
     return rc ? xlm_fail(saver->ctx,
                          "no memory to keep track of %" PRIu64 " pages",
-                         saver->nr_pfns)
+                         saver->domain.nr_pfns)
               : 0;
 }
 
@@ -130,17 +131,18 @@ void xlm_saver_dispose(struct xlm_saver *saver)
     xlm_channel_close(&saver->channel);
     xlm_record_dispose(&saver->record);
     free(saver->batch);
-    free(saver->context.octets);
-    xlm_pfn_set_dispose(&saver->present);
-    xlm_pfn_set_dispose(&saver->toolstack);
-    xlm_pfn_set_dispose(&saver->resident);
-    xlm_pfn_set_dispose(&saver->to_send);
-    xlm_pfn_set_dispose(&saver->outstanding);
-    xlm_pfn_set_dispose(&saver->dirty);
-    xlm_pfn_set_dispose(&saver->fresh);
-    xlm_pfn_set_dispose(&saver->device_send);
+    free(saver->domain.context.octets);
+    xlm_pfn_set_dispose(&saver->sets.present);
+    xlm_pfn_set_dispose(&saver->sets.toolstack);
+    xlm_pfn_set_dispose(&saver->sets.resident);
+    xlm_pfn_set_dispose(&saver->sets.to_send);
+    xlm_pfn_set_dispose(&saver->sets.outstanding);
+    xlm_pfn_set_dispose(&saver->sets.dirty);
+    xlm_pfn_set_dispose(&saver->sets.fresh);
+    xlm_pfn_set_dispose(&saver->sets.device_send);
     for (size_t i = 0; i < XLM_PUSH_RECENT; i++) {
-        xlm_pfn_set_dispose(&saver->recent[i]);
+        xlm_pfn_set_dispose(&saver->sets.recent[i]);
     }
-    pthread_mutex_destroy(&saver->heard_lock);
+    pthread_mutex_destroy(&saver->heard.lock);
+    pthread_mutex_destroy(&saver->mark.asking);
 }

@@ -30,9 +30,9 @@ static int get_info(struct xlm_saver *saver, struct xlm_domain_info *info)
     int rc;
 
     /* The thread of a fault channel asks as well. */
-    pthread_mutex_lock(&saver->mark.lock);
+    pthread_mutex_lock(&saver->mark.asking);
     rc = hv->ops->domain_info(hv, saver->params->domid, info);
-    pthread_mutex_unlock(&saver->mark.lock);
+    pthread_mutex_unlock(&saver->mark.asking);
     return rc;
 }
 
@@ -43,8 +43,8 @@ static int find_anchor(struct xlm_saver *saver)
     uint64_t pfns[XLM_BATCH_PAGES];
     uint32_t types[XLM_BATCH_PAGES];
 
-    for (uint64_t at = 0; at < saver->nr_pfns; at += XLM_BATCH_PAGES) {
-        uint64_t left = saver->nr_pfns - at;
+    for (uint64_t at = 0; at < saver->domain.nr_pfns; at += XLM_BATCH_PAGES) {
+        uint64_t left = saver->domain.nr_pfns - at;
         size_t count = left < XLM_BATCH_PAGES ? left : XLM_BATCH_PAGES;
 
         for (size_t i = 0; i < count; i++) {
