@@ -44,7 +44,7 @@ static int feed_record(struct xlm_restorer *restorer, uint32_t type,
 static int feed_platform(struct xlm_restorer *restorer, const void *context,
                          size_t context_length)
 {
-    const struct xlm_platform *platform = &restorer->platform;
+    const struct xlm_platform *platform = &restorer->domain.platform;
     struct xlm_wire_hvm_params head = {.count = platform->nr_params};
 
     if (feed_record(restorer, XLM_REC_TSC_INFO, &platform->tsc,
@@ -70,9 +70,11 @@ static int populate_toolstack_pages(struct xlm_restorer *restorer)
 {
     uint64_t pfn;
 
-    xlm_platform_toolstack_pages(&restorer->platform, &restorer->toolstack);
-    for (pfn = xlm_pfn_set_next(&restorer->toolstack, 0); pfn != XLM_PFN_NONE;
-         pfn = xlm_pfn_set_next(&restorer->toolstack, pfn + 1)) {
+    xlm_platform_toolstack_pages(&restorer->domain.platform,
+                                 &restorer->sets.toolstack);
+    for (pfn = xlm_pfn_set_next(&restorer->sets.toolstack, 0);
+         pfn != XLM_PFN_NONE;
+         pfn = xlm_pfn_set_next(&restorer->sets.toolstack, pfn + 1)) {
         if (xlm_restore_populate(restorer, 1, &pfn)) {
             return -1;
         }
@@ -84,7 +86,7 @@ static int populate_toolstack_pages(struct xlm_restorer *restorer)
  * does with it. */
 static int prepare_feed(struct xlm_restorer *restorer)
 {
-    if (!xlm_platform_is_complete(&restorer->platform)) {
+    if (!xlm_platform_is_complete(&restorer->domain.platform)) {
         return xlm_restore_bad_stream(restorer,
                                       "the platform state is incomplete");
     }
@@ -96,12 +98,12 @@ static int prepare_feed(struct xlm_restorer *restorer)
 static int feed_last(struct xlm_restorer *restorer)
 {
     if (prepare_feed(restorer) ||
-        xlm_platform_defuse(restorer->ctx, &restorer->platform,
-                            restorer->domid, restorer->limit)) {
+        xlm_platform_defuse(restorer->ctx, &restorer->domain.platform,
+                            restorer->domain.domid, restorer->domain.limit)) {
         return -1;
     }
-    return feed_platform(restorer, restorer->platform.context,
-                         restorer->platform.context_length);
+    return feed_platform(restorer, restorer->domain.platform.context,
+                         restorer->domain.platform.context_length);
 }
 
 /* The same for a guest whose memory is not: the hypervisor must not look for
@@ -115,12 +117,12 @@ int xlm_restore_feed_early(struct xlm_restorer *restorer)
     if (prepare_feed(restorer)) {
         return -1;
     }
-    context = xlm_platform_early_context(restorer->ctx, &restorer->platform,
-                                         &length);
+    context = xlm_platform_early_context(restorer->ctx,
+                                         &restorer->domain.platform, &length);
     if (!context) {
         return -1;
     }
-    restorer->platform.context_is_new = false;
+    restorer->domain.platform.context_is_new = false;
     rc = feed_platform(restorer, context, length);
     free(context);
     return rc;
@@ -139,8 +141,8 @@ static int await_build(struct xlm_restorer *restorer)
     if (restorer->callbacks->await_build(restorer->callbacks->data)) {
         return xlm_restore_fail_to_build(restorer);
     }
-    restorer->built = true;
-    restorer->rings_cleared = true;
+    restorer->domain.built = true;
+    restorer->domain.rings_cleared = true;
     return 0;
 }
 
@@ -157,7 +159,7 @@ int xlm_restore_take_static_end(struct xlm_restorer *restorer)
     if (xlm_restore_take_static(restorer)) {
         return -1;
     }
-    if (restorer->callbacks->await_domain(&restorer->domid,
+    if (restorer->callbacks->await_domain(&restorer->domain.domid,
                                           restorer->callbacks->data)) {
         return xlm_fail(restorer->ctx, "the toolstack here could not create "
                                        "the domain: see its log");
@@ -171,15 +173,15 @@ int xlm_restore_take_devices(struct xlm_restorer *restorer)
 {
     const struct xlm_record *record = &restorer->record;
 
-    if (restorer->devices || restorer->pager) {
+    if (restorer->domain.devices || restorer->pager) {
         return xlm_restore_bad_stream(restorer, "unexpected DEVICES");
     }
-    restorer->devices = malloc(record->length + 1);
-    if (!restorer->devices) {
+    restorer->domain.devices = malloc(record->length + 1);
+    if (!restorer->domain.devices) {
         return xlm_fail(restorer->ctx, "no memory for the devices");
     }
-    memcpy(restorer->devices, record->body, record->length);
-    restorer->devices_length = record->length;
+    memcpy(restorer->domain.devices, record->body, record->length);
+    restorer->domain.devices_length = record->length;
     return 0;
 }
 
@@ -206,8 +208,9 @@ static int feed_devices(struct xlm_restorer *restorer)
 {
     const struct xlm_restore_callbacks *callbacks = restorer->callbacks;
 
-    if (restorer->devices &&
-        callbacks->feed_devices(restorer->devices, restorer->devices_length,
+    if (restorer->domain.devices &&
+        callbacks->feed_devices(restorer->domain.devices,
+                                restorer->domain.devices_length,
                                 callbacks->data)) {
         return xlm_fail(restorer->ctx, "the toolstack here does not take the "
                                        "guest's devices: see its log");
@@ -233,12 +236,13 @@ int xlm_restore_claim(struct xlm_restorer *restorer)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
 
-    if (hv->ops->claim(hv, restorer->domid, restorer->pages + RING_PAGES)) {
+    if (hv->ops->claim(hv, restorer->domain.domid,
+                       restorer->domain.pages + RING_PAGES)) {
         return xlm_fail(restorer->ctx,
                         "this host has no memory for the "
                         "%" PRIu64 " MiB of the guest: free "
                         "some, or choose another host",
-                        restorer->pages >> (20 - XLM_PAGE_SHIFT));
+                        restorer->domain.pages >> (20 - XLM_PAGE_SHIFT));
     }
     return 0;
 }

@@ -36,7 +36,7 @@ int xlm_restore_check_alive(struct xlm_restorer *restorer)
     struct xlm_domain_info info;
     const char *wrong;
 
-    if (hv->ops->domain_info(hv, restorer->domid, &info)) {
+    if (hv->ops->domain_info(hv, restorer->domain.domid, &info)) {
         return xlm_fail(restorer->ctx, "the new domain is gone: %s",
                         strerror(errno));
     }
@@ -54,9 +54,9 @@ int xlm_restore_check_alive(struct xlm_restorer *restorer)
 /* The source has it, and has not sent it yet. */
 static bool is_awaited(struct xlm_restorer *restorer, uint64_t pfn)
 {
-    return pfn < restorer->limit &&
+    return pfn < restorer->domain.limit &&
            (xlm_pager_is_outstanding(restorer->pager, pfn) ||
-            xlm_pfn_set_contains(&restorer->refused, pfn));
+            xlm_pfn_set_contains(&restorer->sets.refused, pfn));
 }
 
 static int check_page(uint64_t pfn, uint8_t *msr, void *data)
@@ -77,7 +77,7 @@ static int check_page(uint64_t pfn, uint8_t *msr, void *data)
 
 int xlm_restore_load_context(struct xlm_restorer *restorer)
 {
-    struct xlm_platform *platform = &restorer->platform;
+    struct xlm_platform *platform = &restorer->domain.platform;
 
     if (!platform->context_is_new) {
         return xlm_restore_bad_stream(restorer,
@@ -87,9 +87,9 @@ int xlm_restore_load_context(struct xlm_restorer *restorer)
     if (xlm_restore_check_alive(restorer) ||
         xlm_hvm_context_pages(platform->context, platform->context_length,
                               check_page, restorer) ||
-        xlm_platform_defuse(restorer->ctx, platform, restorer->domid,
-                            restorer->limit)) {
+        xlm_platform_defuse(restorer->ctx, platform, restorer->domain.domid,
+                            restorer->domain.limit)) {
         return -1;
     }
-    return xlm_platform_apply(restorer->ctx, platform, restorer->domid);
+    return xlm_platform_apply(restorer->ctx, platform, restorer->domain.domid);
 }

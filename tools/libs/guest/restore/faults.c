@@ -73,7 +73,7 @@ static void warn_of_loss(struct xlm_fault_reader *faults)
             "the fault channel of domain %" PRIu32
             " is lost: the pages that the guest asks for come over the first "
             "connection (%s)",
-            faults->restorer->domid, faults->ctx.reason);
+            faults->restorer->domain.domid, faults->ctx.reason);
 }
 
 /* ---- the thread ---- */

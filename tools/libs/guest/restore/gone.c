@@ -47,15 +47,15 @@ bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer)
     if (restorer->state != XLM_READ_POSTCOPY) {
         return false;
     }
-    if (hv->ops->domain_info(hv, restorer->domid, &info)) {
+    if (hv->ops->domain_info(hv, restorer->domain.domid, &info)) {
         /* Not while the ring is mapped; then nothing is proven. */
-        restorer->taken = errno == ESRCH;
+        restorer->outcome.taken = errno == ESRCH;
         return errno == ESRCH;
     }
     if (!info.dying && !xlm_pager_guest_is_gone(restorer->pager)) {
         return false;
     }
-    restorer->taken = is_suspended(&info);
+    restorer->outcome.taken = is_suspended(&info);
     return true;
 }
 
@@ -65,7 +65,7 @@ static int tell(struct xlm_restorer *restorer, bool ended)
 {
     struct xlm_context unheard = XLM_CONTEXT_INIT;
 
-    if (atomic_load(&restorer->lost)) {
+    if (atomic_load(&restorer->signs.lost)) {
         return -1;
     }
     unheard.logger = restorer->ctx->logger;
@@ -94,7 +94,7 @@ static void forget_guest(struct xlm_restorer *restorer)
     xlm_restore_close_faults(restorer);
     restorer->stats->outstanding = xlm_pager_outstanding(restorer->pager);
     xlm_pager_forget_guest(restorer->pager);
-    restorer->gone = true;
+    restorer->outcome.gone = true;
 }
 
 /* Somebody has destroyed the domain, its monitor after it had shut down or a
@@ -108,7 +108,7 @@ static int end(struct xlm_restorer *restorer)
         xtl_log(restorer->ctx->logger, XTL_WARN, -1, "xlm",
                 "domain %" PRIu32 " has ended, but the source could not be "
                 "told: it still keeps its suspended copy",
-                restorer->domid);
+                restorer->domain.domid);
     }
     return 0;
 }
@@ -125,7 +125,7 @@ static int give_up(struct xlm_restorer *restorer)
                 "do, with %" PRIu64 " pages (%" PRIu64 " MiB) of its memory "
                 "still at the source: what that program has written is not "
                 "the whole guest",
-                restorer->domid, pages, mib_of(pages));
+                restorer->domain.domid, pages, mib_of(pages));
     (void)tell(restorer, false);
     errno = ENODATA;
     return -1;
@@ -134,7 +134,7 @@ static int give_up(struct xlm_restorer *restorer)
 int xlm_restore_end_with_guest(struct xlm_restorer *restorer)
 {
     forget_guest(restorer);
-    return restorer->taken ? give_up(restorer) : end(restorer);
+    return restorer->outcome.taken ? give_up(restorer) : end(restorer);
 }
 
 /* ---- a guest that is suspended ---- */
@@ -156,7 +156,8 @@ int xlm_restore_await_guest(struct xlm_restorer *restorer)
     bool said = false;
 
     for (;;) {
-        if (hv->ops->domain_info(hv, restorer->domid, &info) || info.dying) {
+        if (hv->ops->domain_info(hv, restorer->domain.domid, &info) ||
+            info.dying) {
             return xlm_fail(restorer->ctx, "the guest is gone");
         }
         if (!is_suspended(&info)) {
@@ -168,7 +169,7 @@ int xlm_restore_await_guest(struct xlm_restorer *restorer)
                     "before all of its memory had come, and what that writes "
                     "may have holes: its source keeps the memory until the "
                     "domain runs on here",
-                    restorer->domid);
+                    restorer->domain.domid);
             said = true;
         }
         if (another_comes(restorer)) {
@@ -191,7 +192,7 @@ int xlm_restore_take_source_lost(struct xlm_restorer *restorer)
     if (xlm_parse_answer(restorer->ctx, &restorer->record, &status, text)) {
         return -1;
     }
-    paused = !hv->ops->pause(hv, restorer->domid);
+    paused = !hv->ops->pause(hv, restorer->domain.domid);
     restorer->ctx->lost = true;
     restorer->stats->outstanding = pages;
     errno = ENODATA;
@@ -199,6 +200,6 @@ int xlm_restore_take_source_lost(struct xlm_restorer *restorer)
                     "%" PRIu64 " pages (%" PRIu64 " MiB) of the memory of "
                     "domain %" PRIu32 " are lost, as its source has lost them "
                     "(%.200s): it is %s here, and can only be destroyed",
-                    pages, mib_of(pages), restorer->domid, text,
+                    pages, mib_of(pages), restorer->domain.domid, text,
                     paused ? "paused" : "stopped at the first of them");
 }

@@ -44,7 +44,7 @@ void xlm_restore_choose_build(struct xlm_restorer *restorer, uint32_t flags)
             ? callbacks->why_late(asked_for(flags), callbacks->data)
             : NULL;
 
-    restorer->held = why;
+    restorer->domain.held = why;
     stats->build = why ? XLM_BUILD_LATE : XLM_BUILD_EARLY;
     snprintf(stats->late_reason, sizeof(stats->late_reason), "%s",
              why ? why : "");
@@ -66,7 +66,7 @@ int xlm_restore_hold_build(struct xlm_restorer *restorer)
     if (callbacks->await_fed(callbacks->data)) {
         return xlm_restore_fail_to_build(restorer);
     }
-    restorer->rings_cleared = true;
+    restorer->domain.rings_cleared = true;
     return 0;
 }
 
@@ -126,6 +126,6 @@ int xlm_restore_build_late(struct xlm_restorer *restorer)
     if (built < 0) {
         return xlm_restore_fail_to_build(restorer);
     }
-    restorer->built = true;
+    restorer->domain.built = true;
     return 0;
 }

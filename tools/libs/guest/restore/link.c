@@ -12,8 +12,8 @@ static bool may_be_silent(void *data)
     struct xlm_restorer *restorer = data;
     uint64_t timeout_us = restorer->params->link_timeout_ms * 1000ull;
     uint64_t since_us = xlm_pager_waiting_since(restorer->pager);
-    uint64_t pages_us = atomic_load(&restorer->pages_us);
-    uint64_t heard_us = atomic_load(&restorer->heard_us);
+    uint64_t pages_us = atomic_load(&restorer->signs.pages_us);
+    uint64_t heard_us = atomic_load(&restorer->signs.heard_us);
     uint64_t now_us = xlm_now_us();
 
     if (since_us && since_us < pages_us) {
@@ -23,7 +23,7 @@ static bool may_be_silent(void *data)
         (!since_us || !timeout_us || now_us - since_us < timeout_us)) {
         return true;
     }
-    atomic_store(&restorer->lost, true);
+    atomic_store(&restorer->signs.lost, true);
     return false;
 }
 
@@ -31,9 +31,9 @@ void xlm_restore_set_link_timeout(struct xlm_restorer *restorer)
 {
     uint32_t timeout_ms = restorer->params->link_timeout_ms;
 
-    atomic_store(&restorer->heard_us, xlm_now_us());
-    atomic_store(&restorer->pages_us, xlm_now_us());
-    atomic_store(&restorer->lost, false);
+    atomic_store(&restorer->signs.heard_us, xlm_now_us());
+    atomic_store(&restorer->signs.pages_us, xlm_now_us());
+    atomic_store(&restorer->signs.lost, false);
     restorer->channel.may_be_silent = may_be_silent;
     restorer->channel.silence_data = restorer;
     restorer->channel.idle_ms =

@@ -62,10 +62,10 @@ void xlm_restore_dispose_lent(struct xlm_restorer *restorer)
 
 int xlm_restore_reserve(struct xlm_restorer *restorer, uint64_t pfns)
 {
-    if (xlm_pfn_set_reserve(&restorer->populated, pfns) ||
-        xlm_pfn_set_reserve(&restorer->toolstack, pfns) ||
-        xlm_pfn_set_reserve(&restorer->refusing, pfns) ||
-        xlm_pfn_set_reserve(&restorer->refused, pfns)) {
+    if (xlm_pfn_set_reserve(&restorer->sets.populated, pfns) ||
+        xlm_pfn_set_reserve(&restorer->sets.toolstack, pfns) ||
+        xlm_pfn_set_reserve(&restorer->sets.refusing, pfns) ||
+        xlm_pfn_set_reserve(&restorer->sets.refused, pfns)) {
         return xlm_fail(restorer->ctx,
                         "no memory to keep track of %" PRIu64 " pages", pfns);
     }
@@ -76,8 +76,8 @@ static int parse(struct xlm_restorer *restorer, struct xlm_pfn_list *list)
 {
     uint64_t end = 0;
 
-    if (xlm_parse_pfn_list(restorer->ctx, &restorer->record, restorer->limit,
-                           list)) {
+    if (xlm_parse_pfn_list(restorer->ctx, &restorer->record,
+                           restorer->domain.limit, list)) {
         return -1;
     }
     /* An ordinary stream does not say how large the guest is. */
@@ -86,7 +86,7 @@ static int parse(struct xlm_restorer *restorer, struct xlm_pfn_list *list)
 
         end = pfn >= end ? pfn + 1 : end;
     }
-    if (end <= restorer->populated.limit) {
+    if (end <= restorer->sets.populated.limit) {
         return 0;
     }
     end = 2 * end < XLM_PFN_LIMIT ? 2 * end : XLM_PFN_LIMIT;
@@ -99,25 +99,25 @@ static int allow_populated(struct xlm_restorer *restorer)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
     struct xlm_domain_info info;
-    uint64_t wanted = restorer->populated.count + UNCOUNTED_PAGES;
+    uint64_t wanted = restorer->sets.populated.count + UNCOUNTED_PAGES;
 
-    if (!restorer->max_pages) {
-        if (hv->ops->domain_info(hv, restorer->domid, &info)) {
+    if (!restorer->domain.max_pages) {
+        if (hv->ops->domain_info(hv, restorer->domain.domid, &info)) {
             return xlm_fail(restorer->ctx, "the new domain is gone: %s",
                             strerror(errno));
         }
-        restorer->max_pages = info.max_pages;
+        restorer->domain.max_pages = info.max_pages;
     }
-    if (wanted <= restorer->max_pages) {
+    if (wanted <= restorer->domain.max_pages) {
         return 0;
     }
     wanted += XLM_BATCH_PAGES;
-    if (hv->ops->set_max_pages(hv, restorer->domid, wanted)) {
+    if (hv->ops->set_max_pages(hv, restorer->domain.domid, wanted)) {
         return xlm_fail(restorer->ctx,
                         "cannot allow the guest %" PRIu64 " pages: %s", wanted,
                         strerror(errno));
     }
-    restorer->max_pages = wanted;
+    restorer->domain.max_pages = wanted;
     return 0;
 }
 
@@ -129,24 +129,24 @@ int xlm_restore_populate(struct xlm_restorer *restorer, size_t count,
     size_t nr_missing = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (xlm_pfn_set_add(&restorer->populated, pfns[i])) {
+        if (xlm_pfn_set_add(&restorer->sets.populated, pfns[i])) {
             missing[nr_missing++] = pfns[i];
         }
     }
     if (!nr_missing) {
         return 0;
     }
-    if (restorer->populated.count > restorer->most) {
+    if (restorer->sets.populated.count > restorer->domain.most) {
         errno = EPROTO;
         return xlm_fail(restorer->ctx,
                         "bad migration stream: more pages than the guest's "
                         "configuration allows (%" PRIu64 ")",
-                        restorer->most);
+                        restorer->domain.most);
     }
     if (allow_populated(restorer)) {
         return -1;
     }
-    if (hv->ops->populate(hv, restorer->domid, nr_missing, missing)) {
+    if (hv->ops->populate(hv, restorer->domain.domid, nr_missing, missing)) {
         return xlm_fail(restorer->ctx,
                         "cannot get memory for the guest: %s; "
                         "free some on this host",
@@ -167,8 +167,8 @@ struct sorted {
 static void sort_page(struct xlm_restorer *restorer, struct sorted *sorted,
                       uint64_t pfn, const uint8_t *contents)
 {
-    if (restorer->rings_cleared &&
-        xlm_pfn_set_contains(&restorer->toolstack, pfn)) {
+    if (restorer->domain.rings_cleared &&
+        xlm_pfn_set_contains(&restorer->sets.toolstack, pfn)) {
         return;
     }
     if (restorer->pager && xlm_pager_is_outstanding(restorer->pager, pfn)) {
@@ -194,8 +194,8 @@ static int write_pages(struct xlm_restorer *restorer,
     if (xlm_restore_populate(restorer, sorted->nr_written, sorted->written)) {
         return -1;
     }
-    mapping = hv->ops->map(hv, restorer->domid, true, sorted->nr_written,
-                           sorted->written, errors);
+    mapping = hv->ops->map(hv, restorer->domain.domid, true,
+                           sorted->nr_written, sorted->written, errors);
     if (!mapping) {
         return xlm_fail(restorer->ctx,
                         "cannot map the memory of the new domain: %s; "
@@ -212,7 +212,7 @@ static int write_pages(struct xlm_restorer *restorer,
         }
         memcpy(mapping + i * XLM_PAGE_SIZE, sorted->contents[i],
                XLM_PAGE_SIZE);
-        xlm_pfn_set_remove(&restorer->refused, sorted->written[i]);
+        xlm_pfn_set_remove(&restorer->sets.refused, sorted->written[i]);
     }
     hv->ops->unmap(hv, mapping, sorted->nr_written);
     return rc;
@@ -223,21 +223,21 @@ static int take_hole(struct xlm_restorer *restorer, uint64_t pfn)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
 
-    xlm_pfn_set_remove(&restorer->refused, pfn);
-    if (!xlm_pfn_set_contains(&restorer->populated, pfn) ||
-        xlm_pfn_set_contains(&restorer->toolstack, pfn)) {
+    xlm_pfn_set_remove(&restorer->sets.refused, pfn);
+    if (!xlm_pfn_set_contains(&restorer->sets.populated, pfn) ||
+        xlm_pfn_set_contains(&restorer->sets.toolstack, pfn)) {
         return 0;
     }
     if (restorer->pager && xlm_pager_is_outstanding(restorer->pager, pfn)) {
         return xlm_pager_bring_hole(restorer->pager, pfn);
     }
-    if (hv->ops->depopulate(hv, restorer->domid, 1, &pfn)) {
+    if (hv->ops->depopulate(hv, restorer->domain.domid, 1, &pfn)) {
         return xlm_fail(restorer->ctx,
                         "cannot remove page %#" PRIx64
                         " of the new domain: %s",
                         pfn, strerror(errno));
     }
-    xlm_pfn_set_remove(&restorer->populated, pfn);
+    xlm_pfn_set_remove(&restorer->sets.populated, pfn);
     return 0;
 }
 
@@ -312,7 +312,8 @@ static int evict(struct xlm_restorer *restorer, size_t count,
     if (xlm_restore_populate(restorer, count, pfns)) {
         return -1;
     }
-    return xlm_pager_evict(restorer->pager, count, pfns, &restorer->refusing);
+    return xlm_pager_evict(restorer->pager, count, pfns,
+                           &restorer->sets.refusing);
 }
 
 int xlm_restore_take_outstanding(struct xlm_restorer *restorer)
@@ -327,7 +328,7 @@ int xlm_restore_take_outstanding(struct xlm_restorer *restorer)
     for (size_t i = 0; i < list.count; i++) {
         uint64_t pfn = xlm_entry_pfn(list.entries[i]);
 
-        if (xlm_pfn_set_contains(&restorer->toolstack, pfn) ||
+        if (xlm_pfn_set_contains(&restorer->sets.toolstack, pfn) ||
             xlm_pager_is_outstanding(restorer->pager, pfn)) {
             continue;
         }
@@ -344,7 +345,7 @@ int xlm_restore_take_outstanding(struct xlm_restorer *restorer)
 
 int xlm_restore_answer_evicted(struct xlm_restorer *restorer)
 {
-    struct xlm_pfn_set *refusing = &restorer->refusing;
+    struct xlm_pfn_set *refusing = &restorer->sets.refusing;
     uint64_t *pfns = calloc(refusing->count + 1, sizeof(*pfns));
     size_t count = 0;
     uint64_t pfn;
@@ -356,7 +357,7 @@ int xlm_restore_answer_evicted(struct xlm_restorer *restorer)
     for (pfn = xlm_pfn_set_next(refusing, 0); pfn != XLM_PFN_NONE;
          pfn = xlm_pfn_set_next(refusing, pfn + 1)) {
         pfns[count++] = pfn;
-        xlm_pfn_set_add(&restorer->refused, pfn);
+        xlm_pfn_set_add(&restorer->sets.refused, pfn);
     }
     xlm_pfn_set_clear(refusing);
     rc = xlm_write_pfns(restorer->ctx, &restorer->channel,
@@ -439,7 +440,7 @@ int xlm_restore_bring_in(struct xlm_restorer *restorer,
 {
     struct xlm_pfn_list list;
 
-    if (xlm_parse_pfn_list(ctx, record, restorer->limit, &list) ||
+    if (xlm_parse_pfn_list(ctx, record, restorer->domain.limit, &list) ||
         bring_in(restorer, record, &list)) {
         return -1;
     }

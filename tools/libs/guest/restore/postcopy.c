@@ -20,20 +20,20 @@
  * stand between the go and the guest, and no failure takes it back. */
 void xlm_restore_run(struct xlm_restorer *restorer)
 {
-    *restorer->resumed = true;
+    *restorer->outcome.resumed = true;
     xlm_restore_progress(restorer, XLM_PHASE_GO);
     if (restorer->callbacks->run(restorer->callbacks->data)) {
         xtl_log(restorer->ctx->logger, XTL_ERROR, -1, "xlm",
                 "domain %" PRIu32 " is here but could not be started: it is "
                 "left paused, try xl unpause",
-                restorer->domid);
+                restorer->domain.domid);
     }
     restorer->stats->running_us = xlm_now_us() - restorer->start_us;
 }
 
 int xlm_restore_take_go(struct xlm_restorer *restorer)
 {
-    if (restorer->refused.count) {
+    if (restorer->sets.refused.count) {
         return xlm_restore_bad_stream(restorer, "GO before READY");
     }
     restorer->channel.abort_fd =
@@ -72,7 +72,7 @@ int xlm_restore_take_late_pages(struct xlm_restorer *restorer)
 {
     int rc = xlm_restore_take_postcopy_pages(restorer);
 
-    atomic_store(&restorer->pages_us, xlm_now_us());
+    atomic_store(&restorer->signs.pages_us, xlm_now_us());
     if (!rc) {
         rc = tell_dropped(restorer);
     }
@@ -101,18 +101,18 @@ int xlm_restore_complete(struct xlm_restorer *restorer)
     if (xlm_restore_await_guest(restorer)) {
         return -1;
     }
-    restorer->done = true;
+    restorer->outcome.done = true;
     xlm_keepalive_stop(&restorer->keepalive);
     xlm_restore_close_faults(restorer);
     /* What the guest gave up on the way is the host's again. */
     (void)restorer->ctx->hypervisor->ops->claim(restorer->ctx->hypervisor,
-                                                restorer->domid, 0);
+                                                restorer->domain.domid, 0);
     /* The guest is whole, whether or not the source hears of it. */
     if (tell_complete(restorer)) {
         xtl_log(restorer->ctx->logger, XTL_WARN, -1, "xlm",
                 "domain %" PRIu32 " is complete, but the source could not be "
                 "told: it still keeps its suspended copy",
-                restorer->domid);
+                restorer->domain.domid);
     }
     return 0;
 }

@@ -23,7 +23,7 @@ static const struct xlm_wire_prepare *prepare_of(
 static int identify(struct xlm_restorer *restorer)
 {
     const struct xlm_wire_prepare *prepare = prepare_of(restorer);
-    struct xlm_identity identity = {.pfns = restorer->limit};
+    struct xlm_identity identity = {.pfns = restorer->domain.limit};
 
     memcpy(identity.id, prepare->id, sizeof(identity.id));
     memcpy(identity.uuid, prepare->uuid, sizeof(identity.uuid));
@@ -43,7 +43,7 @@ static int keep(struct xlm_restorer *restorer)
     if (!callbacks->keep) {
         return 0;
     }
-    restorer->kept = callbacks->keep(restorer->limit, callbacks->data);
+    restorer->kept = callbacks->keep(restorer->domain.limit, callbacks->data);
     if (!restorer->kept) {
         return xlm_fail(restorer->ctx,
                         "this host cannot keep what a recovery would need: %s",
@@ -78,8 +78,8 @@ static int check_size(struct xlm_restorer *restorer)
 {
     const struct xlm_wire_prepare *prepare = prepare_of(restorer);
 
-    if (!prepare->pfns || prepare->pfns > restorer->limit ||
-        prepare->pages > restorer->most) {
+    if (!prepare->pfns || prepare->pfns > restorer->domain.limit ||
+        prepare->pages > restorer->domain.most) {
         return xlm_restore_bad_stream(restorer,
                                       "PREPARE for a guest larger than its "
                                       "configuration allows");
@@ -109,12 +109,12 @@ static int check_hap(struct xlm_restorer *restorer)
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
     struct xlm_domain_info info;
 
-    if (hv->ops->domain_info(hv, restorer->domid, &info)) {
+    if (hv->ops->domain_info(hv, restorer->domain.domid, &info)) {
         return xlm_fail(restorer->ctx, "the new domain is gone: %s",
                         strerror(errno));
     }
     if (!info.hap) {
-        restorer->refusal = XLM_REFUSED_NO_HAP;
+        restorer->outcome.refusal = XLM_REFUSED_NO_HAP;
         errno = ENODEV;
         return xlm_fail(restorer->ctx,
                         "the guest has no hardware assisted paging, which "
@@ -130,7 +130,7 @@ static int check_vcpus(struct xlm_restorer *restorer)
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
     struct xlm_domain_info info;
 
-    if (hv->ops->domain_info(hv, restorer->domid, &info) ||
+    if (hv->ops->domain_info(hv, restorer->domain.domid, &info) ||
         info.max_vcpu_id < XLM_SHADOW_STACKS_VCPUS ||
         !hv->ops->shadow_stacks(hv)) {
         return 0;
@@ -153,28 +153,28 @@ static int make_room(struct xlm_restorer *restorer)
     uint64_t room =
         restorer->params->max_pages ? pfns * XLM_PREPARE_GROWTH : pfns;
 
-    if (room < restorer->limit) {
-        restorer->limit = room;
+    if (room < restorer->domain.limit) {
+        restorer->domain.limit = room;
     }
-    return xlm_restore_reserve(restorer, restorer->limit);
+    return xlm_restore_reserve(restorer, restorer->domain.limit);
 }
 
 /* Early, or all but what starts the devices. */
 static int build(struct xlm_restorer *restorer)
 {
     xlm_restore_choose_build(restorer, prepare_of(restorer)->flags);
-    return restorer->held ? xlm_restore_hold_build(restorer)
-                          : xlm_restore_build_early(restorer);
+    return restorer->domain.held ? xlm_restore_hold_build(restorer)
+                                 : xlm_restore_build_early(restorer);
 }
 
 static int open_pager(struct xlm_restorer *restorer)
 {
-    restorer->pager =
-        xlm_pager_open(restorer->ctx, &restorer->channel, restorer->domid,
-                       restorer->limit, restorer->kept);
+    restorer->pager = xlm_pager_open(restorer->ctx, &restorer->channel,
+                                     restorer->domain.domid,
+                                     restorer->domain.limit, restorer->kept);
     if (!restorer->pager) {
         if (errno == ENODEV) {
-            restorer->refusal = XLM_REFUSED_NO_HAP;
+            restorer->outcome.refusal = XLM_REFUSED_NO_HAP;
         }
         return -1;
     }
@@ -207,10 +207,10 @@ static int prepare(struct xlm_restorer *restorer)
     if (restorer->pager || restorer->params->out_fd < 0) {
         return xlm_restore_bad_stream(restorer, "unexpected PREPARE");
     }
-    restorer->pages = prepare_of(restorer)->pages;
-    restorer->stats->guest_pages = restorer->pages;
+    restorer->domain.pages = prepare_of(restorer)->pages;
+    restorer->stats->guest_pages = restorer->domain.pages;
     for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
-        restorer->refusal = stages[i].refusal;
+        restorer->outcome.refusal = stages[i].refusal;
         if (stages[i].pass(restorer)) {
             return -1;
         }
@@ -220,12 +220,12 @@ static int prepare(struct xlm_restorer *restorer)
 
 int xlm_restore_take_prepare(struct xlm_restorer *restorer)
 {
-    restorer->refusal = XLM_REFUSED_OTHER;
+    restorer->outcome.refusal = XLM_REFUSED_OTHER;
     xlm_restore_progress(restorer, XLM_PHASE_PREPARING);
     if (prepare(restorer)) {
         return -1;
     }
-    restorer->prepared = true;
+    restorer->outcome.prepared = true;
     xlm_restore_progress(restorer, XLM_PHASE_PRECOPY);
     return xlm_write_answer(restorer->ctx, &restorer->channel,
                             XLM_REC_POSTCOPY_PREPARED, 0,

@@ -46,16 +46,16 @@ static int take_begin(struct xlm_restorer *restorer)
 
 static int take_list_begin(struct xlm_restorer *restorer)
 {
-    if (restorer->listing) {
+    if (restorer->sets.listing) {
         return xlm_restore_bad_stream(restorer, "a list within a list");
     }
-    restorer->listing = true;
+    restorer->sets.listing = true;
     return 0;
 }
 
 static int take_list(struct xlm_restorer *restorer)
 {
-    if (!restorer->listing) {
+    if (!restorer->sets.listing) {
         return xlm_restore_bad_stream(restorer,
                                       "POSTCOPY_PFNS outside of a list");
     }
@@ -64,10 +64,10 @@ static int take_list(struct xlm_restorer *restorer)
 
 static int take_list_end(struct xlm_restorer *restorer)
 {
-    if (!restorer->listing) {
+    if (!restorer->sets.listing) {
         return xlm_restore_bad_stream(restorer, "the end of no list");
     }
-    restorer->listing = false;
+    restorer->sets.listing = false;
     /* What was evicted gave its memory back to the host: keep it for us. */
     if (xlm_restore_claim(restorer)) {
         return -1;
@@ -89,7 +89,7 @@ static int refuse_go(struct xlm_restorer *restorer)
  * can run, since the source's is lost with the go. */
 static int answer_when_ready(struct xlm_restorer *restorer)
 {
-    if (restorer->refused.count) {
+    if (restorer->sets.refused.count) {
         return 0;
     }
     if (xlm_restore_check_alive(restorer)) {
@@ -121,15 +121,15 @@ static int load_device_state(struct xlm_restorer *restorer)
 
 static int load_final_state(struct xlm_restorer *restorer)
 {
-    if (!restorer->pager || restorer->listing) {
+    if (!restorer->pager || restorer->sets.listing) {
         return xlm_restore_bad_stream(restorer, "TRANSITION out of order");
     }
     /* The toolstack loads the state that it was fed when it ends. */
-    if ((restorer->held && xlm_restore_build_late(restorer)) ||
+    if ((restorer->domain.held && xlm_restore_build_late(restorer)) ||
         xlm_restore_load_context(restorer)) {
         return -1;
     }
-    return restorer->held ? 0 : load_device_state(restorer);
+    return restorer->domain.held ? 0 : load_device_state(restorer);
 }
 
 static int take_transition(struct xlm_restorer *restorer)
@@ -169,7 +169,7 @@ static int finish_ordinary(struct xlm_restorer *restorer)
     if (restorer->pager) {
         return xlm_restore_bad_stream(restorer, "END without TRANSITION");
     }
-    restorer->done = true;
+    restorer->outcome.done = true;
     if (xlm_restore_build_ordinary(restorer)) {
         return -1;
     }
@@ -186,7 +186,7 @@ static int take_end(struct xlm_restorer *restorer)
 
 static int take_record(struct xlm_restorer *restorer)
 {
-    atomic_store(&restorer->heard_us, xlm_now_us());
+    atomic_store(&restorer->signs.heard_us, xlm_now_us());
     xlm_keepalive_step(restorer->keepalive);
     switch (restorer->record.type) {
     case XLM_REC_CPUID_POLICY:
@@ -197,7 +197,7 @@ static int take_record(struct xlm_restorer *restorer)
     case XLM_REC_TSC_INFO:
     case XLM_REC_HVM_PARAMS:
     case XLM_REC_HVM_CONTEXT:
-        return xlm_platform_take(restorer->ctx, &restorer->platform,
+        return xlm_platform_take(restorer->ctx, &restorer->domain.platform,
                                  &restorer->record);
     case XLM_REC_POSTCOPY_DEVICES:
         return xlm_restore_take_devices(restorer);
@@ -242,7 +242,7 @@ static void refuse(struct xlm_restorer *restorer)
 {
     struct xlm_context unheard = XLM_CONTEXT_INIT;
 
-    if (restorer->prepared || restorer->params->out_fd < 0) {
+    if (restorer->outcome.prepared || restorer->params->out_fd < 0) {
         return;
     }
     unheard.logger = restorer->ctx->logger;
@@ -256,8 +256,8 @@ static void refuse(struct xlm_restorer *restorer)
         }
     }
     (void)xlm_write_answer(&unheard, &restorer->channel,
-                           XLM_REC_POSTCOPY_PREPARED, restorer->refusal,
-                           restorer->ctx->reason);
+                           XLM_REC_POSTCOPY_PREPARED,
+                           restorer->outcome.refusal, restorer->ctx->reason);
 }
 
 static int read_headers(struct xlm_restorer *restorer)
@@ -283,7 +283,7 @@ static int read_headers(struct xlm_restorer *restorer)
     xlm_restore_keep_alive(restorer);
     /* The first that the toolstack hears of it: it looks for room. */
     if (xlm_restore_feed(restorer, &headers, sizeof(headers))) {
-        restorer->refusal =
+        restorer->outcome.refusal =
             errno == ENOMEM ? XLM_REFUSED_NO_MEMORY : XLM_REFUSED_BUILD;
         refuse(restorer);
         return -1;
@@ -293,7 +293,7 @@ static int read_headers(struct xlm_restorer *restorer)
 
 static int take_stream(struct xlm_restorer *restorer)
 {
-    while (!restorer->done) {
+    while (!restorer->outcome.done) {
         if (xlm_read_record(restorer->ctx, &restorer->channel, restorer->state,
                             &restorer->record)) {
             return -1;
@@ -344,19 +344,19 @@ static void dispose(struct xlm_restorer *restorer)
     restorer->pager = NULL;
     xlm_channel_close(&restorer->channel);
     xlm_restore_dispose_lent(restorer);
-    xlm_platform_dispose(&restorer->platform);
-    free(restorer->devices);
-    xlm_pfn_set_dispose(&restorer->populated);
-    xlm_pfn_set_dispose(&restorer->toolstack);
-    xlm_pfn_set_dispose(&restorer->refusing);
-    xlm_pfn_set_dispose(&restorer->refused);
+    xlm_platform_dispose(&restorer->domain.platform);
+    free(restorer->domain.devices);
+    xlm_pfn_set_dispose(&restorer->sets.populated);
+    xlm_pfn_set_dispose(&restorer->sets.toolstack);
+    xlm_pfn_set_dispose(&restorer->sets.refusing);
+    xlm_pfn_set_dispose(&restorer->sets.refused);
 }
 
 int xlm_restore_end(struct xlm_restorer *restorer, int rc)
 {
     restorer->stats->end_us = xlm_now_us() - restorer->start_us;
     dispose(restorer);
-    if (!rc && !restorer->gone) {
+    if (!rc && !restorer->outcome.gone) {
         xlm_restore_progress(restorer, XLM_PHASE_COMPLETE);
     }
     return rc;

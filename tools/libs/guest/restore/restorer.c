@@ -45,10 +45,10 @@ void xlm_restore_begin(struct xlm_restorer *restorer, struct xlm_context *ctx,
         .stats = stats,
         .start_us = xlm_now_us(),
         .state = XLM_READ_STATIC,
-        .resumed = resumed,
-        .refusal = XLM_REFUSED_BUILD,
-        .limit = pfn_limit(params),
-        .most = page_limit(params),
+        .outcome.resumed = resumed,
+        .outcome.refusal = XLM_REFUSED_BUILD,
+        .domain.limit = pfn_limit(params),
+        .domain.most = page_limit(params),
     };
 }
 

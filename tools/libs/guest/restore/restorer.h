@@ -18,29 +18,17 @@
  * for which the toolstack gives it a minute. */
 #define XLM_SOURCE_SILENCE_MS (3 * 60 * 1000)
 
-struct xlm_restorer {
-    struct xlm_context *ctx;
-    const struct xlm_restore_params *params;
-    const struct xlm_restore_callbacks *callbacks;
-    struct xlm_channel channel;
-    struct xlm_record record; /* the one being handled */
-    struct xlm_stats *stats;
-    uint64_t start_us;
-    uint32_t owed; /* pages taken that the source has no credit for yet */
-    _Atomic uint64_t told_us;        /* when the source heard of faults last */
-    _Atomic uint64_t heard_us;       /* when something came last ... */
-    _Atomic uint64_t pages_us;       /* ... and pages, from the go on */
-    struct xlm_keepalive *keepalive; /* says that we are alive; or NULL */
-    atomic_bool lost; /* the connection stood still for too long */
-    enum xlm_reader_state state;
-    bool prepared;    /* PREPARE was answered, one way ... */
-    uint32_t refusal; /* ... or the other: with this enum xlm_refusal */
-    bool runs;        /* the guest was let run, or could not be */
-    bool done;
-    bool gone;  /* the guest ran here and is no more */
-    bool taken; /* ... and whoever destroyed it had suspended it */
-    bool *resumed;
+/* When what was last seen of the source, or told to it: for any thread. */
+struct xlm_restore_signs {
+    _Atomic uint64_t told_us;  /* when the source heard of faults last */
+    _Atomic uint64_t heard_us; /* when something came last ... */
+    _Atomic uint64_t pages_us; /* ... and pages, from the go on */
+    atomic_bool lost;          /* the connection stood still for too long */
+};
 
+/* The domain that is made here: the caller's thread's until the go.  From then on
+ * nothing of it changes, and others read it. */
+struct xlm_restore_domain {
     uint32_t domid;     /* valid once the static data has ended */
     bool held;          /* the toolstack waits for what starts the devices */
     bool built;         /* the toolstack has finished the domain */
@@ -52,16 +40,48 @@ struct xlm_restorer {
     struct xlm_platform platform;
     void *devices; /* records for the toolstack, after its END; or NULL */
     size_t devices_length;
-    unsigned long *kept;     /* the caller's, for what is outstanding */
-    struct xlm_pager *pager; /* NULL: not prepared */
-    struct xlm_fault_reader *faults; /* restore/faults.c; NULL: none */
-    void *zeroes; /* a page that the hypervisor reads; NULL: none */
+};
 
+/* Its pages, until the guest runs: the caller's thread's. */
+struct xlm_restore_sets {
     struct xlm_pfn_set populated; /* we gave the domain a page there */
     struct xlm_pfn_set toolstack; /* rings of this host: never overwritten */
     struct xlm_pfn_set refusing;  /* cannot be evicted, source not told yet */
     struct xlm_pfn_set refused;   /* the same, told: awaited before READY */
     bool listing;                 /* between PFNS_BEGIN and PFNS_END */
+};
+
+/* How far it has come: the caller's thread's. */
+struct xlm_restore_outcome {
+    bool prepared;            /* PREPARE was answered, one way ... */
+    enum xlm_refusal refusal; /* ... or the other */
+    bool done;
+    bool gone;     /* the guest ran here and is no more */
+    bool taken;    /* ... and whoever destroyed it had suspended it */
+    bool *resumed; /* the caller's: the guest runs here */
+};
+
+struct xlm_restorer {
+    struct xlm_context *ctx;
+    const struct xlm_restore_params *params;
+    const struct xlm_restore_callbacks *callbacks;
+    struct xlm_channel channel;
+    struct xlm_restore_signs signs;
+    struct xlm_pager *pager; /* NULL: not prepared */
+    void *zeroes;            /* a page that the hypervisor reads; NULL: none */
+
+    /* All else is the caller's thread's. */
+    struct xlm_record record; /* the one being handled */
+    enum xlm_reader_state state;
+    struct xlm_stats *stats;
+    uint64_t start_us;
+    uint32_t owed; /* pages taken that the source has no credit for yet */
+    struct xlm_keepalive *keepalive; /* says that we are alive; or NULL */
+    struct xlm_fault_reader *faults; /* restore/faults.c; NULL: none */
+    unsigned long *kept; /* the caller's, for what is outstanding */
+    struct xlm_restore_domain domain;
+    struct xlm_restore_sets sets;
+    struct xlm_restore_outcome outcome;
 };
 
 /* A restorer that waits for the beginning of a stream; nothing is *resumed. */

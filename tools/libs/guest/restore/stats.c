@@ -61,11 +61,11 @@ int xlm_restore_send_stats(struct xlm_restorer *restorer)
 
 bool xlm_restore_stats_are_due(struct xlm_restorer *restorer)
 {
-    uint64_t told_us = atomic_load(&restorer->told_us);
+    uint64_t told_us = atomic_load(&restorer->signs.told_us);
     uint64_t now_us = xlm_now_us();
 
     return now_us - told_us >= TELL_STATS_US &&
-           atomic_compare_exchange_strong(&restorer->told_us, &told_us,
+           atomic_compare_exchange_strong(&restorer->signs.told_us, &told_us,
                                           now_us);
 }
 

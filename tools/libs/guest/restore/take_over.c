@@ -14,7 +14,7 @@ static uint64_t guest_pages(struct xlm_restorer *restorer)
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
     struct xlm_domain_info info = {.tot_pages = 0};
 
-    (void)hv->ops->domain_info(hv, restorer->domid, &info);
+    (void)hv->ops->domain_info(hv, restorer->domain.domid, &info);
     return info.tot_pages + xlm_pager_outstanding(restorer->pager);
 }
 
@@ -62,8 +62,8 @@ int xlm_take_over(struct xlm_context *ctx,
 
     xlm_restore_begin(&restorer, ctx, params, callbacks, stats, resumed);
     restorer.state = XLM_READ_POSTCOPY;
-    restorer.prepared = true;
-    restorer.domid = orphan->domid;
-    restorer.limit = orphan->pfns;
+    restorer.outcome.prepared = true;
+    restorer.domain.domid = orphan->domid;
+    restorer.domain.limit = orphan->pfns;
     return xlm_restore_end(&restorer, take_over(&restorer, orphan));
 }
