@@ -19,17 +19,18 @@ static int make_room_for_kept(struct xlm_pager *pager, uint64_t limit,
                               unsigned long *kept)
 {
     if (!kept) {
-        pager->kept = &pager->own_kept;
-        return xlm_pfn_set_reserve(&pager->outstanding, limit) ||
-                       xlm_pfn_set_reserve(&pager->requested, limit)
+        pager->seen.kept = &pager->seen.own_kept;
+        return xlm_pfn_set_reserve(&pager->sets.outstanding, limit) ||
+                       xlm_pfn_set_reserve(&pager->sets.requested, limit)
                    ? -1
                    : 0;
     }
-    pager->kept = xlm_kept_ring(kept, limit);
-    xlm_pfn_set_lend(&pager->outstanding, xlm_kept_outstanding(kept), limit);
-    xlm_pfn_set_lend(&pager->requested, xlm_kept_requested(kept, limit),
+    pager->seen.kept = xlm_kept_ring(kept, limit);
+    xlm_pfn_set_lend(&pager->sets.outstanding, xlm_kept_outstanding(kept),
                      limit);
-    xlm_pfn_set_intersect(&pager->requested, &pager->outstanding);
+    xlm_pfn_set_lend(&pager->sets.requested, xlm_kept_requested(kept, limit),
+                     limit);
+    xlm_pfn_set_intersect(&pager->sets.requested, &pager->sets.outstanding);
     return 0;
 }
 
@@ -43,18 +44,20 @@ static int make_room(struct xlm_pager *pager, uint64_t limit,
         return -1;
     }
     pager->max_waiters = info.max_vcpu_id + 1;
-    pager->waiters = calloc(pager->max_waiters, sizeof(*pager->waiters));
-    pager->blocked_us = calloc(pager->max_waiters, sizeof(*pager->blocked_us));
-    pager->stop_fd = eventfd(0, EFD_CLOEXEC);
-    if (!pager->waiters || !pager->blocked_us || pager->stop_fd < 0 ||
-        make_room_for_kept(pager, limit, kept) ||
-        xlm_pfn_set_reserve(&pager->unsent, limit) ||
-        xlm_pfn_set_reserve(&pager->dropped, limit) ||
-        xlm_pfn_set_reserve(&pager->arrived, limit)) {
+    pager->waiting.waiters =
+        calloc(pager->max_waiters, sizeof(*pager->waiting.waiters));
+    pager->counts.blocked_us =
+        calloc(pager->max_waiters, sizeof(*pager->counts.blocked_us));
+    pager->threads.stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (!pager->waiting.waiters || !pager->counts.blocked_us ||
+        pager->threads.stop_fd < 0 || make_room_for_kept(pager, limit, kept) ||
+        xlm_pfn_set_reserve(&pager->sets.unsent, limit) ||
+        xlm_pfn_set_reserve(&pager->sets.dropped, limit) ||
+        xlm_pfn_set_reserve(&pager->sets.arrived, limit)) {
         return -1;
     }
     /* What was asked for before, by another. */
-    xlm_pfn_set_unite(&pager->unsent, &pager->requested);
+    xlm_pfn_set_unite(&pager->sets.unsent, &pager->sets.requested);
     return 0;
 }
 
@@ -72,7 +75,7 @@ static void retire(struct xlm_pager *pager)
     struct xlm_hypervisor *hv = pager->ctx->hypervisor;
     int error = errno;
 
-    if (!pager->outstanding.count) {
+    if (!pager->sets.outstanding.count) {
         (void)hv->ops->pager_disable(hv, pager->domid);
     }
     errno = error;
@@ -84,10 +87,10 @@ static int be_first(struct xlm_pager *pager)
     void *page;
 
     if (hv->ops->pager_enable(hv, pager->domid, &page, &pager->event_fd,
-                              &pager->kept->port)) {
+                              &pager->seen.kept->port)) {
         return -1;
     }
-    xlm_paging_ring_attach(&pager->ring, page);
+    xlm_paging_ring_attach(&pager->seen.ring, page);
     return 0;
 }
 
@@ -96,8 +99,8 @@ static int succeed(struct xlm_pager *pager)
     struct xlm_hypervisor *hv = pager->ctx->hypervisor;
     void *page;
 
-    return hv->ops->pager_take_over(hv, pager->domid, pager->kept->port, &page,
-                                    &pager->event_fd) ||
+    return hv->ops->pager_take_over(hv, pager->domid, pager->seen.kept->port,
+                                    &page, &pager->event_fd) ||
                    xlm_pager_resume_ring(pager, page)
                ? -1
                : 0;
@@ -105,12 +108,13 @@ static int succeed(struct xlm_pager *pager)
 
 static int enable(struct xlm_pager *pager, bool in_place_of_another)
 {
-    if (start(&pager->request_thread, &pager->request_thread_runs,
-              xlm_pager_run_requests, pager) ||
+    if (start(&pager->threads.request_thread,
+              &pager->threads.request_thread_runs, xlm_pager_run_requests,
+              pager) ||
         (in_place_of_another ? succeed(pager) : be_first(pager))) {
         return -1;
     }
-    if (start(&pager->ring_thread, &pager->ring_thread_runs,
+    if (start(&pager->threads.ring_thread, &pager->threads.ring_thread_runs,
               xlm_pager_run_ring, pager)) {
         retire(pager);
         return -1;
@@ -149,11 +153,11 @@ static struct xlm_pager *new_pager(struct xlm_context *ctx,
     pager->ctx = ctx;
     pager->channel = channel;
     pager->domid = domid;
-    pager->stop_fd = -1;
+    pager->threads.stop_fd = -1;
     pthread_mutex_init(&pager->lock, NULL);
     pthread_mutex_init(&pager->entry, NULL);
-    pthread_cond_init(&pager->wake, NULL);
-    pthread_cond_init(&pager->idle, NULL);
+    pthread_cond_init(&pager->asking.wake, NULL);
+    pthread_cond_init(&pager->asking.idle, NULL);
     return pager;
 }
 
@@ -218,15 +222,15 @@ struct xlm_pager *xlm_pager_take_over(struct xlm_context *ctx,
 static void stop_threads(struct xlm_pager *pager)
 {
     pthread_mutex_lock(&pager->lock);
-    pager->stopping = true;
-    pthread_cond_signal(&pager->wake);
+    pager->asking.stopping = true;
+    pthread_cond_signal(&pager->asking.wake);
     pthread_mutex_unlock(&pager->lock);
-    if (pager->request_thread_runs) {
-        pthread_join(pager->request_thread, NULL);
+    if (pager->threads.request_thread_runs) {
+        pthread_join(pager->threads.request_thread, NULL);
     }
-    if (pager->ring_thread_runs) {
-        eventfd_write(pager->stop_fd, 1);
-        pthread_join(pager->ring_thread, NULL);
+    if (pager->threads.ring_thread_runs) {
+        eventfd_write(pager->threads.stop_fd, 1);
+        pthread_join(pager->threads.ring_thread, NULL);
     }
 }
 
@@ -239,34 +243,34 @@ void xlm_pager_close(struct xlm_pager *pager)
     }
     hv = pager->ctx->hypervisor;
     stop_threads(pager);
-    if (pager->ring_thread_runs) {
+    if (pager->threads.ring_thread_runs) {
         /* Once more, in case the last one was lost: no other will follow. */
         xlm_pager_notify(pager);
     }
-    if (pager->outstanding.count) {
+    if (pager->sets.outstanding.count) {
         xtl_log(pager->ctx->logger, XTL_WARN, -1, "xlm",
                 "domain %" PRIu32 " lacks %" PRIu64 " pages and has lost its "
                 "pager",
-                pager->domid, pager->outstanding.count);
-    } else if (pager->ring_thread_runs &&
+                pager->domid, pager->sets.outstanding.count);
+    } else if (pager->threads.ring_thread_runs &&
                hv->ops->pager_disable(hv, pager->domid)) {
         xtl_log(pager->ctx->logger, XTL_WARN, errno, "xlm",
                 "cannot stop paging domain %" PRIu32, pager->domid);
     }
-    if (pager->stop_fd >= 0) {
-        close(pager->stop_fd);
+    if (pager->threads.stop_fd >= 0) {
+        close(pager->threads.stop_fd);
     }
-    xlm_pfn_set_dispose(&pager->outstanding);
-    xlm_pfn_set_dispose(&pager->requested);
-    xlm_pfn_set_dispose(&pager->unsent);
-    xlm_pfn_set_dispose(&pager->dropped);
-    xlm_pfn_set_dispose(&pager->arrived);
+    xlm_pfn_set_dispose(&pager->sets.outstanding);
+    xlm_pfn_set_dispose(&pager->sets.requested);
+    xlm_pfn_set_dispose(&pager->sets.unsent);
+    xlm_pfn_set_dispose(&pager->sets.dropped);
+    xlm_pfn_set_dispose(&pager->sets.arrived);
     pthread_mutex_destroy(&pager->lock);
     pthread_mutex_destroy(&pager->entry);
-    pthread_cond_destroy(&pager->wake);
-    pthread_cond_destroy(&pager->idle);
-    free(pager->waiters);
-    free(pager->blocked_us);
+    pthread_cond_destroy(&pager->asking.wake);
+    pthread_cond_destroy(&pager->asking.idle);
+    free(pager->waiting.waiters);
+    free(pager->counts.blocked_us);
     free(pager);
 }
 
@@ -277,7 +281,7 @@ bool xlm_pager_is_outstanding(struct xlm_pager *pager, uint64_t pfn)
     bool is;
 
     pthread_mutex_lock(&pager->lock);
-    is = xlm_pfn_set_contains(&pager->outstanding, pfn);
+    is = xlm_pfn_set_contains(&pager->sets.outstanding, pfn);
     pthread_mutex_unlock(&pager->lock);
     return is;
 }
@@ -287,7 +291,7 @@ uint64_t xlm_pager_outstanding(struct xlm_pager *pager)
     uint64_t count;
 
     pthread_mutex_lock(&pager->lock);
-    count = pager->outstanding.count;
+    count = pager->sets.outstanding.count;
     pthread_mutex_unlock(&pager->lock);
     return count;
 }
@@ -297,7 +301,7 @@ bool xlm_pager_guest_is_gone(struct xlm_pager *pager)
     bool gone;
 
     pthread_mutex_lock(&pager->lock);
-    gone = pager->gone;
+    gone = pager->seen.gone;
     pthread_mutex_unlock(&pager->lock);
     return gone;
 }
@@ -305,11 +309,11 @@ bool xlm_pager_guest_is_gone(struct xlm_pager *pager)
 void xlm_pager_forget_guest(struct xlm_pager *pager)
 {
     pthread_mutex_lock(&pager->lock);
-    xlm_pfn_set_clear(&pager->outstanding);
-    xlm_pfn_set_clear(&pager->requested);
-    xlm_pfn_set_clear(&pager->unsent);
-    pager->nr_waiters = 0;
-    pager->outside.count = 0;
+    xlm_pfn_set_clear(&pager->sets.outstanding);
+    xlm_pfn_set_clear(&pager->sets.requested);
+    xlm_pfn_set_clear(&pager->sets.unsent);
+    pager->waiting.nr_waiters = 0;
+    pager->waiting.outside.count = 0;
     pthread_mutex_unlock(&pager->lock);
 }
 
@@ -322,22 +326,24 @@ void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats,
 
     pthread_mutex_lock(&pager->lock);
     *stats = (struct xlm_wire_stats){
-        .faults = pager->waits.count,
-        .fault_median_us = xlm_histogram_quantile(&pager->waits, 500),
-        .fault_p99_us = xlm_histogram_quantile(&pager->waits, 990),
-        .fault_max_us = pager->waits.most,
-        .pages_requested = pager->pages_requested,
-        .pages_pushed = pager->pages_pushed,
-        .pages_dropped = pager->pages_dropped,
-        .blocked_us = pager->waits.sum,
-        .outside = pager->outside.requests,
-        .duplicates = pager->duplicates,
-        .behind_median = xlm_histogram_quantile(&pager->behind, 500),
-        .behind_most = pager->behind.most,
+        .faults = pager->counts.waits.count,
+        .fault_median_us = xlm_histogram_quantile(&pager->counts.waits, 500),
+        .fault_p99_us = xlm_histogram_quantile(&pager->counts.waits, 990),
+        .fault_max_us = pager->counts.waits.most,
+        .pages_requested = pager->counts.pages_requested,
+        .pages_pushed = pager->counts.pages_pushed,
+        .pages_dropped = pager->counts.pages_dropped,
+        .blocked_us = pager->counts.waits.sum,
+        .outside = pager->waiting.outside.requests,
+        .duplicates = pager->counts.duplicates,
+        .behind_median = xlm_histogram_quantile(&pager->counts.behind, 500),
+        .behind_most = pager->counts.behind.most,
         .nr_vcpus = nr_vcpus,
     };
-    xlm_histogram_log2(&pager->waits, stats->histogram, XLM_WIRE_WAIT_BUCKETS);
-    memcpy(blocked_us, pager->blocked_us, nr_vcpus * sizeof(*blocked_us));
+    xlm_histogram_log2(&pager->counts.waits, stats->histogram,
+                       XLM_WIRE_WAIT_BUCKETS);
+    memcpy(blocked_us, pager->counts.blocked_us,
+           nr_vcpus * sizeof(*blocked_us));
     pthread_mutex_unlock(&pager->lock);
 }
 
@@ -346,9 +352,10 @@ void xlm_pager_get_outside(struct xlm_pager *pager,
 {
     pthread_mutex_lock(&pager->lock);
     *stats = (struct xlm_outside_stats){
-        .waiting = pager->outside.count,
-        .longest_us = xlm_outside_waits_longest(&pager->outside, xlm_now_us()),
-        .most_us = pager->outside.most_us,
+        .waiting = pager->waiting.outside.count,
+        .longest_us =
+            xlm_outside_waits_longest(&pager->waiting.outside, xlm_now_us()),
+        .most_us = pager->waiting.outside.most_us,
     };
     pthread_mutex_unlock(&pager->lock);
     if (stats->longest_us > stats->most_us) {

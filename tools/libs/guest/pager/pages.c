@@ -23,8 +23,8 @@ int xlm_pager_evict(struct xlm_pager *pager, size_t count,
     /* Outstanding first: a request must find its page expected. */
     pthread_mutex_lock(&pager->lock);
     for (size_t i = 0; i < count; i++) {
-        if (xlm_pfn_set_add(&pager->outstanding, pfns[i])) {
-            xlm_pfn_set_remove(&pager->arrived, pfns[i]);
+        if (xlm_pfn_set_add(&pager->sets.outstanding, pfns[i])) {
+            xlm_pfn_set_remove(&pager->sets.arrived, pfns[i]);
             pages[nr_pages++] = (struct xlm_eviction){.pfn = pfns[i]};
         }
     }
@@ -70,25 +70,26 @@ static int settle_batch(struct xlm_pager *pager, size_t count,
     *left = 0;
     pthread_mutex_lock(&pager->lock);
     for (size_t i = 0; i < count; i++) {
-        bool asked = xlm_pfn_set_contains(&pager->requested, pages[i].pfn);
+        bool asked =
+            xlm_pfn_set_contains(&pager->sets.requested, pages[i].pfn);
 
         if (xlm_try_again(pages[i].error)) {
             pages[(*left)++] = pages[i];
             continue;
         }
         if (pages[i].error && pages[i].error != ENOENT) {
-            pager->gone |= pages[i].error == ESRCH;
+            pager->seen.gone |= pages[i].error == ESRCH;
             rc = page_in_failed(pager, &pages[i]);
             continue;
         }
         if (pages[i].error) {
             /* Unless the ring told of it meanwhile. */
-            pager->pages_dropped +=
-                xlm_pfn_set_contains(&pager->outstanding, pages[i].pfn);
+            pager->counts.pages_dropped +=
+                xlm_pfn_set_contains(&pager->sets.outstanding, pages[i].pfn);
         } else {
-            xlm_pfn_set_add(&pager->arrived, pages[i].pfn);
-            pager->pages_requested += asked;
-            pager->pages_pushed += !asked;
+            xlm_pfn_set_add(&pager->sets.arrived, pages[i].pfn);
+            pager->counts.pages_requested += asked;
+            pager->counts.pages_pushed += !asked;
         }
         answered |= xlm_pager_settle(pager, pages[i].pfn);
     }
@@ -108,11 +109,11 @@ static size_t only_outstanding(struct xlm_pager *pager, size_t count,
 
     pthread_mutex_lock(&pager->lock);
     for (size_t i = 0; i < count; i++) {
-        if (xlm_pfn_set_contains(&pager->outstanding, pages[i].pfn)) {
+        if (xlm_pfn_set_contains(&pager->sets.outstanding, pages[i].pfn)) {
             pages[kept++] = pages[i];
         } else {
-            pager->duplicates +=
-                xlm_pfn_set_contains(&pager->arrived, pages[i].pfn);
+            pager->counts.duplicates +=
+                xlm_pfn_set_contains(&pager->sets.arrived, pages[i].pfn);
         }
     }
     pthread_mutex_unlock(&pager->lock);
@@ -126,7 +127,7 @@ static int check_patience(struct xlm_pager *pager, unsigned int tries)
     bool ours;
 
     pthread_mutex_lock(&pager->lock);
-    ours = pager->ours;
+    ours = pager->asking.ours;
     pthread_mutex_unlock(&pager->lock);
     if (ours || tries < TRIES_BEFORE_GO) {
         poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
@@ -206,7 +207,8 @@ int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn)
         poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
     }
     pthread_mutex_lock(&pager->lock);
-    pager->pages_dropped += xlm_pfn_set_contains(&pager->outstanding, pfn);
+    pager->counts.pages_dropped +=
+        xlm_pfn_set_contains(&pager->sets.outstanding, pfn);
     answered = xlm_pager_settle(pager, pfn);
     pthread_mutex_unlock(&pager->lock);
     if (answered) {

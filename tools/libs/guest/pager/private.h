@@ -25,38 +25,50 @@ struct xlm_waiter {
     struct xlm_kept_waiter *kept; /* NULL: is not */
 };
 
-struct xlm_pager {
-    struct xlm_context *ctx;
-    struct xlm_channel *channel;
-    uint32_t domid;
-    int event_fd; /* the hypervisor signals */
-    int stop_fd;  /* the ring thread shall end */
+/* The pager's own threads: of who opens and closes it. */
+struct xlm_pager_threads {
+    int stop_fd; /* the ring thread shall end */
     pthread_t ring_thread;
     bool ring_thread_runs;
     pthread_t request_thread;
     bool request_thread_runs;
-    pthread_mutex_t entry; /* one thread at a time brings pages in */
+};
 
-    /* All below is under the lock. */
-    pthread_mutex_t lock;
-    pthread_cond_t wake; /* of the request thread */
-    pthread_cond_t idle; /* it has stopped writing */
+/* What the hypervisor has said, and how far that was read. */
+struct xlm_pager_seen {
     vm_event_back_ring_t ring;
     struct xlm_kept_ring *kept;    /* about the ring; perhaps this: */
     struct xlm_kept_ring own_kept; /* nobody else wants to know */
+    bool gone;                     /* the domain is being destroyed */
+};
+
+/* The guest's pages, as the pager knows them. */
+struct xlm_pager_sets {
     struct xlm_pfn_set outstanding;
     struct xlm_pfn_set requested; /* asked for, or about to be */
     struct xlm_pfn_set unsent;    /* requested, and not yet written */
     struct xlm_pfn_set dropped;   /* by the guest; the source may send them */
-    struct xlm_waiter *waiters;   /* one a vCPU at the most */
+    struct xlm_pfn_set arrived;   /* and not evicted again since */
+};
+
+/* Who waits for a page. */
+struct xlm_pager_waiting {
+    struct xlm_waiter *waiters; /* one a vCPU at the most */
     size_t nr_waiters;
-    size_t max_waiters;
-    bool requests_open; /* the source takes them: it has said GO */
-    bool ours;          /* the same, once and for all */
-    bool writing;       /* the request thread is using the channel */
+    struct xlm_outside_waits outside; /* for which no vCPU waits */
+};
+
+/* Between the request thread and all others. */
+struct xlm_pager_asking {
+    pthread_cond_t wake; /* of the request thread */
+    pthread_cond_t idle; /* it has stopped writing */
+    bool requests_open;  /* the source takes them: it has said GO */
+    bool ours;           /* the same, once and for all */
+    bool writing;        /* the request thread is using the channel */
     bool stopping;
-    bool gone;                   /* the domain is being destroyed */
-    struct xlm_pfn_set arrived;  /* and not evicted again since */
+};
+
+struct xlm_pager_counts {
     struct xlm_histogram waits;  /* of vCPUs, in us ... */
     struct xlm_histogram behind; /* ... and what came unasked meanwhile */
     uint64_t *blocked_us;        /* by vCPU; max_waiters of them */
@@ -64,7 +76,27 @@ struct xlm_pager {
     uint64_t pages_requested;
     uint64_t pages_pushed;
     uint64_t pages_dropped;
-    struct xlm_outside_waits outside; /* for which no vCPU waits */
+};
+
+struct xlm_pager {
+    /* The same from before the threads start until they have ended. */
+    struct xlm_context *ctx;
+    uint32_t domid;
+    int event_fd; /* the hypervisor signals */
+    size_t max_waiters;
+    struct xlm_pager_threads threads;
+
+    /* Changed while requests are closed; the request thread's while it writes. */
+    struct xlm_channel *channel;
+
+    pthread_mutex_t entry; /* one thread at a time brings pages in */
+
+    pthread_mutex_t lock; /* of all below */
+    struct xlm_pager_seen seen;
+    struct xlm_pager_sets sets;
+    struct xlm_pager_waiting waiting;
+    struct xlm_pager_asking asking;
+    struct xlm_pager_counts counts;
 };
 
 /* pager/ring.c; all but the thread with the lock held */

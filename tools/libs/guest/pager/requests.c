@@ -16,13 +16,13 @@ static size_t take_outside(struct xlm_pager *pager, uint64_t *pfns, size_t max)
     uint64_t pfn = 0;
     size_t count = 0;
 
-    while (pager->outside.count && count < max) {
-        pfn = xlm_outside_waits_next(&pager->outside, pfn);
+    while (pager->waiting.outside.count && count < max) {
+        pfn = xlm_outside_waits_next(&pager->waiting.outside, pfn);
         if (pfn == XLM_PFN_NONE) {
             break;
         }
-        if (xlm_pfn_set_contains(&pager->unsent, pfn)) {
-            xlm_pfn_set_remove(&pager->unsent, pfn);
+        if (xlm_pfn_set_contains(&pager->sets.unsent, pfn)) {
+            xlm_pfn_set_remove(&pager->sets.unsent, pfn);
             pfns[count++] = pfn;
         }
         pfn++;
@@ -34,9 +34,9 @@ static size_t take_any(struct xlm_pager *pager, uint64_t *pfns, size_t max)
 {
     size_t count = 0;
 
-    while (count < max && pager->unsent.count) {
-        pfns[count] = xlm_pfn_set_next(&pager->unsent, 0);
-        xlm_pfn_set_remove(&pager->unsent, pfns[count++]);
+    while (count < max && pager->sets.unsent.count) {
+        pfns[count] = xlm_pfn_set_next(&pager->sets.unsent, 0);
+        xlm_pfn_set_remove(&pager->sets.unsent, pfns[count++]);
     }
     return count;
 }
@@ -49,20 +49,20 @@ static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max,
     *type = XLM_REC_POSTCOPY_URGENT;
 
     pthread_mutex_lock(&pager->lock);
-    while (!pager->stopping &&
-           !(pager->requests_open && pager->unsent.count)) {
+    while (!pager->asking.stopping &&
+           !(pager->asking.requests_open && pager->sets.unsent.count)) {
         /* What was unsent may have been settled. */
-        pthread_cond_broadcast(&pager->idle);
-        pthread_cond_wait(&pager->wake, &pager->lock);
+        pthread_cond_broadcast(&pager->asking.idle);
+        pthread_cond_wait(&pager->asking.wake, &pager->lock);
     }
-    if (!pager->stopping) {
+    if (!pager->asking.stopping) {
         count = take_outside(pager, pfns, max);
     }
-    if (!pager->stopping && !count) {
+    if (!pager->asking.stopping && !count) {
         *type = XLM_REC_POSTCOPY_FAULT;
         count = take_any(pager, pfns, max);
     }
-    pager->writing = count;
+    pager->asking.writing = count;
     pthread_mutex_unlock(&pager->lock);
     return count;
 }
@@ -73,11 +73,11 @@ static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max,
 static void stop_writing(struct xlm_pager *pager, bool failed)
 {
     pthread_mutex_lock(&pager->lock);
-    pager->writing = false;
+    pager->asking.writing = false;
     if (failed) {
-        pager->requests_open = false;
+        pager->asking.requests_open = false;
     }
-    pthread_cond_broadcast(&pager->idle);
+    pthread_cond_broadcast(&pager->asking.idle);
     pthread_mutex_unlock(&pager->lock);
 }
 
@@ -105,9 +105,10 @@ size_t xlm_pager_take_early(struct xlm_pager *pager, uint64_t *pfns,
     size_t count = 0;
 
     pthread_mutex_lock(&pager->lock);
-    while (!pager->requests_open && count < max && pager->unsent.count) {
-        pfns[count] = xlm_pfn_set_next(&pager->unsent, 0);
-        xlm_pfn_set_remove(&pager->unsent, pfns[count++]);
+    while (!pager->asking.requests_open && count < max &&
+           pager->sets.unsent.count) {
+        pfns[count] = xlm_pfn_set_next(&pager->sets.unsent, 0);
+        xlm_pfn_set_remove(&pager->sets.unsent, pfns[count++]);
     }
     pthread_mutex_unlock(&pager->lock);
     return count;
@@ -118,7 +119,7 @@ uint64_t xlm_pager_awaited(struct xlm_pager *pager)
     uint64_t pfn;
 
     pthread_mutex_lock(&pager->lock);
-    pfn = xlm_pfn_set_next(&pager->requested, 0);
+    pfn = xlm_pfn_set_next(&pager->sets.requested, 0);
     pthread_mutex_unlock(&pager->lock);
     return pfn;
 }
@@ -126,9 +127,9 @@ uint64_t xlm_pager_awaited(struct xlm_pager *pager)
 void xlm_pager_open_requests(struct xlm_pager *pager)
 {
     pthread_mutex_lock(&pager->lock);
-    pager->requests_open = true;
-    pager->ours = true;
-    pthread_cond_signal(&pager->wake);
+    pager->asking.requests_open = true;
+    pager->asking.ours = true;
+    pthread_cond_signal(&pager->asking.wake);
     pthread_mutex_unlock(&pager->lock);
 }
 
@@ -136,9 +137,9 @@ void xlm_pager_await_requests(struct xlm_pager *pager,
                               const struct xlm_channel *channel)
 {
     pthread_mutex_lock(&pager->lock);
-    while (pager->channel == channel && pager->requests_open &&
-           (pager->unsent.count || pager->writing)) {
-        pthread_cond_wait(&pager->idle, &pager->lock);
+    while (pager->channel == channel && pager->asking.requests_open &&
+           (pager->sets.unsent.count || pager->asking.writing)) {
+        pthread_cond_wait(&pager->asking.idle, &pager->lock);
     }
     pthread_mutex_unlock(&pager->lock);
 }
@@ -154,15 +155,15 @@ void xlm_pager_use_channel(struct xlm_pager *pager,
 void xlm_pager_close_requests(struct xlm_pager *pager)
 {
     pthread_mutex_lock(&pager->lock);
-    pager->requests_open = false;
-    while (pager->writing) {
-        pthread_cond_wait(&pager->idle, &pager->lock);
+    pager->asking.requests_open = false;
+    while (pager->asking.writing) {
+        pthread_cond_wait(&pager->asking.idle, &pager->lock);
     }
     /* What was asked for may not have arrived. */
-    xlm_pfn_set_clear(&pager->unsent);
-    xlm_pfn_set_unite(&pager->unsent, &pager->requested);
+    xlm_pfn_set_clear(&pager->sets.unsent);
+    xlm_pfn_set_unite(&pager->sets.unsent, &pager->sets.requested);
     /* What is lacking will be told. */
-    xlm_pfn_set_clear(&pager->dropped);
+    xlm_pfn_set_clear(&pager->sets.dropped);
     pthread_mutex_unlock(&pager->lock);
 }
 
@@ -174,11 +175,11 @@ size_t xlm_pager_take_dropped(struct xlm_pager *pager, uint64_t *pfns,
     size_t count = 0;
 
     pthread_mutex_lock(&pager->lock);
-    while (count < max && pager->dropped.count) {
+    while (count < max && pager->sets.dropped.count) {
         uint64_t from = count ? pfns[count - 1] : 0;
 
-        pfns[count] = xlm_pfn_set_next(&pager->dropped, from);
-        xlm_pfn_set_remove(&pager->dropped, pfns[count++]);
+        pfns[count] = xlm_pfn_set_next(&pager->sets.dropped, from);
+        xlm_pfn_set_remove(&pager->sets.dropped, pfns[count++]);
     }
     pthread_mutex_unlock(&pager->lock);
     return count;
@@ -187,7 +188,7 @@ size_t xlm_pager_take_dropped(struct xlm_pager *pager, uint64_t *pfns,
 int xlm_pager_list_outstanding(struct xlm_pager *pager, uint64_t **pfns,
                                size_t *count)
 {
-    const struct xlm_pfn_set *set = &pager->outstanding;
+    const struct xlm_pfn_set *set = &pager->sets.outstanding;
     uint64_t pfn;
 
     *count = 0;

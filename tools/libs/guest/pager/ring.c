@@ -22,7 +22,7 @@ static void answer(struct xlm_pager *pager, const vm_event_request_t *request)
     response.flags = request->flags & VM_EVENT_FLAG_VCPU_PAUSED;
     response.reason = request->reason;
     response.u.mem_paging = request->u.mem_paging;
-    xlm_paging_ring_put(&pager->ring, &response);
+    xlm_paging_ring_put(&pager->seen.ring, &response);
 }
 
 void xlm_pager_notify(struct xlm_pager *pager)
@@ -40,10 +40,11 @@ static void count_wait(struct xlm_pager *pager,
 {
     uint64_t us = xlm_now_us() - waiter->since_us;
 
-    xlm_histogram_add(&pager->waits, us);
-    xlm_histogram_add(&pager->behind, pager->pages_pushed - waiter->pushed);
+    xlm_histogram_add(&pager->counts.waits, us);
+    xlm_histogram_add(&pager->counts.behind,
+                      pager->counts.pages_pushed - waiter->pushed);
     if (waiter->request.vcpu_id < pager->max_waiters) {
-        pager->blocked_us[waiter->request.vcpu_id] += us;
+        pager->counts.blocked_us[waiter->request.vcpu_id] += us;
     }
 }
 
@@ -53,11 +54,11 @@ static struct xlm_kept_waiter *keep(struct xlm_pager *pager,
                                     const vm_event_request_t *request)
 {
     for (size_t i = 0; i < XLM_KEPT_WAITERS; i++) {
-        struct xlm_kept_waiter *kept = &pager->kept->waiters[i];
+        struct xlm_kept_waiter *kept = &pager->seen.kept->waiters[i];
 
         if (!kept->used) {
-            kept->request = pager->ring.req_cons - 1;
-            kept->answers = pager->ring.rsp_prod_pvt;
+            kept->request = pager->seen.ring.req_cons - 1;
+            kept->answers = pager->seen.ring.rsp_prod_pvt;
             kept->vcpu = request->vcpu_id;
             kept->pfn = request->u.mem_paging.gfn;
             kept->flags = request->u.mem_paging.flags;
@@ -77,7 +78,7 @@ static void forget(const struct xlm_waiter *waiter)
 
 static void note_read(struct xlm_pager *pager)
 {
-    __atomic_store_n(&pager->kept->requests, pager->ring.req_cons,
+    __atomic_store_n(&pager->seen.kept->requests, pager->seen.ring.req_cons,
                      __ATOMIC_RELEASE);
 }
 
@@ -89,8 +90,8 @@ static bool answer_waiters(struct xlm_pager *pager, uint64_t pfn)
     size_t kept = 0;
     bool answered = false;
 
-    for (size_t i = 0; i < pager->nr_waiters; i++) {
-        struct xlm_waiter *waiter = &pager->waiters[i];
+    for (size_t i = 0; i < pager->waiting.nr_waiters; i++) {
+        struct xlm_waiter *waiter = &pager->waiting.waiters[i];
 
         if (waiter->request.u.mem_paging.gfn == pfn) {
             answer(pager, &waiter->request);
@@ -98,17 +99,18 @@ static bool answer_waiters(struct xlm_pager *pager, uint64_t pfn)
             count_wait(pager, waiter);
             answered = true;
         } else {
-            pager->waiters[kept++] = *waiter;
+            pager->waiting.waiters[kept++] = *waiter;
         }
     }
-    pager->nr_waiters = kept;
+    pager->waiting.nr_waiters = kept;
     return answered;
 }
 
 /* Long enough for a back end to have given up; see the design. */
 static void end_outside(struct xlm_pager *pager, uint64_t pfn)
 {
-    uint64_t us = xlm_outside_waits_end(&pager->outside, pfn, xlm_now_us());
+    uint64_t us =
+        xlm_outside_waits_end(&pager->waiting.outside, pfn, xlm_now_us());
 
     if (us >= XLM_OUTSIDE_PATIENCE_US) {
         xtl_log(pager->ctx->logger, XTL_ERROR, -1, "xlm",
@@ -122,17 +124,17 @@ static void end_outside(struct xlm_pager *pager, uint64_t pfn)
 bool xlm_pager_settle(struct xlm_pager *pager, uint64_t pfn)
 {
     end_outside(pager, pfn);
-    xlm_pfn_set_remove(&pager->outstanding, pfn);
-    xlm_pfn_set_remove(&pager->requested, pfn);
-    xlm_pfn_set_remove(&pager->unsent, pfn);
+    xlm_pfn_set_remove(&pager->sets.outstanding, pfn);
+    xlm_pfn_set_remove(&pager->sets.requested, pfn);
+    xlm_pfn_set_remove(&pager->sets.unsent, pfn);
     return answer_waiters(pager, pfn);
 }
 
 void xlm_pager_ask_for(struct xlm_pager *pager, uint64_t pfn)
 {
-    if (xlm_pfn_set_add(&pager->requested, pfn)) {
-        xlm_pfn_set_add(&pager->unsent, pfn);
-        pthread_cond_signal(&pager->wake);
+    if (xlm_pfn_set_add(&pager->sets.requested, pfn)) {
+        xlm_pfn_set_add(&pager->sets.unsent, pfn);
+        pthread_cond_signal(&pager->asking.wake);
     }
 }
 
@@ -140,10 +142,10 @@ static void wait_for(struct xlm_pager *pager,
                      const vm_event_request_t *request,
                      struct xlm_kept_waiter *kept)
 {
-    pager->waiters[pager->nr_waiters++] = (struct xlm_waiter){
+    pager->waiting.waiters[pager->waiting.nr_waiters++] = (struct xlm_waiter){
         .request = *request,
         .since_us = xlm_now_us(),
-        .pushed = pager->pages_pushed,
+        .pushed = pager->counts.pages_pushed,
         .kept = kept,
     };
 }
@@ -157,17 +159,18 @@ static void take_request(struct xlm_pager *pager,
     bool vcpu_waits = request->flags & VM_EVENT_FLAG_VCPU_PAUSED;
 
     if (request->u.mem_paging.flags & MEM_PAGING_DROP_PAGE) {
-        if (xlm_pfn_set_contains(&pager->outstanding, pfn)) {
-            pager->pages_dropped++;
+        if (xlm_pfn_set_contains(&pager->sets.outstanding, pfn)) {
+            pager->counts.pages_dropped++;
             (void)xlm_pager_settle(pager, pfn);
-            xlm_pfn_set_add(&pager->dropped, pfn);
+            xlm_pfn_set_add(&pager->sets.dropped, pfn);
         }
-    } else if (xlm_pfn_set_contains(&pager->outstanding, pfn)) {
+    } else if (xlm_pfn_set_contains(&pager->sets.outstanding, pfn)) {
         xlm_pager_ask_for(pager, pfn);
         if (!vcpu_waits) {
-            xlm_outside_waits_begin(&pager->outside, pfn, xlm_now_us());
+            xlm_outside_waits_begin(&pager->waiting.outside, pfn,
+                                    xlm_now_us());
         }
-        if (vcpu_waits && pager->nr_waiters < pager->max_waiters) {
+        if (vcpu_waits && pager->waiting.nr_waiters < pager->max_waiters) {
             wait_for(pager, request, keep(pager, request));
             note_read(pager);
             return;
@@ -183,12 +186,12 @@ static void take_request(struct xlm_pager *pager,
  * be more. */
 static bool drain_ring(struct xlm_pager *pager)
 {
-    const unsigned int slots = RING_SIZE(&pager->ring);
+    const unsigned int slots = RING_SIZE(&pager->seen.ring);
     vm_event_request_t request;
     unsigned int taken = 0;
 
     pthread_mutex_lock(&pager->lock);
-    while (taken < slots && xlm_paging_ring_get(&pager->ring, &request)) {
+    while (taken < slots && xlm_paging_ring_get(&pager->seen.ring, &request)) {
         take_request(pager, &request);
         taken++;
     }
@@ -205,7 +208,7 @@ void *xlm_pager_run_ring(void *data)
     struct xlm_hypervisor *hv = pager->ctx->hypervisor;
     struct pollfd fds[] = {
         {.fd = pager->event_fd, .events = POLLIN},
-        {.fd = pager->stop_fd, .events = POLLIN},
+        {.fd = pager->threads.stop_fd, .events = POLLIN},
     };
     bool more = false;
 
@@ -228,9 +231,9 @@ void *xlm_pager_run_ring(void *data)
 static bool is_answered(const struct xlm_pager *pager,
                         const struct xlm_kept_waiter *kept)
 {
-    const vm_event_response_t *last = xlm_paging_ring_last(&pager->ring);
+    const vm_event_response_t *last = xlm_paging_ring_last(&pager->seen.ring);
 
-    return last && kept->answers != pager->ring.rsp_prod_pvt &&
+    return last && kept->answers != pager->seen.ring.rsp_prod_pvt &&
            last->vcpu_id == kept->vcpu &&
            last->flags & VM_EVENT_FLAG_VCPU_PAUSED;
 }
@@ -239,7 +242,7 @@ static bool is_answered(const struct xlm_pager *pager,
 static bool is_unread(const struct xlm_pager *pager,
                       const struct xlm_kept_waiter *kept)
 {
-    return (int32_t)(kept->request - pager->ring.req_cons) >= 0;
+    return (int32_t)(kept->request - pager->seen.ring.req_cons) >= 0;
 }
 
 static void resume_waiter(struct xlm_pager *pager,
@@ -255,7 +258,7 @@ static void resume_waiter(struct xlm_pager *pager,
     request.u.mem_paging.gfn = kept->pfn;
     request.u.mem_paging.flags = kept->flags;
     wait_for(pager, &request, kept);
-    if (xlm_pfn_set_contains(&pager->outstanding, kept->pfn)) {
+    if (xlm_pfn_set_contains(&pager->sets.outstanding, kept->pfn)) {
         xlm_pager_ask_for(pager, kept->pfn);
     } else {
         (void)answer_waiters(pager, kept->pfn);
@@ -279,13 +282,14 @@ static void answer_nobody(struct xlm_pager *pager)
  * or fewer of them counts wrong for ever. */
 static int resume_ring(struct xlm_pager *pager, void *page)
 {
-    struct xlm_kept_waiter *kept = pager->kept->waiters;
+    struct xlm_kept_waiter *kept = pager->seen.kept->waiters;
     uint32_t owed, waiting = 0;
 
-    if (!xlm_paging_ring_resume(&pager->ring, page, pager->kept->requests)) {
+    if (!xlm_paging_ring_resume(&pager->seen.ring, page,
+                                pager->seen.kept->requests)) {
         return -1;
     }
-    owed = pager->ring.req_cons - pager->ring.rsp_prod_pvt;
+    owed = pager->seen.ring.req_cons - pager->seen.ring.rsp_prod_pvt;
     for (size_t i = 0; i < XLM_KEPT_WAITERS; i++) {
         if (kept[i].used &&
             (is_answered(pager, &kept[i]) || is_unread(pager, &kept[i]))) {
@@ -330,8 +334,8 @@ uint64_t xlm_pager_waiting_since(struct xlm_pager *pager)
     uint64_t since_us = 0;
 
     pthread_mutex_lock(&pager->lock);
-    for (size_t i = 0; i < pager->nr_waiters; i++) {
-        uint64_t us = pager->waiters[i].since_us;
+    for (size_t i = 0; i < pager->waiting.nr_waiters; i++) {
+        uint64_t us = pager->waiting.waiters[i].since_us;
 
         if (!since_us || us < since_us) {
             since_us = us;
