@@ -516,6 +516,8 @@ format:
 
 check-format:
 	cd $(S) && clang-format --dry-run -Werror $(FORMATTED)
+	@cd $(S) && if grep -n '^.\{80,\}' $(FORMATTED); then \
+	    echo 'FAILED: check-format: lines of 80 columns and more'; false; fi
 
 lint: $(O)/config.mk
 	$(S)/scripts/install-deps $(S)/scripts/packages.lint

@@ -3,9 +3,10 @@
  *
  * Until the go a domain that is being received is a half built copy: when the
  * receiver dies it must not stay, as it holds memory and the name that the
- * next attempt needs.  A killed process cannot see to that itself, nor note that
- * the guest never ran here.  After the go the guest runs on, and what it lacks
- * comes by another receiver; one that lacks nothing needs no pager any more.
+ * next attempt needs.  A killed process cannot see to that itself, nor note
+ * that the guest never ran here.  After the go the guest runs on, and what it
+ * lacks comes by another receiver; one that lacks nothing needs no pager any
+ * more.
  */
 #ifndef XL_GUARD_H
 #define XL_GUARD_H
@@ -28,7 +29,8 @@ int xl_guard_start(struct xl_guard *guard, const char *incoming_name);
 /* From here on nothing may be cleaned up.  Harmless when there is no guard. */
 void xl_guard_tell_ours(const struct xl_guard *guard, uint32_t domid);
 
-/* The guest is whole, or nothing of it is left.  Harmless when there is no guard. */
+/* The guest is whole, or nothing of it is left.  Harmless when there is no
+ * guard. */
 void xl_guard_release(struct xl_guard *guard);
 
 /* The guard itself, a command of its own: xl incoming-guard --postcopy NAME,

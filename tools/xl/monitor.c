@@ -33,9 +33,11 @@
 /* What the old domain's back ends get to let go of its devices. */
 #define XL_RESTART_PAUSE_SECONDS 2
 #define XL_SUFFIX_SIZE 24
-/* How often a suspended domain, or one whose memory has not come, is looked at. */
+/* How often a suspended domain, or one whose memory has not come, is looked
+ * at. */
 #define XL_LOOK_SECONDS 1
-/* What a stock daemon gets to notice that its domain was suspended, and end. */
+/* What a stock daemon gets to notice that its domain was suspended, and end.
+ */
 #define XL_SUCCEED_SECONDS 30
 /* What a dump waits for a lost source. */
 #define XL_DUMP_PATIENCE_SECONDS 120
@@ -125,8 +127,8 @@ static void discard_events(struct xl_monitor *monitor)
     }
 }
 
-/* The stock xl also watches for the ejection of a removable disk; here it stays
- * in the configuration until that is read anew. */
+/* The stock xl also watches for the ejection of a removable disk; here it
+ * stays in the configuration until that is read anew. */
 static enum xl_end await_end(struct xl_monitor *monitor)
 {
     libxl_evgen_domain_death *watch;
@@ -148,8 +150,9 @@ static enum xl_end await_end(struct xl_monitor *monitor)
 
 /* ---- await_resumed ---- */
 
-/* It is being saved or migrated, and may come back: after a migration that failed,
- * a snapshot, a guest that was taken back.  Then it is watched over again. */
+/* It is being saved or migrated, and may come back: after a migration that
+ * failed, a snapshot, a guest that was taken back.  Then it is watched over
+ * again. */
 static enum xl_end await_resumed(struct xl_monitor *monitor)
 {
     enum xl_end end = XL_END_SHUTDOWN;
@@ -220,7 +223,8 @@ static bool is_coming(const struct xl_monitor *monitor, bool *source_lost)
     return coming;
 }
 
-/* It is done with the domain, or has died, when its end of the pipe is closed. */
+/* It is done with the domain, or has died, when its end of the pipe is closed.
+ */
 static bool has_receiver(const struct xl_monitor *monitor)
 {
     struct pollfd poller = {.fd = monitor->memory_fd};
@@ -228,9 +232,9 @@ static bool has_receiver(const struct xl_monitor *monitor)
     return monitor->memory_fd >= 0 && poll(&poller, 1, 0) == 0;
 }
 
-/* Whoever maps a page that has not come waits for it.  So a dump waits for all of
- * them; but not for ever for a source that may never come back: the guest is to
- * be started again.  False: they will not come. */
+/* Whoever maps a page that has not come waits for it.  So a dump waits for all
+ * of them; but not for ever for a source that may never come back: the guest
+ * is to be started again.  False: they will not come. */
 static bool await_memory(struct xl_monitor *monitor)
 {
     unsigned int lost_seconds = 0;
@@ -266,8 +270,8 @@ static void dump_core(struct xl_monitor *monitor)
     free(path);
 }
 
-/* A source that still keeps memory of it, and whose receiver was killed, can then
- * be told that the guest has ended. */
+/* A source that still keeps memory of it, and whose receiver was killed, can
+ * then be told that the guest has ended. */
 static void destroy(struct xl_monitor *monitor)
 {
     int rc;
@@ -566,8 +570,9 @@ static void leave_output(void)
     }
 }
 
-/* Of a domain that was suspended the stock xl's daemon of Xen up to 4.19 ends as
- * soon as it notices; that of a later one, and ours, stay.  False: it stays. */
+/* Of a domain that was suspended the stock xl's daemon of Xen up to 4.19 ends
+ * as soon as it notices; that of a later one, and ours, stay.  False: it
+ * stays. */
 static bool is_left_alone(pid_t pid)
 {
     leave_output();

@@ -33,9 +33,10 @@ int xl_monitor_begin(struct xl_monitor_standby *standby, uint32_t domid);
 void xl_monitor_dismiss(struct xl_monitor_standby *standby);
 
 /*
- * The domain was suspended here, and runs on.  When a daemon of xl watched over it
- * that has ended since, or is about to, start another one; when it goes on, or there
- * never was one (xl create -e, libvirt), do nothing.  0, or -1 having said why.
+ * The domain was suspended here, and runs on.  When a daemon of xl watched
+ * over it that has ended since, or is about to, start another one; when it
+ * goes on, or there never was one (xl create -e, libvirt), do nothing.  0, or
+ * -1 having said why.
  */
 int xl_monitor_succeed(uint32_t domid);
 

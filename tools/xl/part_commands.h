@@ -1,7 +1,8 @@
 /*
- * A guest that moves is a domain at either host, and for a while neither of the
- * two is a whole guest.  What each command of the stock xl would do to such a
- * part, and whether it may: one table, of which the manual's is a copy.  Pure.
+ * A guest that moves is a domain at either host, and for a while neither of
+ * the two is a whole guest.  What each command of the stock xl would do to
+ * such a part, and whether it may: one table, of which the manual's is a copy.
+ * Pure.
  */
 #ifndef XL_PART_COMMANDS_H
 #define XL_PART_COMMANDS_H

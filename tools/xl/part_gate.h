@@ -1,6 +1,6 @@
 /*
- * Commands of the stock xl, where they are about a guest that moves: handed over
- * or refused by the table in part_commands.h.
+ * Commands of the stock xl, where they are about a guest that moves: handed
+ * over or refused by the table in part_commands.h.
  */
 #ifndef XL_PART_GATE_H
 #define XL_PART_GATE_H
@@ -11,8 +11,8 @@
 #include "xl.h"
 
 /* Hand the command line to the stock xl, or say why not.  argv[word] is the
- * command, argv[argc] NULL.  Returns an exit status, and only when the stock xl
- * does not take the place of this process. */
+ * command, argv[argc] NULL.  Returns an exit status, and only when the stock
+ * xl does not take the place of this process. */
 int xl_gate_stock(struct xl_context *xl, int word);
 
 /* A command of ours that moves a domain, in place of the stock xl's: 0, or -1

@@ -13,7 +13,8 @@
 #define XL_SAVE_BYTE_ORDER 0x01020304u
 #define XL_SAVE_JSON (1u << 0)      /* the configuration is JSON */
 #define XL_SAVE_STREAM_V2 (1u << 1) /* libxl's stream is of version 2 */
-/* A configuration is some KiB; this bounds what a peer can make us allocate. */
+/* A configuration is some KiB; this bounds what a peer can make us allocate.
+ */
 #define XL_SAVE_DATA_MAX (1u << 20)
 
 struct xl_save_header {

@@ -83,11 +83,11 @@ int xl_sender_destroy_source(struct xl_sender *sender);
 void xl_sender_say_why(const struct xl_sender *sender,
                        const libxl_live_migrate_result *result);
 
-/* The command that recovers this guest, from a shell here; to be freed, NULL: no
- * memory. */
+/* The command that recovers this guest, from a shell here; to be freed, NULL:
+ * no memory. */
 char *xl_sender_recovery(const struct xl_sender *sender, const char *name);
-/* A line for people that has it, and one about the other end where this is not for
- * ssh to start. */
+/* A line for people that has it, and one about the other end where this is not
+ * for ssh to start. */
 void xl_sender_say_recovery(const struct xl_sender *sender);
 
 /* Harmless at any time after xl_sender_init(). */

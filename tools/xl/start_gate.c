@@ -1,8 +1,9 @@
 /*
  * xl create and xl restore, of a guest that is at another host or on its way.
  *
- * Its name is free here meanwhile, as its domain has another one: a habit, or the
- * list of guests that start with the host, could run it twice on the same disks.
+ * Its name is free here meanwhile, as its domain has another one: a habit, or
+ * the list of guests that start with the host, could run it twice on the same
+ * disks.
  */
 #include "start_gate.h"
 
@@ -142,7 +143,8 @@ bool xl_gate_start(struct xl_context *xl, int word)
     bool refused = false;
     int rc;
 
-    /* Asking the stock xl takes a moment: only while something is under way. */
+    /* Asking the stock xl takes a moment: only while something is under way.
+     */
     if ((!create && !restore) || !any_on_its_way() || xl_context_open(xl)) {
         return false;
     }

@@ -8,8 +8,8 @@
 
 #include "xl.h"
 
-/* True: the command line starts a guest a second time, which was said.  argv[word]
- * is the command. */
+/* True: the command line starts a guest a second time, which was said.
+ * argv[word] is the command. */
 bool xl_gate_start(struct xl_context *xl, int word);
 
 #endif

@@ -11,8 +11,8 @@
 /* The receiver's first line: that it is there, and knows postcopy. */
 #define XL_BANNER "xl postcopy migration receiver ready, version 1\n"
 
-/* The longest silence of the other host until the library has taken over: longer
- * than sshd waits for a password. */
+/* The longest silence of the other host until the library has taken over:
+ * longer than sshd waits for a password. */
 #define XL_PATIENCE_MS (3 * 60 * 1000)
 
 struct xl_transport {

@@ -1,5 +1,6 @@
 /*
- * The command lines that connect with a receiver, and that recover a migration.
+ * The command lines that connect with a receiver, and that recover a
+ * migration.
  */
 #ifndef XL_TRANSPORT_COMMAND_H
 #define XL_TRANSPORT_COMMAND_H
@@ -9,15 +10,15 @@
 /* What connects unless the user says otherwise. */
 extern const char xl_ssh_default[];
 
-/* Whether a host is made of what names, addresses, user@ and ssh:// are made of,
- * and is no option: so it means nothing to a shell. */
+/* Whether a host is made of what names, addresses, user@ and ssh:// are made
+ * of, and is no option: so it means nothing to a shell. */
 bool xl_transport_host_is_plain(const char *host);
 
 /*
  * What the shell is to run, malloc'ed: a receiver on the host, which has to be
  * plain, with these options (each with a blank before it); or with an empty
- * ssh_command the host itself, as the stock xl has it.  ssh gets options of ours,
- * behind the user's own, any other command none.  NULL: no memory.
+ * ssh_command the host itself, as the stock xl has it.  ssh gets options of
+ * ours, behind the user's own, any other command none.  NULL: no memory.
  */
 char *xl_transport_command(const char *ssh_command, const char *host,
                            int verbosity, const char *receive_options);
@@ -32,8 +33,8 @@ struct xl_recovery {
     const char *host;
 };
 
-/* The command that does, malloc'ed: a line for a shell, with quotes where they are
- * needed.  NULL: no memory. */
+/* The command that does, malloc'ed: a line for a shell, with quotes where they
+ * are needed.  NULL: no memory. */
 char *xl_recovery_command(const struct xl_recovery *recovery);
 
 #endif

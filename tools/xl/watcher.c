@@ -1,9 +1,10 @@
 /*
  * Who watches over a domain on this host.
  *
- * Nothing registers that.  But each daemon of xl writes into a log of its own for
- * which domain it waits; so a daemon that has gone, as the stock one of Xen up to
- * 4.19 does when its domain is suspended, can be told from one that never was.
+ * Nothing registers that.  But each daemon of xl writes into a log of its own
+ * for which domain it waits; so a daemon that has gone, as the stock one of
+ * Xen up to 4.19 does when its domain is suspended, can be told from one that
+ * never was.
  */
 #include "watcher.h"
 

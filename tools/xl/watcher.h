@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A daemon of xl, the stock one's or ours, says so in its log when it begins, of
- * each domain: with the domain's name, its number, and its own process. */
+/* A daemon of xl, the stock one's or ours, says so in its log when it begins,
+ * of each domain: with the domain's name, its number, and its own process. */
 #define XL_WATCHER_FORMAT "Waiting for domain %s (domid %u) to die [pid %ld]"
 
 struct xl_watcher {
@@ -18,11 +18,13 @@ struct xl_watcher {
     bool lives;
 };
 
-/* The process that watches over the domain, or did so last, by the logs of this
- * host since it was started.  Libvirt, and an xl in the foreground, have none. */
+/* The process that watches over the domain, or did so last, by the logs of
+ * this host since it was started.  Libvirt, and an xl in the foreground, have
+ * none. */
 struct xl_watcher xl_watcher_find(uint32_t domid);
 
-/* The same of one log's text: the last that begins with the domain; 0: none. */
+/* The same of one log's text: the last that begins with the domain; 0: none.
+ */
 pid_t xl_watcher_in_log(const char *text, uint32_t domid);
 
 /*

@@ -12,8 +12,8 @@
 
 #define XL_INCOMING_SUFFIX "--incoming"
 
-/* Exit statuses beside EXIT_SUCCESS and EXIT_FAILURE: the guest was handed over
- * and its connection lost; it never ran there, and runs here again. */
+/* Exit statuses beside EXIT_SUCCESS and EXIT_FAILURE: the guest was handed
+ * over and its connection lost; it never ran there, and runs here again. */
 #define XL_EXIT_PAUSED 3
 #define XL_EXIT_TAKEN_BACK 4
 
@@ -31,7 +31,8 @@ struct xl_context {
 int xl_context_open(struct xl_context *xl);
 void xl_context_close(struct xl_context *xl);
 
-/* The value of --link-timeout, in seconds; ends the process when it is none. */
+/* The value of --link-timeout, in seconds; ends the process when it is none.
+ */
 uint64_t xl_link_timeout(const char *text);
 
 /* The commands, after their options (argv[0] is the command's name); they

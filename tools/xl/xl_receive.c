@@ -223,7 +223,8 @@ static bool find_migration(uint32_t domid, libxl_live_migrate_status *status)
     return found;
 }
 
-/* That can be told only of a domain that is paused and has had no processor. */
+/* That can be told only of a domain that is paused and has had no processor.
+ */
 static bool never_ran(struct xl_receive *receive, uint32_t domid)
 {
     libxl_dominfo info;
@@ -351,8 +352,8 @@ static int watch_over(struct xl_receive *receive)
     return receive->unwatched ? -1 : 0;
 }
 
-/* Another connection: of a guest that runs here or that never ran, or the fault
- * channel of one that is coming. */
+/* Another connection: of a guest that runs here or that never ran, or the
+ * fault channel of one that is coming. */
 static int serve_recovery(struct xl_receive *receive)
 {
     libxl_live_migrate_receive_params params;

@@ -166,7 +166,8 @@ static int conclude(struct xl_recover *recover,
     return XL_EXIT_PAUSED;
 }
 
-/* Whether one of them gave up only the destination's log and the guest know. */
+/* Whether one of them gave up only the destination's log and the guest know.
+ */
 static void say_exposed(const struct xl_recover *recover,
                         const libxl_live_migrate_stats *stats)
 {

@@ -1,6 +1,6 @@
 /*
- * What all parts of the guest layer are handed: where to log, the hypervisor, when to
- * give up, and the reason of the first failure.
+ * What all parts of the guest layer are handed: where to log, the hypervisor,
+ * when to give up, and the reason of the first failure.
  */
 #ifndef XLM_CONTEXT_H
 #define XLM_CONTEXT_H

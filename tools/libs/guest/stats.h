@@ -23,8 +23,8 @@ const char *xlm_phase_name(enum xlm_phase phase);
 
 /*
  * When the destination's toolstack starts the guest's devices.  Early: while
- * the guest still runs at the source, with a state that the final one replaces.
- * Late: in the stop, with the final state.
+ * the guest still runs at the source, with a state that the final one
+ * replaces. Late: in the stop, with the final state.
  */
 enum xlm_build {
     XLM_BUILD_ANY = 0, /* of an order: as the destination sees fit */
@@ -47,8 +47,8 @@ struct xlm_waits {
     uint64_t blocked_us[XLM_WAIT_VCPUS]; /* each vCPU in all */
 };
 
-/* A suspended domain, as the guest left it: what differs once somebody has resumed
- * or destroyed it. */
+/* A suspended domain, as the guest left it: what differs once somebody has
+ * resumed or destroyed it. */
 struct xlm_mark {
     bool is_set;
     uint64_t tot_pages;

@@ -84,8 +84,8 @@ struct xlm_control {
         .background_rate = XLM_RATE_UNLIMITED, \
     }
 
-/* max_pages of a domain that is kept from getting pages: any number below what a
- * guest has would do, and nobody else chooses this one. */
+/* max_pages of a domain that is kept from getting pages: any number below what
+ * a guest has would do, and nobody else chooses this one. */
 #define XLM_HELD_PAGES 1u
 
 struct xlm_channel;
@@ -96,10 +96,10 @@ struct xlm_channel;
  */
 struct xlm_save_callbacks {
     /* Before the domain is kept from getting pages, for the time of the move:
-     * note what it may have, so that whoever finds it so after this process was
-     * killed can allow it again.  *pages may be replaced by what such a note
-     * says.  Again whenever somebody has allowed it another number.  May be
-     * NULL. */
+     * note what it may have, so that whoever finds it so after this process
+     * was killed can allow it again.  *pages may be replaced by what such a
+     * note says.  Again whenever somebody has allowed it another number.  May
+     * be NULL. */
     int (*note_max_pages)(uint64_t *pages, void *data);
     /* Before each precopy round, after the last, and now and then in each. */
     enum xlm_precopy_answer (*precopy_policy)(
@@ -136,8 +136,8 @@ struct xlm_save_callbacks {
     int (*put_away)(void *data);
     /* Connect a fault channel: the destination listens for it, the guest still
      * runs.  0 with two descriptors, which stay open and the caller's until
-     * xlm_save() has returned; else the migration does without.  Called once at
-     * the most; may be NULL. */
+     * xlm_save() has returned; else the migration does without.  Called once
+     * at the most; may be NULL. */
     int (*connect_faults)(int *in_fd, int *out_fd, void *data);
     /* Shown progress: each phase once as it begins, and then often; must be
      * quick.  May be NULL. */
@@ -178,16 +178,16 @@ struct xlm_save_params {
     struct xlm_control *control; /* the caller's; NULL: nothing changes */
     enum xlm_build build;        /* what the destination is asked for */
     /* Longest silence of the destination, in milliseconds, until the go, and
-     * until it has answered a recovery.  While the guest runs a word that it is
-     * alive is enough. */
+     * until it has answered a recovery.  While the guest runs a word that it
+     * is alive is enough. */
     uint32_t silence_ms;
     /* How often this end says that it is alive; 0: every 20 s. */
     uint32_t keepalive_ms;
     /* After the go, a connection on which the destination has not answered for
      * so many milliseconds is taken for lost; 0: never. */
     uint32_t link_timeout_ms;
-    /* Of xlm_recover(): as the stats of the call had it that suspended the domain.
-     * Not set: the domain counts as it is found. */
+    /* Of xlm_recover(): as the stats of the call had it that suspended the
+     * domain. Not set: the domain counts as it is found. */
     struct xlm_mark mark;
 };
 
@@ -207,8 +207,8 @@ int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
 /*
  * Go on with a migration whose connection was lost after the go, over another
  * one, or find out what has become of it.  The domain is the suspended one;
- * params->id is that of the migration, and what is only needed before the go is
- * ignored, as are all callbacks but progress.
+ * params->id is that of the migration, and what is only needed before the go
+ * is ignored, as are all callbacks but progress.
  *
  * Returns 0 with *state XLM_GUEST_NEVER_RAN (and never will: it may be taken
  * back with xlm_take_back()), XLM_GUEST_COMPLETE or XLM_GUEST_ENDED (it is not
@@ -230,14 +230,14 @@ struct xlm_relink {
     /* Readable: there is another connection, the one in use is not waited for
      * any more.  Nobody reads from it but await(). */
     int fd;
-    /* Wait a while for another connection.  0: there it is, with POSTCOPY_RECOVER
-     * read from it; it stays open until the next call or the end.  1: not yet,
-     * call again.  -1: there will be none. */
+    /* Wait a while for another connection.  0: there it is, with
+     * POSTCOPY_RECOVER read from it; it stays open until the next call or the
+     * end.  1: not yet, call again.  -1: there will be none. */
     int (*await)(int *in_fd, int *out_fd, void *data);
     /* It has been told of, and serves. */
     void (*resumed)(void *data);
     /* Has a fault channel joined?  Never waits.  0: here it is; it stays open
-     * until drop_faults(), which is called once then; else there is none.  Both
+     * until drop_faults(), which is called once then; else there is none. Both
      * may be NULL. */
     int (*take_faults)(int *in_fd, int *out_fd, void *data);
     void (*drop_faults)(void *data);
@@ -250,8 +250,8 @@ struct xlm_restore_callbacks {
     /* What the migration is known by; before the domain is built.  May be
      * NULL. */
     int (*identify)(const struct xlm_identity *identity, void *data);
-    /* Words that outlive this process, xlm_kept_words(pfns) of them, all 0: what
-     * is outstanding, what was asked for and who waits is kept there, for
+    /* Words that outlive this process, xlm_kept_words(pfns) of them, all 0:
+     * what is outstanding, what was asked for and who waits is kept there, for
      * xlm_take_over().  Once, after identify(); stays valid until
      * xlm_restore() returns.  NULL: there is none, and it cannot go on.  May
      * be NULL: nobody will take over. */
@@ -338,9 +338,9 @@ int xlm_take_over(struct xlm_context *ctx,
                   const struct xlm_restore_callbacks *callbacks,
                   struct xlm_stats *stats, bool *resumed);
 
-/* The receiver of a guest that lacks nothing was killed before it had ceased to
- * be the pager: a vCPU may wait for an answer of it, though its page is there.
- * It gets that, and nobody is the pager any more. */
+/* The receiver of a guest that lacks nothing was killed before it had ceased
+ * to be the pager: a vCPU may wait for an answer of it, though its page is
+ * there. It gets that, and nobody is the pager any more. */
 int xlm_end_paging(struct xlm_context *ctx, const struct xlm_orphan *orphan);
 
 /* The first record of another connection, by which it is known what it is for:

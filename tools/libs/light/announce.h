@@ -3,8 +3,8 @@
  *
  * A guest's own drivers for Xen's interfaces announce themselves.  For those
  * that QEMU emulates QEMU does, with packets in the guest's name: by itself as
- * soon as it has loaded a state, when the guest may still run at the source, or
- * go back there.
+ * soon as it has loaded a state, when the guest may still run at the source,
+ * or go back there.
  */
 #ifndef LM_ANNOUNCE_H
 #define LM_ANNOUNCE_H

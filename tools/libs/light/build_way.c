@@ -47,8 +47,8 @@ static bool is_block_device(const char *path)
 
 /*
  * Early is safe where what opens the disk keeps nothing of it until the guest
- * runs: a block device that the hypervisor's back end in the kernel serves, and
- * what nobody writes.
+ * runs: a block device that the hypervisor's back end in the kernel serves,
+ * and what nobody writes.
  */
 static bool is_late_for(const libxl_device_disk *disk, char *why, size_t room)
 {
@@ -73,7 +73,8 @@ static bool is_late_for(const libxl_device_disk *disk, char *why, size_t room)
     return false;
 }
 
-/* Such a controller fetches from the guest's memory when it loads its state. */
+/* Such a controller fetches from the guest's memory when it loads its state.
+ */
 static bool fetches_at_load(const libxl_domain_build_info *info)
 {
     return info->u.hvm.hdtype == LIBXL_HDTYPE_AHCI ||

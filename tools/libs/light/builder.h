@@ -61,8 +61,8 @@ int lm_builder_feed(struct lm_builder *builder, const void *bytes,
 int lm_builder_await_domain(struct lm_builder *builder, uint32_t *domid);
 int lm_builder_await_fed(struct lm_builder *builder);
 /* libxl gets nothing for a while: its domain, of this number, is kept from all
- * programs that use libxl.  The next feed gives it back first, as libxl itself looks
- * at the type when it starts devices, and when it fails. */
+ * programs that use libxl.  The next feed gives it back first, as libxl itself
+ * looks at the type when it starts devices, and when it fails. */
 void lm_builder_hold(struct lm_builder *builder, uint32_t domid);
 int lm_builder_finish(struct lm_builder *builder);
 /* 1: the domain is built; 0: not yet, call again; -1. */

@@ -48,7 +48,8 @@ void lm_sigpipe_restore(const struct lm_sigpipe *guard)
     pthread_sigmask(SIG_SETMASK, &guard->saved_mask, NULL);
 }
 
-/* Else it would refuse one thing after the other, and say nothing but EACCES. */
+/* Else it would refuse one thing after the other, and say nothing but EACCES.
+ */
 static int check_interface(struct xlm_context *xlm)
 {
     struct xlm_hypervisor *hv = xlm->hypervisor;

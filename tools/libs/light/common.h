@@ -26,8 +26,8 @@ struct lm_sigpipe {
 void lm_sigpipe_block(struct lm_sigpipe *guard);
 void lm_sigpipe_restore(const struct lm_sigpipe *guard);
 
-/* A call without a ctx that asks the hypervisor something, with a logger of its own.
- * 0, or a libxl error with a reason; to be closed in either case. */
+/* A call without a ctx that asks the hypervisor something, with a logger of
+ * its own. 0, or a libxl error with a reason; to be closed in either case. */
 struct lm_brief_call {
     struct xlm_context xlm;
     xentoollog_logger *own_logger;

@@ -428,8 +428,8 @@ static void heed(struct lm_control *control, const struct lm_request *request)
     }
 }
 
-/* Who has given up has taken the request away, and takes no answer: it would stay
- * for ever. */
+/* Who has given up has taken the request away, and takes no answer: it would
+ * stay for ever. */
 static bool put_answer(struct lm_control *control, xs_transaction_t t)
 {
     char node[LM_STORE_PATH_MAX - 40], path[LM_STORE_PATH_MAX];

@@ -42,9 +42,10 @@ void lm_control_observe(struct lm_control *control, enum xlm_phase phase,
                         const libxl_live_migrate_stats *stats,
                         const libxl_live_migrate_outside *outside);
 /*
- * What is known from some time on, and then stays; quick.  Until it is said, what a
- * process before this one has said of the same migration holds: when the guest's
- * devices start, and why so late; and how the source's domain was left.
+ * What is known from some time on, and then stays; quick.  Until it is said,
+ * what a process before this one has said of the same migration holds: when
+ * the guest's devices start, and why so late; and how the source's domain was
+ * left.
  */
 void lm_control_note_build(struct lm_control *control,
                            libxl_live_migrate_build build,
@@ -59,8 +60,8 @@ void lm_control_go_on(struct lm_control *control);
  * control; harmless on NULL. */
 void lm_control_end(struct lm_control *control, libxl_live_migrate_state state,
                     const char *reason);
-/* The same at the source, where nobody waits when it is paused: the reason says
- * what to do. */
+/* The same at the source, where nobody waits when it is paused: the reason
+ * says what to do. */
 void lm_control_end_source(struct lm_control *control,
                            libxl_live_migrate_state state, const char *reason);
 

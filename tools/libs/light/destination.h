@@ -61,8 +61,8 @@ void lm_destination_show(struct lm_destination *destination);
 /* ... and how it ended. */
 void lm_destination_show_end(struct lm_destination *destination, int rc);
 
-/* The name that the guest is to have is free, or the guest has it itself, at the
- * source on this very host.  -1 with a reason. */
+/* The name that the guest is to have is free, or the guest has it itself, at
+ * the source on this very host.  -1 with a reason. */
 int lm_destination_check_name(struct lm_destination *destination);
 /* Give the domain its final name in place of that one. */
 void lm_destination_take_name(struct lm_destination *destination,

@@ -36,8 +36,8 @@ int lm_device_model_check(struct xlm_context *xlm, uint32_t domid);
  * with drivers for Xen's has them taken out.) */
 int lm_device_model_has_disks(struct xlm_context *xlm, uint32_t domid,
                               bool *has);
-/* *sleeps: its guest does (S3), and it will not be told to go on until that wakes
- * up. */
+/* *sleeps: its guest does (S3), and it will not be told to go on until that
+ * wakes up. */
 int lm_device_model_sleeps(struct xlm_context *xlm, uint32_t domid,
                            bool *sleeps);
 /* As it runs, which may be another than was expected. */

@@ -9,13 +9,13 @@
 #include "qmp.h"
 
 /* Whatever else is wrong with it: no device keeps the guest here.  An image
- * format that says so cannot be opened at two places at a time, which it is not:
- * such a guest's devices start late. */
+ * format that says so cannot be opened at two places at a time, which it is
+ * not: such a guest's devices start late. */
 #define ABOUT_FORMAT "format used by node"
 /* From here on query-migrate tells what is in the way. */
 #define FIRST_WITH_REASONS 6
-/* What an earlier one says to a migration that could begin but for its address,
- * which is none. */
+/* What an earlier one says to a migration that could begin but for its
+ * address, which is none. */
 #define NO_ADDRESS "none"
 #define ABOUT_ADDRESS "migration protocol"
 

@@ -1,7 +1,7 @@
 /*
- * Devices of a guest whose front ends hand their back ends pages that the guest
- * has not touched before: after the go a back end in dom0 would have to wait for
- * these (see front_ends.h), which it cannot.
+ * Devices of a guest whose front ends hand their back ends pages that the
+ * guest has not touched before: after the go a back end in dom0 would have to
+ * wait for these (see front_ends.h), which it cannot.
  *
  * Xenstore does not say whether a front end knows how to copy.  It says enough
  * of which front end it is to tell most of those that do not.
@@ -27,8 +27,9 @@ struct lm_front_end {
 /* Why it is not taken for one that knows how to copy; NULL: it is.  Pure. */
 const char *lm_exposed_because(const struct lm_front_end *front_end);
 
-/* Look at a running domain's front ends.  -1 with a reason when one is exposed,
- * or nothing can be seen; when `allowed` that is said in the log and no more. */
+/* Look at a running domain's front ends.  -1 with a reason when one is
+ * exposed, or nothing can be seen; when `allowed` that is said in the log and
+ * no more. */
 int lm_check_exposure(struct xlm_context *xlm, uint32_t domid,
                       const char *name, bool allowed);
 

@@ -85,7 +85,8 @@ static bool for_each(struct xs_handle *xs, uint32_t domid, const char *kind,
 
 /* ---- distrust ---- */
 
-/* Kept before it is changed, so that whoever is killed here has lost nothing. */
+/* Kept before it is changed, so that whoever is killed here has lost nothing.
+ */
 static bool distrust(struct xs_handle *xs, uint32_t domid, const char *kind,
                      const char *device)
 {

@@ -17,8 +17,8 @@
 #define PATH_MAX_OF_NODE 64
 #define NUMBER_MAX 24
 #define KIB_PER_PAGE 4u
-/* What libxl keeps for itself of a guest's memory, and the toolstack's pages: a
- * guest that has so much more than it is told to have is not at fault. */
+/* What libxl keeps for itself of a guest's memory, and the toolstack's pages:
+ * a guest that has so much more than it is told to have is not at fault. */
 #define SLACK_KIB 2048u
 
 #define LIBXL "/libxl/%" PRIu32
@@ -85,8 +85,8 @@ static bool is_gone(struct xs_handle *xs, const char *node, uint32_t domid)
 
 /* ---- what it is told to have ---- */
 
-/* Everything that was not put back before is from a process that was killed: the
- * first that was kept is what the owner wanted. */
+/* Everything that was not put back before is from a process that was killed:
+ * the first that was kept is what the owner wanted. */
 static bool keep_target(struct xs_handle *xs, uint32_t domid, uint64_t target)
 {
     uint64_t kept, held;
@@ -113,8 +113,8 @@ static uint64_t has_kib(struct xs_handle *xs, uint32_t domid, uint64_t pages)
     return kib;
 }
 
-/* A guest that is giving pages back would go on with it at the destination.  One
- * that wants more gets none here, and may there. */
+/* A guest that is giving pages back would go on with it at the destination.
+ * One that wants more gets none here, and may there. */
 static bool hold_target(struct xs_handle *xs, uint32_t domid, uint64_t pages)
 {
     uint64_t target;
@@ -148,8 +148,8 @@ static bool put_target_back(struct xs_handle *xs, uint32_t domid)
            remove_node(xs, KEPT_TARGET, domid);
 }
 
-/* It is kept before it is taken away: a process that is killed in between leaves
- * a domain that can be given it back. */
+/* It is kept before it is taken away: a process that is killed in between
+ * leaves a domain that can be given it back. */
 static bool withhold_target(struct xs_handle *xs, uint32_t domid)
 {
     uint64_t target;

@@ -7,7 +7,8 @@
  * ballooned out, and Linux does not bear to be refused.  Without memory/target
  * libxl refuses to set a domain's memory.
  *
- * What was before is kept below /libxl/DOMID, so that any process can give it back.
+ * What was before is kept below /libxl/DOMID, so that any process can give it
+ * back.
  */
 #ifndef LM_HELD_MEMORY_H
 #define LM_HELD_MEMORY_H
@@ -21,14 +22,14 @@
 /* Without xenstore these warn, and all goes on without them. */
 
 /*
- * The source: note what the domain may have, and have it stop giving pages back
- * or wanting more.  *pages is replaced by what an earlier note says when a process
- * that was killed has left the domain held.  May be called again.
+ * The source: note what the domain may have, and have it stop giving pages
+ * back or wanting more.  *pages is replaced by what an earlier note says when
+ * a process that was killed has left the domain held.  May be called again.
  */
 void lm_memory_hold(struct xlm_hypervisor *hv, uint32_t domid, uint64_t *pages,
                     xentoollog_logger *logger);
-/* The guest runs on here, or is about to: it is told and may have what it was and
- * might before, unless somebody has set something else since. */
+/* The guest runs on here, or is about to: it is told and may have what it was
+ * and might before, unless somebody has set something else since. */
 void lm_memory_release(struct xlm_hypervisor *hv, uint32_t domid,
                        xentoollog_logger *logger);
 

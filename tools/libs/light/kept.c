@@ -98,8 +98,8 @@ static void abandon(struct lm_kept *kept)
     errno = saved_errno;
 }
 
-/* Its room is taken at once: a write to it later, to memory, could not say that
- * there is none. */
+/* Its room is taken at once: a write to it later, to memory, could not say
+ * that there is none. */
 static int make_room(const struct lm_kept *kept, size_t octets)
 {
     errno = posix_fallocate(kept->fd, 0, octets);

@@ -1,9 +1,10 @@
 /*
- * What a receiver keeps in a file for the case that it is killed: who takes its
- * place finds there which pages the guest still lacks.
+ * What a receiver keeps in a file for the case that it is killed: who takes
+ * its place finds there which pages the guest still lacks.
  *
- * The file is on a host's /run as the memos are: both it and the guest end with
- * the host.  Whoever has it open has it for himself, until he closes it or dies.
+ * The file is on a host's /run as the memos are: both it and the guest end
+ * with the host.  Whoever has it open has it for himself, until he closes it
+ * or dies.
  */
 #ifndef LM_KEPT_H
 #define LM_KEPT_H
@@ -44,8 +45,8 @@ struct lm_kept {
 int lm_kept_create(struct lm_kept *kept, const struct xlm_identity *identity,
                    uint32_t domid, const uint8_t handle[16]);
 /* The file of a migration whose receiver has died, and that is this one (NULL:
- * whichever it is).  ENOENT: it has left none; EBUSY: it lives, or somebody has
- * taken its place; EINVAL: it is not of this version. */
+ * whichever it is).  ENOENT: it has left none; EBUSY: it lives, or somebody
+ * has taken its place; EINVAL: it is not of this version. */
 int lm_kept_open(struct lm_kept *kept, const uint8_t id[LM_ID_SIZE],
                  const struct xlm_identity *identity);
 /* What the file of a domain says to a process that only looks. */
@@ -56,8 +57,8 @@ struct lm_kept_view {
 };
 
 /* Look for the file of the domain of that number and handle, without keeping
- * anybody from it: that of the migration `id`, unless there is none, or NULL is
- * given.  -1 with errno; ENOENT: there is none. */
+ * anybody from it: that of the migration `id`, unless there is none, or NULL
+ * is given.  -1 with errno; ENOENT: there is none. */
 int lm_kept_look(uint32_t domid, const uint8_t handle[16], const uint8_t *id,
                  struct lm_kept_view *view);
 

@@ -40,11 +40,12 @@
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_ASYNC 1
 /* libxl_domain_live_migrate_receive() */
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECEIVE 1
-/* libxl_domain_live_migrate_recover(), libxl_domain_live_migrate_receive_recover()
- * and libxl_domain_live_migrate_receive_clean_up() */
+/* libxl_domain_live_migrate_recover(),
+ * libxl_domain_live_migrate_receive_recover() and
+ * libxl_domain_live_migrate_receive_clean_up() */
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECOVER 1
-/* libxl_domain_live_migrate_receive_settle(), and recovery takes the place of a
- * receiver that was killed */
+/* libxl_domain_live_migrate_receive_settle(), and recovery takes the place of
+ * a receiver that was killed */
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECEIVE_SETTLE 1
 
 /* connect_fault_channel in libxl_live_migrate_params, channel_pages in
@@ -136,8 +137,9 @@ typedef struct libxl_live_migrate_stats {
     uint64_t queue_most;  /* and as many as ever did */
     /* Pages that came once more: 0, or there is a fault in this library. */
     uint64_t duplicate_pages;
-    /* NULL, or more about the waits: in the statistics that a progress callback
-     * gets until it returns; in a list until that is freed.  NULL in a result.
+    /* NULL, or more about the waits: in the statistics that a progress
+     * callback gets until it returns; in a list until that is freed.  NULL in
+     * a result.
      */
     const libxl_live_migrate_waits *waits;
     uint64_t neighbour_pages; /* of pushed_pages, beside one asked for */
@@ -155,8 +157,8 @@ typedef struct libxl_live_migrate_stats {
 
 /*
  * When the destination starts the guest's devices: its device model, and what
- * serves its disks.  Early, while the guest still runs at the source: the stop is
- * shorter.  Late, in the stop, as is right for any device.
+ * serves its disks.  Early, while the guest still runs at the source: the stop
+ * is shorter.  Late, in the stop, as is right for any device.
  */
 typedef enum libxl_live_migrate_build {
     /* Of an order: early where the destination knows that to be safe.  Of a
@@ -174,8 +176,8 @@ typedef struct libxl_live_migrate_result {
     /* When the guest's devices were started, and if late, why. */
     libxl_live_migrate_build build;
     char late_reason[LIBXL_LIVE_MIGRATE_LATE_REASON_MAX];
-    /* On failure after the go: what the guest lacks can never come, and nothing
-     * is to be recovered. */
+    /* On failure after the go: what the guest lacks can never come, and
+     * nothing is to be recovered. */
     bool lost;
     uint64_t reserved[7];
 } libxl_live_migrate_result;
@@ -219,12 +221,12 @@ typedef enum libxl_live_migrate_push_order {
 
 /*
  * Connect a second time: with a libxl_domain_live_migrate_receive_recover() at
- * the destination, which is receiving the domain by then.  Called once, from the
- * thread that does the work, while the domain runs here; must give up by itself
- * when the caller's abort_fd is readable.  0 with two descriptors, which are the
- * caller's and stay open until the migration is over; else there is no such
- * channel.  The migration goes on without one, or without one that is lost, over
- * the first connection: it loses nothing, and the log says so.
+ * the destination, which is receiving the domain by then.  Called once, from
+ * the thread that does the work, while the domain runs here; must give up by
+ * itself when the caller's abort_fd is readable.  0 with two descriptors,
+ * which are the caller's and stay open until the migration is over; else there
+ * is no such channel.  The migration goes on without one, or without one that
+ * is lost, over the first connection: it loses nothing, and the log says so.
  */
 typedef int libxl_live_migrate_connect(int *send_fd, int *recv_fd, void *user);
 
@@ -265,10 +267,10 @@ typedef struct libxl_live_migrate_params {
     /* Octets a second for what nobody waits for: precopy rounds, and pages
      * that follow unasked.  0: no limit. */
     uint64_t background_rate; /* 0 */
-    /* Neighbours below and above a page that the guest asks for, which go along
-     * with it.  0 for both: they adapt to what it asks for, from 8 and 24 on,
-     * between 2 and 64.  Else they stay as set; UINT32_MAX: none; 0 for one:
-     * its 8 or 24. */
+    /* Neighbours below and above a page that the guest asks for, which go
+     * along with it.  0 for both: they adapt to what it asks for, from 8 and
+     * 24 on, between 2 and 64.  Else they stay as set; UINT32_MAX: none; 0 for
+     * one: its 8 or 24. */
     uint32_t window_before; /* 0 */
     uint32_t window_after;  /* 0 */
     /* Pages under way unasked at the most.  0: 1024. */
@@ -280,8 +282,8 @@ typedef struct libxl_live_migrate_params {
     libxl_live_migrate_push_order push_order; /* RECENT */
     /* After the go: seconds that the connection may stand still while the
      * destination owes an answer.  Then it is lost, as if it had been cut.  0:
-     * for as long as the destination says that it is alive.  Nothing at all for
-     * three minutes is always the end of a connection. */
+     * for as long as the destination says that it is alive.  Nothing at all
+     * for three minutes is always the end of a connection. */
     uint64_t link_timeout; /* 0 */
     /* Pages that the guest asks for go over a connection of their own. */
     libxl_live_migrate_connect *connect_fault_channel; /* NULL: none */
@@ -292,10 +294,10 @@ typedef struct libxl_live_migrate_params {
     bool allow_exposed_backends; /* false */
     /* EARLY where the destination would not do so: at the caller's risk. */
     libxl_live_migrate_build build; /* ANY */
-    /* The domain's own configuration, as libxl_domain_config_to_json() gives it,
-     * of the moment at which what the destination is built with was made of it:
-     * when it has changed by the stop, the domain is not moved.  NULL: the one
-     * that it has when the call begins. */
+    /* The domain's own configuration, as libxl_domain_config_to_json() gives
+     * it, of the moment at which what the destination is built with was made
+     * of it: when it has changed by the stop, the domain is not moved.  NULL:
+     * the one that it has when the call begins. */
     const char *sent_config; /* NULL */
     uint64_t reserved[5];
 } libxl_live_migrate_params;
@@ -365,15 +367,15 @@ typedef enum libxl_live_migrate_recovery {
 /*
  * Go on with a migration over another connection, after one that failed with
  * *postcopy_transitioned true, or whose process died.  No more is needed of it
- * than the suspended domain and what xenstore keeps of the migration; so it may
- * be another process, and may be tried any number of times.
+ * than the suspended domain and what xenstore keeps of the migration; so it
+ * may be another process, and may be tried any number of times.
  *
  * @param domid    the suspended domain, as a rule under its away name.
  * @param send_fd, recv_fd  to and from a
  *                 libxl_domain_live_migrate_receive_recover(); stay the
  *                 caller's.
- * @param params   of these count abort_fd (until the destination has answered),
- *                 logger, progress, background_rate, the windows, credit_pages,
+ * @param params   of these count abort_fd (until the destination has
+ * answered), logger, progress, background_rate, the windows, credit_pages,
  *                 no_background_push and link_timeout.
  * @param result   may be NULL; written on every path.
  * @param recovery  may not be NULL; written on every path.
@@ -407,14 +409,14 @@ typedef struct libxl_live_migrate_receive_params {
     struct xentoollog_logger *logger;      /* NULL; as at the source */
     libxl_live_migrate_progress *progress; /* NULL */
     void *progress_user;
-    /* Of a recovery that takes the place of a receiver: which domain it is, set
-     * from the phase GO on.  NULL */
+    /* Of a recovery that takes the place of a receiver: which domain it is,
+     * set from the phase GO on.  NULL */
     uint32_t *local_domid;
-    /* After the go: seconds that the connection may stand still while the guest
-     * waits for a page.  Then another one is waited for, as if it had been
-     * cut; that has no end.  0: for as long as the source says that it is
-     * alive; nothing at all for three minutes is always the end.  Who takes the place of a receiver
-     * has what that had. */
+    /* After the go: seconds that the connection may stand still while the
+     * guest waits for a page.  Then another one is waited for, as if it had
+     * been cut; that has no end.  0: for as long as the source says that it is
+     * alive; nothing at all for three minutes is always the end.  Who takes
+     * the place of a receiver has what that had. */
     uint64_t link_timeout; /* 0 */
     uint64_t reserved[14];
 } libxl_live_migrate_receive_params;
@@ -434,18 +436,17 @@ void libxl_live_migrate_receive_params_dispose(
  *                 GO on.
  * @param recv_fd  the stream, at its libxl header.
  * @param send_fd  the way back; -1: none, postcopy is then refused.
- * @param postcopy_resumed  may not be NULL; written on every path.  On failure:
- *                 false, nothing is left of the domain here; true, it runs
- *                 here, some of its memory may be missing for good, and it
- *                 is the only copy: *domid is set, never destroy it by
- *                 a program.
+ * @param postcopy_resumed  may not be NULL; written on every path.  On
+ * failure: false, nothing is left of the domain here; true, it runs here, some
+ * of its memory may be missing for good, and it is the only copy: *domid is
+ * set, never destroy it by a program.
  *
- * A connection that is lost once the domain runs here does not end the call: it
- * stays the domain's pager, and waits, for as long as it takes, for another one
- * that a libxl_domain_live_migrate_receive_recover() of any process of this host
- * brings it, or for the end of the domain.  The log says so and what to do.  The
- * process should not end meanwhile: the domain would stop where it needs memory
- * that has not come, until another takes its place.
+ * A connection that is lost once the domain runs here does not end the call:
+ * it stays the domain's pager, and waits, for as long as it takes, for another
+ * one that a libxl_domain_live_migrate_receive_recover() of any process of
+ * this host brings it, or for the end of the domain.  The log says so and what
+ * to do.  The process should not end meanwhile: the domain would stop where it
+ * needs memory that has not come, until another takes its place.
  *
  * @param ao_how   see above; NULL: return when all is over.
  *
@@ -468,21 +469,22 @@ int libxl_domain_live_migrate_receive(
  * libxl_domain_live_migrate_recover(), or its fault channel.  Hand it to the
  * call that receives the migration, whatever process of this host makes that,
  * and wait until it has done with it; or answer that the migration has ended,
- * and how.  When the process that received it was killed after the go, this call
- * takes its place: it becomes the domain's pager, and goes on as
+ * and how.  When the process that received it was killed after the go, this
+ * call takes its place: it becomes the domain's pager, and goes on as
  * libxl_domain_live_migrate_receive() does from phase GO on, with the same
  * duties of the caller; that it does, the progress callback says.
  *
- * @param recv_fd, send_fd  from and to the source; stay the caller's, who is to
- *                 close them when the call has returned.
- * @param params   of these count abort_fd (until it is known what the connection
- *                 is for), logger and progress.
+ * @param recv_fd, send_fd  from and to the source; stay the caller's, who is
+ * to close them when the call has returned.
+ * @param params   of these count abort_fd (until it is known what the
+ * connection is for), logger and progress.
  * @param result   may be NULL; written on every path: the reason.
  * @param ao_how   see above; NULL: return when all is over.
  *
  * Returns 0 when the migration has ended, one way or the other, and the source
- * was told, or when the fault channel has done its service; ERROR_NOTFOUND when nothing is known of it here; ERROR_ABORTED; else
- * ERROR_FAIL: the connection was lost again.
+ * was told, or when the fault channel has done its service; ERROR_NOTFOUND
+ * when nothing is known of it here; ERROR_ABORTED; else ERROR_FAIL: the
+ * connection was lost again.
  */
 int libxl_domain_live_migrate_receive_recover(
     libxl_ctx *ctx, int recv_fd, int send_fd,
@@ -497,14 +499,14 @@ int libxl_domain_live_migrate_receive_recover(
  * let run (the progress callback had not been called with phase GO, which the
  * caller must know): destroy what it had built, and note that the guest never
  * ran here, so that the source can take it back.
- * libxl_domain_live_migrate_receive_settle(), from phase GO on: the domain runs
- * on until it needs memory that has not come, and
- * libxl_domain_live_migrate_receive_recover() takes the place of the receiver. One
- * that lacks nothing loses its pager, and is complete; one that had not been let
- * run after all is destroyed as above.
+ * libxl_domain_live_migrate_receive_settle(), from phase GO on: the domain
+ * runs on until it needs memory that has not come, and
+ * libxl_domain_live_migrate_receive_recover() takes the place of the receiver.
+ * One that lacks nothing loses its pager, and is complete; one that had not
+ * been let run after all is destroyed as above.
  *
- * 0 when that is done; ERROR_INVAL for a domain that must not be destroyed; else
- * a libxl error.
+ * 0 when that is done; ERROR_INVAL for a domain that must not be destroyed;
+ * else a libxl error.
  */
 int libxl_domain_live_migrate_receive_clean_up(libxl_ctx *ctx, uint32_t domid);
 int libxl_domain_live_migrate_receive_settle(libxl_ctx *ctx, uint32_t domid);
@@ -513,10 +515,11 @@ int libxl_domain_live_migrate_receive_settle(libxl_ctx *ctx, uint32_t domid);
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECEIVE_END 1
 
 /*
- * The caller is about to destroy a domain, because its guest has ended or is to
- * end: what has not come of its memory is not needed any more.  A receiver that
- * lives sees that by itself; of one that was killed it is noted, so that the
- * source may destroy what it keeps.  Harmless on any other domain.  Synchronous.
+ * The caller is about to destroy a domain, because its guest has ended or is
+ * to end: what has not come of its memory is not needed any more.  A receiver
+ * that lives sees that by itself; of one that was killed it is noted, so that
+ * the source may destroy what it keeps.  Harmless on any other domain.
+ * Synchronous.
  *
  * 0; ERROR_INVAL for a domain that is suspended, which has not ended; else a
  * libxl error: it could not be noted, and the source keeps what it has.
@@ -555,7 +558,8 @@ typedef enum libxl_live_migrate_state {
 #define LIBXL_HAVE_LIVE_MIGRATE_OUTSIDE 1
 
 /* At the destination: pages of the guest that back ends in dom0 wait for.  One
- * that has waited for half a minute gives up, and the guest has an I/O error. */
+ * that has waited for half a minute gives up, and the guest has an I/O error.
+ */
 typedef struct libxl_live_migrate_outside {
     uint64_t waiting; /* pages, at the moment */
     uint64_t wait_us; /* the longest of these waits */
@@ -592,8 +596,8 @@ char *libxl_live_migrate_status_to_json(
 /* libxl_live_migrate_inspect() */
 #define LIBXL_HAVE_LIVE_MIGRATE_INSPECT 1
 
-/* What a domain is of its guest.  While memory is in two places neither half is
- * a whole guest: whoever saves, copies, moves or destroys one loses it. */
+/* What a domain is of its guest.  While memory is in two places neither half
+ * is a whole guest: whoever saves, copies, moves or destroys one loses it. */
 typedef enum libxl_live_migrate_half {
     /* A guest of its own, as far as migrations with this library go. */
     LIBXL_LIVE_MIGRATE_HALF_NONE = 0,
@@ -629,9 +633,10 @@ typedef struct libxl_live_migrate_inspection {
 } libxl_live_migrate_inspection;
 
 /*
- * Find out which half of a guest a domain is, from xenstore, from what receivers
- * keep, and from the hypervisor: so what processes have left that were killed
- * is found as well.  Needs no ctx, and may be called from any thread.
+ * Find out which half of a guest a domain is, from xenstore, from what
+ * receivers keep, and from the hypervisor: so what processes have left that
+ * were killed is found as well.  Needs no ctx, and may be called from any
+ * thread.
  *
  * 0, and *inspection is filled in; ERROR_DOMAIN_NOTFOUND; else a libxl error:
  * somebody could not be asked, so whether the domain is whole is not known.
@@ -640,13 +645,13 @@ int libxl_live_migrate_inspect(uint32_t domid,
                                libxl_live_migrate_inspection *inspection);
 
 /*
- * Can this library be used with the hypervisor of this host?  Where it cannot, the
- * calls above fail with the same reason; a program that asks libxl for a domain
- * first, which then fails as well and does not say why, asks this before.  Needs no
- * ctx, and may be called from any thread.
+ * Can this library be used with the hypervisor of this host?  Where it cannot,
+ * the calls above fail with the same reason; a program that asks libxl for a
+ * domain first, which then fails as well and does not say why, asks this
+ * before.  Needs no ctx, and may be called from any thread.
  *
- * @param reason   may be NULL; else it has LIBXL_LIVE_MIGRATE_REASON_MAX octets
- *                 and says on ERROR_FAIL what is wrong and what to do, in a line.
+ * @param reason   may be NULL; else it has LIBXL_LIVE_MIGRATE_REASON_MAX
+ * octets and says on ERROR_FAIL what is wrong and what to do, in a line.
  *
  * 0, ERROR_FAIL or ERROR_NOMEM.
  */
@@ -667,8 +672,8 @@ typedef enum libxl_live_migrate_command {
  * @param rate     with SET_RATE; as background_rate in the status.
  * @param timeout_ms  how long an answer is waited for; it can take as long as
  *                 a guest takes to suspend.
- * @param reason   may be NULL; else it has LIBXL_LIVE_MIGRATE_REASON_MAX octets
- *                 and says on failure what is wrong, in a line.
+ * @param reason   may be NULL; else it has LIBXL_LIVE_MIGRATE_REASON_MAX
+ * octets and says on failure what is wrong, in a line.
  *
  * 0 when it was done; ERROR_DOMAIN_NOTFOUND; ERROR_NOTFOUND when no migration
  * of it is under way; ERROR_TIMEDOUT; ERROR_INVAL when the migration
@@ -681,12 +686,12 @@ int libxl_live_migrate_request(uint32_t domid,
 /*
  * Give a domain back to libxl that a migration has withheld from it.
  *
- * From its stop on libxl refuses to suspend, save, resume, unpause, shut down and
- * destroy the domain that the source keeps, and until the go the one that the
- * destination builds, whatever program asks; and the stock xl neither saves nor
- * migrates a domain before all of its memory is there.  The calls above give
- * everything back in time.  This is for a program that ends such a domain by
- * force, and knows that a guest may be lost with it: call it, then
+ * From its stop on libxl refuses to suspend, save, resume, unpause, shut down
+ * and destroy the domain that the source keeps, and until the go the one that
+ * the destination builds, whatever program asks; and the stock xl neither
+ * saves nor migrates a domain before all of its memory is there.  The calls
+ * above give everything back in time.  This is for a program that ends such a
+ * domain by force, and knows that a guest may be lost with it: call it, then
  * libxl_domain_destroy().  Harmless on any other domain.
  *
  * 0, or a libxl error: the log says what could not be given back.
@@ -695,9 +700,9 @@ int libxl_live_migrate_request(uint32_t domid,
 int libxl_live_migrate_release(libxl_ctx *ctx, uint32_t domid);
 
 /*
- * libxl_retrieve_domain_configuration(), of which libxl knows nothing from the go
- * until all of the domain's memory is here: for who watches over it.  Of any
- * other domain the same as that.  *config must be initialised.
+ * libxl_retrieve_domain_configuration(), of which libxl knows nothing from the
+ * go until all of the domain's memory is here: for who watches over it.  Of
+ * any other domain the same as that.  *config must be initialised.
  *
  * 0, or a libxl error.
  */

@@ -7,8 +7,8 @@
  *   source_switch_logdirty(true)
  *   source_early_devices           the guest is paused for it
  *   source_connect_faults          the destination has built the domain
- *   source_policy                  before each precopy round and after the last
- *   source_suspend                 RUNNING -> SUSPENDED
+ *   source_policy                  before each precopy round and after the
+ * last source_suspend                 RUNNING -> SUSPENDED
  *   source_write_device_state
  *   source_recheck                 what the destination was told still holds
  *   source_put_away                SUSPENDED -> AWAY, before the go is sent
@@ -236,7 +236,8 @@ static int source_write_device_state(struct xlm_channel *channel, void *data)
     if (source->device_model && write_final_devices(source, channel)) {
         return -1;
     }
-    /* Of what becomes of the domain after an image was made nothing is known. */
+    /* Of what becomes of the domain after an image was made nothing is known.
+     */
     if (!source->device_model && source->recv_fd >= 0 &&
         lm_disk_server_release(&source->op.xlm, source->domid)) {
         return -1;
@@ -716,9 +717,9 @@ static int source_error(const struct lm_source *source, int rc)
 }
 
 /* A guest whose memory is in two places is not here to be moved.  Before
- * anything is shown of this migration, which takes the place of what is known of
- * the other.  Without xenstore it goes on unseen, as ever: the engine asks the
- * hypervisor. */
+ * anything is shown of this migration, which takes the place of what is known
+ * of the other.  Without xenstore it goes on unseen, as ever: the engine asks
+ * the hypervisor. */
 static int check_whole(struct lm_source *source)
 {
     struct lm_witnesses seen;

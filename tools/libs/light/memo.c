@@ -1,8 +1,8 @@
 /*
  * What a host keeps of the migrations that it has received.
  *
- * How one ended is the target of a symbolic link, which is made at one go, with
- * all that it says, or not at all.
+ * How one ended is the target of a symbolic link, which is made at one go,
+ * with all that it says, or not at all.
  */
 #include "memo.h"
 

@@ -1,11 +1,11 @@
 /*
  * A guest whose receiver was killed.
  *
- * Before the go it never ran, and is destroyed.  After it the guest runs on until
- * it needs a page that has not come: its requests wait in the hypervisor until
- * another process becomes its pager.  That has to know what is outstanding and
- * who waits, for which there is a file, and needs a connection to the source,
- * which brings it here.
+ * Before the go it never ran, and is destroyed.  After it the guest runs on
+ * until it needs a page that has not come: its requests wait in the hypervisor
+ * until another process becomes its pager.  That has to know what is
+ * outstanding and who waits, for which there is a file, and needs a connection
+ * to the source, which brings it here.
  */
 #include "orphan.h"
 
@@ -57,9 +57,9 @@ static bool is_suspended(const struct xlm_domain_info *info)
     return info->shutdown && info->shutdown_reason == SHUTDOWN_suspend;
 }
 
-/* Numbers are used again, so a domain is its number and its handle; the id that
- * its own nodes have in xenstore proves as much.  A domain of that number which
- * is neither proves nothing: not that the guest has ended, nor how. */
+/* Numbers are used again, so a domain is its number and its handle; the id
+ * that its own nodes have in xenstore proves as much.  A domain of that number
+ * which is neither proves nothing: not that the guest has ended, nor how. */
 static bool is_the_domain(const struct xlm_domain_info *info,
                           const struct lm_kept_state *state)
 {

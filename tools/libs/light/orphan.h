@@ -8,8 +8,8 @@
 
 /*
  * What is the matter with the guest of destination->identity, that nobody
- * receives here and of whose end nothing was noted?  What can be decided is, and
- * noted: one that never ran is destroyed.
+ * receives here and of whose end nothing was noted?  What can be decided is,
+ * and noted: one that never ran is destroyed.
  *
  * XLM_GUEST_RUNS: it can be taken over, with what is kept of it open;
  * XLM_GUEST_UNKNOWN: nothing is known of it, or the reason is in the context.

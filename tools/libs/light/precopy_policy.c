@@ -5,7 +5,8 @@
 
 #define US_PER_SECOND 1000000u
 /* Watched precopy goes on while each round is less than one part in so many of
- * the one before: all together then send the guest's memory less than twice. */
+ * the one before: all together then send the guest's memory less than twice.
+ */
 #define SHRINK 2
 
 static enum xlm_precopy_answer over(const struct lm_precopy_limits *limits)

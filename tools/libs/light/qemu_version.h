@@ -18,9 +18,9 @@ struct lm_qemu_version lm_qemu_version_of(const char *path);
 
 /*
  * The version of the QEMU at `path`, as a configuration names it.  NULL: libxl
- * starts its own, whose place was chosen when libxl was built and which no call
- * tells: of those in all the places that are usual, the newest; known is false
- * when there is none.  (A script there starts another of them.)
+ * starts its own, whose place was chosen when libxl was built and which no
+ * call tells: of those in all the places that are usual, the newest; known is
+ * false when there is none.  (A script there starts another of them.)
  */
 struct lm_qemu_version lm_qemu_version_here(const char *path);
 

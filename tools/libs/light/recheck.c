@@ -15,7 +15,8 @@
 /* ---- what must not change ---- */
 
 /* The destination chooses its own number, and its own target: the guest may
- * balloon all the time.  What share of the processors it gets is no part of it. */
+ * balloon all the time.  What share of the processors it gets is no part of
+ * it. */
 static void leave_out(libxl_domain_config *config)
 {
     libxl_domain_sched_params *sched = &config->b_info.sched_params;
@@ -45,8 +46,8 @@ char *lm_config_told_json(libxl_ctx *ctx, const char *json,
     return told;
 }
 
-/* By way of JSON as well: so two that are the same are the same text, whichever
- * way they came. */
+/* By way of JSON as well: so two that are the same are the same text,
+ * whichever way they came. */
 char *lm_config_told(libxl_ctx *ctx, libxl_domain_config *config,
                      struct xlm_context *xlm)
 {

@@ -26,8 +26,8 @@ int lm_reconnect_fd(const struct lm_reconnect *reconnect);
  * here it is; 1: there is none yet. */
 int lm_reconnect_take(struct lm_reconnect *reconnect, int timeout_ms,
                       int *recv_fd, int *send_fd);
-/* The fault channel, when one has joined: 0, here it is; 1: there is none.  Asked
- * for once, and before the go: none can join later. */
+/* The fault channel, when one has joined: 0, here it is; 1: there is none.
+ * Asked for once, and before the go: none can join later. */
 int lm_reconnect_take_faults(struct lm_reconnect *reconnect, int *recv_fd,
                              int *send_fd);
 /* Done with it. */
@@ -39,8 +39,8 @@ void lm_reconnect_close(struct lm_reconnect *reconnect);
 /* ---- who has accepted a connection ---- */
 
 /*
- * Hand it to the call that receives this migration: to go on with it, or for its
- * fault channel.  >= 0: it has taken it, and holds on to it until
+ * Hand it to the call that receives this migration: to go on with it, or for
+ * its fault channel.  >= 0: it has taken it, and holds on to it until
  * lm_reconnect_await_end() of this; -1: nobody receives the migration, or
  * whoever did has ended, or does not want it.
  */

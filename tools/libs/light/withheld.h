@@ -6,11 +6,11 @@
  * run it or destroy it as if it were.  libxl asks xenstore for a domain's type
  * before it does any of these; of one of type "invalid" it refuses to suspend,
  * save, resume, unpause, shut down and destroy it.  The stock xl asks for the
- * configuration that libxl keeps before it saves or migrates a domain, and ends
- * when there is none: that alone is taken from a guest which runs.
+ * configuration that libxl keeps before it saves or migrates a domain, and
+ * ends when there is none: that alone is taken from a guest which runs.
  *
- * What is taken is kept beside it, with the domain: any process can give it back,
- * and nothing is left when the domain goes.
+ * What is taken is kept beside it, with the domain: any process can give it
+ * back, and nothing is left when the domain goes.
  */
 #ifndef LM_WITHHELD_H
 #define LM_WITHHELD_H
@@ -25,8 +25,8 @@
 
 /* Withhold a domain that does not run: nobody may let it run or end it. */
 void lm_withhold(uint32_t domid, xentoollog_logger *logger);
-/* Give it back; must come before any of the calls named above.  0, or -1: it is
- * not given back. */
+/* Give it back; must come before any of the calls named above.  0, or -1: it
+ * is not given back. */
 int lm_give_back(uint32_t domid, xentoollog_logger *logger);
 
 /* Withhold the configuration of a domain that runs and is not whole, ... */

@@ -27,8 +27,8 @@ struct fuzz_speaker *fuzz_speaker_new(int listener, const uint8_t *octets,
                                       size_t length);
 void fuzz_speaker_free(struct fuzz_speaker *speaker);
 
-/* A guest that runs, for the ends that send one: pages but one below FUZZ_PFNS,
- * and all of the state. */
+/* A guest that runs, for the ends that send one: pages but one below
+ * FUZZ_PFNS, and all of the state. */
 #define FUZZ_PFNS 16
 struct fake_domain;
 struct fake_host;

@@ -5,9 +5,10 @@
  *
  * For the lab: run in dom0 on a paused HVM or PVH guest with HAP, which it
  * ruins: destroy the guest afterwards and never let it run.  Goes through
- * the table of hypervisor/hypervisor.h for real, most of all through memory paging with
- * PAGES of the guest's pages (default 4096).  Prints a line for each check
- * and what the ops cost; the first check that fails ends it with status 1.
+ * the table of hypervisor/hypervisor.h for real, most of all through memory
+ * paging with PAGES of the guest's pages (default 4096).  Prints a line for
+ * each check and what the ops cost; the first check that fails ends it with
+ * status 1.
  */
 #include <errno.h>
 #include <poll.h>

@@ -21,8 +21,9 @@ static bool is_ram(const struct fake_domain *domain, uint64_t pfn)
     return pfn < domain->nr_pfns && domain->p2m[pfn] == FAKE_RAM;
 }
 
-/* viridian_map_guest_page(): a page that is mapped stays, one that is absent is
- * nobody's concern yet.  What is mapped is cleared, and cannot be evicted. */
+/* viridian_map_guest_page(): a page that is mapped stays, one that is absent
+ * is nobody's concern yet.  What is mapped is cleared, and cannot be evicted.
+ */
 static void map_page(struct fake_domain *domain,
                      struct fake_viridian_page *page, uint64_t msr)
 {

@@ -18,8 +18,8 @@
 #include "wire/wire.h"
 
 #define FIRST_DOMID 7 /* not what a test would guess */
-/* Nor what another test has at the same time, or the other host: device models are
- * known by it. */
+/* Nor what another test has at the same time, or the other host: device models
+ * are known by it. */
 #define OTHER_TESTS 400
 #define OTHER_HOSTS 16
 #define DOMIDS 4

@@ -1,11 +1,12 @@
 /*
- * A hypervisor made of plain memory: the other side of hypervisor/hypervisor.h.
+ * A hypervisor made of plain memory: the other side of
+ * hypervisor/hypervisor.h.
  *
  * A fake host has domains, each with a p2m of page states, guest memory, dirty
- * logging and a paging ring.  It behaves as the real one was seen to, and where
- * the engine breaks a rule of the seam the host takes that down as a violation:
- * a test ends with fake_host_check().  Everything may be called from any
- * thread.
+ * logging and a paging ring.  It behaves as the real one was seen to, and
+ * where the engine breaks a rule of the seam the host takes that down as a
+ * violation: a test ends with fake_host_check().  Everything may be called
+ * from any thread.
  */
 #ifndef FAKE_HYPERVISOR_H
 #define FAKE_HYPERVISOR_H
@@ -89,14 +90,15 @@ void fake_host_hook(struct fake_host *host, fake_hook *hook, void *data);
 /* The Xen that the fakes, and a library with them, are of. */
 #define FAKE_XEN_MINOR 14
 #define FAKE_XEN_INTERFACE ((struct xlm_xen_interface){0x12, 0x13})
-/* It is Xen 4.minor from here on, with that interface: of a library with another
- * one it refuses what is no matter of memory, mappings and events alone. */
+/* It is Xen 4.minor from here on, with that interface: of a library with
+ * another one it refuses what is no matter of memory, mappings and events
+ * alone. */
 void fake_host_release(struct fake_host *host, uint32_t minor,
                        struct xlm_xen_interface interface);
 /* Paging ops answer ENOSYS from here on. */
 void fake_host_no_paging(struct fake_host *host);
-/* As a real one on shadow stacks it panics, which is a violation, when a vCPU finds
- * the ring full. */
+/* As a real one on shadow stacks it panics, which is a violation, when a vCPU
+ * finds the ring full. */
 void fake_host_shadow_stacks(struct fake_host *host);
 /* Mapping costs next to nothing from here on, and is not watched over: to be
  * said before the host is used. */
@@ -151,8 +153,8 @@ bool fake_domain_logdirty(struct fake_domain *domain);
 /* All waiting vCPUs give up, and all later accesses. */
 void fake_domain_stop(struct fake_domain *domain);
 
-/* The guest has left out the end of an interrupt, as it was told it may, and the
- * hypervisor will never know. */
+/* The guest has left out the end of an interrupt, as it was told it may, and
+ * the hypervisor will never know. */
 bool fake_domain_eoi_lost(struct fake_domain *domain);
 
 /* Load a context, as the toolstack does. */
@@ -174,8 +176,8 @@ uint64_t fake_domain_peek_param(struct fake_domain *domain, uint32_t index);
 /* As whoever sets the memory of a domain does: what it may have. */
 void fake_domain_set_max_pages(struct fake_domain *domain, uint64_t pages);
 uint64_t fake_domain_max_pages(struct fake_domain *domain);
-/* There are more pfns from here on, all of them holes; nobody may be looking at
- * its memory. */
+/* There are more pfns from here on, all of them holes; nobody may be looking
+ * at its memory. */
 void fake_domain_grow(struct fake_domain *domain, uint64_t nr_pfns);
 
 /* ---- pages ---- */
@@ -217,8 +219,8 @@ enum fake_access fake_vcpu_access(struct fake_domain *domain,
                                   fake_access_fn *fn, void *data);
 /* The guest gives a page back.  False: there was none, or it is paged. */
 bool fake_guest_balloon(struct fake_domain *domain, uint64_t pfn);
-/* From here on one that is paged is taken as well, and the pager told, as in Xen
- * 4.14 before 4.14.3; the guest waits while the ring is full. */
+/* From here on one that is paged is taken as well, and the pager told, as in
+ * Xen 4.14 before 4.14.3; the guest waits while the ring is full. */
 void fake_host_drops_paged(struct fake_host *host);
 /* And gets one again, zeroed.  The log does not have it, nor any write to it
  * before the log is cleared the next time.  False: it may have no more. */
@@ -234,8 +236,8 @@ unsigned int fake_ring_full(struct fake_domain *domain);
 /* Somebody writes octets of his own all over the ring's page, and signals: no
  * vCPU is to touch a page that is paged after that. */
 void fake_ring_scribble(struct fake_domain *domain, unsigned int seed);
-/* From here on vCPUs that want the same page look at it at the same moment, before
- * one of them has asked for it: so all of them ask. */
+/* From here on vCPUs that want the same page look at it at the same moment,
+ * before one of them has asked for it: so all of them ask. */
 void fake_fault_at_once(struct fake_domain *domain);
 /* Times that a vCPU looked at a page that had been asked for already, of which
  * the hypervisor does not tell the pager. */

@@ -37,7 +37,8 @@ void fake_libxl_add(libxl_ctx *ctx, const char *name,
 void fake_libxl_expect(libxl_ctx *ctx, const char *name,
                        struct fake_migration *migration);
 
-/* What libxl has of the domains of this ctx is changed so before it is told. */
+/* What libxl has of the domains of this ctx is changed so before it is told.
+ */
 typedef void fake_libxl_change(libxl_domain_config *config);
 void fake_libxl_config(libxl_ctx *ctx, fake_libxl_change *change);
 /* The configuration of that domain has so many disks from here on. */

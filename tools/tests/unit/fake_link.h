@@ -81,7 +81,8 @@ void fake_link_cut(struct fake_link *link);
 const uint8_t *fake_link_heard(struct fake_link *link, enum fake_way way,
                                size_t *length);
 /* The same in a file of that name in the directory KEEP_STREAMS, when there is
- * one in the environment and something went that way: for a reader of its own. */
+ * one in the environment and something went that way: for a reader of its own.
+ */
 void fake_link_keep(struct fake_link *link, enum fake_way way,
                     const char *name);
 void fake_link_free(struct fake_link *link);

@@ -43,8 +43,8 @@ const char *fake_part_name(enum fake_part part);
 
 struct fake_migration;
 typedef void fake_moment(struct fake_migration *migration);
-/* Plays an end of a fault channel that has joined; the channel is closed when it
- * returns. */
+/* Plays an end of a fault channel that has joined; the channel is closed when
+ * it returns. */
 typedef void fake_liar(struct fake_migration *migration,
                        struct xlm_context *ctx, struct xlm_channel *channel);
 
@@ -102,7 +102,8 @@ struct fake_migration {
     bool fault_channel;
     struct fake_cut fault_cut;
     const char *fault_refusal;
-    /* In place of the source, or of the destination, there; NULL: nobody lies. */
+    /* In place of the source, or of the destination, there; NULL: nobody lies.
+     */
     fake_liar *fault_liars[2];
     /* Before and after each of the toolstacks' parts, in its thread. */
     void (*at_part)(struct fake_migration *migration, enum fake_part part,

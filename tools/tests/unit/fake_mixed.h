@@ -1,8 +1,8 @@
 /*
- * A migration with something of everything in it: pages that are written between
- * the rounds and at the last moment, one that is given back, some that refuse to
- * be evicted.  The vCPUs start where the guest runs in the end: until then every
- * run is the same to the octet.
+ * A migration with something of everything in it: pages that are written
+ * between the rounds and at the last moment, one that is given back, some that
+ * refuse to be evicted.  The vCPUs start where the guest runs in the end:
+ * until then every run is the same to the octet.
  */
 #ifndef FAKE_MIXED_H
 #define FAKE_MIXED_H
@@ -15,8 +15,8 @@ enum way_to_move { PURE, HYBRID, STOP_AND_COPY, NR_WAYS };
 
 struct fake_mixture {
     uint64_t pages;
-    /* Of so many pages one is written between the rounds, and the one behind it
-     * while the guest suspends. */
+    /* Of so many pages one is written between the rounds, and the one behind
+     * it while the guest suspends. */
     uint64_t step;
     uint64_t hot; /* then as well, though it may be listed; 0: none */
     uint64_t given_back;

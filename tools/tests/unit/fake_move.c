@@ -41,7 +41,8 @@ void fake_move_cut(struct fake_move *move, struct fake_cut cut)
     migration->cut = cut;
     migration->cut.stream = FAKE_LIBXL;
     fake_domain_new(migration->hosts[1], 1, 1, 1);
-    /* What is asked for, and when, is not for the pages of the stop to decide. */
+    /* What is asked for, and when, is not for the pages of the stop to decide.
+     */
     move->params.hot_pages_max = 4;
 }
 

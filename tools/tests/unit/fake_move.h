@@ -1,6 +1,7 @@
 /*
- * A move with the library as its users have it: public functions on two toolstacks,
- * over a connection that can be cut, and the call that goes on over another one.
+ * A move with the library as its users have it: public functions on two
+ * toolstacks, over a connection that can be cut, and the call that goes on
+ * over another one.
  */
 #ifndef FAKE_MOVE_H
 #define FAKE_MOVE_H
@@ -24,23 +25,25 @@ struct fake_move {
     bool receives;
 };
 
-/* A PVH guest that moves by postcopy at once, from a domain called `name`, to one
- * called `incoming` at first.  The migration becomes the move's. */
+/* A PVH guest that moves by postcopy at once, from a domain called `name`, to
+ * one called `incoming` at first.  The migration becomes the move's. */
 void fake_move_init(struct fake_move *move, struct fake_migration *migration,
                     const char *name, const char *incoming);
-/* The connection will be cut there, and both hosts have the one fake xenstore, which
- * is empty: no number is used twice. */
+/* The connection will be cut there, and both hosts have the one fake xenstore,
+ * which is empty: no number is used twice. */
 void fake_move_cut(struct fake_move *move, struct fake_cut cut);
 void fake_move_dispose(struct fake_move *move);
 
-/* Both calls: returns when the one that sends has ended, with its rc; the one that
- * receives may go on until fake_move_await(), which is harmless without. */
+/* Both calls: returns when the one that sends has ended, with its rc; the one
+ * that receives may go on until fake_move_await(), which is harmless without.
+ */
 int fake_move_start(struct fake_move *move);
 void fake_move_await(struct fake_move *move);
 /* Until both have ended. */
 void fake_move_run(struct fake_move *move);
 
-/* It went well, and the devices started in this way, for a reason that says `why`. */
+/* It went well, and the devices started in this way, for a reason that says
+ * `why`. */
 void fake_move_check_build(const struct fake_move *move,
                            libxl_live_migrate_build build, const char *why);
 

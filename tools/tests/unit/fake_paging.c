@@ -73,9 +73,9 @@ void fake_paging_disable(struct fake_domain *domain)
 }
 
 /*
- * The threads of a process that died go on using its ring and what signals, in a
- * world of their own, until the domain is freed: the hypervisor goes on with a
- * page of its own, as the ring is now, and what signals to nobody.
+ * The threads of a process that died go on using its ring and what signals, in
+ * a world of their own, until the domain is freed: the hypervisor goes on with
+ * a page of its own, as the ring is now, and what signals to nobody.
  */
 void fake_paging_abandon(struct fake_domain *domain)
 {
@@ -99,8 +99,8 @@ void fake_paging_copy_ring(struct fake_domain *domain)
     memcpy(domain->paging->ring, domain->buried->ring, XLM_PAGE_SIZE);
 }
 
-/* The ring is as it was left.  Who binds to the port is signalled once: what came
- * meanwhile was lost. */
+/* The ring is as it was left.  Who binds to the port is signalled once: what
+ * came meanwhile was lost. */
 int fake_paging_take_over(struct fake_domain *domain, uint32_t port,
                           void **ring, int *event_fd)
 {
@@ -231,8 +231,8 @@ bool fake_paging_drop(struct fake_domain *domain, uint64_t pfn)
     return true;
 }
 
-/* The hypervisor asks once for a page.  Who looks at it after that is not stopped
- * and does nothing else until it is there. */
+/* The hypervisor asks once for a page.  Who looks at it after that is not
+ * stopped and does nothing else until it is there. */
 static void spin(struct fake_domain *domain, unsigned int vcpu)
 {
     domain->spins++;

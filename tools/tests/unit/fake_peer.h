@@ -1,6 +1,7 @@
 /*
- * A peer that a test plays: one end of the connection is the engine, in a thread
- * of its own, the other end a puppet that says and hears what the test wants.
+ * A peer that a test plays: one end of the connection is the engine, in a
+ * thread of its own, the other end a puppet that says and hears what the test
+ * wants.
  */
 #ifndef FAKE_PEER_H
 #define FAKE_PEER_H

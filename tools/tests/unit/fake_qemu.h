@@ -1,6 +1,6 @@
 /*
- * A device model: the monitor of a QEMU, as far as the light layer talks to it,
- * with what the real one does to those who ask wrongly.
+ * A device model: the monitor of a QEMU, as far as the light layer talks to
+ * it, with what the real one does to those who ask wrongly.
  */
 #ifndef FAKE_QEMU_H
 #define FAKE_QEMU_H

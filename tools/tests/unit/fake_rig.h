@@ -1,7 +1,7 @@
 /*
  * What a pager is tried in: a domain, some of whose vCPUs touch pages, and the
- * connection on which it asks for them.  rig_make() and rig_drop() are a test's
- * setup and teardown; the test opens the pager.
+ * connection on which it asks for them.  rig_make() and rig_drop() are a
+ * test's setup and teardown; the test opens the pager.
  */
 #ifndef FAKE_RIG_H
 #define FAKE_RIG_H

@@ -31,8 +31,8 @@ void say_platform(struct puppet *puppet);
 void say_prepare(struct puppet *puppet, uint32_t version, uint64_t pages,
                  uint64_t pfns);
 
-/* The engine has failed with a reason; the puppet is freed.  The guest never ran,
- * or it runs, lacks pages, and waits for them as long as it takes. */
+/* The engine has failed with a reason; the puppet is freed.  The guest never
+ * ran, or it runs, lacks pages, and waits for them as long as it takes. */
 void expect_never_ran(struct puppet *puppet);
 void expect_runs_on(struct puppet *puppet);
 

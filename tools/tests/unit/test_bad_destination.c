@@ -412,8 +412,8 @@ static void requests_without_credit(void **state)
 
 #define DROPPED 30 /* and all above */
 
-/* Some were sent by then, others not, and one is asked for as well: credit comes
- * after it was told. */
+/* Some were sent by then, others not, and one is asked for as well: credit
+ * comes after it was told. */
 static void dropped_pages_are_not_sent(void **state)
 {
     struct puppet *puppet = start_save(PAGES, 16);

@@ -1,7 +1,7 @@
 /*
- * Sources that lie, stall and die once the guest runs at the destination: about
- * the pages that it waits for.  The destination is the engine, the source a
- * puppet.
+ * Sources that lie, stall and die once the guest runs at the destination:
+ * about the pages that it waits for.  The destination is the engine, the
+ * source a puppet.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -119,7 +119,8 @@ static void pages_of_zeroes(void **state)
 }
 
 /* So many records of zero pages each, and perhaps END, in one piece: all of it
- * is there before the first is taken.  Without END a page stays outstanding. */
+ * is there before the first is taken.  Without END a page stays outstanding.
+ */
 static void say_zeroes(struct puppet *puppet, size_t records, uint64_t pages,
                        bool end)
 {

@@ -1,7 +1,7 @@
 /*
  * Sources that lie, stall and die before the guest runs at the destination, or
- * want more of its host than they may: the destination is the engine, the source
- * a puppet.
+ * want more of its host than they may: the destination is the engine, the
+ * source a puppet.
  */
 #include <pthread.h>
 #include <setjmp.h>

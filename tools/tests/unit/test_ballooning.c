@@ -1,6 +1,6 @@
 /*
- * Whole migrations of guests whose memory comes and goes meanwhile, and of pages
- * that refuse to be evicted.
+ * Whole migrations of guests whose memory comes and goes meanwhile, and of
+ * pages that refuse to be evicted.
  */
 #include <setjmp.h>
 #include <signal.h>

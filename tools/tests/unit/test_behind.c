@@ -1,8 +1,8 @@
 /*
- * What comes unasked between a request and its page: never more than one batch,
- * however fast the push is and however the ends' threads meet.  First the
- * source's policy in a model of both ends, in which a die says who goes on, then
- * whole migrations.
+ * What comes unasked between a request and its page: never more than one
+ * batch, however fast the push is and however the ends' threads meet.  First
+ * the source's policy in a model of both ends, in which a die says who goes
+ * on, then whole migrations.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -185,8 +185,8 @@ static void (*const steps[])(struct model *) = {push, hear,   touch,
                                                 ask,  arrive, pay};
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
-/* A thread goes on for as long as it happens to: each seed has threads that get
- * long turns, and others that get short ones. */
+/* A thread goes on for as long as it happens to: each seed has threads that
+ * get long turns, and others that get short ones. */
 static void play(struct model *model)
 {
     unsigned int longest[STEPS];
@@ -306,9 +306,9 @@ static void start_vcpus(struct fake_migration *migration)
     fake_await_taken(migration->destination);
 }
 
-/* Pages of zeroes are small on the wire: more than a batch of them fits into any
- * queue between the ends, if it is let.  They are written to at the destination
- * only. */
+/* Pages of zeroes are small on the wire: more than a batch of them fits into
+ * any queue between the ends, if it is let.  They are written to at the
+ * destination only. */
 static struct fake_migration *new_of_zeroes(unsigned int vcpus,
                                             uint32_t credit)
 {

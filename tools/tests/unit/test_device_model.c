@@ -1,6 +1,6 @@
 /*
- * What is asked of a device model, against one that does what the real one does
- * to those who ask wrongly.
+ * What is asked of a device model, against one that does what the real one
+ * does to those who ask wrongly.
  */
 #include <errno.h>
 #include <setjmp.h>

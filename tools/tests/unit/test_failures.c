@@ -25,8 +25,8 @@ static struct fake_migration *new_migration(enum way_to_move way)
         .pages = 64,
         .step = 9,
         .given_back = 50,
-        /* The second is written at the last moment, and too late to be among the
-         * hot. */
+        /* The second is written at the last moment, and too late to be among
+         * the hot. */
         .busy = {7, 48},
     };
 
@@ -381,8 +381,8 @@ static void no_paging_there(void **state)
     refused_for(migration, "`make hypervisor`");
 }
 
-/* Its hypervisor does not survive a ninth vCPU that waits, nor an eighth beside a
- * page that dom0 maps. */
+/* Its hypervisor does not survive a ninth vCPU that waits, nor an eighth
+ * beside a page that dom0 maps. */
 static void shadow_stacks_there(void **state)
 {
     struct fake_migration *migration = fake_migration_new(300, 8);

@@ -1,6 +1,6 @@
 /*
- * The fault channel: what the guest asks for goes over a connection of its own,
- * which may be lost at any point, or lie, without a page being lost.
+ * The fault channel: what the guest asks for goes over a connection of its
+ * own, which may be lost at any point, or lie, without a page being lost.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -122,8 +122,8 @@ static uint64_t octets_sent(struct fake_migration *migration)
 
 /* ---- it works ---- */
 
-/* Without background nothing of the guest's memory goes over the first one, once
- * it runs; with it, nothing that was asked for. */
+/* Without background nothing of the guest's memory goes over the first one,
+ * once it runs; with it, nothing that was asked for. */
 static void requests_go_over_it(void **state)
 {
     (void)state;
@@ -433,8 +433,8 @@ static struct fake_migration *new_with_liar(fake_liar *liar)
     return migration;
 }
 
-/* The source finds out, and all goes over the first connection to a destination
- * that has no channel. */
+/* The source finds out, and all goes over the first connection to a
+ * destination that has no channel. */
 static void destination_lies(void **state)
 {
     static fake_liar *const liars[] = {
@@ -523,8 +523,8 @@ static void pages_unlisted(struct fake_migration *migration,
     xlm_write_simple_record(ctx, channel, XLM_REC_END, NULL, 0);
 }
 
-/* The destination gives the channel up.  A source that knows of none takes that
- * for a lie, and goes on over another connection. */
+/* The destination gives the channel up.  A source that knows of none takes
+ * that for a lie, and goes on over another connection. */
 static void source_lies(void **state)
 {
     static fake_liar *const liars[] = {end_of_the_first, page_beyond_memory,

@@ -76,7 +76,8 @@ static void start_there(struct fake_migration *migration)
         pthread_create(migration->data, NULL, scribble_there, migration), 0);
 }
 
-/* What it wrote to its own pages is all there, and nothing else comes along. */
+/* What it wrote to its own pages is all there, and nothing else comes along.
+ */
 static void scribbles_on_everything(void **state)
 {
     static const struct {

@@ -80,7 +80,8 @@ static struct hvm_save_descriptor head_of(uint16_t type, uint16_t instance,
 #define HEAD(type, instance, field) \
     head_of(HVM_SAVE_CODE(type), instance, sizeof((field).body))
 
-/* Of two vCPUs with paging in long mode, and nothing of Viridian's turned on. */
+/* Of two vCPUs with paging in long mode, and nothing of Viridian's turned on.
+ */
 static struct context plain_context(void)
 {
     struct context context;
@@ -111,8 +112,8 @@ static uint64_t turned_on(uint64_t pfn)
     return (pfn << XLM_PAGE_SHIFT) | 1;
 }
 
-/* A guest such as Windows, which uses all that Viridian has: with the end of an
- * interrupt that it left out, and a timer. */
+/* A guest such as Windows, which uses all that Viridian has: with the end of
+ * an interrupt that it left out, and a timer. */
 static struct context viridian_context(void)
 {
     struct context context = plain_context();

@@ -1,6 +1,6 @@
 /*
- * Guests with a device model, as users of the library have them: from its public
- * functions down to fake hosts, each with a fake QEMU.
+ * Guests with a device model, as users of the library have them: from its
+ * public functions down to fake hosts, each with a fake QEMU.
  */
 #include <setjmp.h>
 #include <signal.h>

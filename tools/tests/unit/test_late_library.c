@@ -1,6 +1,6 @@
 /*
- * Guests with disks that a QEMU serves, as users of the library have them: from
- * its public functions down to fake hosts, and a fake QEMU at the source.
+ * Guests with disks that a QEMU serves, as users of the library have them:
+ * from its public functions down to fake hosts, and a fake QEMU at the source.
  */
 #include <setjmp.h>
 #include <signal.h>

@@ -846,8 +846,8 @@ static void take_its_name(struct fake_migration *migration)
     intruder = fake_libxl_start(move->ends[1].ctx, move->name);
 }
 
-/* At the destination, before PREPARED and before READY: else the guest would run
- * there under another name. */
+/* At the destination, before PREPARED and before READY: else the guest would
+ * run there under another name. */
 static void its_name_is_taken_meanwhile(void **state)
 {
     struct move *move;

@@ -1,6 +1,7 @@
 /*
- * The pager in the corners that docs and hosts have shown: pages that go away or
- * cannot come yet, calls that fail.  What it asks for: test_pager_requests.c.
+ * The pager in the corners that docs and hosts have shown: pages that go away
+ * or cannot come yet, calls that fail.  What it asks for:
+ * test_pager_requests.c.
  */
 #include <errno.h>
 #include <pthread.h>

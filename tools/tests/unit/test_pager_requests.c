@@ -83,8 +83,8 @@ static int bring_in_all_of(struct rig *rig, size_t count, const uint64_t *pfns)
     return xlm_pager_bring_in(rig->pager, count, pages);
 }
 
-/* Between a request and its page: what stands before that in its record too, but
- * nothing that somebody had asked for. */
+/* Between a request and its page: what stands before that in its record too,
+ * but nothing that somebody had asked for. */
 static void what_comes_unasked_meanwhile_is_counted(void **state)
 {
     static const uint64_t first[] = {0, 1, 20, 2}, second[] = {3, 4, 10, 5};
@@ -162,8 +162,8 @@ static void *run_drainer(void *data)
     return NULL;
 }
 
-/* Whoever has waited for them comes after them, even where the connection takes
- * them late. */
+/* Whoever has waited for them comes after them, even where the connection
+ * takes them late. */
 static void requests_go_before_what_waits_for_them(void **state)
 {
     struct rig *rig = *state;

@@ -1,7 +1,7 @@
 /*
  * A pager whose process was killed, and the one that goes on with its ring: at
- * each moment at which the two that the dead one wrote to, the ring and what it
- * kept, can have been left.  The fake sees to it that each request gets one
+ * each moment at which the two that the dead one wrote to, the ring and what
+ * it kept, can have been left.  The fake sees to it that each request gets one
  * answer, and that no vCPU goes on without its page.
  */
 #include <errno.h>

@@ -231,7 +231,8 @@ static void parts(void **state)
     }
 }
 
-/* What reads, moves or ends a part is never simply done; what only looks is. */
+/* What reads, moves or ends a part is never simply done; what only looks is.
+ */
 static void nothing_is_lost_by_a_command(void **state)
 {
     static const char *const bad[] = {"save",    "migrate",   "remus",

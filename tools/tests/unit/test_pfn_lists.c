@@ -1,6 +1,6 @@
 /*
- * Lists of pfns in records: which are good, and how many ways there are of being
- * bad.
+ * Lists of pfns in records: which are good, and how many ways there are of
+ * being bad.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -312,7 +312,8 @@ static void too_far_above(void **state)
 #define DEVICE_FIRST 260u
 #define DEVICE_END 290u
 
-/* Firmware puts the memory of a device elsewhere: there are as many as before. */
+/* Firmware puts the memory of a device elsewhere: there are as many as before.
+ */
 static void move_device_page(struct fake_migration *migration)
 {
     uint64_t from = DEVICE_FIRST + 1;

@@ -112,8 +112,8 @@ static void push_from_the_bottom(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* Before other requests, also that page's own, and before the background when its
- * share is due. */
+/* Before other requests, also that page's own, and before the background when
+ * its share is due. */
 static void urgent_requests(void **state)
 {
     struct xlm_push_plan plan;
@@ -543,8 +543,8 @@ static void hits_move_the_window_on(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* Who jumps about has no use for neighbours; a place where somebody walks keeps
- * its own window. */
+/* Who jumps about has no use for neighbours; a place where somebody walks
+ * keeps its own window. */
 static void windows_shrink_for_who_jumps(void **state)
 {
     struct xlm_push_plan plan;

@@ -45,8 +45,9 @@ static struct fake_migration *new_migration(void)
     return migration;
 }
 
-/* The first sendings are small and go one at a time.  How large the others are,
- * how many share a credit, and how often statistics go, is a matter of time. */
+/* The first sendings are small and go one at a time.  How large the others
+ * are, how many share a credit, and how often statistics go, is a matter of
+ * time. */
 static bool comes_each_time(const struct fake_cut *cut)
 {
     return cut->nth <= (cut->type == XLM_REC_POSTCOPY_STATS

@@ -1,6 +1,6 @@
 /*
- * Recovery with the library as its users have it: public functions down to fake
- * hosts, a fake xenstore and what a host keeps in files.
+ * Recovery with the library as its users have it: public functions down to
+ * fake hosts, a fake xenstore and what a host keeps in files.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -232,8 +232,8 @@ static void lost_and_found(void **state)
     free_move(move);
 }
 
-/* The domain at the source has come to have higher pfns since: the migration is
- * the same. */
+/* The domain at the source has come to have higher pfns since: the migration
+ * is the same. */
 static void found_though_it_has_grown(void **state)
 {
     struct fake_move *move =
@@ -547,8 +547,8 @@ static void it_is_as_patient_as_the_dead(void **state)
     bury(move);
 }
 
-/* The number of its domain is another domain's by now: that says nothing of the
- * guest, and its memory is kept. */
+/* The number of its domain is another domain's by now: that says nothing of
+ * the guest, and its memory is kept. */
 static void its_number_is_anothers(void **state)
 {
     static const uint8_t other[16] = "another uuid";
@@ -666,8 +666,8 @@ static void saved_by_another(void **state)
     free_move(move);
 }
 
-/* Nobody has seen how it ended.  (The dead one's call lives on in here, and would
- * see it.) */
+/* Nobody has seen how it ended.  (The dead one's call lives on in here, and
+ * would see it.) */
 static void gone_after_its_receiver(void **state)
 {
     struct fake_move *move = lose_receiver(0);
@@ -746,8 +746,8 @@ static void the_source_is_lost(void **state)
     free_move(move);
 }
 
-/* Before the process that recovers it has begun: its memory is another by now, and
- * looks as it would if it were not. */
+/* Before the process that recovers it has begun: its memory is another by now,
+ * and looks as it would if it were not. */
 static void the_source_has_run_meanwhile(void **state)
 {
     struct fake_move *move =

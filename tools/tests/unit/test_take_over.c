@@ -161,8 +161,8 @@ static void killed_three_times(void **state)
     assert_false(kill_and_take_over(&(struct murder){.at = {2, 5, 6}}));
 }
 
-/* What a vCPU wants is in the ring, and nobody has read it: the hypervisor will
- * not ask again. */
+/* What a vCPU wants is in the ring, and nobody has read it: the hypervisor
+ * will not ask again. */
 static void what_was_not_read_is_asked_for(void **state)
 {
     struct murder murder = {.vcpus = 1, .before_reading = true, .at = {1}};

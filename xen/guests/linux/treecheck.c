@@ -8,11 +8,10 @@
  *   treecheck beat MS TREES     a heartbeat line every MS milliseconds
  *   treecheck kernel            repeat the kernel's cries of pain
  *   treecheck events COUNT      hold so many event channels
- *   treecheck direct FILE MIB   write a buffer of that size to the file past the
- *                               page cache, for ever, and read it back
- *   treecheck clocks MS         sleep so long, for ever: no clock goes back, no
- *                               sleep ends early
- *   treecheck say TEXT          print a line
+ *   treecheck direct FILE MIB   write a buffer of that size to the file past
+ * the page cache, for ever, and read it back treecheck clocks MS         sleep
+ * so long, for ever: no clock goes back, no sleep ends early treecheck say
+ * TEXT          print a line
  *
  * Lines go to standard output and, where there is one, to the debug port that
  * Xen prints on its own console.  README.md has their formats.
@@ -172,8 +171,8 @@ static void path_of(char *path, size_t size, unsigned int tree,
     snprintf(path, size, "/tree/%u/%u/%u", tree, file / 64, file);
 }
 
-/* On a disk, not only to and from the kernel's cache: what is read next is read
- * from there.  In tmpfs neither call does anything. */
+/* On a disk, not only to and from the kernel's cache: what is read next is
+ * read from there.  In tmpfs neither call does anything. */
 static bool transfer(unsigned int tree, unsigned int file, uint64_t *words,
                      int flags)
 {

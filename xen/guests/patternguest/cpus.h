@@ -19,8 +19,8 @@
 #define CPUS_START_FRAME 8u
 
 /* Starts so many vCPUs that there are `count` with this one, each of which
- * checks so many pages a second; `pae`: and one more, which stays in 32-bit mode
- * with PAE and counts its turns.  False: they did not all come. */
+ * checks so many pages a second; `pae`: and one more, which stays in 32-bit
+ * mode with PAE and counts its turns.  False: they did not all come. */
 bool cpus_start(struct workload *work, unsigned int count, uint64_t rate,
                 bool pae);
 uint32_t cpus_turns_of_pae(void);

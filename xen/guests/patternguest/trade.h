@@ -1,10 +1,10 @@
 /*
- * Pages that the guest gives back to the hypervisor and gets again, at the same
- * pfn or at another one, all the time.
+ * Pages that the guest gives back to the hypervisor and gets again, at the
+ * same pfn or at another one, all the time.
  *
  * Every other one is written once, when it was got; the rest not before it is
- * checked, which is before it is given back.  A page that is refused is asked for
- * again in the next turn.
+ * checked, which is before it is given back.  A page that is refused is asked
+ * for again in the next turn.
  */
 #ifndef TRADE_H
 #define TRADE_H

@@ -289,7 +289,8 @@ void viridian_mark(void)
     }
 }
 
-/* The host that we are on has cleared it, and written to its beginning only. */
+/* The host that we are on has cleared it, and written to its beginning only.
+ */
 static void look_for_marks(void)
 {
     unsigned int i;

@@ -20,11 +20,12 @@ bool viridian_start(enum viridian_use use);
 /* Time has not gone back, and messages are taken. */
 void viridian_look(void);
 
-/* The last before a suspend: leaves marks, and an interrupt without its end. */
+/* The last before a suspend: leaves marks, and an interrupt without its end.
+ */
 void viridian_mark(void);
-/* The first after one that was not cancelled, then again and again until it has
- * seen all there is to see: the marks are gone, since the host we are on has
- * written there, and interrupts and messages come. */
+/* The first after one that was not cancelled, then again and again until it
+ * has seen all there is to see: the marks are gone, since the host we are on
+ * has written there, and interrupts and messages come. */
 void viridian_resume(bool cancelled);
 
 #endif

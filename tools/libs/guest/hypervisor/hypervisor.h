@@ -72,8 +72,8 @@ struct xlm_hypervisor_ops {
     /* ---- any domain ---- */
 
     /* ESRCH: no such domain.  A domain that is being destroyed can look like
-     * any other for a while, but for its pages, which are there no more; and one
-     * of which anybody maps a page stays, dying, and as it was when it was
+     * any other for a while, but for its pages, which are there no more; and
+     * one of which anybody maps a page stays, dying, and as it was when it was
      * destroyed: shut down for that reason, or not. */
     int (*domain_info)(struct xlm_hypervisor *hv, uint32_t domid,
                        struct xlm_domain_info *info);
@@ -87,8 +87,9 @@ struct xlm_hypervisor_ops {
                    uint64_t *nr_pfns);
     void (*xen_version)(struct xlm_hypervisor *hv, uint32_t *major,
                         uint32_t *minor);
-    /* *ours becomes the interface that this library makes its calls with, in any
-     * case.  EACCES: this hypervisor has another one, and most other slots fail. */
+    /* *ours becomes the interface that this library makes its calls with, in
+     * any case.  EACCES: this hypervisor has another one, and most other slots
+     * fail. */
     int (*interface)(struct xlm_hypervisor *hv,
                      struct xlm_xen_interface *ours);
     /* *data is malloc()ed and the caller's.  Works on a running domain. */
@@ -160,8 +161,9 @@ struct xlm_hypervisor_ops {
 
     /* ENOSYS: this hypervisor has no memory paging. */
     int (*paging_supported)(struct xlm_hypervisor *hv);
-    /* Whether this hypervisor panics when the ring is full and another vCPU waits
-     * for a page: policy/shadow_stacks.h.  Cannot fail; true when in doubt. */
+    /* Whether this hypervisor panics when the ring is full and another vCPU
+     * waits for a page: policy/shadow_stacks.h.  Cannot fail; true when in
+     * doubt. */
     bool (*shadow_stacks)(struct xlm_hypervisor *hv);
     /* Register as the pager of a paused domain, one at a time per handle.
      * *ring is the page shared with the hypervisor, initialised, to be used

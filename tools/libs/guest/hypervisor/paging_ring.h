@@ -62,8 +62,8 @@ static inline void xlm_paging_ring_put(vm_event_back_ring_t *ring,
     RING_PUSH_RESPONSES(ring);
 }
 
-/* Go on with a ring of which so many requests have been read, and that it is not
- * for the guest to write to.  False: that cannot be this ring. */
+/* Go on with a ring of which so many requests have been read, and that it is
+ * not for the guest to write to.  False: that cannot be this ring. */
 static inline bool xlm_paging_ring_resume(vm_event_back_ring_t *ring,
                                           void *page, uint32_t read)
 {

@@ -71,11 +71,11 @@ static int get_param(struct xlm_context *ctx, uint32_t domid, uint32_t index,
 }
 
 /*
- * Those that may be set again after a domain is built.  hvm_allow_set_param() in
- * Xen 4.14 to 4.20 lets a guest and its firmware set these; HVM_PARAM_IDENT_PT is
- * the toolstack's, and may change as well.  HVM_PARAM_CALLBACK_IRQ, and the event
- * channels of store and console, belong to a domain and not to its guest, which
- * sets them anew when it resumes.
+ * Those that may be set again after a domain is built.  hvm_allow_set_param()
+ * in Xen 4.14 to 4.20 lets a guest and its firmware set these;
+ * HVM_PARAM_IDENT_PT is the toolstack's, and may change as well.
+ * HVM_PARAM_CALLBACK_IRQ, and the event channels of store and console, belong
+ * to a domain and not to its guest, which sets them anew when it resumes.
  */
 static bool may_change(uint64_t index)
 {

@@ -35,8 +35,9 @@ struct xlm_hvm_params {
 /* Read those that are not 0. */
 int xlm_read_params(struct xlm_context *ctx, uint32_t domid,
                     struct xlm_hvm_params *params);
-/* Those that a domain takes only once, or that the toolstack goes by, must still
- * be what they were; the others are set again by xlm_platform_apply(). */
+/* Those that a domain takes only once, or that the toolstack goes by, must
+ * still be what they were; the others are set again by xlm_platform_apply().
+ */
 int xlm_check_params(struct xlm_context *ctx, uint32_t domid,
                      const struct xlm_hvm_params *before);
 
@@ -88,15 +89,16 @@ void *xlm_platform_early_context(struct xlm_context *ctx,
                                  const struct xlm_platform *platform,
                                  size_t *length);
 /*
- * Call before the context is loaded into a domain that has all of the pages that
- * it names: where one names a page that the domain does not have, as a guest may
- * make it, that is turned off, since some hypervisors write there all the same.
- * A page at or over `limit` is none.
+ * Call before the context is loaded into a domain that has all of the pages
+ * that it names: where one names a page that the domain does not have, as a
+ * guest may make it, that is turned off, since some hypervisors write there
+ * all the same. A page at or over `limit` is none.
  */
 int xlm_platform_defuse(struct xlm_context *ctx, struct xlm_platform *platform,
                         uint32_t domid, uint64_t limit);
-/* Set the parameters that firmware or the guest may have set since, the TSC and
- * the context of a domain that was built before its guest was suspended. */
+/* Set the parameters that firmware or the guest may have set since, the TSC
+ * and the context of a domain that was built before its guest was suspended.
+ */
 int xlm_platform_apply(struct xlm_context *ctx,
                        const struct xlm_platform *platform, uint32_t domid);
 

@@ -32,8 +32,9 @@ void xlm_source_memory_close(struct xlm_source_memory *memory);
 
 /*
  * The contents of a page, valid until a page of another aligned group of
- * XLM_PUSH_ALIGN is asked for, or `remapped` changes.  NULL with the hypervisor's errno: it cannot
- * be mapped; page_types() tells whether there is a page at all.
+ * XLM_PUSH_ALIGN is asked for, or `remapped` changes.  NULL with the
+ * hypervisor's errno: it cannot be mapped; page_types() tells whether there is
+ * a page at all.
  */
 const void *xlm_source_memory_page(struct xlm_source_memory *memory,
                                    uint64_t pfn);

@@ -113,7 +113,7 @@ int xen_domain_info(struct xlm_hypervisor *hv, uint32_t domid,
 int xen_make_domctl(struct xen_hypervisor *xen, uint32_t domid,
                     xen_domctl_t *op);
 
-/* How the hypervisor treats what the guest does at this pfn: HVMMEM_*.  EAGAIN:
+/* How the hypervisor treats what the guest does at this pfn: HVMMEM_*. EAGAIN:
  * the page is paged out, or nominated, and is asked for now.  -1 with errno,
  * unlogged. */
 int xen_set_mem_type(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn,

@@ -4,8 +4,8 @@
  * behind them how far it was with the ring.
  *
  * A process that is killed leaves it as it was at its last instruction, so the
- * order of the stores matters: what the ring part says must be true of the ring,
- * or be seen to be out of date, at every moment.
+ * order of the stores matters: what the ring part says must be true of the
+ * ring, or be seen to be out of date, at every moment.
  */
 #ifndef XLM_PAGER_KEPT_H
 #define XLM_PAGER_KEPT_H
@@ -41,7 +41,8 @@ struct xlm_kept_ring {
 _Static_assert(sizeof(struct xlm_kept_ring) % sizeof(unsigned long) == 0,
                "whole words");
 
-/* The words of all that is kept of a guest with pfns below `pfns`: 0 at first. */
+/* The words of all that is kept of a guest with pfns below `pfns`: 0 at first.
+ */
 static inline size_t xlm_kept_words(uint64_t pfns)
 {
     return 2 * xlm_pfn_set_words(pfns) + XLM_KEPT_RING_WORDS;

@@ -26,17 +26,17 @@ struct xlm_pager;
 /*
  * Register as the pager of a paused domain whose pfns are below limit, and
  * start to drain its ring.  NULL with errno, and a reason in the context.
- * The channel is where requests will go.  `kept` is xlm_kept_words(limit) words,
- * all 0, that are the caller's and outlive the pager; NULL: nobody else wants to
- * know.
+ * The channel is where requests will go.  `kept` is xlm_kept_words(limit)
+ * words, all 0, that are the caller's and outlive the pager; NULL: nobody else
+ * wants to know.
  */
 struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
                                  struct xlm_channel *channel, uint32_t domid,
                                  uint64_t limit, unsigned long *kept);
 
-/* The same in place of a pager that has died, by what it has kept: with the same
- * ring, vCPUs that wait, outstanding pages and requests, which are made again.
- * The domain may run. */
+/* The same in place of a pager that has died, by what it has kept: with the
+ * same ring, vCPUs that wait, outstanding pages and requests, which are made
+ * again. The domain may run. */
 struct xlm_pager *xlm_pager_take_over(struct xlm_context *ctx,
                                       struct xlm_channel *channel,
                                       uint32_t domid, uint64_t limit,
@@ -91,8 +91,8 @@ uint64_t xlm_pager_awaited(struct xlm_pager *pager);
 /* Requests go to the source from here on; those that came before, first.
  * Cannot fail: nothing may once the guest is ours. */
 void xlm_pager_open_requests(struct xlm_pager *pager);
-/* The connection is lost, and stopped: none is written from here on, until they
- * are opened again; what was requested and has not come is asked for once
+/* The connection is lost, and stopped: none is written from here on, until
+ * they are opened again; what was requested and has not come is asked for once
  * more then. */
 void xlm_pager_close_requests(struct xlm_pager *pager);
 

@@ -86,7 +86,8 @@ struct xlm_pager {
     size_t max_waiters;
     struct xlm_pager_threads threads;
 
-    /* Changed while requests are closed; the request thread's while it writes. */
+    /* Changed while requests are closed; the request thread's while it writes.
+     */
     struct xlm_channel *channel;
 
     pthread_mutex_t entry; /* one thread at a time brings pages in */

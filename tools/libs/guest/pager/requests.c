@@ -9,8 +9,8 @@
 
 /* ---- the thread that asks ---- */
 
-/* What back ends in dom0 wait for goes in a record of its own, before all others:
- * they have the least patience, and a guest's vCPUs any. */
+/* What back ends in dom0 wait for goes in a record of its own, before all
+ * others: they have the least patience, and a guest's vCPUs any. */
 static size_t take_outside(struct xlm_pager *pager, uint64_t *pfns, size_t max)
 {
     uint64_t pfn = 0;

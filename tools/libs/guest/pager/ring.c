@@ -227,7 +227,8 @@ void *xlm_pager_run_ring(void *data)
 
 /* ---- where another pager has left off ---- */
 
-/* Killed after its answer was put in the ring: then that was the last thing. */
+/* Killed after its answer was put in the ring: then that was the last thing.
+ */
 static bool is_answered(const struct xlm_pager *pager,
                         const struct xlm_kept_waiter *kept)
 {

@@ -1,6 +1,6 @@
 /*
- * Of many numbers, such as times in microseconds or pages, how large they were:
- * a histogram of fixed size, exact to one sixteenth.
+ * Of many numbers, such as times in microseconds or pages, how large they
+ * were: a histogram of fixed size, exact to one sixteenth.
  */
 #ifndef XLM_HISTOGRAM_H
 #define XLM_HISTOGRAM_H

@@ -32,10 +32,10 @@ bool xlm_hvm_context_next(const void *context, size_t length, size_t *at,
                           struct xlm_hvm_record *record);
 
 /*
- * Make a context into one for a domain without memory, in place: the records of
- * vCPUs' registers and of what is Viridian's are left out.  Xen keeps a vCPU
- * down that has no record, whoever unpauses the domain.  Returns the length
- * that is left.
+ * Make a context into one for a domain without memory, in place: the records
+ * of vCPUs' registers and of what is Viridian's are left out.  Xen keeps a
+ * vCPU down that has no record, whoever unpauses the domain.  Returns the
+ * length that is left.
  */
 size_t xlm_hvm_context_strip(void *context, size_t length);
 
@@ -56,9 +56,9 @@ int xlm_hvm_context_pages(void *context, size_t length, xlm_hvm_page_fn *each,
 void xlm_hvm_context_turn_off(uint8_t *msr);
 
 /*
- * Turn off each synthetic timer by which a guest can take down a host whose Xen
- * lacks the mends of 2025: one whose vCPU has no page for messages in use, or
- * that counts to 0.  Returns how many there were.
+ * Turn off each synthetic timer by which a guest can take down a host whose
+ * Xen lacks the mends of 2025: one whose vCPU has no page for messages in use,
+ * or that counts to 0.  Returns how many there were.
  */
 unsigned int xlm_hvm_context_defuse_timers(void *context, size_t length);
 

@@ -3,8 +3,8 @@
  * dom0, and since when: pure.
  *
  * The hypervisor tells of the first request for such a page and of no other.
- * Who asked tries again by itself until the page is there or until he gives up,
- * of which nothing tells either.
+ * Who asked tries again by itself until the page is there or until he gives
+ * up, of which nothing tells either.
  */
 #ifndef XLM_OUTSIDE_WAITS_H
 #define XLM_OUTSIDE_WAITS_H

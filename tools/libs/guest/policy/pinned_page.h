@@ -9,10 +9,10 @@
 
 /*
  * Does this page look as if a running guest had registered it?  It has a
- * vcpu_info, or it is a control block or an array of FIFO event channels: those
- * that a Linux guest registers anew when it resumes, which fails for a page
- * that is paged out.  Right for all that were seen; other pages that look so
- * do no harm but go early.  The page may be written meanwhile.
+ * vcpu_info, or it is a control block or an array of FIFO event channels:
+ * those that a Linux guest registers anew when it resumes, which fails for a
+ * page that is paged out.  Right for all that were seen; other pages that look
+ * so do no harm but go early.  The page may be written meanwhile.
  */
 bool xlm_is_pinned_page(const uint8_t *page);
 

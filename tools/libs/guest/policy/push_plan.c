@@ -101,8 +101,8 @@ static bool is_near(const struct xlm_push_plan *plan, uint64_t first,
     return pfn + reach >= first && pfn <= last + reach;
 }
 
-/* The pivot that a request belongs to, else nr_pivots.  Who goes through memory
- * asks for what lies a little ahead of the push. */
+/* The pivot that a request belongs to, else nr_pivots.  Who goes through
+ * memory asks for what lies a little ahead of the push. */
 static size_t find_pivot(const struct xlm_push_plan *plan, uint64_t pfn)
 {
     size_t i = 0;

@@ -2,11 +2,11 @@
  * Which page goes next in the postcopy phase: pure policy, no I/O, no locks.
  *
  * Pages that the guest waits for go first, in the order in which they were
- * asked for, and the neighbours of each go along with it: policy/neighbours.h says how
- * many.  All else is the background.  It has what the guest wrote last, which
- * it is likely to need again, and what lies outwards from the pages that were
- * asked for last, since that is where the guest is at work: from several
- * places, in turn, since it can be at work in several.
+ * asked for, and the neighbours of each go along with it: policy/neighbours.h
+ * says how many.  All else is the background.  It has what the guest wrote
+ * last, which it is likely to need again, and what lies outwards from the
+ * pages that were asked for last, since that is where the guest is at work:
+ * from several places, in turn, since it can be at work in several.
  */
 #ifndef XLM_PUSH_PLAN_H
 #define XLM_PUSH_PLAN_H
@@ -93,9 +93,9 @@ void xlm_push_plan_dispose(struct xlm_push_plan *plan);
  * is.  ENOMEM. */
 int xlm_push_plan_request(struct xlm_push_plan *plan, uint64_t pfn);
 
-/* The same of a page that a back end waits for, with less patience than a guest
- * has: it goes before what the guest waits for, and before the background's
- * share.  ENOMEM. */
+/* The same of a page that a back end waits for, with less patience than a
+ * guest has: it goes before what the guest waits for, and before the
+ * background's share.  ENOMEM. */
 int xlm_push_plan_urge(struct xlm_push_plan *plan, uint64_t pfn);
 
 /* Nobody wants this page any more; false: it was handed out before. */

@@ -55,8 +55,8 @@ struct xlm_push_window {
 };
 
 /* What is requested is never behind more than `most` pages, or three times
- * XLM_PUSH_WINDOW_SENDING where that is more, and one sending for every turn of
- * the background after the first that it waits for. */
+ * XLM_PUSH_WINDOW_SENDING where that is more, and one sending for every turn
+ * of the background after the first that it waits for. */
 void xlm_push_window_init(struct xlm_push_window *window, uint32_t most);
 /* How many pages may go now unasked, in one sending; 0: none.  Those beside
  * requested ones are no exception: what is not under way yet can still be

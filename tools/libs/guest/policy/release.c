@@ -8,8 +8,8 @@
 
 #define NELEMS(array) (sizeof(array) / sizeof((array)[0]))
 
-/* All of major version 4.  One whose headers hypervisor/xen_compat.c was tried with
- * is added here. */
+/* All of major version 4.  One whose headers hypervisor/xen_compat.c was tried
+ * with is added here. */
 static const struct release {
     uint32_t minor;
     struct xlm_xen_interface interface;

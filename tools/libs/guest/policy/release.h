@@ -1,9 +1,10 @@
 /*
- * Which release of Xen has which versions of the interface that toolstacks use.
+ * Which release of Xen has which versions of the interface that toolstacks
+ * use.
  *
- * Domctls and sysctls carry the version that their caller was built with, and a
- * hypervisor that has another one refuses all of them with EACCES.  Both versions
- * together tell the releases apart.
+ * Domctls and sysctls carry the version that their caller was built with, and
+ * a hypervisor that has another one refuses all of them with EACCES.  Both
+ * versions together tell the releases apart.
  */
 #ifndef XLM_XEN_RELEASE_H
 #define XLM_XEN_RELEASE_H
@@ -29,9 +30,9 @@ struct xlm_xen_found {
 #define XLM_XEN_TEXT_MAX 400
 
 /*
- * Why a library that was built for `ours` cannot be used with the hypervisor that
- * was found, and what to do, in a line without its end.  False: it can be, and the
- * text stays untouched.
+ * Why a library that was built for `ours` cannot be used with the hypervisor
+ * that was found, and what to do, in a line without its end.  False: it can
+ * be, and the text stays untouched.
  */
 bool xlm_xen_explain(const struct xlm_xen_interface *ours,
                      const struct xlm_xen_found *found,

@@ -1,6 +1,6 @@
 /*
- * Building the domain at the destination, which the toolstack does with what it is
- * fed.
+ * Building the domain at the destination, which the toolstack does with what
+ * it is fed.
  */
 #include "restore/build.h"
 

@@ -12,8 +12,9 @@
  *   guest and destroys its domain has saved or moved it: with the pages that
  *   were here, and holes in place of the others.
  *
- * The hypervisor keeps the reason for which a domain has shut down for as long as
- * there is the domain, and that is for as long as this process maps the ring.
+ * The hypervisor keeps the reason for which a domain has shut down for as long
+ * as there is the domain, and that is for as long as this process maps the
+ * ring.
  */
 #include "restore/gone.h"
 

@@ -14,8 +14,8 @@ bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer);
 int xlm_restore_end_with_guest(struct xlm_restorer *restorer);
 /* POSTCOPY_SOURCE_LOST: what has not come never will.  Always -1. */
 int xlm_restore_take_source_lost(struct xlm_restorer *restorer);
-/* Every page is here.  -1: the domain was suspended by somebody before that, and
- * is not given back to its guest. */
+/* Every page is here.  -1: the domain was suspended by somebody before that,
+ * and is not given back to its guest. */
 int xlm_restore_await_guest(struct xlm_restorer *restorer);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Another connection, before it is known whose: its first record, and what it hears
- * when no domain is, or is no more, received here.
+ * Another connection, before it is known whose: its first record, and what it
+ * hears when no domain is, or is no more, received here.
  */
 #include "xlm.h"
 

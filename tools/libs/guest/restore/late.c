@@ -5,7 +5,7 @@
  * metadata of its own, a lock) is then the source's no more.
  *
  * What starts the devices may ask for pages that are not here: a device that
- * fetches from the guest's memory when it loads its state, or a back end.  They
+ * fetches from the guest's memory when it loads its state, or a back end. They
  * come from the source, which waits to hear that this host is ready.
  */
 #include "restore/late.h"

@@ -19,8 +19,9 @@ int xlm_restore_take_pages(struct xlm_restorer *restorer);
 int xlm_restore_take_outstanding(struct xlm_restorer *restorer);
 /* POSTCOPY_PFNS_END: say what could not be evicted. */
 int xlm_restore_answer_evicted(struct xlm_restorer *restorer);
-/* The same without credit, from whatever connection: with a record and a context
- * of its own each, two threads may do so at the same time.  *pages: how many. */
+/* The same without credit, from whatever connection: with a record and a
+ * context of its own each, two threads may do so at the same time.  *pages:
+ * how many. */
 int xlm_restore_bring_in(struct xlm_restorer *restorer,
                          struct xlm_context *ctx,
                          const struct xlm_record *record, uint32_t *pages);
@@ -36,8 +37,8 @@ void xlm_restore_lend_contents(struct xlm_context *ctx,
                                struct xlm_record *record);
 void xlm_restore_dispose_record(struct xlm_context *ctx,
                                 struct xlm_record *record);
-/* The same for the restorer's own record, and that pages of zeroes are paged in
- * from one. */
+/* The same for the restorer's own record, and that pages of zeroes are paged
+ * in from one. */
 void xlm_restore_lend(struct xlm_restorer *restorer);
 void xlm_restore_dispose_lent(struct xlm_restorer *restorer);
 

@@ -1,6 +1,6 @@
 /*
- * PREPARE at the destination: can the guest be here?  Then its domain is built, now
- * or in the stop, and gets its pager.
+ * PREPARE at the destination: can the guest be here?  Then its domain is
+ * built, now or in the stop, and gets its pager.
  */
 #include "restore/prepare.h"
 
@@ -182,8 +182,8 @@ static int open_pager(struct xlm_restorer *restorer)
     return 0;
 }
 
-/* In this order; what the source is told of one that fails, unless the stage knows
- * better. */
+/* In this order; what the source is told of one that fails, unless the stage
+ * knows better. */
 static const struct {
     int (*pass)(struct xlm_restorer *restorer);
     enum xlm_refusal refusal;

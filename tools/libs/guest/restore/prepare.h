@@ -6,7 +6,8 @@
 
 #include "restore/restorer.h"
 
-/* POSTCOPY_PREPARE: the domain is built, gets its pager, and is answered for. */
+/* POSTCOPY_PREPARE: the domain is built, gets its pager, and is answered for.
+ */
 int xlm_restore_take_prepare(struct xlm_restorer *restorer);
 
 #endif

@@ -6,8 +6,8 @@
 
 #include "restore/restorer.h"
 
-/* The guest lacks pages: this connection serves from here on, once the source was
- * told which. */
+/* The guest lacks pages: this connection serves from here on, once the source
+ * was told which. */
 int xlm_restore_open_link(struct xlm_restorer *restorer, int in_fd,
                           int out_fd);
 /* The guest runs here and the connection is lost, or what it brought was bad:

@@ -5,8 +5,8 @@
  * wire/record.h); there is a handler for each, which moves the state on:
  *
  *   XLM_READ_STATIC     until STATIC_DATA_END: the domain is created, and
- *   XLM_READ_LIVE       PREPARE: built, and gets its pager (restore/prepare.c);
- *                       or held, to be built late (restore/late.c)
+ *   XLM_READ_LIVE       PREPARE: built, and gets its pager
+ * (restore/prepare.c); or held, to be built late (restore/late.c)
  *   XLM_READ_EVICTION   from BEGIN: lists of what comes later
  *   XLM_READ_LAST       from TRANSITION: only the go is missing
  *   XLM_READ_POSTCOPY   from GO: the guest runs, and is the only copy
@@ -85,8 +85,8 @@ static int refuse_go(struct xlm_restorer *restorer)
     return -1;
 }
 
-/* Ready once every page that has to be resident is: and only with a domain that
- * can run, since the source's is lost with the go. */
+/* Ready once every page that has to be resident is: and only with a domain
+ * that can run, since the source's is lost with the go. */
 static int answer_when_ready(struct xlm_restorer *restorer)
 {
     if (restorer->sets.refused.count) {

@@ -1,6 +1,6 @@
 /*
- * What all parts of the destination do with the restorer: begin, tell of progress,
- * and say what is wrong with a stream.
+ * What all parts of the destination do with the restorer: begin, tell of
+ * progress, and say what is wrong with a stream.
  */
 #include "restore/restorer.h"
 

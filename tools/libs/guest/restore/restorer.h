@@ -26,8 +26,8 @@ struct xlm_restore_signs {
     atomic_bool lost;          /* the connection stood still for too long */
 };
 
-/* The domain that is made here: the caller's thread's until the go.  From then on
- * nothing of it changes, and others read it. */
+/* The domain that is made here: the caller's thread's until the go.  From then
+ * on nothing of it changes, and others read it. */
 struct xlm_restore_domain {
     uint32_t domid;     /* valid once the static data has ended */
     bool held;          /* the toolstack waits for what starts the devices */
@@ -91,8 +91,8 @@ void xlm_restore_begin(struct xlm_restorer *restorer, struct xlm_context *ctx,
                        struct xlm_stats *stats, bool *resumed);
 /* EPROTO, for what a source must not send: always -1. */
 int xlm_restore_bad_stream(struct xlm_restorer *restorer, const char *what);
-/* Say now and then that we are alive, on the connection in use; nothing without
- * a way back. */
+/* Say now and then that we are alive, on the connection in use; nothing
+ * without a way back. */
 void xlm_restore_keep_alive(struct xlm_restorer *restorer);
 void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase);
 

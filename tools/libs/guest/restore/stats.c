@@ -1,6 +1,6 @@
 /*
- * What the destination knows of the guest's faults: shown here, and told to the source
- * now and then.
+ * What the destination knows of the guest's faults: shown here, and told to
+ * the source now and then.
  */
 #include "restore/stats.h"
 

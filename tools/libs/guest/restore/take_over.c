@@ -1,6 +1,6 @@
 /*
- * In place of a receiver that was killed: another process becomes the pager of its
- * guest, and goes on.
+ * In place of a receiver that was killed: another process becomes the pager of
+ * its guest, and goes on.
  */
 #include "restore/gone.h"
 #include "restore/pages.h"

@@ -1,5 +1,6 @@
 /*
- * The source until the go: is the destination alive, and is it told that we are?
+ * The source until the go: is the destination alive, and is it told that we
+ * are?
  */
 #include "save/alive.h"
 

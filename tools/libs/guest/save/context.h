@@ -8,8 +8,8 @@
 
 /* Read the context of the suspended guest, and add to to_send what the
  * destination lacks of the pages that it needs at once: those that loading the
- * context looks for, always, and where the vCPUs go on, unless no page is to go
- * for being hot. */
+ * context looks for, always, and where the vCPUs go on, unless no page is to
+ * go for being hot. */
 int xlm_save_add_context_pages(struct xlm_saver *saver);
 
 #endif

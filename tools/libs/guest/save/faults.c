@@ -1,7 +1,7 @@
 /*
  * The source's end of the fault channel: a second connection, over which the
- * guest's requests come and are answered, past whatever the first one has under
- * way.
+ * guest's requests come and are answered, past whatever the first one has
+ * under way.
  *
  *   CHANNEL          which migration it belongs to, while the guest runs here
  *            <- JOINED

@@ -8,8 +8,8 @@
 
 #include "save/saver.h"
 
-/* PREPARED has come: connect a fault channel when the caller has a way to.  When
- * that fails the log says why, and there is none. */
+/* PREPARED has come: connect a fault channel when the caller has a way to.
+ * When that fails the log says why, and there is none. */
 void xlm_save_connect_faults(struct xlm_saver *saver);
 void xlm_save_close_faults(struct xlm_saver *saver);
 
@@ -27,8 +27,8 @@ struct xlm_push_shared {
 void xlm_faults_start(struct xlm_fault_channel *faults,
                       struct xlm_push_shared *shared);
 void xlm_faults_stop(struct xlm_fault_channel *faults);
-/* From the pushing thread, now and then: tell the destination when the channel is
- * lost.  Fails when the first connection does. */
+/* From the pushing thread, now and then: tell the destination when the channel
+ * is lost.  Fails when the first connection does. */
 int xlm_faults_look_after(struct xlm_fault_channel *faults);
 /* These two with the lock held.  Pages went over it of which it is not known
  * that they have come. */

@@ -2,16 +2,16 @@
  * The guest gets no page while it is moved.
  *
  * Xen up to 4.20.2 does not mark a page that is added to the physmap as dirty,
- * and logs no write to it before the log is cleared the next time.  A page that
- * is given back and got again at the same pfn between two looks is there at
- * both, with other contents, and nothing tells.  What Xen does enforce is
+ * and logs no write to it before the log is cleared the next time.  A page
+ * that is given back and got again at the same pfn between two looks is there
+ * at both, with other contents, and nothing tells.  What Xen does enforce is
  * max_pages: below the number of pages that the domain has, it may give pages
- * back and gets none.  So that is what it is allowed for the time of the move; a
- * balloon driver tries again later.
+ * back and gets none.  So that is what it is allowed for the time of the move;
+ * a balloon driver tries again later.
  *
- * Whoever sets the memory of a domain lifts this (xl mem-set, xl mem-max).  That
- * is noticed, since max_pages is then another, and all of the guest's pages
- * count as written.
+ * Whoever sets the memory of a domain lifts this (xl mem-set, xl mem-max).
+ * That is noticed, since max_pages is then another, and all of the guest's
+ * pages count as written.
  */
 #include "save/hold.h"
 

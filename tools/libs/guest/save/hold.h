@@ -15,8 +15,8 @@ void xlm_save_let_go(struct xlm_saver *saver);
 int xlm_save_look_again(struct xlm_saver *saver, bool list);
 /* The same of the suspended guest; they are in saver->sets.fresh. */
 int xlm_save_recheck_pages(struct xlm_saver *saver);
-/* Firmware may have told the hypervisor of pages that it needs since: they join
- * saver->sets.resident. */
+/* Firmware may have told the hypervisor of pages that it needs since: they
+ * join saver->sets.resident. */
 int xlm_save_recheck_resident(struct xlm_saver *saver);
 
 #endif

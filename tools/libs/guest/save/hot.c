@@ -12,7 +12,7 @@
  * what shortly before.  What it finds that the destination does not expect is
  * told at once: the list that is left for the stop is short.
  *
- * Of a guest that writes fast that is more than is to be sent in the stop.  The
+ * Of a guest that writes fast that is more than is to be sent in the stop. The
  * pages that it cannot do without are told by what is in them, and they are
  * looked for at once, too, so that the stop has few left to look at.
  */
@@ -164,6 +164,7 @@ struct xlm_hot *xlm_hot_start(struct xlm_saver *saver)
 {
     struct xlm_hot *hot = calloc(1, sizeof(*hot));
     bool made;
+    int error;
 
     if (!hot) {
         xlm_fail(saver->ctx, "no memory to watch what the guest writes");
@@ -179,9 +180,10 @@ struct xlm_hot *xlm_hot_start(struct xlm_saver *saver)
     for (size_t i = 0; made && i < SAMPLES; i++) {
         made = !xlm_pfn_set_reserve(&hot->samples[i], saver->domain.nr_pfns);
     }
-    if (!made || pthread_create(&hot->thread, NULL, run, hot)) {
+    error = made ? pthread_create(&hot->thread, NULL, run, hot) : errno;
+    if (error) {
         xlm_fail(saver->ctx, "cannot watch what the guest writes: %s",
-                 strerror(errno));
+                 strerror(error));
         dispose(hot);
         return NULL;
     }

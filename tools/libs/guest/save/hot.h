@@ -13,9 +13,9 @@ struct xlm_hot;
  * writes no record and uses none of the sets.  NULL with a reason. */
 struct xlm_hot *xlm_hot_start(struct xlm_saver *saver);
 /*
- * The guest has stopped.  Leaves in saver->sets.dirty what it wrote since the last
- * look, and in `hottest` the pages that it wrote last, at most hot_pages_max
- * of them.  Ends the watching also when it fails.
+ * The guest has stopped.  Leaves in saver->sets.dirty what it wrote since the
+ * last look, and in `hottest` the pages that it wrote last, at most
+ * hot_pages_max of them.  Ends the watching also when it fails.
  */
 int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest);
 

@@ -25,8 +25,8 @@ int xlm_save_send_some(struct xlm_saver *saver, struct xlm_pfn_set *set,
  * records from PFNS_BEGIN to PFNS_END; they become outstanding. */
 int xlm_save_list_outstanding(struct xlm_saver *saver,
                               const struct xlm_pfn_set *set);
-/* The same for those of saver->sets.dirty that it does not expect yet; the others
- * are taken out. */
+/* The same for those of saver->sets.dirty that it does not expect yet; the
+ * others are taken out. */
 int xlm_save_list_dirty(struct xlm_saver *saver);
 /* Take POSTCOPY_EVICTED: what it names is resident from now on.  *last: no
  * further one belongs to the same answer. */
@@ -35,8 +35,8 @@ int xlm_save_take_evicted(struct xlm_saver *saver, bool *last);
  * destination needs to become ready. */
 int xlm_save_take_needed(struct xlm_saver *saver);
 
-/* Of pfns from `first` up to, without, `end` those that are pages and were none
- * join saver->sets.present and saver->sets.fresh. */
+/* Of pfns from `first` up to, without, `end` those that are pages and were
+ * none join saver->sets.present and saver->sets.fresh. */
 int xlm_save_find_new(struct xlm_saver *saver, uint64_t first, uint64_t end);
 
 #endif

@@ -26,7 +26,8 @@
  * on so. */
 #define CALM_US 1000000
 
-/* What the reader has learned, for the pushing thread: under the shared lock. */
+/* What the reader has learned, for the pushing thread: under the shared lock.
+ */
 struct learned {
     bool running;        /* the destination has said that the guest runs ... */
     uint64_t running_us; /* ... on this connection then, or 0 */
@@ -257,8 +258,8 @@ static int take_record(struct xlm_pusher *pusher,
     }
 }
 
-/* For as long as it owes us nothing: that it runs, credit, or COMPLETE; and has
- * said lately that it is alive. */
+/* For as long as it owes us nothing: that it runs, credit, or COMPLETE; and
+ * has said lately that it is alive. */
 static bool may_be_silent(void *data)
 {
     struct xlm_pusher *pusher = data;
@@ -397,8 +398,8 @@ static void update_stats(struct xlm_pusher *pusher)
     }
 }
 
-/* How many pages may go unasked now; if none, not for *wait_us unless something
- * comes from the reader. */
+/* How many pages may go unasked now; if none, not for *wait_us unless
+ * something comes from the reader. */
 static uint32_t room_unasked(struct xlm_pusher *pusher, uint64_t *wait_us)
 {
     *wait_us = xlm_save_background_wait_us(pusher->saver);
@@ -437,8 +438,8 @@ static bool lacks_pages(const struct xlm_pusher *pusher)
 
 /*
  * Take the next pages off the plan; waits a little while there is nothing that
- * may be sent, and then *kind can be XLM_PUSH_NOTHING.  False: all was sent, or
- * the reader failed.
+ * may be sent, and then *kind can be XLM_PUSH_NOTHING.  False: all was sent,
+ * or the reader failed.
  */
 static bool await_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
                         uint64_t *pfns, size_t *count)

@@ -34,8 +34,8 @@ static int recheck_toolstack(struct xlm_saver *saver)
     return 0;
 }
 
-/* Those that may be set again are, by the destination: it gets all of them once
- * more with the final state. */
+/* Those that may be set again are, by the destination: it gets all of them
+ * once more with the final state. */
 static int recheck_params(struct xlm_saver *saver)
 {
     return xlm_check_params(saver->ctx, saver->params->domid,

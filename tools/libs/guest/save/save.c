@@ -1,9 +1,9 @@
 /*
  * The source of a migration: from the running domain to the go.
  *
- * The lists of stages at the end of this file are the whole story in order, of a
- * migration and of an image; save/precopy.c has the rounds of precopy, save/push.c
- * what comes after the go.  What goes over the wire, and when:
+ * The lists of stages at the end of this file are the whole story in order, of
+ * a migration and of an image; save/precopy.c has the rounds of precopy,
+ * save/push.c what comes after the go.  What goes over the wire, and when:
  *
  *   headers, static data            |
  *   platform state, device pages,   |  the guest runs, the destination
@@ -584,8 +584,8 @@ static int pass(struct xlm_saver *saver, stage *const *stages)
     return rc;
 }
 
-/* Precopy has ended, and the guest stops: with pages outstanding, or with all of
- * them sent. */
+/* Precopy has ended, and the guest stops: with pages outstanding, or with all
+ * of them sent. */
 static int stop_guest(struct xlm_saver *saver)
 {
     static stage *const with_pages_outstanding[] = {
@@ -631,7 +631,8 @@ static stage *const migration[] = {
     NULL,
 };
 
-/* Without a way back: an ordinary stream, into a file or to the stock toolstack. */
+/* Without a way back: an ordinary stream, into a file or to the stock
+ * toolstack. */
 static stage *const image[] = {
     check_domain,
     xlm_saver_make_sets,
@@ -648,8 +649,8 @@ static stage *const image[] = {
     NULL,
 };
 
-/* The domain is as the toolstack had it, whether the guest runs here or not, and
- * no thread uses the channel any more. */
+/* The domain is as the toolstack had it, whether the guest runs here or not,
+ * and no thread uses the channel any more. */
 static void leave_domain(struct xlm_saver *saver)
 {
     disable_logdirty(saver);

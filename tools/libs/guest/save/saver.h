@@ -18,8 +18,8 @@
 struct xlm_source_mark {
     struct xlm_mark left; /* as it was then */
     bool lost;            /* it was found not to be so any more */
-    /* One at a time asks the hypervisor for it: the caller's thread, or that of
-     * a fault channel. */
+    /* One at a time asks the hypervisor for it: the caller's thread, or that
+     * of a fault channel. */
     pthread_mutex_t asking;
 };
 
@@ -45,8 +45,8 @@ struct xlm_save_asked {
     uint64_t answered;      /* pages named in the answer to the oldest */
 };
 
-/* Sets of pages, all of one limit: the caller's thread's, but for the time from
- * xlm_hot_start() to xlm_hot_stop(), when they are the watcher's. */
+/* Sets of pages, all of one limit: the caller's thread's, but for the time
+ * from xlm_hot_start() to xlm_hot_stop(), when they are the watcher's. */
 struct xlm_save_sets {
     struct xlm_pfn_set present;     /* what the guest has */
     struct xlm_pfn_set toolstack;   /* not the guest's: never sent */
@@ -106,7 +106,8 @@ void xlm_saver_begin(struct xlm_saver *saver, struct xlm_context *ctx,
                      const struct xlm_save_params *params,
                      const struct xlm_save_callbacks *callbacks,
                      struct xlm_stats *stats);
-/* The call is over; complete: the destination has all of the guest.  Says so. */
+/* The call is over; complete: the destination has all of the guest.  Says so.
+ */
 void xlm_saver_tell_end(struct xlm_saver *saver, bool complete);
 /* Release whatever the saver has come to.  No thread uses it any more. */
 void xlm_saver_dispose(struct xlm_saver *saver);

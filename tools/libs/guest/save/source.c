@@ -2,15 +2,15 @@
  * Whether the domain that is moved out is still as the guest left it.
  *
  * Once the guest is suspended nothing of the domain may change: neither its
- * contents, nor which pages there are.  Somebody can resume it all the same, or
- * destroy it, and a domain that is being destroyed looks as if the guest had
- * ballooned: its pages cannot be mapped and have the type of a hole, for long
- * before the hypervisor says that it is dying.  What tells both apart:
+ * contents, nor which pages there are.  Somebody can resume it all the same,
+ * or destroy it, and a domain that is being destroyed looks as if the guest
+ * had ballooned: its pages cannot be mapped and have the type of a hole, for
+ * long before the hypervisor says that it is dying.  What tells both apart:
  *
  * - a domain that was resumed is not suspended any more, or has run since;
  * - one that is being destroyed has fewer pages than at the stop, or has lost
- *   the one that was marked then: Xen frees pages one by one, or, since 4.14.5,
- *   forgets where all of them are at once.
+ *   the one that was marked then: Xen frees pages one by one, or,
+ * since 4.14.5, forgets where all of them are at once.
  */
 #include "save/source.h"
 

@@ -31,9 +31,9 @@ static int make_nonblocking(int fd, int *flags)
     return 0;
 }
 
-/* Both ends write little at a time and wait for the answer; TCP by itself would
- * hold a request back until the one before it is acknowledged.  What is not TCP
- * does not know the option and needs it not. */
+/* Both ends write little at a time and wait for the answer; TCP by itself
+ * would hold a request back until the one before it is acknowledged.  What is
+ * not TCP does not know the option and needs it not. */
 static void send_at_once(int fd)
 {
     int on = 1;

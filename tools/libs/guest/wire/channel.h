@@ -56,13 +56,14 @@ void xlm_channel_close(struct xlm_channel *channel);
 
 /*
  * Read exactly length octets.  ECONNRESET: the peer closed the channel;
- * ETIMEDOUT: it was silent for too long; ECANCELED: aborted; other errno values as read(2).
+ * ETIMEDOUT: it was silent for too long; ECANCELED: aborted; other errno
+ * values as read(2).
  */
 int xlm_channel_read(struct xlm_channel *channel, void *buffer, size_t length);
 
 /* Write all parts; changes the vector.  EPIPE and ECONNRESET: the peer is
- * gone; ETIMEDOUT: it takes nothing; ECANCELED: aborted.  The caller holds write_lock when there is more
- * than one writer. */
+ * gone; ETIMEDOUT: it takes nothing; ECANCELED: aborted.  The caller holds
+ * write_lock when there is more than one writer. */
 int xlm_channel_write_parts(struct xlm_channel *channel, struct iovec *parts,
                             size_t count);
 int xlm_channel_write(struct xlm_channel *channel, const void *bytes,

@@ -25,9 +25,9 @@ struct xlm_keepalive;
  * Write an empty record of this type to the channel each period_ms (0:
  * XLM_KEEPALIVE_MS), until xlm_keepalive_stop(), which must come before the
  * channel is closed.  All other writers must write whole records, through
- * wire/record.h.  NULL without memory for it or without a thread: the peer hears
- * nothing then, and the caller goes on.  A record that cannot be written ends it
- * without a word: the caller finds the connection as it is.
+ * wire/record.h.  NULL without memory for it or without a thread: the peer
+ * hears nothing then, and the caller goes on.  A record that cannot be written
+ * ends it without a word: the caller finds the connection as it is.
  */
 struct xlm_keepalive *xlm_keepalive_start(struct xlm_context *ctx,
                                           struct xlm_channel *channel,

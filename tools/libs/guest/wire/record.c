@@ -251,8 +251,8 @@ static int make_room(struct xlm_context *ctx, struct xlm_record *record,
     return 0;
 }
 
-/* No more memory is taken than twice what has come, whatever is announced; what
- * there is from the record before is used at once. */
+/* No more memory is taken than twice what has come, whatever is announced;
+ * what there is from the record before is used at once. */
 static int read_and_grow(struct xlm_context *ctx, struct xlm_channel *channel,
                          struct xlm_record *record, size_t length)
 {

@@ -41,9 +41,9 @@ enum xlm_reader_state {
  * A record as it was read.  Dispose of it once; one may be read into again
  * and again, which reuses its buffer.
  *
- * With memory of the caller's (whole pages; it stays the caller's), bodies that
- * fit go there, and so that each ends with the last page: contents, which are
- * whole pages at the end of a body, begin where a page does.
+ * With memory of the caller's (whole pages; it stays the caller's), bodies
+ * that fit go there, and so that each ends with the last page: contents, which
+ * are whole pages at the end of a body, begin where a page does.
  */
 struct xlm_record {
     uint32_t type;
@@ -119,9 +119,8 @@ struct xlm_pfn_list {
 
 /*
  * Check PAGE_DATA, POSTCOPY_PAGE_DATA, POSTCOPY_PFNS, POSTCOPY_FAULT,
- * POSTCOPY_EVICTED, POSTCOPY_LACKING or POSTCOPY_ZERO_PAGES in this order: size,
- * count, every pfn and type, total.
- * The view points into the record.
+ * POSTCOPY_EVICTED, POSTCOPY_LACKING or POSTCOPY_ZERO_PAGES in this order:
+ * size, count, every pfn and type, total. The view points into the record.
  */
 int xlm_parse_pfn_list(struct xlm_context *ctx,
                        const struct xlm_record *record, uint64_t pfn_limit,

@@ -101,9 +101,9 @@ enum xlm_record_type {
 
 /*
  * PAGE_DATA, POSTCOPY_PAGE_DATA, POSTCOPY_PFNS, POSTCOPY_FAULT,
- * POSTCOPY_URGENT, POSTCOPY_EVICTED, POSTCOPY_LACKING and POSTCOPY_ZERO_PAGES: this, then count
- * entries of 64 bits, then (the first two only) the contents of every page
- * whose type has contents.
+ * POSTCOPY_URGENT, POSTCOPY_EVICTED, POSTCOPY_LACKING and POSTCOPY_ZERO_PAGES:
+ * this, then count entries of 64 bits, then (the first two only) the contents
+ * of every page whose type has contents.
  */
 struct xlm_wire_pfn_list {
     uint32_t count;
@@ -138,9 +138,9 @@ struct xlm_wire_hvm_param {
 
 /* POSTCOPY_PREPARE: what the source wants of the destination. */
 #define XLM_PREPARE_VERSION 1u
-/* When the devices are to start: before the guest is stopped, or after that, as
- * somebody wants it; or after that, as the guest's devices want it.  0: as the
- * destination sees fit. */
+/* When the devices are to start: before the guest is stopped, or after that,
+ * as somebody wants it; or after that, as the guest's devices want it.  0: as
+ * the destination sees fit. */
 #define XLM_PREPARE_EARLY 1u
 #define XLM_PREPARE_LATE 2u
 #define XLM_PREPARE_LATE_DEVICES 4u
@@ -168,8 +168,9 @@ struct xlm_wire_recover {
     uint8_t uuid[16];
 };
 
-/* POSTCOPY_PREPARED, READY, RUNNING, STATE, JOINED and SOURCE_LOST: an answer, then length
- * octets of text (UTF-8, no terminating zero) that say to a person why not. */
+/* POSTCOPY_PREPARED, READY, RUNNING, STATE, JOINED and SOURCE_LOST: an answer,
+ * then length octets of text (UTF-8, no terminating zero) that say to a person
+ * why not. */
 #define XLM_ANSWER_TEXT_MAX 1024u
 struct xlm_wire_answer {
     uint32_t status; /* 0, or an enum xlm_refusal; STATE: xlm_guest_state */
