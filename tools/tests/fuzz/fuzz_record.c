@@ -27,28 +27,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
     fuzz_require(!xlm_channel_open(&channel, fd, -1, -1));
     while (!xlm_read_record(&ctx, &channel, state, &record)) {
         fuzz_require(record.length <= length);
-        switch (record.type) {
-        case XLM_REC_PAGE_DATA:
-        case XLM_REC_POSTCOPY_PAGE_DATA:
-        case XLM_REC_POSTCOPY_PFNS:
-        case XLM_REC_POSTCOPY_FAULT:
-        case XLM_REC_POSTCOPY_URGENT:
-        case XLM_REC_POSTCOPY_EVICTED:
-        case XLM_REC_POSTCOPY_ZERO_PAGES:
-        case XLM_REC_POSTCOPY_LACKING:
-        case XLM_REC_POSTCOPY_DROPPED:
+        switch (xlm_record_body(record.type)) {
+        case XLM_BODY_LIST:
+        case XLM_BODY_PAGES:
             (void)xlm_parse_pfn_list(&ctx, &record, PFNS, &list);
             break;
-        case XLM_REC_POSTCOPY_PREPARED:
-        case XLM_REC_POSTCOPY_READY:
-        case XLM_REC_POSTCOPY_RUNNING:
-            (void)xlm_check_answer(&ctx, &record);
-            break;
-        case XLM_REC_POSTCOPY_STATE:
+        case XLM_BODY_ANSWER:
             (void)xlm_parse_answer(&ctx, &record, &status, text);
             break;
         default:
             break;
+        }
+        if (record.type == XLM_REC_POSTCOPY_STATS) {
+            (void)xlm_check_stats(&ctx, &record);
         }
     }
     fuzz_require(ctx.reason[0]);

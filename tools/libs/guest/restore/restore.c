@@ -184,54 +184,35 @@ static int take_end(struct xlm_restorer *restorer)
                : finish_ordinary(restorer);
 }
 
+static int take_platform(struct xlm_restorer *restorer)
+{
+    return xlm_platform_take(restorer->ctx, &restorer->domain.platform,
+                             &restorer->record);
+}
+
+/* It has come: that is all. */
+static int take_alive(struct xlm_restorer *restorer)
+{
+    (void)restorer;
+    return 0;
+}
+
+static int awaited(struct xlm_restorer *restorer)
+{
+    return xlm_restore_bad_stream(restorer, "unexpected record");
+}
+
 static int take_record(struct xlm_restorer *restorer)
 {
+    static int (*const taken_by[XLM_RECORD_ROWS])(struct xlm_restorer *) = {
+#define TO_DESTINATION(constant, name, number, body, states, taken_by) \
+    [XLM_ROW_##constant] = taken_by,
+#include "wire/records.def"
+    };
+
     atomic_store(&restorer->signs.heard_us, xlm_now_us());
     xlm_keepalive_step(restorer->keepalive);
-    switch (restorer->record.type) {
-    case XLM_REC_CPUID_POLICY:
-    case XLM_REC_MSR_POLICY:
-        return xlm_restore_take_static(restorer);
-    case XLM_REC_STATIC_DATA_END:
-        return xlm_restore_take_static_end(restorer);
-    case XLM_REC_TSC_INFO:
-    case XLM_REC_HVM_PARAMS:
-    case XLM_REC_HVM_CONTEXT:
-        return xlm_platform_take(restorer->ctx, &restorer->domain.platform,
-                                 &restorer->record);
-    case XLM_REC_POSTCOPY_DEVICES:
-        return xlm_restore_take_devices(restorer);
-    case XLM_REC_POSTCOPY_PREPARE:
-        return xlm_restore_take_prepare(restorer);
-    case XLM_REC_PAGE_DATA:
-        return take_page_data(restorer);
-    case XLM_REC_POSTCOPY_ZERO_PAGES:
-        return take_zero_pages(restorer);
-    case XLM_REC_POSTCOPY_BEGIN:
-        return take_begin(restorer);
-    case XLM_REC_POSTCOPY_PFNS_BEGIN:
-        return take_list_begin(restorer);
-    case XLM_REC_POSTCOPY_PFNS:
-        return take_list(restorer);
-    case XLM_REC_POSTCOPY_PFNS_END:
-        return take_list_end(restorer);
-    case XLM_REC_POSTCOPY_TRANSITION:
-        return take_transition(restorer);
-    case XLM_REC_POSTCOPY_GO:
-        return xlm_restore_take_go(restorer);
-    case XLM_REC_POSTCOPY_PAGE_DATA:
-        return xlm_restore_take_late_pages(restorer);
-    case XLM_REC_POSTCOPY_CHANNEL_LOST:
-        return xlm_restore_take_channel_lost(restorer);
-    case XLM_REC_POSTCOPY_SOURCE_LOST:
-        return xlm_restore_take_source_lost(restorer);
-    case XLM_REC_POSTCOPY_SRC_ALIVE:
-        return 0;
-    case XLM_REC_END:
-        return take_end(restorer);
-    default:
-        return xlm_restore_bad_stream(restorer, "unexpected record");
-    }
+    return taken_by[xlm_record_row(restorer->record.type)](restorer);
 }
 
 /*

@@ -169,10 +169,12 @@ static int take_stats(struct xlm_pusher *pusher,
     return 0;
 }
 
-static int take_complete(struct xlm_pusher *pusher)
+static int take_complete(struct xlm_pusher *pusher,
+                         const struct xlm_record *record)
 {
     bool early;
 
+    (void)record;
     pthread_mutex_lock(&pusher->shared.lock);
     early = !pusher->learned.running || !pusher->sent.ended;
     pusher->learned.complete = !early;
@@ -210,8 +212,10 @@ static int take_state(struct xlm_pusher *pusher,
 }
 
 /* There is no guest any more that could need a page. */
-static int take_gone(struct xlm_pusher *pusher)
+static int take_gone(struct xlm_pusher *pusher,
+                     const struct xlm_record *record)
 {
+    (void)record;
     pthread_mutex_lock(&pusher->shared.lock);
     pusher->learned.gone = pusher->learned.complete = pusher->learned.running;
     pthread_cond_signal(&pusher->shared.wake);
@@ -224,38 +228,45 @@ static int take_gone(struct xlm_pusher *pusher)
     return 0;
 }
 
+static int take_channel_end(struct xlm_pusher *pusher,
+                            const struct xlm_record *record)
+{
+    return xlm_faults_take_end(pusher->saver, record);
+}
+
+/* It has come: that is all. */
+static int take_alive(struct xlm_pusher *pusher,
+                      const struct xlm_record *record)
+{
+    (void)pusher;
+    (void)record;
+    return 0;
+}
+
+static int awaited(struct xlm_pusher *pusher, const struct xlm_record *record)
+{
+    errno = EPROTO;
+    return xlm_fail(pusher->saver->ctx, "bad migration stream: unexpected %s",
+                    xlm_record_name(record->type));
+}
+
 static int take_record(struct xlm_pusher *pusher,
                        const struct xlm_record *record)
 {
+    static int (*const taken_by[XLM_RECORD_ROWS])(
+        struct xlm_pusher *, const struct xlm_record *) = {
+#define TO_SOURCE(constant, name, number, body, states, taken_by) \
+    [XLM_ROW_##constant] = taken_by,
+#include "wire/records.def"
+    };
+
     pthread_mutex_lock(&pusher->shared.lock);
     pusher->learned.heard_us = xlm_now_us();
     if (record->type != XLM_REC_POSTCOPY_DST_ALIVE) {
         pusher->sent.due_us = pusher->learned.heard_us;
     }
     pthread_mutex_unlock(&pusher->shared.lock);
-    switch (record->type) {
-    case XLM_REC_POSTCOPY_DST_ALIVE:
-        return 0;
-    case XLM_REC_POSTCOPY_FAULT:
-    case XLM_REC_POSTCOPY_URGENT:
-        return take_fault(pusher, record);
-    case XLM_REC_POSTCOPY_DROPPED:
-        return take_dropped(pusher, record);
-    case XLM_REC_POSTCOPY_CREDIT:
-        return take_credit(pusher, record);
-    case XLM_REC_POSTCOPY_RUNNING:
-        return take_running(pusher, record);
-    case XLM_REC_POSTCOPY_STATS:
-        return take_stats(pusher, record);
-    case XLM_REC_POSTCOPY_GONE:
-        return take_gone(pusher);
-    case XLM_REC_POSTCOPY_STATE:
-        return take_state(pusher, record);
-    case XLM_REC_POSTCOPY_CHANNEL_END:
-        return xlm_faults_take_end(pusher->saver, record);
-    default:
-        return take_complete(pusher);
-    }
+    return taken_by[xlm_record_row(record->type)](pusher, record);
 }
 
 /* For as long as it owes us nothing: that it runs, credit, or COMPLETE; and

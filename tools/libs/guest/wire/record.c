@@ -28,95 +28,38 @@
 #define IN_JOINED BIT(XLM_READ_JOINED)
 #define IN_SERVE BIT(XLM_READ_SERVE)
 
-#define LIST(entries) \
-    (sizeof(struct xlm_wire_pfn_list) + sizeof(uint64_t) * (entries))
-#define PAGES(pages) (LIST(pages) + (size_t)XLM_PAGE_SIZE * (pages))
 /* Memory for a body is taken in steps of at least so many octets. */
 #define BODY_STEP (256u << 10)
-#define ANSWER (sizeof(struct xlm_wire_answer))
 
-/* Every record: where it is legal, and how long its body may be.  The
- * largest state there is, of 16-odd thousand vCPUs, is far below the caps. */
+#define ENTRIES(count) \
+    (sizeof(struct xlm_wire_pfn_list) + sizeof(uint64_t) * (count))
+#define PAGE_OCTETS(pages) (ENTRIES(pages) + (size_t)XLM_PAGE_SIZE * (pages))
+
+/* What a body is, and how long it may be. */
+#define EMPTY XLM_BODY_EMPTY, 0, 0, 0
+#define LIST(least, most) XLM_BODY_LIST, ENTRIES(least), ENTRIES(most), most
+#define PAGES(least, most) \
+    XLM_BODY_PAGES, ENTRIES(least), PAGE_OCTETS(most), most
+#define ANSWER \
+    XLM_BODY_ANSWER, sizeof(struct xlm_wire_answer), \
+        sizeof(struct xlm_wire_answer) + XLM_ANSWER_TEXT_MAX, 0
+#define FIXED(type) XLM_BODY_FIXED, sizeof(type), sizeof(type), 0
+#define OCTETS(least, most) XLM_BODY_OCTETS, least, most, 0
+
 static const struct record_rule {
     uint32_t type;
     const char *name;
-    unsigned int states;
+    enum xlm_body_kind kind;
     size_t min;
     size_t max;
-} rules[] = {
-    {XLM_REC_END, "END", IN_LIVE | IN_POSTCOPY, 0, 0},
-    {XLM_REC_PAGE_DATA, "PAGE_DATA", IN_PAGES | IN_LAST, LIST(1),
-     PAGES(XLM_BATCH_PAGES)},
-    {XLM_REC_TSC_INFO, "X86_TSC_INFO", IN_PAGES,
-     sizeof(struct xlm_wire_tsc_info), sizeof(struct xlm_wire_tsc_info)},
-    {XLM_REC_HVM_CONTEXT, "HVM_CONTEXT", IN_PAGES, 1, 64 << 20},
-    {XLM_REC_HVM_PARAMS, "HVM_PARAMS", IN_PAGES,
-     sizeof(struct xlm_wire_hvm_params), 1 << 16},
-    {XLM_REC_STATIC_DATA_END, "STATIC_DATA_END", IN_STATIC, 0, 0},
-    {XLM_REC_CPUID_POLICY, "X86_CPUID_POLICY", IN_STATIC, 0, 1 << 20},
-    {XLM_REC_MSR_POLICY, "X86_MSR_POLICY", IN_STATIC, 0, 1 << 20},
-
-    {XLM_REC_POSTCOPY_DEVICES, "POSTCOPY_DEVICES", IN_LIVE, 8, 64 << 20},
-    {XLM_REC_POSTCOPY_PREPARE, "POSTCOPY_PREPARE", IN_LIVE,
-     sizeof(struct xlm_wire_prepare), sizeof(struct xlm_wire_prepare)},
-    {XLM_REC_POSTCOPY_BEGIN, "POSTCOPY_BEGIN", IN_LIVE, 0, 0},
-    {XLM_REC_POSTCOPY_PFNS_BEGIN, "POSTCOPY_PFNS_BEGIN", IN_EVICTION, 0, 0},
-    {XLM_REC_POSTCOPY_PFNS, "POSTCOPY_PFNS", IN_EVICTION, LIST(1),
-     LIST(XLM_LIST_PFNS)},
-    {XLM_REC_POSTCOPY_PFNS_END, "POSTCOPY_PFNS_END", IN_EVICTION, 0, 0},
-    {XLM_REC_POSTCOPY_TRANSITION, "POSTCOPY_TRANSITION", IN_EVICTION | IN_LIVE,
-     0, 0},
-    {XLM_REC_POSTCOPY_GO, "POSTCOPY_GO", IN_LAST, 0, 0},
-    {XLM_REC_POSTCOPY_PAGE_DATA, "POSTCOPY_PAGE_DATA",
-     IN_POSTCOPY | IN_CHANNEL, LIST(1), PAGES(XLM_BATCH_PAGES)},
-    {XLM_REC_POSTCOPY_ZERO_PAGES, "POSTCOPY_ZERO_PAGES",
-     IN_PAGES | IN_LAST | IN_POSTCOPY | IN_CHANNEL, LIST(1),
-     LIST(XLM_BATCH_PAGES)},
-
-    {XLM_REC_POSTCOPY_PREPARED, "POSTCOPY_PREPARED", IN_PREPARED, ANSWER,
-     ANSWER + XLM_ANSWER_TEXT_MAX},
-    {XLM_REC_POSTCOPY_EVICTED, "POSTCOPY_EVICTED", IN_EVICTED | IN_READY,
-     LIST(0), LIST(XLM_LIST_PFNS)},
-    {XLM_REC_POSTCOPY_READY, "POSTCOPY_READY", IN_READY, ANSWER,
-     ANSWER + XLM_ANSWER_TEXT_MAX},
-    {XLM_REC_POSTCOPY_RUNNING, "POSTCOPY_RUNNING", IN_REQUESTS, ANSWER,
-     ANSWER + XLM_ANSWER_TEXT_MAX},
-    {XLM_REC_POSTCOPY_FAULT, "POSTCOPY_FAULT", IN_REQUESTS | IN_SERVE, LIST(1),
-     LIST(XLM_LIST_PFNS)},
-    {XLM_REC_POSTCOPY_URGENT, "POSTCOPY_URGENT", IN_REQUESTS | IN_SERVE,
-     LIST(1), LIST(XLM_LIST_PFNS)},
-    {XLM_REC_POSTCOPY_CREDIT, "POSTCOPY_CREDIT", IN_REQUESTS | IN_SERVE,
-     sizeof(struct xlm_wire_credit), sizeof(struct xlm_wire_credit)},
-    {XLM_REC_POSTCOPY_STATS, "POSTCOPY_STATS", IN_REQUESTS,
-     sizeof(struct xlm_wire_stats),
-     sizeof(struct xlm_wire_stats) + 8 * XLM_WIRE_WAIT_VCPUS},
-    {XLM_REC_POSTCOPY_DROPPED, "POSTCOPY_DROPPED", IN_REQUESTS, LIST(1),
-     LIST(XLM_LIST_PFNS)},
-    {XLM_REC_POSTCOPY_COMPLETE, "POSTCOPY_COMPLETE", IN_REQUESTS, 0, 0},
-    {XLM_REC_POSTCOPY_GONE, "POSTCOPY_GONE", IN_REQUESTS, 0, 0},
-
-    {XLM_REC_POSTCOPY_RECOVER, "POSTCOPY_RECOVER", IN_RECOVER,
-     sizeof(struct xlm_wire_recover), sizeof(struct xlm_wire_recover)},
-    {XLM_REC_POSTCOPY_STATE, "POSTCOPY_STATE", IN_STATE | IN_REQUESTS, ANSWER,
-     ANSWER + XLM_ANSWER_TEXT_MAX},
-    {XLM_REC_POSTCOPY_LACKING, "POSTCOPY_LACKING", IN_LACKING, LIST(0),
-     LIST(XLM_LIST_PFNS)},
-
-    {XLM_REC_POSTCOPY_CHANNEL, "POSTCOPY_CHANNEL", IN_RECOVER,
-     sizeof(struct xlm_wire_recover), sizeof(struct xlm_wire_recover)},
-    {XLM_REC_POSTCOPY_JOINED, "POSTCOPY_JOINED", IN_JOINED, ANSWER,
-     ANSWER + XLM_ANSWER_TEXT_MAX},
-    {XLM_REC_POSTCOPY_CHANNEL_LOST, "POSTCOPY_CHANNEL_LOST", IN_POSTCOPY, 0,
-     0},
-    {XLM_REC_POSTCOPY_SOURCE_LOST, "POSTCOPY_SOURCE_LOST", IN_POSTCOPY, ANSWER,
-     ANSWER + XLM_ANSWER_TEXT_MAX},
-    {XLM_REC_POSTCOPY_CHANNEL_END, "POSTCOPY_CHANNEL_END", IN_REQUESTS,
-     sizeof(struct xlm_wire_channel_end), sizeof(struct xlm_wire_channel_end)},
-
-    {XLM_REC_POSTCOPY_DST_ALIVE, "POSTCOPY_DST_ALIVE",
-     IN_PREPARED | IN_EVICTED | IN_READY | IN_REQUESTS, 0, 0},
-    {XLM_REC_POSTCOPY_SRC_ALIVE, "POSTCOPY_SRC_ALIVE",
-     IN_LIVE | IN_EVICTION | IN_POSTCOPY, 0, 0},
+    size_t most_pfns;
+    unsigned int states;
+} rules[XLM_RECORD_ROWS] = {
+#define ROW(constant, name, number, body, states, taken_by) \
+    {number, name, body, states},
+#define TO_DESTINATION ROW
+#define TO_SOURCE ROW
+#include "wire/records.def"
 };
 
 static const struct record_rule *rule_of(uint32_t type)
@@ -127,6 +70,20 @@ static const struct record_rule *rule_of(uint32_t type)
         }
     }
     return NULL;
+}
+
+size_t xlm_record_row(uint32_t type)
+{
+    const struct record_rule *rule = rule_of(type);
+
+    return rule ? (size_t)(rule - rules) : XLM_RECORD_ROWS;
+}
+
+enum xlm_body_kind xlm_record_body(uint32_t type)
+{
+    const struct record_rule *rule = rule_of(type);
+
+    return rule ? rule->kind : XLM_BODY_EMPTY;
 }
 
 const char *xlm_record_name(uint32_t type)
@@ -433,11 +390,18 @@ int xlm_check_answer(struct xlm_context *ctx, const struct xlm_record *record)
     return xlm_fail(ctx, "the destination refuses: %s", text);
 }
 
+/* A list that answers ends with a record that is not full. */
+static bool may_be_empty(uint32_t type)
+{
+    const struct record_rule *rule = rule_of(type);
+
+    return rule && rule->kind == XLM_BODY_LIST && rule->min == ENTRIES(0);
+}
+
 int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,
                    uint32_t type, const uint64_t *entries, size_t count)
 {
-    bool answer =
-        type == XLM_REC_POSTCOPY_EVICTED || type == XLM_REC_POSTCOPY_LACKING;
+    const bool answer = may_be_empty(type);
     size_t done = 0;
     size_t now;
 
@@ -462,7 +426,7 @@ int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,
 
 static bool carries_contents(uint32_t type)
 {
-    return type == XLM_REC_PAGE_DATA || type == XLM_REC_POSTCOPY_PAGE_DATA;
+    return xlm_record_body(type) == XLM_BODY_PAGES;
 }
 
 /* Where no contents can come, there is no type to say why not. */
@@ -501,13 +465,13 @@ int xlm_parse_pfn_list(struct xlm_context *ctx,
 {
     const struct xlm_wire_pfn_list *head = record->body;
     const uint64_t *entries = (const uint64_t *)(head + 1);
-    size_t most =
-        carries_contents(record->type) ? XLM_BATCH_PAGES : XLM_LIST_PFNS;
+    const struct record_rule *rule = rule_of(record->type);
     size_t pages = 0;
     size_t total;
 
-    if (record->length < sizeof(*head) || head->count > most ||
-        record->length < LIST((size_t)head->count)) {
+    if (!rule || record->length < sizeof(*head) ||
+        head->count > rule->most_pfns ||
+        record->length < ENTRIES((size_t)head->count)) {
         return bad_record(ctx, "%s too short for its pages",
                           xlm_record_name(record->type));
     }
@@ -517,7 +481,7 @@ int xlm_parse_pfn_list(struct xlm_context *ctx,
     if (!carries_contents(record->type)) {
         pages = 0;
     }
-    total = LIST((size_t)head->count) + pages * XLM_PAGE_SIZE;
+    total = ENTRIES((size_t)head->count) + pages * XLM_PAGE_SIZE;
     if (record->length != total) {
         return bad_record(
             ctx, "%s of %" PRIu32 " octets for %" PRIu32 " entries",

@@ -68,6 +68,28 @@ int xlm_open_connection(struct xlm_context *ctx, struct xlm_channel *channel,
  * side of it broke.  `doing`: what the other host was to us. */
 int xlm_fail_on_channel(struct xlm_context *ctx, const char *doing);
 
+/* What the body of a record is: see wire/records.def. */
+enum xlm_body_kind {
+    XLM_BODY_EMPTY,
+    XLM_BODY_LIST,
+    XLM_BODY_PAGES,
+    XLM_BODY_ANSWER,
+    XLM_BODY_FIXED,
+    XLM_BODY_OCTETS,
+};
+
+/* The rows of that list, in its order. */
+enum xlm_record_row {
+#define TO_DESTINATION(constant, ...) XLM_ROW_##constant,
+#define TO_SOURCE TO_DESTINATION
+#include "wire/records.def"
+    XLM_RECORD_ROWS,
+};
+
+/* The row of a record type; XLM_RECORD_ROWS: there is none. */
+size_t xlm_record_row(uint32_t type);
+enum xlm_body_kind xlm_record_body(uint32_t type);
+
 /* The name of a record type, for messages. */
 const char *xlm_record_name(uint32_t type);
 
@@ -89,8 +111,7 @@ int xlm_write_simple_record(struct xlm_context *ctx,
                             struct xlm_channel *channel, uint32_t type,
                             const void *body, size_t length);
 
-/* Write POSTCOPY_PREPARED, POSTCOPY_READY, POSTCOPY_RUNNING or
- * POSTCOPY_JOINED: status 0, or an enum xlm_refusal with its reason;
+/* Write an ANSWER: status 0, or an enum xlm_refusal with its reason;
  * POSTCOPY_STATE: an enum xlm_guest_state. */
 int xlm_write_answer(struct xlm_context *ctx, struct xlm_channel *channel,
                      uint32_t type, uint32_t status, const char *text);
@@ -102,10 +123,9 @@ int xlm_parse_answer(struct xlm_context *ctx, const struct xlm_record *record,
                      uint32_t *status, char text[XLM_ANSWER_TEXT_MAX + 1]);
 
 /*
- * Write pfns in as many records of this type (POSTCOPY_PFNS, POSTCOPY_FAULT,
- * POSTCOPY_EVICTED, POSTCOPY_LACKING, POSTCOPY_ZERO_PAGES) as they need; none
- * for an empty list.  Being answers, POSTCOPY_EVICTED and POSTCOPY_LACKING end
- * with a record that is not full, if need be empty.
+ * Write pfns in as many records of this type, a LIST, as they need; none for
+ * an empty list.  One that can be empty is an answer, and ends with a record
+ * that is not full.
  */
 int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,
                    uint32_t type, const uint64_t *entries, size_t count);
@@ -118,9 +138,8 @@ struct xlm_pfn_list {
 };
 
 /*
- * Check PAGE_DATA, POSTCOPY_PAGE_DATA, POSTCOPY_PFNS, POSTCOPY_FAULT,
- * POSTCOPY_EVICTED, POSTCOPY_LACKING or POSTCOPY_ZERO_PAGES in this order:
- * size, count, every pfn and type, total. The view points into the record.
+ * Check a LIST or PAGES in this order: size, count, every pfn and type, total.
+ * The view points into the record.
  */
 int xlm_parse_pfn_list(struct xlm_context *ctx,
                        const struct xlm_record *record, uint64_t pfn_limit,

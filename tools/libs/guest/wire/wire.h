@@ -45,52 +45,12 @@ struct xlm_wire_record_header {
     uint32_t length; /* of the body, without the padding */
 };
 
+/* See wire/records.def.  Those from 0x13 on are ours. */
 enum xlm_record_type {
-    XLM_REC_END = 0x00,
-    XLM_REC_PAGE_DATA = 0x01,
-    XLM_REC_TSC_INFO = 0x08,
-    XLM_REC_HVM_CONTEXT = 0x09,
-    XLM_REC_HVM_PARAMS = 0x0a,
-    XLM_REC_VERIFY = 0x0d,
-    XLM_REC_CHECKPOINT = 0x0e,
-    XLM_REC_STATIC_DATA_END = 0x10,
-    XLM_REC_CPUID_POLICY = 0x11,
-    XLM_REC_MSR_POLICY = 0x12,
-
-    XLM_REC_POSTCOPY_BEGIN = 0x13,
-    XLM_REC_POSTCOPY_PFNS_BEGIN = 0x14,
-    XLM_REC_POSTCOPY_PFNS = 0x15,
-    XLM_REC_POSTCOPY_TRANSITION = 0x16,
-    XLM_REC_POSTCOPY_PAGE_DATA = 0x17,
-    XLM_REC_POSTCOPY_FAULT = 0x18,
-    XLM_REC_POSTCOPY_COMPLETE = 0x19,
-    XLM_REC_POSTCOPY_PREPARE = 0x1a,
-    XLM_REC_POSTCOPY_PREPARED = 0x1b,
-    XLM_REC_POSTCOPY_PFNS_END = 0x1c,
-    XLM_REC_POSTCOPY_EVICTED = 0x1d,
-    XLM_REC_POSTCOPY_READY = 0x1e,
-    XLM_REC_POSTCOPY_GO = 0x1f,
-    XLM_REC_POSTCOPY_RUNNING = 0x20,
-    XLM_REC_POSTCOPY_CREDIT = 0x21,
-    XLM_REC_POSTCOPY_STATS = 0x22,
-    XLM_REC_POSTCOPY_ZERO_PAGES = 0x23,
-    XLM_REC_POSTCOPY_DEVICES = 0x24,
-    XLM_REC_POSTCOPY_GONE = 0x25,
-    XLM_REC_POSTCOPY_RECOVER = 0x26,
-    XLM_REC_POSTCOPY_STATE = 0x27,
-    XLM_REC_POSTCOPY_LACKING = 0x28,
-    XLM_REC_POSTCOPY_CHANNEL = 0x29,
-    XLM_REC_POSTCOPY_JOINED = 0x2a,
-    XLM_REC_POSTCOPY_CHANNEL_END = 0x2b,
-    XLM_REC_POSTCOPY_DROPPED = 0x2d,
-    XLM_REC_POSTCOPY_URGENT = 0x2e,
-    /* Optional (see below): who knows no fault channel has not lost one. */
-    XLM_REC_POSTCOPY_CHANNEL_LOST = 0x8000002c,
-    /* The same: who does not know it waits for what can never come. */
-    XLM_REC_POSTCOPY_SOURCE_LOST = 0x8000002e,
-    /* Optional: the same end says nothing else for long. */
-    XLM_REC_POSTCOPY_DST_ALIVE = 0x8000002f,
-    XLM_REC_POSTCOPY_SRC_ALIVE = 0x80000030,
+#define TO_DESTINATION(constant, name, number, ...) \
+    XLM_REC_##constant = number,
+#define TO_SOURCE TO_DESTINATION
+#include "wire/records.def"
 };
 
 /* Bit 31 of a record type: a reader that does not know the type skips it. */
@@ -100,10 +60,8 @@ enum xlm_record_type {
 #define XLM_OPTIONAL_OCTETS (64u << 20)
 
 /*
- * PAGE_DATA, POSTCOPY_PAGE_DATA, POSTCOPY_PFNS, POSTCOPY_FAULT,
- * POSTCOPY_URGENT, POSTCOPY_EVICTED, POSTCOPY_LACKING and POSTCOPY_ZERO_PAGES:
- * this, then count entries of 64 bits, then (the first two only) the contents
- * of every page whose type has contents.
+ * A LIST or PAGES: this, then count entries of 64 bits, then (of PAGES) the
+ * contents of every page whose type has contents.
  */
 struct xlm_wire_pfn_list {
     uint32_t count;
@@ -168,9 +126,8 @@ struct xlm_wire_recover {
     uint8_t uuid[16];
 };
 
-/* POSTCOPY_PREPARED, READY, RUNNING, STATE, JOINED and SOURCE_LOST: an answer,
- * then length octets of text (UTF-8, no terminating zero) that say to a person
- * why not. */
+/* An ANSWER: this, then length octets of text (UTF-8, no terminating zero)
+ * that say to a person why not. */
 #define XLM_ANSWER_TEXT_MAX 1024u
 struct xlm_wire_answer {
     uint32_t status; /* 0, or an enum xlm_refusal; STATE: xlm_guest_state */
