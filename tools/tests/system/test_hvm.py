@@ -57,6 +57,12 @@ def ask_device_model(world, guest, command):
     return json.loads(answer.stdout)["return"]
 
 
+def loads_a_state_twice(world, guest):
+    """Whether its device model can: else it starts late, in the stop."""
+    version = ask_device_model(world, guest, "query-version")
+    return version["qemu"]["major"] < 6
+
+
 def assert_no_state_left(world):
     for host in world.lab.hosts:
         left = world.lab.run(host, "ls /var/lib/xen").stdout
