@@ -279,20 +279,21 @@ class LinuxGuest(Guest):
 
     def __init__(self, lab, name="linux", memory=128, vcpus=2, tree=16,
                  kernel="vmlinux", busy=None, more_config="",
-                 more_arguments=""):
+                 more_arguments="", tsc_mode="native"):
         """`busy`: only so many of its CPUs have work."""
         super().__init__(lab, name, memory, vcpus, more_config)
         self.tree = tree
         self.kernel = kernel
         self.busy = vcpus if busy is None else busy
         self.more_arguments = more_arguments
+        self.tsc_mode = tsc_mode
         self.ramdisk = f"{PLACE}/{self.files[0]}"
 
     def boot_config(self):
         """See xen/guests/README.md for what it needs for several CPUs."""
         return (f'kernel = "/usr/lib/xen-lab/{self.kernel}"\n'
                 f'ramdisk = "{self.ramdisk}"\n'
-                'cpuid = "host,htt=0"\ntsc_mode = "native"\n'
+                f'cpuid = "host,htt=0"\ntsc_mode = "{self.tsc_mode}"\n'
                 'cmdline = "console=hvc0 quiet oops=panic lpj=10000000 '
                 'nowatchdog rcupdate.rcu_cpu_stall_suppress=1 '
                 f'tree={self.tree} tree-cpus={self.busy} tree-pause=20 '

@@ -182,9 +182,9 @@ class Lab:
                                f"{self.state}/supervisor.log")
             time.sleep(0.01)
 
-    def _start_host(self, host, img, xen, incoming=None):
+    def _start_host(self, host, img, xen, incoming=None, other_tsc=False):
         argv = qemu.command(host, img, xen, self.memory, self.dom0_memory,
-                            incoming)
+                            incoming, other_tsc)
         self._ask(op="start", host=host, argv=argv)
         name = f"qmp-{host}.sock"
         deadline = time.monotonic() + 20
@@ -259,14 +259,16 @@ class Lab:
         """Cut the host's power."""
         self._ask(op="kill", host=host)
 
-    def restart(self, host):
+    def restart(self, host, other_tsc=False):
         """Give a host that was killed a fresh start. The other host keeps
         running; when "a" is restarted, "b" has to be as well for the network
-        between them, whose listening end is a's."""
+        between them, whose listening end is a's. With other_tsc its TSC has
+        another frequency than the other host's."""
         img, xen = image_and_hypervisor()
-        saved = self._snapshot(img, xen)
-        self._start_host(host, img, xen, saved / f"{host}.vmstate")
-        self._until_reachable(host, booted=False)
+        saved = None if other_tsc else self._snapshot(img, xen)
+        incoming = saved and saved / f"{host}.vmstate"
+        self._start_host(host, img, xen, incoming, other_tsc)
+        self._until_reachable(host, booted=other_tsc)
 
     def link(self, up):
         """Plug the network between the hosts in or out; ssh from outside

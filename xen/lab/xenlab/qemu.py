@@ -37,7 +37,12 @@ def nested_kvm():
     return False
 
 
-def machine_args():
+def machine_args(other_tsc=False):
+    """With other_tsc the host's TSC counts 1 GHz, and not what this machine's
+    does: one instruction in eight ticks, whatever it takes to emulate it."""
+    if other_tsc:
+        return ["-accel", "tcg,thread=single", "-icount", "shift=3,sleep=on",
+                "-cpu", "qemu64,+svm,+npt", "-smp", "1"]
     # One CPU a host: with two, guests nested in emulation died now and then.
     if nested_kvm():
         return ["-accel", "kvm", "-cpu", "host", "-smp", "1"]
@@ -45,7 +50,8 @@ def machine_args():
             "-smp", "1"]
 
 
-def command(host, image, hypervisor, memory, dom0_memory, incoming=None):
+def command(host, image, hypervisor, memory, dom0_memory, incoming=None,
+            other_tsc=False):
     """The argument vector, for a QEMU started in the state directory."""
     number = {"a": 1, "b": 2}[host]
     dom0 = DOM0_ARGS.format(host=host)
@@ -54,7 +60,8 @@ def command(host, image, hypervisor, memory, dom0_memory, incoming=None):
         net += ",server=on"
     argv = [
         BINARY, "-name", f"xen-{host}", "-nodefaults", "-no-user-config",
-        "-display", "none", "-no-reboot", "-machine", "pc", *machine_args(),
+        "-display", "none", "-no-reboot", "-machine", "pc",
+        *machine_args(other_tsc),
         "-m", str(memory),
         "-kernel", str(hypervisor),
         "-append", XEN_ARGS.format(dom0=dom0_memory),
