@@ -41,8 +41,8 @@ int rig_make(void **state)
 void rig_open_pager(struct rig *rig)
 {
     rig->pager =
-        xlm_pager_open(&rig->ctx, &rig->channel, fake_domain_id(rig->domain),
-                       RIG_PAGES, rig->kept);
+        xlm_pager_open(&rig->ctx, &xlm_paging_xen, &rig->channel,
+                       fake_domain_id(rig->domain), RIG_PAGES, rig->kept);
     assert_non_null(rig->pager);
 }
 
@@ -73,8 +73,9 @@ void rig_evict_all(struct rig *rig)
         pfns[pfn] = pfn;
     }
     assert_int_equal(xlm_pfn_set_reserve(&refused, RIG_PAGES), 0);
-    assert_int_equal(xlm_pager_evict(rig->pager, RIG_PAGES, pfns, &refused),
-                     0);
+    assert_int_equal(
+        xlm_pager_make_absent(rig->pager, 0, NULL, RIG_PAGES, pfns, &refused),
+        0);
     assert_int_equal(refused.count, 0);
     xlm_pfn_set_dispose(&refused);
 }

@@ -34,7 +34,7 @@ static void refusals(void **state)
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         fake_fail(rig->host, FAKE_OP_pager_enable, 1, cases[i].error);
         rig->ctx.reason[0] = '\0';
-        assert_null(xlm_pager_open(&rig->ctx, &rig->channel,
+        assert_null(xlm_pager_open(&rig->ctx, &xlm_paging_xen, &rig->channel,
                                    fake_domain_id(rig->domain), RIG_PAGES,
                                    NULL));
         assert_int_equal(errno, cases[i].error);
@@ -42,7 +42,7 @@ static void refusals(void **state)
         assert_false(fake_domain_pager_enabled(rig->domain));
     }
     fake_fail(rig->host, FAKE_OP_domain_info, 1, EPERM);
-    assert_null(xlm_pager_open(&rig->ctx, &rig->channel,
+    assert_null(xlm_pager_open(&rig->ctx, &xlm_paging_xen, &rig->channel,
                                fake_domain_id(rig->domain), RIG_PAGES, NULL));
 }
 
@@ -82,7 +82,8 @@ static void refused_evictions(void **state)
     xlm_pfn_set_reserve(&refused, RIG_PAGES);
     fake_page_busy(rig->domain, 1, true);
     fake_page_set(rig->domain, RIG_PAGES - 1, FAKE_HOLE);
-    assert_int_equal(xlm_pager_evict(rig->pager, 4, pfns, &refused), 0);
+    assert_int_equal(
+        xlm_pager_make_absent(rig->pager, 0, NULL, 4, pfns, &refused), 0);
     assert_int_equal(refused.count, 2);
     assert_true(xlm_pfn_set_contains(&refused, 1));
     assert_true(xlm_pfn_set_contains(&refused, RIG_PAGES - 1));
@@ -102,7 +103,8 @@ static void failed_eviction(void **state)
     rig_open_pager(rig);
     xlm_pfn_set_reserve(&refused, RIG_PAGES);
     fake_fail(rig->host, FAKE_OP_evict, 1, EPERM);
-    assert_int_equal(xlm_pager_evict(rig->pager, 1, &pfn, &refused), -1);
+    assert_int_equal(
+        xlm_pager_make_absent(rig->pager, 0, NULL, 1, &pfn, &refused), -1);
     assert_int_equal(errno, EPERM);
     xlm_pfn_set_dispose(&refused);
 }
@@ -308,7 +310,8 @@ static void pages_never_evicted(void **state)
 
     rig_open_pager(rig);
     xlm_pfn_set_reserve(&refused, RIG_PAGES);
-    assert_int_equal(xlm_pager_evict(rig->pager, 1, &pfn, &refused), 0);
+    assert_int_equal(
+        xlm_pager_make_absent(rig->pager, 0, NULL, 1, &pfn, &refused), 0);
     xlm_pfn_set_dispose(&refused);
     assert_int_equal(rig_bring_in(rig, 2), 0);
     assert_int_equal(rig_bring_in(rig, RIG_PAGES + 100), 0);

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "fake_rig.h"
+#include "hypervisor/paging_ring.h"
 #include "pager/kept.h"
 
 /* What it has kept when it dies, for the test to look at and to change. */
@@ -30,7 +31,7 @@ static size_t left_octets(void)
 
 static struct xlm_kept_ring *left_ring(void)
 {
-    return xlm_kept_ring(left, RIG_PAGES);
+    return (struct xlm_kept_ring *)xlm_kept_paging(left, RIG_PAGES);
 }
 
 static int make(void **state)
@@ -80,7 +81,7 @@ static void succeed(struct rig *rig)
 {
     memcpy(rig->kept, left, left_octets());
     rig->pager =
-        xlm_pager_take_over(&rig->ctx, &rig->channel,
+        xlm_pager_take_over(&rig->ctx, &xlm_paging_xen, &rig->channel,
                             fake_domain_id(rig->domain), RIG_PAGES, rig->kept);
     assert_non_null(rig->pager);
     xlm_pager_open_requests(rig->pager);
@@ -189,7 +190,7 @@ static void before_an_answer_was_noted(void **state)
 
     rig_run_evicted(rig);
     wait_for(rig, 2);
-    before = *xlm_kept_ring(rig->kept, RIG_PAGES);
+    before = *(struct xlm_kept_ring *)xlm_kept_paging(rig->kept, RIG_PAGES);
     assert_int_equal(rig_bring_in(rig, 1), 0);
     rig_expect_touched(rig, 1);
     die(rig);
@@ -245,7 +246,7 @@ static void refuse(struct rig *rig, int error)
 {
     memcpy(rig->kept, left, left_octets());
     errno = 0;
-    assert_null(xlm_pager_take_over(&rig->ctx, &rig->channel,
+    assert_null(xlm_pager_take_over(&rig->ctx, &xlm_paging_xen, &rig->channel,
                                     fake_domain_id(rig->domain), RIG_PAGES,
                                     rig->kept));
     assert_int_equal(errno, error);

@@ -159,6 +159,8 @@ struct xlm_hypervisor_ops {
      * and no claim is left. */
     int (*claim)(struct xlm_hypervisor *hv, uint32_t domid, uint64_t pages);
 
+    /* ---- Xen's memory paging: for paging_xen.c, and nobody else ---- */
+
     /* ENOSYS: this hypervisor has no memory paging. */
     int (*paging_supported)(struct xlm_hypervisor *hv);
     /* Whether this hypervisor panics when the ring is full and another vCPU

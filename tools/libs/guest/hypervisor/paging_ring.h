@@ -26,7 +26,44 @@
 #include <xen/io/ring.h>
 #include <xen/vm_event.h>
 
+#include "hypervisor/paging.h"
+
 #define XLM_RING_SIZE 4096
+
+/* ---- what is kept of it ---- */
+
+/*
+ * A process that is killed leaves this as it was at its last instruction, so
+ * the order of the stores matters: it must be true of the ring, or be seen to
+ * be out of date, at every moment.
+ */
+
+/* Each waiting vCPU has a slot of the ring, of which there are eight. */
+#define XLM_KEPT_WAITERS XLM_PAGING_FAULTS
+
+/* A request that has been read and not answered, of a vCPU that waits. */
+struct xlm_kept_waiter {
+    uint32_t used;    /* stored after the rest; cleared after the answer */
+    uint32_t request; /* its number in the ring */
+    uint32_t answers; /* that there were in the ring by then */
+    uint32_t vcpu;
+    uint64_t pfn;
+    uint32_t flags; /* MEM_PAGING_* */
+    uint32_t unused;
+};
+
+struct xlm_kept_ring {
+    uint32_t port;     /* the hypervisor's end of the event channel */
+    uint32_t requests; /* that were read: stored when each is kept here, or
+                          before it is answered */
+    struct xlm_kept_waiter waiters[XLM_KEPT_WAITERS];
+};
+
+_Static_assert(sizeof(struct xlm_kept_ring) ==
+                   XLM_PAGING_KEPT_WORDS * sizeof(unsigned long),
+               "the words that are kept for it");
+
+/* ---- the ring ---- */
 
 static inline void xlm_paging_ring_attach(vm_event_back_ring_t *ring,
                                           void *page)

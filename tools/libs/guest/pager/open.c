@@ -19,13 +19,11 @@ static int make_room_for_kept(struct xlm_pager *pager, uint64_t limit,
                               unsigned long *kept)
 {
     if (!kept) {
-        pager->seen.kept = &pager->seen.own_kept;
         return xlm_pfn_set_reserve(&pager->sets.outstanding, limit) ||
                        xlm_pfn_set_reserve(&pager->sets.requested, limit)
                    ? -1
                    : 0;
     }
-    pager->seen.kept = xlm_kept_ring(kept, limit);
     xlm_pfn_set_lend(&pager->sets.outstanding, xlm_kept_outstanding(kept),
                      limit);
     xlm_pfn_set_lend(&pager->sets.requested, xlm_kept_requested(kept, limit),
@@ -69,76 +67,53 @@ static int start(pthread_t *thread, bool *runs, void *(*run)(void *),
     return errno ? -1 : 0;
 }
 
-/* A guest that lacks pages keeps the registration: it waits for another. */
-static void retire(struct xlm_pager *pager)
+/* A guest that lacks pages is left waiting for them, and for another pager. */
+static int end_paging(struct xlm_pager *pager)
 {
-    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
-    int error = errno;
+    struct xlm_paging *paging = pager->paging;
 
-    if (!pager->sets.outstanding.count) {
-        (void)hv->ops->pager_disable(hv, pager->domid);
+    pager->paging = NULL;
+    if (pager->sets.outstanding.count) {
+        paging->ops->leave(paging);
+        return 0;
     }
-    errno = error;
+    return paging->ops->stop(paging);
 }
 
-static int be_first(struct xlm_pager *pager)
+static int succeed(struct xlm_pager *pager, const struct xlm_paging_ops *ops,
+                   unsigned long *kept)
 {
-    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
-    void *page;
+    struct xlm_fault held[XLM_PAGING_FAULTS];
+    size_t nr_held;
 
-    if (hv->ops->pager_enable(hv, pager->domid, &page, &pager->event_fd,
-                              &pager->seen.kept->port)) {
+    pager->paging = ops->take_over(pager->ctx, pager->domid, kept,
+                                   pager->max_waiters, held, &nr_held);
+    if (!pager->paging) {
         return -1;
     }
-    xlm_paging_ring_attach(&pager->seen.ring, page);
+    xlm_pager_resume_faults(pager, held, nr_held);
     return 0;
 }
 
-static int succeed(struct xlm_pager *pager)
-{
-    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
-    void *page;
-
-    return hv->ops->pager_take_over(hv, pager->domid, pager->seen.kept->port,
-                                    &page, &pager->event_fd) ||
-                   xlm_pager_resume_ring(pager, page)
-               ? -1
-               : 0;
-}
-
-static int enable(struct xlm_pager *pager, bool in_place_of_another)
+static int enable(struct xlm_pager *pager, const struct xlm_paging_ops *ops,
+                  unsigned long *kept, bool in_place_of_another)
 {
     if (start(&pager->threads.request_thread,
               &pager->threads.request_thread_runs, xlm_pager_run_requests,
-              pager) ||
-        (in_place_of_another ? succeed(pager) : be_first(pager))) {
+              pager)) {
         return -1;
     }
-    if (start(&pager->threads.ring_thread, &pager->threads.ring_thread_runs,
-              xlm_pager_run_ring, pager)) {
-        retire(pager);
-        return -1;
+    if (in_place_of_another) {
+        if (succeed(pager, ops, kept)) {
+            return -1;
+        }
+    } else {
+        pager->paging = ops->start(pager->ctx, pager->domid, kept);
     }
-    return 0;
-}
-
-static const char *why_not(int error)
-{
-    switch (error) {
-    case ENODEV:
-        return "the guest has no hardware assisted paging (hap=0 in its "
-               "configuration?)";
-    case ENOSYS:
-    case EOPNOTSUPP:
-        return "this host's hypervisor is built without memory paging "
-               "(CONFIG_MEM_PAGING)";
-    case EXDEV:
-        return "the guest uses populate-on-demand or passed-through devices";
-    case ENOMEM:
-        return "this host has not enough memory: free some";
-    default:
-        return strerror(error);
-    }
+    return pager->paging ? start(&pager->threads.fault_thread,
+                                 &pager->threads.fault_thread_runs,
+                                 xlm_pager_run_faults, pager)
+                         : -1;
 }
 
 static struct xlm_pager *new_pager(struct xlm_context *ctx,
@@ -161,43 +136,32 @@ static struct xlm_pager *new_pager(struct xlm_context *ctx,
     return pager;
 }
 
-/* Why a pager that has died could not be replaced. */
-static const char *why_not_replaced(int error)
-{
-    switch (error) {
-    case EINVAL:
-        return "its event channel is not free, so it lives, or the guest has "
-               "another one: see xl migrate-status";
-    case EPROTO:
-        return "its ring is not in the state that it has kept; the guest is "
-               "lost";
-    default:
-        return strerror(error);
-    }
-}
-
 static struct xlm_pager *open_pager(struct xlm_context *ctx,
+                                    const struct xlm_paging_ops *ops,
                                     struct xlm_channel *channel,
                                     uint32_t domid, uint64_t limit,
                                     unsigned long *kept,
                                     bool in_place_of_another)
 {
     struct xlm_pager *pager = new_pager(ctx, channel, domid);
+    unsigned long *of_paging = kept ? xlm_kept_paging(kept, limit) : NULL;
     int error;
 
     if (!pager || (!make_room(pager, limit, kept) &&
-                   !enable(pager, in_place_of_another))) {
+                   !enable(pager, ops, of_paging, in_place_of_another))) {
         return pager;
     }
     error = errno;
+    /* Unless who failed has said so. */
     if (in_place_of_another) {
         xlm_fail(ctx,
                  "cannot take the place of the pager of domain %" PRIu32
                  ", which was killed: %s",
-                 domid, why_not_replaced(error));
+                 domid, strerror(error));
     } else {
         xlm_fail(ctx, "cannot page domain %" PRIu32 ": %s", domid,
-                 why_not(error));
+                 error == ENOMEM ? "this host has not enough memory: free some"
+                                 : strerror(error));
     }
     xlm_pager_close(pager);
     errno = error;
@@ -205,18 +169,20 @@ static struct xlm_pager *open_pager(struct xlm_context *ctx,
 }
 
 struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
+                                 const struct xlm_paging_ops *ops,
                                  struct xlm_channel *channel, uint32_t domid,
                                  uint64_t limit, unsigned long *kept)
 {
-    return open_pager(ctx, channel, domid, limit, kept, false);
+    return open_pager(ctx, ops, channel, domid, limit, kept, false);
 }
 
 struct xlm_pager *xlm_pager_take_over(struct xlm_context *ctx,
+                                      const struct xlm_paging_ops *ops,
                                       struct xlm_channel *channel,
                                       uint32_t domid, uint64_t limit,
                                       unsigned long *kept)
 {
-    return open_pager(ctx, channel, domid, limit, kept, true);
+    return open_pager(ctx, ops, channel, domid, limit, kept, true);
 }
 
 static void stop_threads(struct xlm_pager *pager)
@@ -228,22 +194,16 @@ static void stop_threads(struct xlm_pager *pager)
     if (pager->threads.request_thread_runs) {
         pthread_join(pager->threads.request_thread, NULL);
     }
-    if (pager->threads.ring_thread_runs) {
+    if (pager->threads.fault_thread_runs) {
         eventfd_write(pager->threads.stop_fd, 1);
-        pthread_join(pager->threads.ring_thread, NULL);
+        pthread_join(pager->threads.fault_thread, NULL);
     }
 }
 
-void xlm_pager_close(struct xlm_pager *pager)
+/* The threads have ended. */
+static void cease(struct xlm_pager *pager)
 {
-    struct xlm_hypervisor *hv;
-
-    if (!pager) {
-        return;
-    }
-    hv = pager->ctx->hypervisor;
-    stop_threads(pager);
-    if (pager->threads.ring_thread_runs) {
+    if (pager->threads.fault_thread_runs) {
         /* Once more, in case the last one was lost: no other will follow. */
         xlm_pager_notify(pager);
     }
@@ -252,11 +212,20 @@ void xlm_pager_close(struct xlm_pager *pager)
                 "domain %" PRIu32 " lacks %" PRIu64 " pages and has lost its "
                 "pager",
                 pager->domid, pager->sets.outstanding.count);
-    } else if (pager->threads.ring_thread_runs &&
-               hv->ops->pager_disable(hv, pager->domid)) {
+    }
+    if (pager->paging && end_paging(pager)) {
         xtl_log(pager->ctx->logger, XTL_WARN, errno, "xlm",
                 "cannot stop paging domain %" PRIu32, pager->domid);
     }
+}
+
+void xlm_pager_close(struct xlm_pager *pager)
+{
+    if (!pager) {
+        return;
+    }
+    stop_threads(pager);
+    cease(pager);
     if (pager->threads.stop_fd >= 0) {
         close(pager->threads.stop_fd);
     }
@@ -301,7 +270,7 @@ bool xlm_pager_guest_is_gone(struct xlm_pager *pager)
     bool gone;
 
     pthread_mutex_lock(&pager->lock);
-    gone = pager->seen.gone;
+    gone = pager->gone;
     pthread_mutex_unlock(&pager->lock);
     return gone;
 }

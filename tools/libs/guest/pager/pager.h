@@ -1,13 +1,13 @@
 /*
- * The pager of a domain that is being received: it evicts the pages that are
- * still at the source, takes the guest's requests for them, and brings each
- * page in when it arrives.
+ * The pager of a domain that is being received: it makes the pages absent that
+ * are still at the source, takes the faults on them, and brings each page in
+ * when it arrives.  How is a matter of hypervisor/paging.h.
  *
- * Three threads meet here.  A thread of the pager's own drains the ring and
- * does nothing slow: the ring has few slots, and a full one sends vCPUs to
- * sleep inside the hypervisor.  A second one writes the requests to the
- * source.  The caller's thread evicts and brings in; with a fault channel
- * another one brings in as well, and both may at the same time.
+ * Three threads meet here.  A thread of the pager's own takes faults and does
+ * nothing slow: there is room for few of them, and a vCPU that finds none
+ * sleeps inside the hypervisor.  A second one writes the requests to the
+ * source.  The caller's thread makes absent and brings in; with a fault
+ * channel another one brings in as well, and both may at the same time.
  */
 #ifndef XLM_PAGER_H
 #define XLM_PAGER_H
@@ -17,6 +17,7 @@
 
 #include "context.h"
 #include "hypervisor/hypervisor.h"
+#include "hypervisor/paging.h"
 #include "policy/pfn_set.h"
 #include "wire/channel.h"
 #include "wire/wire.h"
@@ -24,36 +25,40 @@
 struct xlm_pager;
 
 /*
- * Register as the pager of a paused domain whose pfns are below limit, and
- * start to drain its ring.  NULL with errno, and a reason in the context.
+ * Become the pager of a paused domain whose pfns are below limit, by `ops`,
+ * and start to take its faults.  NULL with errno, and a reason in the context.
  * The channel is where requests will go.  `kept` is xlm_kept_words(limit)
  * words, all 0, that are the caller's and outlive the pager; NULL: nobody else
  * wants to know.
  */
 struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
+                                 const struct xlm_paging_ops *ops,
                                  struct xlm_channel *channel, uint32_t domid,
                                  uint64_t limit, unsigned long *kept);
 
 /* The same in place of a pager that has died, by what it has kept: with the
- * same ring, vCPUs that wait, outstanding pages and requests, which are made
+ * same vCPUs that wait, outstanding pages and requests, which are made
  * again. The domain may run. */
 struct xlm_pager *xlm_pager_take_over(struct xlm_context *ctx,
+                                      const struct xlm_paging_ops *ops,
                                       struct xlm_channel *channel,
                                       uint32_t domid, uint64_t limit,
                                       unsigned long *kept);
 
 /*
- * Stop the threads, answer what is in the ring, and stop being the pager.
+ * Stop the threads, and stop being the pager.
  * With pages outstanding (the guest cannot live without its pager) the
  * registration is left in place: only the domain's end ends it.
  */
 void xlm_pager_close(struct xlm_pager *pager);
 
-/* Evict count (at most XLM_BATCH_PAGES) populated pages; those that are
- * outstanding already are left alone.  Those that refuse are put into
- * `refused`, whose limit is the pager's. */
-int xlm_pager_evict(struct xlm_pager *pager, size_t count,
-                    const uint64_t *pfns, struct xlm_pfn_set *refused);
+/* Give the domain pages at `new_pfns`, and make count (at most
+ * XLM_BATCH_PAGES) pages absent; those that are outstanding already are left
+ * alone.  Those that refuse are put into `refused`, whose limit is the
+ * pager's. */
+int xlm_pager_make_absent(struct xlm_pager *pager, size_t nr_new,
+                          const uint64_t *new_pfns, size_t count,
+                          const uint64_t *pfns, struct xlm_pfn_set *refused);
 
 /* Since when the vCPU waits that does so longest, by the monotonic clock in
  * microseconds; 0: none does. */

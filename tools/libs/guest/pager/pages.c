@@ -13,10 +13,10 @@
 
 /* ---- out ---- */
 
-int xlm_pager_evict(struct xlm_pager *pager, size_t count,
-                    const uint64_t *pfns, struct xlm_pfn_set *refused)
+int xlm_pager_make_absent(struct xlm_pager *pager, size_t nr_new,
+                          const uint64_t *new_pfns, size_t count,
+                          const uint64_t *pfns, struct xlm_pfn_set *refused)
 {
-    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
     struct xlm_eviction pages[XLM_BATCH_PAGES];
     size_t nr_pages = 0;
 
@@ -29,10 +29,9 @@ int xlm_pager_evict(struct xlm_pager *pager, size_t count,
         }
     }
     pthread_mutex_unlock(&pager->lock);
-    if (hv->ops->evict(hv, pager->domid, nr_pages, pages)) {
-        return xlm_fail(pager->ctx,
-                        "cannot evict pages of domain %" PRIu32 ": %s",
-                        pager->domid, strerror(errno));
+    if (pager->paging->ops->make_absent(pager->paging, nr_new, new_pfns,
+                                        nr_pages, pages)) {
+        return -1;
     }
     pthread_mutex_lock(&pager->lock);
     for (size_t i = 0; i < nr_pages; i++) {
@@ -78,12 +77,12 @@ static int settle_batch(struct xlm_pager *pager, size_t count,
             continue;
         }
         if (pages[i].error && pages[i].error != ENOENT) {
-            pager->seen.gone |= pages[i].error == ESRCH;
+            pager->gone |= pages[i].error == ESRCH;
             rc = page_in_failed(pager, &pages[i]);
             continue;
         }
         if (pages[i].error) {
-            /* Unless the ring told of it meanwhile. */
+            /* Unless that was heard of meanwhile. */
             pager->counts.pages_dropped +=
                 xlm_pfn_set_contains(&pager->sets.outstanding, pages[i].pfn);
         } else {
@@ -143,11 +142,10 @@ static int check_patience(struct xlm_pager *pager, unsigned int tries)
 static int page_in(struct xlm_pager *pager, size_t count,
                    struct xlm_page_in *pages)
 {
-    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
     int rc;
 
     pthread_mutex_lock(&pager->entry);
-    rc = hv->ops->page_in(hv, pager->domid, count, pages);
+    rc = pager->paging->ops->bring_in(pager->paging, count, pages);
     pthread_mutex_unlock(&pager->entry);
     return rc;
 }
@@ -179,13 +177,12 @@ int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
     return 0;
 }
 
-static int depopulate(struct xlm_pager *pager, uint64_t pfn)
+static int make_hole(struct xlm_pager *pager, uint64_t pfn)
 {
-    struct xlm_hypervisor *hv = pager->ctx->hypervisor;
     int rc;
 
     pthread_mutex_lock(&pager->entry);
-    rc = hv->ops->depopulate(hv, pager->domid, 1, &pfn);
+    rc = pager->paging->ops->make_hole(pager->paging, pfn);
     pthread_mutex_unlock(&pager->entry);
     return rc;
 }
@@ -197,7 +194,7 @@ int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn)
     if (!xlm_pager_is_outstanding(pager, pfn)) {
         return 0;
     }
-    while (depopulate(pager, pfn)) {
+    while (make_hole(pager, pfn)) {
         if (!xlm_try_again(errno)) {
             return xlm_fail(pager->ctx,
                             "cannot remove page %#" PRIx64

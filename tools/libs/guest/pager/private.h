@@ -2,7 +2,7 @@
  * What the parts of the pager share; private to its room.
  *
  * open.c      becoming the pager and ceasing to be it; what it knows
- * ring.c      the guest's requests, and their answers
+ * faults.c    the guest's requests, and their answers
  * requests.c  what the source is asked for and told
  * pages.c     pages out and in
  */
@@ -11,7 +11,7 @@
 
 #include <pthread.h>
 
-#include "hypervisor/paging_ring.h"
+#include "hypervisor/paging.h"
 #include "pager/kept.h"
 #include "pager/pager.h"
 #include "policy/histogram.h"
@@ -19,27 +19,18 @@
 
 /* A vCPU that waits for a page. */
 struct xlm_waiter {
-    vm_event_request_t request;
+    struct xlm_fault fault;
     uint64_t since_us;
-    uint64_t pushed;              /* pages that had come unasked by then */
-    struct xlm_kept_waiter *kept; /* NULL: is not */
+    uint64_t pushed; /* pages that had come unasked by then */
 };
 
 /* The pager's own threads: of who opens and closes it. */
 struct xlm_pager_threads {
-    int stop_fd; /* the ring thread shall end */
-    pthread_t ring_thread;
-    bool ring_thread_runs;
+    int stop_fd; /* the fault thread shall end */
+    pthread_t fault_thread;
+    bool fault_thread_runs;
     pthread_t request_thread;
     bool request_thread_runs;
-};
-
-/* What the hypervisor has said, and how far that was read. */
-struct xlm_pager_seen {
-    vm_event_back_ring_t ring;
-    struct xlm_kept_ring *kept;    /* about the ring; perhaps this: */
-    struct xlm_kept_ring own_kept; /* nobody else wants to know */
-    bool gone;                     /* the domain is being destroyed */
 };
 
 /* The guest's pages, as the pager knows them. */
@@ -82,7 +73,7 @@ struct xlm_pager {
     /* The same from before the threads start until they have ended. */
     struct xlm_context *ctx;
     uint32_t domid;
-    int event_fd; /* the hypervisor signals */
+    struct xlm_paging *paging; /* NULL: not begun, or ended */
     size_t max_waiters;
     struct xlm_pager_threads threads;
 
@@ -93,14 +84,14 @@ struct xlm_pager {
     pthread_mutex_t entry; /* one thread at a time brings pages in */
 
     pthread_mutex_t lock; /* of all below */
-    struct xlm_pager_seen seen;
+    bool gone;            /* the domain is being destroyed */
     struct xlm_pager_sets sets;
     struct xlm_pager_waiting waiting;
     struct xlm_pager_asking asking;
     struct xlm_pager_counts counts;
 };
 
-/* pager/ring.c; all but the thread with the lock held */
+/* pager/faults.c; all but the thread with the lock held */
 
 /* A page is outstanding no more; true when there is somebody to notify. */
 bool xlm_pager_settle(struct xlm_pager *pager, uint64_t pfn);
@@ -108,11 +99,11 @@ bool xlm_pager_settle(struct xlm_pager *pager, uint64_t pfn);
 void xlm_pager_ask_for(struct xlm_pager *pager, uint64_t pfn);
 /* The hypervisor is to look for answers.  With the lock or without. */
 void xlm_pager_notify(struct xlm_pager *pager);
-/* Before the thread runs: go on with a ring, and what is kept about it, where
- * another pager has left off.  EPROTO: they do not belong together. */
-int xlm_pager_resume_ring(struct xlm_pager *pager, void *page);
-/* The thread that drains the ring; data is the pager. */
-void *xlm_pager_run_ring(void *data);
+/* Before the thread runs: these wait since another pager was killed. */
+void xlm_pager_resume_faults(struct xlm_pager *pager,
+                             const struct xlm_fault *held, size_t nr_held);
+/* The thread that takes faults; data is the pager. */
+void *xlm_pager_run_faults(void *data);
 
 /* pager/requests.c */
 

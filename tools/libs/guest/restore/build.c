@@ -229,15 +229,12 @@ int xlm_restore_build_early(struct xlm_restorer *restorer)
 
 /* ---- its memory ---- */
 
-/* The guest may have had a hole there at the source. */
-#define RING_PAGES 1
-
 int xlm_restore_claim(struct xlm_restorer *restorer)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
 
     if (hv->ops->claim(hv, restorer->domain.domid,
-                       restorer->domain.pages + RING_PAGES)) {
+                       restorer->domain.pages + restorer->paging->pages)) {
         return xlm_fail(restorer->ctx,
                         "this host has no memory for the "
                         "%" PRIu64 " MiB of the guest: free "

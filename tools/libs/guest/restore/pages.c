@@ -121,19 +121,19 @@ static int allow_populated(struct xlm_restorer *restorer)
     return 0;
 }
 
-int xlm_restore_populate(struct xlm_restorer *restorer, size_t count,
-                         const uint64_t *pfns)
+/* Of these pfns, those at which the domain has no page: it may have them, and
+ * is about to get them. */
+static int find_missing(struct xlm_restorer *restorer, size_t count,
+                        const uint64_t *pfns, size_t *nr_missing,
+                        uint64_t missing[XLM_BATCH_PAGES])
 {
-    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
-    uint64_t missing[XLM_BATCH_PAGES];
-    size_t nr_missing = 0;
-
+    *nr_missing = 0;
     for (size_t i = 0; i < count; i++) {
         if (xlm_pfn_set_add(&restorer->sets.populated, pfns[i])) {
-            missing[nr_missing++] = pfns[i];
+            missing[(*nr_missing)++] = pfns[i];
         }
     }
-    if (!nr_missing) {
+    if (!*nr_missing) {
         return 0;
     }
     if (restorer->sets.populated.count > restorer->domain.most) {
@@ -143,10 +143,21 @@ int xlm_restore_populate(struct xlm_restorer *restorer, size_t count,
                         "configuration allows (%" PRIu64 ")",
                         restorer->domain.most);
     }
-    if (allow_populated(restorer)) {
+    return allow_populated(restorer);
+}
+
+int xlm_restore_populate(struct xlm_restorer *restorer, size_t count,
+                         const uint64_t *pfns)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    uint64_t missing[XLM_BATCH_PAGES];
+    size_t nr_missing;
+
+    if (find_missing(restorer, count, pfns, &nr_missing, missing)) {
         return -1;
     }
-    if (hv->ops->populate(hv, restorer->domain.domid, nr_missing, missing)) {
+    if (nr_missing &&
+        hv->ops->populate(hv, restorer->domain.domid, nr_missing, missing)) {
         return xlm_fail(restorer->ctx,
                         "cannot get memory for the guest: %s; "
                         "free some on this host",
@@ -305,15 +316,18 @@ int xlm_restore_take_pages(struct xlm_restorer *restorer)
     return rc;
 }
 
-/* Populate and evict a batch; what is here and wanted later is emptied. */
-static int evict(struct xlm_restorer *restorer, size_t count,
-                 const uint64_t *pfns)
+/* What is here and wanted later is emptied. */
+static int make_absent(struct xlm_restorer *restorer, size_t count,
+                       const uint64_t *pfns)
 {
-    if (xlm_restore_populate(restorer, count, pfns)) {
+    uint64_t missing[XLM_BATCH_PAGES];
+    size_t nr_missing;
+
+    if (find_missing(restorer, count, pfns, &nr_missing, missing)) {
         return -1;
     }
-    return xlm_pager_evict(restorer->pager, count, pfns,
-                           &restorer->sets.refusing);
+    return xlm_pager_make_absent(restorer->pager, nr_missing, missing, count,
+                                 pfns, &restorer->sets.refusing);
 }
 
 int xlm_restore_take_outstanding(struct xlm_restorer *restorer)
@@ -334,13 +348,13 @@ int xlm_restore_take_outstanding(struct xlm_restorer *restorer)
         }
         pfns[count++] = pfn;
         if (count == XLM_BATCH_PAGES) {
-            if (evict(restorer, count, pfns)) {
+            if (make_absent(restorer, count, pfns)) {
                 return -1;
             }
             count = 0;
         }
     }
-    return count ? evict(restorer, count, pfns) : 0;
+    return count ? make_absent(restorer, count, pfns) : 0;
 }
 
 int xlm_restore_answer_evicted(struct xlm_restorer *restorer)

@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "policy/shadow_stacks.h"
 #include "restore/build.h"
 #include "restore/context.h"
 #include "restore/late.h"
@@ -87,62 +86,13 @@ static int check_size(struct xlm_restorer *restorer)
     return 0;
 }
 
-static int check_paging(struct xlm_restorer *restorer)
+/* Before anything is built: what the toolstack fails for without it would tell
+ * nobody what to do. */
+static int choose_paging(struct xlm_restorer *restorer)
 {
-    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
-
-    if (hv->ops->paging_supported(hv)) {
-        return xlm_fail(restorer->ctx, "this host's hypervisor is built "
-                                       "without memory paging "
-                                       "(CONFIG_MEM_PAGING): leave out "
-                                       "--postcopy, choose another host, or "
-                                       "boot one there that has it (`make "
-                                       "hypervisor` makes it)");
-    }
-    return 0;
-}
-
-/* Before anything is built: without HAP the toolstack fails for reasons of
- * its own, which would tell nobody what to do. */
-static int check_hap(struct xlm_restorer *restorer)
-{
-    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
-    struct xlm_domain_info info;
-
-    if (hv->ops->domain_info(hv, restorer->domain.domid, &info)) {
-        return xlm_fail(restorer->ctx, "the new domain is gone: %s",
-                        strerror(errno));
-    }
-    if (!info.hap) {
-        restorer->outcome.refusal = XLM_REFUSED_NO_HAP;
-        errno = ENODEV;
-        return xlm_fail(restorer->ctx,
-                        "the guest has no hardware assisted paging, which "
-                        "postcopy needs: remove hap=0 from its configuration, "
-                        "or leave out --postcopy");
-    }
-    return 0;
-}
-
-/* Of more vCPUs than the ring has room for one would find it full. */
-static int check_vcpus(struct xlm_restorer *restorer)
-{
-    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
-    struct xlm_domain_info info;
-
-    if (hv->ops->domain_info(hv, restorer->domain.domid, &info) ||
-        info.max_vcpu_id < XLM_SHADOW_STACKS_VCPUS ||
-        !hv->ops->shadow_stacks(hv)) {
-        return 0;
-    }
-    errno = EOPNOTSUPP;
-    return xlm_fail(
-        restorer->ctx,
-        "the guest has %u vCPUs, and this host's hypervisor runs on "
-        "shadow stacks, with which it does not survive more than %u "
-        "that wait for memory: start it with cet=no-shstk, or leave "
-        "out --postcopy",
-        info.max_vcpu_id + 1, XLM_SHADOW_STACKS_VCPUS);
+    restorer->paging = xlm_choose_paging(restorer->ctx, restorer->domain.domid,
+                                         &restorer->outcome.refusal);
+    return restorer->paging ? 0 : -1;
 }
 
 /* Its guest may come to have higher pfns yet; how far that may go is known by
@@ -169,9 +119,9 @@ static int build(struct xlm_restorer *restorer)
 
 static int open_pager(struct xlm_restorer *restorer)
 {
-    restorer->pager = xlm_pager_open(restorer->ctx, &restorer->channel,
-                                     restorer->domain.domid,
-                                     restorer->domain.limit, restorer->kept);
+    restorer->pager = xlm_pager_open(
+        restorer->ctx, restorer->paging, &restorer->channel,
+        restorer->domain.domid, restorer->domain.limit, restorer->kept);
     if (!restorer->pager) {
         if (errno == ENODEV) {
             restorer->outcome.refusal = XLM_REFUSED_NO_HAP;
@@ -190,9 +140,7 @@ static const struct {
 } stages[] = {
     {check_version, XLM_REFUSED_VERSION},
     {check_size, XLM_REFUSED_OTHER},
-    {check_paging, XLM_REFUSED_NO_PAGING},
-    {check_hap, XLM_REFUSED_OTHER},
-    {check_vcpus, XLM_REFUSED_OTHER},
+    {choose_paging, XLM_REFUSED_OTHER},
     {make_room, XLM_REFUSED_OTHER},
     {identify, XLM_REFUSED_OTHER},
     {keep, XLM_REFUSED_NO_MEMORY},

@@ -67,8 +67,9 @@ struct xlm_restorer {
     const struct xlm_restore_callbacks *callbacks;
     struct xlm_channel channel;
     struct xlm_restore_signs signs;
-    struct xlm_pager *pager; /* NULL: not prepared */
-    void *zeroes;            /* a page that the hypervisor reads; NULL: none */
+    const struct xlm_paging_ops *paging; /* what makes pages absent here */
+    struct xlm_pager *pager;             /* NULL: not prepared */
+    void *zeroes; /* a page that the hypervisor reads; NULL: none */
 
     /* All else is the caller's thread's. */
     struct xlm_record record; /* the one being handled */

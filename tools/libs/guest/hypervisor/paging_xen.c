@@ -1,0 +1,435 @@
+/*
+ * Absent pages by Xen's memory paging: pages are evicted, and who wants one is
+ * told of in a ring that is shared with the hypervisor.
+ */
+#include "hypervisor/paging.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hypervisor/paging_ring.h"
+#include "policy/pfn_set.h"
+#include "policy/shadow_stacks.h"
+
+struct ring_paging {
+    struct xlm_paging base; /* first */
+    struct xlm_context *ctx;
+    struct xlm_hypervisor *hv;
+    uint32_t domid;
+    vm_event_back_ring_t ring;
+    struct xlm_kept_ring *kept;    /* about the ring; perhaps this: */
+    struct xlm_kept_ring own_kept; /* nobody else wants to know */
+};
+
+static struct ring_paging *of(struct xlm_paging *paging)
+{
+    return (struct ring_paging *)paging;
+}
+
+/* ---- can it be had? ---- */
+
+static int check_host(struct xlm_context *ctx, enum xlm_refusal *refusal)
+{
+    struct xlm_hypervisor *hv = ctx->hypervisor;
+
+    if (hv->ops->paging_supported(hv)) {
+        *refusal = XLM_REFUSED_NO_PAGING;
+        return xlm_fail(ctx, "this host's hypervisor is built "
+                             "without memory paging "
+                             "(CONFIG_MEM_PAGING): leave out "
+                             "--postcopy, choose another host, or "
+                             "boot one there that has it (`make "
+                             "hypervisor` makes it)");
+    }
+    return 0;
+}
+
+static int check_hap(struct xlm_context *ctx, uint32_t domid,
+                     enum xlm_refusal *refusal)
+{
+    struct xlm_hypervisor *hv = ctx->hypervisor;
+    struct xlm_domain_info info;
+
+    if (hv->ops->domain_info(hv, domid, &info)) {
+        return xlm_fail(ctx, "the new domain is gone: %s", strerror(errno));
+    }
+    if (!info.hap) {
+        *refusal = XLM_REFUSED_NO_HAP;
+        errno = ENODEV;
+        return xlm_fail(ctx,
+                        "the guest has no hardware assisted paging, which "
+                        "postcopy needs: remove hap=0 from its configuration, "
+                        "or leave out --postcopy");
+    }
+    return 0;
+}
+
+/* Of more vCPUs than the ring has room for one would find it full. */
+static int check_vcpus(struct xlm_context *ctx, uint32_t domid,
+                       enum xlm_refusal *refusal)
+{
+    struct xlm_hypervisor *hv = ctx->hypervisor;
+    struct xlm_domain_info info;
+
+    if (hv->ops->domain_info(hv, domid, &info) ||
+        info.max_vcpu_id < XLM_SHADOW_STACKS_VCPUS ||
+        !hv->ops->shadow_stacks(hv)) {
+        return 0;
+    }
+    *refusal = XLM_REFUSED_OTHER;
+    errno = EOPNOTSUPP;
+    return xlm_fail(
+        ctx,
+        "the guest has %u vCPUs, and this host's hypervisor runs on "
+        "shadow stacks, with which it does not survive more than %u "
+        "that wait for memory: start it with cet=no-shstk, or leave "
+        "out --postcopy",
+        info.max_vcpu_id + 1, XLM_SHADOW_STACKS_VCPUS);
+}
+
+static int ring_check(struct xlm_context *ctx, uint32_t domid,
+                      enum xlm_refusal *refusal)
+{
+    return check_host(ctx, refusal) || check_hap(ctx, domid, refusal) ||
+                   check_vcpus(ctx, domid, refusal)
+               ? -1
+               : 0;
+}
+
+static const char *why_not(int error)
+{
+    switch (error) {
+    case ENODEV:
+        return "the guest has no hardware assisted paging (hap=0 in its "
+               "configuration?)";
+    case ENOSYS:
+    case EOPNOTSUPP:
+        return "this host's hypervisor is built without memory paging "
+               "(CONFIG_MEM_PAGING)";
+    case EXDEV:
+        return "the guest uses populate-on-demand or passed-through devices";
+    case ENOMEM:
+        return "this host has not enough memory: free some";
+    default:
+        return strerror(error);
+    }
+}
+
+/* ---- answers ---- */
+
+static void put_answer(struct ring_paging *paging,
+                       const struct xlm_fault *fault)
+{
+    vm_event_response_t response;
+
+    memset(&response, 0, sizeof(response));
+    response.version = VM_EVENT_INTERFACE_VERSION;
+    response.vcpu_id = fault->vcpu;
+    response.flags = fault->vcpu_waits ? VM_EVENT_FLAG_VCPU_PAUSED : 0;
+    response.reason = VM_EVENT_REASON_MEM_PAGING;
+    response.u.mem_paging.gfn = fault->pfn;
+    response.u.mem_paging.flags = fault->own[0];
+    response.u.mem_paging.p2mt = fault->own[1];
+    xlm_paging_ring_put(&paging->ring, &response);
+}
+
+/* Every request that was read so far is kept, or about to be answered. */
+static void note_read(struct ring_paging *paging)
+{
+    __atomic_store_n(&paging->kept->requests, paging->ring.req_cons,
+                     __ATOMIC_RELEASE);
+}
+
+/* Every request holds a slot of the ring until it is answered, also those that
+ * nobody waits on. */
+static void ring_answer(struct xlm_paging *base, const struct xlm_fault *fault)
+{
+    struct xlm_kept_waiter *kept = fault->kept;
+
+    if (!kept) {
+        note_read(of(base));
+    }
+    put_answer(of(base), fault);
+    if (kept) {
+        __atomic_store_n(&kept->used, 0, __ATOMIC_RELEASE);
+    }
+}
+
+static int ring_tell(struct xlm_paging *base)
+{
+    struct ring_paging *paging = of(base);
+
+    return paging->hv->ops->pager_notify(paging->hv);
+}
+
+/* ---- faults ---- */
+
+static int ring_accept(struct xlm_paging *base)
+{
+    struct ring_paging *paging = of(base);
+
+    return paging->hv->ops->pager_accept(paging->hv);
+}
+
+static bool ring_next_fault(struct xlm_paging *base, struct xlm_fault *fault)
+{
+    vm_event_request_t request;
+
+    if (!xlm_paging_ring_get(&of(base)->ring, &request)) {
+        return false;
+    }
+    *fault = (struct xlm_fault){
+        .pfn = request.u.mem_paging.gfn,
+        .vcpu = request.vcpu_id,
+        .vcpu_waits = request.flags & VM_EVENT_FLAG_VCPU_PAUSED,
+        .dropped = request.u.mem_paging.flags & MEM_PAGING_DROP_PAGE,
+        .own = {request.u.mem_paging.flags, request.u.mem_paging.p2mt},
+    };
+    return true;
+}
+
+static void ring_keep(struct xlm_paging *base, struct xlm_fault *fault)
+{
+    struct ring_paging *paging = of(base);
+
+    for (size_t i = 0; !fault->kept && i < XLM_KEPT_WAITERS; i++) {
+        struct xlm_kept_waiter *kept = &paging->kept->waiters[i];
+
+        if (!kept->used) {
+            kept->request = paging->ring.req_cons - 1;
+            kept->answers = paging->ring.rsp_prod_pvt;
+            kept->vcpu = fault->vcpu;
+            kept->pfn = fault->pfn;
+            kept->flags = fault->own[0];
+            __atomic_store_n(&kept->used, 1, __ATOMIC_RELEASE);
+            fault->kept = kept;
+        }
+    }
+    note_read(paging);
+}
+
+/* ---- begin and end ---- */
+
+static struct ring_paging *new_paging(struct xlm_context *ctx, uint32_t domid,
+                                      unsigned long *kept)
+{
+    struct ring_paging *paging = calloc(1, sizeof(*paging));
+
+    if (paging) {
+        paging->base.ops = &xlm_paging_xen;
+        paging->ctx = ctx;
+        paging->hv = ctx->hypervisor;
+        paging->domid = domid;
+        paging->kept = kept ? (void *)kept : &paging->own_kept;
+    }
+    return paging;
+}
+
+static struct xlm_paging *ring_start(struct xlm_context *ctx, uint32_t domid,
+                                     unsigned long *kept)
+{
+    struct ring_paging *paging = new_paging(ctx, domid, kept);
+    void *page;
+    int error;
+
+    if (paging && !paging->hv->ops->pager_enable(paging->hv, domid, &page,
+                                                 &paging->base.fd,
+                                                 &paging->kept->port)) {
+        xlm_paging_ring_attach(&paging->ring, page);
+        return &paging->base;
+    }
+    error = errno;
+    free(paging);
+    xlm_fail(ctx, "cannot page domain %" PRIu32 ": %s", domid, why_not(error));
+    errno = error;
+    return NULL;
+}
+
+static int ring_stop(struct xlm_paging *base)
+{
+    struct ring_paging *paging = of(base);
+    int rc = paging->hv->ops->pager_disable(paging->hv, paging->domid);
+    int error = errno;
+
+    free(paging);
+    errno = error;
+    return rc;
+}
+
+static void ring_leave(struct xlm_paging *base)
+{
+    free(of(base));
+}
+
+/* ---- where another process has left off ---- */
+
+/* Why a pager that has died could not be replaced. */
+static const char *why_not_replaced(int error)
+{
+    switch (error) {
+    case EINVAL:
+        return "its event channel is not free, so it lives, or the guest has "
+               "another one: see xl migrate-status";
+    case EPROTO:
+        return "its ring is not in the state that it has kept; the guest is "
+               "lost";
+    default:
+        return strerror(error);
+    }
+}
+
+/* Killed after its answer was put in the ring: then that was the last thing.
+ */
+static bool is_answered(const struct ring_paging *paging,
+                        const struct xlm_kept_waiter *kept)
+{
+    const vm_event_response_t *last = xlm_paging_ring_last(&paging->ring);
+
+    return last && kept->answers != paging->ring.rsp_prod_pvt &&
+           last->vcpu_id == kept->vcpu &&
+           last->flags & VM_EVENT_FLAG_VCPU_PAUSED;
+}
+
+/* Killed before it was noted: it will be read once more. */
+static bool is_unread(const struct ring_paging *paging,
+                      const struct xlm_kept_waiter *kept)
+{
+    return (int32_t)(kept->request - paging->ring.req_cons) >= 0;
+}
+
+static struct xlm_fault fault_of(struct xlm_kept_waiter *kept)
+{
+    return (struct xlm_fault){
+        .pfn = kept->pfn,
+        .vcpu = kept->vcpu,
+        .vcpu_waits = true,
+        .own = {kept->flags},
+        .kept = kept,
+    };
+}
+
+/* A request that was read, of nobody who waits: that its page, which is none,
+ * was dropped keeps the hypervisor from looking at it. */
+static void answer_nobody(struct ring_paging *paging)
+{
+    const struct xlm_fault nobody = {
+        .pfn = XLM_PFN_NONE,
+        .own = {MEM_PAGING_DROP_PAGE},
+    };
+
+    put_answer(paging, &nobody);
+}
+
+/* Each request that was read wants one answer, and one only: a ring with more
+ * or fewer of them counts wrong for ever. */
+static int resume(struct ring_paging *paging, void *page, size_t most,
+                  struct xlm_fault held[XLM_PAGING_FAULTS], size_t *nr_held)
+{
+    struct xlm_kept_waiter *kept = paging->kept->waiters;
+    uint32_t owed;
+
+    *nr_held = 0;
+    if (!xlm_paging_ring_resume(&paging->ring, page, paging->kept->requests)) {
+        return -1;
+    }
+    owed = paging->ring.req_cons - paging->ring.rsp_prod_pvt;
+    for (size_t i = 0; i < XLM_KEPT_WAITERS; i++) {
+        if (kept[i].used &&
+            (is_answered(paging, &kept[i]) || is_unread(paging, &kept[i]))) {
+            kept[i].used = 0;
+        }
+        if (kept[i].used) {
+            held[(*nr_held)++] = fault_of(&kept[i]);
+        }
+    }
+    if (*nr_held > owed || *nr_held > most) {
+        return -1;
+    }
+    for (; owed > *nr_held; owed--) {
+        answer_nobody(paging);
+    }
+    return 0;
+}
+
+static struct xlm_paging *ring_take_over(
+    struct xlm_context *ctx, uint32_t domid, unsigned long *kept, size_t most,
+    struct xlm_fault held[XLM_PAGING_FAULTS], size_t *nr_held)
+{
+    struct ring_paging *paging = new_paging(ctx, domid, kept);
+    void *page;
+    int error;
+
+    if (paging && !paging->hv->ops->pager_take_over(paging->hv, domid,
+                                                    paging->kept->port, &page,
+                                                    &paging->base.fd)) {
+        if (!resume(paging, page, most, held, nr_held)) {
+            return &paging->base;
+        }
+        errno = EPROTO;
+    }
+    error = errno;
+    free(paging);
+    xlm_fail(ctx,
+             "cannot take the place of the pager of domain %" PRIu32
+             ", which was killed: %s",
+             domid, why_not_replaced(error));
+    errno = error;
+    return NULL;
+}
+
+/* ---- pages ---- */
+
+static int ring_make_absent(struct xlm_paging *base, size_t nr_new,
+                            const uint64_t *new_pfns, size_t count,
+                            struct xlm_eviction *pages)
+{
+    struct ring_paging *paging = of(base);
+    struct xlm_hypervisor *hv = paging->hv;
+
+    if (nr_new && hv->ops->populate(hv, paging->domid, nr_new, new_pfns)) {
+        return xlm_fail(paging->ctx,
+                        "cannot get memory for the guest: %s; "
+                        "free some on this host",
+                        strerror(errno));
+    }
+    if (hv->ops->evict(hv, paging->domid, count, pages)) {
+        return xlm_fail(paging->ctx,
+                        "cannot evict pages of domain %" PRIu32 ": %s",
+                        paging->domid, strerror(errno));
+    }
+    return 0;
+}
+
+static int ring_bring_in(struct xlm_paging *base, size_t count,
+                         struct xlm_page_in *pages)
+{
+    struct ring_paging *paging = of(base);
+
+    return paging->hv->ops->page_in(paging->hv, paging->domid, count, pages);
+}
+
+static int ring_make_hole(struct xlm_paging *base, uint64_t pfn)
+{
+    struct ring_paging *paging = of(base);
+
+    return paging->hv->ops->depopulate(paging->hv, paging->domid, 1, &pfn);
+}
+
+const struct xlm_paging_ops xlm_paging_xen = {
+    .pages = 1, /* the ring's: the guest may have had a hole there */
+    .check = ring_check,
+    .start = ring_start,
+    .take_over = ring_take_over,
+    .stop = ring_stop,
+    .leave = ring_leave,
+    .make_absent = ring_make_absent,
+    .bring_in = ring_bring_in,
+    .make_hole = ring_make_hole,
+    .accept = ring_accept,
+    .next_fault = ring_next_fault,
+    .keep = ring_keep,
+    .answer = ring_answer,
+    .tell = ring_tell,
+};
