@@ -206,7 +206,7 @@ static int take_record(struct xlm_restorer *restorer)
 {
     static int (*const taken_by[XLM_RECORD_ROWS])(struct xlm_restorer *) = {
 #define TO_DESTINATION(constant, name, number, body, states, taken_by) \
-    [XLM_ROW_##constant] = taken_by,
+    [XLM_ROW_##constant] = (taken_by),
 #include "wire/records.def"
     };
 

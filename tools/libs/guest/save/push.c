@@ -256,7 +256,7 @@ static int take_record(struct xlm_pusher *pusher,
     static int (*const taken_by[XLM_RECORD_ROWS])(
         struct xlm_pusher *, const struct xlm_record *) = {
 #define TO_SOURCE(constant, name, number, body, states, taken_by) \
-    [XLM_ROW_##constant] = taken_by,
+    [XLM_ROW_##constant] = (taken_by),
 #include "wire/records.def"
     };
 
