@@ -333,8 +333,9 @@ static int beat(unsigned int interval_ms, unsigned int trees)
             errors += states[tree]->errors;
         }
         beats++;
-        say(beats % 64 == 0, "lhb %u f=%llu e=%llu", beats,
-            (unsigned long long)files, (unsigned long long)errors);
+        say(beats % 64 == 0, "lhb %u f=%llu c=%ld e=%llu", beats,
+            (unsigned long long)files, sysconf(_SC_NPROCESSORS_ONLN),
+            (unsigned long long)errors);
         sleep_ms(interval_ms);
     }
 }
