@@ -115,6 +115,33 @@ static int find_command_word(struct xl_context *xl)
     return i;
 }
 
+/* Of those before the command: all that the stock xl knows may stand there, but
+ * what it would do nothing for must not be done. */
+static int check_options(const struct xl_context *xl, int word,
+                         const char *command)
+{
+    static const char known[] = "vftT";
+    const char *letter;
+
+    for (int i = 1; i < word; i++) {
+        for (letter = xl->argv[i] + 1; *letter; letter++) {
+            if (*letter == 'N') {
+                fprintf(stderr,
+                        "xl: %s knows no -N (dry run): nothing was done\n",
+                        command);
+                return -1;
+            }
+            if (!strchr(known, *letter)) {
+                fprintf(stderr,
+                        "xl: unknown option %s before %s: nothing was done\n",
+                        xl->argv[i], command);
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
 static bool wants_postcopy(int argc, char **argv)
 {
     static const char option[] = "--postcopy";
@@ -157,6 +184,9 @@ int main(int argc, char **argv)
     if (!command) {
         return xl_gate_start(&xl, word) ? EXIT_FAILURE
                                         : xl_gate_stock(&xl, word);
+    }
+    if (check_options(&xl, word, command->name)) {
+        return EXIT_FAILURE;
     }
     status = command->run(&xl, argc - word, argv + word);
     xl_context_close(&xl);

@@ -90,6 +90,10 @@ def test_wrong_options_are_refused(world):
     done = world.lab.run("a", "xl migrate --postcopy nobody xen-b",
                          check=False)
     assert done.returncode != 0 and "nobody" in done.stderr, done
+    for option in ("-N", "-vN", "-x", "--postcopy"):
+        done = world.lab.run("a", f"xl {option} migrate --postcopy nobody xen-b",
+                             check=False)
+        assert done.returncode != 0 and "nothing was done" in done.stderr, done
 
 
 def test_other_commands_are_the_stock_xls(world):
