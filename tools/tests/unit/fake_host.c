@@ -514,6 +514,11 @@ static bool can_take_page(const struct fake_domain *domain)
            (domain->claimed || domain->host->free_pages);
 }
 
+static bool is_away(enum fake_page state)
+{
+    return state == FAKE_PAGED || state == FAKE_PAGING_IN;
+}
+
 int fake_page_move(struct fake_domain *domain, uint64_t pfn,
                    enum fake_page state)
 {
@@ -530,6 +535,8 @@ int fake_page_move(struct fake_domain *domain, uint64_t pfn,
         domain->tot_pages--;
         domain->host->free_pages++;
     }
+    domain->paged_pages += is_away(state);
+    domain->paged_pages -= is_away(domain->p2m[pfn]);
     domain->p2m[pfn] = state;
     return 0;
 }
@@ -578,23 +585,12 @@ void *fake_page_memory(struct fake_domain *domain, uint64_t pfn)
     return domain->memory + pfn * XLM_PAGE_SIZE;
 }
 
-uint64_t fake_count_paged(const struct fake_domain *domain)
-{
-    uint64_t pfn, count = 0;
-
-    for (pfn = 0; pfn < domain->nr_pfns; pfn++) {
-        count += domain->p2m[pfn] == FAKE_PAGED ||
-                 domain->p2m[pfn] == FAKE_PAGING_IN;
-    }
-    return count;
-}
-
 uint64_t fake_domain_paged(struct fake_domain *domain)
 {
     uint64_t count;
 
     fake_lock(domain->host);
-    count = fake_count_paged(domain);
+    count = domain->paged_pages;
     fake_unlock(domain->host);
     return count;
 }

@@ -224,7 +224,7 @@ static void op_close(struct xlm_hypervisor *hv)
      * for them; one that never ran is about to be destroyed. */
     if (!host->failed && !handle->dead && handle->pager_of &&
         handle->pager_of->paging && handle->pager_of->ran &&
-        !handle->pager_of->dead && !fake_count_paged(handle->pager_of)) {
+        !handle->pager_of->dead && !handle->pager_of->paged_pages) {
         fake_violation(host, "closed with the pager enabled");
     }
     if (handle->mapped) {
@@ -256,7 +256,7 @@ static void fill_info(const struct fake_domain *domain,
     info->shutdown_reason = domain->crashed ? 3 : 2; /* SHUTDOWN_crash */
     info->tot_pages = domain->tot_pages;
     info->max_pages = domain->max_pages;
-    info->paged_pages = fake_count_paged(domain);
+    info->paged_pages = domain->paged_pages;
     info->cpu_ns = domain->cpu_ns;
     info->max_vcpu_id = domain->vcpus - 1;
 }
@@ -910,9 +910,9 @@ static int op_pager_disable(struct xlm_hypervisor *hv, uint32_t domid)
 
     if (domain && domain->paging) {
         /* The guest's next touch would be its last. */
-        if (domain->ran && fake_count_paged(domain) > 0) {
+        if (domain->ran && domain->paged_pages > 0) {
             fake_violation(handle->host, "pager disabled, %llu pages paged",
-                           (unsigned long long)fake_count_paged(domain));
+                           (unsigned long long)domain->paged_pages);
         }
         fake_paging_disable(domain);
         domain->ring_mapped = false;

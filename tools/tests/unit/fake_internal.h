@@ -97,6 +97,7 @@ struct fake_domain {
     uint64_t nr_pfns;
     uint64_t max_pages;
     uint64_t tot_pages;
+    uint64_t paged_pages; /* of the p2m, kept by fake_page_move() */
     uint64_t claimed;
     unsigned int vcpus;
 
@@ -146,7 +147,6 @@ void fake_violation(struct fake_host *host, const char *format, ...)
 /* Change a page's state and keep the books; -1 with ENOMEM. */
 int fake_page_move(struct fake_domain *domain, uint64_t pfn,
                    enum fake_page state);
-uint64_t fake_count_paged(const struct fake_domain *domain);
 
 /* What loading a context does besides keeping it, and what follows when the
  * domain then runs; in fake_context.c.  One without a header is only kept. */
