@@ -39,15 +39,13 @@ def nested_kvm():
 
 def machine_args(other_tsc=False):
     """With other_tsc the host's TSC counts 1 GHz, and not what this machine's
-    does: one instruction in eight ticks, whatever it takes to emulate it."""
-    if other_tsc:
-        return ["-accel", "tcg,thread=single", "-icount", "shift=3,sleep=on",
-                "-cpu", "qemu64,+svm,+npt", "-smp", "1"]
+    does: each instruction takes eight of its ticks."""
     # One CPU a host: with two, guests nested in emulation died now and then.
-    if nested_kvm():
+    if nested_kvm() and not other_tsc:
         return ["-accel", "kvm", "-cpu", "host", "-smp", "1"]
-    return ["-accel", "tcg,thread=multi", "-cpu", "qemu64,+svm,+npt",
-            "-smp", "1"]
+    accel = (["tcg,thread=single", "-icount", "shift=3,sleep=on"] if other_tsc
+             else ["tcg,thread=multi"])
+    return ["-accel", *accel, "-cpu", "qemu64,+svm,+npt", "-smp", "1"]
 
 
 def command(host, image, hypervisor, memory, dom0_memory, incoming=None,
