@@ -514,11 +514,6 @@ static bool can_take_page(const struct fake_domain *domain)
            (domain->claimed || domain->host->free_pages);
 }
 
-static bool is_away(enum fake_page state)
-{
-    return state == FAKE_PAGED || state == FAKE_PAGING_IN;
-}
-
 int fake_page_move(struct fake_domain *domain, uint64_t pfn,
                    enum fake_page state)
 {
@@ -535,8 +530,8 @@ int fake_page_move(struct fake_domain *domain, uint64_t pfn,
         domain->tot_pages--;
         domain->host->free_pages++;
     }
-    domain->paged_pages += is_away(state);
-    domain->paged_pages -= is_away(domain->p2m[pfn]);
+    domain->paged_pages += fake_is_paged(state);
+    domain->paged_pages -= fake_is_paged(domain->p2m[pfn]);
     domain->p2m[pfn] = state;
     return 0;
 }

@@ -517,7 +517,7 @@ static int map_error(struct fake_domain *domain, uint64_t pfn)
     if (domain->p2m[pfn] == FAKE_RAM) {
         return 0;
     }
-    if (domain->p2m[pfn] == FAKE_PAGED || domain->p2m[pfn] == FAKE_PAGING_IN) {
+    if (fake_is_paged(domain->p2m[pfn])) {
         fake_paging_foreign(domain, pfn);
         return ENOENT;
     }
@@ -994,8 +994,7 @@ static int op_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
 static int page_in_one(struct fake_domain *domain, uint64_t pfn,
                        const void *contents)
 {
-    if (pfn >= domain->nr_pfns || (domain->p2m[pfn] != FAKE_PAGED &&
-                                   domain->p2m[pfn] != FAKE_PAGING_IN)) {
+    if (pfn >= domain->nr_pfns || !fake_is_paged(domain->p2m[pfn])) {
         return ENOENT;
     }
     if (domain->host->enomem) {

@@ -144,6 +144,12 @@ void fake_wake(struct fake_host *host);
 void fake_violation(struct fake_host *host, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Whether the pager is to bring in a page of this state, asked for or not. */
+static inline bool fake_is_paged(enum fake_page state)
+{
+    return state == FAKE_PAGED || state == FAKE_PAGING_IN;
+}
+
 /* Change a page's state and keep the books; -1 with ENOMEM. */
 int fake_page_move(struct fake_domain *domain, uint64_t pfn,
                    enum fake_page state);

@@ -152,12 +152,6 @@ int fake_paging_accept(struct fake_domain *domain)
 
 /* ---- requests ---- */
 
-static bool is_paged(const struct fake_domain *domain, uint64_t pfn)
-{
-    return domain->p2m[pfn] == FAKE_PAGED ||
-           domain->p2m[pfn] == FAKE_PAGING_IN;
-}
-
 static bool ring_full(struct fake_domain *domain)
 {
     return RING_FULL(&domain->paging->front);
@@ -219,11 +213,12 @@ void fake_paging_foreign(struct fake_domain *domain, uint64_t pfn)
 
 bool fake_paging_drop(struct fake_domain *domain, uint64_t pfn)
 {
-    if (!is_paged(domain, pfn) && domain->p2m[pfn] != FAKE_RAM) {
+    if (!fake_is_paged(domain->p2m[pfn]) && domain->p2m[pfn] != FAKE_RAM) {
         return false;
     }
     /* A full ring: the page goes without a word. */
-    if (is_paged(domain, pfn) && domain->paging && !ring_full(domain)) {
+    if (fake_is_paged(domain->p2m[pfn]) && domain->paging &&
+        !ring_full(domain)) {
         put_request(domain, pfn, 0, 0, MEM_PAGING_DROP_PAGE);
     }
     fake_page_move(domain, pfn, FAKE_HOLE);
@@ -322,7 +317,7 @@ static void take_response(struct fake_domain *domain,
         !(response->flags & VM_EVENT_FLAG_VCPU_PAUSED)) {
         return;
     }
-    if (is_paged(domain, pfn)) {
+    if (fake_is_paged(domain->p2m[pfn])) {
         fake_violation(domain->host,
                        "vCPU %u is told to go on, pfn %#llx is not there",
                        response->vcpu_id, (unsigned long long)pfn);
@@ -446,13 +441,15 @@ bool fake_guest_balloon(struct fake_domain *domain, uint64_t pfn)
     bool dropped;
 
     fake_lock(domain->host);
-    while (is_paged(domain, pfn) && domain->paging && ring_full(domain) &&
-           !domain->stopped && domain->host->drops_paged) {
+    while (fake_is_paged(domain->p2m[pfn]) && domain->paging &&
+           ring_full(domain) && !domain->stopped &&
+           domain->host->drops_paged) {
         find_ring_full(domain);
         fake_wait(domain->host);
     }
-    dropped = (domain->host->drops_paged || !is_paged(domain, pfn)) &&
-              fake_paging_drop(domain, pfn);
+    dropped =
+        (domain->host->drops_paged || !fake_is_paged(domain->p2m[pfn])) &&
+        fake_paging_drop(domain, pfn);
     fake_unlock(domain->host);
     return dropped;
 }
