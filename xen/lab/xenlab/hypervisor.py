@@ -7,7 +7,6 @@ what the lab's hosts boot: own().
 
 import datetime
 import functools
-import glob
 import gzip
 import hashlib
 import os
@@ -72,8 +71,7 @@ class Apt:
         self.uri, self.suite = pocket
         for name in ("lists/partial", "cache/archives/partial"):
             (directory / name).mkdir(parents=True)
-        keys = ",".join(sorted(
-            glob.glob("/usr/share/keyrings/debian-archive-*.gpg")))
+        keys = ",".join(root.keyrings())
         (directory / "sources.list").write_text(
             f"deb-src [signed-by={keys}] {self.uri} {self.suite} main\n")
         (directory / "status").touch()

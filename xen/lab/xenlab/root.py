@@ -16,6 +16,11 @@ LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*",
             "/usr/share/info/*")
 
 
+def keyrings():
+    """What Debian's releases, old ones too, are signed with."""
+    return sorted(glob.glob("/usr/share/keyrings/debian-archive-*.gpg"))
+
+
 def packages():
     return sorted({name for file in LISTS for name in config.read_list(file)})
 
@@ -29,8 +34,7 @@ def build(suite, work):
                '--aptopt=Acquire::Check-Valid-Until "false"',
                "--dpkgopt=force-unsafe-io"]
     command += [f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT]
-    command += [f"--keyring={key}" for key in sorted(
-        glob.glob("/usr/share/keyrings/debian-archive-*.gpg"))]
+    command += [f"--keyring={key}" for key in keyrings()]
     command += [suite, str(tarball), f"deb {image.mirror(suite)} {suite} main"]
     image.run(command)
     with tarfile.open(tarball) as tar:
