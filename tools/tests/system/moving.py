@@ -18,6 +18,10 @@ PRECOPY = "precopy: 1 round"
 POSTCOPY = "the guest runs at the destination"
 STOPPED = "the guest is stopped"
 
+# What xl tells to type where it ended with the guest paused: options, if any,
+# then the domid here.
+RECOVERY_LINE = r"(?m)^xl: {5}xl migrate-recover (.* )?\d+ "
+
 # Within the host, and without a new process at the moment itself: fast enough
 # to hit a stage that lasts some 100 ms.
 CUTTER = """\

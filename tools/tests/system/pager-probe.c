@@ -586,15 +586,28 @@ static void *map_one(void *data)
     return good ? p : NULL;
 }
 
-static int await_request(struct probe *p, vm_event_request_t *request)
+/*
+ * The ring has a request that nobody has read. The signal alone does not say so:
+ * Xen gives one when the port is bound, so that none is lost.
+ */
+static int await_unread(struct probe *p)
 {
     struct pollfd signal = {.fd = p->event_fd, .events = POLLIN};
-    RING_IDX next = p->back_ring.req_cons;
 
     while (!RING_HAS_UNCONSUMED_REQUESTS(&p->back_ring)) {
-        if (poll(&signal, 1, 5000) != 1 || p->hv->ops->pager_accept(p->hv)) {
+        if (poll(&signal, 1, 60000) != 1 || p->hv->ops->pager_accept(p->hv)) {
             return -1;
         }
+    }
+    return 0;
+}
+
+static int await_request(struct probe *p, vm_event_request_t *request)
+{
+    RING_IDX next = p->back_ring.req_cons;
+
+    if (await_unread(p)) {
+        return -1;
     }
     memcpy(request, RING_GET_REQUEST(&p->back_ring, next), sizeof(*request));
     p->back_ring.req_cons = ++next;
@@ -703,7 +716,6 @@ static int succeed(struct probe *heir, uint32_t port)
 static int probe_take_over(struct probe *p)
 {
     struct xlm_hypervisor *hv = xlm_hypervisor_open(p->logger);
-    struct pollfd signal = {.events = POLLIN};
     struct probe heir = *p;
     pthread_t mapper;
     void *good = NULL;
@@ -717,9 +729,9 @@ static int probe_take_over(struct probe *p)
               "pager_take_over while it lives: EINVAL")) {
         return -1;
     }
-    signal.fd = p->event_fd;
+    BACK_RING_INIT(&p->back_ring, (vm_event_sring_t *)p->ring, XLM_PAGE_SIZE);
     if (raise_fault(p, &heir, &mapper) ||
-        check(poll(&signal, 1, 5000) == 1, "a request is there, unread")) {
+        check(!await_unread(p), "a request is there, unread")) {
         return -1;
     }
     xlm_hypervisor_close(p->hv);

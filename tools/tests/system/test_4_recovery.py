@@ -1,6 +1,6 @@
 """The connection is lost after the go, and another one goes on."""
 
-from moving import POSTCOPY, STOPPED
+from moving import POSTCOPY, RECOVERY_LINE, STOPPED
 from test_1_moves import assert_moved
 from test_8_control import status
 from test_smp import put_dom0_first
@@ -47,7 +47,7 @@ def cut(world):
     guest, migration = move_slowly(world)
     migration.kill_transport()
     migration.expect_failure("handed over", "--migratedaway", "do not resume",
-                             r"xl migrate-recover \d+ ")
+                             RECOVERY_LINE)
     assert migration.finish() == PAUSED
     migration.receiver.wait_output("runs on here, until it needs memory")
     return guest, migration
@@ -88,7 +88,7 @@ def test_receiver_killed_in_postcopy(world):
     guest, migration = move_slowly(world)
     kill_receiver(world, guest)
     migration.expect_failure("handed over", "--migratedaway", "do not resume",
-                             r"xl migrate-recover \d+ ")
+                             RECOVERY_LINE)
     assert migration.finish() == PAUSED
     again = world.recover(migration, SLOW)
     again.wait_output(POSTCOPY)

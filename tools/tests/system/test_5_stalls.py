@@ -3,7 +3,7 @@
 import contextlib
 
 from guests import SIGN_OF_LIFE_LIMIT
-from moving import POSTCOPY, PRECOPY, STOPPED
+from moving import POSTCOPY, PRECOPY, RECOVERY_LINE, STOPPED
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import (ENDLESS_PRECOPY, assert_unharmed,
                                          small)
@@ -109,7 +109,7 @@ def test_stalled_in_postcopy_with_a_timeout(world):
     guest.wait_beat(host="b", since=migration.started)
     with without_a_network(world, "b"):
         migration.expect_failure("is the link cut", "--migratedaway",
-                                 r"xl migrate-recover \d+ ")
+                                 RECOVERY_LINE)
         assert migration.finish() == PAUSED
         migration.receiver.wait_output("runs on here.*is the link cut")
         assert_paused(world, guest)

@@ -2,7 +2,7 @@
 processor that Bochs emulates (make check-intel)."""
 
 from guests import SIGN_OF_LIFE_LIMIT, HvmPatternGuest, PatternGuest
-from moving import POSTCOPY
+from moving import POSTCOPY, RECOVERY_LINE
 from test_4_recovery import PAUSED, SLOW
 from test_8_control import status
 from world import TAKES_LONG, Skip, on_request
@@ -116,7 +116,7 @@ def test_local_receiver_killed(world):
     guest.wait(guest.beat_pattern, migration.started, 60)
     world.lab.run("a", f"kill -9 {halves(world)['destination']['pid']}")
     migration.expect_failure("handed over", "--migratedaway", "do not resume",
-                             r"xl migrate-recover \d+ ")
+                             RECOVERY_LINE)
     assert migration.finish() == PAUSED
     world.recover(migration).expect_success()
     assert_moved_within(world, guest)
