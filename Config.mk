@@ -13,7 +13,12 @@ INCLUDES = -I$(S)/tools/libs/guest -I$(S)/tools/libs/light
 
 COMMON_CFLAGS = -std=gnu11 $(WARNINGS) $(DEFINES) $(INCLUDES) -pthread \
                 $(SYSROOT_FLAGS)
-ALL_CFLAGS = $(COMMON_CFLAGS) $(OPTFLAGS) $(HARDENING) $(USER_CFLAGS)
+# Of the Xen of the host; what they are when nothing is said is in the header.
+XEN_DIRECTORIES = -DXEN_CONFIG_DIR='"$(SYSCONFDIR)/xen"' \
+                  -DXEN_RUN_DIR='"$(LOCALSTATEDIR)/run/xen"' \
+                  -DXEN_LIB_DIR='"$(LOCALSTATEDIR)/lib/xen"' \
+                  -DXEN_LOG_DIR='"$(LOCALSTATEDIR)/log/xen"'
+ALL_CFLAGS = $(COMMON_CFLAGS) $(XEN_DIRECTORIES) $(OPTFLAGS) $(HARDENING) $(USER_CFLAGS)
 ALL_LDFLAGS = $(SYSROOT_FLAGS) $(HARDENING_LD) -pthread -Wl,--as-needed \
               $(USER_LDFLAGS)
 
@@ -24,8 +29,15 @@ PROGRAM_LDFLAGS = -pie
 LIBRARY_CFLAGS = -fPIC -fno-semantic-interposition
 LIBRARY_LDFLAGS = -shared -Wl,-z,defs -Wl,-z,nodelete
 LIBDIR ?= $(PREFIX)/lib
+SBINDIR ?= $(PREFIX)/sbin
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+SYSCONFDIR ?= /etc
+LOCALSTATEDIR ?= /var
 # A program finds the library also where the system does not look for one.
-RPATH_FLAGS = $(if $(filter /lib /lib/% /usr/lib /usr/lib/%,$(LIBDIR)),,\
+SYSTEM_LIBDIRS = $(foreach dir,/lib /usr/lib,$(dir) $(dir)64 $(dir)32 $(dir)x32 \
+                   $(dir)/%-linux-gnu $(dir)/%-linux-gnux32)
+RPATH_FLAGS = $(if $(filter $(SYSTEM_LIBDIRS),$(LIBDIR)),,\
                 -Wl,-rpath,$(LIBDIR))
 
 # The unit tests: everything is built once more, with the sanitizers.

@@ -211,11 +211,16 @@ guests:
 # ---- installing ----
 
 DESTDIR ?=
-SBINDIR = $(DESTDIR)$(PREFIX)/sbin
-INCDIR = $(DESTDIR)$(PREFIX)/include
-MANDIR = $(DESTDIR)$(PREFIX)/share/man
-COMPLETIONDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+COMPLETIONS_TO = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 LIBS_TO = $(DESTDIR)$(LIBDIR)
+PROGRAMS_TO = $(DESTDIR)$(SBINDIR)
+HEADERS_TO = $(DESTDIR)$(INCLUDEDIR)
+# The name of our own, of xl and of its completion. IN_FRONT=yes: as xl also where
+# there is another's, which is kept.
+XL_NAME := xl-postcopy
+IN_FRONT ?=
+in_front = IN_FRONT='$(IN_FRONT)' $(S)/scripts/in-front $(1) $(2)/xl $(XL_NAME)
+STOCK_LINK = $(PROGRAMS_TO)/../lib/xen-postcopy/stock/xl
 # Where systemd looks for units: below /usr/local as well.
 SYSTEMDDIR ?= $(PREFIX)/lib/systemd/system
 UNITS_TO = $(DESTDIR)$(SYSTEMDDIR)
@@ -227,22 +232,25 @@ HEADER := libxl_live_migrate.h
 HAVE_PANDOC := $(shell command -v pandoc)
 MAN_SRCS := $(wildcard $(S)/docs/man/*.md)
 MAN_PAGES := $(patsubst $(S)/docs/man/%.md,%,$(MAN_SRCS))
-man_dir = $(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))
+man_dir = $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))
 
 .PHONY: install uninstall
 install: all $(if $(HAVE_PANDOC),man)
-	install -d $(SBINDIR) $(LIBS_TO)/pkgconfig $(INCDIR) $(COMPLETIONDIR)
-	install -m 755 $(XL) $(SBINDIR)/xl
+	install -d $(PROGRAMS_TO) $(LIBS_TO)/pkgconfig $(HEADERS_TO) $(COMPLETIONS_TO)
+	install -m 755 $(XL) $(PROGRAMS_TO)/$(XL_NAME)
+	$(call in_front,put,$(PROGRAMS_TO)) $(STOCK_LINK)
 	install -m 644 $(LIB) $(LIBS_TO)
 	ln -sf $(LIB_FILE) $(LIBS_TO)/$(LIB_SONAME)
 	ln -sf $(LIB_SONAME) $(LIBS_TO)/$(LIB_NAME)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	    -e 's|@VERSION@|$(LIB_MAJOR).$(LIB_MINOR)|' \
 	    $(S)/tools/libs/light/$(PC).in > $(LIBS_TO)/pkgconfig/$(PC)
-	install -m 644 $(S)/tools/libs/light/$(HEADER) $(INCDIR)
-	install -m 644 $(S)/tools/xl/completion/xl.bash $(COMPLETIONDIR)/xl
+	install -m 644 $(S)/tools/libs/light/$(HEADER) $(HEADERS_TO)
+	install -m 644 $(S)/tools/xl/completion/xl.bash $(COMPLETIONS_TO)/$(XL_NAME)
+	$(call in_front,put,$(COMPLETIONS_TO))
 	install -d $(UNITS_TO)/session-.scope.d
-	sed -e 's|@PREFIX@|$(PREFIX)|' $(S)/tools/systemd/$(WAIT_UNIT).in \
+	sed -e 's|@XL@|$(SBINDIR)/$(XL_NAME)|' $(S)/tools/systemd/$(WAIT_UNIT).in \
 	    > $(UNITS_TO)/$(WAIT_UNIT)
 	install -m 644 $(S)/tools/systemd/session-.scope.conf \
 	    $(UNITS_TO)/session-.scope.d/xl-migrate-wait.conf
@@ -250,8 +258,10 @@ install: all $(if $(HAVE_PANDOC),man)
 	    $(O)/man/$(m) $(call man_dir,$(m))/$(m) &&)) true
 
 uninstall:
-	rm -f $(SBINDIR)/xl $(INCDIR)/$(HEADER) $(LIBS_TO)/pkgconfig/$(PC) \
-	    $(COMPLETIONDIR)/xl $(UNITS_TO)/$(WAIT_UNIT) \
+	$(call in_front,back,$(PROGRAMS_TO)) $(STOCK_LINK)
+	$(call in_front,back,$(COMPLETIONS_TO))
+	rm -f $(PROGRAMS_TO)/$(XL_NAME) $(COMPLETIONS_TO)/$(XL_NAME) \
+	    $(HEADERS_TO)/$(HEADER) $(LIBS_TO)/pkgconfig/$(PC) $(UNITS_TO)/$(WAIT_UNIT) \
 	    $(UNITS_TO)/session-.scope.d/xl-migrate-wait.conf \
 	    $(addprefix $(LIBS_TO)/,$(LIB_FILE) $(LIB_SONAME) $(LIB_NAME)) \
 	    $(foreach m,$(MAN_PAGES),$(call man_dir,$(m))/$(m))
@@ -308,7 +318,8 @@ check-unit: $(UNIT_PROGRAMS)
 	$(S)/tools/tests/stream/check-stream $(STREAMS)
 	$(S)/scripts/run-python-tests $(S)/tools/tests/bench/test_bench.py \
 	    $(S)/tools/tests/runners/test_runners.py \
-	    $(S)/tools/tests/xl/test_completion.py
+	    $(S)/tools/tests/xl/test_completion.py \
+	    $(S)/tools/tests/install/test_install.py
 
 # The tests in which threads meet, once more under the thread sanitizer.
 TSAN_TESTS := test_pager test_pager_requests test_pager_succession test_bad_source test_bad_pages \
@@ -399,13 +410,15 @@ CHECK_INSTALL := $(O)/installed
 check-install: all
 	rm -rf $(CHECK_INSTALL)
 	$(MAKE) DESTDIR=$(CHECK_INSTALL) install
-	CC='$(CC)' $(S)/scripts/check-install $(CHECK_INSTALL) $(PREFIX) $(LIBDIR) \
+	CC='$(CC)' $(S)/scripts/check-install $(CHECK_INSTALL) $(SBINDIR) $(LIBDIR) \
 	    $(wildcard $(S)/docs/examples/*.c)
 	$(S)/scripts/check-interface $(INTERFACE) $(CHECK_INSTALL)$(LIBDIR)/$(LIB_NAME)
 	LD_LIBRARY_PATH=$(CHECK_INSTALL)$(LIBDIR) \
-	    $(S)/scripts/check-help $(CHECK_INSTALL)$(PREFIX)/sbin/xl
+	    $(S)/scripts/check-help $(CHECK_INSTALL)$(SBINDIR)/xl
 	$(MAKE) DESTDIR=$(CHECK_INSTALL) uninstall
 	find $(CHECK_INSTALL) ! -type d | { ! grep . ; }
+	$(S)/scripts/check-install-beside $(CHECK_INSTALL) $(SBINDIR) $(LIBDIR) \
+	    '$(MAKE) -s DESTDIR=$(CHECK_INSTALL)'
 
 # Without clang the fuzzers are skipped.
 HAVE_CLANG := $(shell command -v $(firstword $(CLANG)))
@@ -583,7 +596,8 @@ distclean: clean
 
 help:
 	@echo 'all          the libraries and xl, in $(O)'
-	@echo 'install      into DESTDIR, below the prefix given to configure'
+	@echo 'install      into DESTDIR, below the prefix given to configure; IN_FRONT=yes: as'
+	@echo '             xl also where there is one of another, which uninstall brings back'
 	@echo 'uninstall    remove what install put there'
 	@echo 'demo         a migration to watch; installs what it needs'
 	@echo 'bench        all that is compared, with a report: twenty minutes'

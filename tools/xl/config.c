@@ -17,8 +17,9 @@
 #include "save_header.h"
 #include "stock.h"
 #include "transport.h"
+#include "xen_directories.h"
 
-#define XL_GLOBAL_CONFIG "/etc/xen/xl.conf"
+#define XL_GLOBAL_CONFIG XEN_CONFIG_DIR "/xl.conf"
 
 /* ---- waiting for the other host ---- */
 

@@ -28,8 +28,9 @@
 #include "config.h"
 #include "libxl_live_migrate.h"
 #include "watcher.h"
+#include "xen_directories.h"
 
-#define XL_DUMP_DIR "/var/lib/xen/dump"
+#define XL_DUMP_DIR XEN_LIB_DIR "/dump"
 /* What the old domain's back ends get to let go of its devices. */
 #define XL_RESTART_PAUSE_SECONDS 2
 #define XL_SUFFIX_SIZE 24

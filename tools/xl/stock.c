@@ -17,12 +17,14 @@
 
 #define XL_STOCK_VARIABLE "XL_STOCK"
 
-/* In this order; the first is the distributions' own front end, which picks
- * the one that fits the running hypervisor.  The second is where it is found
- * when our Debian package has moved it out of the way: it goes by its name. */
+/* In this order, relative to the directory that we are in: the one that we are
+ * installed beside, and where it is found when it was moved out of the way: the
+ * distributions' front end goes by its name.  Then that front end, which picks
+ * the one that fits the running hypervisor. */
 static const char *const stock_patterns[] = {
+    "xl",
+    "../lib/xen-postcopy/stock/xl",
     "/usr/sbin/xl",
-    "/usr/lib/xen-postcopy/stock/xl",
     "/usr/lib/xen-*/bin/xl",
     "/usr/lib*/xen/bin/xl",
     "/sbin/xl",
@@ -39,13 +41,32 @@ static bool is_stock(const char *path)
            (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino);
 }
 
+/* The directory that this program is in, or an empty string. */
+static void find_own_directory(char directory[PATH_MAX])
+{
+    ssize_t length = readlink("/proc/self/exe", directory, PATH_MAX - 1);
+    char *slash;
+
+    directory[length < 0 ? 0 : length] = '\0';
+    slash = strrchr(directory, '/');
+    if (slash) {
+        slash[1] = '\0';
+    }
+}
+
 static bool find_by_pattern(const char *pattern, char found[PATH_MAX])
 {
+    char directory[PATH_MAX] = "";
+    char path[PATH_MAX + 64];
     bool success = false;
     glob_t matches;
     size_t i;
 
-    if (glob(pattern, 0, NULL, &matches)) {
+    if (pattern[0] != '/') {
+        find_own_directory(directory);
+    }
+    snprintf(path, sizeof(path), "%s%s", directory, pattern);
+    if (glob(path, 0, NULL, &matches)) {
         return false;
     }
     for (i = 0; i < matches.gl_pathc && !success; i++) {

@@ -23,7 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOG_DIR "/var/log/xen"
+#include "xen_directories.h"
+
 /* Of a log, that much of its end is looked at. */
 #define LOG_ROOM (1 << 20)
 #define STEP_MS 100
@@ -99,7 +100,7 @@ static time_t boot_time(void)
 struct xl_watcher xl_watcher_find(uint32_t domid)
 {
     struct xl_watcher watcher = {.pid = 0};
-    DIR *logs = opendir(LOG_DIR);
+    DIR *logs = opendir(XEN_LOG_DIR);
     time_t since = boot_time();
     struct dirent *entry;
     char path[PATH_MAX];
@@ -108,7 +109,7 @@ struct xl_watcher xl_watcher_find(uint32_t domid)
         pid_t pid = 0;
 
         if (!strncmp(entry->d_name, "xl-", 3)) {
-            snprintf(path, sizeof(path), LOG_DIR "/%s", entry->d_name);
+            snprintf(path, sizeof(path), XEN_LOG_DIR "/%s", entry->d_name);
             pid = look_in(path, domid, since);
         }
         if (pid) {

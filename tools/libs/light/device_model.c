@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "qmp.h"
+#include "xen_directories.h"
 
 #define PAGE_SHIFT_KIB 2
 /* Where libxl's guests have the hole for devices when nothing else is said:
@@ -32,7 +33,7 @@
 
 /* Where libxl leaves the state of a domain's device model, with its number. */
 #ifndef LM_SAVED_STATES
-#define LM_SAVED_STATES "/var/lib/xen/qemu-save."
+#define LM_SAVED_STATES XEN_LIB_DIR "/qemu-save."
 #endif
 
 bool lm_has_device_model(const libxl_domain_config *config)

@@ -20,6 +20,7 @@
 
 #include "clock.h"
 #include "json_bounds.h"
+#include "xen_directories.h"
 
 /* No message that is for us is nearly as long. */
 #define LINE_MAX_OCTETS (256u << 10)
@@ -27,7 +28,7 @@
 
 /* Where libxl has the monitors of its QEMUs, each with its domain's number. */
 #ifndef LM_MONITORS
-#define LM_MONITORS "/var/run/xen/qmp-libxl-"
+#define LM_MONITORS XEN_RUN_DIR "/qmp-libxl-"
 #endif
 #define LM_MONITOR_PATH_MAX 128
 

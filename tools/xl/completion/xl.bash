@@ -113,4 +113,4 @@ _xl_postcopy()
     esac
 }
 
-complete -F _xl_postcopy -o default xl
+complete -F _xl_postcopy -o default xl xl-postcopy

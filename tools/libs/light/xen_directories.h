@@ -1,0 +1,21 @@
+/*
+ * Where the Xen of this host has its files: configure's --sysconfdir and
+ * --localstatedir say it, when that Xen was built with others than these.
+ */
+#ifndef XEN_DIRECTORIES_H
+#define XEN_DIRECTORIES_H
+
+#ifndef XEN_CONFIG_DIR
+#define XEN_CONFIG_DIR "/etc/xen"
+#endif
+#ifndef XEN_RUN_DIR
+#define XEN_RUN_DIR "/var/run/xen"
+#endif
+#ifndef XEN_LIB_DIR
+#define XEN_LIB_DIR "/var/lib/xen"
+#endif
+#ifndef XEN_LOG_DIR
+#define XEN_LOG_DIR "/var/log/xen"
+#endif
+
+#endif
