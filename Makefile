@@ -319,7 +319,8 @@ check-unit: $(UNIT_PROGRAMS)
 	$(S)/scripts/run-python-tests $(S)/tools/tests/bench/test_bench.py \
 	    $(S)/tools/tests/runners/test_runners.py \
 	    $(S)/tools/tests/xl/test_completion.py \
-	    $(S)/tools/tests/install/test_install.py
+	    $(S)/tools/tests/install/test_install.py \
+	    $(S)/tools/tests/install/test_units.py
 
 # The tests in which threads meet, once more under the thread sanitizer.
 TSAN_TESTS := test_pager test_pager_requests test_pager_succession test_bad_source test_bad_pages \

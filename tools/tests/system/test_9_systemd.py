@@ -19,7 +19,7 @@ LOG = "/root/receiver.log"
 
 # What who installs them sets, and where the lab's xl and log are.
 DROP_INS = {
-    f"{SOCKET}.d": f"[Socket]\nListenStream=\nListenStream={ADDRESS}\n",
+    f"{SOCKET}.d": f"[Socket]\nListenStream={ADDRESS}\nIPAddressAllow=10.0.0.1\n",
     "xl-migrate-receive@.service.d":
         "[Service]\nExecStart=\n"
         "ExecStart=/usr/local/sbin/xl migrate-receive --postcopy\n"
