@@ -269,12 +269,21 @@ uninstall:
 # ---- the lab: the same sources once more, for its dom0 ----
 
 # XEN_LAB_SUITE=trixie, in the environment or for make: hosts of that release,
-# and what is built for them.
+# and what is built for them. XEN_LAB_SUITE=bookworm,trixie: host a is of the
+# first, b of the second.
+comma := ,
 LAB := $(S)/xen/lab/lab
+LAB_SUITES := $(subst $(comma), ,$(XEN_LAB_SUITE))
 LAB_O := $(S)/build/dom0$(XEN_LAB_SUITE:%=-%)
 LAB_STAGE := $(S)/build/stage$(XEN_LAB_SUITE:%=-%)
+LAB_STAGES := $(or $(LAB_SUITES:%=$(S)/build/stage-%),$(LAB_STAGE))
 
 .PHONY: lab-build
+ifneq ($(word 2,$(LAB_SUITES)),)
+lab-build:
+	for suite in $(sort $(LAB_SUITES)); do \
+	    $(MAKE) XEN_LAB_SUITE=$$suite lab-build || exit; done
+else
 lab-build:
 	sysroot=$$($(LAB) sysroot) && \
 	{ [ ! $(S)/configure -nt $(LAB_O)/config.mk ] && \
@@ -284,6 +293,7 @@ lab-build:
 	rm -rf $(LAB_STAGE)
 	$(MAKE) O=$(LAB_O) DESTDIR=$(LAB_STAGE) install
 	$(MAKE) -C $(S)/xen/guests O=$(S)/build/guests
+endif
 
 # ---- tests and the demo ----
 
@@ -433,7 +443,7 @@ fuzz: $(FUZZERS) $(MAKE_SEEDS)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(S)/scripts/run-fuzzers $(MAKE_SEEDS) $(FUZZERS)
 
 check-lab: lab-build
-	$(S)/tools/tests/system/run --install $(LAB_STAGE) $(LAB_TESTS)
+	$(S)/tools/tests/system/run $(LAB_STAGES:%=--install %) $(LAB_TESTS)
 
 # Hosts whose hypervisor is as packaged, without memory paging: what is left, and
 # what a user is told. And a hypervisor that somebody names.

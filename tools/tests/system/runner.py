@@ -173,8 +173,9 @@ def find_tests():
 def parse_arguments():
     parser = argparse.ArgumentParser(
         prog="run", description="Test migrations between two real Xen hosts.")
-    parser.add_argument("--install", metavar="DIR", help="the DESTDIR tree to "
-                        "test (make lab-build makes build/stage)")
+    parser.add_argument("--install", metavar="DIR", action="append",
+                        help="the DESTDIR tree to test (make lab-build makes "
+                        "build/stage); a second one is b's")
     parser.add_argument("--only", metavar="NAME", action="append", default=[],
                         help="only tests with NAME in their names; repeatable")
     parser.add_argument("--all", action="store_true",

@@ -114,29 +114,33 @@ class Suite(unittest.TestCase):
             "three [bookworm,trixie] # and why\n")
         for suite, other in (("bullseye", "two"), ("bookworm", "three"),
                              ("trixie", "three")):
-            self.choose(XEN_LAB_SUITE=suite)
-            self.assertEqual(config.read_list(self.where / "list"),
+            self.assertEqual(config.read_list(self.where / "list", suite),
                              ["one", other])
 
     def test_guests_get_the_kernels_of_supported_suites(self):
         for suite, others in (("bullseye", ("bookworm", "trixie")),
                               ("bookworm", ("trixie",)),
                               ("trixie", ("bookworm",))):
-            self.choose(XEN_LAB_SUITE=suite)
-            self.assertEqual(image.guest_suites(), others)
+            self.assertEqual(image.guest_suites(suite), others)
+
+    def test_hosts_are_of_one_suite_or_of_two(self):
+        for given, of_b in (("trixie", "trixie"), ("trixie,bullseye", "bullseye")):
+            self.choose(XEN_LAB_SUITE=given)
+            self.assertEqual(config.suite(), "trixie")
+            self.assertEqual(config.suite("b"), of_b)
 
     def test_a_suite_without_hosts_is_refused(self):
-        self.choose(XEN_LAB_SUITE="buster")
-        with self.assertRaisesRegex(LabError, "bullseye, bookworm"):
-            config.suite()
+        for suite in "buster", "trixie,buster", "trixie,trixie,trixie":
+            self.choose(XEN_LAB_SUITE=suite)
+            with self.assertRaisesRegex(LabError, "bullseye, bookworm"):
+                config.suite()
 
     def test_the_named_hypervisor_is_booted(self):
         self.choose(XEN_LAB_CACHE=str(self.where / "cache"))
-        self.choose(XEN_LAB_SUITE="bookworm")
         named = self.where / "another.gz"
         named.write_bytes(gzip.compress(b"\x7fELF and so on"))
         self.choose(XEN_LAB_HYPERVISOR=str(named))
-        found = hypervisor.own()
+        found = hypervisor.own("bookworm")
         self.assertEqual(found.read_bytes(), b"\x7fELF and so on")
         argv = qemu.command("a", self.where, found, 1024, 384)
         self.assertEqual(argv[argv.index("-kernel") + 1], str(found))
@@ -144,20 +148,20 @@ class Suite(unittest.TestCase):
     def test_the_packaged_hypervisor_is_booted(self):
         for suite, named in (("bullseye", ""), ("bullseye", "packaged"),
                              ("bookworm", "packaged")):
-            self.choose(XEN_LAB_SUITE=suite, XEN_LAB_HYPERVISOR=named)
-            self.assertIsNone(hypervisor.own())
+            self.choose(XEN_LAB_HYPERVISOR=named)
+            self.assertIsNone(hypervisor.own(suite))
 
     def test_a_file_that_is_no_hypervisor_is_refused(self):
         named = self.where / "text"
         self.choose(XEN_LAB_HYPERVISOR=str(named),
                     XEN_LAB_CACHE=str(self.where / "cache"))
         with self.assertRaisesRegex(LabError, "No such file"):
-            hypervisor.own()
+            hypervisor.own("bookworm")
         for octets in (b"hello", gzip.compress(b"hello"),
                        gzip.compress(b"hello")[:-4]):
             named.write_bytes(octets)
             with self.assertRaisesRegex(LabError, "XEN_LAB_HYPERVISOR"):
-                hypervisor.own()
+                hypervisor.own("bookworm")
 
 
 class FakeApt:
@@ -265,15 +269,12 @@ class Hypervisor(unittest.TestCase):
                 os.environ, XEN_LAB_CACHE=str(self.where), XEN_LAB_SUITE="",
                 XEN_LAB_HYPERVISOR=""), \
                 unittest.mock.patch.multiple(
-                    hypervisor, lab_source=no_source), \
-                unittest.mock.patch.object(config, "DEFAULT_SUITE",
-                                           "bookworm"):
+                    hypervisor, lab_source=no_source):
             for _ in range(2):      # and it is not asked for each time
                 hypervisor.default_suite.cache_clear()
                 self.assertEqual(config.suite(), "bullseye")
         hypervisor.default_suite.cache_clear()
-        self.assertEqual(asked, ["bookworm"])
-
+        self.assertEqual(asked, [config.DEFAULT_SUITE])
 
 
 class Cache(unittest.TestCase):

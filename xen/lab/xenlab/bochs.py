@@ -119,7 +119,8 @@ class BochsLab(Lab):
     def _start_host(self, host, img, xen, incoming=None):
         for lock in self.state.glob("*.img.lock"):
             lock.unlink()       # of a Bochs that was killed
-        make_boot_disk(self.state / "boot.img", img, xen, self.dom0_memory)
+        make_boot_disk(self.state / "boot.img", img, xen,
+                       self.dom0_memory(host))
         root = self.state / "root.img"
         root.unlink(missing_ok=True)
         root.symlink_to(img / "root.squashfs")
@@ -134,7 +135,7 @@ class BochsLab(Lab):
         self._remember_port(host, port)
 
     def restart(self, host):
-        self._start_host(host, *image_and_hypervisor())
+        self._start_host(host, *image_and_hypervisor(host))
         self._until_reachable(host, booted=True)
 
     def link(self, up):

@@ -14,7 +14,7 @@ HOSTS = ("a", "b")
 # Debian's releases, oldest first, and the Xen of those that hosts can be made of.
 SUITES = ("bullseye", "bookworm", "trixie")
 XEN_OF = {"bullseye": "4.14", "bookworm": "4.17", "trixie": "4.20"}
-DEFAULT_SUITE = "bullseye"
+DEFAULT_SUITE = "bookworm"
 # Guests get kernels of these on hosts of any.
 GUEST_SUITES = ("bookworm", "trixie")
 # Of these the packaged hypervisor has memory paging.
@@ -63,19 +63,22 @@ def megabytes(name, default):
     return int(text)
 
 
-def suite():
-    """The Debian release that the hosts are made of."""
-    name = os.environ.get("XEN_LAB_SUITE")
-    if not name:
+def suite(host=HOSTS[0]):
+    """The Debian release that the host is made of: that which XEN_LAB_SUITE
+    names, or of two that it names a's is the first and b's the second."""
+    given = os.environ.get("XEN_LAB_SUITE")
+    if not given:
         from . import hypervisor    # which needs what is here
         return hypervisor.default_suite()
-    if name not in XEN_OF:
-        raise LabError(f"XEN_LAB_SUITE={name}: want one of {', '.join(XEN_OF)}")
-    return name
+    names = given.split(",")
+    if len(names) > len(HOSTS) or not set(names) <= set(XEN_OF):
+        raise LabError(f"XEN_LAB_SUITE={given}: want one of "
+                       f"{', '.join(XEN_OF)}, or a's and b's with a comma")
+    return names[HOSTS.index(host) if names[1:] else 0]
 
 
-def default_dom0_memory():
-    return DOM0_MEMORY_OF.get(suite(), DEFAULT_DOM0_MEMORY)
+def default_dom0_memory(host):
+    return DOM0_MEMORY_OF.get(suite(host), DEFAULT_DOM0_MEMORY)
 
 
 def accel():
@@ -86,14 +89,14 @@ def accel():
     return name
 
 
-def read_list(name):
+def read_list(name, of):
     """The words of a list file: one a line, with # comments. A line that ends
-    with [SUITE,SUITE] is for hosts of these suites."""
+    with [SUITE,SUITE] is for hosts of these suites only; `of` is one."""
     lines = (SOURCE / name).read_text().splitlines()
     lines = (line.split("#")[0].split() for line in lines)
     return [words[0] for words in lines
             if words and (not words[1:]
-                      or suite() in words[1].strip("[]").split(","))]
+                      or of in words[1].strip("[]").split(","))]
 
 
 def digest(*parts):

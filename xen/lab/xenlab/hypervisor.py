@@ -294,8 +294,7 @@ def rebuilt(suite):
 def default_suite():
     """The release of the hosts when nobody has named one: the default, if the
     source of its hypervisor is there, and else one that needs none."""
-    if (os.environ.get("XEN_LAB_HYPERVISOR")
-            or config.DEFAULT_SUITE in config.PAGED_AS_PACKAGED):
+    if os.environ.get("XEN_LAB_HYPERVISOR"):
         return config.DEFAULT_SUITE
     other = config.PAGED_AS_PACKAGED[0]
     asked = config.cache_dir() / f"no-source-{config.DEFAULT_SUITE}"
@@ -310,13 +309,12 @@ def default_suite():
     return other
 
 
-def own():
-    """What the hosts boot, unpacked: the release's rebuilt with memory paging, or
+def own(suite):
+    """What hosts of the suite boot, unpacked: the release's rebuilt with memory paging, or
     the one in the file that XEN_LAB_HYPERVISOR names, which may be packed by gzip.
     A copy is kept, so that a host restarts with what it was started with. None
     for the one that is in the image, as packaged."""
     named = os.environ.get("XEN_LAB_HYPERVISOR")
-    suite = config.suite()
     if named == PACKAGED or not named and suite in config.PAGED_AS_PACKAGED:
         return None
     file = named or rebuilt(suite)

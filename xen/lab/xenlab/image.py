@@ -1,6 +1,7 @@
 """The dom0 image and the sysroot: a Debian release's packages, by mmdebstrap."""
 
 import contextlib
+import functools
 import glob
 import io
 import os
@@ -21,10 +22,10 @@ LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*",
             "/usr/share/info/*", "/usr/share/lintian/*")
 
 
-def guest_suites():
-    """Of these are kernels for guests, and nothing else: releases that are
-    supported."""
-    return tuple(name for name in config.GUEST_SUITES if name != config.suite())
+def guest_suites(suite):
+    """Of these are kernels for guests, and nothing else, on a host of the suite:
+    releases that are supported."""
+    return tuple(name for name in config.GUEST_SUITES if name != suite)
 
 
 def release_label(uri, suite):
@@ -65,9 +66,9 @@ def mirror(suite):
                    "set DEBIAN_MIRROR to one that does")
 
 
-def mmdebstrap(program, packages, target):
-    suite = config.suite()
-    suites = (suite, *guest_suites())
+def mmdebstrap(program, suite, target):
+    packages = config.read_list(f"{program}.packages", suite)
+    suites = (suite, *guest_suites(suite))
     command = ["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar",
                "--include=" + ",".join(packages),
                "--aptopt=APT::Install-Recommends \"false\"",
@@ -84,7 +85,7 @@ def mmdebstrap(program, packages, target):
     env = dict(os.environ, XEN_LAB_SRC=str(config.SOURCE),
                XEN_LAB_PROGRAM=program, XEN_LAB_SUITE=suite,
                XEN_LAB_XEN=config.XEN_OF[suite],
-               XEN_LAB_GUEST_SUITES=" ".join(guest_suites()))
+               XEN_LAB_GUEST_SUITES=" ".join(guest_suites(suite)))
     run(command, env=env)
 
 
@@ -178,10 +179,10 @@ def initramfs(read, wanted=INITRAMFS_MODULES):
     return cpio.finish()
 
 
-def build_image(work):
-    say("building the dom0 image (about two minutes)")
+def build_image(suite, work):
+    say(f"building the dom0 image of {suite} (about two minutes)")
     root = work / "root.tar"
-    mmdebstrap("dom0", config.read_list("dom0.packages"), root)
+    mmdebstrap("dom0", suite, root)
     with tarfile.open(root) as tar:
         def read(path):
             # From Debian 12 on all is below /usr, and links lead there.
@@ -209,21 +210,22 @@ def pad(disk):
     os.truncate(disk, -(-disk.stat().st_size // CYLINDER) * CYLINDER)
 
 
-def image():
-    """The directory with xen, vmlinuz, initramfs, root.squashfs and keys."""
+def image(suite=None):
+    """The directory with xen, vmlinuz, initramfs, root.squashfs and keys, of a's
+    suite if of none."""
     source = config.SOURCE
-    suite = config.suite()
-    key = config.digest(*config.read_list("dom0.packages"), suite,
+    suite = suite or config.suite()
+    key = config.digest(*config.read_list("dom0.packages", suite), suite,
                         source / "customize.sh", source / "initramfs-init",
                         source / "rootfs", pathlib.Path(__file__))
-    return config.generation("image", key, build_image,
+    return config.generation("image", key, functools.partial(build_image, suite),
                              dependent="snapshot*")
 
 
-def build_sysroot(work):
-    say("building the sysroot (about half a minute)")
+def build_sysroot(suite, work):
+    say(f"building the sysroot of {suite} (about half a minute)")
     tarball = work / "sysroot.tar"
-    mmdebstrap("sysroot", config.read_list("sysroot.packages"), tarball)
+    mmdebstrap("sysroot", suite, tarball)
     wanted = ("./lib/", "./lib64/", "./usr/include/", "./usr/lib/",
               "./usr/lib64/", "./usr/share/pkgconfig/")
     with tarfile.open(tarball) as tar:
@@ -238,6 +240,6 @@ def build_sysroot(work):
 def sysroot():
     """A directory for --sysroot: what it builds runs in a dom0."""
     suite = config.suite()
-    key = config.digest(*config.read_list("sysroot.packages"), suite,
+    key = config.digest(*config.read_list("sysroot.packages", suite), suite,
                         config.SOURCE / "customize.sh", pathlib.Path(__file__))
-    return config.generation("sysroot", key, build_sysroot)
+    return config.generation("sysroot", key, functools.partial(build_sysroot, suite))

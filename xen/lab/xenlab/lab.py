@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import pathlib
@@ -34,12 +35,22 @@ class CommandFailed(LabError):
             f"{result.stdout or ''}{result.stderr or ''}".rstrip())
 
 
-def image_and_hypervisor():
+def image_and_hypervisor(host):
     """Both are made, if need be, beside each other."""
+    suite = config.suite(host)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        own = pool.submit(hypervisor.own)
-        img = image()
+        own = pool.submit(hypervisor.own, suite)
+        img = image(suite)
         return img, own.result() or img / "xen"
+
+
+def pack(tree):
+    """A DESTDIR tree as a tar archive of root's files."""
+    if not tree.is_dir():
+        raise LabError(f"{tree}: no directory to install from")
+    return subprocess.run(
+        ["tar", "-C", str(tree), "--owner=0", "--group=0", "-c", "."],
+        check=True, stdout=subprocess.PIPE).stdout
 
 
 class Lab:
@@ -63,10 +74,9 @@ class Lab:
         self.console = console.Console(self.state)
         self._supervisor = None     # when it is a child of this process
 
-    @property
-    def dom0_memory(self):
+    def dom0_memory(self, host):
         return self._dom0_memory or config.megabytes(
-            "XEN_LAB_DOM0_MEMORY", config.default_dom0_memory())
+            "XEN_LAB_DOM0_MEMORY", config.default_dom0_memory(host))
 
     # Up and down.
 
@@ -74,7 +84,7 @@ class Lab:
         """Bring both hosts up; when they are up already, leave them so.
 
         fresh     start over with new hosts if the lab is up
-        install   a DESTDIR tree to copy over / of both hosts
+        install   a DESTDIR tree to copy over / of both hosts, or a's and b's
         owner     a process id: the lab goes down when that process ends
         snapshot  False boots the hosts instead of restoring booted ones
         """
@@ -105,16 +115,13 @@ class Lab:
             with self._starting():
                 self._down()
 
-    def install(self, tree):
-        """Copy a DESTDIR tree over / of both hosts."""
-        tree = pathlib.Path(tree)
-        if not tree.is_dir():
-            raise LabError(f"{tree}: no directory to install from")
-        packed = subprocess.run(
-            ["tar", "-C", str(tree), "--owner=0", "--group=0", "-c", "."],
-            check=True, stdout=subprocess.PIPE).stdout
-        for host in self.hosts:
-            self._untar(host, packed)
+    def install(self, trees):
+        """Copy a DESTDIR tree over / of both hosts, or of two the first over a's
+        and the second over b's."""
+        if isinstance(trees, (str, pathlib.Path)):
+            trees = [trees]
+        for host, tree in zip(self.hosts, itertools.cycle(trees)):
+            self._untar(host, pack(pathlib.Path(tree)))
 
     def _untar(self, host, packed):
         command = "tar -x -C / --keep-directory-symlink --no-overwrite-dir"
@@ -125,25 +132,25 @@ class Lab:
                            + done.stderr.decode(errors="replace"))
 
     def _start(self, owner, snapshot):
-        img, xen = image_and_hypervisor()
-        saved = self._snapshot(img, xen) if snapshot else None
+        made = {host: image_and_hypervisor(host) for host in self.hosts}
+        saved = self._snapshot(made) if snapshot else None
         with open(self.state / config.SHARED_DISK, "wb") as disk:
             disk.truncate(config.SHARED_DISK_SIZE << 20)
-        uses = [img] + [saved] * bool(saved)
-        self._start_supervisor(uses + [xen.parent] * (xen.parent != img), owner)
+        self._start_supervisor(made, [saved] * bool(saved), owner)
         for host in self.hosts:
             incoming = saved and saved / f"{host}.vmstate"
-            self._start_host(host, img, xen, incoming)
+            self._start_host(host, *made[host], incoming)
         with concurrent.futures.ThreadPoolExecutor() as pool:
             for done in [pool.submit(self._until_reachable, host, not saved)
                          for host in self.hosts]:
                 done.result()
 
-    def _snapshot(self, img, xen):
-        """The directory with both hosts' saved states, made if need be."""
+    def _snapshot(self, made):
+        """The directory with both hosts' saved states, made if need be; `made`
+        has the image and the hypervisor of each."""
         def build(work):
             say("booting both hosts once, to keep them (about half a minute)")
-            boot = Lab(work / "state", self.memory, self.dom0_memory)
+            boot = Lab(work / "state", self.memory, self._dom0_memory)
             try:
                 boot.up(snapshot=False, owner=os.getpid())
                 boot._close_ssh()
@@ -156,18 +163,22 @@ class Lab:
             finally:
                 boot.down()
 
-        argv = [qemu.command(host, img, xen, self.memory, self.dom0_memory)
-                for host in self.hosts]
+        argv = [qemu.command(host, *made[host], self.memory,
+                             self.dom0_memory(host)) for host in self.hosts]
         key = config.digest(SNAPSHOT_FORMAT, repr(argv), qemu.version(),
                             qemu.machine_id())
-        kind = f"snapshot{self.memory}+{self.dom0_memory}"
+        kind = "+".join(["snapshot" + str(self.memory),
+                         *(str(self.dom0_memory(host)) for host in self.hosts)])
         return config.generation(kind, key, build)
 
-    def _start_supervisor(self, uses, owner):
+    def _start_supervisor(self, made, saved, owner):
         console.rotate(self.state)
         for host in self.hosts:
             (self.state / f"machine-{host}.log").unlink(missing_ok=True)
-        spec = {"uses": [str(place) for place in uses], "owner": owner}
+        uses = {img for img, _ in made.values()}
+        uses |= {xen.parent for _, xen in made.values()}
+        spec = {"uses": sorted(map(str, [*uses, *saved])), "owner": owner,
+                "images": {host: str(img) for host, (img, _) in made.items()}}
         (self.state / "lab.json").write_text(json.dumps(spec))
         (self.state / "lab.sock").unlink(missing_ok=True)
         with open(self.state / "supervisor.log", "w") as log:
@@ -183,8 +194,8 @@ class Lab:
             time.sleep(0.01)
 
     def _start_host(self, host, img, xen, incoming=None, other_tsc=False):
-        argv = qemu.command(host, img, xen, self.memory, self.dom0_memory,
-                            incoming, other_tsc)
+        argv = qemu.command(host, img, xen, self.memory,
+                            self.dom0_memory(host), incoming, other_tsc)
         self._ask(op="start", host=host, argv=argv)
         name = f"qmp-{host}.sock"
         deadline = time.monotonic() + 20
@@ -264,10 +275,10 @@ class Lab:
         running; when "a" is restarted, "b" has to be as well for the network
         between them, whose listening end is a's. With other_tsc its TSC has
         another frequency than the other host's."""
-        img, xen = image_and_hypervisor()
-        saved = None if other_tsc else self._snapshot(img, xen)
+        made = {each: image_and_hypervisor(each) for each in self.hosts}
+        saved = None if other_tsc else self._snapshot(made)
         incoming = saved and saved / f"{host}.vmstate"
-        self._start_host(host, img, xen, incoming, other_tsc)
+        self._start_host(host, *made[host], incoming, other_tsc)
         self._until_reachable(host, booted=other_tsc)
 
     def link(self, up):
@@ -355,7 +366,7 @@ class Lab:
         if not port:
             raise LabError(f"no lab is up in {self.state}")
         spec = json.loads((self.state / "lab.json").read_text())
-        img = spec["uses"][0]
+        img = spec["images"][host]
         # Run in the state directory, so that the control socket's name is
         # short whatever the directory is called.
         argv = ["ssh", "-F", "none", "-i", f"{img}/id_ed25519",

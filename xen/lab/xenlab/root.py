@@ -21,15 +21,16 @@ def keyrings():
     return sorted(glob.glob("/usr/share/keyrings/debian-archive-*.gpg"))
 
 
-def packages():
-    return sorted({name for file in LISTS for name in config.read_list(file)})
+def packages(suite):
+    return sorted({name for file in LISTS
+                   for name in config.read_list(file, suite)})
 
 
 def build(suite, work):
     config.say(f"building a root of {suite} (about a minute)")
     tarball = work / "root.tar"
     command = ["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar",
-               "--include=" + ",".join(packages()),
+               "--include=" + ",".join(packages(suite)),
                '--aptopt=APT::Install-Recommends "false"',
                '--aptopt=Acquire::Check-Valid-Until "false"',
                "--dpkgopt=force-unsafe-io"]
@@ -45,7 +46,7 @@ def build(suite, work):
 
 
 def path(suite):
-    key = config.digest(*packages(), *LEFT_OUT)
+    key = config.digest(*packages(suite), *LEFT_OUT)
     return config.generation(f"root-{suite}", key,
                              lambda work: build(suite, work))
 
