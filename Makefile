@@ -313,8 +313,9 @@ check check-all: deps
 	$(MAKE) check-lab LAB_TESTS=$(if $(filter check-all,$@),--all)
 	$(if $(filter check-all,$@),$(MAKE) check-intel)
 
+SPACE := $(subst x,,x x)
 INTERFACE := $(S)/tools/libs/light/$(HEADER) \
-             $(S)/docs/man/libxl_domain_live_migrate.3.md:$(S)/docs/man/libxl_live_migrate_list.3.md
+             $(subst $(SPACE),:,$(wildcard $(S)/docs/man/libxl_*.3.md))
 
 # Streams of the library's moves, for a reader that knows only the page about them.
 STREAMS := $(O)/tests/streams

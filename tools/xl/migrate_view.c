@@ -106,21 +106,9 @@ void xl_view_heading(char line[XL_VIEW_MAX])
 
 static const char *state_text(const libxl_live_migrate_status *status)
 {
-    switch (status->state) {
-    case LIBXL_LIVE_MIGRATE_STATE_COMPLETE:
-        return "complete";
-    case LIBXL_LIVE_MIGRATE_STATE_FAILED:
-        return "failed";
-    case LIBXL_LIVE_MIGRATE_STATE_PAUSED:
-        return "paused";
-    case LIBXL_LIVE_MIGRATE_STATE_KILLED:
-        return "killed";
-    case LIBXL_LIVE_MIGRATE_STATE_LOST:
-        return "lost";
-    case LIBXL_LIVE_MIGRATE_STATE_RUNNING:
-        break;
-    }
-    return libxl_live_migrate_phase_to_string(status->phase);
+    return status->state == LIBXL_LIVE_MIGRATE_STATE_RUNNING
+               ? libxl_live_migrate_phase_to_string(status->phase)
+               : libxl_live_migrate_state_to_string(status->state);
 }
 
 void xl_view_row(char line[XL_VIEW_MAX],
@@ -194,9 +182,7 @@ static void show_faults(FILE *text, const libxl_live_migrate_stats *stats)
                 ", at most %" PRIu64 "\n",
                 stats->behind_median, stats->behind_most);
     }
-    if (stats->waits) {
-        show_waits(text, stats->waits);
-    }
+    show_waits(text, &stats->waits);
 }
 
 char *xl_view_faults(const libxl_live_migrate_stats *stats)

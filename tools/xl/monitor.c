@@ -220,7 +220,7 @@ static bool is_coming(const struct xl_monitor *monitor, bool *source_lost)
             *source_lost = list[i].state != LIBXL_LIVE_MIGRATE_STATE_RUNNING;
         }
     }
-    free(list);
+    libxl_live_migrate_status_list_free(list, count);
     return coming;
 }
 

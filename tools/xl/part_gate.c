@@ -71,7 +71,7 @@ static void forget_domain(struct gate *gate)
 static void close_gate(struct gate *gate)
 {
     forget_domain(gate);
-    free(gate->list);
+    libxl_live_migrate_status_list_free(gate->list, gate->count);
     gate->list = NULL;
 }
 

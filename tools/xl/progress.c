@@ -129,7 +129,6 @@ static void show_object(const struct xl_progress *progress,
     };
     char *json;
 
-    status.stats.waits = &progress->waits;
     snprintf(status.name, sizeof(status.name), "%s", progress->name);
     if (result) {
         snprintf(status.reason, sizeof(status.reason), "%s", result->reason);
@@ -167,9 +166,6 @@ void xl_progress_show(libxl_live_migrate_phase phase,
     struct xl_progress *progress = user;
     uint64_t now = now_us();
 
-    if (stats->waits) {
-        progress->waits = *stats->waits;
-    }
     if (!progress->begun) {
         progress->begun = true;
         progress->start_us = now;
@@ -235,8 +231,7 @@ static void show_waits(const libxl_live_migrate_waits *waits)
     }
 }
 
-static void show_postcopy(const libxl_live_migrate_stats *stats,
-                          const libxl_live_migrate_waits *waits)
+static void show_postcopy(const libxl_live_migrate_stats *stats)
 {
     show_pages("left for postcopy", stats->postcopy_pages);
     show_pages("  of these requested", stats->requested_pages);
@@ -255,7 +250,7 @@ static void show_postcopy(const libxl_live_migrate_stats *stats,
         show_fault_time("  median wait", stats->fault_median_us);
         show_fault_time("  99 of 100 below", stats->fault_p99_us);
         show_fault_time("  longest", stats->fault_max_us);
-        show_waits(waits);
+        show_waits(&stats->waits);
         show_time("  all vCPUs waited for", stats->blocked_us);
         show_pages("  unasked pages before, median", stats->behind_median);
         show_pages("  unasked pages before, at most", stats->behind_most);
@@ -282,8 +277,7 @@ static void show_stop(const libxl_live_migrate_stats *stats)
     show_time("  until it runs there", stats->running_us - stats->go_us);
 }
 
-static void show_summary(const libxl_live_migrate_stats *stats,
-                         const libxl_live_migrate_waits *waits)
+static void show_summary(const libxl_live_migrate_stats *stats)
 {
     fprintf(stderr, "Migration complete:\n");
     show_time("total time", stats->end_us);
@@ -304,7 +298,7 @@ static void show_summary(const libxl_live_migrate_stats *stats,
         show_pages("  of these needed first", stats->hot_pages);
     }
     if (stats->postcopy_pages) {
-        show_postcopy(stats, waits);
+        show_postcopy(stats);
     }
     show_pages("all zeroes, sent as such", stats->zero_pages);
     fprintf(stderr, "  %-32s %8" PRIu64 "     MiB\n", "on the wire",
@@ -334,7 +328,7 @@ void xl_progress_end(struct xl_progress *progress,
     if (progress->json) {
         show_object(progress, state, result->phase, &result->stats, result);
     } else if (state == LIBXL_LIVE_MIGRATE_STATE_COMPLETE) {
-        show_summary(&result->stats, &progress->waits);
+        show_summary(&result->stats);
         show_build(result);
     }
 }

@@ -25,7 +25,6 @@ struct xl_progress {
     uint64_t last_iteration;
     libxl_live_migrate_phase last_phase;
     bool begun;
-    libxl_live_migrate_waits waits; /* as they were told last */
 };
 
 /* A libxl_live_migrate_progress callback; user is a struct xl_progress, all

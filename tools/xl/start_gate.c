@@ -118,7 +118,7 @@ static bool is_on_its_way(struct xl_context *xl, const char *name,
         refused =
             !strcmp(list[i].name, name) && refuses(xl, &list[i], command);
     }
-    free(list);
+    libxl_live_migrate_status_list_free(list, count);
     return refused;
 }
 
@@ -130,7 +130,7 @@ static bool any_on_its_way(void)
     if (libxl_live_migrate_list(&list, &count)) {
         return false;
     }
-    free(list);
+    libxl_live_migrate_status_list_free(list, count);
     return count > 0;
 }
 

@@ -62,7 +62,7 @@ static int find_migration(const char *domain, bool running, uint32_t *domid)
             rc = 0;
         }
     }
-    free(list);
+    libxl_live_migrate_status_list_free(list, count);
     return rc;
 }
 
@@ -146,7 +146,7 @@ static int show_status(const struct status *status)
 
     if (libxl_live_migrate_list(&list, &count)) {
         fprintf(stderr, "xl: xenstore cannot be read\n");
-        free(list);
+        libxl_live_migrate_status_list_free(list, count);
         return -1;
     }
     for (int i = 0; i < count; i++) {
@@ -162,7 +162,7 @@ static int show_status(const struct status *status)
     } else {
         fprintf(stderr, "xl: no migration is under way\n");
     }
-    free(list);
+    libxl_live_migrate_status_list_free(list, count);
     fflush(stdout);
     return goes_on;
 }

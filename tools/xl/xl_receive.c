@@ -219,7 +219,7 @@ static bool find_migration(uint32_t domid, libxl_live_migrate_status *status)
             *status = list[i];
         }
     }
-    free(list);
+    libxl_live_migrate_status_list_free(list, count);
     return found;
 }
 

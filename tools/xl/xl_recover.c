@@ -90,7 +90,7 @@ static int find_domain(struct xl_recover *recover)
         free(recover->name);
         recover->name = strdup(list[i].name);
     }
-    free(list);
+    libxl_live_migrate_status_list_free(list, count);
     if (!recover->name) {
         fprintf(stderr,
                 "xl: no migration of '%s' away from here is known: see xl "

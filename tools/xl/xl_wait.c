@@ -89,7 +89,7 @@ static int look(struct waiting *waiting)
 {
     int kept = 0;
 
-    free(waiting->list);
+    libxl_live_migrate_status_list_free(waiting->list, waiting->count);
     waiting->list = NULL;
     waiting->count = 0;
     if (libxl_live_migrate_list(&waiting->list, &waiting->count)) {
@@ -278,6 +278,6 @@ int xl_main_migrate_wait(struct xl_context *xl, int argc, char **argv)
         return EXIT_FAILURE;
     }
     status = wait_or_say(&waiting);
-    free(waiting.list);
+    libxl_live_migrate_status_list_free(waiting.list, waiting.count);
     return status;
 }

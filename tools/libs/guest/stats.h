@@ -19,8 +19,6 @@ enum xlm_phase {
     XLM_PHASE_COMPLETE,
 };
 
-const char *xlm_phase_name(enum xlm_phase phase);
-
 /*
  * When the destination's toolstack starts the guest's devices.  Early: while
  * the guest still runs at the source, with a state that the final one

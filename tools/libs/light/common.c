@@ -109,6 +109,17 @@ bool lm_aborted(int abort_fd)
     return abort_fd >= 0 && poll(&poller, 1, 0) > 0;
 }
 
+_Static_assert(LIBXL_LIVE_MIGRATE_WAIT_BUCKETS == XLM_WAIT_BUCKETS, "buckets");
+_Static_assert(LIBXL_LIVE_MIGRATE_WAIT_VCPUS == XLM_WAIT_VCPUS, "vCPUs");
+
+static void export_waits(libxl_live_migrate_waits *out,
+                         const struct xlm_waits *waits)
+{
+    memcpy(out->histogram, waits->histogram, sizeof(out->histogram));
+    out->nr_vcpus = waits->nr_vcpus;
+    memcpy(out->blocked_us, waits->blocked_us, sizeof(out->blocked_us));
+}
+
 void lm_export_stats(libxl_live_migrate_stats *out,
                      const struct xlm_stats *stats)
 {
@@ -153,6 +164,7 @@ void lm_export_stats(libxl_live_migrate_stats *out,
         .neighbour_pages = stats->neighbour_pages,
         .unsent_pages = stats->unsent_pages,
     };
+    export_waits(&out->waits, &stats->waits);
 }
 
 void lm_export_result(libxl_live_migrate_result *result, enum xlm_phase phase,
@@ -211,10 +223,10 @@ int lm_check_how(const libxl_asyncop_how *ao_how,
 /* ---- what programs were built with ---- */
 
 /* Fields take the place of reserved ones: none of these ever changes. */
-_Static_assert(sizeof(libxl_live_migrate_stats) == 336, "interface");
-_Static_assert(sizeof(libxl_live_migrate_result) == 984, "interface");
+_Static_assert(sizeof(libxl_live_migrate_stats) == 1616, "interface");
+_Static_assert(sizeof(libxl_live_migrate_result) == 2264, "interface");
 _Static_assert(sizeof(libxl_live_migrate_params) == 184, "interface");
 _Static_assert(sizeof(libxl_live_migrate_receive_params) == 168, "interface");
-_Static_assert(sizeof(libxl_live_migrate_status) == 1272, "interface");
+_Static_assert(sizeof(libxl_live_migrate_status) == 2552, "interface");
 _Static_assert(sizeof(libxl_live_migrate_waits) == 1288, "interface");
 _Static_assert(sizeof(libxl_live_migrate_inspection) == 928, "interface");

@@ -37,7 +37,6 @@ struct view {
     libxl_live_migrate_stats stats;
     bool paused;
     char reason[LIBXL_LIVE_MIGRATE_REASON_MAX]; /* of that */
-    libxl_live_migrate_waits waits;
     libxl_live_migrate_outside outside;
     libxl_live_migrate_build build;
     char late_reason[LIBXL_LIVE_MIGRATE_LATE_REASON_MAX];
@@ -148,7 +147,7 @@ static bool show_build(struct lm_control *control, xs_transaction_t t,
 {
     return view->build == LIBXL_LIVE_MIGRATE_BUILD_ANY ||
            (write_node(control, t, "build",
-                       lm_store_build_name(view->build)) &&
+                       libxl_live_migrate_build_to_string(view->build)) &&
             write_node(control, t, "late-reason", view->late_reason));
 }
 
@@ -247,8 +246,9 @@ static bool begin(struct lm_control *control, xs_transaction_t t)
            make_directory(control, t, "request") &&
            make_directory(control, t, "answer") &&
            write_node(control, t, "version", LM_STORE_VERSION) &&
-           write_node(control, t, "role",
-                      lm_store_role_name(control->setup.role)) &&
+           write_node(
+               control, t, "role",
+               libxl_live_migrate_role_to_string(control->setup.role)) &&
            write_node(control, t, "name", control->name) &&
            write_id(control, t) && write_number(control, t, "pid", getpid()) &&
            write_number(control, t, "start-time",
@@ -256,7 +256,8 @@ static bool begin(struct lm_control *control, xs_transaction_t t)
            show_build(control, t, &control->view) &&
            show_mark(control, t, &control->view) &&
            write_node(control, t, "state",
-                      lm_store_state_name(LIBXL_LIVE_MIGRATE_STATE_RUNNING));
+                      libxl_live_migrate_state_to_string(
+                          LIBXL_LIVE_MIGRATE_STATE_RUNNING));
 }
 
 /* ---- showing ---- */
@@ -323,14 +324,15 @@ static bool show_pause(struct lm_control *control, xs_transaction_t t,
 
     if (view->paused) {
         return write_node(control, t, "reason", view->reason) &&
-               write_node(
-                   control, t, "state",
-                   lm_store_state_name(LIBXL_LIVE_MIGRATE_STATE_PAUSED));
+               write_node(control, t, "state",
+                          libxl_live_migrate_state_to_string(
+                              LIBXL_LIVE_MIGRATE_STATE_PAUSED));
     }
     lm_store_path(path, control->setup.domid, "reason");
     return (xs_rm(control->xs, t, path) || errno == ENOENT) &&
            write_node(control, t, "state",
-                      lm_store_state_name(LIBXL_LIVE_MIGRATE_STATE_RUNNING));
+                      libxl_live_migrate_state_to_string(
+                          LIBXL_LIVE_MIGRATE_STATE_RUNNING));
 }
 
 static bool show_waits(struct lm_control *control, xs_transaction_t t,
@@ -368,8 +370,9 @@ static bool show(struct lm_control *control, xs_transaction_t t)
         !write_number(control, t, "elapsed-ms", view->elapsed_ms)) {
         return false;
     }
-    if ((all || memcmp(&view->waits, &shown->waits, sizeof(view->waits))) &&
-        !show_waits(control, t, &view->waits)) {
+    if ((all || memcmp(&view->stats.waits, &shown->stats.waits,
+                       sizeof(view->stats.waits))) &&
+        !show_waits(control, t, &view->stats.waits)) {
         return false;
     }
     if ((all || view->build != shown->build) &&
@@ -503,7 +506,7 @@ static bool show_end(struct lm_control *control, xs_transaction_t t)
 {
     return is_ours(control, t) &&
            write_node(control, t, "state",
-                      lm_store_state_name(control->end)) &&
+                      libxl_live_migrate_state_to_string(control->end)) &&
            (!control->reason[0] ||
             write_node(control, t, "reason", control->reason));
 }
@@ -696,11 +699,7 @@ void lm_control_observe(struct lm_control *control, enum xlm_phase phase,
     control->state.evicted |= phase == XLM_PHASE_EVICTING;
     control->view.phase = (libxl_live_migrate_phase)phase;
     control->view.stats = *stats;
-    control->view.stats.waits = NULL;
     control->view.outside = *outside;
-    if (stats->waits) {
-        control->view.waits = *stats->waits;
-    }
     pthread_mutex_unlock(&control->lock);
     if (another) {
         eventfd_write(control->wake_fd, 1);

@@ -62,8 +62,7 @@ static void read_waits(struct xs_handle *xs, uint32_t domid,
 
 /* False: there is none, or it is going. */
 static bool read_status(struct xs_handle *xs, uint32_t domid,
-                        libxl_live_migrate_status *status,
-                        libxl_live_migrate_waits *waits)
+                        libxl_live_migrate_status *status)
 {
     int role = lm_store_read_name(xs, XBT_NULL, domid, "role", lm_store_role);
     int state =
@@ -105,8 +104,7 @@ static bool read_status(struct xs_handle *xs, uint32_t domid,
         *lm_store_outside_counter(&status->outside, &lm_store_outside[i]) =
             lm_store_read_number(xs, domid, lm_store_outside[i].name);
     }
-    read_waits(xs, domid, waits);
-    status->stats.waits = waits;
+    read_waits(xs, domid, &status->stats.waits);
     return true;
 }
 
@@ -115,7 +113,6 @@ int libxl_live_migrate_list(libxl_live_migrate_status **list, int *count)
     struct xs_handle *xs = xs_open(0);
     unsigned int nr_domains = 0;
     char **domains = NULL;
-    libxl_live_migrate_waits *waits;
     int rc = ERROR_FAIL;
 
     *list = NULL;
@@ -127,19 +124,16 @@ int libxl_live_migrate_list(libxl_live_migrate_status **list, int *count)
     if (!domains && errno != ENOENT) {
         goto out;
     }
-    /* One piece of memory, since the caller frees one: the waits are behind
-     * the list. */
-    *list = calloc(nr_domains + 1, sizeof(**list) + sizeof(*waits));
+    *list = calloc(nr_domains + 1, sizeof(**list));
     if (!*list) {
         rc = ERROR_NOMEM;
         goto out;
     }
-    waits = (void *)(*list + nr_domains + 1);
     for (unsigned int i = 0; domains && i < nr_domains; i++) {
         char *end;
         uint32_t domid = strtoul(domains[i], &end, 10);
 
-        if (!*end && read_status(xs, domid, *list + *count, waits + *count)) {
+        if (!*end && read_status(xs, domid, *list + *count)) {
             *count += 1;
         }
     }
@@ -149,6 +143,13 @@ out:
     free(domains);
     xs_close(xs);
     return rc;
+}
+
+void libxl_live_migrate_status_list_free(libxl_live_migrate_status *list,
+                                         int count)
+{
+    (void)count; /* no element owns anything, as yet */
+    free(list);
 }
 
 /* ---- asking ---- */
@@ -316,25 +317,21 @@ static int await_answer(struct asking *asking, int timeout_ms)
 static bool spell(struct asking *asking, libxl_live_migrate_command command,
                   uint64_t rate)
 {
+    const char *name = libxl_live_migrate_command_to_string(command);
     char *text = asking->request;
     size_t room = sizeof(asking->request);
 
-    switch (command) {
-    case LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY:
-        snprintf(text, room, "start-postcopy");
-        return true;
-    case LIBXL_LIVE_MIGRATE_COMMAND_ABORT:
-        snprintf(text, room, "abort");
-        return true;
-    case LIBXL_LIVE_MIGRATE_COMMAND_SET_RATE:
-        if (rate == LIBXL_LIVE_MIGRATE_RATE_UNLIMITED) {
-            snprintf(text, room, "set-rate unlimited");
-        } else {
-            snprintf(text, room, "set-rate %" PRIu64, rate);
-        }
-        return true;
+    if (!name) {
+        return false;
     }
-    return false;
+    if (command != LIBXL_LIVE_MIGRATE_COMMAND_SET_RATE) {
+        snprintf(text, room, "%s", name);
+    } else if (rate == LIBXL_LIVE_MIGRATE_RATE_UNLIMITED) {
+        snprintf(text, room, "%s unlimited", name);
+    } else {
+        snprintf(text, room, "%s %" PRIu64, name, rate);
+    }
+    return true;
 }
 
 static int request(struct asking *asking, int timeout_ms)

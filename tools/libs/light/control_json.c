@@ -24,10 +24,15 @@ static void put_string(FILE *file, const char *text)
     fputc('"', file);
 }
 
+/* NULL: there is none, or it is of a later library. */
 static void put_named(FILE *file, const char *name, const char *text)
 {
     fprintf(file, ", \"%s\": ", name);
-    put_string(file, text);
+    if (text) {
+        put_string(file, text);
+    } else {
+        fputs("null", file);
+    }
 }
 
 static void put_list(FILE *file, const char *name, const uint64_t *numbers,
@@ -45,28 +50,26 @@ static void put_list(FILE *file, const char *name, const uint64_t *numbers,
 
 static void put_waits(FILE *file, const libxl_live_migrate_waits *waits)
 {
-    static const libxl_live_migrate_waits none;
-
-    if (!waits) {
-        waits = &none;
-    }
     put_list(file, "fault-histogram", waits->histogram,
              LIBXL_LIVE_MIGRATE_WAIT_BUCKETS);
-    put_list(file, "vcpu-blocked-us", waits->blocked_us, waits->nr_vcpus);
+    put_list(file, "vcpu-blocked-us", waits->blocked_us,
+             waits->nr_vcpus < LIBXL_LIVE_MIGRATE_WAIT_VCPUS
+                 ? waits->nr_vcpus
+                 : LIBXL_LIVE_MIGRATE_WAIT_VCPUS);
 }
 
 static void put_text(FILE *file, const char *name, const char *text)
 {
-    if (text[0]) {
-        put_named(file, name, text);
-    } else {
-        fprintf(file, ", \"%s\": null", name);
-    }
+    put_named(file, name, text[0] ? text : NULL);
 }
 
 static void put_build(FILE *file, const libxl_live_migrate_status *status)
 {
-    put_text(file, "build", lm_store_build_name(status->build));
+    bool chosen = status->build != LIBXL_LIVE_MIGRATE_BUILD_ANY;
+
+    put_named(file, "build",
+              chosen ? libxl_live_migrate_build_to_string(status->build)
+                     : NULL);
     put_text(file, "late-reason", status->late_reason);
 }
 
@@ -77,8 +80,9 @@ static void put_status(FILE *file, const libxl_live_migrate_status *status)
 
     fprintf(file, "{\"domid\": %" PRIu32, status->domid);
     put_named(file, "name", status->name);
-    put_named(file, "role", lm_store_role_name(status->role));
-    put_named(file, "state", lm_store_state_name(status->state));
+    put_named(file, "role", libxl_live_migrate_role_to_string(status->role));
+    put_named(file, "state",
+              libxl_live_migrate_state_to_string(status->state));
     put_named(file, "phase",
               libxl_live_migrate_phase_to_string(status->phase));
     fprintf(file, ", \"pid\": %" PRId32 ", \"elapsed-ms\": %" PRIu64,
@@ -97,7 +101,7 @@ static void put_status(FILE *file, const libxl_live_migrate_status *status)
         fprintf(file, ", \"%s\": %" PRIu64, lm_store_outside[i].name,
                 *lm_store_outside_counter(&outside, &lm_store_outside[i]));
     }
-    put_waits(file, stats.waits);
+    put_waits(file, &stats.waits);
     put_build(file, status);
     put_text(file, "reason", status->reason);
     fputc('}', file);

@@ -7,7 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SET_RATE "set-rate "
+#include "libxl_live_migrate.h"
+
+/* What follows the name of a command that something follows. */
+static const char *after(const char *name, const char *text)
+{
+    size_t length = strlen(name);
+
+    return !strncmp(text, name, length) && text[length] == ' '
+               ? text + length + 1
+               : NULL;
+}
 
 static bool parse_rate(const char *text, uint64_t *rate)
 {
@@ -31,14 +41,21 @@ static bool parse_rate(const char *text, uint64_t *rate)
 struct lm_request lm_request_parse(const char *text)
 {
     struct lm_request request = {.kind = LM_REQUEST_BAD};
+    const char *rate = after(libxl_live_migrate_command_to_string(
+                                 LIBXL_LIVE_MIGRATE_COMMAND_SET_RATE),
+                             text);
+    libxl_live_migrate_command command;
 
-    if (!strcmp(text, "start-postcopy")) {
-        request.kind = LM_REQUEST_START_POSTCOPY;
-    } else if (!strcmp(text, "abort")) {
-        request.kind = LM_REQUEST_ABORT;
-    } else if (!strncmp(text, SET_RATE, strlen(SET_RATE)) &&
-               parse_rate(text + strlen(SET_RATE), &request.rate)) {
-        request.kind = LM_REQUEST_SET_RATE;
+    if (rate) {
+        if (parse_rate(rate, &request.rate)) {
+            request.kind = LM_REQUEST_SET_RATE;
+        }
+    } else if (!libxl_live_migrate_command_from_string(text, &command)) {
+        if (command == LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY) {
+            request.kind = LM_REQUEST_START_POSTCOPY;
+        } else if (command == LIBXL_LIVE_MIGRATE_COMMAND_ABORT) {
+            request.kind = LM_REQUEST_ABORT;
+        }
     }
     return request;
 }

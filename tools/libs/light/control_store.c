@@ -81,77 +81,21 @@ const size_t lm_store_nr_counters =
 
 /* ---- names ---- */
 
-static const char *const role_names[] = {
-    [LIBXL_LIVE_MIGRATE_ROLE_SOURCE] = "source",
-    [LIBXL_LIVE_MIGRATE_ROLE_DESTINATION] = "destination",
-};
-
-static const char *const state_names[] = {
-    [LIBXL_LIVE_MIGRATE_STATE_RUNNING] = "running",
-    [LIBXL_LIVE_MIGRATE_STATE_COMPLETE] = "complete",
-    [LIBXL_LIVE_MIGRATE_STATE_FAILED] = "failed",
-    [LIBXL_LIVE_MIGRATE_STATE_PAUSED] = "paused",
-    [LIBXL_LIVE_MIGRATE_STATE_KILLED] = "killed",
-    [LIBXL_LIVE_MIGRATE_STATE_LOST] = "lost",
-};
-
-static const char *const build_names[] = {
-    [LIBXL_LIVE_MIGRATE_BUILD_ANY] = "",
-    [LIBXL_LIVE_MIGRATE_BUILD_EARLY] = "early",
-    [LIBXL_LIVE_MIGRATE_BUILD_LATE] = "late",
-};
-
-static int find(const char *const *names, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (!strcmp(names[i], name)) {
-            return i;
-        }
+/* The number of a name, -1: there is none such. */
+#define NUMBER_OF(what) \
+    int lm_store_##what(const char *name) \
+    { \
+        libxl_live_migrate_##what value; \
+\
+        return libxl_live_migrate_##what##_from_string(name, &value) \
+                   ? -1 \
+                   : (int)value; \
     }
-    return -1;
-}
 
-#define FIND(names, name) find(names, sizeof(names) / sizeof((names)[0]), name)
-
-const char *lm_store_role_name(libxl_live_migrate_role role)
-{
-    return role_names[role];
-}
-
-const char *lm_store_state_name(libxl_live_migrate_state state)
-{
-    return state_names[state];
-}
-
-int lm_store_role(const char *name)
-{
-    return FIND(role_names, name);
-}
-
-int lm_store_state(const char *name)
-{
-    return FIND(state_names, name);
-}
-
-const char *lm_store_build_name(libxl_live_migrate_build build)
-{
-    return build_names[build];
-}
-
-int lm_store_build(const char *name)
-{
-    return FIND(build_names, name);
-}
-
-int lm_store_phase(const char *name)
-{
-    for (int i = 0; i <= LIBXL_LIVE_MIGRATE_PHASE_COMPLETE; i++) {
-        if (!strcmp(libxl_live_migrate_phase_to_string(i), name)) {
-            return i;
-        }
-    }
-    return -1;
-}
+NUMBER_OF(role)
+NUMBER_OF(state)
+NUMBER_OF(phase)
+NUMBER_OF(build)
 
 /* ---- nodes ---- */
 

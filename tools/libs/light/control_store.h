@@ -55,14 +55,10 @@ static inline uint64_t *lm_store_outside_counter(
     return (uint64_t *)((char *)outside + counter->offset);
 }
 
-/* Names of what a status holds; the other way round -1: there is no such. */
-const char *lm_store_role_name(libxl_live_migrate_role role);
-const char *lm_store_state_name(libxl_live_migrate_state state);
+/* What a name of the interface stands for; -1: there is no such. */
 int lm_store_role(const char *name);
 int lm_store_state(const char *name);
 int lm_store_phase(const char *name);
-/* Empty: nothing has been chosen. */
-const char *lm_store_build_name(libxl_live_migrate_build build);
 int lm_store_build(const char *name);
 
 /* Read a node as text, NULL: there is none; to be freed. */

@@ -60,6 +60,17 @@
 
 #define LIBXL_LIVE_MIGRATE_REASON_MAX 512
 
+/*
+ * Each enumeration here has two functions that turn it into text and back:
+ *
+ * _to_string() gives a short lower-case name in static storage, such as
+ * "stop-and-copy"; NULL for a number that this library has no name for, as a
+ * later one may have reported.  _from_string() takes such a name in letters of
+ * either case and returns 0, or ERROR_INVAL for any other text, which leaves
+ * *value as it is.  Both may be called from any thread, and need no ctx.
+ */
+#define LIBXL_HAVE_LIVE_MIGRATE_STRINGS 1
+
 /* ---- what both ends report ---- */
 
 typedef enum libxl_live_migrate_phase {
@@ -74,8 +85,9 @@ typedef enum libxl_live_migrate_phase {
     LIBXL_LIVE_MIGRATE_PHASE_COMPLETE = 8,
 } libxl_live_migrate_phase;
 
-/* A short lower-case name; static storage. */
-const char *libxl_live_migrate_phase_to_string(libxl_live_migrate_phase phase);
+const char *libxl_live_migrate_phase_to_string(libxl_live_migrate_phase value);
+int libxl_live_migrate_phase_from_string(const char *name,
+                                         libxl_live_migrate_phase *value);
 
 /* libxl_live_migrate_stats has behind_median and behind_most */
 #define LIBXL_HAVE_LIVE_MIGRATE_BEHIND 1
@@ -137,14 +149,10 @@ typedef struct libxl_live_migrate_stats {
     uint64_t queue_most;  /* and as many as ever did */
     /* Pages that came once more: 0, or there is a fault in this library. */
     uint64_t duplicate_pages;
-    /* NULL, or more about the waits: in the statistics that a progress
-     * callback gets until it returns; in a list until that is freed.  NULL in
-     * a result.
-     */
-    const libxl_live_migrate_waits *waits;
-    uint64_t neighbour_pages; /* of pushed_pages, beside one asked for */
-    uint64_t unsent_pages;    /* of dropped_pages, never sent */
-    uint64_t channel_pages;   /* of requested_pages, over the fault channel */
+    libxl_live_migrate_waits waits; /* more about them */
+    uint64_t neighbour_pages;       /* of pushed_pages, beside one asked for */
+    uint64_t unsent_pages;          /* of dropped_pages, never sent */
+    uint64_t channel_pages; /* of requested_pages, over the fault channel */
     /* Pages that came unasked while the guest waited for one. */
     uint64_t behind_median;
     uint64_t behind_most;
@@ -167,6 +175,10 @@ typedef enum libxl_live_migrate_build {
     LIBXL_LIVE_MIGRATE_BUILD_EARLY = 1,
     LIBXL_LIVE_MIGRATE_BUILD_LATE = 2,
 } libxl_live_migrate_build;
+
+const char *libxl_live_migrate_build_to_string(libxl_live_migrate_build value);
+int libxl_live_migrate_build_from_string(const char *name,
+                                         libxl_live_migrate_build *value);
 
 typedef struct libxl_live_migrate_result {
     libxl_live_migrate_phase phase; /* the last one reached */
@@ -204,6 +216,11 @@ typedef enum libxl_live_migrate_strategy {
     LIBXL_LIVE_MIGRATE_STRATEGY_AUTO = 2,
 } libxl_live_migrate_strategy;
 
+const char *libxl_live_migrate_strategy_to_string(
+    libxl_live_migrate_strategy value);
+int libxl_live_migrate_strategy_from_string(
+    const char *name, libxl_live_migrate_strategy *value);
+
 typedef enum libxl_live_migrate_push_order {
     /* What the guest wrote last at the source comes first, by turns with what
      * lies around the pages that it has asked for. */
@@ -212,6 +229,11 @@ typedef enum libxl_live_migrate_push_order {
      * asked for. */
     LIBXL_LIVE_MIGRATE_PUSH_ORDER_ASCENDING = 1,
 } libxl_live_migrate_push_order;
+
+const char *libxl_live_migrate_push_order_to_string(
+    libxl_live_migrate_push_order value);
+int libxl_live_migrate_push_order_from_string(
+    const char *name, libxl_live_migrate_push_order *value);
 
 /* libxl_live_migrate_params has push_order, and windows that adapt */
 #define LIBXL_HAVE_LIVE_MIGRATE_PUSH_ORDER 1
@@ -363,6 +385,11 @@ typedef enum libxl_live_migrate_recovery {
     /* It never ran there and never will: it runs here again, by its name. */
     LIBXL_LIVE_MIGRATE_RECOVERY_TAKEN_BACK = 3,
 } libxl_live_migrate_recovery;
+
+const char *libxl_live_migrate_recovery_to_string(
+    libxl_live_migrate_recovery value);
+int libxl_live_migrate_recovery_from_string(
+    const char *name, libxl_live_migrate_recovery *value);
 
 /*
  * Go on with a migration over another connection, after one that failed with
@@ -540,6 +567,10 @@ typedef enum libxl_live_migrate_role {
     LIBXL_LIVE_MIGRATE_ROLE_DESTINATION = 1,
 } libxl_live_migrate_role;
 
+const char *libxl_live_migrate_role_to_string(libxl_live_migrate_role value);
+int libxl_live_migrate_role_from_string(const char *name,
+                                        libxl_live_migrate_role *value);
+
 typedef enum libxl_live_migrate_state {
     LIBXL_LIVE_MIGRATE_STATE_RUNNING = 0,
     LIBXL_LIVE_MIGRATE_STATE_COMPLETE = 1,
@@ -551,6 +582,10 @@ typedef enum libxl_live_migrate_state {
      * resumed, or taken away by another program. */
     LIBXL_LIVE_MIGRATE_STATE_LOST = 5,
 } libxl_live_migrate_state;
+
+const char *libxl_live_migrate_state_to_string(libxl_live_migrate_state value);
+int libxl_live_migrate_state_from_string(const char *name,
+                                         libxl_live_migrate_state *value);
 
 #define LIBXL_LIVE_MIGRATE_RATE_UNLIMITED UINT64_MAX
 
@@ -586,10 +621,15 @@ typedef struct libxl_live_migrate_status {
 } libxl_live_migrate_status;
 
 /* The migrations of this host, those that have ended and are still shown
- * included.  *list is to be freed with free(), also when there are none. */
+ * included.  *list is to be freed with the function below, also when there are
+ * none; its elements may be copied, and outlive it then. */
 int libxl_live_migrate_list(libxl_live_migrate_status **list, int *count);
+/* Harmless with NULL, whatever the count. */
+void libxl_live_migrate_status_list_free(libxl_live_migrate_status *list,
+                                         int count);
 
-/* A line of JSON without its end, malloc'ed; NULL: no memory. */
+/* A line of JSON without its end, malloc'ed; NULL: no memory.  A role, state
+ * or phase that this library has no name for is null in it. */
 char *libxl_live_migrate_status_to_json(
     const libxl_live_migrate_status *status);
 
@@ -613,6 +653,10 @@ typedef enum libxl_live_migrate_half {
     /* Pages of it are paged out, and no migration is known that did it. */
     LIBXL_LIVE_MIGRATE_HALF_PAGED = 5,
 } libxl_live_migrate_half;
+
+const char *libxl_live_migrate_half_to_string(libxl_live_migrate_half value);
+int libxl_live_migrate_half_from_string(const char *name,
+                                        libxl_live_migrate_half *value);
 
 typedef struct libxl_live_migrate_inspection {
     uint32_t domid;
@@ -665,6 +709,11 @@ typedef enum libxl_live_migrate_command {
     /* Change the background rate, never that of pages that are asked for. */
     LIBXL_LIVE_MIGRATE_COMMAND_SET_RATE = 2,
 } libxl_live_migrate_command;
+
+const char *libxl_live_migrate_command_to_string(
+    libxl_live_migrate_command value);
+int libxl_live_migrate_command_from_string(const char *name,
+                                           libxl_live_migrate_command *value);
 
 /*
  * Ask something of the migration of a domain, and wait for the answer.

@@ -3,28 +3,14 @@
  */
 #include "observer.h"
 
-#include <string.h>
-
 #include "clock.h"
 #include "common.h"
 #include "control.h"
-
-_Static_assert(LIBXL_LIVE_MIGRATE_WAIT_BUCKETS == XLM_WAIT_BUCKETS, "buckets");
-_Static_assert(LIBXL_LIVE_MIGRATE_WAIT_VCPUS == XLM_WAIT_VCPUS, "vCPUs");
-
-static void export_waits(libxl_live_migrate_waits *out,
-                         const struct xlm_waits *waits)
-{
-    memcpy(out->histogram, waits->histogram, sizeof(out->histogram));
-    out->nr_vcpus = waits->nr_vcpus;
-    memcpy(out->blocked_us, waits->blocked_us, sizeof(out->blocked_us));
-}
 
 void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
                 const struct xlm_stats *stats)
 {
     libxl_live_migrate_stats shown;
-    libxl_live_migrate_waits waits;
     const libxl_live_migrate_outside outside = {
         .waiting = stats->outside_waiting,
         .wait_us = stats->outside_wait_us,
@@ -34,8 +20,6 @@ void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
     observer->phase = phase;
     lm_estimate_update(&observer->estimate, phase, stats, xlm_now_us());
     lm_export_stats(&shown, stats);
-    export_waits(&waits, &stats->waits);
-    shown.waits = &waits;
     shown.rate = observer->estimate.bytes_per_second;
     shown.time_left_us = observer->estimate.time_left_us;
     if (observer->control && stats->build != XLM_BUILD_ANY) {

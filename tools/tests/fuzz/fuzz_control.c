@@ -41,7 +41,7 @@ static void look(void)
         fuzz_require(!memchr(json, '\n', strlen(json)));
         free(json);
     }
-    free(list);
+    libxl_live_migrate_status_list_free(list, count);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)

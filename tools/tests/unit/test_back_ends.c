@@ -385,7 +385,7 @@ static void await_status(uint32_t domid, const char *words)
                     strstr(json, "\"outside-waiting\": ");
             free(json);
         }
-        free(list);
+        libxl_live_migrate_status_list_free(list, count);
         usleep(1000);
     }
 }

@@ -298,7 +298,7 @@ static void shows_what_is(void **state)
     assert_int_equal(list->stats.precopy_pages, 123);
     assert_int_equal(list->stats.bytes_sent, 456789);
     assert_true(list->background_rate == LIBXL_LIVE_MIGRATE_RATE_UNLIMITED);
-    free(list);
+    libxl_live_migrate_status_list_free(list, count);
 }
 
 /* The lists go through xenstore as text, without the zeroes at their ends. */
@@ -306,14 +306,14 @@ static void shows_the_waits(void **state)
 {
     struct shown *shown = *state;
     libxl_live_migrate_waits waits = {.nr_vcpus = 3};
-    libxl_live_migrate_status *list;
+    libxl_live_migrate_status *list, copy;
     char *text;
     int count;
 
     waits.histogram[1] = 5;
     waits.histogram[4] = UINT64_MAX;
     waits.blocked_us[1] = 77;
-    shown->stats.waits = &waits;
+    shown->stats.waits = waits;
     shown->stats.duplicate_pages = 2;
     shown->stats.behind_median = 30;
     shown->stats.behind_most = 400;
@@ -326,26 +326,27 @@ static void shows_the_waits(void **state)
 
     assert_int_equal(libxl_live_migrate_list(&list, &count), 0);
     assert_int_equal(count, 1);
-    assert_non_null(list->stats.waits);
-    assert_int_equal(list->stats.waits->histogram[1], 5);
-    assert_true(list->stats.waits->histogram[4] == UINT64_MAX);
-    assert_int_equal(list->stats.waits->histogram[31], 0);
-    assert_int_equal(list->stats.waits->nr_vcpus, 2);
-    assert_int_equal(list->stats.waits->blocked_us[1], 77);
+    assert_int_equal(list->stats.waits.histogram[1], 5);
+    assert_true(list->stats.waits.histogram[4] == UINT64_MAX);
+    assert_int_equal(list->stats.waits.histogram[31], 0);
+    assert_int_equal(list->stats.waits.nr_vcpus, 2);
+    assert_int_equal(list->stats.waits.blocked_us[1], 77);
     assert_int_equal(list->stats.behind_median, 30);
     assert_int_equal(list->stats.behind_most, 400);
-    text = libxl_live_migrate_status_to_json(list);
+    /* What is copied does not need the list. */
+    copy = *list;
+    libxl_live_migrate_status_list_free(list, count);
+    text = libxl_live_migrate_status_to_json(&copy);
     assert_non_null(strstr(text, "\"behind-median\": 30,"));
     assert_non_null(strstr(text, "\"behind-most\": 400,"));
     assert_non_null(strstr(text, "\"vcpu-blocked-us\": [0, 77],"));
     assert_non_null(strstr(
         text, "\"fault-histogram\": [0, 5, 0, 0, 18446744073709551615]"));
     free(text);
-    list->stats.waits = NULL;
-    text = libxl_live_migrate_status_to_json(list);
+    copy.stats.waits = (libxl_live_migrate_waits){.nr_vcpus = 0};
+    text = libxl_live_migrate_status_to_json(&copy);
     assert_non_null(strstr(text, "\"fault-histogram\": [],"));
     free(text);
-    free(list);
 }
 
 /* Whatever stands there, no more is taken than there is room for. */
@@ -363,7 +364,7 @@ static void check_build(libxl_live_migrate_build build, const char *reason,
     text = libxl_live_migrate_status_to_json(list);
     assert_non_null(strstr(text, json));
     free(text);
-    free(list);
+    libxl_live_migrate_status_list_free(list, count);
 }
 
 /* Not before it is known; and a recovery knows it from the process before it,
@@ -424,10 +425,10 @@ static void a_list_that_is_too_long(void **state)
     fake_store_put(BASE "/fault-histogram", text);
     fake_store_put(BASE "/vcpu-blocked-us", "1 x 3");
     assert_int_equal(libxl_live_migrate_list(&list, &count), 0);
-    assert_int_equal(list->stats.waits->histogram[31], 9);
-    assert_int_equal(list->stats.waits->nr_vcpus, 1);
-    assert_int_equal(list->stats.waits->blocked_us[1], 0);
-    free(list);
+    assert_int_equal(list->stats.waits.histogram[31], 9);
+    assert_int_equal(list->stats.waits.nr_vcpus, 1);
+    assert_int_equal(list->stats.waits.blocked_us[1], 0);
+    libxl_live_migrate_status_list_free(list, count);
 }
 
 static void survives_conflicts(void **state)
@@ -673,7 +674,7 @@ static void a_killed_one_is_known(void **state)
     assert_int_equal(libxl_live_migrate_list(&list, &count), 0);
     assert_int_equal(count, 1);
     assert_int_equal(list->state, LIBXL_LIVE_MIGRATE_STATE_KILLED);
-    free(list);
+    libxl_live_migrate_status_list_free(list, count);
     assert_int_equal(ask(LIBXL_LIVE_MIGRATE_COMMAND_ABORT, 0, reason),
                      ERROR_NOTFOUND);
     assert_non_null(strstr(reason, "killed"));

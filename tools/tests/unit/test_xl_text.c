@@ -192,15 +192,14 @@ static void faults(void **state)
         .behind_median = 16,
         .behind_most = 900,
     };
-    libxl_live_migrate_waits waits = {.nr_vcpus = 3};
     char *text;
 
     (void)state;
-    waits.histogram[10] = 6;
-    waits.histogram[14] = 1;
-    waits.blocked_us[0] = 12000;
-    waits.blocked_us[2] = 2500000;
-    stats.waits = &waits;
+    stats.waits.histogram[10] = 6;
+    stats.waits.histogram[14] = 1;
+    stats.waits.nr_vcpus = 3;
+    stats.waits.blocked_us[0] = 12000;
+    stats.waits.blocked_us[2] = 2500000;
     text = xl_view_faults(&stats);
     assert_string_equal(
         text, "    faults of vCPUs: 7, of back ends: 2, for what was on its "
