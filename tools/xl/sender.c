@@ -160,7 +160,7 @@ int xl_sender_destroy_source(struct xl_sender *sender)
                 "%u, its empty shell here, could not be destroyed "
                 "(libxl error %d): use xl destroy\n",
                 sender->domid, rc);
-        return -1;
+        return XL_EXIT_SHELL_LEFT;
     }
     return 0;
 }

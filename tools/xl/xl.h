@@ -10,12 +10,9 @@
 #include <libxl.h>
 #include <xentoollog.h>
 
-#define XL_INCOMING_SUFFIX "--incoming"
+#include "exit_status.h"
 
-/* Exit statuses beside EXIT_SUCCESS and EXIT_FAILURE: the guest was handed
- * over and its connection lost; it never ran there, and runs here again. */
-#define XL_EXIT_PAUSED 3
-#define XL_EXIT_TAKEN_BACK 4
+#define XL_INCOMING_SUFFIX "--incoming"
 
 /* What main() makes and all commands use. */
 struct xl_context {

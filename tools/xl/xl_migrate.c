@@ -329,7 +329,8 @@ static void say_lost(const struct xl_migrate *migrate)
             migrate->sender.domid);
 }
 
-static void say_where_it_runs(struct xl_migrate *migrate, bool was_suspended)
+/* -1: it runs here; or XL_EXIT_GONE. */
+static int say_where_it_runs(struct xl_migrate *migrate, bool was_suspended)
 {
     libxl_dominfo info;
     bool stopped;
@@ -346,22 +347,26 @@ static void say_where_it_runs(struct xl_migrate *migrate, bool was_suspended)
     if (!stopped && was_suspended) {
         (void)xl_monitor_succeed(migrate->sender.domid);
     }
+    return stopped ? XL_EXIT_GONE : -1;
 }
 
-static void report_failure(struct xl_migrate *migrate,
-                           const libxl_live_migrate_result *result, int rc,
-                           bool transitioned)
+/* To exit with. */
+static int report_failure(struct xl_migrate *migrate,
+                          const libxl_live_migrate_result *result, int rc,
+                          bool transitioned)
 {
     fprintf(stderr, "xl: Migration failed (%s, libxl error %d)",
             libxl_live_migrate_phase_to_string(result->phase), rc);
     xl_sender_say_why(&migrate->sender, result);
     if (result->lost) {
         say_lost(migrate);
-    } else if (transitioned) {
-        say_handed_over(migrate);
-    } else {
-        say_where_it_runs(migrate, result->stats.suspend_us != 0);
+        return XL_EXIT_GONE;
     }
+    if (transitioned) {
+        say_handed_over(migrate);
+        return XL_EXIT_PAUSED;
+    }
+    return say_where_it_runs(migrate, result->stats.suspend_us != 0);
 }
 
 static libxl_live_migrate_state end_state(int rc, bool transitioned, bool lost)
@@ -407,8 +412,7 @@ static int move_domain(struct xl_migrate *migrate)
     xl_transport_end(&sender->transport);
     xl_fault_channel_end(&migrate->channel);
     if (rc) {
-        report_failure(migrate, &result, rc, transitioned);
-        return transitioned ? XL_EXIT_PAUSED : -1;
+        return report_failure(migrate, &result, rc, transitioned);
     }
     if (result.phase < LIBXL_LIVE_MIGRATE_PHASE_COMPLETE) {
         fprintf(stderr, "xl: The guest has ended at the destination, before "
@@ -417,7 +421,7 @@ static int move_domain(struct xl_migrate *migrate)
     return 0;
 }
 
-/* 0, -1 or XL_EXIT_PAUSED. */
+/* 0, -1 or one of XL_EXIT_. */
 static int migrate_domain(struct xl_migrate *migrate)
 {
     struct xl_sender *sender = &migrate->sender;
@@ -451,13 +455,11 @@ static int migrate_domain(struct xl_migrate *migrate)
     }
     ret = connect_receiver(migrate);
     if (ret) {
-        say_where_it_runs(migrate, false);
-        return ret;
+        return say_where_it_runs(migrate, false);
     }
     ret = xl_config_write(sender->transport.send_fd, migrate->config);
     if (ret) {
-        say_where_it_runs(migrate, false);
-        return ret;
+        return say_where_it_runs(migrate, false);
     }
     ret = move_domain(migrate);
     if (ret) {

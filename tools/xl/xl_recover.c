@@ -38,7 +38,9 @@ static const char usage[] =
     "\n"
     "Exit status: 0, the destination has all of the guest, or it has ended "
     "there;\n"
-    "3, nothing has changed: try again; 4, it runs here again.\n";
+    "3, nothing has changed: try again; 4, it runs here again; 5, as 0, but "
+    "its\n"
+    "shell here could not be destroyed; 6, it can never be whole.\n";
 
 struct xl_recover {
     struct xl_sender sender;
@@ -160,9 +162,9 @@ static int conclude(struct xl_recover *recover,
     }
     if (lost) {
         say_lost(recover);
-    } else {
-        say_kept(recover);
+        return XL_EXIT_GONE;
     }
+    say_kept(recover);
     return XL_EXIT_PAUSED;
 }
 

@@ -18,6 +18,9 @@ PRECOPY = "precopy: 1 round"
 POSTCOPY = "the guest runs at the destination"
 STOPPED = "the guest is stopped"
 
+# It exits with this when the guest runs nowhere.
+GONE = 6
+
 # What xl tells to type where it ended with the guest paused: options, if any,
 # then the domid here.
 RECOVERY_LINE = r"(?m)^xl: {5}xl migrate-recover (.* )?\d+ "
@@ -193,11 +196,13 @@ class Migration(Process):
         self.guest.host = self.dest
         return Summary(self.output)
 
-    def expect_failure(self, *patterns):
-        """It fails, and says why: each pattern is in its output."""
-        status = self.finish()
-        assert status != 0, \
-            f"`{self.command}` did not fail:\n{self.all_output()}"
+    def expect_failure(self, *patterns, status=None):
+        """It fails, with this exit status if one is named, and says why: each
+        pattern is in its output."""
+        ended = self.finish()
+        assert ended != 0 and status in (None, ended), \
+            (f"`{self.command}` ended with {ended}, not {status or 'a failure'}:\n"
+             f"{self.all_output()}")
         for pattern in patterns:
             assert re.search(pattern, self.output), \
                 (f"`{self.command}` failed as it should, but does not say "

@@ -1,6 +1,6 @@
 """Guests that are in another state than running, or change it on the way."""
 
-from moving import POSTCOPY, PRECOPY
+from moving import GONE, POSTCOPY, PRECOPY
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import RUNS_ON, assert_unharmed, small
 from world import TAKES_LONG, on_request
@@ -59,7 +59,7 @@ def end_in_precopy(world, command, **config):
     migration.wait_output(PRECOPY)
     since = world.lab.console.now()
     world.lab.run("a", ["xl", *command, guest.name])
-    migration.expect_failure(SHUT_DOWN)
+    migration.expect_failure(SHUT_DOWN, status=GONE)
     return guest, since
 
 

@@ -3,7 +3,7 @@ run, or taken away; and whose domain there has another uuid."""
 
 import re
 
-from moving import POSTCOPY
+from moving import GONE, POSTCOPY
 from test_1_moves import assert_moved
 from test_4_recovery import PAUSED, SLOW
 from test_8_control import status
@@ -37,7 +37,7 @@ def test_the_half_at_the_source_is_destroyed(world):
     world.lab.run("a", ["xl", "destroy", "--force",
                         f"{guest.name}--migratedaway"])
     migration.expect_failure("(is being|was) destroyed", "MiB. still to go",
-                             "can never be whole")
+                             "can never be whole", status=GONE)
     assert_lost_at_b(world, guest, migration)
     world.until(lambda: not world.domains("a"),
                 lambda: f"a keeps {world.domains('a')}")
@@ -50,12 +50,13 @@ def test_the_half_at_the_destination_is_saved_by_another_program(world):
     world.lab.run("b", [STOCK, "save", guest.name, "/root/half",
                         guest.config_file], timeout=300)
     migration.expect_failure("was suspended and destroyed here by another",
-                             "can never be whole")
+                             "can never be whole", status=GONE)
     away = f"{guest.name}--migratedaway"
     assert "s" in world.domains("a")[away], world.domains("a")
     assert [seen["state"] for seen in status(world, "a")] == ["lost"]
     recovery = world.recover(migration)
-    recovery.expect_failure("can never be whole", "Nothing was destroyed")
+    recovery.expect_failure("can never be whole", "Nothing was destroyed",
+                            status=GONE)
     assert "s" in world.domains("a")[away], world.domains("a")
     world.lab.run("b", "rm /root/half")
 

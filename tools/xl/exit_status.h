@@ -1,0 +1,21 @@
+/*
+ * What commands about migrations exit with: where the guest is.
+ */
+#ifndef XL_EXIT_STATUS_H
+#define XL_EXIT_STATUS_H
+
+/* Beside EXIT_SUCCESS, when the guest is at the destination as a whole or has
+ * ended there, and EXIT_FAILURE, when it is at the source as before. */
+enum xl_exit {
+    /* It was handed over and the connection lost: to be recovered. */
+    XL_EXIT_PAUSED = 3,
+    /* It never ran at the destination, and runs at the source again. */
+    XL_EXIT_TAKEN_BACK = 4,
+    /* It is at the destination as a whole; its shell at the source could not
+     * be destroyed. */
+    XL_EXIT_SHELL_LEFT = 5,
+    /* It runs nowhere: it shut down meanwhile, or can never be whole. */
+    XL_EXIT_GONE = 6,
+};
+
+#endif
