@@ -10,7 +10,7 @@ override O := $(abspath $(O))
 
 # Targets that work before anything is installed or configured.
 BARE_GOALS := demo bench bench-downtime check check-lab check-pinned deps format \
-              check-lab-versions check-intel \
+              check-lab-versions check-large check-intel \
               check-all check-format clean distclean \
               deb check-deb hypervisor check-hypervisor check-versions coverage \
               docs man help lab-build
@@ -298,7 +298,7 @@ endif
 # ---- tests and the demo ----
 
 .PHONY: deps fuzz check check-unit check-tsan check-valgrind check-install \
-        check-fuzz check-lab check-lab-versions check-intel check-all check-pinned demo \
+        check-fuzz check-lab check-lab-versions check-large check-intel check-all check-pinned demo \
         bench bench-downtime
 deps:
 	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages \
@@ -311,6 +311,7 @@ check check-all: deps
 	$(MAKE) check-install
 	$(MAKE) check-fuzz
 	$(MAKE) check-lab LAB_TESTS=$(if $(filter check-all,$@),--all)
+	$(if $(filter check-all,$@),$(MAKE) check-large)
 	$(if $(filter check-all,$@),$(MAKE) check-intel)
 
 SPACE := $(subst x,,x x)
@@ -458,6 +459,12 @@ check-lab-versions: deps
 	    LAB_TESTS='--state $(S)/build/check-lab-packaged \
 	        $(VERSIONS_TESTS:%=--only %)'
 	$(S)/xen/lab/tests/test_lab.py --hosts NamedHypervisor
+
+# Guests with memory above 4 GiB, on two hosts that take 13 GiB of this machine's.
+check-large: lab-build
+	XEN_LAB_MEMORY=6656 $(S)/tools/tests/system/run \
+	    $(LAB_STAGES:%=--install %) --state $(S)/build/check-large \
+	    --only memory_above_4_gib
 
 # A host with an Intel processor, in Bochs: it is alone, so guests move within it.
 # INTEL_CPU: another processor that Bochs knows.
@@ -624,6 +631,7 @@ help:
 	@echo 'fuzz         the same for longer, FUZZ_SECONDS=60 for each fuzzer'
 	@echo 'check-lab    the tests between two real Xen hosts'
 	@echo 'check-lab-versions  between hosts of Debian 12 as packaged, without memory paging (ten minutes)'
+	@echo 'check-large  guests with memory above 4 GiB (takes 13 GiB of memory)'
 	@echo 'check-intel  moves within a host with an Intel processor, in Bochs (some twenty minutes;'
 	@echo '             INTEL_CPU=corei7_skylake_x: with Page Modification Logging)'
 	@echo 'check-all    with the tests that check leaves out as they take long'

@@ -1,11 +1,16 @@
-"""Guests of other shapes: vCPUs that come later."""
+"""Guests of other shapes: vCPUs that come later, memory above 4 GiB."""
 
 from guests import SIGN_OF_LIFE_LIMIT
 from moving import POSTCOPY
 from test_1_moves import assert_moved, play_linux
 from test_4_recovery import SLOW
 from test_8_control import control
-from world import TAKES_LONG, on_request
+from test_hvm import HvmGuest
+from world import TAKES_LONG, Skip, on_request
+
+LARGE = 5120            # MiB: more than a quarter of it lies above 4 GiB
+LARGE_HOST = 6656
+FOUR_GIB = 1 << 20      # in pages
 
 
 def await_cpus(world, guest, count):
@@ -40,3 +45,34 @@ def test_vcpus_come_and_go(world):
     play_linux(world, world.linux(busy=2, more_config="maxvcpus = 4\n",
                                   more_arguments="hotplug=yes"),
                move_with_more_vcpus)
+
+
+def large(make):
+    """A test of the Linux guest that make(world, memory) returns."""
+    @on_request("wants hosts of 6.5 GiB; make check-large runs it")
+    def test(world):
+        if world.lab.memory < LARGE_HOST:
+            raise Skip(f"wants XEN_LAB_MEMORY={LARGE_HOST}; "
+                       "make check-large runs it")
+        play_linux(world, make(world, memory=LARGE, tree=64,
+                               more_arguments="place=yes"), move_large)
+
+    return test
+
+
+def move_large(world, guest):
+    """The files that are checked lie where 32 bits of an address do not reach."""
+    guest.start("a")
+    for tree in range(guest.busy):
+        place = guest.wait(rf"^\(d\d+\) tree {tree} from ([0-9a-f]+) to",
+                           guest.created, SIGN_OF_LIFE_LIMIT)
+        assert int(place.match[1], 16) >= FOUR_GIB, place
+    world.move(guest)
+    assert_moved(world, guest, "a", "b")
+    world.move(guest, "--precopy-iterations 1")
+    assert_moved(world, guest, "a", "b", "a")
+
+
+test_memory_above_4_gib = large(lambda world, **of: world.linux(**of))
+test_hvm_memory_above_4_gib = large(
+    lambda world, **of: HvmGuest(world.lab, [], **of))

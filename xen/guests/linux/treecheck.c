@@ -2,6 +2,7 @@
  * The Linux guest's work: file trees with recorded checksums.
  *
  *   treecheck make TREE MIB     a tree of about so many MiB
+ *   treecheck place TREE        where in the guest's memory its files are
  *   treecheck check TREE PAUSE-MS
  *                               on the CPU of that number (modulo CPUs), for
  *                               ever: verify each file, rewrite every fourth
@@ -9,9 +10,10 @@
  *   treecheck kernel            repeat the kernel's cries of pain
  *   treecheck events COUNT      hold so many event channels
  *   treecheck direct FILE MIB   write a buffer of that size to the file past
- * the page cache, for ever, and read it back treecheck clocks MS         sleep
- * so long, for ever: no clock goes back, no sleep ends early treecheck say
- * TEXT          print a line
+ *                               the page cache, for ever, and read it back
+ *   treecheck clocks MS         sleep so long, for ever: no clock goes back, no
+ *                               sleep ends early
+ *   treecheck say TEXT          print a line
  *
  * Lines go to standard output and, where there is one, to the debug port that
  * Xen prints on its own console.  README.md has their formats.
@@ -232,6 +234,68 @@ static int make_tree(unsigned int tree, unsigned int mib)
         }
     }
     state->files = files;
+    return EXIT_SUCCESS;
+}
+
+/* ---- where it is ---- */
+
+#define PAGE_OCTETS 4096u
+#define FILE_PAGES (FILE_SIZE / PAGE_OCTETS)
+#define PAGE_PRESENT (UINT64_C(1) << 63)
+#define PAGE_PFN ((UINT64_C(1) << 55) - 1)
+
+struct span {
+    uint64_t first, last;
+};
+
+/* Widens the span by the frames of a file in tmpfs, as the kernel tells root of
+ * a mapping of them (its pagemap documentation). */
+static bool find_file(int pagemap, const char *path, struct span *span)
+{
+    uint64_t entries[FILE_PAGES];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    void *place;
+    bool found;
+    size_t i;
+
+    place = mmap(NULL, FILE_SIZE, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+    close(fd);
+    if (place == MAP_FAILED) {
+        return false;
+    }
+    found = pread(pagemap, entries, sizeof(entries),
+                  (uintptr_t)place / PAGE_OCTETS * sizeof(*entries)) ==
+            (ssize_t)sizeof(entries);
+    for (i = 0; found && i < FILE_PAGES; i++) {
+        uint64_t pfn = entries[i] & PAGE_PFN;
+
+        found = (entries[i] & PAGE_PRESENT) && pfn != 0;
+        span->first = pfn < span->first ? pfn : span->first;
+        span->last = pfn > span->last ? pfn : span->last;
+    }
+    munmap(place, FILE_SIZE);
+    return found;
+}
+
+static int say_place(unsigned int tree)
+{
+    struct state *state = map_state(tree);
+    int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    struct span span = {.first = UINT64_MAX};
+    char path[64];
+    unsigned int file;
+
+    if (state == NULL || pagemap < 0) {
+        return complain("place");
+    }
+    for (file = 0; file < state->files; file++) {
+        path_of(path, sizeof(path), tree, file);
+        if (!find_file(pagemap, path, &span)) {
+            return complain("place of a file");
+        }
+    }
+    say(true, "tree %u from %llx to %llx", tree,
+        (unsigned long long)span.first, (unsigned long long)span.last);
     return EXIT_SUCCESS;
 }
 
@@ -547,6 +611,9 @@ int main(int argc, char **argv)
     open_output();
     if (strcmp(what, "make") == 0 && argc == 4) {
         return make_tree(number(argv[2]), number(argv[3]));
+    }
+    if (strcmp(what, "place") == 0 && argc == 3) {
+        return say_place(number(argv[2]));
     }
     if (strcmp(what, "check") == 0 && argc == 4) {
         return check_tree(number(argv[2]), number(argv[3]));
