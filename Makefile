@@ -43,8 +43,9 @@ PURE_SRCS := $(addprefix $(S)/tools/xl/,save_header.c rate.c policy_option.c \
 objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
 GUEST_OBJS := $(call objects,$(GUEST_SRCS),obj)
 LIGHT_OBJS := $(call objects,$(LIGHT_SRCS),obj)
-# One file of the library is in xl as well: no function of it leaves that.
-XL_OBJS := $(call objects,$(XL_SRCS) $(S)/tools/libs/light/json_bounds.c,obj)
+# Files of the library are in xl as well: no function of them leaves that.
+XL_LIGHT_SRCS := $(addprefix $(S)/tools/libs/light/,json_bounds.c utf8.c)
+XL_OBJS := $(call objects,$(XL_SRCS) $(XL_LIGHT_SRCS),obj)
 
 # The tests' library has fakes in place of the hypervisor module and of libxl.
 SAN_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor/xen%,$(GUEST_SRCS)) \
@@ -122,7 +123,7 @@ $(XL): $(XL_OBJS) $(LIB) $(RPATH_NOTE)
 STREAM_TOOL := $(O)/stream-tool
 STREAM_TOOL_OBJS := $(O)/obj/tools/tests/system/stream-tool.o \
                     $(addprefix $(O)/obj/tools/xl/,config.o save_header.o \
-                      stock.o) $(O)/obj/tools/libs/light/json_bounds.o
+                      stock.o) $(call objects,$(XL_LIGHT_SRCS),obj)
 $(O)/obj/tools/tests/system/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(XL_CFLAGS) \
                                  $(LIGHT_CFLAGS) -I$(S)/tools/xl
 
@@ -318,6 +319,9 @@ SPACE := $(subst x,,x x)
 INTERFACE := $(S)/tools/libs/light/$(HEADER) \
              $(subst $(SPACE),:,$(wildcard $(S)/docs/man/libxl_*.3.md))
 
+# What xl shows as JSON, for the schema in docs/specs.
+JSON := $(O)/tests/json
+
 # Streams of the library's moves, for a reader that knows only the page about them.
 STREAMS := $(O)/tests/streams
 
@@ -325,11 +329,12 @@ check-unit: $(UNIT_PROGRAMS)
 	$(S)/scripts/check-spec
 	$(S)/scripts/check-interface $(INTERFACE)
 	$(S)/scripts/check-defaults
-	rm -rf $(STREAMS) && mkdir -p $(STREAMS)
-	KEEP_STREAMS=$(STREAMS) $(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
+	rm -rf $(STREAMS) $(JSON) && mkdir -p $(STREAMS) $(JSON)
+	KEEP_STREAMS=$(STREAMS) KEEP_JSON=$(JSON) $(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
 	$(S)/tools/tests/stream/check-stream $(STREAMS)
-	$(S)/scripts/run-python-tests $(S)/tools/tests/bench/test_bench.py \
+	KEEP_JSON=$(JSON) $(S)/scripts/run-python-tests $(S)/tools/tests/bench/test_bench.py \
 	    $(S)/tools/tests/runners/test_runners.py \
+	    $(S)/tools/tests/xl/test_json_schema.py \
 	    $(S)/tools/tests/xl/test_completion.py \
 	    $(S)/tools/tests/install/test_install.py \
 	    $(S)/tools/tests/install/test_units.py

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "utf8.h"
+
 #define BAR 20
 #define PAGES_PER_MIB 256
 #define MIB (1024 * 1024)
@@ -118,13 +120,14 @@ void xl_view_row(char line[XL_VIEW_MAX],
     bool source = status->role == LIBXL_LIVE_MIGRATE_ROLE_SOURCE;
     bool running = status->state == LIBXL_LIVE_MIGRATE_STATE_RUNNING;
     uint64_t rate = running ? stats->rate : 0;
-    char time_left[16];
+    char name[sizeof(status->name)], time_left[16];
 
+    lm_utf8_show(name, sizeof(name), status->name);
     spell_time(time_left, running ? stats->time_left_us : 0);
     snprintf(line, XL_VIEW_MAX,
              "%-24s %5" PRIu32 " %-11s %-11s %5" PRIu64 " %8" PRIu64
              " %8" PRIu64 " %7" PRIu64 " %6" PRIu64 ".%" PRIu64 " %s",
-             status->name, status->domid, source ? "source" : "destination",
+             name, status->domid, source ? "source" : "destination",
              state_text(status), stats->iterations, stats->bytes_sent / MIB,
              (pages_left(status->phase, stats) + PAGES_PER_MIB - 1) /
                  PAGES_PER_MIB,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "json_bounds.h"
+#include "utf8.h"
 
 #define XL_NAME_MAX 256
 
@@ -70,10 +71,8 @@ const char *xl_save_data_check(const void *data, size_t data_length,
 
 bool xl_name_is_good(const char *name)
 {
-    const char *at = name;
+    size_t length = strlen(name);
 
-    while ((unsigned char)*at >= ' ' && *at != 0x7f && *at != '/') {
-        at++;
-    }
-    return !*at && at > name && at - name <= XL_NAME_MAX;
+    return length && length <= XL_NAME_MAX && !strchr(name, '/') &&
+           lm_utf8_is_harmless(name);
 }

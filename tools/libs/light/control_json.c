@@ -6,19 +6,24 @@
 #include <stdlib.h>
 
 #include "control_store.h"
+#include "utf8.h"
 
+/* As it is, but for what a terminal would not show; that is all below 0x10000.
+ */
 static void put_string(FILE *file, const char *text)
 {
-    fputc('"', file);
-    for (; *text; text++) {
-        unsigned char octet = *text;
+    size_t length;
 
-        if (octet == '"' || octet == '\\') {
-            fprintf(file, "\\%c", octet);
-        } else if (octet < ' ' || octet >= 0x7f) {
-            fprintf(file, "\\u%04x", octet);
+    fputc('"', file);
+    for (; *text; text += length) {
+        uint32_t character = lm_utf8_next(text, &length);
+
+        if (character == '"' || character == '\\') {
+            fprintf(file, "\\%c", *text);
+        } else if (lm_utf8_is_shown(character)) {
+            fwrite(text, 1, length, file);
         } else {
-            fputc(octet, file);
+            fprintf(file, "\\u%04" PRIx32, character);
         }
     }
     fputc('"', file);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -787,7 +788,7 @@ static void json(void **state)
 {
     libxl_live_migrate_status status = {
         .domid = 3,
-        .name = "a \"\\\n\xc3",
+        .name = "a \"\\\n\xc3 caf\xc3\xa9 \xc2\x9b\xe2\x80\xae",
         .background_rate = LIBXL_LIVE_MIGRATE_RATE_UNLIMITED,
         .phase = LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY,
         .elapsed_us = 1234567,
@@ -797,7 +798,9 @@ static void json(void **state)
     (void)state;
     status.stats.outstanding = 42;
     text = libxl_live_migrate_status_to_json(&status);
-    assert_non_null(strstr(text, "\"name\": \"a \\\"\\\\\\u000a\\u00c3\""));
+    assert_non_null(strstr(text,
+                           "\"name\": \"a \\\"\\\\\\u000a\\ufffd caf\xc3\xa9 "
+                           "\\u009b\\u202e\""));
     assert_non_null(strstr(text, "\"phase\": \"postcopy\""));
     assert_non_null(strstr(text, "\"elapsed-ms\": 1234,"));
     assert_non_null(strstr(text, "\"background-rate\": null"));
@@ -811,6 +814,50 @@ static void json(void **state)
     assert_non_null(strstr(text, "\"background-rate\": 17,"));
     assert_non_null(strstr(text, "\"reason\": \"why\"}"));
     free(text);
+}
+
+/* For who holds them against the schema; a line each. */
+static void keep_json(FILE *file, const libxl_live_migrate_status *status)
+{
+    char *text = libxl_live_migrate_status_to_json(status);
+
+    assert_non_null(text);
+    if (file) {
+        fprintf(file, "%s\n", text);
+    }
+    free(text);
+}
+
+static void json_of_every_kind(void **state)
+{
+    const char *directory = getenv("KEEP_JSON");
+    libxl_live_migrate_status status = {.domid = 3, .name = "caf\xc3\xa9\xff"};
+    char path[PATH_MAX];
+    FILE *file;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/status", directory ? directory : "");
+    file = directory ? fopen(path, "w") : NULL;
+    assert_true(file || !directory);
+    status.stats.waits.histogram[4] = 1;
+    status.stats.waits.nr_vcpus = 2;
+    status.stats.waits.blocked_us[1] = UINT64_MAX;
+    for (int kind = LIBXL_LIVE_MIGRATE_STATE_RUNNING;
+         kind <= LIBXL_LIVE_MIGRATE_STATE_LOST; kind++) {
+        for (int phase = LIBXL_LIVE_MIGRATE_PHASE_START;
+             phase <= LIBXL_LIVE_MIGRATE_PHASE_COMPLETE; phase++) {
+            status.state = kind;
+            status.phase = phase;
+            status.role = phase & 1;
+            status.build = phase % 3;
+            status.background_rate =
+                kind & 1 ? LIBXL_LIVE_MIGRATE_RATE_UNLIMITED : 4096;
+            snprintf(status.reason, sizeof(status.reason), "%s",
+                     kind & 1 ? "why" : "");
+            keep_json(file, &status);
+        }
+    }
+    assert_true(!file || !fclose(file));
 }
 
 #define SHOWN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -840,6 +887,7 @@ int main(void)
         SHOWN(the_destination),
         cmocka_unit_test(both_can_abort),
         cmocka_unit_test(json),
+        cmocka_unit_test(json_of_every_kind),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
