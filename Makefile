@@ -20,7 +20,7 @@ endif
 include $(S)/Config.mk
 
 .PHONY: all
-all: libs xl
+all: libs xl completion
 
 # configure remembers its options in the environment of its first run only:
 # a newer configure script asks for a run by hand when they matter.
@@ -38,7 +38,8 @@ FAKE_SRCS := $(wildcard $(S)/tools/tests/unit/fake_*.c) \
 
 # Files of xl that need no libxl: the tests link them.
 PURE_SRCS := $(addprefix $(S)/tools/xl/,save_header.c rate.c policy_option.c \
-               migrate_view.c part_commands.c transport_command.c watcher.c)
+               migrate_view.c options.c part_commands.c transport_command.c \
+               watcher.c)
 
 objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
 GUEST_OBJS := $(call objects,$(GUEST_SRCS),obj)
@@ -66,8 +67,12 @@ LIB := $(O)/$(LIB_FILE)
 LIB_MAP := $(S)/tools/libs/light/libxenlight-postcopy.map
 XL := $(O)/xl
 
-.PHONY: libs xl
+# Of the shells whose completion there is.
+COMPLETION := $(O)/completion/xl.bash
+
+.PHONY: libs xl completion
 libs: $(LIB)
+completion: $(COMPLETION)
 xl: $(if $(XL_SRCS),$(XL))
 
 # ---- how ----
@@ -117,6 +122,12 @@ $(XL): $(XL_OBJS) $(LIB) $(RPATH_NOTE)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(RPATH_FLAGS) -o $@ $(filter-out $(RPATH_NOTE),$^) \
 	    $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
+
+$(O)/completion/xl.%: $(S)/tools/xl/completion/xl.%.in $(S)/tools/xl/options.def \
+                      $(S)/scripts/make-completion $(S)/scripts/xl_options.py
+	@mkdir -p $(@D)
+	$(call say,MAKE)
+	$(Q)$(S)/scripts/make-completion $* $< > $@.new && mv $@.new $@
 
 # For the tests between hosts, and installed nowhere: streams in files, and
 # what a hypervisor does that we expect of it.
@@ -248,7 +259,7 @@ install: all $(if $(HAVE_PANDOC),man)
 	    -e 's|@VERSION@|$(LIB_MAJOR).$(LIB_MINOR)|' \
 	    $(S)/tools/libs/light/$(PC).in > $(LIBS_TO)/pkgconfig/$(PC)
 	install -m 644 $(S)/tools/libs/light/$(HEADER) $(HEADERS_TO)
-	install -m 644 $(S)/tools/xl/completion/xl.bash $(COMPLETIONS_TO)/$(XL_NAME)
+	install -m 644 $(O)/completion/xl.bash $(COMPLETIONS_TO)/$(XL_NAME)
 	$(call in_front,put,$(COMPLETIONS_TO))
 	install -d $(UNITS_TO)/session-.scope.d
 	sed -e 's|@XL@|$(SBINDIR)/$(XL_NAME)|' $(S)/tools/systemd/$(WAIT_UNIT).in \
@@ -610,7 +621,8 @@ $(O)/html/%.html: $(S)/%.pandoc $(S)/docs/html.lua $(S)/docs/html.css
 
 # The lab's images are not touched: they take minutes to make (lab clean).
 clean:
-	rm -rf $(addprefix $(O)/,obj san tsan plain tests fuzz bench man html guests) \
+	rm -rf $(addprefix $(O)/,obj san tsan plain tests fuzz bench man html guests \
+	      completion) \
 	    $(O)/examples $(O)/installed \
 	    $(O)/*.so* $(XL) $(RPATH_NOTE) $(STREAM_TOOL) $(PAGER_PROBE) $(PINGPONG) \
 	    $(LAB_O) $(LAB_STAGE)

@@ -17,8 +17,8 @@ static int connect_channel(int *send_fd, int *recv_fd, void *user)
     struct xl_sender *sender = channel->sender;
     bool is_ssh = !channel->connect;
 
-    if (xl_transport_start(&channel->transport, sender->host, channel->command,
-                           is_ssh) ||
+    if (xl_transport_start(&channel->transport, sender->options.host,
+                           channel->command, is_ssh) ||
         xl_transport_greet(&channel->transport, sender->abort_fd)) {
         return -1;
     }
@@ -28,9 +28,12 @@ static int connect_channel(int *send_fd, int *recv_fd, void *user)
 }
 
 int xl_fault_channel_want(struct xl_fault_channel *channel,
-                          struct xl_sender *sender, const char *connect)
+                          struct xl_sender *sender)
 {
-    if (!sender->ssh_command[0] && !connect) {
+    const char *given = sender->options.fault_channel;
+    const char *connect = given[0] ? given : NULL;
+
+    if (!sender->options.ssh_command[0] && !connect) {
         fprintf(stderr,
                 "xl: with -s '' say how to connect again: --fault-channel="
                 "COMMAND, which runs xl migrate-receive --postcopy --recover "
@@ -39,15 +42,16 @@ int xl_fault_channel_want(struct xl_fault_channel *channel,
     }
     channel->sender = sender;
     channel->connect = connect;
-    channel->command = xl_transport_command(
-        connect ? "" : sender->ssh_command, connect ? connect : sender->host,
-        sender->xl->verbosity, " --recover");
+    channel->command =
+        xl_transport_command(connect ? "" : sender->options.ssh_command,
+                             connect ? connect : sender->options.host,
+                             sender->xl->verbosity, " --recover");
     if (!channel->command) {
         perror("xl");
         return -1;
     }
-    sender->params.connect_fault_channel = connect_channel;
-    sender->params.fault_channel_user = channel;
+    sender->options.params.connect_fault_channel = connect_channel;
+    sender->options.params.fault_channel_user = channel;
     return 0;
 }
 

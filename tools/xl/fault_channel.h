@@ -19,10 +19,10 @@ struct xl_fault_channel {
 #define XL_FAULT_CHANNEL_NONE \
     ((struct xl_fault_channel){.transport = XL_TRANSPORT_CLOSED})
 
-/* Have the library connect it when there is somebody to connect it with; the
- * options must have been taken.  0, or -1 having said why. */
+/* Have the library connect it when there is somebody to connect it with, as
+ * the option that asks for it says.  0, or -1 having said why. */
 int xl_fault_channel_want(struct xl_fault_channel *channel,
-                          struct xl_sender *sender, const char *connect);
+                          struct xl_sender *sender);
 /* The migration is over.  Harmless when there is none. */
 void xl_fault_channel_end(struct xl_fault_channel *channel);
 

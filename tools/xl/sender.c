@@ -3,7 +3,6 @@
  */
 #include "sender.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,78 +11,32 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "rate.h"
 #include "transport_command.h"
 
 /* ---- options ---- */
 
-void xl_sender_init(struct xl_sender *sender, struct xl_context *xl,
-                    const char *usage)
+bool xl_sender_read(struct xl_sender *sender, struct xl_context *xl,
+                    enum xl_command_id command, int argc, char **argv,
+                    int *status)
 {
+    const struct xl_options *options = &sender->options;
+
     *sender = (struct xl_sender){
         .xl = xl,
-        .usage = usage,
-        .ssh_command = xl_ssh_default,
         .abort_fd = -1,
         .transport = XL_TRANSPORT_CLOSED,
     };
-    libxl_live_migrate_params_init(&sender->params);
-}
-
-static uint64_t parse_rate(const char *text)
-{
-    uint64_t rate;
-    const char *wrong = xl_parse_rate(text, &rate);
-
-    /* Held from the start it would not begin. */
-    if (wrong || !rate) {
-        fprintf(stderr, "xl: --background-rate '%s': %s\n", text,
-                wrong ? wrong : "nothing would ever be sent");
-        exit(EXIT_FAILURE);
+    if (!xl_options_read(&sender->options, command, argc, argv, status)) {
+        return false;
     }
-    return rate;
-}
-
-void xl_sender_option(struct xl_sender *sender, int option)
-{
-    switch (option) {
-    case 's':
-        sender->ssh_command = optarg;
-        break;
-    case XL_SENDER_RATE:
-        sender->params.background_rate = parse_rate(optarg);
-        sender->rate_text = optarg;
-        break;
-    case XL_SENDER_LINK_TIMEOUT:
-        sender->params.link_timeout = xl_link_timeout(optarg);
-        sender->link_timeout_text = optarg;
-        break;
-    case XL_SENDER_JSON:
-        sender->json = true;
-        break;
-    case 'h':
-        fputs(sender->usage, stdout);
-        exit(EXIT_SUCCESS);
-    default: /* getopt_long() said what is wrong */
-        fputs(sender->usage, stderr);
-        exit(EXIT_FAILURE);
-    }
-}
-
-void xl_sender_arguments(struct xl_sender *sender, int argc, char **argv)
-{
-    if (argc - optind != 2) {
-        fprintf(stderr, "xl: %s wants a domain and a host\n%s", argv[0],
-                sender->usage);
-        exit(EXIT_FAILURE);
-    }
-    sender->domain = argv[optind];
-    sender->host = argv[optind + 1];
-    if (sender->ssh_command[0] && !xl_transport_host_is_plain(sender->host)) {
+    if (options->ssh_command[0] &&
+        !xl_transport_host_is_plain(options->host)) {
         fprintf(stderr, "xl: the host has characters that no host's name has; "
                         "a command instead of a host wants -s ''\n");
-        exit(EXIT_FAILURE);
+        *status = EXIT_FAILURE;
+        return false;
     }
+    return true;
 }
 
 int xl_sender_open(struct xl_sender *sender)
@@ -113,7 +66,7 @@ int xl_sender_take_signals(struct xl_sender *sender)
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     sender->abort_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    sender->params.abort_fd = sender->abort_fd;
+    sender->options.params.abort_fd = sender->abort_fd;
     if (sender->abort_fd < 0) {
         perror("xl: signalfd");
         return -1;
@@ -124,14 +77,14 @@ int xl_sender_take_signals(struct xl_sender *sender)
 int xl_sender_connect(struct xl_sender *sender, const char *receive_options)
 {
     sender->command =
-        xl_transport_command(sender->ssh_command, sender->host,
+        xl_transport_command(sender->options.ssh_command, sender->options.host,
                              sender->xl->verbosity, receive_options);
     if (!sender->command) {
         perror("xl");
         return -1;
     }
-    if (xl_transport_start(&sender->transport, sender->host, sender->command,
-                           sender->ssh_command[0])) {
+    if (xl_transport_start(&sender->transport, sender->options.host,
+                           sender->command, sender->options.ssh_command[0])) {
         return -1;
     }
     return xl_transport_greet(&sender->transport, sender->abort_fd);
@@ -140,14 +93,14 @@ int xl_sender_connect(struct xl_sender *sender, const char *receive_options)
 void xl_sender_show(struct xl_sender *sender, const char *name)
 {
     sender->progress = (struct xl_progress){
-        .json = sender->json,
+        .json = sender->options.json,
         .domid = sender->domid,
         .name = name,
-        .background_rate = sender->params.background_rate,
+        .background_rate = sender->options.params.background_rate,
     };
-    sender->params.logger = sender->xl->logger;
-    sender->params.progress = xl_progress_show;
-    sender->params.progress_user = &sender->progress;
+    sender->options.params.logger = sender->xl->logger;
+    sender->options.params.progress = xl_progress_show;
+    sender->options.params.progress_user = &sender->progress;
 }
 
 int xl_sender_destroy_source(struct xl_sender *sender)
@@ -178,30 +131,16 @@ void xl_sender_say_why(const struct xl_sender *sender,
     }
 }
 
-char *xl_sender_recovery(const struct xl_sender *sender, const char *name)
-{
-    const struct xl_recovery recovery = {
-        .ssh_command = sender->ssh_command,
-        .background_rate = sender->rate_text,
-        .link_timeout = sender->link_timeout_text,
-        .json = sender->json,
-        .name = name,
-        .host = sender->host,
-    };
-
-    return xl_recovery_command(&recovery);
-}
-
 void xl_sender_say_recovery(const struct xl_sender *sender)
 {
     char domid[16];
     char *line;
 
     snprintf(domid, sizeof(domid), "%" PRIu32, sender->domid);
-    line = xl_sender_recovery(sender, domid);
+    line = xl_options_recovery(&sender->options, domid);
     fprintf(stderr, "xl:     %s\n", line ? line : "xl migrate-recover");
     free(line);
-    if (!sender->ssh_command[0]) {
+    if (!sender->options.ssh_command[0]) {
         fprintf(stderr,
                 "xl: where what it connects to runs xl migrate-receive "
                 "--postcopy --recover.\n");

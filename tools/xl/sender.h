@@ -9,21 +9,14 @@
 #include <stdint.h>
 
 #include "libxl_live_migrate.h"
+#include "options.h"
 #include "progress.h"
 #include "transport.h"
 #include "xl.h"
 
 struct xl_sender {
     struct xl_context *xl;
-    const char *usage; /* of the command */
-    /* As given. */
-    const char *domain;
-    const char *host;
-    const char *ssh_command;
-    const char *rate_text; /* NULL: not given, as below */
-    const char *link_timeout_text;
-    bool json;
-    libxl_live_migrate_params params;
+    struct xl_options options; /* as given */
     /* Made of these. */
     uint32_t domid;
     char *command;
@@ -32,34 +25,11 @@ struct xl_sender {
     struct xl_progress progress;
 };
 
-/* ---- options ---- */
-
-enum {
-    XL_SENDER_RATE = 0x200,
-    XL_SENDER_LINK_TIMEOUT,
-    XL_SENDER_JSON,
-};
-
-/* Those that both commands have: the last rows of their tables.  Of one letter
- * there are XL_SENDER_LETTERS. */
-#define XL_SENDER_OPTIONS \
-    {"background-rate", required_argument, NULL, XL_SENDER_RATE}, \
-        {"link-timeout", required_argument, NULL, XL_SENDER_LINK_TIMEOUT}, \
-        {"json", no_argument, NULL, XL_SENDER_JSON}, \
-        {"help", no_argument, NULL, 'h'}, \
-    { \
-        NULL, 0, NULL, 0 \
-    }
-#define XL_SENDER_LETTERS "s:h"
-
-void xl_sender_init(struct xl_sender *sender, struct xl_context *xl,
-                    const char *usage);
-/* Take one of these as getopt_long() returned it.  Ends the process when it is
- * none of them, after the usage. */
-void xl_sender_option(struct xl_sender *sender, int option);
-/* Take what is left of the command line, a domain and a host; or ends the
- * process. */
-void xl_sender_arguments(struct xl_sender *sender, int argc, char **argv);
+/* Begin, with the command line of one of the two.  True: go on; false: exit
+ * with *status. */
+bool xl_sender_read(struct xl_sender *sender, struct xl_context *xl,
+                    enum xl_command_id command, int argc, char **argv,
+                    int *status);
 
 /* ---- the connection ---- */
 
@@ -83,14 +53,11 @@ int xl_sender_destroy_source(struct xl_sender *sender);
 void xl_sender_say_why(const struct xl_sender *sender,
                        const libxl_live_migrate_result *result);
 
-/* The command that recovers this guest, from a shell here; to be freed, NULL:
- * no memory. */
-char *xl_sender_recovery(const struct xl_sender *sender, const char *name);
-/* A line for people that has it, and one about the other end where this is not
- * for ssh to start. */
+/* A line for people that has the command which recovers this guest, and one
+ * about the other end where this is not for ssh to start. */
 void xl_sender_say_recovery(const struct xl_sender *sender);
 
-/* Harmless at any time after xl_sender_init(). */
+/* Harmless at any time after xl_sender_read(). */
 void xl_sender_close(struct xl_sender *sender);
 
 #endif

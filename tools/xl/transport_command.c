@@ -1,6 +1,5 @@
 /*
- * The command lines that connect with a receiver, and that recover a
- * migration.
+ * The command lines that connect with a receiver.
  */
 #include "transport_command.h"
 
@@ -66,58 +65,22 @@ char *xl_transport_command(const char *ssh_command, const char *host,
     return command;
 }
 
-/* ---- once more ---- */
+/* ---- a word ---- */
 
-/* As a shell wants it: a word as it is, anything else in quotes. */
-static void put_word(FILE *text, const char *word)
+void xl_put_word(FILE *line, const char *word)
 {
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyz"
         "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,:@/=+";
 
-    fputc(' ', text);
+    fputc(' ', line);
     if (word[0] && word[strspn(word, plain)] == '\0') {
-        fputs(word, text);
+        fputs(word, line);
         return;
     }
-    fputc('\'', text);
+    fputc('\'', line);
     for (; *word; word++) {
-        fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, text);
+        fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, line);
     }
-    fputc('\'', text);
-}
-
-static void put_option(FILE *text, const char *option, const char *value)
-{
-    if (value) {
-        fprintf(text, " %s", option);
-        put_word(text, value);
-    }
-}
-
-char *xl_recovery_command(const struct xl_recovery *recovery)
-{
-    char *line = NULL;
-    size_t length;
-    FILE *text = open_memstream(&line, &length);
-
-    if (!text) {
-        return NULL;
-    }
-    fputs("xl migrate-recover", text);
-    put_option(text, "--background-rate", recovery->background_rate);
-    put_option(text, "--link-timeout", recovery->link_timeout);
-    if (recovery->json) {
-        fputs(" --json", text);
-    }
-    if (strcmp(recovery->ssh_command, xl_ssh_default)) {
-        put_option(text, "-s", recovery->ssh_command);
-    }
-    put_word(text, recovery->name);
-    put_word(text, recovery->host);
-    if (fclose(text)) {
-        free(line);
-        return NULL;
-    }
-    return line;
+    fputc('\'', line);
 }

@@ -1,11 +1,11 @@
 /*
- * The command lines that connect with a receiver, and that recover a
- * migration.
+ * The command lines that connect with a receiver.
  */
 #ifndef XL_TRANSPORT_COMMAND_H
 #define XL_TRANSPORT_COMMAND_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 /* What connects unless the user says otherwise. */
 extern const char xl_ssh_default[];
@@ -23,18 +23,7 @@ bool xl_transport_host_is_plain(const char *host);
 char *xl_transport_command(const char *ssh_command, const char *host,
                            int verbosity, const char *receive_options);
 
-/* How to go on with a migration, as it was begun; NULL: not given. */
-struct xl_recovery {
-    const char *ssh_command;
-    const char *background_rate;
-    const char *link_timeout;
-    bool json;
-    const char *name; /* or number */
-    const char *host;
-};
-
-/* The command that does, malloc'ed: a line for a shell, with quotes where they
- * are needed.  NULL: no memory. */
-char *xl_recovery_command(const struct xl_recovery *recovery);
+/* Write a blank and the word as a shell wants it: as it is, or in quotes. */
+void xl_put_word(FILE *line, const char *word);
 
 #endif

@@ -4,7 +4,6 @@
  */
 #include "xl.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +20,12 @@ struct xl_command {
     bool always; /* else only when --postcopy is among its options */
 };
 
+#define ALWAYS true
+#define WITH_POSTCOPY false
+
 static const struct xl_command commands[] = {
-    {"migrate", xl_main_migrate, false},
-    {"migrate-receive", xl_main_migrate_receive, false},
-    {"migrate-recover", xl_main_migrate_recover, true},
-    {"migrate-status", xl_main_migrate_status, true},
-    {"migrate-wait", xl_main_migrate_wait, true},
-    {"migrate-start-postcopy", xl_main_migrate_start_postcopy, true},
-    {"migrate-abort", xl_main_migrate_abort, true},
-    {"migrate-set-rate", xl_main_migrate_set_rate, true},
+#define COMMAND(id, name, when_ours, main, ...) {name, main, when_ours},
+#include "options.def"
     {"incoming-guard", xl_main_guard, false}, /* for ourselves only */
     {"domain-monitor", xl_main_monitor, false},
 };
@@ -53,22 +49,6 @@ static xentoollog_level log_level(int verbosity)
     default:
         return XTL_DEBUG;
     }
-}
-
-uint64_t xl_link_timeout(const char *text)
-{
-    char *end;
-    unsigned long long seconds;
-
-    errno = 0;
-    seconds = strtoull(text, &end, 10);
-    if (errno || *end || text[0] == '-' || !seconds) {
-        fprintf(stderr,
-                "xl: --link-timeout wants a number of seconds, not '%s'\n",
-                text);
-        exit(EXIT_FAILURE);
-    }
-    return seconds;
 }
 
 int xl_context_open(struct xl_context *xl)
@@ -115,8 +95,8 @@ static int find_command_word(struct xl_context *xl)
     return i;
 }
 
-/* Of those before the command: all that the stock xl knows may stand there, but
- * what it would do nothing for must not be done. */
+/* Of those before the command: all that the stock xl knows may stand there,
+ * but what it would do nothing for must not be done. */
 static int check_options(const struct xl_context *xl, int word,
                          const char *command)
 {

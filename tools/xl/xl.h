@@ -28,10 +28,6 @@ struct xl_context {
 int xl_context_open(struct xl_context *xl);
 void xl_context_close(struct xl_context *xl);
 
-/* The value of --link-timeout, in seconds; ends the process when it is none.
- */
-uint64_t xl_link_timeout(const char *text);
-
 /* The commands, after their options (argv[0] is the command's name); they
  * return an exit status. */
 int xl_main_migrate(struct xl_context *xl, int argc, char **argv);

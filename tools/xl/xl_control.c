@@ -2,7 +2,6 @@
  * xl migrate-status, migrate-start-postcopy, migrate-abort, migrate-set-rate:
  * migrations of other processes on this host.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,34 +11,13 @@
 
 #include "libxl_live_migrate.h"
 #include "migrate_view.h"
+#include "options.h"
 #include "part_commands.h"
 #include "rate.h"
 #include "xl.h"
 
 /* A guest may take a minute to suspend. */
 #define ANSWER_MS 90000
-
-static const char status_usage[] =
-    "usage: xl migrate-status [--json] [--watch] [DOMAIN]\n"
-    "       xl migrate-status --commands\n"
-    "\n"
-    "Shows the migrations with postcopy support of this host, or that of "
-    "DOMAIN.\n"
-    "\n"
-    "  --json      an array of objects on one line, in place of a table\n"
-    "  --watch     again each second; with DOMAIN until its migration ends\n"
-    "  --commands  which other commands may be used on a guest that moves\n";
-
-static const char command_usage[] =
-    "usage: xl migrate-start-postcopy DOMAIN\n"
-    "       xl migrate-abort DOMAIN\n"
-    "       xl migrate-set-rate DOMAIN RATE\n"
-    "\n"
-    "Steers a migration that is under way: moves the guest now, gives up "
-    "while\n"
-    "it is still here, or limits what is sent in the background to RATE "
-    "octets\n"
-    "a second (with K, M, G; 0 holds it; unlimited).\n";
 
 /* ---- which domain ---- */
 
@@ -81,10 +59,8 @@ static int find_domain(struct xl_context *xl, const char *domain,
 /* ---- status ---- */
 
 struct status {
-    bool json;
-    bool watch;
-    const char *domain; /* NULL: all */
-    uint32_t domid;     /* of that */
+    struct xl_options options; /* as given */
+    uint32_t domid;            /* of the domain, if one is given */
 };
 
 static void show_json(const libxl_live_migrate_status *list, int count)
@@ -150,12 +126,12 @@ static int show_status(const struct status *status)
         return -1;
     }
     for (int i = 0; i < count; i++) {
-        if (!status->domain || list[i].domid == status->domid) {
+        if (!status->options.domain || list[i].domid == status->domid) {
             list[shown++] = list[i];
             goes_on |= is_under_way(&list[i]);
         }
     }
-    if (status->json) {
+    if (status->options.json) {
         show_json(list, shown);
     } else if (shown) {
         show_table(list, shown);
@@ -169,7 +145,7 @@ static int show_status(const struct status *status)
 
 static int watch_status(const struct status *status)
 {
-    bool redraws = !status->json && isatty(STDOUT_FILENO);
+    bool redraws = !status->options.json && isatty(STDOUT_FILENO);
     int rc;
 
     for (;;) {
@@ -177,7 +153,7 @@ static int watch_status(const struct status *status)
             fputs("\033[H\033[2J", stdout);
         }
         rc = show_status(status);
-        if (rc < 0 || (!rc && status->domain) || ferror(stdout)) {
+        if (rc < 0 || (!rc && status->options.domain) || ferror(stdout)) {
             return rc;
         }
         sleep(1);
@@ -199,44 +175,22 @@ static int show_commands(void)
 
 int xl_main_migrate_status(struct xl_context *xl, int argc, char **argv)
 {
-    static const struct option long_options[] = {
-        {"json", no_argument, NULL, 'j'},
-        {"watch", no_argument, NULL, 'w'},
-        {"commands", no_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    struct status status = {.json = false};
-    int option;
+    struct status status = {.domid = 0};
+    const struct xl_options *options = &status.options;
+    int exit_status;
 
-    while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-        switch (option) {
-        case 'j':
-            status.json = true;
-            break;
-        case 'w':
-            status.watch = true;
-            break;
-        case 'c':
-            return show_commands();
-        case 'h':
-            fputs(status_usage, stdout);
-            return EXIT_SUCCESS;
-        default:
-            fputs(status_usage, stderr);
-            return EXIT_FAILURE;
-        }
+    if (!xl_options_read(&status.options, XL_COMMAND_STATUS, argc, argv,
+                         &exit_status)) {
+        return exit_status;
     }
-    if (argc - optind > 1) {
-        fputs(status_usage, stderr);
+    if (options->commands) {
+        return show_commands();
+    }
+    if (options->domain && (xl_context_open(xl) ||
+                            find_domain(xl, options->domain, &status.domid))) {
         return EXIT_FAILURE;
     }
-    status.domain = argv[optind];
-    if (status.domain && (xl_context_open(xl) ||
-                          find_domain(xl, status.domain, &status.domid))) {
-        return EXIT_FAILURE;
-    }
-    return (status.watch ? watch_status(&status) : show_status(&status)) < 0
+    return (options->watch ? watch_status(&status) : show_status(&status)) < 0
                ? EXIT_FAILURE
                : EXIT_SUCCESS;
 }
@@ -261,61 +215,48 @@ static int command(struct xl_context *xl, const char *domain,
     return EXIT_SUCCESS;
 }
 
-/* So many arguments are there and no option, or the usage is shown: with what
- * then to exit. */
-static bool takes_arguments(int argc, char **argv, int wanted, int *status)
-{
-    static const struct option long_options[] = {
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int option = getopt_long(argc, argv, "h", long_options, NULL);
-
-    *status = option == 'h' ? EXIT_SUCCESS : EXIT_FAILURE;
-    if (option == -1 && argc - optind == wanted) {
-        return true;
-    }
-    fputs(command_usage, option == 'h' ? stdout : stderr);
-    return false;
-}
-
 int xl_main_migrate_start_postcopy(struct xl_context *xl, int argc,
                                    char **argv)
 {
+    struct xl_options options;
     int status;
 
-    if (!takes_arguments(argc, argv, 1, &status)) {
+    if (!xl_options_read(&options, XL_COMMAND_START_POSTCOPY, argc, argv,
+                         &status)) {
         return status;
     }
-    return command(xl, argv[optind], LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY,
-                   0, "its migration goes over to postcopy");
+    return command(xl, options.domain,
+                   LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY, 0,
+                   "its migration goes over to postcopy");
 }
 
 int xl_main_migrate_abort(struct xl_context *xl, int argc, char **argv)
 {
+    struct xl_options options;
     int status;
 
-    if (!takes_arguments(argc, argv, 1, &status)) {
+    if (!xl_options_read(&options, XL_COMMAND_ABORT, argc, argv, &status)) {
         return status;
     }
-    return command(xl, argv[optind], LIBXL_LIVE_MIGRATE_COMMAND_ABORT, 0,
+    return command(xl, options.domain, LIBXL_LIVE_MIGRATE_COMMAND_ABORT, 0,
                    "its migration has ended, it was not let go");
 }
 
 int xl_main_migrate_set_rate(struct xl_context *xl, int argc, char **argv)
 {
+    struct xl_options options;
     const char *wrong;
     uint64_t rate;
     int status;
 
-    if (!takes_arguments(argc, argv, 2, &status)) {
+    if (!xl_options_read(&options, XL_COMMAND_SET_RATE, argc, argv, &status)) {
         return status;
     }
-    wrong = xl_parse_rate(argv[optind + 1], &rate);
+    wrong = xl_parse_rate(options.rate, &rate);
     if (wrong) {
-        fprintf(stderr, "xl: '%s': %s\n", argv[optind + 1], wrong);
+        fprintf(stderr, "xl: '%s': %s\n", options.rate, wrong);
         return EXIT_FAILURE;
     }
-    return command(xl, argv[optind], LIBXL_LIVE_MIGRATE_COMMAND_SET_RATE, rate,
-                   "the rate of its migration is set");
+    return command(xl, options.domain, LIBXL_LIVE_MIGRATE_COMMAND_SET_RATE,
+                   rate, "the rate of its migration is set");
 }

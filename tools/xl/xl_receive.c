@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,44 +16,13 @@
 #include "guard.h"
 #include "libxl_live_migrate.h"
 #include "monitor.h"
+#include "options.h"
 #include "transport.h"
 #include "xl.h"
 
-static const char usage[] =
-    "usage: xl migrate-receive --postcopy [-e|-F] [-d] [-p]\n"
-    "           [--link-timeout SECONDS]\n"
-    "       xl migrate-receive --postcopy --recover\n"
-    "\n"
-    "The other end of xl migrate --postcopy, which starts it: takes a guest "
-    "from\n"
-    "stdin, and answers on stdout.\n"
-    "\n"
-    "  -e           no daemon waits for the domain's end\n"
-    "  -F           wait for the domain's end in this process\n"
-    "  -d, --debug  show the configuration that is received\n"
-    "  -p           leave the domain paused\n"
-    "  --link-timeout SECONDS\n"
-    "               once the guest runs here, how long the connection may "
-    "stand\n"
-    "               still (while both live)\n"
-    "  --recover    the other end of xl migrate-recover, and of another\n"
-    "               connection of a guest that is coming (--fault-channel)\n"
-    "  -h, --help   this\n";
-
-enum xl_receive_monitor {
-    XL_MONITOR_DAEMON,
-    XL_MONITOR_FOREGROUND,
-    XL_MONITOR_NONE,
-};
-
 struct xl_receive {
     struct xl_context *xl;
-    /* As given. */
-    enum xl_receive_monitor monitor;
-    bool leave_paused;
-    bool debug;
-    bool recover;
-    uint64_t link_timeout;
+    struct xl_options options; /* as given */
     /* Made of what comes in. */
     int recv_fd;
     int send_fd;
@@ -66,57 +34,6 @@ struct xl_receive {
     bool stays;     /* the guest has come here */
     bool unwatched; /* though it should be watched over */
 };
-
-/* ---- options ---- */
-
-static void parse_options(struct xl_receive *receive, int argc, char **argv)
-{
-    static const struct option long_options[] = {
-        {"postcopy", no_argument, NULL, 'P'},
-        {"debug", no_argument, NULL, 'd'},
-        {"recover", no_argument, NULL, 'R'},
-        {"link-timeout", required_argument, NULL, 'L'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int option;
-
-    while ((option = getopt_long(argc, argv, "Fedph", long_options, NULL)) !=
-           -1) {
-        switch (option) {
-        case 'F':
-            receive->monitor = XL_MONITOR_FOREGROUND;
-            break;
-        case 'e':
-            receive->monitor = XL_MONITOR_NONE;
-            break;
-        case 'd':
-            receive->debug = true;
-            break;
-        case 'p':
-            receive->leave_paused = true;
-            break;
-        case 'R':
-            receive->recover = true;
-            break;
-        case 'L':
-            receive->link_timeout = xl_link_timeout(optarg);
-            break;
-        case 'P':
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            exit(EXIT_SUCCESS);
-        default:
-            fputs(usage, stderr);
-            exit(EXIT_FAILURE);
-        }
-    }
-    if (optind != argc) {
-        fprintf(stderr, "xl: migrate-receive takes no arguments\n");
-        exit(EXIT_FAILURE);
-    }
-}
 
 /* ---- stages ---- */
 
@@ -296,7 +213,8 @@ static void note_phase(libxl_live_migrate_phase phase,
         }
         xl_guard_tell_ours(&receive->guard, receive->domid);
     }
-    if (phase >= LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY && !receive->recover &&
+    if (phase >= LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY &&
+        !receive->options.recover &&
         xl_monitor_begin(&receive->standby, receive->domid)) {
         receive->unwatched = true;
     }
@@ -311,8 +229,8 @@ static int receive_domain(struct xl_receive *receive)
 
     libxl_live_migrate_receive_params_init(&params);
     params.final_name = receive->name;
-    params.link_timeout = receive->link_timeout;
-    params.paused = receive->leave_paused;
+    params.link_timeout = receive->options.params.link_timeout;
+    params.paused = receive->options.leave_paused;
     params.autoballoon = xl_config_autoballoon(receive->xl);
     params.logger = receive->xl->logger;
     params.progress = note_phase;
@@ -346,7 +264,7 @@ static int watch_over(struct xl_receive *receive)
     close(receive->send_fd);
     receive->recv_fd = -1;
     receive->send_fd = -1;
-    if (receive->monitor == XL_MONITOR_FOREGROUND) {
+    if (receive->options.foreground) {
         return xl_monitor_run(receive->xl, receive->domid, &receive->config);
     }
     return receive->unwatched ? -1 : 0;
@@ -391,7 +309,7 @@ static int migrate_receive(struct xl_receive *receive)
     if (ret) {
         goto out;
     }
-    if (receive->debug) {
+    if (receive->options.debug) {
         show_config(receive);
     }
     ret = choose_names(receive);
@@ -406,7 +324,7 @@ static int migrate_receive(struct xl_receive *receive)
     if (ret) {
         goto out;
     }
-    if (receive->monitor == XL_MONITOR_DAEMON) {
+    if (!receive->options.no_monitor && !receive->options.foreground) {
         ret = xl_monitor_standby(&receive->standby);
         if (ret) {
             goto out;
@@ -435,15 +353,18 @@ int xl_main_migrate_receive(struct xl_context *xl, int argc, char **argv)
         .guard = XL_GUARD_NONE,
         .standby = XL_MONITOR_NOBODY,
     };
-    int ret;
+    int status, ret;
 
-    parse_options(&receive, argc, argv);
+    if (!xl_options_read(&receive.options, XL_COMMAND_RECEIVE, argc, argv,
+                         &status)) {
+        return status;
+    }
     if (take_streams(&receive) || xl_context_open(xl)) {
         return EXIT_FAILURE;
     }
     libxl_domain_config_init(&receive.config);
-    ret =
-        receive.recover ? serve_recovery(&receive) : migrate_receive(&receive);
+    ret = receive.options.recover ? serve_recovery(&receive)
+                                  : migrate_receive(&receive);
     libxl_domain_config_dispose(&receive.config);
     return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,7 +1,6 @@
 /*
  * xl migrate-recover: the source, once more, after the connection was lost.
  */
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,51 +15,10 @@
 #include "transport.h"
 #include "xl.h"
 
-static const char usage[] =
-    "usage: xl migrate-recover [options] DOMAIN HOST\n"
-    "\n"
-    "Goes on with a migration to HOST whose connection was lost after the "
-    "guest\n"
-    "was handed over, or finds out that it never ran there and takes it "
-    "back.\n"
-    "DOMAIN is the guest's name, or what its suspended domain is called "
-    "here.\n"
-    "\n"
-    "  --background-rate RATE       octets a second for what the guest does "
-    "not\n"
-    "                               wait for (K, M, G; unlimited)\n"
-    "  --link-timeout SECONDS       how long the connection may\n"
-    "                               stand still (while both live)\n"
-    "  --json         progress as one JSON object a line, on stdout\n"
-    "  -s SSHCOMMAND  use this in place of ssh; '': HOST is itself a command\n"
-    "                 that runs xl migrate-receive --postcopy --recover "
-    "there\n"
-    "\n"
-    "Exit status: 0, the destination has all of the guest, or it has ended "
-    "there;\n"
-    "3, nothing has changed: try again; 4, it runs here again; 5, as 0, but "
-    "its\n"
-    "shell here could not be destroyed; 6, it can never be whole.\n";
-
 struct xl_recover {
     struct xl_sender sender;
     char *name; /* the guest's own */
 };
-
-static const struct option long_options[] = {
-    XL_SENDER_OPTIONS,
-};
-
-static void parse_options(struct xl_recover *recover, int argc, char **argv)
-{
-    int option;
-
-    while ((option = getopt_long(argc, argv, XL_SENDER_LETTERS, long_options,
-                                 NULL)) != -1) {
-        xl_sender_option(&recover->sender, option);
-    }
-    xl_sender_arguments(&recover->sender, argc, argv);
-}
 
 /* ---- stages ---- */
 
@@ -73,7 +31,7 @@ static int find_domain(struct xl_recover *recover)
     int count;
 
     if (libxl_domain_qualifier_to_domid(recover->sender.xl->ctx,
-                                        recover->sender.domain,
+                                        recover->sender.options.domain,
                                         &recover->sender.domid)) {
         recover->sender.domid = INVALID_DOMID;
     }
@@ -81,7 +39,7 @@ static int find_domain(struct xl_recover *recover)
         count = 0;
     }
     for (int i = 0; i < count; i++) {
-        bool named = !strcmp(list[i].name, recover->sender.domain);
+        bool named = !strcmp(list[i].name, recover->sender.options.domain);
 
         if (list[i].role != LIBXL_LIVE_MIGRATE_ROLE_SOURCE || by_name ||
             (!named && list[i].domid != recover->sender.domid)) {
@@ -97,7 +55,7 @@ static int find_domain(struct xl_recover *recover)
         fprintf(stderr,
                 "xl: no migration of '%s' away from here is known: see xl "
                 "migrate-status\n",
-                recover->sender.domain);
+                recover->sender.options.domain);
         return -1;
     }
     return 0;
@@ -193,7 +151,8 @@ static int go_on(struct xl_recover *recover)
     xl_sender_show(sender, recover->name);
     rc = libxl_domain_live_migrate_recover(
         sender->xl->ctx, sender->domid, sender->transport.send_fd,
-        sender->transport.recv_fd, &sender->params, &result, &found, NULL);
+        sender->transport.recv_fd, &sender->options.params, &result, &found,
+        NULL);
     xl_progress_end(&sender->progress, end_state(found, result.lost), &result);
     xl_transport_end(&sender->transport);
     if (rc) {
@@ -223,8 +182,10 @@ int xl_main_migrate_recover(struct xl_context *xl, int argc, char **argv)
     struct xl_recover recover = {.name = NULL};
     int status;
 
-    xl_sender_init(&recover.sender, xl, usage);
-    parse_options(&recover, argc, argv);
+    if (!xl_sender_read(&recover.sender, xl, XL_COMMAND_RECOVER, argc, argv,
+                        &status)) {
+        return status;
+    }
     if (xl_sender_open(&recover.sender)) {
         return EXIT_FAILURE;
     }

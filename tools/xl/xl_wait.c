@@ -2,7 +2,6 @@
  * xl migrate-wait: until no guest of this host has its memory in two places.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <libxl_utils.h>
 
 #include "libxl_live_migrate.h"
+#include "options.h"
 #include "part_commands.h"
 #include "part_gate.h"
 #include "xl.h"
@@ -24,30 +24,9 @@
 /* A guest may take a minute to suspend. */
 #define ANSWER_MS 90000
 
-static const char usage[] =
-    "usage: xl migrate-wait [--limit SECONDS] [--then-abort] [DOMAIN]\n"
-    "\n"
-    "Waits until no guest here is on its way to or from another host, or "
-    "DOMAIN is\n"
-    "not; before this host is shut down, for instance.\n"
-    "\n"
-    "  --limit SECONDS  wait no longer, and say what would be lost (for "
-    "ever)\n"
-    "  --then-abort     when the limit is over, end the moves of guests that "
-    "have\n"
-    "                   not been let go: they stay where they are\n"
-    "  -h, --help       this\n"
-    "\n"
-    "Exit status: 0, there is nothing to wait for; 3, the limit is over and a "
-    "guest\n"
-    "would be lost if this host went down.\n";
-
 struct waiting {
     struct xl_context *xl;
-    /* As given. */
-    const char *domain;
-    uint64_t limit; /* seconds; 0: for ever */
-    bool then_abort;
+    struct xl_options options; /* as given */
     /* Looked at anew each time. */
     libxl_live_migrate_status *list;
     int count;
@@ -74,12 +53,12 @@ static bool is_meant(const struct waiting *waiting,
         (part == XL_PART_INCOMING && xl_part_is_left(status))) {
         return false;
     }
-    if (waiting->domain) {
+    if (waiting->options.domain) {
         char number[16];
 
         snprintf(number, sizeof(number), "%" PRIu32, status->domid);
-        return !strcmp(waiting->domain, status->name) ||
-               !strcmp(waiting->domain, number);
+        return !strcmp(waiting->options.domain, status->name) ||
+               !strcmp(waiting->options.domain, number);
     }
     return true;
 }
@@ -148,7 +127,7 @@ static int wait_for_all(struct waiting *waiting)
         if (!waiting->count) {
             return 0;
         }
-        if (waiting->limit && now - began >= waiting->limit) {
+        if (waiting->options.limit && now - began >= waiting->options.limit) {
             return 1;
         }
         if (!said || now - said >= SAY_SECONDS) {
@@ -210,7 +189,7 @@ static int wait_or_say(struct waiting *waiting)
 {
     int over = wait_for_all(waiting);
 
-    if (over > 0 && waiting->then_abort) {
+    if (over > 0 && waiting->options.then_abort) {
         abort_moves(waiting);
         over = look(waiting) ? -1 : waiting->count > 0;
     }
@@ -227,53 +206,15 @@ static int wait_or_say(struct waiting *waiting)
     return XL_EXIT_PAUSED;
 }
 
-static void parse_options(struct waiting *waiting, int argc, char **argv)
-{
-    static const struct option long_options[] = {
-        {"limit", required_argument, NULL, 'l'},
-        {"then-abort", no_argument, NULL, 'a'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    char *end;
-    int option;
-
-    while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-        switch (option) {
-        case 'l':
-            errno = 0;
-            waiting->limit = strtoull(optarg, &end, 10);
-            if (errno || *end || !waiting->limit || optarg[0] == '-') {
-                fprintf(stderr,
-                        "xl: --limit wants a number of seconds, not '%s'\n",
-                        optarg);
-                exit(EXIT_FAILURE);
-            }
-            break;
-        case 'a':
-            waiting->then_abort = true;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            exit(EXIT_SUCCESS);
-        default:
-            fputs(usage, stderr);
-            exit(EXIT_FAILURE);
-        }
-    }
-    if (argc - optind > 1) {
-        fputs(usage, stderr);
-        exit(EXIT_FAILURE);
-    }
-    waiting->domain = argv[optind];
-}
-
 int xl_main_migrate_wait(struct xl_context *xl, int argc, char **argv)
 {
     struct waiting waiting = {.xl = xl};
     int status;
 
-    parse_options(&waiting, argc, argv);
+    if (!xl_options_read(&waiting.options, XL_COMMAND_WAIT, argc, argv,
+                         &status)) {
+        return status;
+    }
     if (xl_context_open(xl)) {
         return EXIT_FAILURE;
     }

@@ -304,46 +304,6 @@ static void commands_of_transports(void **state)
     }
 }
 
-/* What a shell makes of the line, a word a line, when its xl prints them. */
-static void assert_pasted(const struct xl_recovery *recovery,
-                          const char *words)
-{
-    char said[512] = "", program[1024];
-    char *line = xl_recovery_command(recovery);
-    FILE *shell;
-
-    assert_non_null(line);
-    snprintf(program, sizeof(program), "xl() { printf '%%s\\n' \"$@\"; }; %s",
-             line);
-    free(line);
-    shell = popen(program, "r");
-    assert_non_null(shell);
-    said[fread(said, 1, sizeof(said) - 1, shell)] = '\0';
-    assert_int_equal(pclose(shell), 0);
-    assert_string_equal(said, words);
-}
-
-static void a_recovery_that_is_pasted(void **state)
-{
-    struct xl_recovery recovery = {
-        .ssh_command = xl_ssh_default, .name = "5", .host = "xen-b"};
-
-    (void)state;
-    assert_pasted(&recovery, "migrate-recover\n5\nxen-b\n");
-    recovery.ssh_command = "ssh -p 2222 -i '/root/my key'";
-    recovery.background_rate = "10M";
-    recovery.link_timeout = "30";
-    recovery.json = true;
-    recovery.name = "it's $(id) web";
-    assert_pasted(&recovery, "migrate-recover\n--background-rate\n10M\n"
-                             "--link-timeout\n30\n--json\n-s\nssh -p 2222 -i "
-                             "'/root/my key'\nit's $(id) web\nxen-b\n");
-    recovery = (struct xl_recovery){
-        .ssh_command = "", .name = "5", .host = "echo $$ > f; exec nc b 1"};
-    assert_pasted(&recovery,
-                  "migrate-recover\n-s\n\n5\necho $$ > f; exec nc b 1\n");
-}
-
 static void hosts_that_a_shell_reads_as_they_are(void **state)
 {
     static const char *const good[] = {
@@ -387,7 +347,6 @@ int main(void)
         cmocka_unit_test(back_ends),
         cmocka_unit_test(who_watches_by_a_log),
         cmocka_unit_test(commands_of_transports),
-        cmocka_unit_test(a_recovery_that_is_pasted),
         cmocka_unit_test(hosts_that_a_shell_reads_as_they_are),
     };
 

@@ -4,10 +4,14 @@
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 import unittest
 
-COMPLETION = pathlib.Path(__file__).resolve().parents[2] / "xl/completion/xl.bash"
+TOP = pathlib.Path(__file__).resolve().parents[3]
+TEMPLATE = TOP / "tools/xl/completion/xl.bash.in"
+sys.path.append(str(TOP / "scripts"))
+import xl_options                               # noqa: E402
 
 # Its answers are files beside it, by its first argument.
 XL = """\
@@ -36,6 +40,10 @@ class Completion(unittest.TestCase):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.where = pathlib.Path(directory.name)
+        self.completion = self.where / "xl.bash"
+        with open(self.completion, "w", encoding="utf-8") as file:
+            subprocess.run([TOP / "scripts/make-completion", "bash", TEMPLATE],
+                           stdout=file, check=True)
         (self.where / "xl").write_text(XL)
         (self.where / "xl").chmod(0o755)
         (self.where / "help").write_text(
@@ -51,7 +59,7 @@ class Completion(unittest.TestCase):
     def complete(self, line):
         done = subprocess.run(
             ["bash", "-u", "-c", COMPLETE, "bash", line], cwd=self.where,
-            env=dict(os.environ, COMPLETION=str(COMPLETION),
+            env=dict(os.environ, COMPLETION=str(self.completion),
                      PATH=f"{self.where}:{os.environ['PATH']}"),
             capture_output=True, text=True, check=True)
         self.assertEqual(done.stderr, "")
@@ -74,6 +82,41 @@ class Completion(unittest.TestCase):
     def test_the_commands_of_both(self):
         self.assertEqual(self.complete("xl cr"), ["create"])
         self.assertIn("migrate-recover", self.complete("xl migrate-"))
+
+    def test_every_option_of_the_list(self):
+        commands, options = xl_options.read()
+        for command in commands:
+            line = f"xl {command.name} -"
+            for option in xl_options.options_of(command, options):
+                for spelling in xl_options.spellings(option):
+                    self.assertIn(spelling, self.complete(line), line)
+
+    def test_what_tests_alone_use_is_not_offered(self):
+        self.assertEqual(self.complete("xl migrate --hot"), [])
+
+    def test_arguments_of_options(self):
+        self.guests("web")
+        (self.where / "web.cfg").touch()
+        for line, answers in (
+                ("xl migrate --push-order ", ["recent", "ascending"]),
+                ("xl migrate --postcopy=a", ["auto", "after:", "after-rounds:"]),
+                ("xl migrate --max-downtime ", []),
+                ("xl migrate --window-before ", []),
+                ("xl migrate --fault-channel=", []),
+                ("xl migrate-wait --limit ", []),
+                ("xl migrate -C web", ["web.cfg"]),
+                ("xl migrate -p web", ["web"]),
+                ("xl migrate-set-rate web unl", ["unlimited"])):
+            self.assertEqual(self.complete(line), answers, line)
+
+    def test_no_word_of_the_line_is_run(self):
+        self.guests("web")
+        for word in ("$(id>ran)", "`id>ran`", "x]$(id>ran)", "a[$(id>ran)]"):
+            for line in (f"xl migrate {word} we", f"xl {word} we",
+                         f"xl migrate --postcopy={word}", f"xl migrate -C {word}",
+                         f"xl migrate {word}={word}", f"xl migrate-wait {word}"):
+                self.complete(line)
+                self.assertFalse((self.where / "ran").exists(), line)
 
     def test_no_name_is_run(self):
         """Whoever may name a guest is not root."""

@@ -1,0 +1,383 @@
+/*
+ * The command lines of our commands, by the list of options.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "options.h"
+
+#define WORDS_MAX 16
+
+/* Read a command line of these words, up to a NULL; what is said of it goes
+ * nowhere. */
+static bool read_words(struct xl_options *options, enum xl_command_id command,
+                       const char *const *words, int *status)
+{
+    char name[] = "xl", *argv[WORDS_MAX + 1] = {name};
+    int argc = 1;
+    int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO);
+    bool goes_on;
+
+    while (words[argc - 1]) {
+        argv[argc] = (char *)words[argc - 1];
+        argc++;
+    }
+    assert_non_null(freopen("/dev/null", "w", stdout));
+    assert_non_null(freopen("/dev/null", "w", stderr));
+    goes_on = xl_options_read(options, command, argc, argv, status);
+    fflush(stdout);
+    fflush(stderr);
+    dup2(out, STDOUT_FILENO);
+    dup2(err, STDERR_FILENO);
+    close(out);
+    close(err);
+    return goes_on;
+}
+
+#define READ(options, command, ...) \
+    read_words(options, command, (const char *const[]){__VA_ARGS__, NULL}, \
+               &(int){0})
+
+/* ---- what is taken ---- */
+
+static void a_command_line_in_full(void **state)
+{
+    struct xl_options options;
+    const libxl_live_migrate_params *params = &options.params;
+
+    (void)state;
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "--postcopy=after:7",
+                     "--precopy-dirty-threshold", "9", "--max-downtime=250",
+                     "--background-rate", "10M", "web", "--no-background",
+                     "--push-order", "ascending", "--allow-exposed-backends",
+                     "--late-build", "-epD", "-s", "", "host"));
+    assert_string_equal(options.domain, "web");
+    assert_string_equal(options.host, "host");
+    assert_int_equal(params->strategy, LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY);
+    assert_int_equal(params->postcopy_after, 7);
+    assert_int_equal(params->precopy_dirty_threshold, 9);
+    assert_int_equal(params->max_downtime_ms, 250);
+    assert_int_equal(params->background_rate, 10 << 20);
+    assert_true(params->no_background_push);
+    assert_int_equal(params->push_order,
+                     LIBXL_LIVE_MIGRATE_PUSH_ORDER_ASCENDING);
+    assert_true(params->allow_exposed_backends);
+    assert_int_equal(params->build, LIBXL_LIVE_MIGRATE_BUILD_LATE);
+    assert_true(options.no_monitor && options.leave_paused &&
+                options.preserve_domid);
+    assert_false(options.debug || options.json || options.recover);
+    assert_string_equal(options.ssh_command, "");
+    assert_null(options.config_file);
+    assert_null(options.fault_channel);
+}
+
+static void what_is_not_given_is_as_the_library_has_it(void **state)
+{
+    libxl_live_migrate_params params;
+    struct xl_options options;
+
+    (void)state;
+    assert_true(READ(&options, XL_COMMAND_RECOVER, "web", "host"));
+    libxl_live_migrate_params_init(&params);
+    assert_memory_equal(&options.params, &params, sizeof(params));
+    assert_string_equal(options.ssh_command, "ssh");
+    for (int i = 0; i < XL_NR_OPTIONS; i++) {
+        assert_null(options.given[i]);
+    }
+}
+
+static void zero_means_none_and_not_the_default(void **state)
+{
+    struct xl_options options;
+
+    (void)state;
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "--window-before", "0",
+                     "--window-after=5", "--hot-pages", "0", "web", "host"));
+    assert_int_equal(options.params.window_before, UINT32_MAX);
+    assert_int_equal(options.params.window_after, 5);
+    assert_true(options.params.hot_pages_max ==
+                LIBXL_LIVE_MIGRATE_NO_HOT_PAGES);
+}
+
+static void a_fault_channel_of_two_kinds(void **state)
+{
+    struct xl_options options;
+
+    (void)state;
+    assert_true(
+        READ(&options, XL_COMMAND_MIGRATE, "--fault-channel", "web", "host"));
+    assert_string_equal(options.fault_channel, "");
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "--fault-channel=nc b 1",
+                     "web", "host"));
+    assert_string_equal(options.fault_channel, "nc b 1");
+}
+
+static void options_of_other_commands(void **state)
+{
+    struct xl_options options;
+
+    (void)state;
+    assert_true(READ(&options, XL_COMMAND_RECEIVE, "--postcopy", "-F", "-d",
+                     "--link-timeout", "30", "--recover"));
+    assert_true(options.foreground && options.debug && options.recover);
+    assert_int_equal(options.params.link_timeout, 30);
+    assert_null(options.domain);
+    assert_true(READ(&options, XL_COMMAND_STATUS, "--json", "--watch"));
+    assert_true(options.json && options.watch && !options.commands);
+    assert_true(READ(&options, XL_COMMAND_WAIT, "--limit", "600",
+                     "--then-abort", "web"));
+    assert_int_equal(options.limit, 600);
+    assert_true(options.then_abort);
+    assert_string_equal(options.domain, "web");
+    assert_true(READ(&options, XL_COMMAND_SET_RATE, "web", "5M"));
+    assert_string_equal(options.rate, "5M");
+}
+
+/* ---- what is refused ---- */
+
+static void command_lines_that_are_wrong(void **state)
+{
+    static const struct {
+        enum xl_command_id command;
+        const char *words[4];
+    } cases[] = {
+        {XL_COMMAND_MIGRATE, {"web"}},
+        {XL_COMMAND_MIGRATE, {"web", "host", "more"}},
+        {XL_COMMAND_MIGRATE, {"--watch", "web", "host"}},
+        {XL_COMMAND_MIGRATE, {"--max-downtime", "5s", "web", "host"}},
+        {XL_COMMAND_MIGRATE, {"-F", "web", "host"}},
+        {XL_COMMAND_RECEIVE, {"web"}},
+        {XL_COMMAND_RECEIVE, {"-C", "file"}},
+        {XL_COMMAND_RECOVER, {"--max-downtime", "5", "web", "host"}},
+        {XL_COMMAND_STATUS, {"web", "mail"}},
+        {XL_COMMAND_STATUS, {"--no-such"}},
+        {XL_COMMAND_WAIT, {"--limit"}},
+        {XL_COMMAND_ABORT, {NULL}},
+        {XL_COMMAND_ABORT, {"--json", "web"}},
+        {XL_COMMAND_SET_RATE, {"web"}},
+    };
+    struct xl_options options;
+    int status;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_false(
+            read_words(&options, cases[i].command, cases[i].words, &status));
+        assert_int_equal(status, EXIT_FAILURE);
+    }
+}
+
+static void arguments_that_are_wrong(void **state)
+{
+    static const struct {
+        const char *option, *text, *wrong;
+    } cases[] = {
+        {"precopy-iterations", "", "a number from 0 to 4294967295"},
+        {"precopy-iterations", "-1", "a number from 0 to 4294967295"},
+        {"precopy-iterations", "4294967296", "a number from 0 to 4294967295"},
+        {"precopy-dirty-threshold", "x", "a number, 0 or more"},
+        {"window-after", "4294967295", "a number from 0 to 4294967294"},
+        {"link-timeout", "0", "a number, 1 or more"},
+        {"link-timeout", "18446744073709551616", "a number, 1 or more"},
+        {"background-rate", "0", "nothing would ever be sent"},
+        {"background-rate", "5X", ""},
+        {"push-order", "recen", "recent ascending"},
+        {"push-order", "recent ", "recent ascending"},
+        {"push-order", "", "recent ascending"},
+        {"postcopy", "soon", "after-rounds:N"},
+    };
+    struct xl_options options;
+    char wrong[XL_OPTION_WRONG_MAX];
+
+    (void)state;
+    xl_options_init(&options, XL_COMMAND_MIGRATE);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int row = xl_option_find(XL_COMMAND_MIGRATE, cases[i].option);
+
+        assert_true(row >= 0);
+        assert_int_equal(xl_option_take(&options, row, cases[i].text, wrong),
+                         -1);
+        assert_non_null(strstr(wrong, cases[i].wrong));
+        assert_null(options.given[row]);
+    }
+}
+
+/* ---- the list ---- */
+
+static void names_of_one_command_are_of_one_row(void **state)
+{
+    (void)state;
+    assert_true(xl_option_find(XL_COMMAND_MIGRATE, "json") !=
+                xl_option_find(XL_COMMAND_STATUS, "json"));
+    assert_int_equal(xl_option_find(XL_COMMAND_MIGRATE, "link-timeout"),
+                     xl_option_find(XL_COMMAND_RECEIVE, "link-timeout"));
+    assert_int_equal(xl_option_find(XL_COMMAND_RECEIVE, "d"),
+                     xl_option_find(XL_COMMAND_RECEIVE, "debug"));
+    assert_int_equal(xl_option_find(XL_COMMAND_MIGRATE, "d"), -1);
+    assert_int_equal(xl_option_find(XL_COMMAND_MIGRATE, ""), -1);
+}
+
+static char *usage_of(enum xl_command_id command)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *to = open_memstream(&text, &length);
+
+    assert_non_null(to);
+    xl_options_usage(command, to);
+    assert_int_equal(fclose(to), 0);
+    return text;
+}
+
+static void the_usage_fits_a_terminal(void **state)
+{
+    (void)state;
+    for (int command = 0; command < XL_NR_COMMANDS; command++) {
+        char *text = usage_of(command);
+
+        assert_memory_equal(text, "usage: xl migrate", 17);
+        for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
+            assert_true(strcspn(line, "\n") < 80);
+        }
+        free(text);
+    }
+}
+
+static void the_usage_has_what_a_user_is_told_of(void **state)
+{
+    char *text = usage_of(XL_COMMAND_MIGRATE);
+
+    (void)state;
+    assert_non_null(strstr(text, "xl migrate --postcopy [options] DOMAIN "));
+    assert_non_null(strstr(text, "\n  --postcopy[=WHEN]            when "));
+    assert_non_null(strstr(text, "\n  --precopy-dirty-threshold N  no "));
+    assert_non_null(strstr(text, "\n  -C FILE                      send "));
+    assert_non_null(strstr(text, "\n  -h, --help                   this\n"));
+    assert_null(strstr(text, "hot-pages"));
+    assert_null(strstr(text, "--watch"));
+    free(text);
+}
+
+static void the_usage_when_it_is_asked_for(void **state)
+{
+    struct xl_options options;
+    int status = -1;
+
+    (void)state;
+    assert_false(read_words(&options, XL_COMMAND_MIGRATE,
+                            (const char *const[]){"-h", "--no-such", NULL},
+                            &status));
+    assert_int_equal(status, EXIT_SUCCESS);
+}
+
+/* ---- what goes on ---- */
+
+static void what_the_receiver_is_told(void **state)
+{
+    struct xl_options options;
+    char *text;
+
+    (void)state;
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "--debug", "-e", "-p", "-D",
+                     "--json", "--link-timeout", "30", "--max-downtime", "7",
+                     "web", "host"));
+    text = xl_options_for_receiver(&options);
+    assert_string_equal(text, " --link-timeout 30 -e -p --debug");
+    free(text);
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "web", "host"));
+    text = xl_options_for_receiver(&options);
+    assert_string_equal(text, "");
+    free(text);
+}
+
+/* All that may be told it takes, whatever its own list says. */
+static void the_receiver_takes_what_it_is_told(void **state)
+{
+    const char *words[WORDS_MAX] = {"--postcopy"};
+    struct xl_options options;
+    char *text, *rest, *word;
+    int count = 1, status;
+
+    (void)state;
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "--debug", "-e", "-p",
+                     "--link-timeout", "30", "web", "host"));
+    text = xl_options_for_receiver(&options);
+    for (word = strtok_r(text, " ", &rest); word;
+         word = strtok_r(NULL, " ", &rest)) {
+        words[count++] = word;
+    }
+    assert_true(read_words(&options, XL_COMMAND_RECEIVE, words, &status));
+    assert_true(options.debug && options.no_monitor && options.leave_paused);
+    assert_int_equal(options.params.link_timeout, 30);
+    free(text);
+}
+
+/* What a shell makes of the line, a word a line, when its xl prints them. */
+static void assert_pasted(const struct xl_options *options, const char *domain,
+                          const char *words)
+{
+    char said[512] = "", program[1024];
+    char *line = xl_options_recovery(options, domain);
+    FILE *shell;
+
+    assert_non_null(line);
+    snprintf(program, sizeof(program), "xl() { printf '%%s\\n' \"$@\"; }; %s",
+             line);
+    free(line);
+    shell = popen(program, "r");
+    assert_non_null(shell);
+    said[fread(said, 1, sizeof(said) - 1, shell)] = '\0';
+    assert_int_equal(pclose(shell), 0);
+    assert_string_equal(said, words);
+}
+
+static void a_recovery_that_is_pasted(void **state)
+{
+    struct xl_options options;
+
+    (void)state;
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "--max-downtime", "7", "-e",
+                     "web", "xen-b"));
+    assert_pasted(&options, "5", "migrate-recover\n5\nxen-b\n");
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "-s",
+                     "ssh -p 2222 -i '/root/my key'", "--background-rate",
+                     "10M", "--link-timeout", "30", "--json", "web", "xen-b"));
+    assert_pasted(&options, "it's $(id) web",
+                  "migrate-recover\n--background-rate\n10M\n"
+                  "--link-timeout\n30\n--json\n-s\nssh -p 2222 -i "
+                  "'/root/my key'\nit's $(id) web\nxen-b\n");
+    assert_true(READ(&options, XL_COMMAND_RECOVER, "-s", "", "web",
+                     "echo $$ > f; exec nc b 1"));
+    assert_pasted(&options, "5",
+                  "migrate-recover\n-s\n\n5\necho $$ > f; exec nc b 1\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_command_line_in_full),
+        cmocka_unit_test(what_is_not_given_is_as_the_library_has_it),
+        cmocka_unit_test(zero_means_none_and_not_the_default),
+        cmocka_unit_test(a_fault_channel_of_two_kinds),
+        cmocka_unit_test(options_of_other_commands),
+        cmocka_unit_test(command_lines_that_are_wrong),
+        cmocka_unit_test(arguments_that_are_wrong),
+        cmocka_unit_test(names_of_one_command_are_of_one_row),
+        cmocka_unit_test(the_usage_fits_a_terminal),
+        cmocka_unit_test(the_usage_has_what_a_user_is_told_of),
+        cmocka_unit_test(the_usage_when_it_is_asked_for),
+        cmocka_unit_test(what_the_receiver_is_told),
+        cmocka_unit_test(the_receiver_takes_what_it_is_told),
+        cmocka_unit_test(a_recovery_that_is_pasted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,494 @@
+/*
+ * The command lines of our commands, by the list in options.def.
+ */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy_option.h"
+#include "rate.h"
+#include "transport_command.h"
+
+/* getopt_long() returns this and the row for an option by its long name. */
+#define FIRST_ROW 0x100
+
+/* ---- the list ---- */
+
+struct option_row;
+
+/* Sets the option's field from the text.  0, or -1 with a phrase in wrong. */
+typedef int reader(struct xl_options *options, const struct option_row *row,
+                   const char *text, char *wrong);
+
+struct option_row {
+    unsigned commands; /* a bit for each that has it */
+    const char *name;  /* without its dashes; NULL: a letter only */
+    char letter;       /* 0: none */
+    unsigned to;
+    const char *help;
+    /* What it takes: the name of its argument, NULL: it has none. */
+    const char *argument;
+    bool optional;
+    reader *read;
+    const char *words;  /* what the argument may be */
+    size_t field, size; /* in struct xl_options */
+    uint64_t value;     /* of the field: for options without an argument */
+    uint64_t least, most;
+    uint64_t none; /* in place of a given 0 */
+};
+
+struct command_row {
+    const char *name;
+    bool with_postcopy; /* among its options, or it is the stock xl's */
+    int least, most;    /* arguments */
+    const char *arguments;
+    const char *about;
+    const char *after;
+};
+
+static reader read_nothing, read_value, read_number, read_rate, read_word,
+    read_text, read_when;
+
+#define WITH_POSTCOPY true
+#define ALWAYS false
+
+static const struct command_row commands[] = {
+#define COMMAND(id, name, ours, main, least, most, arguments, guests, about, \
+                after) \
+    {name, ours, least, most, arguments, about, after},
+#include "options.def"
+};
+
+enum {
+#define COMMAND(id, ...) id = 1 << XL_COMMAND_##id,
+#include "options.def"
+    EACH_COMMAND = (1 << XL_NR_COMMANDS) - 1,
+};
+
+#define FIELD(member) \
+    .field = offsetof(struct xl_options, member), \
+    .size = sizeof(((struct xl_options *)NULL)->member)
+#define FLAG(member) SETS(member, true)
+#define SETS(member, setting) \
+    .read = read_value, .value = (setting), FIELD(member)
+#define NUMBER(what, member, from, to) \
+    .argument = (what), .read = read_number, .least = (from), .most = (to), \
+    FIELD(member)
+#define NUMBER_OR_NONE(what, member, to, nothing) \
+    NUMBER(what, member, 0, to), .none = (nothing)
+#define RATE(what, member) .argument = (what), .read = read_rate, FIELD(member)
+#define WORD(what, member, list) \
+    .argument = (what), .read = read_word, .words = (list), FIELD(member)
+#define TEXT(what, member) .argument = (what), .read = read_text, FIELD(member)
+#define TEXT_OR_NOTHING(what, member) TEXT(what, member), .optional = true
+#define WHEN(what, list) \
+    .argument = (what), .optional = true, .read = read_when, .words = (list)
+#define ACCEPTED .read = read_nothing
+
+#define NOWHERE 0u
+#define TO_RECEIVER 1u
+#define TO_RECOVERY 2u
+#define TO_BOTH (TO_RECEIVER | TO_RECOVERY)
+
+static const struct option_row rows[] = {
+#define OPTION(of, long_name, short_name, takes, goes_on, text) \
+    {.commands = (of), \
+     .name = (long_name), \
+     .letter = (short_name), \
+     .to = (goes_on), \
+     .help = (text), \
+     takes},
+#include "options.def"
+};
+
+static bool has(enum xl_command_id command, const struct option_row *row)
+{
+    return row->commands & 1u << command;
+}
+
+int xl_option_find(enum xl_command_id command, const char *name)
+{
+    for (int i = 0; i < XL_NR_OPTIONS; i++) {
+        const char letter[] = {rows[i].letter, '\0'};
+
+        if (has(command, &rows[i]) &&
+            ((rows[i].name && !strcmp(name, rows[i].name)) ||
+             (letter[0] && !strcmp(name, letter)))) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* ---- reading an argument ---- */
+
+static int read_nothing(struct xl_options *options,
+                        const struct option_row *row, const char *text,
+                        char *wrong)
+{
+    (void)options;
+    (void)row;
+    (void)text;
+    (void)wrong;
+    return 0;
+}
+
+static void set_field(struct xl_options *options, const struct option_row *row,
+                      uint64_t value)
+{
+    void *field = (char *)options + row->field;
+
+    if (row->size == sizeof(uint64_t)) {
+        *(uint64_t *)field = value;
+    } else if (row->size == sizeof(uint32_t)) { /* enumerations as well */
+        *(uint32_t *)field = value;
+    } else {
+        *(bool *)field = value;
+    }
+}
+
+static int read_value(struct xl_options *options, const struct option_row *row,
+                      const char *text, char *wrong)
+{
+    (void)text;
+    (void)wrong;
+    set_field(options, row, row->value);
+    return 0;
+}
+
+static int read_number(struct xl_options *options,
+                       const struct option_row *row, const char *text,
+                       char *wrong)
+{
+    unsigned long long value;
+    char *end;
+
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (errno || end == text || *end || text[0] == '-' || value < row->least ||
+        value > row->most) {
+        if (row->most == UINT64_MAX) {
+            snprintf(wrong, XL_OPTION_WRONG_MAX,
+                     "it is a number, %" PRIu64 " or more", row->least);
+        } else {
+            snprintf(wrong, XL_OPTION_WRONG_MAX,
+                     "it is a number from %" PRIu64 " to %" PRIu64, row->least,
+                     row->most);
+        }
+        return -1;
+    }
+    set_field(options, row, !value && row->none ? row->none : value);
+    return 0;
+}
+
+static int read_rate(struct xl_options *options, const struct option_row *row,
+                     const char *text, char *wrong)
+{
+    uint64_t rate;
+    const char *why = xl_parse_rate(text, &rate);
+
+    /* Held from the start it would not begin. */
+    if (why || !rate) {
+        snprintf(wrong, XL_OPTION_WRONG_MAX, "%s",
+                 why ? why : "nothing would ever be sent");
+        return -1;
+    }
+    set_field(options, row, rate);
+    return 0;
+}
+
+static int read_word(struct xl_options *options, const struct option_row *row,
+                     const char *text, char *wrong)
+{
+    const char *at = row->words;
+    size_t length;
+
+    for (uint64_t place = 0; *at; place++) {
+        length = strcspn(at, " ");
+        if (strlen(text) == length && !strncmp(text, at, length)) {
+            set_field(options, row, place);
+            return 0;
+        }
+        at += length;
+        at += strspn(at, " ");
+    }
+    snprintf(wrong, XL_OPTION_WRONG_MAX, "it is one of: %s", row->words);
+    return -1;
+}
+
+static int read_text(struct xl_options *options, const struct option_row *row,
+                     const char *text, char *wrong)
+{
+    (void)wrong;
+    *(const char **)((char *)options + row->field) = text ? text : "";
+    return 0;
+}
+
+static int read_when(struct xl_options *options, const struct option_row *row,
+                     const char *text, char *wrong)
+{
+    struct xl_policy policy;
+
+    (void)row;
+    if (!xl_parse_policy(text, &policy)) {
+        snprintf(wrong, XL_OPTION_WRONG_MAX,
+                 "it is now, auto, after:SECONDS or after-rounds:N");
+        return -1;
+    }
+    options->params.strategy = policy.automatic
+                                   ? LIBXL_LIVE_MIGRATE_STRATEGY_AUTO
+                                   : LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY;
+    options->params.postcopy_after = policy.after;
+    if (policy.has_rounds) {
+        options->params.precopy_iterations = policy.rounds;
+    }
+    return 0;
+}
+
+int xl_option_take(struct xl_options *options, int row, const char *text,
+                   char wrong[XL_OPTION_WRONG_MAX])
+{
+    if (rows[row].read(options, &rows[row], text, wrong)) {
+        return -1;
+    }
+    options->given[row] = text ? text : "";
+    return 0;
+}
+
+/* ---- the command line ---- */
+
+void xl_options_init(struct xl_options *options, enum xl_command_id command)
+{
+    *options = (struct xl_options){
+        .command = command,
+        .ssh_command = xl_ssh_default,
+    };
+    libxl_live_migrate_params_init(&options->params);
+}
+
+static int argument_kind(const struct option_row *row)
+{
+    if (!row->argument) {
+        return no_argument;
+    }
+    return row->optional ? optional_argument : required_argument;
+}
+
+/* What getopt_long() wants to know of a command's options. */
+static void describe(enum xl_command_id command, struct option *names,
+                     char *letters)
+{
+    for (int i = 0; i < XL_NR_OPTIONS; i++) {
+        if (!has(command, &rows[i])) {
+            continue;
+        }
+        if (rows[i].name) {
+            *names++ = (struct option){.name = rows[i].name,
+                                       .has_arg = argument_kind(&rows[i]),
+                                       .val = FIRST_ROW + i};
+        }
+        if (rows[i].letter) {
+            *letters++ = rows[i].letter;
+            if (rows[i].argument) {
+                *letters++ = ':';
+            }
+        }
+    }
+    *names = (struct option){.name = NULL};
+    *letters = '\0';
+}
+
+static int take_next(struct xl_options *options, int found)
+{
+    const char letter[] = {(char)found, '\0'};
+    char wrong[XL_OPTION_WRONG_MAX];
+    int row = found >= FIRST_ROW ? found - FIRST_ROW
+                                 : xl_option_find(options->command, letter);
+
+    if (row < 0) { /* getopt_long() said what is wrong */
+        xl_options_usage(options->command, stderr);
+        return -1;
+    }
+    if (xl_option_take(options, row, optarg, wrong)) {
+        fprintf(stderr, "xl: %s%s '%s': %s\n", rows[row].name ? "--" : "-",
+                rows[row].name ? rows[row].name : letter, optarg, wrong);
+        return -1;
+    }
+    return 0;
+}
+
+static int take_arguments(struct xl_options *options, int argc, char **argv)
+{
+    const struct command_row *command = &commands[options->command];
+    int count = argc - optind;
+
+    if (count < command->least || count > command->most) {
+        fprintf(stderr, "xl: %s wants %s\n", command->name,
+                command->most ? command->arguments : "no arguments");
+        xl_options_usage(options->command, stderr);
+        return -1;
+    }
+    options->domain = count > 0 ? argv[optind] : NULL;
+    options->host = count > 1 ? argv[optind + 1] : NULL;
+    return 0;
+}
+
+bool xl_options_read(struct xl_options *options, enum xl_command_id command,
+                     int argc, char **argv, int *status)
+{
+    struct option names[XL_NR_OPTIONS + 1];
+    char letters[2 * XL_NR_OPTIONS + 1];
+    int found;
+
+    xl_options_init(options, command);
+    describe(command, names, letters);
+    *status = EXIT_FAILURE;
+    optind = 0; /* begin anew, in glibc's words */
+    while ((found = getopt_long(argc, argv, letters, names, NULL)) != -1) {
+        if (take_next(options, found)) {
+            return false;
+        }
+        if (options->help) {
+            xl_options_usage(command, stdout);
+            *status = EXIT_SUCCESS;
+            return false;
+        }
+    }
+    return !take_arguments(options, argc, argv);
+}
+
+/* ---- what goes on ---- */
+
+static void pass_on(const struct xl_options *options, unsigned to, FILE *line)
+{
+    for (int i = 0; i < XL_NR_OPTIONS; i++) {
+        const struct option_row *row = &rows[i];
+
+        if (!options->given[i] || !(row->to & to)) {
+            continue;
+        }
+        if (row->letter) {
+            fprintf(line, " -%c", row->letter);
+        } else {
+            fprintf(line, " --%s", row->name);
+        }
+        if (row->argument) {
+            xl_put_word(line, options->given[i]);
+        }
+    }
+}
+
+char *xl_options_for_receiver(const struct xl_options *options)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *line = open_memstream(&text, &length);
+
+    if (!line) {
+        return NULL;
+    }
+    pass_on(options, TO_RECEIVER, line);
+    if (fclose(line)) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+char *xl_options_recovery(const struct xl_options *options, const char *domain)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *line = open_memstream(&text, &length);
+
+    if (!line) {
+        return NULL;
+    }
+    fputs("xl migrate-recover", line);
+    pass_on(options, TO_RECOVERY, line);
+    xl_put_word(line, domain);
+    xl_put_word(line, options->host);
+    if (fclose(line)) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* ---- the usage ---- */
+
+#define USAGE_COLUMNS 79
+
+/* Write the text from this column on, which is where the line has come to. */
+static void put_wrapped(FILE *to, int column, const char *text)
+{
+    int at = column;
+
+    while (*text) {
+        int length = strcspn(text, " ");
+
+        if (at > column && at + 1 + length > USAGE_COLUMNS) {
+            fprintf(to, "\n%*s", column, "");
+            at = column;
+        }
+        at += fprintf(to, "%s%.*s", at > column ? " " : "", length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', to);
+}
+
+/* As it is given: "-d, --debug", "--postcopy[=WHEN]", "-C FILE". */
+static int spell(char *text, size_t room, const struct option_row *row)
+{
+    const char letter[] = {'-', row->letter, '\0'};
+    const char *name = row->name ? row->name : "";
+    const char *argument = row->argument ? row->argument : "";
+
+    return snprintf(text, room, "%s%s%s%s%s%s%s", row->letter ? letter : "",
+                    row->letter && row->name ? ", " : "",
+                    row->name ? "--" : "", name,
+                    row->argument ? (row->optional ? "[=" : " ") : "",
+                    argument, row->optional ? "]" : "");
+}
+
+static void put_options(enum xl_command_id command, FILE *to)
+{
+    char spelt[64];
+    int widest = 0;
+
+    for (int i = 0; i < XL_NR_OPTIONS; i++) {
+        if (has(command, &rows[i]) && rows[i].help) {
+            int width = spell(spelt, sizeof(spelt), &rows[i]);
+
+            widest = width > widest ? width : widest;
+        }
+    }
+    for (int i = 0; i < XL_NR_OPTIONS; i++) {
+        if (has(command, &rows[i]) && rows[i].help) {
+            spell(spelt, sizeof(spelt), &rows[i]);
+            fprintf(to, "  %-*s  ", widest, spelt);
+            put_wrapped(to, widest + 4, rows[i].help);
+        }
+    }
+}
+
+void xl_options_usage(enum xl_command_id command, FILE *to)
+{
+    const struct command_row *row = &commands[command];
+
+    fprintf(to, "usage: xl %s%s [options]%s%s\n\n", row->name,
+            row->with_postcopy ? " --postcopy" : "",
+            row->arguments[0] ? " " : "", row->arguments);
+    put_wrapped(to, 0, row->about);
+    fputc('\n', to);
+    put_options(command, to);
+    if (row->after) {
+        fputc('\n', to);
+        put_wrapped(to, 0, row->after);
+    }
+}
