@@ -587,8 +587,8 @@ static void *map_one(void *data)
 }
 
 /*
- * The ring has a request that nobody has read. The signal alone does not say so:
- * Xen gives one when the port is bound, so that none is lost.
+ * The ring has a request that nobody has read. The signal alone does not say
+ * so: Xen gives one when the port is bound, so that none is lost.
  */
 static int await_unread(struct probe *p)
 {

@@ -1,6 +1,6 @@
 /*
- * QEMU can boot an HVM guest by the Multiboot protocol, version 1, where it does
- * not by setup.S: what that tells of the machine, in the form of PVH.
+ * QEMU can boot an HVM guest by the Multiboot protocol, version 1, where it
+ * does not by setup.S: what that tells of the machine, in the form of PVH.
  */
 #ifndef MULTIBOOT_H
 #define MULTIBOOT_H
