@@ -18,9 +18,9 @@
 #define XL_STOCK_VARIABLE "XL_STOCK"
 
 /* In this order, relative to the directory that we are in: the one that we are
- * installed beside, and where it is found when it was moved out of the way: the
- * distributions' front end goes by its name.  Then that front end, which picks
- * the one that fits the running hypervisor. */
+ * installed beside, and where it is found when it was moved out of the way:
+ * the distributions' front end goes by its name.  Then that front end, which
+ * picks the one that fits the running hypervisor. */
 static const char *const stock_patterns[] = {
     "xl",
     "../lib/xen-postcopy/stock/xl",

@@ -12,8 +12,8 @@
 #define LM_UTF8_BAD 0xfffdu
 
 /* The character that begins at text, which is not empty and ends with a 0, and
- * how many octets it has; LM_UTF8_BAD and 1 for an octet that is no part of one.
- * Thread-safe, as are the others. */
+ * how many octets it has; LM_UTF8_BAD and 1 for an octet that is no part of
+ * one.  Thread-safe, as are the others. */
 uint32_t lm_utf8_next(const char *text, size_t *length);
 
 /* Whether a terminal shows a character, and does nothing else: not so control

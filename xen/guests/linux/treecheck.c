@@ -11,8 +11,8 @@
  *   treecheck events COUNT      hold so many event channels
  *   treecheck direct FILE MIB   write a buffer of that size to the file past
  *                               the page cache, for ever, and read it back
- *   treecheck clocks MS         sleep so long, for ever: no clock goes back, no
- *                               sleep ends early
+ *   treecheck clocks MS         sleep so long, for ever: no clock goes back,
+ *                               no sleep ends early
  *   treecheck say TEXT          print a line
  *
  * Lines go to standard output and, where there is one, to the debug port that
@@ -248,8 +248,8 @@ struct span {
     uint64_t first, last;
 };
 
-/* Widens the span by the frames of a file in tmpfs, as the kernel tells root of
- * a mapping of them (its pagemap documentation). */
+/* Widens the span by the frames of a file in tmpfs, as the kernel tells root
+ * of a mapping of them (its pagemap documentation). */
 static bool find_file(int pagemap, const char *path, struct span *span)
 {
     uint64_t entries[FILE_PAGES];
