@@ -315,6 +315,16 @@ int xlm_restore(struct xlm_context *ctx,
                 const struct xlm_restore_callbacks *callbacks,
                 struct xlm_stats *stats, bool *resumed);
 
+/*
+ * Could a guest come to this host by postcopy whose domain is not there yet?
+ * Changes nothing.  -1 with the reason in the context, and *refusal what its
+ * source would be told: OTHER, it has too many vCPUs.  *most_vcpus is written
+ * with 0, and when it is these that are too many: how many it may have; 0: as
+ * many as there can be.
+ */
+int xlm_check_restore(struct xlm_context *ctx, bool hap, unsigned int vcpus,
+                      enum xlm_refusal *refusal, unsigned int *most_vcpus);
+
 /* A guest that runs here, whose receiver was killed. */
 struct xlm_orphan {
     uint32_t domid;

@@ -230,3 +230,4 @@ _Static_assert(sizeof(libxl_live_migrate_receive_params) == 168, "interface");
 _Static_assert(sizeof(libxl_live_migrate_status) == 2552, "interface");
 _Static_assert(sizeof(libxl_live_migrate_waits) == 1288, "interface");
 _Static_assert(sizeof(libxl_live_migrate_inspection) == 928, "interface");
+_Static_assert(sizeof(libxl_live_migrate_readiness) == 664, "interface");

@@ -702,6 +702,64 @@ int libxl_live_migrate_inspect(uint32_t domid,
 #define LIBXL_HAVE_LIVE_MIGRATE_CHECK_HOST 1
 int libxl_live_migrate_check_host(char *reason);
 
+/* libxl_live_migrate_can_receive() */
+#define LIBXL_HAVE_LIVE_MIGRATE_CAN_RECEIVE 1
+
+/* What keeps a guest from coming to a host by postcopy. */
+typedef enum libxl_live_migrate_obstacle {
+    LIBXL_LIVE_MIGRATE_OBSTACLE_NONE = 0,
+    /* It cannot be reached, or is of another release of Xen. */
+    LIBXL_LIVE_MIGRATE_OBSTACLE_HYPERVISOR = 1,
+    LIBXL_LIVE_MIGRATE_OBSTACLE_TYPE = 2,   /* a PV guest */
+    LIBXL_LIVE_MIGRATE_OBSTACLE_HAP = 3,    /* the host's, or the guest's */
+    LIBXL_LIVE_MIGRATE_OBSTACLE_PAGING = 4, /* the hypervisor has none */
+    /* More than may wait for memory where the hypervisor runs on shadow
+     * stacks (CET). */
+    LIBXL_LIVE_MIGRATE_OBSTACLE_VCPUS = 5,
+    LIBXL_LIVE_MIGRATE_OBSTACLE_DEVICES = 6, /* passed through */
+    LIBXL_LIVE_MIGRATE_OBSTACLE_MEMORY = 7,  /* not enough of it is free */
+} libxl_live_migrate_obstacle;
+const char *libxl_live_migrate_obstacle_to_string(
+    libxl_live_migrate_obstacle value);
+int libxl_live_migrate_obstacle_from_string(
+    const char *name, libxl_live_migrate_obstacle *value);
+
+typedef struct libxl_live_migrate_readiness {
+    libxl_live_migrate_obstacle obstacle; /* the first that was found */
+    /* vCPUs that a guest may have here; 0: as many as Xen allows, or not
+     * known, as something else is in the way. */
+    uint32_t vcpus_max;
+    /* Of the host, and of the domain of the configuration; 0 without one, or
+     * when something else is in the way. */
+    uint64_t free_memkb;
+    uint64_t needed_memkb;
+    /* A line for a person: what is in the way, and what to do; empty: NONE. */
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+    uint64_t reserved[16];
+} libxl_live_migrate_readiness;
+
+/*
+ * Could this host receive a guest by postcopy?  For the moment at which a
+ * daemon chooses a host, or prepares one, before a connection is made: the
+ * destination finds out the same when the guest comes, and until then it may
+ * change.  Changes nothing, and may be called from any thread.
+ *
+ * @param config   the domain's, as libxl_domain_live_migrate_receive() would
+ *                 be given it; stays the caller's, and may be filled in with
+ *                 defaults.  NULL: about the host alone.
+ * @param params   as that would be given them; NULL: the defaults.  Of these
+ *                 count the logger, and autoballoon: with it free memory that
+ *                 is missing is no obstacle, as dom0 is to give it.
+ * @param readiness  written on every path.
+ *
+ * 0: it can.  ERROR_NI: never as both are; ERROR_NOMEM: not at the moment;
+ * else a libxl error: it could not be found out.
+ */
+int libxl_live_migrate_can_receive(
+    libxl_ctx *ctx, libxl_domain_config *config,
+    const libxl_live_migrate_receive_params *params,
+    libxl_live_migrate_readiness *readiness);
+
 typedef enum libxl_live_migrate_command {
     /* Move the guest now: in precopy, also in the middle of a round. */
     LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY = 0,

@@ -33,14 +33,12 @@ static int shrink_dom0(libxl_ctx *ctx, uint64_t by_kb)
     return libxl_wait_for_memory_target(ctx, DOM0, LM_BALLOON_WAIT_SECONDS);
 }
 
-int lm_make_room(libxl_ctx *ctx, libxl_domain_config *config, bool autoballoon,
-                 struct xlm_context *xlm)
+int lm_look_for_room(libxl_ctx *ctx, libxl_domain_config *config,
+                     struct xlm_context *xlm, struct lm_room *room)
 {
-    uint64_t need_kb, free_kb;
-    int tries = autoballoon ? LM_BALLOON_TRIES : 0;
-    int rc;
+    int rc =
+        libxl_domain_need_memory(ctx, config, INVALID_DOMID, &room->needed_kb);
 
-    rc = libxl_domain_need_memory(ctx, config, INVALID_DOMID, &need_kb);
     if (rc) {
         xlm_fail(xlm,
                  "what memory the domain needs cannot be told (libxl "
@@ -48,18 +46,32 @@ int lm_make_room(libxl_ctx *ctx, libxl_domain_config *config, bool autoballoon,
                  rc);
         return rc;
     }
-    rc = look(ctx, &free_kb, xlm);
-    while (!rc && free_kb < need_kb && tries-- > 0 &&
-           !shrink_dom0(ctx, need_kb - free_kb)) {
-        rc = look(ctx, &free_kb, xlm);
+    return look(ctx, &room->free_kb, xlm);
+}
+
+int lm_check_room(const struct lm_room *room, struct xlm_context *xlm)
+{
+    if (room->free_kb >= room->needed_kb) {
+        return 0;
     }
-    if (!rc && free_kb < need_kb) {
-        xlm_fail(xlm,
-                 "the destination has %" PRIu64 " MiB of free memory and the "
-                 "domain needs %" PRIu64 " MiB: shrink or move other domains "
-                 "there",
-                 free_kb / 1024, (need_kb + 1023) / 1024);
-        rc = ERROR_NOMEM;
+    xlm_fail(xlm,
+             "the destination has %" PRIu64 " MiB of free memory and the "
+             "domain needs %" PRIu64 " MiB: shrink or move other domains "
+             "there",
+             room->free_kb / 1024, (room->needed_kb + 1023) / 1024);
+    return ERROR_NOMEM;
+}
+
+int lm_make_room(libxl_ctx *ctx, libxl_domain_config *config, bool autoballoon,
+                 struct xlm_context *xlm)
+{
+    int tries = autoballoon ? LM_BALLOON_TRIES : 0;
+    struct lm_room room;
+    int rc = lm_look_for_room(ctx, config, xlm, &room);
+
+    while (!rc && room.free_kb < room.needed_kb && tries-- > 0 &&
+           !shrink_dom0(ctx, room.needed_kb - room.free_kb)) {
+        rc = look(ctx, &room.free_kb, xlm);
     }
-    return rc;
+    return rc ? rc : lm_check_room(&room, xlm);
 }

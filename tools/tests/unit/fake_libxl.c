@@ -48,6 +48,8 @@ struct libxl__ctx {
     fake_libxl_change *change; /* NULL: none */
     unsigned int calls;
     struct userdata userdata[USERDATA];
+    uint64_t free_kib;
+    bool no_hap;
 };
 
 static struct fake_host *latest_host;
@@ -60,6 +62,7 @@ libxl_ctx *fake_libxl_new(struct fake_host *host)
 
     ctx->logger = *fake_logger();
     ctx->host = host;
+    ctx->free_kib = FREE_KIB;
     pthread_mutex_init(&ctx->lock, NULL);
     latest_host = host;
     return ctx;
@@ -157,6 +160,12 @@ void fake_libxl_fail(libxl_ctx *ctx, enum fake_libxl_call call, int rc)
     pthread_mutex_lock(&ctx->lock);
     ctx->failures[call] = rc;
     pthread_mutex_unlock(&ctx->lock);
+}
+
+void fake_libxl_host(libxl_ctx *ctx, uint64_t free_kib, bool hap)
+{
+    ctx->free_kib = free_kib;
+    ctx->no_hap = !hap;
 }
 
 static int failure(libxl_ctx *ctx, enum fake_libxl_call call)
@@ -363,8 +372,27 @@ bool libxl_defbool_val(libxl_defbool value)
 
 int libxl_get_free_memory(libxl_ctx *ctx, uint64_t *kib)
 {
-    (void)ctx;
-    *kib = FREE_KIB;
+    int rc = failure(ctx, FAKE_LIBXL_FREE_MEMORY);
+
+    if (!rc) {
+        *kib = ctx->free_kib;
+    }
+    return rc;
+}
+
+void libxl_physinfo_init(libxl_physinfo *info)
+{
+    memset(info, 0, sizeof(*info));
+}
+
+void libxl_physinfo_dispose(libxl_physinfo *info)
+{
+    (void)info;
+}
+
+int libxl_get_physinfo(libxl_ctx *ctx, libxl_physinfo *info)
+{
+    info->cap_hap = !ctx->no_hap;
     return 0;
 }
 

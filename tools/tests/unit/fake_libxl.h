@@ -18,6 +18,7 @@ enum fake_libxl_call {
     FAKE_LIBXL_RENAME,
     FAKE_LIBXL_RESTORE, /* once it has made the domain */
     FAKE_LIBXL_UNPAUSE,
+    FAKE_LIBXL_FREE_MEMORY, /* asking for it */
     FAKE_LIBXL_CALLS,
 };
 
@@ -48,6 +49,8 @@ uint32_t fake_libxl_start(libxl_ctx *ctx, const char *name);
 
 /* Such calls fail with that libxl error from here on; 0: no more. */
 void fake_libxl_fail(libxl_ctx *ctx, enum fake_libxl_call call, int rc);
+/* What the host has free, and whether it has hardware assisted paging. */
+void fake_libxl_host(libxl_ctx *ctx, uint64_t free_kib, bool hap);
 /* Calls of any function that have to do with a domain, so far. */
 unsigned int fake_libxl_calls(libxl_ctx *ctx);
 /* Domains that are not destroyed, and whether one of them has that name. */

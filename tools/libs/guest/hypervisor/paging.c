@@ -3,19 +3,22 @@
  */
 #include "hypervisor/paging.h"
 
+#include <errno.h>
+#include <string.h>
+
 /* The best first. */
 static const struct xlm_paging_ops *const known[] = {
     &xlm_paging_xen,
 };
 
-const struct xlm_paging_ops *xlm_choose_paging(struct xlm_context *ctx,
-                                               uint32_t domid,
-                                               enum xlm_refusal *refusal)
+const struct xlm_paging_ops *xlm_choose_paging(
+    struct xlm_context *ctx, const struct xlm_paged_guest *guest,
+    enum xlm_refusal *refusal)
 {
     enum xlm_refusal others;
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (!known[i]->check(ctx, domid, i ? &others : refusal)) {
+        if (!known[i]->check(ctx, guest, i ? &others : refusal)) {
             if (i) {
                 xlm_forget_failure(ctx);
             }
@@ -23,4 +26,23 @@ const struct xlm_paging_ops *xlm_choose_paging(struct xlm_context *ctx,
         }
     }
     return NULL;
+}
+
+const struct xlm_paging_ops *xlm_choose_paging_of(struct xlm_context *ctx,
+                                                  uint32_t domid,
+                                                  enum xlm_refusal *refusal)
+{
+    struct xlm_hypervisor *hv = ctx->hypervisor;
+    struct xlm_paged_guest guest;
+    struct xlm_domain_info info;
+
+    if (hv->ops->domain_info(hv, domid, &info)) {
+        xlm_note_failure(ctx, "the new domain is gone: %s", strerror(errno));
+        return NULL;
+    }
+    guest = (struct xlm_paged_guest){
+        .hap = info.hap,
+        .vcpus = info.max_vcpu_id + 1,
+    };
+    return xlm_choose_paging(ctx, &guest, refusal);
 }

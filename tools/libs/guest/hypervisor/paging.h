@@ -34,17 +34,26 @@ struct xlm_fault {
     void *kept;
 };
 
+/* A guest whose pages are to be absent, whether its domain is there or not. */
+struct xlm_paged_guest {
+    bool hap;
+    unsigned int vcpus;
+};
+
 struct xlm_paging;
 
 struct xlm_paging_ops {
     /* Of the host, beside the guest's. */
     uint64_t pages;
     /*
-     * Can this domain's pages be absent on this host?  -1 with the reason in
+     * Can this guest's pages be absent on this host?  -1 with the reason in
      * the context, and *refusal what the source is told.  Nothing is changed.
      */
-    int (*check)(struct xlm_context *ctx, uint32_t domid,
+    int (*check)(struct xlm_context *ctx, const struct xlm_paged_guest *guest,
                  enum xlm_refusal *refusal);
+    /* vCPUs that such a guest may have on this host; 0: as many as there can
+     * be. */
+    unsigned int (*most_vcpus)(struct xlm_context *ctx);
     /* Be told of the faults of a paused domain.  `kept` is for who takes over.
      * NULL with errno: ENODEV, the domain cannot have it; and the reason in
      * the context. */
@@ -100,10 +109,14 @@ struct xlm_paging {
 /* Xen's memory paging. */
 extern const struct xlm_paging_ops xlm_paging_xen;
 
-/* The first that can be had here for this domain; NULL: none can, with the
+/* The first that can be had here for this guest; NULL: none can, with the
  * reason of the first. */
-const struct xlm_paging_ops *xlm_choose_paging(struct xlm_context *ctx,
-                                               uint32_t domid,
-                                               enum xlm_refusal *refusal);
+const struct xlm_paging_ops *xlm_choose_paging(
+    struct xlm_context *ctx, const struct xlm_paged_guest *guest,
+    enum xlm_refusal *refusal);
+/* The same for a domain that is there. */
+const struct xlm_paging_ops *xlm_choose_paging_of(struct xlm_context *ctx,
+                                                  uint32_t domid,
+                                                  enum xlm_refusal *refusal);
 
 #endif

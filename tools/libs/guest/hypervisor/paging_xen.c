@@ -46,16 +46,11 @@ static int check_host(struct xlm_context *ctx, enum xlm_refusal *refusal)
     return 0;
 }
 
-static int check_hap(struct xlm_context *ctx, uint32_t domid,
+static int check_hap(struct xlm_context *ctx,
+                     const struct xlm_paged_guest *guest,
                      enum xlm_refusal *refusal)
 {
-    struct xlm_hypervisor *hv = ctx->hypervisor;
-    struct xlm_domain_info info;
-
-    if (hv->ops->domain_info(hv, domid, &info)) {
-        return xlm_fail(ctx, "the new domain is gone: %s", strerror(errno));
-    }
-    if (!info.hap) {
+    if (!guest->hap) {
         *refusal = XLM_REFUSED_NO_HAP;
         errno = ENODEV;
         return xlm_fail(ctx,
@@ -67,15 +62,20 @@ static int check_hap(struct xlm_context *ctx, uint32_t domid,
 }
 
 /* Of more vCPUs than the ring has room for one would find it full. */
-static int check_vcpus(struct xlm_context *ctx, uint32_t domid,
-                       enum xlm_refusal *refusal)
+static unsigned int ring_most_vcpus(struct xlm_context *ctx)
 {
     struct xlm_hypervisor *hv = ctx->hypervisor;
-    struct xlm_domain_info info;
 
-    if (hv->ops->domain_info(hv, domid, &info) ||
-        info.max_vcpu_id < XLM_SHADOW_STACKS_VCPUS ||
-        !hv->ops->shadow_stacks(hv)) {
+    return hv->ops->shadow_stacks(hv) ? XLM_SHADOW_STACKS_VCPUS : 0;
+}
+
+static int check_vcpus(struct xlm_context *ctx,
+                       const struct xlm_paged_guest *guest,
+                       enum xlm_refusal *refusal)
+{
+    unsigned int most = ring_most_vcpus(ctx);
+
+    if (!most || guest->vcpus <= most) {
         return 0;
     }
     *refusal = XLM_REFUSED_OTHER;
@@ -86,14 +86,15 @@ static int check_vcpus(struct xlm_context *ctx, uint32_t domid,
         "shadow stacks, with which it does not survive more than %u "
         "that wait for memory: start it with cet=no-shstk, or leave "
         "out --postcopy",
-        info.max_vcpu_id + 1, XLM_SHADOW_STACKS_VCPUS);
+        guest->vcpus, most);
 }
 
-static int ring_check(struct xlm_context *ctx, uint32_t domid,
+static int ring_check(struct xlm_context *ctx,
+                      const struct xlm_paged_guest *guest,
                       enum xlm_refusal *refusal)
 {
-    return check_host(ctx, refusal) || check_hap(ctx, domid, refusal) ||
-                   check_vcpus(ctx, domid, refusal)
+    return check_host(ctx, refusal) || check_hap(ctx, guest, refusal) ||
+                   check_vcpus(ctx, guest, refusal)
                ? -1
                : 0;
 }
@@ -420,6 +421,7 @@ static int ring_make_hole(struct xlm_paging *base, uint64_t pfn)
 const struct xlm_paging_ops xlm_paging_xen = {
     .pages = 1, /* the ring's: the guest may have had a hole there */
     .check = ring_check,
+    .most_vcpus = ring_most_vcpus,
     .start = ring_start,
     .take_over = ring_take_over,
     .stop = ring_stop,

@@ -90,8 +90,8 @@ static int check_size(struct xlm_restorer *restorer)
  * nobody what to do. */
 static int choose_paging(struct xlm_restorer *restorer)
 {
-    restorer->paging = xlm_choose_paging(restorer->ctx, restorer->domain.domid,
-                                         &restorer->outcome.refusal);
+    restorer->paging = xlm_choose_paging_of(
+        restorer->ctx, restorer->domain.domid, &restorer->outcome.refusal);
     return restorer->paging ? 0 : -1;
 }
 
@@ -149,6 +149,22 @@ static const struct {
     {xlm_restore_check_alive, XLM_REFUSED_BUILD},
     {open_pager, XLM_REFUSED_OTHER},
 };
+
+int xlm_check_restore(struct xlm_context *ctx, bool hap, unsigned int vcpus,
+                      enum xlm_refusal *refusal, unsigned int *most_vcpus)
+{
+    struct xlm_paged_guest guest = {.hap = hap, .vcpus = 1};
+    const struct xlm_paging_ops *paging =
+        xlm_choose_paging(ctx, &guest, refusal);
+
+    if (!paging) {
+        return -1;
+    }
+    *most_vcpus = paging->most_vcpus(ctx);
+    guest.vcpus = vcpus;
+    *refusal = XLM_REFUSED_OTHER;
+    return xlm_choose_paging(ctx, &guest, refusal) ? 0 : -1;
+}
 
 static int prepare(struct xlm_restorer *restorer)
 {
