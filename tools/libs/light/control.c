@@ -17,9 +17,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "completed.h"
 #include "control_policy.h"
 #include "control_store.h"
 #include "memo.h"
@@ -520,12 +522,46 @@ static bool remove_all(struct lm_control *control, xs_transaction_t t)
     return is_ours(control, t) && xs_rm(control->xs, t, path);
 }
 
+/* The domain, and with it what is shown, may go at once. */
+static void keep(struct lm_control *control)
+{
+    const struct view view = look(control);
+    libxl_live_migrate_status status = {
+        .domid = control->setup.domid,
+        .pid = getpid(),
+        .role = control->setup.role,
+        .state = control->end,
+        .phase = view.phase,
+        .elapsed_us = view.elapsed_ms * 1000,
+        .background_rate = view.background_rate,
+        .stats = view.stats,
+        .outside = view.outside,
+        .build = view.build,
+        .ended_at = time(NULL),
+    };
+
+    if (control->end == LIBXL_LIVE_MIGRATE_STATE_PAUSED) {
+        return;
+    }
+    snprintf(status.name, sizeof(status.name), "%s", control->name);
+    snprintf(status.reason, sizeof(status.reason), "%s", control->reason);
+    snprintf(status.late_reason, sizeof(status.late_reason), "%s",
+             view.late_reason);
+    if (lm_completed_put(&status)) {
+        xtl_log(control->setup.logger, XTL_DETAIL, errno, "light",
+                "the figures of the migration of domain %" PRIu32
+                " are not kept",
+                status.domid);
+    }
+}
+
 static void finish(struct lm_control *control)
 {
     bool whole_here =
         control->setup.role == LIBXL_LIVE_MIGRATE_ROLE_DESTINATION &&
         control->end == LIBXL_LIVE_MIGRATE_STATE_COMPLETE;
 
+    keep(control);
     if (whole_here) {
         transact(control, remove_all);
         return;

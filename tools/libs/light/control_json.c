@@ -90,8 +90,10 @@ static void put_status(FILE *file, const libxl_live_migrate_status *status)
               libxl_live_migrate_state_to_string(status->state));
     put_named(file, "phase",
               libxl_live_migrate_phase_to_string(status->phase));
-    fprintf(file, ", \"pid\": %" PRId32 ", \"elapsed-ms\": %" PRIu64,
-            status->pid, status->elapsed_us / 1000);
+    fprintf(file,
+            ", \"pid\": %" PRId32 ", \"elapsed-ms\": %" PRIu64
+            ", \"ended-at\": %" PRIu64,
+            status->pid, status->elapsed_us / 1000, status->ended_at);
     if (status->background_rate == LIBXL_LIVE_MIGRATE_RATE_UNLIMITED) {
         fputs(", \"background-rate\": null", file);
     } else {

@@ -617,7 +617,9 @@ typedef struct libxl_live_migrate_status {
     /* As in a result; ANY until the destination has chosen. */
     libxl_live_migrate_build build;
     char late_reason[LIBXL_LIVE_MIGRATE_LATE_REASON_MAX];
-    uint64_t reserved[5];
+    /* Seconds since 1970, in the list of those that have ended; else 0. */
+    uint64_t ended_at;
+    uint64_t reserved[4];
 } libxl_live_migrate_status;
 
 /* The migrations of this host, those that have ended and are still shown
@@ -627,6 +629,15 @@ int libxl_live_migrate_list(libxl_live_migrate_status **list, int *count);
 /* Harmless with NULL, whatever the count. */
 void libxl_live_migrate_status_list_free(libxl_live_migrate_status *list,
                                          int count);
+
+/* libxl_live_migrate_list_completed() */
+#define LIBXL_HAVE_LIVE_MIGRATE_LIST_COMPLETED 1
+
+/* Those that have ended on this host since it was started, at either end, as
+ * they were then, the newest last; one that is paused has not ended.  Some
+ * hundreds are kept, for root.  *list as above. */
+int libxl_live_migrate_list_completed(libxl_live_migrate_status **list,
+                                      int *count);
 
 /* A line of JSON without its end, malloc'ed; NULL: no memory.  A role, state
  * or phase that this library has no name for is null in it. */
