@@ -4,6 +4,8 @@
 #ifndef XL_EXIT_STATUS_H
 #define XL_EXIT_STATUS_H
 
+#include "libxl_live_migrate.h"
+
 /* Beside EXIT_SUCCESS, when the guest is at the destination as a whole or has
  * ended there, and EXIT_FAILURE, when it is at the source as before. */
 enum xl_exit {
@@ -17,5 +19,9 @@ enum xl_exit {
     /* It runs nowhere: it shut down meanwhile, or can never be whole. */
     XL_EXIT_GONE = 6,
 };
+
+/* What the command exits with, or has exited with, that moves or receives a
+ * guest of whose migration this was the last that was seen. */
+int xl_exit_of_status(const libxl_live_migrate_status *status);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "utf8.h"
 
@@ -207,6 +208,29 @@ char *xl_view_faults(const libxl_live_migrate_stats *stats)
         return NULL;
     }
     return lines;
+}
+
+bool xl_view_ended(char line[XL_VIEW_MAX],
+                   const libxl_live_migrate_status *status)
+{
+    const libxl_live_migrate_stats *stats = &status->stats;
+    const time_t ended_at = status->ended_at;
+    char when[32] = "?", stop[64] = "";
+    struct tm local;
+
+    if (!ended_at) {
+        return false;
+    }
+    if (localtime_r(&ended_at, &local)) {
+        strftime(when, sizeof(when), "%F %T", &local);
+    }
+    if (stats->running_us > stats->suspend_us) {
+        snprintf(stop, sizeof(stop), ", stopped for %.3f s",
+                 (stats->running_us - stats->suspend_us) / 1e6);
+    }
+    snprintf(line, XL_VIEW_MAX, "    ended %s, after %.3f s%s", when,
+             status->elapsed_us / 1e6, stop);
+    return true;
 }
 
 bool xl_view_build(char line[XL_VIEW_MAX],

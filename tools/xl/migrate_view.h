@@ -23,6 +23,9 @@ void xl_view_row(char line[XL_VIEW_MAX],
 /* ... and below it what is known of the guest's faults, in lines that are
  * malloc'ed; NULL: it had none, or there is no memory. */
 char *xl_view_faults(const libxl_live_migrate_stats *stats);
+/* When it ended, and how long it took; false: it has not. */
+bool xl_view_ended(char line[XL_VIEW_MAX],
+                   const libxl_live_migrate_status *status);
 /* When its devices start; false: that is not known yet. */
 bool xl_view_build(char line[XL_VIEW_MAX],
                    const libxl_live_migrate_status *status);

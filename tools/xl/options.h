@@ -50,6 +50,7 @@ struct xl_options {
     bool recover;
     /* Of those that look. */
     bool watch;
+    bool completed;
     bool commands;
     uint64_t limit; /* seconds; 0: for ever */
     bool then_abort;

@@ -1,6 +1,7 @@
 /*
- * Migrations of this host that have ended: a line of JSON for each, in a file that
- * outlives their domains, with what receivers leave and for as long (memo.h).
+ * Migrations of this host that have ended: a line of JSON for each, in a file
+ * that outlives their domains, with what receivers leave and for as long
+ * (memo.h).
  */
 #ifndef LM_COMPLETED_H
 #define LM_COMPLETED_H

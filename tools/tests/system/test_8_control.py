@@ -4,7 +4,7 @@ import json
 import re
 import time
 
-from moving import POSTCOPY, PRECOPY
+from moving import POSTCOPY, PRECOPY, Process
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import ENDLESS_PRECOPY, assert_unharmed
 from world import TAKES_LONG, on_request
@@ -97,6 +97,44 @@ def test_abort_in_precopy(world):
     refused = control(world, "a", f"abort {guest.name}", check=False)
     assert refused.returncode and "ended" in refused.stderr, refused
     assert_unharmed(world, guest, migration)
+
+
+def watch(world, host, guest):
+    """xl migrate-status --watch, once it has seen the migration."""
+    process = Process(world.lab, host,
+                      f"xl migrate-status --watch --json {guest.name}")
+    process.wait_output('"state": "running"')
+    return process
+
+
+def last_of(process):
+    return json.loads(process.output.splitlines()[-1])[0]
+
+
+def test_a_watch_ends_as_the_migration_does(world):
+    """At either end, also where what is shown goes with the domain; and so it can
+    be read afterwards."""
+    guest = world.pattern(memory=64, rate=100).start("a")
+    migration = endless(world, guest)
+    watched = watch(world, "a", guest)
+    control(world, "a", f"abort {guest.name}")
+    assert watched.finish() == 1, watched.output
+    assert last_of(watched)["state"] == "failed", watched.output
+    migration.expect_failure("abort", status=1)
+
+    migration = endless(world, guest)
+    watched = watch(world, "a", guest)
+    control(world, "a", f"start-postcopy {guest.name}")
+    migration.expect_success()
+    assert watched.finish() == 0, watched.output
+    assert last_of(watched)["state"] == "complete", watched.output
+    ended = json.loads(control(
+        world, "a", f"status --completed --json {guest.name}").stdout)
+    assert [seen["state"] for seen in ended] == ["failed", "complete"], ended
+    assert ended[1]["precopy-pages"] > 0 and ended[1]["ended-at"], ended
+    there = control(world, "b", f"status --completed {guest.name}").stdout
+    assert "destination complete" in there and "    ended " in there, there
+    assert_moved(world, guest, "a", "b")
 
 
 @on_request(TAKES_LONG)

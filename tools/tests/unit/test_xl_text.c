@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "exit_status.h"
 #include "migrate_view.h"
 #include "policy_option.h"
 #include "rate.h"
@@ -335,6 +336,51 @@ static void hosts_that_a_shell_reads_as_they_are(void **state)
     }
 }
 
+static void statuses_to_exit_with(void **state)
+{
+    static const struct {
+        libxl_live_migrate_state state;
+        libxl_live_migrate_phase phase;
+        int status;
+    } table[] = {
+        {LIBXL_LIVE_MIGRATE_STATE_COMPLETE, LIBXL_LIVE_MIGRATE_PHASE_COMPLETE,
+         0},
+        {LIBXL_LIVE_MIGRATE_STATE_FAILED, LIBXL_LIVE_MIGRATE_PHASE_READY, 1},
+        {LIBXL_LIVE_MIGRATE_STATE_PAUSED, LIBXL_LIVE_MIGRATE_PHASE_GO, 3},
+        {LIBXL_LIVE_MIGRATE_STATE_LOST, LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY, 6},
+        {LIBXL_LIVE_MIGRATE_STATE_KILLED, LIBXL_LIVE_MIGRATE_PHASE_PRECOPY, 1},
+        {LIBXL_LIVE_MIGRATE_STATE_KILLED, LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED,
+         3},
+        {LIBXL_LIVE_MIGRATE_STATE_KILLED, LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY,
+         3},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        const libxl_live_migrate_status status = {.state = table[i].state,
+                                                  .phase = table[i].phase};
+
+        assert_int_equal(xl_exit_of_status(&status), table[i].status);
+    }
+}
+
+static void when_it_ended(void **state)
+{
+    libxl_live_migrate_status status = {.elapsed_us = 12345678};
+    char line[XL_VIEW_MAX];
+
+    (void)state;
+    assert_false(xl_view_ended(line, &status));
+    setenv("TZ", "UTC", 1);
+    status.ended_at = 1700000000;
+    assert_true(xl_view_ended(line, &status));
+    assert_string_equal(line, "    ended 2023-11-14 22:13:20, after 12.346 s");
+    status.stats.suspend_us = 1000000;
+    status.stats.running_us = 1480000;
+    assert_true(xl_view_ended(line, &status));
+    assert_non_null(strstr(line, "12.346 s, stopped for 0.480 s"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +391,8 @@ int main(void)
         cmocka_unit_test(faults),
         cmocka_unit_test(when_devices_start),
         cmocka_unit_test(back_ends),
+        cmocka_unit_test(statuses_to_exit_with),
+        cmocka_unit_test(when_it_ended),
         cmocka_unit_test(who_watches_by_a_log),
         cmocka_unit_test(commands_of_transports),
         cmocka_unit_test(hosts_that_a_shell_reads_as_they_are),
