@@ -333,6 +333,25 @@ INTERFACE := $(S)/tools/libs/light/$(HEADER) \
 # What xl shows as JSON, for the schema in docs/specs.
 JSON := $(O)/tests/json
 
+# The library as a whole over the fakes, for bindings in other languages.
+FAKE_LIB := $(O)/fakelib/libxenlight-postcopy-fake.so
+FAKE_LIB_OBJS := $(call objects,$(SAN_SRCS) $(S)/tools/tests/binding/fake_pair.c,fakelib)
+
+$(O)/fakelib/%.o: $(S)/%.c $(BUILD_DEPS)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(PLAIN_CFLAGS) -fPIC -I$(S)/tools/xl -I$(S)/tools/tests/unit \
+	    -I$(S)/tools/tests/fake -MMD -MP -c -o $@ $<
+
+$(FAKE_LIB): $(FAKE_LIB_OBJS)
+	$(call say,LINK)
+	$(Q)$(CC) -shared -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS) -o $@ $^ $(TEST_LIBS)
+
+-include $(FAKE_LIB_OBJS:.o=.d)
+
+check-unit: $(FAKE_LIB)
+check-unit: export FAKE_LIBRARY := $(FAKE_LIB)
+
 # Streams of the library's moves, for a reader that knows only the page about them.
 STREAMS := $(O)/tests/streams
 
@@ -345,6 +364,7 @@ check-unit: $(UNIT_PROGRAMS)
 	$(S)/tools/tests/stream/check-stream $(STREAMS)
 	KEEP_JSON=$(JSON) $(S)/scripts/run-python-tests $(S)/tools/tests/bench/test_bench.py \
 	    $(S)/tools/tests/runners/test_runners.py \
+	    $(S)/tools/tests/binding/test_binding.py \
 	    $(S)/tools/tests/xl/test_json_schema.py \
 	    $(S)/tools/tests/xl/test_completion.py \
 	    $(S)/tools/tests/install/test_install.py \
@@ -621,7 +641,7 @@ $(O)/html/%.html: $(S)/%.pandoc $(S)/docs/html.lua $(S)/docs/html.css
 
 # The lab's images are not touched: they take minutes to make (lab clean).
 clean:
-	rm -rf $(addprefix $(O)/,obj san tsan plain tests fuzz bench man html guests \
+	rm -rf $(addprefix $(O)/,obj san tsan plain fakelib tests fuzz bench man html guests \
 	      completion) \
 	    $(O)/examples $(O)/installed \
 	    $(O)/*.so* $(XL) $(RPATH_NOTE) $(STREAM_TOOL) $(PAGER_PROBE) $(PINGPONG) \

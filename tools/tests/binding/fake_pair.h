@@ -1,0 +1,35 @@
+/*
+ * Two fake hosts and a guest that is to move between them, for programs in other
+ * languages: what they are linked with in place of the library has these
+ * functions besides.
+ */
+#ifndef FAKE_PAIR_H
+#define FAKE_PAIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <libxl.h>
+
+struct fake_pair;
+
+/* A guest of this name runs at end 0.  `against`: on the same hosts, of which its
+ * end 0 is the other's end 1; else NULL.  Free that one last. */
+struct fake_pair *fake_pair_new(const char *name, struct fake_pair *against);
+void fake_pair_free(struct fake_pair *pair);
+
+libxl_ctx *fake_pair_ctx(struct fake_pair *pair, unsigned int end);
+xentoollog_logger *fake_pair_logger(struct fake_pair *pair, unsigned int end);
+/* The host of end 1 has no memory paging. */
+void fake_pair_no_paging(struct fake_pair *pair);
+/* Its end of the connection, and closing that. */
+int fake_pair_fd(struct fake_pair *pair, unsigned int end);
+void fake_pair_hang_up(struct fake_pair *pair, unsigned int end);
+
+/* Ends the process unless the guest, with all of its memory, runs at end 1 and
+ * nowhere else. */
+void fake_pair_check_moved(struct fake_pair *pair);
+/* The same for a guest that runs at end 0. */
+void fake_pair_check_stayed(struct fake_pair *pair);
+
+#endif
