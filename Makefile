@@ -366,6 +366,7 @@ check-unit: $(UNIT_PROGRAMS)
 	    $(S)/tools/tests/runners/test_runners.py \
 	    $(S)/tools/tests/binding/test_binding.py \
 	    $(S)/tools/tests/xl/test_json_schema.py \
+	    $(S)/tools/tests/runners/test_record.py \
 	    $(S)/tools/tests/xl/test_completion.py \
 	    $(S)/tools/tests/install/test_install.py \
 	    $(S)/tools/tests/install/test_units.py

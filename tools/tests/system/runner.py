@@ -18,7 +18,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 TREE = HERE.parents[2]
 sys.path[:0] = [str(TREE / "xen" / "lab"), str(HERE)]
 
-from xenlab import LabError, open_lab      # noqa: E402
+from xenlab import LabError, config, open_lab   # noqa: E402
+from record import Record                   # noqa: E402
 from world import Skip, World               # noqa: E402
 
 EVENTS_SHOWN = 60
@@ -28,6 +29,10 @@ ROUTINE = re.compile(r"^\(d\d+\) (#\d+ )?(l?hb \d|.*pass \d+ done, .*errors 0\b)
                      r"|^\(XEN\) HVM ?d?\d+(v\d+)? "
                      r"(save|restore):")
 STATE = TREE / "build" / "check-lab"
+
+
+class LeftOut(Skip):
+    """Nobody has asked for this test."""
 
 
 class Failed(Exception):
@@ -55,8 +60,9 @@ def in_short(error):
 
 
 class Runner:
-    def __init__(self, args):
+    def __init__(self, args, record=None):
         self.args = args
+        self.record = record
         self.lab = open_lab(args.state)
         self.fresh = False      # hosts are up and as they should be
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
@@ -74,7 +80,7 @@ class Runner:
         world = World(self.lab)
         why = getattr(test, "on_request", None)
         if why and not self.args.only and not self.args.all:
-            raise Skip(f"{why}; make check-all runs it")
+            raise LeftOut(f"{why}; make check-all runs it")
         try:
             self.hosts()
             test(world)
@@ -125,17 +131,20 @@ class Runner:
     def run(self, name, test):
         print(f"{name:56}", end="", flush=True)
         started = time.monotonic()
-        result, remark = "passed", ""
+        result, remark, asked = "passed", "", True
         try:
             remark = self.attempt(test)
         except Skip as why:
             result, remark = "skipped", f": {why}"
+            asked = not isinstance(why, LeftOut)
         except Failed as why:
             result, remark = "failed", f" {name}"
             self.failures.append(f"FAILED: {name}: {why}")
         took = time.monotonic() - started
         print(f"{took:7.1f} s  {result}{remark}", flush=True)
         self.counts[result] += 1
+        if self.record and asked:
+            self.record.add(name, result + remark * (result == "skipped"))
         return result != "failed"
 
     def run_all(self, tests):
@@ -188,6 +197,8 @@ def parse_arguments():
                         help="show what xl prints, also when all goes well")
     parser.add_argument("--list", action="store_true",
                         help="print the tests' names")
+    parser.add_argument("--record", metavar="FILE", help="put the results into "
+                        "the table of this page (docs/tested.md)")
     parser.add_argument("--state", metavar="DIR", default=STATE,
                         help="the lab's state directory")
     args = parser.parse_args()
@@ -206,15 +217,17 @@ def choose(tests, only):
 def main():
     args = parse_arguments()
     tests = find_tests()
+    names = [name for name, _ in tests]
     if not args.list:
         tests = choose(tests, args.only)
     else:
-        print("\n".join(name for name, _ in tests))
+        print("\n".join(names))
         return 0
     if not tests:
         print("no such test", file=sys.stderr)
         return 2
-    runner = Runner(args)
+    record = args.record and Record(args.record, config.suites(), names)
+    runner = Runner(args, record)
     started = time.monotonic()
     try:
         runner.run_all(tests * args.repeat)

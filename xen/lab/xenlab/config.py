@@ -77,6 +77,11 @@ def suite(host=HOSTS[0]):
     return names[HOSTS.index(host) if names[1:] else 0]
 
 
+def suites():
+    """The releases of the hosts: one, or a's and b's."""
+    return list(dict.fromkeys(map(suite, HOSTS)))
+
+
 def default_dom0_memory(host):
     return DOM0_MEMORY_OF.get(suite(host), DEFAULT_DOM0_MEMORY)
 
