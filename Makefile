@@ -10,7 +10,7 @@ override O := $(abspath $(O))
 
 # Targets that work before anything is installed or configured.
 BARE_GOALS := demo bench bench-downtime check check-lab check-pinned deps format \
-              check-lab-versions check-large check-intel \
+              check-lab-versions check-guests check-large check-intel \
               check-all check-format clean distclean \
               deb check-deb hypervisor check-hypervisor check-versions coverage \
               docs man help lab-build
@@ -310,7 +310,8 @@ endif
 # ---- tests and the demo ----
 
 .PHONY: deps fuzz check check-unit check-tsan check-valgrind check-install \
-        check-fuzz check-lab check-lab-versions check-large check-intel check-all check-pinned demo \
+        check-fuzz check-lab check-lab-versions check-guests check-large check-intel \
+        check-all check-pinned demo \
         bench bench-downtime
 deps:
 	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages \
@@ -497,6 +498,12 @@ check-lab-versions: deps
 	        $(VERSIONS_TESTS:%=--only %)'
 	$(S)/xen/lab/tests/test_lab.py --hosts NamedHypervisor
 
+# Each of Debian's kernels, PVH and HVM, with few and many vCPUs: 24 guests there and
+# back, in some half an hour.
+check-guests: lab-build
+	$(S)/tools/tests/system/run $(LAB_STAGES:%=--install %) \
+	    --state $(S)/build/check-guests --only pvh_linux --only hvm_linux $(LAB_TESTS)
+
 # Guests with memory above 4 GiB, on two hosts that take 13 GiB of this machine's.
 check-large: lab-build
 	XEN_LAB_MEMORY=6656 $(S)/tools/tests/system/run \
@@ -669,6 +676,7 @@ help:
 	@echo 'fuzz         the same for longer, FUZZ_SECONDS=60 for each fuzzer'
 	@echo 'check-lab    the tests between two real Xen hosts'
 	@echo 'check-lab-versions  between hosts of Debian 12 as packaged, without memory paging (ten minutes)'
+	@echo 'check-guests  three kernels, PVH and HVM, 1 to 16 vCPUs (half an hour)'
 	@echo 'check-large  guests with memory above 4 GiB (takes 13 GiB of memory)'
 	@echo 'check-intel  moves within a host with an Intel processor, in Bochs (some twenty minutes;'
 	@echo '             INTEL_CPU=corei7_skylake_x: with Page Modification Logging)'

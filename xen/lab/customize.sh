@@ -55,7 +55,9 @@ add_kernel() {
     unpack_kernel "$root/boot/vmlinuz" "$root/boot/vmlinux"
     add_guest_modules xen-blkfront xen-netfront ext4 crc32c_generic xen-evtchn
     ln -s "modules-$release.cpio" "$root/usr/lib/xen-lab/modules.cpio"
-    ln -s /boot/vmlinux "$root/usr/lib/xen-lab/vmlinux-$release"
+    for file in vmlinux vmlinuz; do
+        ln -s "/boot/$file" "$root/usr/lib/xen-lab/$file-$release"
+    done
 }
 
 # modules_with_needs MODULE...: the files of these modules of the kernel in
@@ -99,9 +101,12 @@ unpack_kernel() {
 add_guest_kernels() {
     for suite in $XEN_LAB_GUEST_SUITES; do
         fetch_kernel "$suite"
-        unpack_kernel "$root/var/kernel/boot/vmlinuz-$version" \
+        cp "$root/var/kernel/boot/vmlinuz-$version" \
+            "$root/boot/vmlinuz-$release"
+        unpack_kernel "$root/boot/vmlinuz-$release" \
             "$root/boot/vmlinux-$release"
-        ln -s "/boot/vmlinux-$release" "$root/usr/lib/xen-lab/"
+        ln -s "/boot/vmlinux-$release" "/boot/vmlinuz-$release" \
+            "$root/usr/lib/xen-lab/"
         add_guest_modules xen-evtchn
     done
 }

@@ -1,13 +1,16 @@
-"""Guests of other shapes: vCPUs that come later, memory above 4 GiB."""
+"""Guests of other shapes: vCPUs that come later, memory above 4 GiB, and each of
+Debian's kernels with few and many vCPUs (`make check-guests`)."""
 
 from guests import SIGN_OF_LIFE_LIMIT
 from moving import POSTCOPY
-from test_1_moves import assert_moved, play_linux
+from test_1_moves import assert_moved, linux_there_and_back, play_linux
 from test_4_recovery import SLOW
 from test_8_control import control
 from test_hvm import HvmGuest
 from world import TAKES_LONG, Skip, on_request
 
+KERNELS = ("5.10", "6.1", "6.12")
+MEMORY = {1: 192, 2: 192, 8: 224, 16: 256}  # MiB, by vCPUs
 LARGE = 5120            # MiB: more than a quarter of it lies above 4 GiB
 LARGE_HOST = 6656
 FOUR_GIB = 1 << 20      # in pages
@@ -49,7 +52,7 @@ def test_vcpus_come_and_go(world):
 
 def large(make):
     """A test of the Linux guest that make(world, memory) returns."""
-    @on_request("wants hosts of 6.5 GiB; make check-large runs it")
+    @on_request("wants hosts of 6.5 GiB")
     def test(world):
         if world.lab.memory < LARGE_HOST:
             raise Skip(f"wants XEN_LAB_MEMORY={LARGE_HOST}; "
@@ -76,3 +79,26 @@ def move_large(world, guest):
 test_memory_above_4_gib = large(lambda world, **of: world.linux(**of))
 test_hvm_memory_above_4_gib = large(
     lambda world, **of: HvmGuest(world.lab, [], **of))
+
+
+def of_kernel_and_vcpus(make, kernel, vcpus):
+    """A test of the Linux guest that make(world, ...) returns, there and back."""
+    @on_request("one of 24")
+    def test(world):
+        if world.lab.run("a", f"test -e /usr/lib/xen-lab/vmlinuz-{kernel}",
+                         check=False).returncode:
+            raise Skip(f"hosts of this release have no Linux {kernel}")
+        play_linux(world, make(world, kernel=f"vmlinux-{kernel}", vcpus=vcpus,
+                               memory=MEMORY[vcpus], busy=min(vcpus, 2), tree=8),
+                   linux_there_and_back)
+
+    return test
+
+
+for _kind, _make in (("pvh", lambda world, **of: world.linux(**of)),
+                     ("hvm", lambda world, **of: HvmGuest(world.lab, [], **of))):
+    for _kernel in KERNELS:
+        for _vcpus in MEMORY:
+            _name = f"test_{_kind}_linux_{_kernel}_with_{_vcpus}_vcpus"
+            globals()[_name.replace(".", "_")] = of_kernel_and_vcpus(
+                _make, _kernel, _vcpus)

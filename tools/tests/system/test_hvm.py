@@ -31,8 +31,8 @@ class HvmGuest(LinuxGuest):
 
     start_limit = 600       # the firmware reads the kernel octet by octet
 
-    def __init__(self, lab, devices, memory=192, tree=16, **options):
-        super().__init__(lab, "hvm", memory=memory, vcpus=1, tree=tree,
+    def __init__(self, lab, devices, memory=192, vcpus=1, tree=16, **options):
+        super().__init__(lab, "hvm", memory=memory, vcpus=vcpus, tree=tree,
                          **options)
         self.devices = devices
 
