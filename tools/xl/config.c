@@ -14,6 +14,7 @@
 #include <libxl_utils.h>
 #include <libxlutil.h>
 
+#include "prologue.h"
 #include "save_header.h"
 #include "stock.h"
 #include "transport.h"
@@ -23,9 +24,9 @@
 
 /* ---- waiting for the other host ---- */
 
-static int await(int fd, short events)
+static int await_room(int fd)
 {
-    struct pollfd poller = {.fd = fd, .events = events};
+    struct pollfd poller = {.fd = fd, .events = POLLOUT};
     int ready;
 
     do {
@@ -45,7 +46,7 @@ static int write_all(int fd, const void *bytes, size_t length)
     ssize_t written;
 
     while (length) {
-        if (await(fd, POLLOUT)) {
+        if (await_room(fd)) {
             return -1;
         }
         written = write(fd, at, length < PIPE_BUF ? length : PIPE_BUF);
@@ -58,25 +59,21 @@ static int write_all(int fd, const void *bytes, size_t length)
     return 0;
 }
 
-static int read_all(int fd, void *buffer, size_t length, const char *what)
+static int read_all(int fd, void *buffer, size_t length, uint64_t deadline,
+                    const char *what)
 {
-    char *at = buffer;
-    ssize_t got;
-
-    while (length) {
-        if (await(fd, POLLIN)) {
-            return -1;
-        }
-        got = read(fd, at, length);
-        if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) {
-            fprintf(stderr, "xl: the source is gone before its %s came\n",
-                    what);
-            return -1;
-        }
-        at += got < 0 ? 0 : got;
-        length -= got < 0 ? 0 : (size_t)got;
+    if (!xl_read_until(fd, buffer, length, deadline)) {
+        return 0;
     }
-    return 0;
+    if (errno == ETIMEDOUT) {
+        fprintf(stderr,
+                "xl: whoever has connected here has not sent a %s within %d "
+                "seconds\n",
+                what, XL_PROLOGUE_SECONDS);
+    } else {
+        fprintf(stderr, "xl: the source is gone before its %s came\n", what);
+    }
+    return -1;
 }
 
 /* ---- to send ---- */
@@ -194,12 +191,13 @@ static int parse_config(struct xl_context *xl, const char *json,
 
 int xl_config_read(struct xl_context *xl, int fd, libxl_domain_config *config)
 {
+    const uint64_t deadline = xl_deadline(XL_PROLOGUE_SECONDS);
     struct xl_save_header header;
     const char *problem, *json;
     char *data = NULL;
     int ret = -1;
 
-    if (read_all(fd, &header, sizeof(header), "header")) {
+    if (read_all(fd, &header, sizeof(header), deadline, "header")) {
         goto out;
     }
     problem = xl_save_header_check(&header);
@@ -207,7 +205,8 @@ int xl_config_read(struct xl_context *xl, int fd, libxl_domain_config *config)
         goto bad;
     }
     data = malloc(header.data_length ? header.data_length : 1);
-    if (!data || read_all(fd, data, header.data_length, "configuration")) {
+    if (!data ||
+        read_all(fd, data, header.data_length, deadline, "configuration")) {
         goto out;
     }
     problem = xl_save_data_check(data, header.data_length, &json);

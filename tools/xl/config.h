@@ -24,7 +24,8 @@ char *xl_config_own(struct xl_context *xl, uint32_t domid);
 /* Write xl's header and the configuration.  0, or -1 having said why. */
 int xl_config_write(int fd, const char *json);
 
-/* Read both into an initialised configuration.  0, or -1 having said why. */
+/* Read both into an initialised configuration, within XL_PROLOGUE_SECONDS.  0,
+ * or -1 having said why. */
 int xl_config_read(struct xl_context *xl, int fd, libxl_domain_config *config);
 
 /* Whether xl.conf lets domains take their memory from dom0. */

@@ -17,6 +17,7 @@
 #include "libxl_live_migrate.h"
 #include "monitor.h"
 #include "options.h"
+#include "prologue.h"
 #include "transport.h"
 #include "xl.h"
 
@@ -54,6 +55,7 @@ static int take_streams(struct xl_receive *receive)
         return -1;
     }
     close(null_fd);
+    xl_keep_alive(receive->recv_fd);
     return 0;
 }
 

@@ -12,6 +12,10 @@
 #include "libxl_live_migrate.h"
 #include "xlm.h"
 
+/* Seconds that a connection may stand still after the go, unless the caller
+ * says another number. */
+#define LM_LINK_TIMEOUT 60
+
 /* The caller's logger, or when that is NULL one that warns on stderr, which is
  * then ours: *own says so, to be destroyed.  NULL: no memory. */
 xentoollog_logger *lm_logger(xentoollog_logger *callers,

@@ -306,7 +306,7 @@ typedef struct libxl_live_migrate_params {
      * destination owes an answer.  Then it is lost, as if it had been cut.  0:
      * for as long as the destination says that it is alive.  Nothing at all
      * for three minutes is always the end of a connection. */
-    uint64_t link_timeout; /* 0 */
+    uint64_t link_timeout; /* 60 */
     /* Pages that the guest asks for go over a connection of their own. */
     libxl_live_migrate_connect *connect_fault_channel; /* NULL: none */
     void *fault_channel_user;
@@ -444,7 +444,7 @@ typedef struct libxl_live_migrate_receive_params {
      * been cut; that has no end.  0: for as long as the source says that it is
      * alive; nothing at all for three minutes is always the end.  Who takes
      * the place of a receiver has what that had. */
-    uint64_t link_timeout; /* 0 */
+    uint64_t link_timeout; /* 60 */
     uint64_t reserved[14];
 } libxl_live_migrate_receive_params;
 

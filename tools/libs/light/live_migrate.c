@@ -834,6 +834,7 @@ void libxl_live_migrate_params_init(libxl_live_migrate_params *params)
         .strategy = LIBXL_LIVE_MIGRATE_STRATEGY_STOP_AND_COPY,
         .precopy_dirty_threshold = LM_DIRTY_THRESHOLD,
         .abort_fd = -1,
+        .link_timeout = LM_LINK_TIMEOUT,
     };
 }
 

@@ -500,7 +500,10 @@ out:
 void libxl_live_migrate_receive_params_init(
     libxl_live_migrate_receive_params *params)
 {
-    *params = (libxl_live_migrate_receive_params){.abort_fd = -1};
+    *params = (libxl_live_migrate_receive_params){
+        .abort_fd = -1,
+        .link_timeout = LM_LINK_TIMEOUT,
+    };
 }
 
 void libxl_live_migrate_receive_params_dispose(

@@ -12,10 +12,12 @@ PAUSED = 3
 TAKEN_BACK = 4
 
 
-def move_slowly(world):
-    """A guest that runs at the destination and lacks most of its memory."""
+def move_slowly(world, options=""):
+    """A guest that runs at the destination and lacks most of its memory; options
+    are both ends'."""
     guest = world.pattern(memory=64).start("a")
-    migration = world.migrate(guest, SLOW)
+    migration = world.migrate(guest, f"{SLOW} {options}",
+                              receive_options=options)
     migration.wait_output(POSTCOPY)
     guest.wait_beat(host="b", since=migration.started)
     return guest, migration

@@ -1,9 +1,10 @@
 """The link between the hosts stands still, and nobody says that it is cut."""
 
 import contextlib
+import re
 
 from guests import SIGN_OF_LIFE_LIMIT
-from moving import POSTCOPY, PRECOPY, RECOVERY_LINE, STOPPED
+from moving import POSTCOPY, PRECOPY, RECOVERY_LINE, STOPPED, Process
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import (ENDLESS_PRECOPY, assert_unharmed,
                                          small)
@@ -87,7 +88,7 @@ def test_both_ends_give_up_by_themselves_before_the_go(world):
 @on_request(TAKES_LONG)
 def test_stalled_in_postcopy_until_it_goes_on(world):
     """Nobody has done anything wrong: nothing is lost but time."""
-    guest, migration = move_slowly(world)
+    guest, migration = move_slowly(world, "--link-timeout 0")
     migration.stall_transport()
     for host in ("a", "b"):
         seen, = status(world, host)
@@ -117,10 +118,32 @@ def test_stalled_in_postcopy_with_a_timeout(world):
 
 
 @on_request(TAKES_LONG)
+def test_stalled_in_postcopy_and_left_after_a_minute(world):
+    """Nobody has said how long it may stand still."""
+    guest, migration = move_slowly(world)
+    with without_a_network(world, "b"):
+        migration.expect_failure("is the link cut", RECOVERY_LINE, status=PAUSED)
+        migration.receiver.wait_output("runs on here.*is the link cut")
+    assert_recovers(world, guest, migration)
+
+
+@on_request(TAKES_LONG)
+def test_nobody_talks_to_a_receiver(world):
+    """It ends by itself, whatever it is for, and so when an octet comes at times."""
+    for options in ("", " --recover"):
+        for silence in ("sleep 300", "while sleep 2; do printf x; done"):
+            receiver = Process(world.lab, "b", f"({silence}) | "
+                               f"xl migrate-receive --postcopy{options}")
+            assert receiver.finish(120), receiver.output
+            assert re.search("within 30 seconds|is the link cut|postcopy|stream",
+                             receiver.output), receiver.output
+
+
+@on_request(TAKES_LONG)
 def test_stalled_in_postcopy_and_recovered(world):
     """As the manual says: the process at the source is killed, whose
     destination believes in the old connection until there is another one."""
-    guest, migration = move_slowly(world)
+    guest, migration = move_slowly(world, "--link-timeout 0")
     with without_a_network(world, "b"):
         migration.kill_sender()
         assert migration.finish() != 0

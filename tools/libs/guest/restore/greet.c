@@ -8,10 +8,12 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "clock.h"
 #include "wire/record.h"
 
-/* Who opens a connection for a recovery says at once what it is for. */
-#define RECOVER_MS (60 * 1000)
+/* Who opens a connection for a recovery says at once what it is for: all of
+ * that, however it comes, within so long. */
+#define RECOVER_SECONDS 30
 
 int xlm_read_recover(struct xlm_context *ctx, int in_fd,
                      struct xlm_identity *identity, bool *for_faults)
@@ -24,7 +26,7 @@ int xlm_read_recover(struct xlm_context *ctx, int in_fd,
     if (xlm_open_connection(ctx, &channel, in_fd, -1)) {
         return -1;
     }
-    channel.idle_ms = RECOVER_MS;
+    channel.deadline_us = xlm_now_us() + RECOVER_SECONDS * UINT64_C(1000000);
     rc = xlm_read_record(ctx, &channel, XLM_READ_RECOVER, &record);
     recover = record.body;
     if (!rc && recover->version != XLM_RECOVER_VERSION) {

@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 /* Bytes that may wait unsent: a requested page waits behind no more. */
 #define UNSENT_LOW_WATER (128 * 1024)
 
@@ -77,6 +79,23 @@ void xlm_channel_close(struct xlm_channel *channel)
     errno = saved_errno;
 }
 
+/* How long the peer may be waited for; -1: any time. */
+static int wait_ms(const struct xlm_channel *channel)
+{
+    uint64_t now_us = xlm_now_us(), left_ms;
+
+    if (!channel->deadline_us) {
+        return channel->idle_ms;
+    }
+    if (now_us >= channel->deadline_us) {
+        return 0;
+    }
+    left_ms = (channel->deadline_us - now_us + 999) / 1000;
+    return channel->idle_ms >= 0 && (uint64_t)channel->idle_ms < left_ms
+               ? channel->idle_ms
+               : (int)(left_ms < INT_MAX ? left_ms : INT_MAX);
+}
+
 static int wait_once(const struct xlm_channel *channel, int fd, short events)
 {
     struct pollfd fds[] = {
@@ -87,7 +106,7 @@ static int wait_once(const struct xlm_channel *channel, int fd, short events)
     int ready;
 
     do {
-        ready = poll(fds, sizeof(fds) / sizeof(fds[0]), channel->idle_ms);
+        ready = poll(fds, sizeof(fds) / sizeof(fds[0]), wait_ms(channel));
     } while (ready < 0 && errno == EINTR);
     if (ready < 0) {
         return -1;

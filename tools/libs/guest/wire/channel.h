@@ -22,6 +22,9 @@ struct xlm_channel {
      * whether it may last longer.  NULL: no. */
     bool (*may_be_silent)(void *data);
     void *silence_data;
+    /* When all reads and writes have to be done, by xlm_now_us(); 0: any time.
+     */
+    uint64_t deadline_us;
     int abort_fd; /* readable: reads and writes fail with ECANCELED; or -1 */
     int in_flags; /* as they were before, -1: not changed */
     int out_flags;
@@ -56,8 +59,8 @@ void xlm_channel_close(struct xlm_channel *channel);
 
 /*
  * Read exactly length octets.  ECONNRESET: the peer closed the channel;
- * ETIMEDOUT: it was silent for too long; ECANCELED: aborted; other errno
- * values as read(2).
+ * ETIMEDOUT: it was silent for too long, or the deadline is over; ECANCELED:
+ * aborted; other errno values as read(2).
  */
 int xlm_channel_read(struct xlm_channel *channel, void *buffer, size_t length);
 
