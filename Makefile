@@ -20,7 +20,7 @@ endif
 include $(S)/Config.mk
 
 .PHONY: all
-all: libs xl completion
+all: libs xl completion schema
 
 # configure remembers its options in the environment of its first run only:
 # a newer configure script asks for a run by hand when they matter.
@@ -70,9 +70,10 @@ XL := $(O)/xl
 # Of the shells whose completion there is.
 COMPLETION := $(O)/completion/xl.bash
 
-.PHONY: libs xl completion
+.PHONY: libs xl completion schema
 libs: $(LIB)
 completion: $(COMPLETION)
+schema: $(O)/live-migrate-status.schema.json
 xl: $(if $(XL_SRCS),$(XL))
 
 # ---- how ----
@@ -128,6 +129,13 @@ $(O)/completion/xl.%: $(S)/tools/xl/completion/xl.%.in $(S)/tools/xl/options.def
 	@mkdir -p $(@D)
 	$(call say,MAKE)
 	$(Q)$(S)/scripts/make-completion $* $< > $@.new && mv $@.new $@
+
+$(O)/%.schema.json: $(S)/docs/specs/%.schema.json.in $(S)/scripts/make-schema \
+                    $(S)/scripts/counters.py \
+                    $(S)/tools/libs/light/libxl_live_migrate_counters.h
+	@mkdir -p $(@D)
+	$(call say,MAKE)
+	$(Q)$(S)/scripts/make-schema $< > $@.new && mv $@.new $@
 
 # For the tests between hosts, and installed nowhere: streams in files, and
 # what a hypervisor does that we expect of it.
@@ -239,6 +247,9 @@ UNITS_TO = $(DESTDIR)$(SYSTEMDDIR)
 WAIT_UNIT := xl-migrate-wait.service
 PC := xenlight-postcopy.pc
 HEADER := libxl_live_migrate.h
+HEADERS := $(HEADER) libxl_live_migrate_counters.h
+SCHEMA := live-migrate-status.schema.json
+SCHEMAS_TO = $(DESTDIR)$(PREFIX)/share/xen-postcopy
 
 # Without pandoc there are no man pages.
 HAVE_PANDOC := $(shell command -v pandoc)
@@ -248,7 +259,8 @@ man_dir = $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))
 
 .PHONY: install uninstall
 install: all $(if $(HAVE_PANDOC),man)
-	install -d $(PROGRAMS_TO) $(LIBS_TO)/pkgconfig $(HEADERS_TO) $(COMPLETIONS_TO)
+	install -d $(PROGRAMS_TO) $(LIBS_TO)/pkgconfig $(HEADERS_TO) $(COMPLETIONS_TO) \
+	    $(SCHEMAS_TO)
 	install -m 755 $(XL) $(PROGRAMS_TO)/$(XL_NAME)
 	$(call in_front,put,$(PROGRAMS_TO)) $(STOCK_LINK)
 	install -m 644 $(LIB) $(LIBS_TO)
@@ -258,7 +270,8 @@ install: all $(if $(HAVE_PANDOC),man)
 	    -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	    -e 's|@VERSION@|$(LIB_MAJOR).$(LIB_MINOR)|' \
 	    $(S)/tools/libs/light/$(PC).in > $(LIBS_TO)/pkgconfig/$(PC)
-	install -m 644 $(S)/tools/libs/light/$(HEADER) $(HEADERS_TO)
+	install -m 644 $(HEADERS:%=$(S)/tools/libs/light/%) $(HEADERS_TO)
+	install -m 644 $(O)/$(SCHEMA) $(SCHEMAS_TO)
 	install -m 644 $(O)/completion/xl.bash $(COMPLETIONS_TO)/$(XL_NAME)
 	$(call in_front,put,$(COMPLETIONS_TO))
 	install -d $(UNITS_TO)/session-.scope.d
@@ -273,7 +286,7 @@ uninstall:
 	$(call in_front,back,$(PROGRAMS_TO)) $(STOCK_LINK)
 	$(call in_front,back,$(COMPLETIONS_TO))
 	rm -f $(PROGRAMS_TO)/$(XL_NAME) $(COMPLETIONS_TO)/$(XL_NAME) \
-	    $(HEADERS_TO)/$(HEADER) $(LIBS_TO)/pkgconfig/$(PC) $(UNITS_TO)/$(WAIT_UNIT) \
+	    $(HEADERS:%=$(HEADERS_TO)/%) $(SCHEMAS_TO)/$(SCHEMA) $(LIBS_TO)/pkgconfig/$(PC) $(UNITS_TO)/$(WAIT_UNIT) \
 	    $(UNITS_TO)/session-.scope.d/xl-migrate-wait.conf \
 	    $(addprefix $(LIBS_TO)/,$(LIB_FILE) $(LIB_SONAME) $(LIB_NAME)) \
 	    $(foreach m,$(MAN_PAGES),$(call man_dir,$(m))/$(m))
@@ -331,7 +344,7 @@ SPACE := $(subst x,,x x)
 INTERFACE := $(S)/tools/libs/light/$(HEADER) \
              $(subst $(SPACE),:,$(wildcard $(S)/docs/man/libxl_*.3.md))
 
-# What xl shows as JSON, for the schema in docs/specs.
+# What xl shows as JSON, for the schema of it.
 JSON := $(O)/tests/json
 
 # The library as a whole over the fakes, for bindings in other languages.
@@ -652,7 +665,7 @@ clean:
 	rm -rf $(addprefix $(O)/,obj san tsan plain fakelib tests fuzz bench man html guests \
 	      completion) \
 	    $(O)/examples $(O)/installed \
-	    $(O)/*.so* $(XL) $(RPATH_NOTE) $(STREAM_TOOL) $(PAGER_PROBE) $(PINGPONG) \
+	    $(O)/*.so* $(O)/*.schema.json $(XL) $(RPATH_NOTE) $(STREAM_TOOL) $(PAGER_PROBE) $(PINGPONG) \
 	    $(LAB_O) $(LAB_STAGE)
 
 distclean: clean

@@ -61,7 +61,7 @@ SCALARS = {
     "int32_t": ctypes.c_int32, "uint32_t": ctypes.c_uint32,
     "uint64_t": ctypes.c_uint64,
 }
-FIELD = re.compile(r"(?:const )?(?:struct )?(\w+) (\*?)(\w+)(?:\[(\w+)\])?;")
+FIELD = re.compile(r"(?:const )?(?:struct )?(\w+) (\*?)(\w+)(?:\[([^]]+)\])?;")
 
 
 class Header:
@@ -72,6 +72,9 @@ class Header:
         text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
         self.numbers = {name: int(value) for name, value in re.findall(
             r"^#define (\w+) (\d+)$", text, re.M)}
+        self.lists = {name: re.findall(r'X\((?:[A-Z]+, )?(\w+), "', rows)
+                      for name, rows in re.findall(
+                          r"^#define (\w+)\(X\) ((?:.*\\\n)*.*)", text, re.M)}
         self.types = dict(SCALARS)
         self.enumerations = {}
         for kind, name, body in re.findall(
@@ -98,12 +101,21 @@ class Header:
             return PROGRESS
         return ctypes.c_void_p
 
+    def length_of(self, text):
+        """Of an array: a number, or the room that a list of counters leaves."""
+        most, _, of = text.partition(" - LIBXL_LIVE_MIGRATE_NR_")
+        length = self.numbers.get(most) or int(most)
+        return length - len(self.lists.get("LIBXL_LIVE_MIGRATE_" + of, []))
+
     def add_structure(self, name, body):
         fields = []
+        body = re.sub(r"\s+", " ", re.sub(r"(?m)^#.*", "", body))
+        body = re.sub(r"(\w+)\(LIBXL_LIVE_MIGRATE_FIELD_\)", lambda found: "".join(
+            f"uint64_t {field};" for field in self.lists[found[1]]), body)
         for base, pointer, field, length in FIELD.findall(body):
             kind = self.type_of(base, pointer)
             if length:
-                kind *= self.numbers.get(length) or int(length)
+                kind *= self.length_of(length)
             fields.append((field, kind))
         self.types[f"libxl_live_migrate_{name}"] = type(
             name, (ctypes.Structure,), {"_fields_": fields})
@@ -112,12 +124,19 @@ class Header:
         return self.types[f"libxl_live_migrate_{name}"]()
 
 
+def read_header(path):
+    """With what it includes from beside it."""
+    path = pathlib.Path(path)
+    return re.sub(r'^#include "(\w+\.h)"$', lambda found: read_header(
+        path.parent / found[1]), path.read_text(encoding="utf-8"), flags=re.M)
+
+
 def find_header():
     places = [os.environ.get("LIVE_MIGRATE_HEADER", "")]
     places += [f"{place}/include/{HEADER}" for place in ("/usr/local", "/usr")]
     for place in places:
         if place and os.path.exists(place):
-            return pathlib.Path(place).read_text(encoding="utf-8")
+            return read_header(place)
     raise SystemExit(f"live_migrate: no {HEADER}: install it, or name it with "
                      "LIVE_MIGRATE_HEADER")
 

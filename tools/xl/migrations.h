@@ -9,8 +9,8 @@
 #include "xl.h"
 
 /* The domain here of the guest of that name, or of that number, as the command
- * line has it; xl->ctx is open.  0, or -1 after having said that there is none.
- */
+ * line has it; xl->ctx is open.  0, or -1 after having said that there is
+ * none. */
 int xl_migrations_find(struct xl_context *xl, const char *domain,
                        uint32_t *domid);
 

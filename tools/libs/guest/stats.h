@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "libxl_live_migrate_counters.h"
+
 enum xlm_phase {
     XLM_PHASE_START,
     XLM_PHASE_PREPARING, /* the destination builds the domain */
@@ -41,7 +43,7 @@ enum xlm_build {
 /* How long the guest's vCPUs have waited for pages. */
 struct xlm_waits {
     uint64_t histogram[XLM_WAIT_BUCKETS]; /* from 2^i up to 2^(i + 1) us */
-    uint32_t nr_vcpus;
+    uint64_t nr_vcpus;
     uint64_t blocked_us[XLM_WAIT_VCPUS]; /* each vCPU in all */
 };
 
@@ -54,64 +56,34 @@ struct xlm_mark {
     uint64_t anchor; /* a page that it has */
 };
 
-/* Pages by the way they went, and what the destination said of its faults. */
-struct xlm_stats {
-    uint64_t guest_pages;     /* pages that the guest had */
-    uint64_t precopy_pages;   /* sent while it ran */
-    uint64_t left_out_pages;  /* not sent in a round: written again before */
-    uint64_t stop_pages;      /* sent while it was stopped */
-    uint64_t postcopy_pages;  /* outstanding when it went */
-    uint64_t requested_pages; /* of these, sent on request */
-    uint64_t channel_pages;   /* of requested_pages, over the fault channel */
-    uint64_t pushed_pages;    /* of these, sent unasked ... */
-    uint64_t neighbour_pages; /* ... beside a requested page */
-    uint64_t unsent_pages;    /* of these, dropped by the guest before */
-    uint64_t outstanding;     /* of these, still to be sent */
-    uint64_t zero_pages;      /* of all that were sent, without contents */
-    uint64_t bytes_sent;
-    unsigned int iterations; /* precopy rounds made */
-    uint64_t dirty_pages;    /* in precopy: still to be sent in the round */
-    uint64_t send_rate;      /* in precopy: pages a second while sending ... */
-    uint64_t dirty_rate;     /* ... and written by the guest in the round */
-    /* The source's own clock, microseconds since the call. */
-    uint64_t suspend_us;   /* when suspending began */
-    uint64_t suspended_us; /* when the guest was stopped */
-    uint64_t sent_us;      /* when its last pages and state were written */
-    uint64_t ready_us;     /* when the destination said that it is ready */
-    uint64_t go_us;        /* when the go was written */
-    uint64_t running_us;   /* when the destination said that it runs */
-    uint64_t end_us;
-    /* From the destination; zero until it has reported. */
-    uint64_t faults;
-    uint64_t fault_median_us;
-    uint64_t fault_p99_us;
-    uint64_t fault_max_us;
-    uint64_t dropped_pages;
-    uint64_t outside; /* requests of others than the guest */
-    /* At the destination only: pages that such wait for at the moment, the
-     * longest of these waits, and of all. */
-    uint64_t outside_waiting;
-    uint64_t outside_wait_us;
-    uint64_t outside_most_us;
-    uint64_t blocked_us; /* all waits of all vCPUs */
-    uint64_t
-        duplicate_pages; /* arrived, and had been there: a fault of ours */
-    /* Pages that arrived unasked while a vCPU waited for one. */
-    uint64_t behind_median;
-    uint64_t behind_most;
-    struct xlm_waits waits;
-    /* The source again: requests for pages that were on their way by then,
-     * those that wait to be served, and how many did at the most. */
-    uint64_t window_hits;
-    uint64_t queue_depth;
-    uint64_t queue_most;
-    /* Of stop_pages those of the hot set, and what sending
-     * these took. */
-    uint64_t hot_pages;
-    uint64_t hot_us;
-    /* Once the destination is prepared: EARLY, or LATE and why. */
+/* Of back ends that wait for pages, at the destination. */
+struct xlm_outside_stats {
+#define XLM_FIELD(field, ...) uint64_t field;
+    LIBXL_LIVE_MIGRATE_OUTSIDE_COUNTERS(XLM_FIELD)
+#undef XLM_FIELD
+};
+
+/* When the destination starts the guest's devices: once it is prepared EARLY,
+ * or LATE and why. */
+struct xlm_devices_build {
     enum xlm_build build;
     char late_reason[XLM_LATE_REASON_MAX];
+};
+
+/* All of it is of the thread that called the engine: what other threads count
+ * is theirs until that thread collects it. */
+struct xlm_stats {
+    /* What is counted at this end; at the source, those of the destination are
+     * zero until it has told them. */
+#define XLM_FIELD_SOURCE(field) uint64_t field;
+#define XLM_FIELD_DESTINATION(field) uint64_t field;
+#define XLM_FIELD_SHOWN(field) /* none: the layer above works it out */
+#define XLM_FIELD(end, field, ...) XLM_FIELD_##end(field)
+    LIBXL_LIVE_MIGRATE_COUNTERS(XLM_FIELD)
+#undef XLM_FIELD
+    struct xlm_waits waits;
+    struct xlm_outside_stats back_ends;
+    struct xlm_devices_build devices;
     struct xlm_mark mark; /* of the source's domain, from the stop on */
 };
 

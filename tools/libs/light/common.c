@@ -123,47 +123,12 @@ static void export_waits(libxl_live_migrate_waits *out,
 void lm_export_stats(libxl_live_migrate_stats *out,
                      const struct xlm_stats *stats)
 {
-    *out = (libxl_live_migrate_stats){
-        .guest_pages = stats->guest_pages,
-        .precopy_pages = stats->precopy_pages,
-        .left_out_pages = stats->left_out_pages,
-        .stop_pages = stats->stop_pages,
-        .postcopy_pages = stats->postcopy_pages,
-        .requested_pages = stats->requested_pages,
-        .pushed_pages = stats->pushed_pages,
-        .outstanding = stats->outstanding,
-        .zero_pages = stats->zero_pages,
-        .bytes_sent = stats->bytes_sent,
-        .iterations = stats->iterations,
-        .suspend_us = stats->suspend_us,
-        .suspended_us = stats->suspended_us,
-        .sent_us = stats->sent_us,
-        .ready_us = stats->ready_us,
-        .go_us = stats->go_us,
-        .running_us = stats->running_us,
-        .end_us = stats->end_us,
-        .faults = stats->faults,
-        .fault_median_us = stats->fault_median_us,
-        .fault_p99_us = stats->fault_p99_us,
-        .fault_max_us = stats->fault_max_us,
-        .dropped_pages = stats->dropped_pages,
-        .outside = stats->outside,
-        .hot_pages = stats->hot_pages,
-        .hot_us = stats->hot_us,
-        .dirty_pages = stats->dirty_pages,
-        .send_rate = stats->send_rate,
-        .dirty_rate = stats->dirty_rate,
-        .blocked_us = stats->blocked_us,
-        .window_hits = stats->window_hits,
-        .channel_pages = stats->channel_pages,
-        .queue_depth = stats->queue_depth,
-        .queue_most = stats->queue_most,
-        .duplicate_pages = stats->duplicate_pages,
-        .behind_median = stats->behind_median,
-        .behind_most = stats->behind_most,
-        .neighbour_pages = stats->neighbour_pages,
-        .unsent_pages = stats->unsent_pages,
-    };
+#define EXPORT_SOURCE(field) out->field = stats->field;
+#define EXPORT_DESTINATION(field) out->field = stats->field;
+#define EXPORT_SHOWN(field) /* lm_observe() works it out */
+#define EXPORT(end, field, ...) EXPORT_##end(field)
+    *out = (libxl_live_migrate_stats){0};
+    LIBXL_LIVE_MIGRATE_COUNTERS(EXPORT)
     export_waits(&out->waits, &stats->waits);
 }
 
@@ -177,9 +142,9 @@ void lm_export_result(libxl_live_migrate_result *result, enum xlm_phase phase,
     result->phase = (libxl_live_migrate_phase)phase;
     lm_export_stats(&result->stats, stats);
     snprintf(result->reason, sizeof(result->reason), "%s", reason);
-    result->build = (libxl_live_migrate_build)stats->build;
+    result->build = (libxl_live_migrate_build)stats->devices.build;
     snprintf(result->late_reason, sizeof(result->late_reason), "%s",
-             stats->late_reason);
+             stats->devices.late_reason);
 }
 
 _Static_assert((int)LIBXL_LIVE_MIGRATE_BUILD_EARLY == (int)XLM_BUILD_EARLY &&
@@ -223,11 +188,11 @@ int lm_check_how(const libxl_asyncop_how *ao_how,
 /* ---- what programs were built with ---- */
 
 /* Fields take the place of reserved ones: none of these ever changes. */
-_Static_assert(sizeof(libxl_live_migrate_stats) == 1616, "interface");
-_Static_assert(sizeof(libxl_live_migrate_result) == 2264, "interface");
+_Static_assert(sizeof(libxl_live_migrate_stats) == 2056, "interface");
+_Static_assert(sizeof(libxl_live_migrate_result) == 2704, "interface");
 _Static_assert(sizeof(libxl_live_migrate_params) == 184, "interface");
 _Static_assert(sizeof(libxl_live_migrate_receive_params) == 168, "interface");
-_Static_assert(sizeof(libxl_live_migrate_status) == 2552, "interface");
+_Static_assert(sizeof(libxl_live_migrate_status) == 3032, "interface");
 _Static_assert(sizeof(libxl_live_migrate_waits) == 1288, "interface");
 _Static_assert(sizeof(libxl_live_migrate_inspection) == 928, "interface");
 _Static_assert(sizeof(libxl_live_migrate_readiness) == 664, "interface");

@@ -15,69 +15,20 @@ void lm_store_path(char path[LM_STORE_PATH_MAX], uint32_t domid,
              domid, node ? "/" : "", node ? node : "");
 }
 
-#define COUNTER(node, field) \
-    { \
-        node, offsetof(libxl_live_migrate_stats, field) \
-    }
-
-#define OUTSIDE_COUNTER(node, field) \
-    { \
-        node, offsetof(libxl_live_migrate_outside, field) \
-    }
-
-const struct lm_store_counter lm_store_outside[] = {
-    OUTSIDE_COUNTER("outside-waiting", waiting),
-    OUTSIDE_COUNTER("outside-wait-us", wait_us),
-    OUTSIDE_COUNTER("outside-most-us", most_us),
-};
-const size_t lm_store_nr_outside =
-    sizeof(lm_store_outside) / sizeof(lm_store_outside[0]);
+#define COUNTER(end, field, node, what) \
+    {node, offsetof(libxl_live_migrate_stats, field)},
 
 const struct lm_store_counter lm_store_counters[] = {
-    COUNTER("iterations", iterations),
-    COUNTER("guest-pages", guest_pages),
-    COUNTER("dirty-pages", dirty_pages),
-    COUNTER("precopy-pages", precopy_pages),
-    COUNTER("left-out-pages", left_out_pages),
-    COUNTER("stop-pages", stop_pages),
-    COUNTER("hot-pages", hot_pages),
-    COUNTER("hot-us", hot_us),
-    COUNTER("postcopy-pages", postcopy_pages),
-    COUNTER("requested-pages", requested_pages),
-    COUNTER("channel-pages", channel_pages),
-    COUNTER("pushed-pages", pushed_pages),
-    COUNTER("neighbour-pages", neighbour_pages),
-    COUNTER("outstanding-pages", outstanding),
-    COUNTER("zero-pages", zero_pages),
-    COUNTER("dropped-pages", dropped_pages),
-    COUNTER("unsent-pages", unsent_pages),
-    COUNTER("bytes-sent", bytes_sent),
-    COUNTER("rate", rate),
-    COUNTER("time-left-us", time_left_us),
-    COUNTER("send-rate", send_rate),
-    COUNTER("dirty-rate", dirty_rate),
-    COUNTER("faults", faults),
-    COUNTER("outside-requests", outside),
-    COUNTER("fault-median-us", fault_median_us),
-    COUNTER("fault-p99-us", fault_p99_us),
-    COUNTER("fault-max-us", fault_max_us),
-    COUNTER("blocked-us", blocked_us),
-    COUNTER("behind-median", behind_median),
-    COUNTER("behind-most", behind_most),
-    COUNTER("window-hits", window_hits),
-    COUNTER("queue-depth", queue_depth),
-    COUNTER("queue-most", queue_most),
-    COUNTER("duplicate-pages", duplicate_pages),
-    COUNTER("suspend-us", suspend_us),
-    COUNTER("suspended-us", suspended_us),
-    COUNTER("sent-us", sent_us),
-    COUNTER("ready-us", ready_us),
-    COUNTER("go-us", go_us),
-    COUNTER("running-us", running_us),
-    COUNTER("end-us", end_us),
-};
-const size_t lm_store_nr_counters =
-    sizeof(lm_store_counters) / sizeof(lm_store_counters[0]);
+    LIBXL_LIVE_MIGRATE_COUNTERS(COUNTER)};
+const size_t lm_store_nr_counters = LIBXL_LIVE_MIGRATE_NR_COUNTERS;
+
+#define OUTSIDE_COUNTER(field, node, what) \
+    {node, offsetof(libxl_live_migrate_outside, field)},
+
+const struct lm_store_counter lm_store_outside[] = {
+    LIBXL_LIVE_MIGRATE_OUTSIDE_COUNTERS(OUTSIDE_COUNTER)};
+const size_t lm_store_nr_outside =
+    sizeof(lm_store_outside) / sizeof(lm_store_outside[0]);
 
 /* ---- names ---- */
 

@@ -162,14 +162,14 @@ void lm_destination_take_name(struct lm_destination *destination,
 static void spell_patience(const struct xlm_stats *stats,
                            char text[PATIENCE_MAX])
 {
-    uint64_t waited = stats->outside_wait_us / US_PER_S;
+    uint64_t waited = stats->back_ends.wait_us / US_PER_S;
     uint64_t left = XLM_OUTSIDE_PATIENCE_US / US_PER_S - waited;
 
     text[0] = '\0';
-    if (!stats->outside_waiting) {
+    if (!stats->back_ends.waiting) {
         return;
     }
-    if (stats->outside_wait_us >= XLM_OUTSIDE_PATIENCE_US) {
+    if (stats->back_ends.wait_us >= XLM_OUTSIDE_PATIENCE_US) {
         snprintf(text, PATIENCE_MAX,
                  "; a back end here has waited for %" PRIu64 " s: a disk of "
                  "the guest may have had I/O errors",
@@ -199,7 +199,7 @@ static void spell_pause(const struct lm_destination *destination,
 /* Said once, and again when a back end begins to wait; shown all the time. */
 static void note_pause(struct lm_destination *destination)
 {
-    bool waits = destination->op.stats.outside_waiting;
+    bool waits = destination->op.stats.back_ends.waiting;
     char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
 
     spell_pause(destination, reason);

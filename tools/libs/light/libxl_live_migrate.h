@@ -32,6 +32,8 @@
 
 #include <libxl.h>
 
+#include "libxl_live_migrate_counters.h"
+
 /* libxl_domain_live_migrate() */
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE 1
 /* libxl_domain_live_migrate_tuned() */
@@ -106,56 +108,20 @@ typedef struct libxl_live_migrate_waits {
     uint64_t blocked_us[LIBXL_LIVE_MIGRATE_WAIT_VCPUS]; /* by vCPU */
 } libxl_live_migrate_waits;
 
+/* LIBXL_LIVE_MIGRATE_COUNTERS(), and the room for more of them */
+#define LIBXL_HAVE_LIVE_MIGRATE_COUNTERS 1
+
 /*
- * Counters are pages of 4 KiB, times are microseconds since the call by the
- * caller's own monotonic clock, 0 when not reached.
+ * A field of 64 bits for each row of LIBXL_LIVE_MIGRATE_COUNTERS(), which says
+ * what it counts.
  */
 typedef struct libxl_live_migrate_stats {
-    uint64_t guest_pages;     /* pages that the guest had */
-    uint64_t precopy_pages;   /* sent while it ran at the source */
-    uint64_t left_out_pages;  /* not sent in a round: written again before */
-    uint64_t stop_pages;      /* sent while it was stopped */
-    uint64_t postcopy_pages;  /* outstanding when it went */
-    uint64_t requested_pages; /* of these, sent on request */
-    uint64_t pushed_pages;    /* of these, sent unasked */
-    uint64_t outstanding;     /* of these, still to be sent */
-    uint64_t zero_pages;      /* of all that were sent, without contents */
-    uint64_t bytes_sent;
-    uint64_t iterations;   /* precopy rounds made */
-    uint64_t suspend_us;   /* when suspending began */
-    uint64_t suspended_us; /* when the guest was stopped */
-    uint64_t sent_us;      /* when its last pages and state were written */
-    uint64_t ready_us;     /* when the destination said that it is ready */
-    uint64_t go_us;        /* when the go was written */
-    uint64_t running_us;   /* when the destination said that it runs */
-    uint64_t end_us;
-    uint64_t faults; /* pages that the guest had to wait for */
-    uint64_t fault_median_us;
-    uint64_t fault_p99_us;
-    uint64_t fault_max_us;
-    uint64_t dropped_pages; /* the guest gave them up before they came */
-    uint64_t outside;       /* times that a back end asked for a page */
-    uint64_t hot_pages;     /* of stop_pages, those it needs first */
-    uint64_t hot_us;        /* what sending these took of the stop */
-    uint64_t dirty_pages;   /* in precopy: to be sent in the round */
-    uint64_t send_rate;     /* in precopy: pages a second while sending ... */
-    uint64_t dirty_rate;    /* ... and written by the guest in the round */
-    uint64_t rate;          /* octets a second, lately */
-    uint64_t time_left_us;  /* of the round, or of postcopy; 0: not known */
-    uint64_t blocked_us;    /* all waits of all vCPUs */
-    /* Requests for pages that had been sent unasked by then. */
-    uint64_t window_hits;
-    uint64_t queue_depth; /* requests that wait to be served */
-    uint64_t queue_most;  /* and as many as ever did */
-    /* Pages that came once more: 0, or there is a fault in this library. */
-    uint64_t duplicate_pages;
-    libxl_live_migrate_waits waits; /* more about them */
-    uint64_t neighbour_pages;       /* of pushed_pages, beside one asked for */
-    uint64_t unsent_pages;          /* of dropped_pages, never sent */
-    uint64_t channel_pages; /* of requested_pages, over the fault channel */
-    /* Pages that came unasked while the guest waited for one. */
-    uint64_t behind_median;
-    uint64_t behind_most;
+#define LIBXL_LIVE_MIGRATE_FIELD_(end, field, ...) uint64_t field;
+    LIBXL_LIVE_MIGRATE_COUNTERS(LIBXL_LIVE_MIGRATE_FIELD_)
+#undef LIBXL_LIVE_MIGRATE_FIELD_
+    uint64_t reserved[LIBXL_LIVE_MIGRATE_MAX_COUNTERS -
+                      LIBXL_LIVE_MIGRATE_NR_COUNTERS];
+    libxl_live_migrate_waits waits; /* more about the faults */
 } libxl_live_migrate_stats;
 
 /* libxl_live_migrate_params has build; libxl_live_migrate_result and
@@ -592,13 +558,13 @@ int libxl_live_migrate_state_from_string(const char *name,
 /* libxl_live_migrate_status has outside */
 #define LIBXL_HAVE_LIVE_MIGRATE_OUTSIDE 1
 
-/* At the destination: pages of the guest that back ends in dom0 wait for.  One
- * that has waited for half a minute gives up, and the guest has an I/O error.
- */
+/* At the destination: a field for each row of
+ * LIBXL_LIVE_MIGRATE_OUTSIDE_COUNTERS(). */
 typedef struct libxl_live_migrate_outside {
-    uint64_t waiting; /* pages, at the moment */
-    uint64_t wait_us; /* the longest of these waits */
-    uint64_t most_us; /* the longest wait of all that there were */
+#define LIBXL_LIVE_MIGRATE_FIELD_(field, ...) uint64_t field;
+    LIBXL_LIVE_MIGRATE_OUTSIDE_COUNTERS(LIBXL_LIVE_MIGRATE_FIELD_)
+#undef LIBXL_LIVE_MIGRATE_FIELD_
+    uint64_t reserved[5];
 } libxl_live_migrate_outside;
 
 typedef struct libxl_live_migrate_status {

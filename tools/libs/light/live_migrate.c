@@ -197,7 +197,7 @@ static int take_final_devices(struct lm_source *source,
 {
     struct lm_device_state libxls;
 
-    if (source->op.stats.build != XLM_BUILD_LATE) {
+    if (source->op.stats.devices.build != XLM_BUILD_LATE) {
         return lm_device_model_take_saved(&source->op.xlm, source->domid,
                                           state);
     }

@@ -1,6 +1,6 @@
 /*
- * Two fake hosts and a guest that is to move between them, for programs in other
- * languages: what they are linked with in place of the library has these
+ * Two fake hosts and a guest that is to move between them, for programs in
+ * other languages: what they are linked with in place of the library has these
  * functions besides.
  */
 #ifndef FAKE_PAIR_H
@@ -13,8 +13,8 @@
 
 struct fake_pair;
 
-/* A guest of this name runs at end 0.  `against`: on the same hosts, of which its
- * end 0 is the other's end 1; else NULL.  Free that one last. */
+/* A guest of this name runs at end 0.  `against`: on the same hosts, of which
+ * its end 0 is the other's end 1; else NULL.  Free that one last. */
 struct fake_pair *fake_pair_new(const char *name, struct fake_pair *against);
 void fake_pair_free(struct fake_pair *pair);
 

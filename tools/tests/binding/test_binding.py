@@ -24,7 +24,7 @@ def load():
     path = os.environ.get("FAKE_LIBRARY")
     if not path:
         raise unittest.SkipTest("no FAKE_LIBRARY: run by make check-unit")
-    library = live_migrate.Library(path, HEADER.read_text(encoding="utf-8"))
+    library = live_migrate.Library(path, live_migrate.read_header(HEADER))
     for name in ("fake_pair_new", "fake_pair_ctx", "fake_pair_logger"):
         getattr(library.c, name).restype = ctypes.c_void_p
     return library

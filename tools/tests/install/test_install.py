@@ -36,8 +36,11 @@ class Configure(Directory):
 
     def variable(self, name):
         """As make has it after configure."""
+        environment = {name: value for name, value in os.environ.items()
+                       if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
         self.assertEqual(
             subprocess.run(["make", "-s", "-f", "-"], check=True, text=True,
+                           env=environment,
                            input=f"S := {TOP}\nO := {self.where}\n"
                                  f"include {self.where}/config.mk\n"
                                  f"include {TOP}/Config.mk\n"

@@ -161,8 +161,8 @@ static void check_late(struct fake_migration *migration)
     int end;
 
     for (end = 0; end < 2; end++) {
-        assert_int_equal(migration->stats[end].build, XLM_BUILD_LATE);
-        assert_string_equal(migration->stats[end].late_reason, WHY);
+        assert_int_equal(migration->stats[end].devices.build, XLM_BUILD_LATE);
+        assert_string_equal(migration->stats[end].devices.late_reason, WHY);
     }
 }
 
@@ -218,8 +218,8 @@ static void early_is_told(void **state)
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     assert_int_equal(migration->asked_for, XLM_BUILD_EARLY);
-    assert_int_equal(migration->stats[0].build, XLM_BUILD_EARLY);
-    assert_string_equal(migration->stats[0].late_reason, "");
+    assert_int_equal(migration->stats[0].devices.build, XLM_BUILD_EARLY);
+    assert_string_equal(migration->stats[0].devices.late_reason, "");
     fake_migration_free(migration);
 }
 

@@ -322,12 +322,12 @@ void xlm_pager_get_outside(struct xlm_pager *pager,
     pthread_mutex_lock(&pager->lock);
     *stats = (struct xlm_outside_stats){
         .waiting = pager->waiting.outside.count,
-        .longest_us =
+        .wait_us =
             xlm_outside_waits_longest(&pager->waiting.outside, xlm_now_us()),
         .most_us = pager->waiting.outside.most_us,
     };
     pthread_mutex_unlock(&pager->lock);
-    if (stats->longest_us > stats->most_us) {
-        stats->most_us = stats->longest_us;
+    if (stats->wait_us > stats->most_us) {
+        stats->most_us = stats->wait_us;
     }
 }

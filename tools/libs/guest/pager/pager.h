@@ -19,6 +19,7 @@
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/paging.h"
 #include "policy/pfn_set.h"
+#include "stats.h"
 #include "wire/channel.h"
 #include "wire/wire.h"
 
@@ -125,13 +126,7 @@ int xlm_pager_list_outstanding(struct xlm_pager *pager, uint64_t **pfns,
 void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats,
                          uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS]);
 
-/* Pages that back ends in dom0 wait for. */
-struct xlm_outside_stats {
-    uint64_t waiting;
-    uint64_t longest_us; /* of these waits */
-    uint64_t most_us;    /* of all that there were */
-};
-
+/* Of the pages that back ends in dom0 wait for. */
 void xlm_pager_get_outside(struct xlm_pager *pager,
                            struct xlm_outside_stats *stats);
 

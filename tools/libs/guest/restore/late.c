@@ -45,9 +45,9 @@ void xlm_restore_choose_build(struct xlm_restorer *restorer, uint32_t flags)
             : NULL;
 
     restorer->domain.held = why;
-    stats->build = why ? XLM_BUILD_LATE : XLM_BUILD_EARLY;
-    snprintf(stats->late_reason, sizeof(stats->late_reason), "%s",
-             why ? why : "");
+    stats->devices.build = why ? XLM_BUILD_LATE : XLM_BUILD_EARLY;
+    snprintf(stats->devices.late_reason, sizeof(stats->devices.late_reason),
+             "%s", why ? why : "");
     if (why) {
         xtl_log(restorer->ctx->logger, XTL_NOTICE, -1, "xlm",
                 "the guest's devices start once it is stopped: %s", why);

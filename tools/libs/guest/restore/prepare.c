@@ -193,5 +193,5 @@ int xlm_restore_take_prepare(struct xlm_restorer *restorer)
     xlm_restore_progress(restorer, XLM_PHASE_PRECOPY);
     return xlm_write_answer(restorer->ctx, &restorer->channel,
                             XLM_REC_POSTCOPY_PREPARED, 0,
-                            restorer->stats->late_reason);
+                            restorer->stats->devices.late_reason);
 }

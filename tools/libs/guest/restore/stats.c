@@ -16,12 +16,8 @@ static void take_stats(struct xlm_restorer *restorer,
                        uint64_t blocked_us[XLM_WIRE_WAIT_VCPUS])
 {
     struct xlm_stats *stats = restorer->stats;
-    struct xlm_outside_stats outside;
 
-    xlm_pager_get_outside(restorer->pager, &outside);
-    stats->outside_waiting = outside.waiting;
-    stats->outside_wait_us = outside.longest_us;
-    stats->outside_most_us = outside.most_us;
+    xlm_pager_get_outside(restorer->pager, &stats->back_ends);
     xlm_pager_get_stats(restorer->pager, wire, blocked_us);
     xlm_take_stats(stats, wire, blocked_us);
     stats->requested_pages = wire->pages_requested;

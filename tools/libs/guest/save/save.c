@@ -242,9 +242,10 @@ static int take_prepared(struct xlm_saver *saver)
         xlm_parse_answer(saver->ctx, &saver->record, &status, text)) {
         return -1;
     }
-    saver->stats->build = text[0] ? XLM_BUILD_LATE : XLM_BUILD_EARLY;
-    snprintf(saver->stats->late_reason, sizeof(saver->stats->late_reason),
-             "%.*s", XLM_LATE_REASON_MAX - 1, text);
+    saver->stats->devices.build = text[0] ? XLM_BUILD_LATE : XLM_BUILD_EARLY;
+    snprintf(saver->stats->devices.late_reason,
+             sizeof(saver->stats->devices.late_reason), "%.*s",
+             XLM_LATE_REASON_MAX - 1, text);
     return 0;
 }
 

@@ -1,0 +1,117 @@
+/*
+ * What is counted of a migration with postcopy: the one list.  The counters of
+ * libxl_live_migrate_stats, the nodes in xenstore, the keys of the JSON and
+ * the engine's own counters are made of it, and a program that wants all of
+ * them can do the same:
+ *
+ *     #define SHOW(end, field, name, what) \
+ *         printf("%s: %llu\n", name, (unsigned long long)stats->field);
+ *     LIBXL_LIVE_MIGRATE_COUNTERS(SHOW)
+ *
+ * A row has the end at which it is counted, the field, the name that it has
+ * outside (of its node and key), and what it is.  Ends are SOURCE;
+ * DESTINATION, which tells the source; and SHOWN, worked out of others when
+ * they are shown.
+ * The destination fills in those of the source that it knows as well.
+ *
+ * Counters are pages of 4 KiB; names that end in _us are microseconds, since
+ * the call where they are of a moment, by the caller's own monotonic clock. 0
+ * is also: not known, not reached, not at this end.
+ *
+ * The order is that of the fields: new ones come last.
+ */
+#ifndef LIBXL_LIVE_MIGRATE_COUNTERS_H
+#define LIBXL_LIVE_MIGRATE_COUNTERS_H
+
+#define LIBXL_LIVE_MIGRATE_COUNTERS(X) \
+    X(SOURCE, iterations, "iterations", \
+      "rounds of precopy that were finished") \
+    X(SOURCE, guest_pages, "guest-pages", "pages that the guest has") \
+    X(SOURCE, dirty_pages, "dirty-pages", \
+      "in precopy: still to be sent in the round") \
+    X(SOURCE, precopy_pages, "precopy-pages", \
+      "sent while the guest ran at the source") \
+    X(SOURCE, left_out_pages, "left-out-pages", \
+      "left out of a round: written again before their turn") \
+    X(SOURCE, stop_pages, "stop-pages", "sent while it was stopped") \
+    X(SOURCE, hot_pages, "hot-pages", \
+      "of stop-pages, those that it needs first") \
+    X(SOURCE, hot_us, "hot-us", "how long sending the hot-pages took") \
+    X(SOURCE, postcopy_pages, "postcopy-pages", "outstanding when it went") \
+    X(SOURCE, requested_pages, "requested-pages", \
+      "of postcopy-pages, sent because it asked") \
+    X(SOURCE, channel_pages, "channel-pages", \
+      "of requested-pages, over the fault channel") \
+    X(SOURCE, pushed_pages, "pushed-pages", \
+      "of postcopy-pages, sent unasked") \
+    X(SOURCE, neighbour_pages, "neighbour-pages", \
+      "of pushed-pages, sent along with a page that it asked for") \
+    X(SOURCE, outstanding, "outstanding-pages", \
+      "of postcopy-pages, still to be sent") \
+    X(SOURCE, zero_pages, "zero-pages", "of all that were sent, as zeroes") \
+    X(DESTINATION, dropped_pages, "dropped-pages", \
+      "given up by the guest before they came") \
+    X(SOURCE, unsent_pages, "unsent-pages", "of dropped-pages, never sent") \
+    X(SOURCE, bytes_sent, "bytes-sent", "octets on the wire") \
+    X(SHOWN, rate, "rate", "octets a second, lately") \
+    X(SHOWN, time_left_us, "time-left-us", \
+      "at that rate: of the round, or of postcopy") \
+    X(SOURCE, send_rate, "send-rate", \
+      "in precopy: pages a second while sending") \
+    X(SOURCE, dirty_rate, "dirty-rate", \
+      "in precopy: pages a second written by the guest") \
+    X(DESTINATION, faults, "faults", "pages that the guest waited for") \
+    X(DESTINATION, outside, "outside-requests", \
+      "times that a back end asked for a page") \
+    X(DESTINATION, fault_median_us, "fault-median-us", \
+      "how long the guest waited for a page, median") \
+    X(DESTINATION, fault_p99_us, "fault-p99-us", \
+      "how long the guest waited for a page, 99 of 100 below") \
+    X(DESTINATION, fault_max_us, "fault-max-us", \
+      "how long the guest waited for a page, at most") \
+    X(DESTINATION, blocked_us, "blocked-us", "all waits of all vCPUs") \
+    X(DESTINATION, behind_median, "behind-median", \
+      "pages that came unasked while the guest waited for one, median") \
+    X(DESTINATION, behind_most, "behind-most", \
+      "pages that came unasked while the guest waited for one, at most") \
+    X(SOURCE, window_hits, "window-hits", \
+      "requests for pages that had been sent unasked by then") \
+    X(SOURCE, queue_depth, "queue-depth", "requests that wait to be served") \
+    X(SOURCE, queue_most, "queue-most", \
+      "requests that waited to be served, at most") \
+    X(DESTINATION, duplicate_pages, "duplicate-pages", \
+      "pages that came once more: 0, or there is a fault in this library") \
+    X(SOURCE, suspend_us, "suspend-us", "when suspending began") \
+    X(SOURCE, suspended_us, "suspended-us", "when the guest was stopped") \
+    X(SOURCE, sent_us, "sent-us", \
+      "when its last pages and state were written") \
+    X(SOURCE, ready_us, "ready-us", \
+      "when the destination said that it is ready") \
+    X(SOURCE, go_us, "go-us", "when the go was written") \
+    X(SOURCE, running_us, "running-us", \
+      "when the guest ran at the destination") \
+    X(SOURCE, end_us, "end-us", "when all was over")
+
+#define LIBXL_LIVE_MIGRATE_COUNT_ONE_(...) +1
+
+/* The room for them in libxl_live_migrate_stats, whose size never changes. */
+#define LIBXL_LIVE_MIGRATE_MAX_COUNTERS 96
+/* How many there are. */
+enum {
+    LIBXL_LIVE_MIGRATE_NR_COUNTERS =
+        0 LIBXL_LIVE_MIGRATE_COUNTERS(LIBXL_LIVE_MIGRATE_COUNT_ONE_),
+};
+
+/*
+ * Of back ends at the destination, in dom0, that wait for pages of the guest:
+ * libxl_live_migrate_outside.  One that has waited for half a minute gives up,
+ * and the guest has an I/O error.
+ */
+#define LIBXL_LIVE_MIGRATE_OUTSIDE_COUNTERS(X) \
+    X(waiting, "outside-waiting", \
+      "at the destination: pages that back ends wait for now") \
+    X(wait_us, "outside-wait-us", "the longest of the waits of back ends") \
+    X(most_us, "outside-most-us", \
+      "the longest wait of a back end that there was")
+
+#endif
