@@ -10,7 +10,7 @@ override O := $(abspath $(O))
 
 # Targets that work before anything is installed or configured.
 BARE_GOALS := demo bench bench-downtime check check-lab check-pinned deps format \
-              check-lab-versions check-guests check-large check-intel \
+              check-lab-other check-crosswise check-lab-versions check-guests check-large check-intel \
               check-all check-format clean distclean \
               deb check-deb hypervisor check-hypervisor check-versions coverage \
               docs man help lab-build
@@ -323,8 +323,8 @@ endif
 # ---- tests and the demo ----
 
 .PHONY: deps fuzz check check-unit check-tsan check-valgrind check-install \
-        check-fuzz check-lab check-lab-versions check-guests check-large check-intel \
-        check-all check-pinned demo \
+        check-fuzz check-lab check-lab-other check-crosswise check-lab-versions check-guests check-large \
+        check-intel check-all check-pinned demo \
         bench bench-downtime
 deps:
 	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/xen/lab/packages \
@@ -337,6 +337,7 @@ check check-all: deps
 	$(MAKE) check-install
 	$(MAKE) check-fuzz
 	$(MAKE) check-lab LAB_TESTS=$(if $(filter check-all,$@),--all)
+	$(MAKE) check-lab-other
 	$(if $(filter check-all,$@),$(MAKE) check-large)
 	$(if $(filter check-all,$@),$(MAKE) check-intel)
 
@@ -497,6 +498,22 @@ fuzz: $(FUZZERS) $(MAKE_SEEDS)
 
 check-lab: lab-build
 	$(S)/tools/tests/system/run $(LAB_STAGES:%=--install %) $(LAB_TESTS)
+
+# A few on the release whose packages do it all as they are.
+OTHER_TESTS := there_and_back_again hvm_without_drivers_there_and_back \
+               connection_cut_in_postcopy receiver_killed_in_postcopy \
+               pinned_pages_go_along
+check-lab-other: deps
+	$(MAKE) XEN_LAB_SUITE=bullseye check-lab \
+	    LAB_TESTS='--state $(S)/build/check-lab-other $(OTHER_TESTS:%=--only %)'
+
+# Hosts of two releases, each to each: FROM,TO by CROSSWISE.
+CROSSWISE ?= bullseye,bookworm bookworm,bullseye
+check-crosswise: deps
+	for suites in $(CROSSWISE); do \
+	    $(MAKE) XEN_LAB_SUITE=$$suites check-lab \
+	        LAB_TESTS='--state $(S)/build/check-crosswise --only crosswise' || \
+	    exit; done
 
 # Hosts whose hypervisor is as packaged, without memory paging: what is left, and
 # what a user is told. And a hypervisor that somebody names.
@@ -689,6 +706,7 @@ help:
 	@echo 'fuzz         the same for longer, FUZZ_SECONDS=60 for each fuzzer'
 	@echo 'check-lab    the tests between two real Xen hosts'
 	@echo 'check-lab-versions  between hosts of Debian 12 as packaged, without memory paging (ten minutes)'
+	@echo 'check-lab-other, check-crosswise  a few on another release, and from one to another'
 	@echo 'check-guests  three kernels, PVH and HVM, 1 to 16 vCPUs (half an hour)'
 	@echo 'check-large  guests with memory above 4 GiB (takes 13 GiB of memory)'
 	@echo 'check-intel  moves within a host with an Intel processor, in Bochs (some twenty minutes;'

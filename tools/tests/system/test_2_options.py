@@ -20,6 +20,7 @@ def monitors(world, host):
                          check=False).stdout.split("\n")[:-1]
 
 
+@on_request(TAKES_LONG)
 def test_p_leaves_it_paused(world):
     guest = world.pattern(memory=32).start("a")
     world.move(guest, "-p", receive_options="-p")
@@ -41,6 +42,7 @@ def test_D_keeps_the_number(world):
     assert_moved(world, guest, "a", "b")
 
 
+@on_request(TAKES_LONG)
 def test_C_sends_another_configuration(world):
     guest = world.pattern(memory=32).start("a")
     assert config_of(world, "a", guest.name).get("on_poweroff") != "preserve"

@@ -54,6 +54,7 @@ def without_our_xl(world, host):
         world.lab.run(host, f"mv {ours}.away {ours}")
 
 
+@on_request(TAKES_LONG)
 def test_xl_without_postcopy_at_the_destination(world):
     guest = small(world)
     with without_our_xl(world, "b"):
@@ -62,6 +63,7 @@ def test_xl_without_postcopy_at_the_destination(world):
     assert_unharmed(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_hypervisor_refuses_the_pager(world):
     """As Xen does for a guest without hardware assisted paging."""
     if not re.search(r"^virt_caps.*\bshadow\b", world.lab.run("a", "xl info").stdout,

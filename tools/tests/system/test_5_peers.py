@@ -71,6 +71,7 @@ def test_our_image_is_restored_by_us(world):
     assert_moved(world, guest, "b", "a")
 
 
+@on_request(TAKES_LONG)
 def test_an_image_of_the_stock_xl_is_restored_by_us(world):
     guest = save_with_stock(world)
     since = world.lab.console.now()

@@ -41,6 +41,7 @@ def test_stalled_while_it_is_prepared_and_given_up(world):
     assert_unharmed(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_stalled_while_the_guest_is_stopped_and_given_up(world):
     guest = small(world)
     migration = world.migrate(guest, stall_at=STOPPED)

@@ -60,6 +60,7 @@ def assert_watched(world, guest):
                 lambda: f"there are {world.domains(guest.host)}")
 
 
+@on_request(TAKES_LONG)
 def test_a_disk_comes_meanwhile_and_the_guest_reboots_later(world):
     """The stock daemon, which takes the suspending for the end, has a
     successor."""
@@ -113,6 +114,7 @@ def start_namesake(world, name, options):
     return world.domid("b", name)
 
 
+@on_request(TAKES_LONG)
 def test_the_name_is_taken_meanwhile(world):
     guest = small(world)
     migration = in_precopy(world, guest)

@@ -8,6 +8,7 @@ from world import TAKES_LONG, on_request
 SHUT_DOWN = "shut down or was destroyed|has shut down"
 
 
+@on_request(TAKES_LONG)
 def test_a_paused_guest_is_refused(world):
     guest = small(world)
     world.lab.run("a", ["xl", "pause", guest.name])

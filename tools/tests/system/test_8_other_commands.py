@@ -112,6 +112,7 @@ def test_commands_before_the_go(world):
     assert_moved(world, guest, "a", "b")
 
 
+@on_request(TAKES_LONG)
 def test_commands_after_the_go(world):
     guest = world.pattern(memory=64).start("a")
     migration = world.migrate(guest, SLOW)

@@ -145,6 +145,7 @@ def test_guests_change_places_between_two_daemons(world):
     assert_all_sound(world, guests, ROUNDS)
 
 
+@on_request(TAKES_LONG)
 def test_a_daemon_gives_up_one_of_two(world):
     """The one that is aborted stays, the other is not touched by it."""
     first = world.pattern(name="first", id=1, memory=32).start("a")

@@ -107,6 +107,7 @@ def test_hvm_there_and_back_again(world, guest):
 
 
 @with_guest('vga = "stdvga"', "vnc = 1")
+@on_request(TAKES_LONG)
 def test_hvm_with_a_screen(world, guest):
     """What QEMU has mapped goes while the guest runs, in the stop only what
     has changed of its 4112 pages."""

@@ -8,6 +8,7 @@ from test_smp import assert_walked
 from world import TAKES_LONG, on_request
 
 
+@on_request(TAKES_LONG)
 def test_pvh_without_drivers_is_refused(world):
     """libxl could only wait for it."""
     guest = world.pattern(memory=32, drivers="no").start("a")
