@@ -141,7 +141,7 @@ $(O)/%.schema.json: $(S)/docs/specs/%.schema.json.in $(S)/scripts/make-schema \
 # what a hypervisor does that we expect of it.
 STREAM_TOOL := $(O)/stream-tool
 STREAM_TOOL_OBJS := $(O)/obj/tools/tests/system/stream-tool.o \
-                    $(addprefix $(O)/obj/tools/xl/,config.o save_header.o \
+                    $(addprefix $(O)/obj/tools/xl/,config.o prologue.o save_header.o \
                       stock.o) $(call objects,$(XL_LIGHT_SRCS),obj)
 $(O)/obj/tools/tests/system/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(XL_CFLAGS) \
                                  $(LIGHT_CFLAGS) -I$(S)/tools/xl
@@ -457,7 +457,7 @@ $(BENCH_ENGINE): $(BENCH_OBJS)
 -include $(BENCH_OBJS:.o=.d)
 
 # Nobody measures every day, and then it should build.
-check-unit: $(BENCH_ENGINE)
+check-unit: $(BENCH_ENGINE) test-tools
 
 .PHONY: bench-engine
 bench-engine: $(BENCH_ENGINE)
