@@ -45,6 +45,8 @@ class RecordTest(unittest.TestCase):
             ["4.14", "4.17"],
             {"one": {"4.14": "passed", "4.17": "failed"},
              "two": {"4.14": "passed", "4.17": "skipped: this \\| that"}}))
+        self.assertTrue(Record(self.page, ["bullseye"], []).passed("two"))
+        self.assertFalse(record.passed("one") or record.passed("two"))
         text = self.page.read_text()
         for part in "Before.\n", "\nBetween.\n", "\nAfter.\n":
             self.assertIn(part, text)

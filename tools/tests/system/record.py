@@ -60,6 +60,11 @@ class Record:
         self.all = len(versions) == 1
         self.tests = tests
 
+    def passed(self, test):
+        """Whether it has, when it was last run there."""
+        _, rows = self.table.read()
+        return rows.get(test, {}).get(self.column) == "passed"
+
     def add(self, test, result):
         columns, rows = self.table.read()
         if self.column not in columns:

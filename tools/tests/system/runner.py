@@ -199,6 +199,8 @@ def parse_arguments():
                         help="print the tests' names")
     parser.add_argument("--record", metavar="FILE", help="put the results into "
                         "the table of this page (docs/tested.md)")
+    parser.add_argument("--missing", action="store_true", help="only what has not "
+                        "passed according to --record")
     parser.add_argument("--state", metavar="DIR", default=STATE,
                         help="the lab's state directory")
     args = parser.parse_args()
@@ -227,6 +229,8 @@ def main():
         print("no such test", file=sys.stderr)
         return 2
     record = args.record and Record(args.record, config.suites(), names)
+    if record and args.missing:
+        tests = [test for test in tests if not record.passed(test[0])]
     runner = Runner(args, record)
     started = time.monotonic()
     try:
