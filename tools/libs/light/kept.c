@@ -208,11 +208,13 @@ unsigned long *lm_kept_words(const struct lm_kept *kept)
 
 bool lm_kept_lacks_pages(const struct lm_kept *kept)
 {
-    struct xlm_pfn_set set = XLM_PFN_SET_EMPTY;
+    const unsigned long *words = xlm_kept_outstanding(lm_kept_words(kept));
+    size_t count = xlm_pfn_set_words(kept->state->identity.pfns);
 
-    xlm_pfn_set_lend(&set, xlm_kept_outstanding(lm_kept_words(kept)),
-                     kept->state->identity.pfns);
-    return set.count;
+    while (count && !words[count - 1]) {
+        count--;
+    }
+    return count;
 }
 
 /* ---- looking ---- */

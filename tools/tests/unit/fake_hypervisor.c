@@ -240,6 +240,7 @@ static void op_close(struct xlm_hypervisor *hv)
     }
     host->handles--;
     fake_unlock(host);
+    free(handle->dirty);
     free(handle);
 }
 
@@ -704,13 +705,18 @@ static int op_logdirty_disable(struct xlm_hypervisor *hv, uint32_t domid)
     return op_end(handle, FAKE_OP_logdirty_disable, domain ? 0 : -1);
 }
 
-static void read_dirty(struct fake_domain *domain, bool clean,
-                       uint64_t nr_pfns, unsigned long *bitmap)
+/* Not where it was the last time: what was read then is not to be used. */
+static const unsigned long *read_dirty(struct fake_handle *handle,
+                                       struct fake_domain *domain, bool clean,
+                                       uint64_t nr_pfns)
 {
-    const unsigned int bits = 8 * sizeof(*bitmap);
+    const unsigned int bits = 8 * sizeof(unsigned long);
+    unsigned long *bitmap =
+        calloc((nr_pfns + bits - 1) / bits, sizeof(*bitmap));
     uint64_t pfn;
 
-    memset(bitmap, 0, (nr_pfns + bits - 1) / bits * sizeof(*bitmap));
+    free(handle->dirty);
+    handle->dirty = bitmap;
     for (pfn = 0; pfn < nr_pfns && pfn < domain->nr_pfns; pfn++) {
         if (domain->dirty[pfn]) {
             bitmap[pfn / bits] |= 1UL << pfn % bits;
@@ -720,11 +726,12 @@ static void read_dirty(struct fake_domain *domain, bool clean,
     if (clean) {
         memset(domain->unlogged, 0, domain->nr_pfns);
     }
+    return bitmap;
 }
 
 static int op_logdirty_read(struct xlm_hypervisor *hv, uint32_t domid,
                             bool clean, uint64_t nr_pfns,
-                            unsigned long *bitmap)
+                            const unsigned long **bitmap)
 {
     struct fake_handle *handle = handle_of(hv);
     struct fake_domain *domain =
@@ -734,7 +741,7 @@ static int op_logdirty_read(struct xlm_hypervisor *hv, uint32_t domid,
         errno = EINVAL;
         domain = NULL;
     } else if (domain) {
-        read_dirty(domain, clean, nr_pfns, bitmap);
+        *bitmap = read_dirty(handle, domain, clean, nr_pfns);
     }
     return op_end(handle, FAKE_OP_logdirty_read, domain ? 0 : -1);
 }

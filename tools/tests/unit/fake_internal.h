@@ -54,7 +54,8 @@ struct fake_handle {
     struct xlm_hypervisor hv; /* first */
     struct fake_host *host;
     struct fake_domain *pager_of;
-    unsigned int mapped; /* pages */
+    unsigned int mapped;  /* pages */
+    unsigned long *dirty; /* the log as it was read last */
     struct {
         uint8_t *start; /* NULL: none */
         size_t octets;

@@ -214,11 +214,13 @@ static uint64_t play_once(unsigned int seed, uint32_t credit,
         .share = SHARE,
     };
     struct model *model = calloc(1, sizeof(*model));
+    struct xlm_pfn_set outstanding = XLM_PFN_SET_EMPTY;
     uint64_t most;
 
     model->seed = seed;
     model->vcpus = vcpus;
-    assert_int_equal(xlm_push_plan_init(&model->plan, MODEL_PAGES, &tuning),
+    assert_int_equal(xlm_pfn_set_reserve(&outstanding, MODEL_PAGES), 0);
+    assert_int_equal(xlm_push_plan_init(&model->plan, &outstanding, &tuning),
                      0);
     xlm_push_window_init(&model->window, credit);
     assert_int_equal(xlm_pfn_set_reserve(&model->lacking, MODEL_PAGES), 0);

@@ -52,10 +52,10 @@ static void leave(const struct xlm_identity *identity, uint64_t pfn)
         struct xlm_pfn_set set = XLM_PFN_SET_EMPTY;
         struct lm_kept kept;
 
-        if (lm_kept_create(&kept, identity, DOMID, handle)) {
+        if (lm_kept_create(&kept, identity, DOMID, handle) ||
+            xlm_pfn_set_lend(&set, lm_kept_words(&kept), PFNS)) {
             _exit(1);
         }
-        xlm_pfn_set_lend(&set, lm_kept_words(&kept), PFNS);
         xlm_pfn_set_add(&set, pfn);
         kept.state->ours = 1;
         kill(getpid(), SIGKILL);
@@ -76,7 +76,7 @@ static void it_outlives_its_process(void **state)
     assert_int_equal(kept.state->domid, DOMID);
     assert_true(kept.state->ours);
     assert_true(lm_kept_lacks_pages(&kept));
-    xlm_pfn_set_lend(&set, lm_kept_words(&kept), PFNS);
+    assert_int_equal(xlm_pfn_set_lend(&set, lm_kept_words(&kept), PFNS), 0);
     assert_int_equal(set.count, 1);
     assert_true(xlm_pfn_set_remove(&set, PFNS - 1));
     assert_false(lm_kept_lacks_pages(&kept));

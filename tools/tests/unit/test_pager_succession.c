@@ -228,8 +228,11 @@ static void before_who_waits_was_answered(void **state)
     struct xlm_pfn_set outstanding = XLM_PFN_SET_EMPTY;
 
     leave_waiting(rig, 2);
-    xlm_pfn_set_lend(&outstanding, xlm_kept_outstanding(left), RIG_PAGES);
+    assert_int_equal(
+        xlm_pfn_set_lend(&outstanding, xlm_kept_outstanding(left), RIG_PAGES),
+        0);
     xlm_pfn_set_remove(&outstanding, 1);
+    xlm_pfn_set_dispose(&outstanding);
     fake_page_set(rig->domain, 1, FAKE_RAM);
     memset(fake_page_memory(rig->domain, 1), 2, XLM_PAGE_SIZE);
     succeed(rig);

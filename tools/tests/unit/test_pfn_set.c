@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -99,7 +100,7 @@ static void empty_set(void **state)
     assert_int_equal(xlm_pfn_set_next(&set, 0), XLM_PFN_NONE);
     assert_int_equal(xlm_pfn_set_previous(&set, 7), XLM_PFN_NONE);
     xlm_pfn_set_clear(&set);
-    xlm_pfn_set_recount(&set);
+    xlm_pfn_set_take(&set, NULL);
     xlm_pfn_set_dispose(&set);
     xlm_pfn_set_dispose(&set);
 }
@@ -107,12 +108,12 @@ static void empty_set(void **state)
 static void growing_keeps(void **state)
 {
     struct xlm_pfn_set set = new_set(65);
-    unsigned long *words = set.words;
+    unsigned long *words = set.levels[0];
 
     (void)state;
     xlm_pfn_set_add(&set, 64);
     assert_int_equal(xlm_pfn_set_reserve(&set, 10), 0);
-    assert_ptr_equal(set.words, words);
+    assert_ptr_equal(set.levels[0], words);
     assert_int_equal(set.limit, 65);
     assert_int_equal(xlm_pfn_set_reserve(&set, 10000), 0);
     assert_true(xlm_pfn_set_contains(&set, 64));
@@ -132,27 +133,207 @@ static void limit_is_limited(void **state)
     assert_int_equal(errno, EINVAL);
     assert_int_equal(xlm_pfn_set_reserve(&set, UINT64_MAX), -1);
     assert_int_equal(set.limit, 0);
-    assert_null(set.words);
+    assert_null(set.levels[0]);
 }
 
 /* The hypervisor writes whole words: the pfns past the limit are noise. */
-static void recount_ignores_noise(void **state)
+static void taking_ignores_noise(void **state)
 {
+    unsigned long words[] = {5, ~0UL};
     struct xlm_pfn_set set = new_set(70);
 
     (void)state;
-    set.words[0] = 5;
-    set.words[1] = ~0UL;
-    xlm_pfn_set_recount(&set);
+    xlm_pfn_set_add(&set, 3);
+    xlm_pfn_set_take(&set, words);
     assert_int_equal(set.count, 2 + 6);
+    assert_false(xlm_pfn_set_contains(&set, 3));
     assert_int_equal(xlm_pfn_set_previous(&set, UINT64_MAX), 69);
     xlm_pfn_set_dispose(&set);
 
     set = new_set(128);
-    set.words[1] = ~0UL;
-    xlm_pfn_set_recount(&set);
+    words[0] = 0;
+    xlm_pfn_set_take(&set, words);
     assert_int_equal(set.count, 64);
+    assert_int_equal(xlm_pfn_set_next(&set, 0), 64);
     xlm_pfn_set_dispose(&set);
+
+    set = new_set(64);
+    words[1] = 1;
+    xlm_pfn_set_take(&set, words);
+    assert_int_equal(set.count, 0);
+    xlm_pfn_set_dispose(&set);
+}
+
+/* What somebody has left in words of his own, changed there. */
+static void words_are_lent(void **state)
+{
+    unsigned long words[] = {0, ~0UL, 1};
+    struct xlm_pfn_set set = XLM_PFN_SET_EMPTY;
+
+    (void)state;
+    assert_int_equal(xlm_pfn_set_lend(&set, words, 120), 0);
+    assert_int_equal(set.count, 56);
+    assert_int_equal(xlm_pfn_set_next(&set, 0), 64);
+    xlm_pfn_set_remove(&set, 64);
+    xlm_pfn_set_add(&set, 2);
+    assert_int_equal(words[0], 4);
+    assert_int_equal(words[1], (1UL << 56) - 2);
+    xlm_pfn_set_dispose(&set);
+    assert_int_equal(words[0], 4);
+}
+
+static void lists(void **state)
+{
+    struct xlm_pfn_set set = new_set(LIMIT);
+    uint64_t pfns[NR_CORNERS];
+
+    (void)state;
+    assert_int_equal(xlm_pfn_set_list(&set, 0, pfns, NR_CORNERS), 0);
+    for (size_t i = 0; i < NR_CORNERS; i++) {
+        xlm_pfn_set_add(&set, corners[i]);
+    }
+    assert_int_equal(xlm_pfn_set_list(&set, 0, pfns, 3), 3);
+    assert_memory_equal(pfns, corners, 3 * sizeof(pfns[0]));
+    assert_int_equal(xlm_pfn_set_list(&set, 3, pfns, NR_CORNERS),
+                     NR_CORNERS - 2);
+    assert_memory_equal(pfns, corners + 2, (NR_CORNERS - 2) * sizeof(pfns[0]));
+    xlm_pfn_set_dispose(&set);
+}
+
+/* ---- against a set that has no summaries ---- */
+
+/* More than one word of the highest summary. */
+#define LARGE (40 * 262144 + 77)
+#define TRIES 400
+
+struct plain {
+    uint8_t *has;
+    uint64_t count;
+};
+
+static uint64_t plain_next(const struct plain *plain, uint64_t from)
+{
+    const uint8_t *at =
+        from < LARGE ? memchr(plain->has + from, 1, LARGE - from) : NULL;
+
+    return at ? (uint64_t)(at - plain->has) : XLM_PFN_NONE;
+}
+
+static uint64_t plain_previous(const struct plain *plain, uint64_t from)
+{
+    const uint8_t *at = memrchr(
+        plain->has, 1, from < LARGE ? (size_t)from + 1 : (size_t)LARGE);
+
+    return at ? (uint64_t)(at - plain->has) : XLM_PFN_NONE;
+}
+
+static void expect_same(const struct xlm_pfn_set *set, struct plain *plain)
+{
+    uint64_t at = 0;
+
+    plain->count = 0;
+    for (uint64_t pfn = plain_next(plain, 0); pfn != XLM_PFN_NONE;
+         pfn = plain_next(plain, pfn + 1)) {
+        at = xlm_pfn_set_next(set, at);
+        assert_int_equal(at++, pfn);
+        plain->count++;
+    }
+    assert_int_equal(xlm_pfn_set_next(set, at), XLM_PFN_NONE);
+    assert_int_equal(set->count, plain->count);
+}
+
+/* Some alone, and some beside each other, far apart. */
+static void fill(struct xlm_pfn_set *set, struct plain *plain)
+{
+    for (unsigned int i = 0; i < TRIES; i++) {
+        uint64_t pfn = (uint64_t)rand() % LARGE;
+        uint64_t end = pfn + (i % 3 ? 1 : 1 + rand() % 300);
+
+        for (; pfn < end && pfn < LARGE; pfn++) {
+            assert_int_equal(xlm_pfn_set_add(set, pfn), !plain->has[pfn]);
+            plain->has[pfn] = 1;
+        }
+    }
+}
+
+static void same_as_without_summaries(void **state)
+{
+    struct xlm_pfn_set sets[2] = {new_set(LARGE), new_set(LARGE)};
+    struct plain plain[2];
+
+    (void)state;
+    for (unsigned int i = 0; i < 2; i++) {
+        plain[i].has = calloc(1, LARGE);
+        assert_non_null(plain[i].has);
+        fill(&sets[i], &plain[i]);
+        expect_same(&sets[i], &plain[i]);
+    }
+    for (unsigned int i = 0; i < TRIES; i++) {
+        uint64_t pfn = (uint64_t)rand() % (LARGE + 100);
+        uint64_t end = pfn + (1ULL << rand() % 24);
+        uint64_t next = plain_next(&plain[0], pfn);
+
+        assert_int_equal(xlm_pfn_set_next(&sets[0], pfn), next);
+        assert_int_equal(xlm_pfn_set_previous(&sets[0], pfn),
+                         plain_previous(&plain[0], pfn));
+        assert_int_equal(xlm_pfn_set_next_below(&sets[0], pfn, end),
+                         next < end ? next : XLM_PFN_NONE);
+        next = next == XLM_PFN_NONE ? plain_next(&plain[0], 0) : next;
+        assert_true(xlm_pfn_set_remove(&sets[0], next));
+        plain[0].has[next] = 0;
+    }
+    expect_same(&sets[0], &plain[0]);
+    for (unsigned int i = 0; i < 2; i++) {
+        xlm_pfn_set_dispose(&sets[i]);
+        free(plain[i].has);
+    }
+}
+
+/* In a and b, in a but not b, in a or b: all of it word by word. */
+static void two_sets(void **state)
+{
+    struct xlm_pfn_set a = new_set(LARGE), b = new_set(LARGE);
+    struct plain plain[2] = {{.has = calloc(1, LARGE)},
+                             {.has = calloc(1, LARGE)}};
+
+    (void)state;
+    fill(&a, &plain[0]);
+    fill(&b, &plain[1]);
+    for (uint64_t pfn = 0; pfn < LARGE; pfn += 4097) {
+        assert_int_equal(xlm_pfn_set_add(&a, pfn), !plain[0].has[pfn]);
+        assert_int_equal(xlm_pfn_set_add(&b, pfn), !plain[1].has[pfn]);
+        plain[0].has[pfn] = plain[1].has[pfn] = 1;
+    }
+    for (uint64_t pfn = 0, in_both = 0, lacking = 0; pfn < LARGE; pfn++) {
+        size_t words = SIZE_MAX;
+
+        if (plain[0].has[pfn] && plain[1].has[pfn]) {
+            assert_int_equal(
+                xlm_pfn_set_next_in_both(&a, &b, &in_both, &words), pfn);
+            in_both++;
+        } else if (plain[0].has[pfn]) {
+            lacking = xlm_pfn_set_next_lacking(&a, &b, lacking);
+            assert_int_equal(lacking++, pfn);
+        }
+        plain[0].has[pfn] |= plain[1].has[pfn];
+    }
+    xlm_pfn_set_unite(&a, &b);
+    expect_same(&a, &plain[0]);
+    for (uint64_t pfn = 0; pfn < LARGE; pfn++) {
+        plain[0].has[pfn] &= !plain[1].has[pfn];
+    }
+    xlm_pfn_set_subtract(&a, &b);
+    expect_same(&a, &plain[0]);
+    xlm_pfn_set_intersect(&a, &b);
+    assert_int_equal(a.count, 0);
+    xlm_pfn_set_clear(&b);
+    assert_int_equal(b.count, 0);
+    assert_int_equal(xlm_pfn_set_next(&b, 0), XLM_PFN_NONE);
+    for (unsigned int i = 0; i < 2; i++) {
+        free(plain[i].has);
+    }
+    xlm_pfn_set_dispose(&a);
+    xlm_pfn_set_dispose(&b);
 }
 
 static void algebra(void **state)
@@ -194,7 +375,11 @@ int main(void)
         cmocka_unit_test(empty_set),
         cmocka_unit_test(growing_keeps),
         cmocka_unit_test(limit_is_limited),
-        cmocka_unit_test(recount_ignores_noise),
+        cmocka_unit_test(taking_ignores_noise),
+        cmocka_unit_test(words_are_lent),
+        cmocka_unit_test(lists),
+        cmocka_unit_test(same_as_without_summaries),
+        cmocka_unit_test(two_sets),
         cmocka_unit_test(algebra),
     };
 

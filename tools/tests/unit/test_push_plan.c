@@ -15,14 +15,16 @@ static const struct xlm_push_tuning tuning = {
 static void plan_with(struct xlm_push_plan *plan, uint64_t first,
                       uint64_t last)
 {
+    struct xlm_pfn_set outstanding = XLM_PFN_SET_EMPTY;
     uint64_t pfn;
 
     *plan = XLM_PUSH_PLAN_EMPTY;
     assert_int_equal(
-        xlm_push_plan_init(plan, last < LIMIT ? LIMIT : last + 1, &tuning), 0);
+        xlm_pfn_set_reserve(&outstanding, last < LIMIT ? LIMIT : last + 1), 0);
     for (pfn = first; pfn <= last; pfn++) {
-        xlm_pfn_set_add(&plan->outstanding, pfn);
+        xlm_pfn_set_add(&outstanding, pfn);
     }
+    assert_int_equal(xlm_push_plan_init(plan, &outstanding, &tuning), 0);
 }
 
 /* No page goes along with a requested one: the background is by itself. */

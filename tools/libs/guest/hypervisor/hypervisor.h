@@ -134,10 +134,11 @@ struct xlm_hypervisor_ops {
     int (*logdirty_enable)(struct xlm_hypervisor *hv, uint32_t domid);
     /* Safe to call when it is off. */
     int (*logdirty_disable)(struct xlm_hypervisor *hv, uint32_t domid);
-    /* Read the dirty bitmap (one bit a pfn, nr_pfns of them, in bitmap) and,
-     * when `clean`, clear it. */
+    /* Read the dirty bitmap and, when `clean`, clear it.  *bitmap has a bit
+     * a pfn, nr_pfns of them, in whole words; it is valid until the next call
+     * of this slot. */
     int (*logdirty_read)(struct xlm_hypervisor *hv, uint32_t domid, bool clean,
-                         uint64_t nr_pfns, unsigned long *bitmap);
+                         uint64_t nr_pfns, const unsigned long **bitmap);
 
     /* ---- the destination ---- */
 

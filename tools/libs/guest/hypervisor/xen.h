@@ -132,7 +132,7 @@ void xen_unmap(struct xlm_hypervisor *hv, void *mapping, size_t count);
 int xen_logdirty_enable(struct xlm_hypervisor *hv, uint32_t domid);
 int xen_logdirty_disable(struct xlm_hypervisor *hv, uint32_t domid);
 int xen_logdirty_read(struct xlm_hypervisor *hv, uint32_t domid, bool clean,
-                      uint64_t nr_pfns, unsigned long *bitmap);
+                      uint64_t nr_pfns, const unsigned long **bitmap);
 int xen_set_max_pages(struct xlm_hypervisor *hv, uint32_t domid,
                       uint64_t pages);
 int xen_populate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,

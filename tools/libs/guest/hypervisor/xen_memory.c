@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "hypervisor/xen.h"
+#include "policy/pfn_set.h"
 
 /* ---- buffers ---- */
 
@@ -171,11 +172,11 @@ static int dirty_bitmap_fit(struct xen_hypervisor *xen, size_t octets)
 }
 
 int xen_logdirty_read(struct xlm_hypervisor *hv, uint32_t domid, bool clean,
-                      uint64_t nr_pfns, unsigned long *bitmap)
+                      uint64_t nr_pfns, const unsigned long **bitmap)
 {
     struct xen_hypervisor *xen = xen_of(hv);
     xen_domctl_t op = {.cmd = XEN_DOMCTL_shadow_op};
-    size_t octets = (nr_pfns + 7) / 8;
+    size_t octets = xlm_pfn_set_words(nr_pfns) * sizeof(unsigned long);
 
     if (dirty_bitmap_fit(xen, octets)) {
         return -1;
@@ -190,7 +191,7 @@ int xen_logdirty_read(struct xlm_hypervisor *hv, uint32_t domid, bool clean,
     if (xen_make_domctl(xen, domid, &op)) {
         return xen_failed(xen, "reading the dirty pages of domain %u", domid);
     }
-    memcpy(bitmap, xen->dirty_bitmap, octets);
+    *bitmap = xen->dirty_bitmap;
     return 0;
 }
 

@@ -24,10 +24,12 @@ static int make_room_for_kept(struct xlm_pager *pager, uint64_t limit,
                    ? -1
                    : 0;
     }
-    xlm_pfn_set_lend(&pager->sets.outstanding, xlm_kept_outstanding(kept),
-                     limit);
-    xlm_pfn_set_lend(&pager->sets.requested, xlm_kept_requested(kept, limit),
-                     limit);
+    if (xlm_pfn_set_lend(&pager->sets.outstanding, xlm_kept_outstanding(kept),
+                         limit) ||
+        xlm_pfn_set_lend(&pager->sets.requested,
+                         xlm_kept_requested(kept, limit), limit)) {
+        return -1;
+    }
     xlm_pfn_set_intersect(&pager->sets.requested, &pager->sets.outstanding);
     return 0;
 }

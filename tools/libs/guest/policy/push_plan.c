@@ -10,7 +10,8 @@
  * same place. */
 #define NEAR_WINDOWS 4
 
-int xlm_push_plan_init(struct xlm_push_plan *plan, uint64_t limit,
+int xlm_push_plan_init(struct xlm_push_plan *plan,
+                       struct xlm_pfn_set *outstanding,
                        const struct xlm_push_tuning *tuning)
 {
     struct xlm_push_plan made = {
@@ -18,11 +19,11 @@ int xlm_push_plan_init(struct xlm_push_plan *plan, uint64_t limit,
         .neighbours = tuning->neighbours,
     };
 
-    if (xlm_pfn_set_reserve(&made.outstanding, limit) ||
-        xlm_pfn_set_reserve(&made.queued, limit)) {
-        xlm_push_plan_dispose(&made);
+    if (xlm_pfn_set_reserve(&made.queued, outstanding->limit)) {
         return -1;
     }
+    made.outstanding = *outstanding;
+    *outstanding = XLM_PFN_SET_EMPTY;
     *plan = made;
     return 0;
 }
@@ -263,9 +264,10 @@ static uint64_t look_in_window(const struct xlm_push_plan *plan,
                                const struct xlm_push_pivot *pivot,
                                bool *upwards)
 {
-    uint64_t pfn = next_upwards(plan, pivot);
+    uint64_t pfn = xlm_pfn_set_next_below(&plan->outstanding, pivot->up,
+                                          pivot->window_end);
 
-    *upwards = pfn < pivot->window_end;
+    *upwards = pfn != XLM_PFN_NONE;
     if (*upwards) {
         return pfn;
     }
@@ -359,21 +361,24 @@ static size_t push_outwards(struct xlm_push_plan *plan, size_t max,
     return count;
 }
 
-/* The next page of those written last, or XLM_PFN_NONE. */
-static uint64_t look_at_recent(struct xlm_push_plan *plan)
+/* The next page of those written last, or XLM_PFN_NONE: there are none, or
+ * none was found among so many words. */
+static uint64_t look_at_recent(struct xlm_push_plan *plan, size_t *words)
 {
-    while (plan->recent_set < XLM_PUSH_RECENT) {
+    while (*words && plan->recent_set < XLM_PUSH_RECENT) {
         const struct xlm_pfn_set *set = plan->recent[plan->recent_set];
-        uint64_t pfn =
-            set ? xlm_pfn_set_next(set, plan->recent_at) : XLM_PFN_NONE;
+        uint64_t pfn = XLM_PFN_NONE;
 
-        if (pfn == XLM_PFN_NONE) {
+        if (set) {
+            pfn = xlm_pfn_set_next_in_both(set, &plan->outstanding,
+                                           &plan->recent_at, words);
+        }
+        if (pfn != XLM_PFN_NONE) {
+            return pfn;
+        }
+        if (!set || plan->recent_at >= set->limit) {
             plan->recent_set++;
             plan->recent_at = 0;
-        } else if (xlm_pfn_set_contains(&plan->outstanding, pfn)) {
-            return pfn;
-        } else {
-            plan->recent_at = pfn + 1;
         }
     }
     return XLM_PFN_NONE;
@@ -382,10 +387,11 @@ static uint64_t look_at_recent(struct xlm_push_plan *plan)
 static size_t push_recent(struct xlm_push_plan *plan, size_t max,
                           uint64_t *pfns)
 {
+    size_t words = XLM_PUSH_RECENT_WORDS;
     size_t count = 0;
 
     while (count < max) {
-        uint64_t pfn = look_at_recent(plan);
+        uint64_t pfn = look_at_recent(plan, &words);
 
         if (!goes_along(pfns, count, pfn)) {
             break;

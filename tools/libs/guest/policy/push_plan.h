@@ -28,6 +28,10 @@
 /* How finely it is told what was written last. */
 #define XLM_PUSH_RECENT 4
 
+/* Words of these sets that are looked at for one call: where little of them is
+ * left, what lies outwards goes for a turn. */
+#define XLM_PUSH_RECENT_WORDS 4096
+
 struct xlm_push_tuning {
     /* Of a request; at first, where they adapt.  The background goes outwards
      * in the same proportion. */
@@ -83,8 +87,11 @@ struct xlm_push_plan {
 
 #define XLM_PUSH_PLAN_EMPTY ((struct xlm_push_plan){.queue = NULL})
 
-/* A plan for pfns below limit, all of them absent.  ENOMEM. */
-int xlm_push_plan_init(struct xlm_push_plan *plan, uint64_t limit,
+/* A plan for these pages, which the destination lacks.  The set becomes the
+ * plan's, and an empty one without room is left.  ENOMEM: it stays as it is.
+ */
+int xlm_push_plan_init(struct xlm_push_plan *plan,
+                       struct xlm_pfn_set *outstanding,
                        const struct xlm_push_tuning *tuning);
 void xlm_push_plan_dispose(struct xlm_push_plan *plan);
 

@@ -37,9 +37,11 @@ static int check_growth(struct xlm_saver *saver, uint64_t nr_pfns)
                     nr_pfns >> (20 - XLM_PAGE_SHIFT));
 }
 
-static int grow(struct xlm_saver *saver, bool *grown)
+/* The pfns that the guest got above those that it had are looked at. */
+static int grow(struct xlm_saver *saver)
 {
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    uint64_t before = saver->domain.nr_pfns;
     uint64_t nr_pfns;
 
     if (hv->ops->nr_pfns(hv, saver->params->domid, &nr_pfns)) {
@@ -47,15 +49,17 @@ static int grow(struct xlm_saver *saver, bool *grown)
                         "cannot find the size of domain %" PRIu32 ": %s",
                         saver->params->domid, strerror(errno));
     }
-    *grown = nr_pfns > saver->domain.nr_pfns;
-    if (!*grown) {
+    if (nr_pfns <= before) {
         return 0;
     }
     if (check_growth(saver, nr_pfns)) {
         return -1;
     }
     saver->domain.nr_pfns = nr_pfns;
-    return xlm_saver_make_sets(saver);
+    return xlm_saver_make_sets(saver) ||
+                   xlm_save_find_new(saver, before, nr_pfns)
+               ? -1
+               : 0;
 }
 
 static int allow(struct xlm_saver *saver, uint64_t pages)
@@ -144,23 +148,30 @@ static int take_all_for_new(struct xlm_saver *saver)
     return 0;
 }
 
+/*
+ * As long as it gets none, a guest that has given pages back is not listed
+ * anew, which takes seconds where it is large: those that it gave back are
+ * found to be holes when they are to be sent.
+ */
 static int look(struct xlm_saver *saver, bool list, bool keep)
 {
     struct xlm_domain_info info;
-    bool grown, lifted;
+    bool lifted;
 
-    if (read_info(saver, &info) || grow(saver, &grown)) {
+    xlm_pfn_set_clear(&saver->sets.fresh);
+    if (read_info(saver, &info) || grow(saver)) {
         return -1;
     }
     lifted = info.max_pages != XLM_HELD_PAGES;
-    xlm_pfn_set_clear(&saver->sets.fresh);
     if (lifted && keep && hold(saver, info.max_pages)) {
         return -1;
     }
-    if ((list || lifted || grown ||
-         info.tot_pages != saver->domain.tot_pages) &&
+    if ((list || lifted || info.tot_pages > saver->domain.tot_pages) &&
         xlm_save_list_present(saver)) {
         return -1;
+    }
+    if (info.tot_pages < saver->domain.tot_pages) {
+        saver->domain.tot_pages = info.tot_pages;
     }
     return lifted ? take_all_for_new(saver) : 0;
 }

@@ -29,26 +29,33 @@
 #include "policy/pinned_page.h"
 #include "save/pages.h"
 
-/* Samples that are kept one by one. */
+/* Samples of which it is known one by one what was written in them. */
 #define SAMPLES 8
-/* So many are the last moment for the push, and as many the one before. */
-#define LAST_SAMPLES 2
 /* From the end of a sample to the next, or three times what it took: after
  * each the guest pays for its first write to every page once more. */
 #define SAMPLE_PAUSE_MS 20
+
+/* What was written last, for the push: since the last sample and in it, in the
+ * one before, and in all before that while the guest suspended. */
+enum { LAST, BEFORE, OLDER };
+
+/* The lowest pfns that were written in one sample.  Twice as many as are hot
+ * at the most are enough: if the later ones name so many of them, these need
+ * not be looked at any more. */
+struct sample {
+    size_t count;
+    uint64_t *pfns;
+};
 
 struct xlm_hot {
     struct xlm_saver *saver;
     pthread_t thread;
     int stop_fd;
     unsigned int taken;
-    struct xlm_pfn_set samples[SAMPLES]; /* by number modulo SAMPLES */
-    /* What was in all before: where many vCPUs share a processor, the first
-     * has long been still when the last one stops. */
-    struct xlm_pfn_set older;
-    struct xlm_pfn_set looked_at;
-    struct xlm_pfn_set pinned; /* of these, those that the hypervisor holds */
-    struct xlm_pfn_set scratch;
+    size_t most; /* pfns of a sample */
+    uint64_t *pfns;
+    struct sample samples[SAMPLES]; /* by number modulo SAMPLES */
+    struct xlm_pfn_set pinned;      /* written, and held by the hypervisor */
     int rc;
 };
 
@@ -57,13 +64,8 @@ static void dispose(struct xlm_hot *hot)
     if (hot->stop_fd >= 0) {
         close(hot->stop_fd);
     }
-    for (size_t i = 0; i < SAMPLES; i++) {
-        xlm_pfn_set_dispose(&hot->samples[i]);
-    }
-    xlm_pfn_set_dispose(&hot->older);
-    xlm_pfn_set_dispose(&hot->looked_at);
     xlm_pfn_set_dispose(&hot->pinned);
-    xlm_pfn_set_dispose(&hot->scratch);
+    free(hot->pfns);
     free(hot);
 }
 
@@ -90,56 +92,67 @@ static int add_pinned(struct xlm_saver *saver, struct xlm_pfn_set *set,
     return 0;
 }
 
-/* The same of a set. */
-static int find_pinned(struct xlm_saver *saver, struct xlm_pfn_set *set,
-                       const struct xlm_pfn_set *among)
+/* Of what was written, and was not before while the guest suspended, the next
+ * one from `from` on, or XLM_PFN_NONE. */
+static uint64_t next_new(const struct xlm_save_sets *sets, uint64_t from)
 {
+    do {
+        from =
+            xlm_pfn_set_next_lacking(&sets->dirty, &sets->recent[LAST], from);
+    } while (from != XLM_PFN_NONE &&
+             (xlm_pfn_set_contains(&sets->recent[BEFORE], from) ||
+              xlm_pfn_set_contains(&sets->recent[OLDER], from)) &&
+             ++from);
+    return from;
+}
+
+/* Which pages these are does not change while a guest runs: none has to be
+ * looked at twice. */
+static int look_for_pinned(struct xlm_hot *hot)
+{
+    const struct xlm_save_sets *sets = &hot->saver->sets;
     uint64_t pfns[XLM_BATCH_PAGES];
-    uint64_t pfn = xlm_pfn_set_next(among, 0);
+    uint64_t pfn = hot->most ? next_new(sets, 0) : XLM_PFN_NONE;
 
     while (pfn != XLM_PFN_NONE) {
         size_t count = 0;
 
         while (pfn != XLM_PFN_NONE && count < XLM_BATCH_PAGES) {
             pfns[count++] = pfn;
-            pfn = xlm_pfn_set_next(among, pfn + 1);
+            pfn = next_new(sets, pfn + 1);
         }
-        if (add_pinned(saver, set, count, pfns)) {
+        if (add_pinned(hot->saver, &hot->pinned, count, pfns)) {
             return -1;
         }
     }
     return 0;
 }
 
-/* Which pages these are does not change while a guest runs: none has to be
- * looked at twice. */
-static int look_at(struct xlm_hot *hot, const struct xlm_pfn_set *written)
+/* What was the last sample is the one before. */
+static void shift_recent(struct xlm_save_sets *sets)
 {
-    struct xlm_pfn_set *fresh = &hot->scratch;
+    struct xlm_pfn_set before = sets->recent[BEFORE];
 
-    if (!hot->saver->params->hot_pages_max) {
-        return 0;
-    }
-    xlm_pfn_set_clear(fresh);
-    xlm_pfn_set_unite(fresh, written);
-    xlm_pfn_set_subtract(fresh, &hot->looked_at);
-    xlm_pfn_set_unite(&hot->looked_at, fresh);
-    return find_pinned(hot->saver, &hot->pinned, fresh);
+    xlm_pfn_set_unite(&sets->recent[OLDER], &before);
+    xlm_pfn_set_clear(&before);
+    sets->recent[BEFORE] = sets->recent[LAST];
+    sets->recent[LAST] = before;
 }
 
-static int sample(struct xlm_hot *hot)
+static int take_sample(struct xlm_hot *hot)
 {
     struct xlm_saver *saver = hot->saver;
-    struct xlm_pfn_set *set = &hot->samples[hot->taken % SAMPLES];
+    struct sample *sample = &hot->samples[hot->taken % SAMPLES];
 
-    if (xlm_save_read_dirty(saver, true)) {
+    if (xlm_save_read_dirty(saver, true) || look_for_pinned(hot)) {
         return -1;
     }
     hot->taken++;
-    xlm_pfn_set_unite(&hot->older, set);
-    xlm_pfn_set_clear(set);
-    xlm_pfn_set_unite(set, &saver->sets.dirty);
-    return xlm_save_list_dirty(saver) || look_at(hot, set) ? -1 : 0;
+    sample->count =
+        xlm_pfn_set_list(&saver->sets.dirty, 0, sample->pfns, hot->most);
+    shift_recent(&saver->sets);
+    xlm_pfn_set_unite(&saver->sets.recent[LAST], &saver->sets.dirty);
+    return xlm_save_list_dirty(saver);
 }
 
 static void *run(void *data)
@@ -151,7 +164,7 @@ static void *run(void *data)
     while (!hot->rc && poll(&stop, 1, pause_ms) <= 0) {
         uint64_t began_us = xlm_now_us();
 
-        hot->rc = sample(hot);
+        hot->rc = take_sample(hot);
         pause_ms = (xlm_now_us() - began_us) * 3 / 1000;
         if (pause_ms < SAMPLE_PAUSE_MS) {
             pause_ms = SAMPLE_PAUSE_MS;
@@ -160,10 +173,28 @@ static void *run(void *data)
     return NULL;
 }
 
+static int make_room(struct xlm_hot *hot)
+{
+    struct xlm_saver *saver = hot->saver;
+
+    hot->most = 2 * (size_t)saver->params->hot_pages_max;
+    if (hot->most > saver->domain.nr_pfns) {
+        hot->most = saver->domain.nr_pfns;
+    }
+    hot->pfns = calloc(SAMPLES * hot->most + 1, sizeof(*hot->pfns));
+    for (size_t i = 0; i < SAMPLES; i++) {
+        hot->samples[i].pfns = hot->pfns + i * hot->most;
+    }
+    hot->stop_fd = eventfd(0, EFD_CLOEXEC);
+    return !hot->pfns || hot->stop_fd < 0 ||
+                   xlm_pfn_set_reserve(&hot->pinned, saver->domain.nr_pfns)
+               ? -1
+               : 0;
+}
+
 struct xlm_hot *xlm_hot_start(struct xlm_saver *saver)
 {
     struct xlm_hot *hot = calloc(1, sizeof(*hot));
-    bool made;
     int error;
 
     if (!hot) {
@@ -171,16 +202,9 @@ struct xlm_hot *xlm_hot_start(struct xlm_saver *saver)
         return NULL;
     }
     hot->saver = saver;
-    hot->stop_fd = eventfd(0, EFD_CLOEXEC);
-    made = hot->stop_fd >= 0 &&
-           !xlm_pfn_set_reserve(&hot->older, saver->domain.nr_pfns) &&
-           !xlm_pfn_set_reserve(&hot->looked_at, saver->domain.nr_pfns) &&
-           !xlm_pfn_set_reserve(&hot->pinned, saver->domain.nr_pfns) &&
-           !xlm_pfn_set_reserve(&hot->scratch, saver->domain.nr_pfns);
-    for (size_t i = 0; made && i < SAMPLES; i++) {
-        made = !xlm_pfn_set_reserve(&hot->samples[i], saver->domain.nr_pfns);
-    }
-    error = made ? pthread_create(&hot->thread, NULL, run, hot) : errno;
+    hot->stop_fd = -1;
+    error =
+        make_room(hot) ? errno : pthread_create(&hot->thread, NULL, run, hot);
     if (error) {
         xlm_fail(saver->ctx, "cannot watch what the guest writes: %s",
                  strerror(error));
@@ -190,9 +214,17 @@ struct xlm_hot *xlm_hot_start(struct xlm_saver *saver)
     return hot;
 }
 
-/* Add members of a set, the lowest first, until there are `most`. */
-static void add_up_to(struct xlm_pfn_set *set, const struct xlm_pfn_set *more,
-                      uint64_t most)
+/* Add to the set until it has `most` members. */
+static void add_up_to(struct xlm_pfn_set *set, size_t count,
+                      const uint64_t *pfns, uint64_t most)
+{
+    for (size_t i = 0; i < count && set->count < most; i++) {
+        xlm_pfn_set_add(set, pfns[i]);
+    }
+}
+
+static void add_members_up_to(struct xlm_pfn_set *set,
+                              const struct xlm_pfn_set *more, uint64_t most)
 {
     uint64_t pfn;
 
@@ -203,48 +235,45 @@ static void add_up_to(struct xlm_pfn_set *set, const struct xlm_pfn_set *more,
     }
 }
 
-/* The nth last that was seen written; NULL when there is none. */
-static const struct xlm_pfn_set *written(const struct xlm_hot *hot,
-                                         unsigned int nth)
+/* What the hypervisor holds, and then what was written last, the last first.
+ * Where many vCPUs share a processor the first has long been still when the
+ * last one stops: so the older samples as well. */
+static void find_hottest(const struct xlm_hot *hot,
+                         struct xlm_pfn_set *hottest)
 {
-    if (!nth) {
-        return &hot->saver->sets.dirty;
-    }
-    if (nth > hot->taken || nth > SAMPLES + 1) {
-        return NULL;
-    }
-    return nth > SAMPLES ? &hot->older
-                         : &hot->samples[(hot->taken - nth) % SAMPLES];
-}
+    const struct xlm_save_sets *sets = &hot->saver->sets;
+    uint64_t most = hot->saver->params->hot_pages_max;
 
-/* For the push: which of saver->sets.recent the nth last is part of. */
-static unsigned int recent_of(unsigned int nth)
-{
-    return nth < LAST_SAMPLES ? 0 : nth < 2 * LAST_SAMPLES ? 1 : 2;
+    xlm_pfn_set_clear(hottest);
+    xlm_pfn_set_unite(hottest, &hot->pinned);
+    add_members_up_to(hottest, &sets->dirty, most);
+    for (unsigned int nth = 1; nth <= SAMPLES && nth <= hot->taken; nth++) {
+        const struct sample *sample =
+            &hot->samples[(hot->taken - nth) % SAMPLES];
+
+        add_up_to(hottest, sample->count, sample->pfns, most);
+    }
+    add_members_up_to(hottest, &sets->recent[OLDER], most);
 }
 
 int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
 {
     struct xlm_saver *saver = hot->saver;
-    uint32_t most = saver->params->hot_pages_max;
-    const struct xlm_pfn_set *set;
     int rc;
 
     eventfd_write(hot->stop_fd, 1);
     pthread_join(hot->thread, NULL);
     rc = hot->rc;
     if (!rc) {
-        /* What came after the last sample, then the samples backwards. */
+        /* What came after the last sample. */
         rc = xlm_save_read_dirty(saver, false);
     }
     if (!rc) {
-        rc = look_at(hot, &saver->sets.dirty);
+        rc = look_for_pinned(hot);
     }
-    xlm_pfn_set_clear(hottest);
-    xlm_pfn_set_unite(hottest, &hot->pinned);
-    for (unsigned int nth = 0; !rc && (set = written(hot, nth)); nth++) {
-        add_up_to(hottest, set, most);
-        xlm_pfn_set_unite(&saver->sets.recent[recent_of(nth)], set);
+    if (!rc) {
+        find_hottest(hot, hottest);
+        xlm_pfn_set_unite(&saver->sets.recent[LAST], &saver->sets.dirty);
     }
     dispose(hot);
     return rc;

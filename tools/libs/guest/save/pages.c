@@ -28,36 +28,47 @@ static int page_types(struct xlm_saver *saver, size_t count,
     return 0;
 }
 
-/* Look at count pfns and add those that are pages with contents. */
-static int add_present(struct xlm_saver *saver, struct xlm_pfn_set *set,
-                       size_t count, const uint64_t *pfns)
+/* A pfn is a page, of which the guest has written the contents. */
+static void take_present(struct xlm_saver *saver, uint64_t pfn)
 {
+    if (!xlm_pfn_set_contains(&saver->sets.toolstack, pfn) &&
+        xlm_pfn_set_add(&saver->sets.present, pfn)) {
+        xlm_pfn_set_add(&saver->sets.fresh, pfn);
+    }
+}
+
+/* Pages that were none join those that are present, and the fresh ones; what
+ * is none any more is forgotten, or not. */
+static int list_batch(struct xlm_saver *saver, uint64_t first, size_t count,
+                      bool forget)
+{
+    uint64_t pfns[XLM_BATCH_PAGES];
     uint32_t types[XLM_BATCH_PAGES];
 
+    for (size_t i = 0; i < count; i++) {
+        pfns[i] = first + i;
+    }
     if (page_types(saver, count, pfns, types)) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
         if (xlm_type_has_contents(types[i])) {
-            xlm_pfn_set_add(set, pfns[i]);
+            take_present(saver, pfns[i]);
+        } else if (forget) {
+            xlm_pfn_set_remove(&saver->sets.present, pfns[i]);
         }
     }
     return 0;
 }
 
-static int list_pages(struct xlm_saver *saver, struct xlm_pfn_set *set,
-                      uint64_t first, uint64_t end)
+static int list_pages(struct xlm_saver *saver, uint64_t first, uint64_t end,
+                      bool forget)
 {
-    uint64_t pfns[XLM_BATCH_PAGES];
-
     for (uint64_t at = first; at < end; at += XLM_BATCH_PAGES) {
         uint64_t left = end - at;
         size_t count = left < XLM_BATCH_PAGES ? left : XLM_BATCH_PAGES;
 
-        for (size_t i = 0; i < count; i++) {
-            pfns[i] = at + i;
-        }
-        if (add_present(saver, set, count, pfns)) {
+        if (list_batch(saver, at, count, forget)) {
             return -1;
         }
     }
@@ -68,85 +79,77 @@ int xlm_save_list_present(struct xlm_saver *saver)
 {
     struct xlm_domain_info info;
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
-    struct xlm_pfn_set before;
 
     if (hv->ops->domain_info(hv, saver->params->domid, &info)) {
         return fail_on_domain(saver, "read the size");
     }
     saver->domain.tot_pages = info.tot_pages;
     xlm_pfn_set_clear(&saver->sets.fresh);
-    if (list_pages(saver, &saver->sets.fresh, 0, saver->domain.nr_pfns)) {
+    if (list_pages(saver, 0, saver->domain.nr_pfns, true)) {
         return -1;
     }
-    xlm_pfn_set_subtract(&saver->sets.fresh, &saver->sets.toolstack);
-    before = saver->sets.present;
-    saver->sets.present = saver->sets.fresh;
-    saver->sets.fresh = before;
-    /* What was there before, turned into what was not. */
-    xlm_pfn_set_negate_within(&saver->sets.fresh, &saver->sets.present);
     saver->stats->guest_pages = saver->sets.present.count;
     return 0;
 }
 
 int xlm_save_find_new(struct xlm_saver *saver, uint64_t first, uint64_t end)
 {
-    struct xlm_pfn_set found = XLM_PFN_SET_EMPTY;
-    int rc;
-
     end = end < saver->domain.nr_pfns ? end : saver->domain.nr_pfns;
-    if (first >= end) {
-        return 0;
-    }
-    rc = xlm_pfn_set_reserve(&found, saver->domain.nr_pfns);
-    if (rc) {
-        return xlm_fail(saver->ctx, "no memory to look for new pages");
-    }
-    rc = list_pages(saver, &found, first, end);
-    xlm_pfn_set_subtract(&found, &saver->sets.present);
-    xlm_pfn_set_subtract(&found, &saver->sets.toolstack);
-    xlm_pfn_set_unite(&saver->sets.present, &found);
-    xlm_pfn_set_unite(&saver->sets.fresh, &found);
-    xlm_pfn_set_dispose(&found);
-    return rc;
+    return list_pages(saver, first, end, false);
 }
 
-/* Dirty pfns that we took for holes: a page by now, or not our business. */
+/* Of dirty pfns that we took for holes those that are pages by now. */
+static int sort_out_batch(struct xlm_saver *saver, size_t count,
+                          const uint64_t *pfns)
+{
+    uint32_t types[XLM_BATCH_PAGES];
+
+    if (page_types(saver, count, pfns, types)) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (xlm_type_has_contents(types[i])) {
+            xlm_pfn_set_add(&saver->sets.present, pfns[i]);
+        } else {
+            xlm_pfn_set_remove(&saver->sets.dirty, pfns[i]);
+        }
+    }
+    return 0;
+}
+
+/* All of them; the others are not our business. */
 static int sort_out_dirty_holes(struct xlm_saver *saver)
 {
     uint64_t pfns[XLM_BATCH_PAGES];
-    size_t count = 0;
-    uint64_t at;
+    uint64_t at = 0;
+    size_t count;
 
-    for (at = xlm_pfn_set_next(&saver->sets.dirty, 0); at != XLM_PFN_NONE;
-         at = xlm_pfn_set_next(&saver->sets.dirty, at + 1)) {
-        if (xlm_pfn_set_contains(&saver->sets.present, at)) {
-            continue;
-        }
-        pfns[count++] = at;
-        if (count == XLM_BATCH_PAGES) {
-            if (add_present(saver, &saver->sets.present, count, pfns)) {
-                return -1;
+    do {
+        for (count = 0; count < XLM_BATCH_PAGES; count++) {
+            at = xlm_pfn_set_next_lacking(&saver->sets.dirty,
+                                          &saver->sets.present, at);
+            if (at == XLM_PFN_NONE) {
+                break;
             }
-            count = 0;
+            pfns[count] = at++;
         }
-    }
-    if (count && add_present(saver, &saver->sets.present, count, pfns)) {
-        return -1;
-    }
-    xlm_pfn_set_intersect(&saver->sets.dirty, &saver->sets.present);
+        if (count && sort_out_batch(saver, count, pfns)) {
+            return -1;
+        }
+    } while (count == XLM_BATCH_PAGES);
     return 0;
 }
 
 int xlm_save_read_dirty(struct xlm_saver *saver, bool clean)
 {
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    const unsigned long *bitmap;
 
     if (hv->ops->logdirty_read(hv, saver->params->domid, clean,
-                               saver->domain.nr_pfns,
-                               saver->sets.dirty.words)) {
+                               saver->domain.nr_pfns, &bitmap)) {
         return fail_on_domain(saver, "read the dirty pages");
     }
-    xlm_pfn_set_recount(&saver->sets.dirty);
+    xlm_pfn_set_take(&saver->sets.dirty, bitmap);
     xlm_pfn_set_subtract(&saver->sets.dirty, &saver->sets.toolstack);
     if (sort_out_dirty_holes(saver)) {
         return -1;
@@ -165,9 +168,9 @@ void xlm_save_split_device(struct xlm_saver *saver, struct xlm_pfn_set *set)
         const struct xlm_pfn_range *range = &saver->params->device_ranges[i];
         uint64_t pfn;
 
-        for (pfn = xlm_pfn_set_next(set, range->first);
-             pfn != XLM_PFN_NONE && pfn < range->end;
-             pfn = xlm_pfn_set_next(set, pfn + 1)) {
+        for (pfn = xlm_pfn_set_next_below(set, range->first, range->end);
+             pfn != XLM_PFN_NONE;
+             pfn = xlm_pfn_set_next_below(set, pfn + 1, range->end)) {
             xlm_pfn_set_remove(set, pfn);
             xlm_pfn_set_add(&saver->sets.device_send, pfn);
         }

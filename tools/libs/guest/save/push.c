@@ -649,7 +649,9 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
         .shared.plan = XLM_PUSH_PLAN_EMPTY,
     };
     xlm_init_wake(&pusher->shared.wake);
-    if (xlm_push_plan_init(&pusher->shared.plan, saver->domain.nr_pfns,
+    saver->stats->postcopy_pages = saver->sets.outstanding.count;
+    saver->stats->outstanding = saver->sets.outstanding.count;
+    if (xlm_push_plan_init(&pusher->shared.plan, &saver->sets.outstanding,
                            &tuning) ||
         xlm_source_memory_open(&pusher->memory, saver->ctx->hypervisor,
                                saver->params->domid)) {
@@ -660,14 +662,10 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
     /* It said so on a connection that was lost. */
     pusher->learned.running = saver->recovered;
     xlm_push_window_init(&pusher->sent.window, saver->params->credit_pages);
-    xlm_pfn_set_unite(&pusher->shared.plan.outstanding,
-                      &saver->sets.outstanding);
     for (size_t i = 0; i < XLM_PUSH_RECENT && saver->params->push_recent;
          i++) {
         pusher->shared.plan.recent[i] = &saver->sets.recent[i];
     }
-    saver->stats->postcopy_pages = saver->sets.outstanding.count;
-    saver->stats->outstanding = saver->sets.outstanding.count;
     return pusher;
 }
 

@@ -348,11 +348,11 @@ static int evict_while_running(struct xlm_saver *saver)
     /* What must be there before the guest runs is sent, not listed. */
     xlm_pfn_set_subtract(&saver->sets.to_send, &saver->sets.resident);
     if (write_empty(saver, XLM_REC_POSTCOPY_BEGIN) ||
-        xlm_save_list_outstanding(saver, &saver->sets.to_send) ||
-        await_evicted(saver)) {
+        xlm_save_list_outstanding(saver, &saver->sets.to_send)) {
         return -1;
     }
-    return update_device_pages(saver);
+    xlm_pfn_set_clear(&saver->sets.to_send);
+    return await_evicted(saver) || update_device_pages(saver) ? -1 : 0;
 }
 
 /* ---- suspended ---- */

@@ -27,7 +27,7 @@ struct xlm_source_mark {
 struct xlm_save_domain {
     uint64_t nr_pfns;
     uint8_t uuid[16];
-    uint64_t tot_pages; /* when the guest's pages were listed last */
+    uint64_t tot_pages; /* as it was seen last, before the stop */
     uint64_t max_pages; /* that it may have but for us; 0: not held */
     bool logdirty;
     bool qemu_logdirty;
@@ -56,8 +56,8 @@ struct xlm_save_sets {
     struct xlm_pfn_set dirty;       /* as the hypervisor said last */
     struct xlm_pfn_set fresh;       /* the guest got them since the list */
     struct xlm_pfn_set device_send; /* the device model's: to send (again) */
-    /* What the guest wrote: last, shortly before, while it suspended, and all
-     * that was seen since the log began. */
+    /* What the guest wrote: last, shortly before, before that while it
+     * suspended, and all that was seen since the log began. */
     struct xlm_pfn_set recent[XLM_PUSH_RECENT];
 };
 
