@@ -78,14 +78,14 @@ bool xlm_pager_settle(struct xlm_pager *pager, uint64_t pfn)
     end_outside(pager, pfn);
     xlm_pfn_set_remove(&pager->sets.outstanding, pfn);
     xlm_pfn_set_remove(&pager->sets.requested, pfn);
-    xlm_pfn_set_remove(&pager->sets.unsent, pfn);
+    xlm_unsent_remove(&pager->sets.unsent, pfn);
     return answer_waiters(pager, pfn);
 }
 
 void xlm_pager_ask_for(struct xlm_pager *pager, uint64_t pfn)
 {
     if (xlm_pfn_set_add(&pager->sets.requested, pfn)) {
-        xlm_pfn_set_add(&pager->sets.unsent, pfn);
+        xlm_unsent_add(&pager->sets.unsent, pfn);
         pthread_cond_signal(&pager->asking.wake);
     }
 }

@@ -51,13 +51,13 @@ static int make_room(struct xlm_pager *pager, uint64_t limit,
     pager->threads.stop_fd = eventfd(0, EFD_CLOEXEC);
     if (!pager->waiting.waiters || !pager->counts.blocked_us ||
         pager->threads.stop_fd < 0 || make_room_for_kept(pager, limit, kept) ||
-        xlm_pfn_set_reserve(&pager->sets.unsent, limit) ||
+        xlm_unsent_reserve(&pager->sets.unsent, limit) ||
         xlm_pfn_set_reserve(&pager->sets.dropped, limit) ||
         xlm_pfn_set_reserve(&pager->sets.arrived, limit)) {
         return -1;
     }
     /* What was asked for before, by another. */
-    xlm_pfn_set_unite(&pager->sets.unsent, &pager->sets.requested);
+    xlm_unsent_become(&pager->sets.unsent, &pager->sets.requested);
     return 0;
 }
 
@@ -233,7 +233,7 @@ void xlm_pager_close(struct xlm_pager *pager)
     }
     xlm_pfn_set_dispose(&pager->sets.outstanding);
     xlm_pfn_set_dispose(&pager->sets.requested);
-    xlm_pfn_set_dispose(&pager->sets.unsent);
+    xlm_unsent_dispose(&pager->sets.unsent);
     xlm_pfn_set_dispose(&pager->sets.dropped);
     xlm_pfn_set_dispose(&pager->sets.arrived);
     pthread_mutex_destroy(&pager->lock);
@@ -282,7 +282,7 @@ void xlm_pager_forget_guest(struct xlm_pager *pager)
     pthread_mutex_lock(&pager->lock);
     xlm_pfn_set_clear(&pager->sets.outstanding);
     xlm_pfn_set_clear(&pager->sets.requested);
-    xlm_pfn_set_clear(&pager->sets.unsent);
+    xlm_unsent_become(&pager->sets.unsent, &pager->sets.requested);
     pager->waiting.nr_waiters = 0;
     pager->waiting.outside.count = 0;
     pthread_mutex_unlock(&pager->lock);

@@ -117,9 +117,10 @@ size_t xlm_pager_take_dropped(struct xlm_pager *pager, uint64_t *pfns,
 void xlm_pager_use_channel(struct xlm_pager *pager,
                            struct xlm_channel *channel);
 
-/* What is outstanding, in ascending order, malloc'ed. */
-int xlm_pager_list_outstanding(struct xlm_pager *pager, uint64_t **pfns,
-                               size_t *count);
+/* What is outstanding from pfn `from` on, in ascending order, at most max; the
+ * number of them. */
+size_t xlm_pager_list_outstanding(struct xlm_pager *pager, uint64_t from,
+                                  uint64_t *pfns, size_t max);
 
 /* The body of POSTCOPY_STATS: blocked_us is what follows, stats->nr_vcpus of
  * them. */

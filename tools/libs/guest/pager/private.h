@@ -16,6 +16,7 @@
 #include "pager/pager.h"
 #include "policy/histogram.h"
 #include "policy/outside_waits.h"
+#include "policy/unsent.h"
 
 /* A vCPU that waits for a page. */
 struct xlm_waiter {
@@ -37,7 +38,7 @@ struct xlm_pager_threads {
 struct xlm_pager_sets {
     struct xlm_pfn_set outstanding;
     struct xlm_pfn_set requested; /* asked for, or about to be */
-    struct xlm_pfn_set unsent;    /* requested, and not yet written */
+    struct xlm_unsent unsent;     /* requested, and not yet written */
     struct xlm_pfn_set dropped;   /* by the guest; the source may send them */
     struct xlm_pfn_set arrived;   /* and not evicted again since */
 };

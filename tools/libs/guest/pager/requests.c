@@ -3,8 +3,6 @@
  */
 #include "pager/private.h"
 
-#include <stdlib.h>
-
 #include "wire/record.h"
 
 /* ---- the thread that asks ---- */
@@ -21,22 +19,10 @@ static size_t take_outside(struct xlm_pager *pager, uint64_t *pfns, size_t max)
         if (pfn == XLM_PFN_NONE) {
             break;
         }
-        if (xlm_pfn_set_contains(&pager->sets.unsent, pfn)) {
-            xlm_pfn_set_remove(&pager->sets.unsent, pfn);
+        if (xlm_unsent_take(&pager->sets.unsent, pfn)) {
             pfns[count++] = pfn;
         }
         pfn++;
-    }
-    return count;
-}
-
-static size_t take_any(struct xlm_pager *pager, uint64_t *pfns, size_t max)
-{
-    size_t count = 0;
-
-    while (count < max && pager->sets.unsent.count) {
-        pfns[count] = xlm_pfn_set_next(&pager->sets.unsent, 0);
-        xlm_pfn_set_remove(&pager->sets.unsent, pfns[count++]);
     }
     return count;
 }
@@ -50,7 +36,8 @@ static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max,
 
     pthread_mutex_lock(&pager->lock);
     while (!pager->asking.stopping &&
-           !(pager->asking.requests_open && pager->sets.unsent.count)) {
+           !(pager->asking.requests_open &&
+             xlm_unsent_count(&pager->sets.unsent))) {
         /* What was unsent may have been settled. */
         pthread_cond_broadcast(&pager->asking.idle);
         pthread_cond_wait(&pager->asking.wake, &pager->lock);
@@ -60,7 +47,7 @@ static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max,
     }
     if (!pager->asking.stopping && !count) {
         *type = XLM_REC_POSTCOPY_FAULT;
-        count = take_any(pager, pfns, max);
+        count = xlm_unsent_take_next(&pager->sets.unsent, pfns, max);
     }
     pager->asking.writing = count;
     pthread_mutex_unlock(&pager->lock);
@@ -105,10 +92,8 @@ size_t xlm_pager_take_early(struct xlm_pager *pager, uint64_t *pfns,
     size_t count = 0;
 
     pthread_mutex_lock(&pager->lock);
-    while (!pager->asking.requests_open && count < max &&
-           pager->sets.unsent.count) {
-        pfns[count] = xlm_pfn_set_next(&pager->sets.unsent, 0);
-        xlm_pfn_set_remove(&pager->sets.unsent, pfns[count++]);
+    if (!pager->asking.requests_open) {
+        count = xlm_unsent_take_next(&pager->sets.unsent, pfns, max);
     }
     pthread_mutex_unlock(&pager->lock);
     return count;
@@ -138,7 +123,7 @@ void xlm_pager_await_requests(struct xlm_pager *pager,
 {
     pthread_mutex_lock(&pager->lock);
     while (pager->channel == channel && pager->asking.requests_open &&
-           (pager->sets.unsent.count || pager->asking.writing)) {
+           (xlm_unsent_count(&pager->sets.unsent) || pager->asking.writing)) {
         pthread_cond_wait(&pager->asking.idle, &pager->lock);
     }
     pthread_mutex_unlock(&pager->lock);
@@ -160,8 +145,7 @@ void xlm_pager_close_requests(struct xlm_pager *pager)
         pthread_cond_wait(&pager->asking.idle, &pager->lock);
     }
     /* What was asked for may not have arrived. */
-    xlm_pfn_set_clear(&pager->sets.unsent);
-    xlm_pfn_set_unite(&pager->sets.unsent, &pager->sets.requested);
+    xlm_unsent_become(&pager->sets.unsent, &pager->sets.requested);
     /* What is lacking will be told. */
     xlm_pfn_set_clear(&pager->sets.dropped);
     pthread_mutex_unlock(&pager->lock);
@@ -172,32 +156,24 @@ void xlm_pager_close_requests(struct xlm_pager *pager)
 size_t xlm_pager_take_dropped(struct xlm_pager *pager, uint64_t *pfns,
                               size_t max)
 {
-    size_t count = 0;
+    size_t count;
 
     pthread_mutex_lock(&pager->lock);
-    while (count < max && pager->sets.dropped.count) {
-        uint64_t from = count ? pfns[count - 1] : 0;
-
-        pfns[count] = xlm_pfn_set_next(&pager->sets.dropped, from);
-        xlm_pfn_set_remove(&pager->sets.dropped, pfns[count++]);
+    count = xlm_pfn_set_list(&pager->sets.dropped, 0, pfns, max);
+    for (size_t i = 0; i < count; i++) {
+        xlm_pfn_set_remove(&pager->sets.dropped, pfns[i]);
     }
     pthread_mutex_unlock(&pager->lock);
     return count;
 }
 
-int xlm_pager_list_outstanding(struct xlm_pager *pager, uint64_t **pfns,
-                               size_t *count)
+size_t xlm_pager_list_outstanding(struct xlm_pager *pager, uint64_t from,
+                                  uint64_t *pfns, size_t max)
 {
-    const struct xlm_pfn_set *set = &pager->sets.outstanding;
-    uint64_t pfn;
+    size_t count;
 
-    *count = 0;
     pthread_mutex_lock(&pager->lock);
-    *pfns = calloc(set->count + 1, sizeof(**pfns));
-    for (pfn = *pfns ? xlm_pfn_set_next(set, 0) : XLM_PFN_NONE;
-         pfn != XLM_PFN_NONE; pfn = xlm_pfn_set_next(set, pfn + 1)) {
-        (*pfns)[(*count)++] = pfn;
-    }
+    count = xlm_pfn_set_list(&pager->sets.outstanding, from, pfns, max);
     pthread_mutex_unlock(&pager->lock);
-    return *pfns ? 0 : xlm_fail(pager->ctx, "no memory for a list of pages");
+    return count;
 }

@@ -360,24 +360,21 @@ int xlm_restore_take_outstanding(struct xlm_restorer *restorer)
 int xlm_restore_answer_evicted(struct xlm_restorer *restorer)
 {
     struct xlm_pfn_set *refusing = &restorer->sets.refusing;
-    uint64_t *pfns = calloc(refusing->count + 1, sizeof(*pfns));
-    size_t count = 0;
-    uint64_t pfn;
-    int rc;
+    uint64_t pfns[XLM_LIST_PFNS];
+    size_t count;
 
-    if (!pfns) {
-        return xlm_fail(restorer->ctx, "no memory for a list of pages");
-    }
-    for (pfn = xlm_pfn_set_next(refusing, 0); pfn != XLM_PFN_NONE;
-         pfn = xlm_pfn_set_next(refusing, pfn + 1)) {
-        pfns[count++] = pfn;
-        xlm_pfn_set_add(&restorer->sets.refused, pfn);
-    }
-    xlm_pfn_set_clear(refusing);
-    rc = xlm_write_pfns(restorer->ctx, &restorer->channel,
-                        XLM_REC_POSTCOPY_EVICTED, pfns, count);
-    free(pfns);
-    return rc;
+    xlm_pfn_set_unite(&restorer->sets.refused, refusing);
+    do {
+        count = xlm_pfn_set_list(refusing, 0, pfns, XLM_LIST_PFNS);
+        for (size_t i = 0; i < count; i++) {
+            xlm_pfn_set_remove(refusing, pfns[i]);
+        }
+        if (xlm_write_pfn_record(restorer->ctx, &restorer->channel,
+                                 XLM_REC_POSTCOPY_EVICTED, pfns, count)) {
+            return -1;
+        }
+    } while (count == XLM_LIST_PFNS);
+    return 0;
 }
 
 int xlm_restore_pay_credit(struct xlm_restorer *restorer)

@@ -4,8 +4,6 @@
  */
 #include "restore/recover.h"
 
-#include <stdlib.h>
-
 #include "restore/faults.h"
 #include "restore/gone.h"
 #include "restore/link.h"
@@ -22,19 +20,24 @@ static void close_link(struct xlm_restorer *restorer)
     xlm_channel_close(&restorer->channel);
 }
 
+/* A record at a time: the guest runs meanwhile, and what it drops after it was
+ * listed the source hears of as ever. */
 static int tell_lacking(struct xlm_restorer *restorer)
 {
-    uint64_t *pfns;
+    uint64_t pfns[XLM_LIST_PFNS];
+    uint64_t from = 0;
     size_t count;
-    int rc;
 
-    if (xlm_pager_list_outstanding(restorer->pager, &pfns, &count)) {
-        return -1;
-    }
-    rc = xlm_write_pfns(restorer->ctx, &restorer->channel,
-                        XLM_REC_POSTCOPY_LACKING, pfns, count);
-    free(pfns);
-    return rc;
+    do {
+        count = xlm_pager_list_outstanding(restorer->pager, from, pfns,
+                                           XLM_LIST_PFNS);
+        if (xlm_write_pfn_record(restorer->ctx, &restorer->channel,
+                                 XLM_REC_POSTCOPY_LACKING, pfns, count)) {
+            return -1;
+        }
+        from = count ? pfns[count - 1] + 1 : 0;
+    } while (count == XLM_LIST_PFNS);
+    return 0;
 }
 
 int xlm_restore_open_link(struct xlm_restorer *restorer, int in_fd, int out_fd)

@@ -398,6 +398,18 @@ static bool may_be_empty(uint32_t type)
     return rule && rule->kind == XLM_BODY_LIST && rule->min == ENTRIES(0);
 }
 
+int xlm_write_pfn_record(struct xlm_context *ctx, struct xlm_channel *channel,
+                         uint32_t type, const uint64_t *entries, size_t count)
+{
+    struct xlm_wire_pfn_list head = {.count = count};
+    struct iovec parts[] = {
+        {&head, sizeof(head)},
+        {(void *)entries, count * sizeof(*entries)},
+    };
+
+    return xlm_write_record(ctx, channel, type, parts, 2);
+}
+
 int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,
                    uint32_t type, const uint64_t *entries, size_t count)
 {
@@ -410,13 +422,7 @@ int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,
     }
     do {
         now = count - done < XLM_LIST_PFNS ? count - done : XLM_LIST_PFNS;
-        struct xlm_wire_pfn_list head = {.count = now};
-        struct iovec parts[] = {
-            {&head, sizeof(head)},
-            {(void *)(entries + done), now * sizeof(*entries)},
-        };
-
-        if (xlm_write_record(ctx, channel, type, parts, 2)) {
+        if (xlm_write_pfn_record(ctx, channel, type, entries + done, now)) {
             return -1;
         }
         done += now;

@@ -122,6 +122,11 @@ int xlm_check_answer(struct xlm_context *ctx, const struct xlm_record *record);
 int xlm_parse_answer(struct xlm_context *ctx, const struct xlm_record *record,
                      uint32_t *status, char text[XLM_ANSWER_TEXT_MAX + 1]);
 
+/* Write one record of this type, a LIST, with these pfns: at most
+ * XLM_LIST_PFNS. */
+int xlm_write_pfn_record(struct xlm_context *ctx, struct xlm_channel *channel,
+                         uint32_t type, const uint64_t *entries, size_t count);
+
 /*
  * Write pfns in as many records of this type, a LIST, as they need; none for
  * an empty list.  One that can be empty is an answer, and ends with a record
