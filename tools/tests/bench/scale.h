@@ -1,0 +1,47 @@
+/*
+ * What the parts of bench/scale share.
+ */
+#ifndef SCALE_H
+#define SCALE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "policy/pfn_set.h"
+
+#define PAGES_A_GIB (UINT64_C(1) << 18)
+
+/* A guest, as far as its bookkeeping knows it. */
+struct shape {
+    uint64_t pages; /* pfns are below */
+    bool sparse;    /* an eighth of them are pages, in runs of 2 MiB */
+};
+
+struct figures {
+    double request_us;
+    double choose_us;
+    double choose_most_us;
+    double stop_ms;
+    double log_ms;
+    double lacking_ms;
+    double lacking_mib;
+    double source_mib;
+};
+
+void die(const char *format, ...)
+    __attribute__((format(printf, 1, 2), noreturn));
+
+/* Of the processor, for others are at work: of this thread, or of all. */
+double spent_us(clockid_t clock);
+/* Memory of the process's own. */
+double resident_mib(void);
+
+bool has_page(const struct shape *shape, uint64_t pfn);
+uint64_t any_page(const struct shape *shape);
+void make_set(struct xlm_pfn_set *set, const struct shape *shape);
+
+/* scale_stop.c: the stop, log and source of the table. */
+void measure_stop(const struct shape *shape, struct figures *figures);
+
+#endif
