@@ -666,9 +666,12 @@ HTML_PAGES := $(HTML_PAGES:.md.html=.html)
 HTML_PAGES := $(HTML_PAGES:.pandoc.html=.html)
 MAN_BUILT := $(MAN_PAGES:%=$(O)/man/%)
 
-HTML_IMAGES := $(patsubst $(S)/%,$(O)/html/%,$(wildcard $(S)/docs/images/*))
+# What the pages show, and other files that they lead to.
+HTML_FILES := $(patsubst $(S)/%,$(O)/html/%,$(wildcard $(S)/docs/images/* \
+                $(S)/docs/examples/*.* $(S)/docs/examples/*/*.* $(S)/docs/*.json \
+                $(S)/docs/specs/*.json.in)) $(O)/html/CODING_STYLE $(O)/html/COPYING
 
-docs: man $(HTML_PAGES) $(HTML_IMAGES)
+docs: man $(HTML_PAGES) $(HTML_FILES)
 	$(S)/scripts/check-links $(O)/html
 man: $(MAN_BUILT)
 
@@ -677,7 +680,7 @@ $(MAN_BUILT): $(O)/man/%: $(S)/docs/man/%.md
 	$(call say,MAN)
 	$(Q)pandoc -s -t man -o $@ $<
 
-$(HTML_IMAGES): $(O)/html/%: $(S)/%
+$(HTML_FILES): $(O)/html/%: $(S)/%
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
 
