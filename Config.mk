@@ -29,6 +29,10 @@ PROGRAM_LDFLAGS = -pie
 LIBRARY_CFLAGS = -fPIC -fno-semantic-interposition
 LIBRARY_LDFLAGS = -shared -Wl,-z,defs -Wl,-z,nodelete
 LIBDIR ?= $(PREFIX)/lib
+# Of the Xen that this is built with, as its libraries have it in their names.
+XEN_VERSION ?= $(shell pkg-config --modversion xenlight | cut -d. -f1-2)
+# Our builds of xl, for the Xen of each version, and what else is nobody's but ours.
+BUILDSDIR = $(PREFIX)/lib/xen-postcopy
 SBINDIR ?= $(PREFIX)/sbin
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
@@ -37,6 +41,9 @@ LOCALSTATEDIR ?= /var
 # A program finds the library also where the system does not look for one.
 SYSTEM_LIBDIRS = $(foreach dir,/lib /usr/lib,$(dir) $(dir)64 $(dir)32 $(dir)x32 \
                    $(dir)/%-linux-gnu $(dir)/%-linux-gnux32)
+# xl has a library of its own beside it: the one that the system finds may have been
+# built for another Xen.
+XL_RPATH_FLAGS = -Wl,-rpath,'$$ORIGIN'
 RPATH_FLAGS = $(if $(filter $(SYSTEM_LIBDIRS),$(LIBDIR)),,\
                 -Wl,-rpath,$(LIBDIR))
 

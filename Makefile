@@ -12,7 +12,7 @@ override O := $(abspath $(O))
 BARE_GOALS := demo bench bench-downtime check check-lab check-pinned deps format \
               check-lab-other check-crosswise check-lab-versions check-guests check-large check-intel \
               check-all check-format clean distclean \
-              deb check-deb hypervisor check-hypervisor check-versions coverage \
+              deb check-deb rpm hypervisor check-hypervisor check-versions coverage \
               docs man help lab-build
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(O)/config.mk
@@ -66,6 +66,7 @@ LIB_FILE := $(LIB_SONAME).$(LIB_MINOR)
 LIB := $(O)/$(LIB_FILE)
 LIB_MAP := $(S)/tools/libs/light/libxenlight-postcopy.map
 XL := $(O)/xl
+XL_FRONT := $(O)/xl-postcopy
 
 # Of the shells whose completion there is.
 COMPLETION := $(O)/completion/xl.bash
@@ -74,7 +75,7 @@ COMPLETION := $(O)/completion/xl.bash
 libs: $(LIB)
 completion: $(COMPLETION)
 schema: $(O)/live-migrate-status.schema.json
-xl: $(if $(XL_SRCS),$(XL))
+xl: $(if $(XL_SRCS),$(XL) $(XL_FRONT))
 
 # ---- how ----
 
@@ -111,18 +112,26 @@ $(LIB): $(LIGHT_OBJS) $(GUEST_OBJS) $(LIB_MAP)
 	$(Q)ln -sf $(LIB_SONAME) $(O)/$(LIB_NAME)
 
 # With the shared library and not with its objects: so the linker sees to it
-# that xl does nothing that another program could not. It knows where that will
-# be, so it is linked anew when make is given another PREFIX or LIBDIR.
-RPATH_NOTE := $(O)/rpath
-.PHONY: force
-$(RPATH_NOTE): force
-	@mkdir -p $(O)
-	@[ "$$(cat $@ 2> /dev/null)" = '$(RPATH_FLAGS)' ] || echo '$(RPATH_FLAGS)' > $@
-
-$(XL): $(XL_OBJS) $(LIB) $(RPATH_NOTE)
+# that xl does nothing that another program could not.
+$(XL): $(XL_OBJS) $(LIB)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(RPATH_FLAGS) -o $@ $(filter-out $(RPATH_NOTE),$^) \
+	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(XL_RPATH_FLAGS) -o $@ $^ \
 	    $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS)
+
+# It knows where the builds will be, so it is compiled anew when make is given
+# another PREFIX.
+FRONT_NOTE := $(O)/front-flags
+FRONT_FLAGS = -DXL_BUILDS_DIR='"$(BUILDSDIR)"'
+.PHONY: force
+$(FRONT_NOTE): force
+	@mkdir -p $(O)
+	@[ "$$(cat $@ 2> /dev/null)" = '$(BUILDSDIR)' ] || echo '$(BUILDSDIR)' > $@
+
+$(O)/obj/tools/xl/front/front.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(FRONT_FLAGS)
+$(O)/obj/tools/xl/front/front.o: $(FRONT_NOTE)
+$(XL_FRONT): $(O)/obj/tools/xl/front/front.o
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) -o $@ $<
 
 $(O)/completion/xl.%: $(S)/tools/xl/completion/xl.%.in $(S)/tools/xl/options.def \
                       $(S)/scripts/make-completion $(S)/scripts/xl_options.py
@@ -192,6 +201,7 @@ $(O)/tests/%: $(O)/san/tools/tests/unit/%.o $(O)/tests/libsan.a
 	$(Q)$(CC) $(SAN_LDFLAGS) -o $@ $^ $(TEST_LIBS)
 
 .SECONDARY: $(UNIT_OBJS) $(SAN_OBJS)
+-include $(O)/obj/tools/xl/front/front.d
 -include $(patsubst %.o,%.d,$(GUEST_OBJS) $(LIGHT_OBJS) $(XL_OBJS) \
                             $(SAN_OBJS) $(UNIT_OBJS) $(STREAM_TOOL_OBJS) \
                             $(PAGER_PROBE_OBJS) $(PINGPONG_OBJS)) \
@@ -240,7 +250,9 @@ HEADERS_TO = $(DESTDIR)$(INCLUDEDIR)
 XL_NAME := xl-postcopy
 IN_FRONT ?=
 in_front = IN_FRONT='$(IN_FRONT)' $(S)/scripts/in-front $(1) $(2)/xl $(XL_NAME)
-STOCK_LINK = $(PROGRAMS_TO)/../lib/xen-postcopy/stock/xl
+# The builds for each Xen; and a link to the other's xl.
+BUILD_TO = $(DESTDIR)$(BUILDSDIR)/$(XEN_VERSION)
+STOCK_LINK = $(DESTDIR)$(BUILDSDIR)/stock/xl
 # Where systemd looks for units: below /usr/local as well.
 SYSTEMDDIR ?= $(PREFIX)/lib/systemd/system
 UNITS_TO = $(DESTDIR)$(SYSTEMDDIR)
@@ -260,8 +272,10 @@ man_dir = $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))
 .PHONY: install uninstall
 install: all $(if $(HAVE_PANDOC),man)
 	install -d $(PROGRAMS_TO) $(LIBS_TO)/pkgconfig $(HEADERS_TO) $(COMPLETIONS_TO) \
-	    $(SCHEMAS_TO)
-	install -m 755 $(XL) $(PROGRAMS_TO)/$(XL_NAME)
+	    $(SCHEMAS_TO) $(BUILD_TO)
+	install -m 755 $(XL) $(BUILD_TO)/xl
+	install -m 644 $(LIB) $(BUILD_TO)/$(LIB_SONAME)
+	install -m 755 $(XL_FRONT) $(PROGRAMS_TO)/$(XL_NAME)
 	$(call in_front,put,$(PROGRAMS_TO)) $(STOCK_LINK)
 	install -m 644 $(LIB) $(LIBS_TO)
 	ln -sf $(LIB_FILE) $(LIBS_TO)/$(LIB_SONAME)
@@ -285,6 +299,8 @@ install: all $(if $(HAVE_PANDOC),man)
 uninstall:
 	$(call in_front,back,$(PROGRAMS_TO)) $(STOCK_LINK)
 	$(call in_front,back,$(COMPLETIONS_TO))
+	rm -f $(BUILD_TO)/xl $(BUILD_TO)/$(LIB_SONAME)
+	-rmdir $(BUILD_TO) 2> /dev/null
 	rm -f $(PROGRAMS_TO)/$(XL_NAME) $(COMPLETIONS_TO)/$(XL_NAME) \
 	    $(HEADERS:%=$(HEADERS_TO)/%) $(SCHEMAS_TO)/$(SCHEMA) $(LIBS_TO)/pkgconfig/$(PC) $(UNITS_TO)/$(WAIT_UNIT) \
 	    $(UNITS_TO)/session-.scope.d/xl-migrate-wait.conf \
@@ -496,8 +512,8 @@ check-install: all
 	    $(S)/scripts/check-help $(CHECK_INSTALL)$(SBINDIR)/xl
 	$(MAKE) DESTDIR=$(CHECK_INSTALL) uninstall
 	find $(CHECK_INSTALL) ! -type d | { ! grep . ; }
-	$(S)/scripts/check-install-beside $(CHECK_INSTALL) $(SBINDIR) $(LIBDIR) \
-	    '$(MAKE) -s DESTDIR=$(CHECK_INSTALL)'
+	$(S)/scripts/check-install-beside $(CHECK_INSTALL) $(SBINDIR) $(BUILDSDIR) \
+	    $(XEN_VERSION) '$(MAKE) -s DESTDIR=$(CHECK_INSTALL)'
 
 # Without clang the fuzzers are skipped.
 HAVE_CLANG := $(shell command -v $(firstword $(CLANG)))
@@ -583,6 +599,12 @@ deb:
 check-deb: deb
 	$(S)/scripts/install-deps $(S)/xen/lab/packages
 	$(S)/scripts/check-deb check-deb-root xen-utils,xen-utils-common $(DEB_DIR) $(SUITE)
+
+# The same as packages of rpm's, in build/rpm: for other distributions.
+.PHONY: rpm
+rpm:
+	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/scripts/packages.rpm
+	$(S)/scripts/build-rpm $(O)/rpm
 
 # A package of a release's own hypervisor, with memory paging; SUITE is this
 # machine's release or another one. SOURCE=DIR: from what `apt source xen` has
@@ -699,7 +721,7 @@ clean:
 	rm -rf $(addprefix $(O)/,obj san tsan plain fakelib tests fuzz bench man html guests \
 	      completion) \
 	    $(O)/examples $(O)/installed \
-	    $(O)/*.so* $(O)/*.schema.json $(XL) $(RPATH_NOTE) $(STREAM_TOOL) $(PAGER_PROBE) $(PINGPONG) \
+	    $(O)/*.so* $(O)/*.schema.json $(XL) $(XL_FRONT) $(FRONT_NOTE) $(STREAM_TOOL) $(PAGER_PROBE) $(PINGPONG) \
 	    $(LAB_O) $(LAB_STAGE)
 
 distclean: clean
@@ -733,6 +755,7 @@ help:
 	@echo 'check-pinned those with newer Linux kernels, ten times over (hours)'
 	@echo 'check-versions  unit tests with the Xen of Debian 11, 12 and 13 (ten minutes)'
 	@echo 'deb          Debian packages (SUITE=bullseye: for that release), lintian clean'
+	@echo 'rpm          packages of rpm'"'"'s, from rpm/xen-postcopy.spec'
 	@echo 'check-deb    installs and removes them in a root of their release'
 	@echo 'hypervisor   a package of a release'"'"'s own Xen hypervisor with memory paging'
 	@echo '             (SUITE=bookworm or trixie; SOURCE=DIR: made from there)'

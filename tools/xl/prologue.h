@@ -1,6 +1,6 @@
 /*
- * What a receiver reads before it has a guest: by then it does nothing but wait
- * for whoever has connected, so that has to get on.
+ * What a receiver reads before it has a guest: until then it does nothing but
+ * wait for whoever has connected, and so that has to get on.
  */
 #ifndef XL_PROLOGUE_H
 #define XL_PROLOGUE_H

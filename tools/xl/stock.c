@@ -15,30 +15,36 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "front/front.h"
+
 #define XL_STOCK_VARIABLE "XL_STOCK"
 
-/* In this order, relative to the directory that we are in: the one that we are
- * installed beside, and where it is found when it was moved out of the way:
- * the distributions' front end goes by its name.  Then that front end, which
- * picks the one that fits the running hypervisor. */
+/* In this order; relative to the directory that we are in, what installing us
+ * has found in our place, be it moved out of the way or not: the distributions'
+ * front end goes by its name.  Then that front end, which picks the one that
+ * fits the running hypervisor. */
 static const char *const stock_patterns[] = {
-    "xl",
-    "../lib/xen-postcopy/stock/xl",
-    "/usr/sbin/xl",
-    "/usr/lib/xen-*/bin/xl",
-    "/usr/lib*/xen/bin/xl",
-    "/sbin/xl",
+    "../stock/xl",          "/usr/sbin/xl", "/usr/lib/xen-*/bin/xl",
+    "/usr/lib*/xen/bin/xl", "/sbin/xl",
 };
 
+static bool is_same(const struct stat *file, const char *path)
+{
+    struct stat other;
+
+    return path && !stat(path, &other) && other.st_dev == file->st_dev &&
+           other.st_ino == file->st_ino;
+}
+
 /* By identity and not by name: links and relative paths must not make us call
- * ourselves for ever. */
+ * ourselves for ever, nor the front end that calls us. */
 static bool is_stock(const char *path)
 {
-    struct stat ours, theirs;
+    struct stat theirs;
 
-    return !stat("/proc/self/exe", &ours) && !stat(path, &theirs) &&
-           !access(path, X_OK) &&
-           (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino);
+    return !stat(path, &theirs) && !access(path, X_OK) &&
+           !is_same(&theirs, "/proc/self/exe") &&
+           !is_same(&theirs, getenv(XL_FRONT_VARIABLE));
 }
 
 /* The directory that this program is in, or an empty string. */

@@ -126,8 +126,19 @@ class InFront(Directory):
         (self.where / "xl").write_text("theirs")
         self.assertIn("IN_FRONT=yes", self.run_script("put"))
         self.assertEqual((self.where / "xl").read_text(), "theirs")
+        self.assertEqual((self.where / "lib/ours/stock/xl").read_text(),
+                         "theirs")
         self.run_script("back")
         self.assertEqual((self.where / "xl").read_text(), "theirs")
+        self.assertFalse((self.where / "lib/ours").exists())
+
+    def test_another_s_that_has_gone_is_not_led_to_any_more(self):
+        (self.where / "xl").write_text("theirs")
+        self.run_script("put")
+        (self.where / "xl").unlink()
+        self.run_script("put")
+        self.assertTrue(self.is_in_front())
+        self.assertFalse((self.where / "lib/ours/stock/xl").is_symlink())
 
     def test_another_s_is_kept_and_comes_back(self):
         (self.where / "xl").write_text("theirs")
