@@ -57,9 +57,9 @@ class Units(unittest.TestCase):
         self.put(f"{SOCKET}.d/override.conf", text)
         self.assertEqual(self.said_of(SOCKET), [])
 
-    def test_the_readme_shows_the_same_drop_in(self):
+    def test_the_page_about_hosts_shows_the_same_drop_in(self):
         shown = re.search(r"(?m)^ +\[Socket\]\n((?: +[A-Z]\w+=.*\n)+)",
-                          (TOP / "README.md").read_text())
+                          (TOP / "docs/hosts.md").read_text())
         self.assertEqual(
             ["[Socket]", *(line.strip() for line in shown[1].splitlines())],
             drop_in_of((EXAMPLES / SOCKET).read_text()).splitlines())
