@@ -103,7 +103,7 @@ def send_a_file(world, guest):
 
 def small(world, more=""):
     return world.linux_with_devices(
-        disk=DISK, address=ADDRESS, vcpus=1, busy=0, memory=128,
+        disk=DISK, address=ADDRESS, vcpus=1, busy=0, memory=192,
         more_arguments=f"file={FILE_MIB} {more}")
 
 
