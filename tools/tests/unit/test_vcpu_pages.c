@@ -18,10 +18,10 @@
 #include "hypervisor/vcpu_pages.h"
 #include "wire/wire.h"
 
-#define NR_PFNS 64
+#define NR_PFNS 4096
 #define PRESENT 3u
 #define LARGE 0x80u
-#define CPUS 2
+#define CPUS 64
 
 struct rig {
     struct fake_host *host;
@@ -84,7 +84,7 @@ static uint64_t to(uint64_t pfn)
  * of it all. */
 static void find_in(struct rig *rig, size_t octets)
 {
-    uint8_t context[4096];
+    static uint8_t context[CPUS * 2048];
     size_t length = 0;
     struct hvm_save_descriptor other = {.typecode = 1, .length = 24};
     struct hvm_save_descriptor head = {.typecode = HVM_SAVE_CODE(CPU),
@@ -308,6 +308,84 @@ static void tables_that_lead_to_themselves(void **state)
     ASSERT_FOUND(rig, 1);
 }
 
+/* Tables of its own for each vCPU, and as many pages as it has registers and
+ * words on its stack. */
+static void scatter(struct rig *rig)
+{
+    rig->nr_cpus = CPUS;
+    for (unsigned int n = 0; n < CPUS; n++) {
+        struct hvm_hw_cpu *cpu = &rig->cpus[n];
+        uint64_t first = 1 + 60 * n;
+        uint64_t *stack = fake_page_memory(rig->domain, first + 4);
+
+        cpu->cr0 = UINT64_C(1) << 31;
+        cpu->cr4 = 1u << 5;
+        cpu->msr_efer = 1u << 10;
+        cpu->cr3 = first << XLM_PAGE_SHIFT;
+        put_wide(rig, first, 511, to(first + 1));
+        put_wide(rig, first + 1, 510, to(first + 2));
+        put_wide(rig, first + 2, 0, to(first + 3));
+        for (unsigned int i = 0; i < 56; i++) {
+            put_wide(rig, first + 3, i, to(first + 4 + i));
+        }
+        cpu->rsp = UINT64_C(0xffffffff80000000);
+        cpu->rip = UINT64_C(0xffffffff80001000);
+        cpu->rax = UINT64_C(0xffffffff80002000);
+        for (unsigned int i = 0; i < 53; i++) {
+            stack[i] = UINT64_C(0xffffffff80003000) + i * XLM_PAGE_SIZE;
+        }
+    }
+}
+
+/* Those with the tables of one vCPU, without another's. */
+static size_t found_of(const struct rig *rig, unsigned int n)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < rig->count; i++) {
+        count += (rig->pfns[i] - 1) / 60 == n;
+    }
+    return count;
+}
+
+static void as_many_maps_as_levels(void **state)
+{
+    struct rig *rig = *state;
+    unsigned int maps = fake_calls(rig->host, FAKE_OP_map);
+
+    scatter(rig);
+    rig->nr_cpus = 8;
+    find(rig);
+    assert_int_equal(rig->count, 8 * 60);
+    maps = fake_calls(rig->host, FAKE_OP_map) - maps;
+    assert_int_equal(maps, 4 + 1 + 4);
+}
+
+static void each_vcpu_has_its_share(void **state)
+{
+    struct rig *rig = *state;
+    unsigned int maps;
+
+    scatter(rig);
+    maps = fake_calls(rig->host, FAKE_OP_map);
+    find(rig);
+    maps = fake_calls(rig->host, FAKE_OP_map) - maps;
+    assert_int_equal(rig->count, XLM_VCPU_PAGES_MAX);
+    for (unsigned int n = 0; n < CPUS; n++) {
+        assert_in_range(found_of(rig, n), 7, 9);
+    }
+    assert_int_equal(maps, 4 + 1 + 4);
+    /* Full before the stacks: nobody looks at these. */
+    for (unsigned int n = 0; n < CPUS; n++) {
+        rig->cpus[n].rbx = UINT64_C(0xffffffff80003000);
+        rig->cpus[n].rcx = UINT64_C(0xffffffff80004000);
+    }
+    maps = fake_calls(rig->host, FAKE_OP_map);
+    find(rig);
+    assert_int_equal(fake_calls(rig->host, FAKE_OP_map) - maps, 4);
+    assert_int_equal(rig->count, XLM_VCPU_PAGES_MAX);
+}
+
 static void what_is_cut_off(void **state)
 {
     struct rig *rig = *state;
@@ -340,6 +418,8 @@ int main(void)
         TEST(every_vcpu),
         TEST(tables_that_lead_nowhere),
         TEST(tables_that_lead_to_themselves),
+        TEST(as_many_maps_as_levels),
+        TEST(each_vcpu_has_its_share),
         TEST(what_is_cut_off),
     };
 #undef TEST

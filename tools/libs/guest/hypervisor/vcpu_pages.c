@@ -3,10 +3,17 @@
  * processor does them (AMD64 Architecture Programmer's Manual, volume 2,
  * chapter 5).  All that is read here is the guest's, who may have written
  * anything.
+ *
+ * Mapping a page costs far more than looking at it, and the guest is stopped.
+ * So all addresses of all vCPUs are followed at the same time, and the tables
+ * that they have come to are mapped at once: one map for each level, for the
+ * registers, then one for all stacks, and one for each level for the addresses
+ * on these.
  */
 #include "hypervisor/vcpu_pages.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <xen/xen.h>
@@ -27,7 +34,6 @@
 
 #define LEVELS_MAX 5
 #define STACK_WORDS 64 /* of each stack that are taken for addresses */
-#define MAPPINGS 16    /* kept at a time */
 
 struct mode {
     bool paging;
@@ -39,67 +45,134 @@ struct mode {
     uint64_t root;
 };
 
+/* Where it goes on, and what it looks up by itself, come first; the stack,
+ * last. */
+#define ADDRESSES 24
+#define STACK (ADDRESSES - 1)
+
+struct vcpu {
+    struct mode mode;
+    uint64_t addresses[ADDRESSES];
+    size_t nr_words; /* of its stack ... */
+    uint64_t words[STACK_WORDS];
+};
+
+/* An address, followed from table to table. */
+struct walk {
+    const struct mode *mode;
+    uint64_t address;
+    enum { ON_THE_WAY, FOUND, NOWHERE } state;
+    unsigned int level;          /* of the table that is looked at next ... */
+    uint64_t table;              /* ... and where it is */
+    uint64_t tables[LEVELS_MAX]; /* pfns of those on the way, by level */
+    uint64_t pfn;                /* behind the address, once that is found */
+};
+
+/* Pages of the guest, in ascending order, side by side. */
+struct view {
+    size_t count;
+    uint64_t *pfns; /* room for one of each walk */
+    int errors[XLM_BATCH_PAGES];
+    uint8_t *octets;
+};
+
 struct finder {
     struct xlm_hypervisor *hv;
     uint32_t domid;
     uint64_t limit;
+    struct vcpu *vcpus;
+    size_t nr_vcpus;
+    struct walk *walks; /* room for as many as a vCPU has words, for each */
+    size_t nr_walks;
+    struct view view;
     uint64_t *pfns;
     size_t count;
-    struct {
-        uint64_t pfn;
-        const uint8_t *octets;
-    } mappings[MAPPINGS];
+    uint64_t seen[2 * XLM_VCPU_PAGES_MAX]; /* those, plus 1, by their hash */
 };
+
+/* ---- what is found ---- */
+
+static bool is_full(const struct finder *finder)
+{
+    return finder->count == XLM_VCPU_PAGES_MAX;
+}
 
 static void add(struct finder *finder, uint64_t pfn)
 {
-    if (pfn >= finder->limit || finder->count == XLM_VCPU_PAGES_MAX) {
+    const size_t slots = sizeof(finder->seen) / sizeof(finder->seen[0]);
+    size_t slot = pfn * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+    if (pfn >= finder->limit || is_full(finder)) {
         return;
     }
-    for (size_t i = 0; i < finder->count; i++) {
-        if (finder->pfns[i] == pfn) {
+    for (slot %= slots; finder->seen[slot]; slot = (slot + 1) % slots) {
+        if (finder->seen[slot] == pfn + 1) {
             return;
         }
     }
+    finder->seen[slot] = pfn + 1;
     finder->pfns[finder->count++] = pfn;
 }
 
-/* NULL: it cannot be read.  Valid until the next call. */
-static const uint8_t *look_at(struct finder *finder, uint64_t pfn)
-{
-    size_t slot = pfn % MAPPINGS;
-    const uint8_t *octets = finder->mappings[slot].octets;
-    int error = 0;
+/* ---- looking at pages ---- */
 
-    if (pfn >= finder->limit) {
-        return NULL;
-    }
-    if (octets && finder->mappings[slot].pfn == pfn) {
-        return octets;
-    }
-    if (octets) {
-        finder->hv->ops->unmap(finder->hv, (void *)octets, 1);
-    }
-    octets = finder->hv->ops->map(finder->hv, finder->domid, false, 1, &pfn,
-                                  &error);
-    if (octets && error) {
-        finder->hv->ops->unmap(finder->hv, (void *)octets, 1);
-        octets = NULL;
-    }
-    finder->mappings[slot].pfn = pfn;
-    finder->mappings[slot].octets = octets;
-    return octets;
+static int compare(const void *one, const void *other)
+{
+    const uint64_t *a = one, *b = other;
+
+    return *a < *b ? -1 : *a > *b;
 }
 
-static void let_go_of_mappings(struct finder *finder)
+static void wish_for(struct finder *finder, uint64_t pfn)
 {
-    for (size_t i = 0; i < MAPPINGS; i++) {
-        if (finder->mappings[i].octets) {
-            finder->hv->ops->unmap(finder->hv,
-                                   (void *)finder->mappings[i].octets, 1);
+    if (pfn < finder->limit) {
+        finder->view.pfns[finder->view.count++] = pfn;
+    }
+}
+
+/* Each of them once, and as many as fit: more than can be found at all. */
+static void open_view(struct finder *finder)
+{
+    struct view *view = &finder->view;
+    size_t count = 0;
+
+    qsort(view->pfns, view->count, sizeof(view->pfns[0]), compare);
+    for (size_t i = 0; i < view->count && count < XLM_BATCH_PAGES; i++) {
+        if (!count || view->pfns[count - 1] != view->pfns[i]) {
+            view->pfns[count++] = view->pfns[i];
         }
     }
+    view->count = count;
+    view->octets = count
+                       ? finder->hv->ops->map(finder->hv, finder->domid, false,
+                                              count, view->pfns, view->errors)
+                       : NULL;
 }
+
+static void close_view(struct finder *finder)
+{
+    if (finder->view.octets) {
+        finder->hv->ops->unmap(finder->hv, finder->view.octets,
+                               finder->view.count);
+    }
+    finder->view.octets = NULL;
+    finder->view.count = 0;
+}
+
+/* NULL: it cannot be read. */
+static const uint8_t *look_at(const struct view *view, uint64_t pfn)
+{
+    const uint64_t *found = view->octets
+                                ? bsearch(&pfn, view->pfns, view->count,
+                                          sizeof(view->pfns[0]), compare)
+                                : NULL;
+
+    return found && !view->errors[found - view->pfns]
+               ? view->octets + (found - view->pfns) * XLM_PAGE_SIZE
+               : NULL;
+}
+
+/* ---- page tables ---- */
 
 static struct mode mode_of(const struct hvm_hw_cpu *cpu)
 {
@@ -164,10 +237,14 @@ static uint64_t page_of(const struct mode *mode, unsigned int shift,
     return (frame | offset) >> XLM_PAGE_SHIFT;
 }
 
-static bool read_entry(struct finder *finder, const struct mode *mode,
-                       uint64_t at, uint64_t *entry)
+static bool read_entry(const struct view *view, const struct walk *walk,
+                       uint64_t *entry)
 {
-    const uint8_t *table = look_at(finder, at >> XLM_PAGE_SHIFT);
+    const struct mode *mode = walk->mode;
+    unsigned int shift = XLM_PAGE_SHIFT + mode->index_bits * (walk->level - 1);
+    uint64_t index = (walk->address >> shift) & ((1u << mode->index_bits) - 1);
+    uint64_t at = walk->table + index * mode->entry_octets;
+    const uint8_t *table = look_at(view, at >> XLM_PAGE_SHIFT);
 
     if (!table) {
         return false;
@@ -177,98 +254,94 @@ static bool read_entry(struct finder *finder, const struct mode *mode,
     return *entry & ENTRY_PRESENT;
 }
 
-/* The page behind an address, added with the tables on the way to it; false:
- * there is none. */
-static bool walk(struct finder *finder, const struct mode *mode,
-                 uint64_t address, uint64_t *pfn)
-{
-    uint64_t tables[LEVELS_MAX];
-    uint64_t table = mode->root;
-    uint64_t entry = 0;
-    unsigned int level = mode->levels;
-    unsigned int shift;
-
-    for (;; level--) {
-        uint64_t index;
-
-        shift = XLM_PAGE_SHIFT + mode->index_bits * (level - 1);
-        index = (address >> shift) & ((1u << mode->index_bits) - 1);
-        tables[level - 1] = table >> XLM_PAGE_SHIFT;
-        if (!read_entry(finder, mode, table + index * mode->entry_octets,
-                        &entry)) {
-            return false;
-        }
-        if (ends_walk(mode, level, entry)) {
-            break;
-        }
-        table = entry & (mode->entry_octets == 4 ? UINT64_C(0xfffff000)
-                                                 : WIDE_ENTRY_ADDRESS);
-    }
-    *pfn = page_of(mode, shift, entry, address);
-    if (*pfn >= finder->limit) {
-        return false;
-    }
-    for (unsigned int i = mode->levels; i >= level; i--) {
-        add(finder, tables[i - 1]);
-    }
-    return true;
-}
-
-static bool add_address(struct finder *finder, const struct mode *mode,
-                        uint64_t address, uint64_t *pfn)
+/* The first table is the next one, or none is needed. */
+static void begin(struct walk *walk, const struct mode *mode, uint64_t address)
 {
     if (!mode->long_mode) {
         address &= UINT32_MAX;
     }
+    *walk = (struct walk){
+        .mode = mode,
+        .address = address,
+        .state = ON_THE_WAY,
+        .level = mode->levels,
+        .table = mode->root,
+    };
     /* What is in the first page is a number, or none. */
-    if (address < XLM_PAGE_SIZE) {
-        return false;
-    }
-    if (!mode->paging) {
-        *pfn = address >> XLM_PAGE_SHIFT;
-    } else if ((mode->long_mode && !is_canonical(mode, address)) ||
-               !walk(finder, mode, address, pfn)) {
-        return false;
-    }
-    add(finder, *pfn);
-    return true;
-}
-
-/* Return addresses are in there, and what a function has at hand. */
-static void add_stack(struct finder *finder, const struct mode *mode,
-                      uint64_t top)
-{
-    size_t width = mode->long_mode ? 8 : 4;
-    size_t at = top % XLM_PAGE_SIZE / width * width;
-    uint8_t words[STACK_WORDS * 8];
-    size_t length = XLM_PAGE_SIZE - at;
-    const uint8_t *stack;
-    uint64_t pfn;
-
-    if (!add_address(finder, mode, top, &pfn)) {
-        return;
-    }
-    stack = look_at(finder, pfn);
-    if (!stack) {
-        return;
-    }
-    if (length > STACK_WORDS * width) {
-        length = STACK_WORDS * width;
-    }
-    memcpy(words, stack + at, length);
-    for (size_t i = 0; i < length; i += width) {
-        uint64_t word = 0;
-
-        memcpy(&word, words + i, width);
-        (void)add_address(finder, mode, word, &pfn);
+    if (address < XLM_PAGE_SIZE ||
+        (mode->paging && mode->long_mode && !is_canonical(mode, address))) {
+        walk->state = NOWHERE;
+    } else if (!mode->paging) {
+        walk->state = FOUND;
+        walk->level = mode->levels + 1; /* no table is on the way */
+        walk->pfn = address >> XLM_PAGE_SHIFT;
     }
 }
 
-static void add_cpu(struct finder *finder, const struct hvm_hw_cpu *cpu)
+static void step(const struct finder *finder, struct walk *walk)
 {
-    const struct mode mode = mode_of(cpu);
-    /* Where it goes on, and what it looks up by itself, come first. */
-    const uint64_t addresses[] = {
+    const struct mode *mode = walk->mode;
+    uint64_t entry;
+
+    walk->tables[walk->level - 1] = walk->table >> XLM_PAGE_SHIFT;
+    if (!read_entry(&finder->view, walk, &entry)) {
+        walk->state = NOWHERE;
+    } else if (ends_walk(mode, walk->level, entry)) {
+        walk->pfn = page_of(
+            mode, XLM_PAGE_SHIFT + mode->index_bits * (walk->level - 1), entry,
+            walk->address);
+        walk->state = walk->pfn < finder->limit ? FOUND : NOWHERE;
+    } else {
+        walk->level--;
+        walk->table = entry & (mode->entry_octets == 4 ? UINT64_C(0xfffff000)
+                                                       : WIDE_ENTRY_ADDRESS);
+    }
+}
+
+/* All that are on the way, a level further. */
+static void step_all(struct finder *finder)
+{
+    for (size_t i = 0; i < finder->nr_walks; i++) {
+        if (finder->walks[i].state == ON_THE_WAY) {
+            wish_for(finder, finder->walks[i].table >> XLM_PAGE_SHIFT);
+        }
+    }
+    open_view(finder);
+    for (size_t i = 0; i < finder->nr_walks; i++) {
+        if (finder->walks[i].state == ON_THE_WAY) {
+            step(finder, &finder->walks[i]);
+        }
+    }
+    close_view(finder);
+}
+
+/* What a walk has found, with the tables on the way to it. */
+static void add_found(struct finder *finder, const struct walk *walk)
+{
+    if (walk->state == FOUND) {
+        for (unsigned int i = walk->mode->levels; i >= walk->level; i--) {
+            add(finder, walk->tables[i - 1]);
+        }
+        add(finder, walk->pfn);
+    }
+}
+
+/* In turn a page for each vCPU: none goes without because others have much. */
+static void follow_all(struct finder *finder)
+{
+    for (unsigned int level = 0; level < LEVELS_MAX; level++) {
+        step_all(finder);
+    }
+    for (size_t i = 0; i < finder->nr_walks && !is_full(finder); i++) {
+        add_found(finder, &finder->walks[i]);
+    }
+}
+
+/* ---- vCPUs ---- */
+
+static void take_vcpu(struct vcpu *vcpu, const struct hvm_hw_cpu *cpu)
+{
+    const uint64_t addresses[ADDRESSES] = {
         cpu->cs_base + cpu->rip,
         cpu->idtr_base,
         cpu->gdtr_base,
@@ -292,13 +365,120 @@ static void add_cpu(struct finder *finder, const struct hvm_hw_cpu *cpu)
         cpu->r13,
         cpu->r14,
         cpu->r15,
+        cpu->ss_base + cpu->rsp,
     };
-    uint64_t pfn;
 
-    for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
-        (void)add_address(finder, &mode, addresses[i], &pfn);
+    vcpu->mode = mode_of(cpu);
+    memcpy(vcpu->addresses, addresses, sizeof(addresses));
+}
+
+/* Room for what was read; NULL: count them. */
+static size_t take_vcpus(const void *context, size_t length,
+                         struct vcpu *vcpus)
+{
+    struct xlm_hvm_record record;
+    size_t at = 0, count = 0;
+
+    while (xlm_hvm_context_next(context, length, &at, &record)) {
+        struct hvm_hw_cpu cpu = {.rip = 0};
+
+        /* Later hypervisors add to its end. */
+        if (record.type != HVM_SAVE_CODE(CPU) ||
+            record.length <
+                offsetof(struct hvm_hw_cpu, msr_efer) + sizeof(cpu.msr_efer)) {
+            continue;
+        }
+        if (vcpus) {
+            memcpy(&cpu, record.body,
+                   record.length < sizeof(cpu) ? record.length : sizeof(cpu));
+            take_vcpu(&vcpus[count], &cpu);
+        }
+        count++;
     }
-    add_stack(finder, &mode, cpu->ss_base + cpu->rsp);
+    return count;
+}
+
+static void follow_registers(struct finder *finder)
+{
+    finder->nr_walks = 0;
+    for (size_t i = 0; i < ADDRESSES; i++) {
+        for (size_t n = 0; n < finder->nr_vcpus; n++) {
+            begin(&finder->walks[finder->nr_walks++], &finder->vcpus[n].mode,
+                  finder->vcpus[n].addresses[i]);
+        }
+    }
+    follow_all(finder);
+}
+
+/* ---- stacks ---- */
+
+/* Return addresses are in there, and what a function has at hand. */
+static void read_stack(const struct finder *finder, struct vcpu *vcpu,
+                       uint64_t pfn)
+{
+    size_t width = vcpu->mode.long_mode ? 8 : 4;
+    size_t at = vcpu->addresses[STACK] % XLM_PAGE_SIZE / width * width;
+    const uint8_t *stack = look_at(&finder->view, pfn);
+
+    for (; stack && at < XLM_PAGE_SIZE && vcpu->nr_words < STACK_WORDS;
+         at += width) {
+        memcpy(&vcpu->words[vcpu->nr_words++], stack + at, width);
+    }
+}
+
+static void read_stacks(struct finder *finder)
+{
+    const struct walk *stacks = &finder->walks[STACK * finder->nr_vcpus];
+
+    for (size_t n = 0; n < finder->nr_vcpus; n++) {
+        if (stacks[n].state == FOUND) {
+            wish_for(finder, stacks[n].pfn);
+        }
+    }
+    open_view(finder);
+    for (size_t n = 0; n < finder->nr_vcpus; n++) {
+        if (stacks[n].state == FOUND) {
+            read_stack(finder, &finder->vcpus[n], stacks[n].pfn);
+        }
+    }
+    close_view(finder);
+}
+
+static void follow_stacks(struct finder *finder)
+{
+    read_stacks(finder);
+    finder->nr_walks = 0;
+    for (size_t i = 0; i < STACK_WORDS; i++) {
+        for (size_t n = 0; n < finder->nr_vcpus; n++) {
+            const struct vcpu *vcpu = &finder->vcpus[n];
+
+            if (i < vcpu->nr_words) {
+                begin(&finder->walks[finder->nr_walks++], &vcpu->mode,
+                      vcpu->words[i]);
+            }
+        }
+    }
+    follow_all(finder);
+}
+
+/* ---- the whole ---- */
+
+/* Without memory for it nothing is found. */
+static bool make_room(struct finder *finder, size_t nr_vcpus)
+{
+    size_t most = nr_vcpus * STACK_WORDS + 1;
+
+    finder->vcpus = calloc(nr_vcpus + 1, sizeof(*finder->vcpus));
+    finder->walks = calloc(most, sizeof(*finder->walks));
+    finder->view.pfns = calloc(most, sizeof(*finder->view.pfns));
+    return finder->vcpus && finder->walks && finder->view.pfns;
+}
+
+static void dispose(struct finder *finder)
+{
+    free(finder->vcpus);
+    free(finder->walks);
+    free(finder->view.pfns);
 }
 
 size_t xlm_find_vcpu_pages(struct xlm_hypervisor *hv, uint32_t domid,
@@ -307,21 +487,14 @@ size_t xlm_find_vcpu_pages(struct xlm_hypervisor *hv, uint32_t domid,
 {
     struct finder finder = {
         .hv = hv, .domid = domid, .limit = limit, .pfns = pfns};
-    struct xlm_hvm_record record;
-    size_t at = 0;
 
-    while (xlm_hvm_context_next(context, length, &at, &record)) {
-        struct hvm_hw_cpu cpu = {.rip = 0};
-
-        /* Later hypervisors add to its end. */
-        if (record.type == HVM_SAVE_CODE(CPU) &&
-            record.length >=
-                offsetof(struct hvm_hw_cpu, msr_efer) + sizeof(cpu.msr_efer)) {
-            memcpy(&cpu, record.body,
-                   record.length < sizeof(cpu) ? record.length : sizeof(cpu));
-            add_cpu(&finder, &cpu);
+    if (make_room(&finder, take_vcpus(context, length, NULL))) {
+        finder.nr_vcpus = take_vcpus(context, length, finder.vcpus);
+        follow_registers(&finder);
+        if (!is_full(&finder)) {
+            follow_stacks(&finder);
         }
     }
-    let_go_of_mappings(&finder);
+    dispose(&finder);
     return finder.count;
 }

@@ -15,7 +15,8 @@
  * Where a stopped guest will go on: the pages that its vCPUs' registers and
  * the upper ends of their stacks point to, with the page tables on the way
  * there.  That is the code that they are in and return to, which no log of
- * writes names, and whose faults would come one after the other.
+ * writes names, and whose faults would come one after the other.  Where there
+ * are more than fit each vCPU has its share.
  *
  * @param context  an HVM context as the hypervisor saves it.
  * @param limit    pfns below it are the guest's.
