@@ -364,29 +364,29 @@ static int visit(struct probe *p, uint64_t version, bool write)
 static int probe_logdirty(struct probe *p)
 {
     const struct xlm_hypervisor_ops *ops = p->hv->ops;
-    unsigned long *bitmap = NULL;
+    const unsigned long *bitmap = NULL;
     uint64_t nr_pfns = 0;
-    int rc = -1;
 
     if (ops->nr_pfns(p->hv, p->domid, &nr_pfns)) {
         return -1;
     }
-    bitmap = calloc(nr_pfns / 64 + 1, sizeof(*bitmap));
-    if (bitmap &&
-        !check(!ops->logdirty_enable(p->hv, p->domid), "logdirty_enable") &&
-        !check(!ops->logdirty_enable(p->hv, p->domid),
-               "logdirty_enable once more") &&
-        !check(!ops->logdirty_read(p->hv, p->domid, false, nr_pfns, bitmap),
-               "logdirty_read: peek") &&
-        !check(!ops->logdirty_read(p->hv, p->domid, true, nr_pfns, bitmap),
-               "logdirty_read: clean") &&
-        !check(!ops->logdirty_disable(p->hv, p->domid), "logdirty_disable") &&
-        !check(!ops->logdirty_disable(p->hv, p->domid),
-               "logdirty_disable when off")) {
-        rc = 0;
-    }
-    free(bitmap);
-    return rc;
+    return check(!ops->logdirty_enable(p->hv, p->domid), "logdirty_enable") ||
+                   check(!ops->logdirty_enable(p->hv, p->domid),
+                         "logdirty_enable once more") ||
+                   check(!ops->logdirty_read(p->hv, p->domid, false, nr_pfns,
+                                             &bitmap) &&
+                             bitmap,
+                         "logdirty_read: peek") ||
+                   check(!ops->logdirty_read(p->hv, p->domid, true, nr_pfns,
+                                             &bitmap) &&
+                             bitmap,
+                         "logdirty_read: clean") ||
+                   check(!ops->logdirty_disable(p->hv, p->domid),
+                         "logdirty_disable") ||
+                   check(!ops->logdirty_disable(p->hv, p->domid),
+                         "logdirty_disable when off")
+               ? -1
+               : 0;
 }
 
 static int probe_memory(struct probe *p)
