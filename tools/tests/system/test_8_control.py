@@ -111,10 +111,11 @@ def last_of(process):
     return json.loads(process.output.splitlines()[-1])[0]
 
 
+@on_request(TAKES_LONG)
 def test_a_watch_ends_as_the_migration_does(world):
     """At either end, also where what is shown goes with the domain; and so it can
     be read afterwards."""
-    guest = world.pattern(memory=64, rate=100).start("a")
+    guest = world.pattern(memory=64).start("a")
     migration = endless(world, guest)
     watched = watch(world, "a", guest)
     control(world, "a", f"abort {guest.name}")

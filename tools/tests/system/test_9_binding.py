@@ -5,7 +5,7 @@ from guests import TREE
 from moving import Process
 from test_1_moves import assert_moved
 from test_9_daemons import PORT, Daemon
-from world import Skip
+from world import TAKES_LONG, Skip, on_request
 
 BINDING = "/root/live_migrate.py"
 
@@ -13,9 +13,11 @@ BINDING = "/root/live_migrate.py"
 def put_binding(world, host):
     if world.lab.run(host, "command -v python3", check=False).returncode:
         raise Skip("the hosts have no python3")
+    world.lab.run(host, "ldconfig")     # as after make install
     world.lab.put(host, TREE / "docs" / "examples" / "live_migrate.py", BINDING)
 
 
+@on_request(TAKES_LONG)
 def test_a_binding_sends_and_receives(world):
     """There, from Python to C, and back."""
     put_binding(world, "a")
