@@ -48,6 +48,7 @@ struct xl_options {
     bool leave_paused;
     bool debug;
     bool recover;
+    const char *policy; /* NULL: by who is at the other end */
     /* Of those that look. */
     bool watch;
     bool completed;

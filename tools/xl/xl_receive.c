@@ -18,6 +18,7 @@
 #include "monitor.h"
 #include "options.h"
 #include "prologue.h"
+#include "receive_policy_file.h"
 #include "transport.h"
 #include "xl.h"
 
@@ -79,6 +80,18 @@ static void show_config(struct xl_receive *receive)
         fputs(json, stderr);
     }
     free(json);
+}
+
+/* As the source has it: nothing of it has been used yet. */
+static int check_policy(struct xl_receive *receive)
+{
+    char *json =
+        libxl_domain_config_to_json(receive->xl->ctx, &receive->config);
+    int ret =
+        json ? xl_receive_policy_check(receive->options.policy, json) : -1;
+
+    free(json);
+    return ret;
 }
 
 /* Until the domain is ours it must not have the name that it has at the
@@ -313,6 +326,10 @@ static int migrate_receive(struct xl_receive *receive)
     }
     if (receive->options.debug) {
         show_config(receive);
+    }
+    ret = check_policy(receive);
+    if (ret) {
+        goto out;
     }
     ret = choose_names(receive);
     if (ret) {

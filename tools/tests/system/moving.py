@@ -36,7 +36,7 @@ done' {text} {command}"""
 
 def listen(lab, host, options):
     """A receiver in the host, for one connection without encryption."""
-    return serve(lab, host, f"xl migrate-receive {options}")
+    return serve(lab, host, f"xl migrate-receive --policy none {options}")
 
 
 def serve(lab, host, command):

@@ -1,0 +1,160 @@
+/*
+ * A receiving policy, from its file.
+ */
+#include "receive_policy_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libxl.h>
+#include <libxlutil.h>
+
+#include "xen_directories.h"
+
+#define NONE "none"
+/* So many processes are between us and whoever has let the peer in. */
+#define ANCESTORS 4
+#define COMM_MAX 32
+
+/* ---- who has started us ---- */
+
+/* The name and the parent of a process. */
+static bool look_at(pid_t pid, char name[COMM_MAX], pid_t *parent)
+{
+    char path[64], line[256];
+    const char *end = NULL;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    if (file && fgets(line, sizeof(line), file)) {
+        end = strrchr(line, ')');
+    }
+    if (file) {
+        fclose(file);
+    }
+    /* "PID (NAME) STATE PARENT ...", where a name may have parentheses. */
+    return end && sscanf(end, ") %*c %d", parent) == 1 &&
+           sscanf(line, "%*d (%31[^)]", name) == 1;
+}
+
+static bool is_own(void)
+{
+    char names[ANCESTORS][COMM_MAX];
+    const char *ancestors[ANCESTORS];
+    pid_t pid = getppid();
+    size_t count = 0;
+
+    while (count < ANCESTORS && pid > 1 && look_at(pid, names[count], &pid)) {
+        ancestors[count] = names[count];
+        count++;
+    }
+    return xl_receive_policy_is_own(ancestors, count);
+}
+
+/* ---- the file ---- */
+
+/* A list of texts, or one; NULL where it is not there, and *bad where it is
+ * something else, as no guest may come for a slip in the file.  The texts are
+ * the file's. */
+static const char **read_list(XLU_Config *config, const char *name, bool *bad)
+{
+    const char **texts, *text = NULL;
+    XLU_ConfigList *list;
+    int count = 1;
+    int missing = xlu_cfg_get_list(config, name, &list, &count, 1);
+
+    if (missing && xlu_cfg_get_string(config, name, &text, 1)) {
+        *bad |= missing != ESRCH;
+        return NULL;
+    }
+    texts = calloc(count + 1, sizeof(*texts));
+    *bad |= !texts;
+    for (int i = 0; texts && i < count; i++) {
+        texts[i] = text ? text : xlu_cfg_get_listitem(list, i);
+        *bad |= !texts[i];
+    }
+    return texts;
+}
+
+static long read_memory(XLU_Config *config, bool *bad)
+{
+    long memory = 0;
+    int missing = xlu_cfg_get_long(config, "memory", &memory, 1);
+
+    *bad |= (missing && missing != ESRCH) || memory < 0;
+    return memory;
+}
+
+/* NULL having said why; with no file at all, what is empty allows little. */
+static XLU_Config *read_file(const char *path)
+{
+    XLU_Config *config = xlu_cfg_init(stderr, path);
+
+    if (config && access(path, F_OK) && errno == ENOENT &&
+        !strcmp(path, XL_RECEIVE_POLICY_FILE)) {
+        return config;
+    }
+    if (config && !xlu_cfg_readfile(config, path)) {
+        return config;
+    }
+    fprintf(stderr,
+            "xl: the receiving policy %s cannot be read: no guest is "
+            "taken\n",
+            path);
+    if (config) {
+        xlu_cfg_destroy(config);
+    }
+    return NULL;
+}
+
+static int check(XLU_Config *config, const char *path, const char *json)
+{
+    char why[XL_RECEIVE_POLICY_WHY_MAX];
+    bool bad = false, allowed;
+    const char **programs = read_list(config, "programs", &bad);
+    const char **disks = read_list(config, "disks", &bad);
+    const char **names = read_list(config, "names", &bad);
+    const struct xl_receive_policy policy = {
+        .programs = programs,
+        .disks = disks,
+        .names = names,
+        .memory_mib = read_memory(config, &bad),
+    };
+
+    snprintf(why, sizeof(why),
+             "programs, disks and names are lists of texts "
+             "in it, memory a number of MiB");
+    allowed = !bad && xl_receive_policy_allows(&policy, json, why);
+    if (!allowed) {
+        fprintf(stderr,
+                "xl: destination: the receiving policy %s does not let the "
+                "guest in: %s\n",
+                path, why);
+    }
+    free(programs);
+    free(disks);
+    free(names);
+    return allowed ? 0 : -1;
+}
+
+int xl_receive_policy_check(const char *option, const char *json)
+{
+    const char *path = option ? option : XL_RECEIVE_POLICY_FILE;
+    XLU_Config *config;
+    int rc;
+
+    if (option ? !strcmp(option, NONE) : is_own()) {
+        return 0;
+    }
+    config = read_file(path);
+    if (!config) {
+        return -1;
+    }
+    rc = check(config, path, json);
+    xlu_cfg_destroy(config);
+    return rc;
+}
