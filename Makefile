@@ -70,7 +70,7 @@ XL := $(O)/xl
 XL_FRONT := $(O)/xl-postcopy
 
 # Of the shells whose completion there is.
-COMPLETION := $(O)/completion/xl.bash
+COMPLETION := $(addprefix $(O)/completion/xl.,bash zsh fish)
 
 .PHONY: libs xl completion schema
 libs: $(LIB)
@@ -138,7 +138,7 @@ $(O)/completion/xl.%: $(S)/tools/xl/completion/xl.%.in $(S)/tools/xl/options.def
                       $(S)/scripts/make-completion $(S)/scripts/xl_options.py
 	@mkdir -p $(@D)
 	$(call say,MAKE)
-	$(Q)$(S)/scripts/make-completion $* $< > $@.new && mv $@.new $@
+	$(Q)$(S)/scripts/make-completion $< > $@.new && mv $@.new $@
 
 $(O)/%.schema.json: $(S)/docs/specs/%.schema.json.in $(S)/scripts/make-schema \
                     $(S)/scripts/counters.py \
@@ -243,6 +243,9 @@ guests:
 
 DESTDIR ?=
 COMPLETIONS_TO = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+ZSH_TO = $(DESTDIR)$(ZSHDIR)
+FISH_TO = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 LIBS_TO = $(DESTDIR)$(LIBDIR)
 PROGRAMS_TO = $(DESTDIR)$(SBINDIR)
 HEADERS_TO = $(DESTDIR)$(INCLUDEDIR)
@@ -250,7 +253,7 @@ HEADERS_TO = $(DESTDIR)$(INCLUDEDIR)
 # there is another's, which is kept.
 XL_NAME := xl-postcopy
 IN_FRONT ?=
-in_front = IN_FRONT='$(IN_FRONT)' $(S)/scripts/in-front $(1) $(2)/xl $(XL_NAME)
+in_front = IN_FRONT='$(IN_FRONT)' $(S)/scripts/in-front $(1) $(2)/xl$(3) $(XL_NAME)$(3)
 # The builds for each Xen; and a link to the other's xl.
 BUILD_TO = $(DESTDIR)$(BUILDSDIR)/$(XEN_VERSION)
 STOCK_LINK = $(DESTDIR)$(BUILDSDIR)/stock/xl
@@ -289,6 +292,9 @@ install: all $(if $(HAVE_PANDOC),man)
 	install -m 644 $(O)/$(SCHEMA) $(SCHEMAS_TO)
 	install -m 644 $(O)/completion/xl.bash $(COMPLETIONS_TO)/$(XL_NAME)
 	$(call in_front,put,$(COMPLETIONS_TO))
+	install -D -m 644 $(O)/completion/xl.zsh $(ZSH_TO)/_$(XL_NAME)
+	install -D -m 644 $(O)/completion/xl.fish $(FISH_TO)/$(XL_NAME).fish
+	$(call in_front,put,$(FISH_TO),.fish)
 	install -d $(UNITS_TO)/session-.scope.d
 	sed -e 's|@XL@|$(SBINDIR)/$(XL_NAME)|' $(S)/tools/systemd/$(WAIT_UNIT).in \
 	    > $(UNITS_TO)/$(WAIT_UNIT)
@@ -300,6 +306,8 @@ install: all $(if $(HAVE_PANDOC),man)
 uninstall:
 	$(call in_front,back,$(PROGRAMS_TO)) $(STOCK_LINK)
 	$(call in_front,back,$(COMPLETIONS_TO))
+	$(call in_front,back,$(FISH_TO),.fish)
+	rm -f $(ZSH_TO)/_$(XL_NAME) $(FISH_TO)/$(XL_NAME).fish
 	rm -f $(BUILD_TO)/xl $(BUILD_TO)/$(LIB_SONAME)
 	-rmdir $(BUILD_TO) 2> /dev/null
 	rm -f $(PROGRAMS_TO)/$(XL_NAME) $(COMPLETIONS_TO)/$(XL_NAME) \

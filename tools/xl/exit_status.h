@@ -18,6 +18,9 @@ enum xl_exit {
     XL_EXIT_SHELL_LEFT = 5,
     /* It runs nowhere: it shut down meanwhile, or can never be whole. */
     XL_EXIT_GONE = 6,
+    /* Before anything: of a receiver's, the source has its own words. */
+    XL_EXIT_NOT_ROOT = 7,
+    XL_EXIT_NO_DOM0 = 8,
 };
 
 /* What the command exits with, or has exited with, that moves or receives a

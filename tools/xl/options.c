@@ -492,3 +492,30 @@ void xl_options_usage(enum xl_command_id command, FILE *to)
         put_wrapped(to, 0, row->after);
     }
 }
+
+int xl_options_command(const char *name)
+{
+    for (int i = 0; i < XL_NR_COMMANDS; i++) {
+        if (!strcmp(name, commands[i].name)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+bool xl_options_needs_postcopy(enum xl_command_id command)
+{
+    return commands[command].with_postcopy;
+}
+
+void xl_options_list(FILE *to)
+{
+    char name[64];
+
+    for (int i = 0; i < XL_NR_COMMANDS; i++) {
+        snprintf(name, sizeof(name), "%s%s", commands[i].name,
+                 commands[i].with_postcopy ? " --postcopy" : "");
+        fprintf(to, " %-27s ", name);
+        put_wrapped(to, 29, commands[i].about);
+    }
+}

@@ -94,6 +94,15 @@ char *xl_options_for_receiver(const struct xl_options *options);
 char *xl_options_recovery(const struct xl_options *options,
                           const char *domain);
 
+/* The command of that name; -1: it is none of ours. */
+int xl_options_command(const char *name);
+
+/* Whether it is ours only with --postcopy, and else the stock xl's. */
+bool xl_options_needs_postcopy(enum xl_command_id command);
+
+/* A line for each command, as the stock xl's help has them. */
+void xl_options_list(FILE *to);
+
 /* The text that --help shows. */
 void xl_options_usage(enum xl_command_id command, FILE *to);
 

@@ -4,9 +4,11 @@
 #include "progress.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -160,12 +162,39 @@ static bool is_due(const struct xl_progress *progress,
             stats->iterations != progress->last_iteration);
 }
 
+/* Ctrl-C, or a signal that means the same, once for each. */
+static void answer_signal(struct xl_progress *progress,
+                          libxl_live_migrate_phase phase)
+{
+    struct pollfd poller = {.fd = progress->abort_fd, .events = POLLIN};
+    bool too_late = phase >= LIBXL_LIVE_MIGRATE_PHASE_GO;
+    struct signalfd_siginfo signal;
+
+    if (progress->abort_fd < 1 || poll(&poller, 1, 0) != 1) {
+        return;
+    }
+    /* Before, it stays for the library to see. */
+    if (too_late) {
+        (void)!read(progress->abort_fd, &signal, sizeof(signal));
+    } else if (progress->asked) {
+        return;
+    }
+    progress->asked = true;
+    undraw(progress);
+    fputs(too_late ? "xl: too late to give up: the guest runs at the "
+                     "destination and cannot do without this; it ends when "
+                     "all memory is there\n"
+                   : "xl: giving up: the guest stays here\n",
+          stderr);
+}
+
 void xl_progress_show(libxl_live_migrate_phase phase,
                       const libxl_live_migrate_stats *stats, void *user)
 {
     struct xl_progress *progress = user;
     uint64_t now = now_us();
 
+    answer_signal(progress, phase);
     if (!progress->begun) {
         progress->begun = true;
         progress->start_us = now;

@@ -17,6 +17,10 @@ struct xl_progress {
     uint32_t domid;
     const char *name;
     uint64_t background_rate; /* as it was asked for */
+    /* Readable: somebody has had enough; < 1: none.  Once the guest was let go
+     * nobody else reads from it. */
+    int abort_fd;
+    bool asked; /* ... and was answered */
 
     bool terminal;     /* stderr is one */
     bool drawn;        /* and has a line to be drawn over */

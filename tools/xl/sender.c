@@ -43,7 +43,7 @@ int xl_sender_open(struct xl_sender *sender)
 {
     char reason[LIBXL_LIVE_MIGRATE_REASON_MAX] = "out of memory";
 
-    if (xl_context_open(sender->xl)) {
+    if (xl_check_host() || xl_context_open(sender->xl)) {
         return -1;
     }
     if (libxl_live_migrate_check_host(reason)) {
@@ -96,6 +96,7 @@ void xl_sender_show(struct xl_sender *sender, const char *name)
         .json = sender->options.json,
         .domid = sender->domid,
         .name = name,
+        .abort_fd = sender->abort_fd,
         .background_rate = sender->options.params.background_rate,
     };
     sender->options.params.logger = sender->xl->logger;

@@ -20,9 +20,9 @@
 #define XL_STOCK_VARIABLE "XL_STOCK"
 
 /* In this order; relative to the directory that we are in, what installing us
- * has found in our place, be it moved out of the way or not: the distributions'
- * front end goes by its name.  Then that front end, which picks the one that
- * fits the running hypervisor. */
+ * has found in our place, be it moved out of the way or not: the
+ * distributions' front end goes by its name.  Then that front end, which picks
+ * the one that fits the running hypervisor. */
 static const char *const stock_patterns[] = {
     "../stock/xl",          "/usr/sbin/xl", "/usr/lib/xen-*/bin/xl",
     "/usr/lib*/xen/bin/xl", "/sbin/xl",

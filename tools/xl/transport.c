@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "exit_status.h"
+
 /* What the transport gets to end by itself, and then after a SIGTERM. */
 #define XL_END_PATIENCE_MS 5000
 #define XL_END_STEP_MS 20
@@ -138,12 +140,44 @@ static void say_no_receiver(struct xl_transport *transport)
                 "xl: %s has no xl where ssh looks for it: install this "
                 "package there\n",
                 host);
+    } else if (status == XL_EXIT_NOT_ROOT) {
+        fprintf(stderr,
+                "xl: at %s the receiver does not run as root: connect as "
+                "root (root@%s)\n",
+                host, host);
+    } else if (status == XL_EXIT_NO_DOM0) {
+        fprintf(stderr,
+                "xl: %s is no Xen dom0: it was booted without Xen, or is a "
+                "guest itself\n",
+                host);
     } else {
         fprintf(stderr,
                 "xl: the xl of %s has no postcopy support: install this "
                 "package there\n",
                 host);
     }
+}
+
+/* A greeting of ours, which this is not. */
+static bool explain_banner(const char *host, const char *line)
+{
+    size_t length = sizeof(XL_BANNER) - 2; /* without its end */
+
+    if (!strncmp(line, XL_BANNER, length)) {
+        fprintf(stderr,
+                "xl: a terminal at %s changes what is sent: leave out -t, and "
+                "RequestTTY in ssh's configuration\n",
+                host);
+        return true;
+    }
+    if (!strncmp(line, XL_BANNER_START, sizeof(XL_BANNER_START) - 1)) {
+        fprintf(stderr,
+                "xl: %s has another version of this package: install the same "
+                "one on both hosts\n",
+                host);
+        return true;
+    }
+    return false;
 }
 
 static int refuse_banner(struct xl_transport *transport, const char *line)
@@ -158,6 +192,9 @@ static int refuse_banner(struct xl_transport *transport, const char *line)
         }
     }
     xl_transport_end(transport);
+    if (explain_banner(transport->host, line)) {
+        return -1;
+    }
     if (!strncmp(line, "xl migration receiver", 21)) {
         fprintf(stderr,
                 "xl: the xl of %s has no postcopy support: install this "

@@ -9,7 +9,8 @@
 #include <sys/types.h>
 
 /* The receiver's first line: that it is there, and knows postcopy. */
-#define XL_BANNER "xl postcopy migration receiver ready, version 1\n"
+#define XL_BANNER_START "xl postcopy migration receiver ready, version "
+#define XL_BANNER XL_BANNER_START "1\n"
 
 /* The longest silence of the other host until the library has taken over:
  * longer than sshd waits for a password. */

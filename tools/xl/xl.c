@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "guard.h"
+#include "help.h"
 #include "monitor.h"
 #include "part_gate.h"
 #include "start_gate.h"
@@ -49,6 +51,39 @@ static xentoollog_level log_level(int verbosity)
     default:
         return XTL_DEBUG;
     }
+}
+
+/* Where the hypervisor is asked; and whether it obeys this domain. */
+#define PRIVILEGED_CALLS "/dev/xen/privcmd"
+#define CAPABILITIES "/proc/xen/capabilities"
+
+static bool is_dom0(void)
+{
+    FILE *file = fopen(CAPABILITIES, "re");
+    char line[64] = "";
+
+    if (!file) { /* not mounted */
+        return !access(PRIVILEGED_CALLS, F_OK);
+    }
+    if (!fgets(line, sizeof(line), file)) {
+        line[0] = '\0';
+    }
+    fclose(file);
+    return strstr(line, "control_d");
+}
+
+int xl_check_host(void)
+{
+    if (geteuid()) {
+        fprintf(stderr, "xl: only root can do that\n");
+        return XL_EXIT_NOT_ROOT;
+    }
+    if (!is_dom0()) {
+        fprintf(stderr, "xl: this is no Xen dom0: was this host booted "
+                        "without Xen?\n");
+        return XL_EXIT_NO_DOM0;
+    }
+    return 0;
 }
 
 int xl_context_open(struct xl_context *xl)
@@ -161,6 +196,9 @@ int main(int argc, char **argv)
 
     /* Not what /proc/self/exe made of it. */
     prctl(PR_SET_NAME, "xl");
+    if (!command && xl_help(argc - word, argv + word, &status)) {
+        return status;
+    }
     if (!command) {
         return xl_gate_start(&xl, word) ? EXIT_FAILURE
                                         : xl_gate_stock(&xl, word);

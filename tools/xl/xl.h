@@ -23,6 +23,10 @@ struct xl_context {
     char **argv;
 };
 
+/* Whether this host and this user can do anything at all: 0, or what to exit
+ * with after having said what is wrong. */
+int xl_check_host(void);
+
 /* Open xl->ctx, set up for a process that reaps its own children.  0, or -1
  * after having said why. */
 int xl_context_open(struct xl_context *xl);

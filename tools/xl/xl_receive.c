@@ -378,6 +378,10 @@ int xl_main_migrate_receive(struct xl_context *xl, int argc, char **argv)
                          &status)) {
         return status;
     }
+    status = xl_check_host();
+    if (status) {
+        return status;
+    }
     if (take_streams(&receive) || xl_context_open(xl)) {
         return EXIT_FAILURE;
     }

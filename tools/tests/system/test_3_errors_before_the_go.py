@@ -9,6 +9,14 @@ from test_1_moves import assert_moved
 from world import TAKES_LONG, Skip, on_request
 
 RUNS_ON = "runs on here"
+
+# Of what stands in for ssh: how it ends or answers, and what is said of it.
+OTHER_ENDS = {
+    "exit 7": "does not run as root",
+    "exit 8": "is no Xen dom0",
+    "printf 'xl postcopy migration receiver ready, version 1\\r\\n'": "a terminal at",
+    "echo 'xl postcopy migration receiver ready, version 0'": "another version",
+}
 ENDLESS_PRECOPY = "--precopy-iterations 1000000 --precopy-dirty-threshold 0"
 
 
@@ -41,6 +49,34 @@ def test_host_that_does_not_answer(world):
     migration = world.migrate(guest, transport="ssh", host="10.0.0.99")
     migration.expect_failure("10.0.0.99 cannot be reached", "check", RUNS_ON)
     assert_unharmed(world, guest, migration)
+
+
+@on_request(TAKES_LONG)
+def test_each_wrong_end_has_its_own_message(world):
+    guest = small(world)
+    for what, said in OTHER_ENDS.items():
+        world.lab.run("a", "cat > /root/stand-in && chmod +x /root/stand-in",
+                      input=f"#!/bin/sh\n{what}\n")
+        migration = world.migrate(guest, "-s /root/stand-in", transport="ssh")
+        migration.expect_failure(said, RUNS_ON, status=1)
+    assert_unharmed(world, guest, migration)
+
+
+@on_request(TAKES_LONG)
+def test_a_signal_is_answered(world):
+    """What becomes of it depends on whose the guest is."""
+    guest = world.pattern(memory=64).start("a")
+    migration = world.migrate(guest, ENDLESS_PRECOPY)
+    migration.wait_output("precopy: 1 round")
+    world.lab.run("a", "kill -INT $(pgrep -o -f '^xl migrate --postcopy')")
+    migration.expect_failure("giving up: the guest stays here", RUNS_ON)
+    migration = world.migrate(guest, "--background-rate 64K")
+    migration.wait_output("the guest runs at the destination")
+    world.lab.run("a", "kill -INT $(pgrep -o -f '^xl migrate --postcopy')")
+    migration.wait_output("too late to give up")
+    world.lab.run("a", f"xl migrate-set-rate {guest.name} unlimited")
+    migration.expect_success()
+    assert_moved(world, guest, "a", "b")
 
 
 @contextlib.contextmanager

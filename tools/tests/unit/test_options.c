@@ -360,6 +360,26 @@ static void a_recovery_that_is_pasted(void **state)
                   "migrate-recover\n-s\n\n5\necho $$ > f; exec nc b 1\n");
 }
 
+static void commands_by_name(void **state)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *to = open_memstream(&text, &length);
+
+    (void)state;
+    assert_int_equal(xl_options_command("migrate"), XL_COMMAND_MIGRATE);
+    assert_int_equal(xl_options_command("migrate-status"), XL_COMMAND_STATUS);
+    assert_int_equal(xl_options_command("list"), -1);
+    assert_int_equal(xl_options_command(""), -1);
+    assert_true(xl_options_needs_postcopy(XL_COMMAND_RECEIVE));
+    assert_false(xl_options_needs_postcopy(XL_COMMAND_RECOVER));
+    xl_options_list(to);
+    fclose(to);
+    assert_non_null(strstr(text, "\n migrate-abort "));
+    assert_non_null(strstr(text, " migrate --postcopy  "));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +397,7 @@ int main(void)
         cmocka_unit_test(what_the_receiver_is_told),
         cmocka_unit_test(the_receiver_takes_what_it_is_told),
         cmocka_unit_test(a_recovery_that_is_pasted),
+        cmocka_unit_test(commands_by_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,14 +36,14 @@ Domain-0                                     0   384     1     r-----      12.5
 """
 
 
-class Completion(unittest.TestCase):
+class Shell(unittest.TestCase):
     def setUp(self):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.where = pathlib.Path(directory.name)
         self.completion = self.where / "xl.bash"
         with open(self.completion, "w", encoding="utf-8") as file:
-            subprocess.run([TOP / "scripts/make-completion", "bash", TEMPLATE],
+            subprocess.run([TOP / "scripts/make-completion", TEMPLATE],
                            stdout=file, check=True)
         (self.where / "xl").write_text(XL)
         (self.where / "xl").chmod(0o755)
@@ -56,6 +57,8 @@ class Completion(unittest.TestCase):
                 for number, name in enumerate(names, 1))
         (self.where / "list").write_text(LIST.format("\n".join(rows)))
 
+
+class Completion(Shell):
     def complete(self, line):
         done = subprocess.run(
             ["bash", "-u", "-c", COMPLETE, "bash", line], cwd=self.where,
@@ -142,6 +145,71 @@ class Completion(unittest.TestCase):
                                       text=True, check=True).stdout
                 self.assertEqual(said, name, line)
             self.assertFalse((self.where / "ran").exists(), line)
+
+
+class OtherShells(Shell):
+    """zsh and fish, by the same list."""
+
+    def made(self, shell):
+        path = self.where / f"xl.{shell}"
+        with open(path, "w", encoding="utf-8") as file:
+            subprocess.run([TOP / "scripts/make-completion",
+                            TEMPLATE.with_name(f"xl.{shell}.in")],
+                           stdout=file, check=True)
+        return path
+
+    def ask(self, *words):
+        done = subprocess.run(
+            words, cwd=self.where, capture_output=True, text=True, check=True,
+            env=dict(os.environ, PATH=f"{self.where}:{os.environ['PATH']}",
+                     HOME=str(self.where), TERM="dumb"))
+        self.assertEqual(done.stderr, "")
+        return done.stdout
+
+    def fish(self, line):
+        """What comes before the descriptions."""
+        path = self.made("fish")
+        said = self.ask("fish", "-c", f'source {path}; complete -C "$argv"', line)
+        return [each.split("\t")[0] for each in said.splitlines()]
+
+    @unittest.skipUnless(shutil.which("zsh"), "no zsh here")
+    def test_zsh_reads_it(self):
+        path = self.made("zsh")
+        self.ask("zsh", "-f", "-n", str(path))
+        text = path.read_text(encoding="utf-8")
+        commands, options = xl_options.read()
+        for command in commands:
+            self.assertIn(f"    {command.name}) ", text)
+            for option in xl_options.options_of(command, options):
+                for spelling in xl_options.spellings(option):
+                    self.assertRegex(text, f"'{spelling}[=+[-]")
+
+    @unittest.skipUnless(shutil.which("zsh"), "no zsh here")
+    def test_zsh_understands_each_specification(self):
+        """Of the call of _arguments: it is made with a stand-in that sees words."""
+        path = self.made("zsh")
+        said = self.ask("zsh", "-f", "-c", """
+            _arguments() { if [[ $1 == -C ]]; then state=rest; line=(migrate)
+                           else print -l -- "$@"; fi }
+            _xl_postcopy_command() { : }
+            source $0""", str(path))
+        self.assertIn("--push-order=[", said)
+        self.assertIn(":ORDER:(recent ascending)", said)
+        self.assertIn("2:host:_hosts", said)
+
+    @unittest.skipUnless(shutil.which("fish"), "no fish here")
+    def test_fish_offers_commands_options_and_guests(self):
+        self.guests("web", "web$(id>ran)", "my web")
+        (self.where / "migrate-status").write_text("Name\nmail x\n")
+        self.assertIn("migrate-recover", self.fish("xl migrate-re"))
+        self.assertIn("create", self.fish("xl cr"))
+        self.assertEqual(self.fish("xl migrate --push-o"), ["--push-order"])
+        self.assertEqual(self.fish("xl migrate --push-order rec"), ["recent"])
+        self.assertIn("mail", self.fish("xl migrate-abort m"))
+        guests = self.fish("xl console web")
+        self.assertIn("web", guests)
+        self.assertEqual(len(guests), 2, guests)
+        self.assertFalse((self.where / "ran").exists())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 /*
  * xl-postcopy, which xl is a link to: runs the build of our xl that was made
- * for the Xen that this host has booted.  libxl and the hypervisor have to be of
- * one release, and between an upgrade and the next boot a host has the
+ * for the Xen that this host has booted.  libxl and the hypervisor have to be
+ * of one release, and between an upgrade and the next boot a host has the
  * libraries of two.
  */
 #include <dirent.h>
