@@ -26,7 +26,7 @@ def to_the_other_release(world, guest):
 
 
 @crosswise
-def test_crosswise(world):
+def test_crosswise_pvh(world):
     guest = world.pattern().start("a")
     summary = world.move(guest)
     assert summary["of these requested"] > 0, summary

@@ -20,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from xenlab import (CommandFailed, Console, ConsoleTimeout, Lab, LabError,
                     open_lab)
 from xenlab.bochs import RUNNER
-from xenlab import config, hypervisor, image, qemu
+from xenlab import boots, config, hypervisor, image, qemu
 from xenlab.lab import SUPERVISOR
 
 WITH_HOSTS = "--hosts" in sys.argv
@@ -140,7 +140,8 @@ class Suite(unittest.TestCase):
         named = self.where / "another.gz"
         named.write_bytes(gzip.compress(b"\x7fELF and so on"))
         self.choose(XEN_LAB_HYPERVISOR=str(named))
-        found = hypervisor.own("bookworm")
+        self.choose(XEN_LAB_SUITE="bookworm")
+        found = boots.own("a")
         self.assertEqual(found.read_bytes(), b"\x7fELF and so on")
         argv = qemu.command("a", self.where, found, 1024, 384)
         self.assertEqual(argv[argv.index("-kernel") + 1], str(found))
@@ -148,20 +149,28 @@ class Suite(unittest.TestCase):
     def test_the_packaged_hypervisor_is_booted(self):
         for suite, named in (("bullseye", ""), ("bullseye", "packaged"),
                              ("bookworm", "packaged")):
-            self.choose(XEN_LAB_HYPERVISOR=named)
-            self.assertIsNone(hypervisor.own(suite))
+            self.choose(XEN_LAB_SUITE=suite, XEN_LAB_HYPERVISOR=named)
+            self.assertIsNone(boots.own("a"))
+
+    def test_each_host_has_its_own(self):
+        named = self.where / "another"
+        named.write_bytes(b"\x7fELF")
+        self.choose(XEN_LAB_SUITE="bullseye", XEN_LAB_HYPERVISOR=f",{named}",
+                    XEN_LAB_CACHE=str(self.where / "cache"))
+        self.assertIsNone(boots.own("a"))
+        self.assertEqual(boots.own("b").read_bytes(), b"\x7fELF")
 
     def test_a_file_that_is_no_hypervisor_is_refused(self):
         named = self.where / "text"
         self.choose(XEN_LAB_HYPERVISOR=str(named),
                     XEN_LAB_CACHE=str(self.where / "cache"))
         with self.assertRaisesRegex(LabError, "No such file"):
-            hypervisor.own("bookworm")
+            boots.own("a")
         for octets in (b"hello", gzip.compress(b"hello"),
                        gzip.compress(b"hello")[:-4]):
             named.write_bytes(octets)
             with self.assertRaisesRegex(LabError, "XEN_LAB_HYPERVISOR"):
-                hypervisor.own("bookworm")
+                boots.own("a")
 
 
 class FakeApt:
@@ -269,11 +278,11 @@ class Hypervisor(unittest.TestCase):
                 os.environ, XEN_LAB_CACHE=str(self.where), XEN_LAB_SUITE="",
                 XEN_LAB_HYPERVISOR=""), \
                 unittest.mock.patch.multiple(
-                    hypervisor, lab_source=no_source):
+                    boots, lab_source=no_source):
             for _ in range(2):      # and it is not asked for each time
-                hypervisor.default_suite.cache_clear()
+                boots.default_suite.cache_clear()
                 self.assertEqual(config.suite(), "bullseye")
-        hypervisor.default_suite.cache_clear()
+        boots.default_suite.cache_clear()
         self.assertEqual(asked, [config.DEFAULT_SUITE])
 
 

@@ -63,18 +63,24 @@ def megabytes(name, default):
     return int(text)
 
 
+def of_host(text, host):
+    """The host's word of a's and b's with a comma, or the only word."""
+    words = text.split(",")
+    return words[HOSTS.index(host) if words[1:] else 0]
+
+
 def suite(host=HOSTS[0]):
     """The Debian release that the host is made of: that which XEN_LAB_SUITE
     names, or of two that it names a's is the first and b's the second."""
     given = os.environ.get("XEN_LAB_SUITE")
     if not given:
-        from . import hypervisor    # which needs what is here
-        return hypervisor.default_suite()
+        from . import boots         # which needs what is here
+        return boots.default_suite()
     names = given.split(",")
     if len(names) > len(HOSTS) or not set(names) <= set(XEN_OF):
         raise LabError(f"XEN_LAB_SUITE={given}: want one of "
                        f"{', '.join(XEN_OF)}, or a's and b's with a comma")
-    return names[HOSTS.index(host) if names[1:] else 0]
+    return of_host(given, host)
 
 
 def suites():

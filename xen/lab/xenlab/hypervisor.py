@@ -1,22 +1,18 @@
 """A Debian release's own Xen hypervisor, built once more with memory paging.
 
 build() is the whole story: its steps stand above it in their order. Of Xen
-only the hypervisor is built, from what `apt source xen` gives. What follows it is
-what the lab's hosts boot: own().
+only the hypervisor is built, from what `apt source xen` gives. boots.py says which
+one a host of the lab boots.
 """
 
 import datetime
 import functools
-import gzip
-import hashlib
 import os
 import pathlib
 import re
 import shlex
 import shutil
 import subprocess
-import time
-import zlib
 
 from . import config, root
 from .config import LabError, say
@@ -36,9 +32,6 @@ MARK = "+paging"
 COMMON = ["-C", "xen", "CC=x86_64-linux-gnu-gcc", "LD=x86_64-linux-gnu-ld",
           "XEN_COMPILE_ARCH=x86_64", "XEN_TARGET_ARCH=x86_64"]
 
-
-ELF_MAGIC = b"\x7fELF"
-GZIP_MAGIC = b"\x1f\x8b"
 CCACHE = "/usr/lib/ccache"
 
 
@@ -261,76 +254,3 @@ def build(suite, work, given=None):
     shutil.copy(builder.source / "xen/xen.gz", work / "xen.gz")
     shutil.copy(builder.source / "xen/.config", work / "config")
     return builder
-
-
-# What the hosts of the lab boot.
-
-PACKAGED = "packaged"       # XEN_LAB_HYPERVISOR: as the release's package has it
-ASK_AGAIN = 3600            # seconds, where a mirror had no source
-
-
-def lab_source(suite):
-    """The cache directory with the source that the lab builds from."""
-    def keep(work):
-        fetch(suite, work).rename(work / "xen")
-        for left in [*work.glob("apt-*"), work / "source"]:
-            shutil.rmtree(left)
-
-    key = config.digest(suite, pathlib.Path(__file__))
-    return config.generation(f"source-{suite}", key, keep) / "xen"
-
-
-def rebuilt(suite):
-    """The release's hypervisor with memory paging, packed, from the cache."""
-    def make(work):
-        build(suite, work, lab_source(suite))
-        shutil.rmtree(work / "source")
-
-    key = config.digest(suite, pathlib.Path(__file__))
-    return config.generation(f"rebuilt-{suite}", key, make) / "xen.gz"
-
-
-@functools.cache
-def default_suite():
-    """The release of the hosts when nobody has named one: the default, if the
-    source of its hypervisor is there, and else one that needs none."""
-    if os.environ.get("XEN_LAB_HYPERVISOR"):
-        return config.DEFAULT_SUITE
-    other = config.PAGED_AS_PACKAGED[0]
-    asked = config.cache_dir() / f"no-source-{config.DEFAULT_SUITE}"
-    if not asked.exists() or time.time() - asked.stat().st_mtime > ASK_AGAIN:
-        try:
-            lab_source(config.DEFAULT_SUITE)
-            return config.DEFAULT_SUITE
-        except LabError as error:
-            asked.write_text(str(error).splitlines()[0])
-    say(f"hosts of {other}, as packaged: {asked.read_text()} "
-        f"(XEN_LAB_SUITE={config.DEFAULT_SUITE} says more)")
-    return other
-
-
-def own(suite):
-    """What hosts of the suite boot, unpacked: the release's rebuilt with memory paging, or
-    the one in the file that XEN_LAB_HYPERVISOR names, which may be packed by gzip.
-    A copy is kept, so that a host restarts with what it was started with. None
-    for the one that is in the image, as packaged."""
-    named = os.environ.get("XEN_LAB_HYPERVISOR")
-    if named == PACKAGED or not named and suite in config.PAGED_AS_PACKAGED:
-        return None
-    file = named or rebuilt(suite)
-    try:
-        octets = pathlib.Path(file).read_bytes()
-        if octets.startswith(GZIP_MAGIC):
-            octets = gzip.decompress(octets)
-    except (OSError, EOFError, zlib.error) as error:
-        raise LabError(f"XEN_LAB_HYPERVISOR={file}: {error}") from error
-    if not octets.startswith(ELF_MAGIC):
-        raise LabError(f"XEN_LAB_HYPERVISOR={file}: want a hypervisor as "
-                       "Xen's build leaves it in xen/xen or xen/xen.gz")
-
-    def keep(work):
-        (work / "xen").write_bytes(octets)
-
-    key = hashlib.sha256(octets).hexdigest()[:16]
-    return config.generation("hypervisor", key, keep,
-                             dependent="snapshot*") / "xen"

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from . import config, console, hypervisor, qemu
+from . import boots, config, console, qemu
 from .config import HOSTS, LabError, say
 from .image import image
 
@@ -37,10 +37,9 @@ class CommandFailed(LabError):
 
 def image_and_hypervisor(host):
     """Both are made, if need be, beside each other."""
-    suite = config.suite(host)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        own = pool.submit(hypervisor.own, suite)
-        img = image(suite)
+        own = pool.submit(boots.own, host)
+        img = image(config.suite(host))
         return img, own.result() or img / "xen"
 
 
