@@ -2,6 +2,7 @@
 """The table of what was tested, without hosts."""
 
 import pathlib
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -64,6 +65,13 @@ class RecordTest(unittest.TestCase):
         record = Record(self.page, ["trixie"], ["one"])
         with self.assertRaisesRegex(ValueError, f"`{TITLES[1]}`"):
             record.add("one", "passed")
+
+    def test_the_kept_page_has_no_test_that_is_gone(self):
+        """Which also shows that all of them can be loaded."""
+        names = subprocess.run([TREE / "tools/tests/system/run", "--list"],
+                               check=True, capture_output=True, text=True)
+        _, rows = Record(TREE / "docs/tested.md", ["bookworm"], []).table.read()
+        self.assertLessEqual(set(rows), set(names.stdout.split()))
 
 
 if __name__ == "__main__":

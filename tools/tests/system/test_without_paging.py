@@ -9,7 +9,7 @@ from test_3_errors_before_the_go import RUNS_ON
 from test_5_peers import (IMAGE, TOOL_LIMIT, assert_restored, save_with_ours,
                           save_with_stock, tool)
 from world import Skip
-from xenlab.hypervisor import PACKAGED
+from xenlab.boots import PACKAGED
 
 PAGED_UP_TO = (4, 15)
 
