@@ -519,6 +519,8 @@ check-install: all
 	$(S)/scripts/check-interface $(INTERFACE) $(CHECK_INSTALL)$(LIBDIR)/$(LIB_NAME)
 	LD_LIBRARY_PATH=$(CHECK_INSTALL)$(LIBDIR) \
 	    $(S)/scripts/check-help $(CHECK_INSTALL)$(SBINDIR)/xl
+	XL=$(CHECK_INSTALL)$(SBINDIR)/xl $(S)/scripts/run-python-tests \
+	    $(S)/tools/tests/xl/test_defaults.py
 	$(MAKE) DESTDIR=$(CHECK_INSTALL) uninstall
 	find $(CHECK_INSTALL) ! -type d | { ! grep . ; }
 	$(S)/scripts/check-install-beside $(CHECK_INSTALL) $(SBINDIR) $(BUILDSDIR) \

@@ -21,6 +21,9 @@ enum xl_exit {
     /* Before anything: of a receiver's, the source has its own words. */
     XL_EXIT_NOT_ROOT = 7,
     XL_EXIT_NO_DOM0 = 8,
+    /* Within this program: as EXIT_FAILURE, and nothing had begun.  The stock
+     * way may do. */
+    XL_EXIT_REFUSED = 9,
 };
 
 /* What the command exits with, or has exited with, that moves or receives a

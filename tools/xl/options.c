@@ -259,6 +259,55 @@ int xl_option_take(struct xl_options *options, int row, const char *text,
     return 0;
 }
 
+/* ---- defaults ---- */
+
+bool xl_option_is_of(enum xl_command_id command, int row)
+{
+    return has(command, &rows[row]);
+}
+
+bool xl_option_key(int row, char key[XL_OPTION_KEY_MAX])
+{
+    static const char *const orders[] = {"help",  "recover",   "live",
+                                         "watch", "completed", "commands"};
+    const char *name = rows[row].name;
+
+    if (!name || rows[row].read == read_nothing) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+        if (!strcmp(name, orders[i])) {
+            return false;
+        }
+    }
+    snprintf(key, XL_OPTION_KEY_MAX, "%s", name);
+    for (char *at = key; (at = strchr(at, '-'));) {
+        *at = '_';
+    }
+    return true;
+}
+
+int xl_option_default(int row, const char *value, char **word,
+                      char wrong[XL_OPTION_WRONG_MAX])
+{
+    bool on = !strcmp(value, "1");
+    int length;
+
+    *word = NULL;
+    snprintf(wrong, XL_OPTION_WRONG_MAX, "it is 0 or 1");
+    if (!strcmp(value, "0") && (!rows[row].argument || rows[row].optional)) {
+        return 0;
+    }
+    if (!rows[row].argument || (rows[row].optional && (on || !value[0]))) {
+        length = on || rows[row].argument
+                     ? asprintf(word, "--%s", rows[row].name)
+                     : -1;
+    } else {
+        length = asprintf(word, "--%s=%s", rows[row].name, value);
+    }
+    return length < 0 ? -1 : 0;
+}
+
 /* ---- the command line ---- */
 
 void xl_options_init(struct xl_options *options, enum xl_command_id command)

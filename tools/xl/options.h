@@ -84,6 +84,19 @@ int xl_option_find(enum xl_command_id command, const char *name);
 int xl_option_take(struct xl_options *options, int row, const char *text,
                    char wrong[XL_OPTION_WRONG_MAX]);
 
+/* Room for what a file of defaults calls an option. */
+#define XL_OPTION_KEY_MAX 64
+
+bool xl_option_is_of(enum xl_command_id command, int row);
+
+/* That name; false: it has none, or says what to do and not how. */
+bool xl_option_key(int row, char key[XL_OPTION_KEY_MAX]);
+
+/* The word of a command line that gives a row this value, malloc'ed; NULL: 0
+ * for an option without an argument.  0, or -1 with a phrase in wrong. */
+int xl_option_default(int row, const char *value, char **word,
+                      char wrong[XL_OPTION_WRONG_MAX]);
+
 /* What goes on to the receiver, as a shell wants it, each option with a blank
  * before it; malloc'ed, NULL: no memory. */
 char *xl_options_for_receiver(const struct xl_options *options);

@@ -4,6 +4,7 @@
 #include "sender.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,13 @@ int xl_sender_connect(struct xl_sender *sender, const char *receive_options)
         return -1;
     }
     return xl_transport_greet(&sender->transport, sender->abort_fd);
+}
+
+bool xl_sender_has_given_up(const struct xl_sender *sender)
+{
+    struct pollfd poller = {.fd = sender->abort_fd, .events = POLLIN};
+
+    return poll(&poller, 1, 0) > 0;
 }
 
 void xl_sender_show(struct xl_sender *sender, const char *name)

@@ -41,8 +41,10 @@ int xl_sender_open(struct xl_sender *sender);
  * stop a migration only as long as that is safe. */
 int xl_sender_take_signals(struct xl_sender *sender);
 /* A receiver on the host, with these options (each with a blank before it), is
- * there and has said so. */
+ * there and has said so; also XL_TRANSPORT_NO_POSTCOPY. */
 int xl_sender_connect(struct xl_sender *sender, const char *receive_options);
+/* Somebody has asked for the end of it. */
+bool xl_sender_has_given_up(const struct xl_sender *sender);
 /* Have the library show the progress of this guest; the name must stay. */
 void xl_sender_show(struct xl_sender *sender, const char *name);
 /* Everything is at the destination, which has said so. */

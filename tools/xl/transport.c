@@ -117,7 +117,7 @@ static ssize_t read_octet(struct xl_transport *transport, int abort_fd,
     return read(transport->recv_fd, octet, 1);
 }
 
-static void say_no_receiver(struct xl_transport *transport)
+static int say_no_receiver(struct xl_transport *transport)
 {
     const char *host = transport->host;
     int status;
@@ -155,11 +155,13 @@ static void say_no_receiver(struct xl_transport *transport)
                 "xl: the xl of %s has no postcopy support: install this "
                 "package there\n",
                 host);
+        return XL_TRANSPORT_NO_POSTCOPY;
     }
+    return -1;
 }
 
-/* A greeting of ours, which this is not. */
-static bool explain_banner(const char *host, const char *line)
+/* A greeting of ours, which this is not: what xl_transport_greet() returns. */
+static int explain_banner(const char *host, const char *line)
 {
     size_t length = sizeof(XL_BANNER) - 2; /* without its end */
 
@@ -168,22 +170,23 @@ static bool explain_banner(const char *host, const char *line)
                 "xl: a terminal at %s changes what is sent: leave out -t, and "
                 "RequestTTY in ssh's configuration\n",
                 host);
-        return true;
+        return -1;
     }
     if (!strncmp(line, XL_BANNER_START, sizeof(XL_BANNER_START) - 1)) {
         fprintf(stderr,
                 "xl: %s has another version of this package: install the same "
                 "one on both hosts\n",
                 host);
-        return true;
+        return XL_TRANSPORT_NO_POSTCOPY;
     }
-    return false;
+    return 0;
 }
 
 static int refuse_banner(struct xl_transport *transport, const char *line)
 {
     char shown[80];
     size_t i;
+    int ret;
 
     snprintf(shown, sizeof(shown), "%s", line);
     for (i = 0; shown[i]; i++) {
@@ -192,21 +195,24 @@ static int refuse_banner(struct xl_transport *transport, const char *line)
         }
     }
     xl_transport_end(transport);
-    if (explain_banner(transport->host, line)) {
-        return -1;
+    ret = explain_banner(transport->host, line);
+    if (ret) {
+        return ret;
     }
     if (!strncmp(line, "xl migration receiver", 21)) {
         fprintf(stderr,
                 "xl: the xl of %s has no postcopy support: install this "
                 "package there\n",
                 transport->host);
+        ret = XL_TRANSPORT_NO_POSTCOPY;
     } else {
         fprintf(stderr,
                 "xl: %s answers '%s' in place of a receiver's greeting: see "
                 "that logging in there prints nothing to stdout\n",
                 transport->host, shown);
+        ret = -1;
     }
-    return -1;
+    return ret;
 }
 
 int xl_transport_greet(struct xl_transport *transport, int abort_fd)
@@ -233,8 +239,7 @@ int xl_transport_greet(struct xl_transport *transport, int abort_fd)
             return -1;
         }
         if (got <= 0) {
-            say_no_receiver(transport);
-            return -1;
+            return say_no_receiver(transport);
         }
         length++;
         if (line[length - 1] == '\n') {

@@ -33,7 +33,10 @@ struct xl_transport {
  * outlive the transport. */
 int xl_transport_start(struct xl_transport *transport, const char *host,
                        const char *command, bool is_ssh);
-/* Wait for the receiver's banner, or until abort_fd is readable. */
+#define XL_TRANSPORT_NO_POSTCOPY 1
+/* Wait for the receiver's banner, or until abort_fd is readable.  Also
+ * XL_TRANSPORT_NO_POSTCOPY: there is an xl, which has none of ours, or another
+ * version. */
 int xl_transport_greet(struct xl_transport *transport, int abort_fd);
 
 /* Close the connection and reap the process, which gets some seconds to end

@@ -20,8 +20,7 @@ static const char ssh_options[] =
     " -o ServerAliveInterval=5 -o ServerAliveCountMax=6 -o ControlPath=none "
     "-T";
 
-/* Whether the first word of a command is ssh, by whatever path. */
-static bool is_ssh(const char *command)
+bool xl_transport_is_ssh(const char *command)
 {
     size_t length;
     const char *slash;
@@ -58,7 +57,8 @@ char *xl_transport_command(const char *ssh_command, const char *host,
         strcat(verbose, " -v");
     }
     if (asprintf(&command, "exec %s%s '%s' xl%s migrate-receive --postcopy%s",
-                 ssh_command, is_ssh(ssh_command) ? ssh_options : "", host,
+                 ssh_command,
+                 xl_transport_is_ssh(ssh_command) ? ssh_options : "", host,
                  verbose, receive_options) < 0) {
         return NULL;
     }

@@ -14,6 +14,9 @@ extern const char xl_ssh_default[];
  * of, and is no option: so it means nothing to a shell. */
 bool xl_transport_host_is_plain(const char *host);
 
+/* Whether the first word of a command is ssh, by whatever path. */
+bool xl_transport_is_ssh(const char *command);
+
 /*
  * What the shell is to run, malloc'ed: a receiver on the host, which has to be
  * plain, with these options (each with a blank before it); or with an empty

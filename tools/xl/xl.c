@@ -10,10 +10,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "defaults.h"
 #include "guard.h"
 #include "help.h"
 #include "monitor.h"
 #include "part_gate.h"
+#include "plain_migrate.h"
 #include "start_gate.h"
 
 struct xl_command {
@@ -187,6 +189,19 @@ static const struct xl_command *find_command(int argc, char **argv)
     return NULL;
 }
 
+static int run_command(struct xl_context *xl, const struct xl_command *command,
+                       int word)
+{
+    int id = xl_options_command(command->name);
+    int argc = xl->argc - word;
+    char **argv = xl->argv + word;
+
+    if (id >= 0 && xl_defaults_add(id, &argc, &argv)) {
+        return EXIT_FAILURE;
+    }
+    return command->run(xl, argc, argv);
+}
+
 int main(int argc, char **argv)
 {
     struct xl_context xl = {.argc = argc, .argv = argv};
@@ -196,6 +211,9 @@ int main(int argc, char **argv)
 
     /* Not what /proc/self/exe made of it. */
     prctl(PR_SET_NAME, "xl");
+    if (!command && xl_plain_migrate(&xl, word, &status)) {
+        return status;
+    }
     if (!command && xl_help(argc - word, argv + word, &status)) {
         return status;
     }
@@ -206,7 +224,7 @@ int main(int argc, char **argv)
     if (check_options(&xl, word, command->name)) {
         return EXIT_FAILURE;
     }
-    status = command->run(&xl, argc - word, argv + word);
+    status = run_command(&xl, command, word);
     xl_context_close(&xl);
-    return status;
+    return status == XL_EXIT_REFUSED ? EXIT_FAILURE : status;
 }

@@ -107,6 +107,8 @@ static int report_failure(struct xl_migrate *migrate,
                           const libxl_live_migrate_result *result, int rc,
                           bool transitioned)
 {
+    int where;
+
     fprintf(stderr, "xl: Migration failed (%s, libxl error %d)",
             libxl_live_migrate_phase_to_string(result->phase), rc);
     xl_sender_say_why(&migrate->sender, result);
@@ -118,7 +120,12 @@ static int report_failure(struct xl_migrate *migrate,
         say_handed_over(migrate);
         return XL_EXIT_PAUSED;
     }
-    return say_where_it_runs(migrate, result->stats.suspend_us != 0);
+    where = say_where_it_runs(migrate, result->stats.suspend_us != 0);
+    return where == -1 &&
+                   result->phase <= LIBXL_LIVE_MIGRATE_PHASE_PREPARING &&
+                   !xl_sender_has_given_up(&migrate->sender)
+               ? XL_EXIT_REFUSED
+               : where;
 }
 
 static libxl_live_migrate_state end_state(int rc, bool transitioned, bool lost)
@@ -206,7 +213,10 @@ static int migrate_domain(struct xl_migrate *migrate)
     }
     ret = connect_receiver(migrate);
     if (ret) {
-        return say_where_it_runs(migrate, false);
+        int where = say_where_it_runs(migrate, false);
+
+        return where == -1 && ret == XL_TRANSPORT_NO_POSTCOPY ? XL_EXIT_REFUSED
+                                                              : where;
     }
     ret = xl_config_write(sender->transport.send_fd, migrate->config);
     if (ret) {

@@ -3,6 +3,7 @@
 import json
 
 from test_1_moves import assert_moved
+from test_3_errors_before_the_go import without_our_xl
 from world import TAKES_LONG, on_request
 
 STOCK = "/usr/sbin/xl"
@@ -51,6 +52,47 @@ def test_C_sends_another_configuration(world):
     world.move(guest, "-C /root/other.cfg")
     assert config_of(world, "b", guest.name)["on_poweroff"] == "preserve"
     assert_moved(world, guest, "a", "b")
+
+
+@on_request(TAKES_LONG)
+def test_a_receiver_goes_by_its_policy(world):
+    """Of a listener; what it takes not runs on."""
+    guest = world.pattern(memory=32).start("a")
+    policy = "/root/policy.conf"
+    world.lab.run("b", f"cat > {policy}", input='names = [ "other*" ]\n')
+    migration = world.migrate(guest, receive_options=f"--policy {policy}")
+    migration.expect_failure("runs on here", status=1)
+    migration.receiver.wait_output("no line of names allows that")
+    world.lab.run("b", f"cat > {policy}",
+                  input=f'names = "{guest.name}"\nmemory = 64\n')
+    world.move(guest, receive_options=f"--policy {policy}")
+    assert_moved(world, guest, "a", "b")
+
+
+@on_request(TAKES_LONG)
+def test_a_plain_migrate_by_the_file_of_defaults(world):
+    """As cluster managers call it: with postcopy where both ends can, and the stock
+    way where the other has not our xl."""
+    world.lab.run("a", "cat > /etc/xen/xl-postcopy.conf",
+                  input='migrate = "auto"\nlink_timeout = 90\n')
+    try:
+        guest = world.pattern(memory=32).start("a")
+        done = world.lab.run("a", ["xl", "migrate", guest.name, "xen-b"],
+                             timeout=400)
+        assert "with postcopy (auto)" in done.stderr, done
+        assert "Migration complete" in done.stderr, done
+        guest.host = "b"
+        assert_moved(world, guest, "a", "b")
+        world.move(guest)
+        with without_our_xl(world, "b"):
+            done = world.lab.run("a", ["xl", "migrate", guest.name, "xen-b"],
+                                 timeout=400)
+        assert "no postcopy support" in done.stderr, done
+        assert "without it, then" in done.stderr, done
+        guest.host = "b"
+        guest.assert_runs()
+    finally:
+        world.lab.run("a", "rm /etc/xen/xl-postcopy.conf")
 
 
 @on_request(TAKES_LONG)

@@ -257,10 +257,10 @@ static void the_usage_has_what_a_user_is_told_of(void **state)
 
     (void)state;
     assert_non_null(strstr(text, "xl migrate --postcopy [options] DOMAIN "));
-    assert_non_null(strstr(text, "\n  --postcopy[=WHEN]            when "));
-    assert_non_null(strstr(text, "\n  --precopy-dirty-threshold N  no "));
-    assert_non_null(strstr(text, "\n  -C FILE                      send "));
-    assert_non_null(strstr(text, "\n  -h, --help                   this\n"));
+    assert_non_null(strstr(text, "\n  --postcopy[=WHEN]             when "));
+    assert_non_null(strstr(text, "\n  --precopy-dirty-threshold N   no "));
+    assert_non_null(strstr(text, "\n  -C FILE                       send "));
+    assert_non_null(strstr(text, "\n  -h, --help                    this\n"));
     assert_null(strstr(text, "hot-pages"));
     assert_null(strstr(text, "--watch"));
     free(text);
@@ -380,6 +380,77 @@ static void commands_by_name(void **state)
     free(text);
 }
 
+static int row_of(const char *name)
+{
+    int row = xl_option_find(XL_COMMAND_MIGRATE, name);
+
+    return row >= 0 ? row : xl_option_find(XL_COMMAND_RECEIVE, name);
+}
+
+static void what_a_file_calls_options(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *key; /* NULL: it is no default */
+    } table[] = {
+        {"link-timeout", "link_timeout"},
+        {"s", "ssh_command"},
+        {"e", "no_monitor"},
+        {"help", NULL},
+        {"recover", NULL},
+        {"C", NULL},
+        {"live", NULL},
+        {"policy", "policy"},
+    };
+    char key[XL_OPTION_KEY_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        bool has_key = xl_option_key(row_of(table[i].name), key);
+
+        assert_int_equal(has_key, table[i].key != NULL);
+        if (has_key) {
+            assert_string_equal(key, table[i].key);
+        }
+    }
+}
+
+static void words_of_defaults(void **state)
+{
+    static const struct {
+        const char *name, *value;
+        int rc;
+        const char *word;
+    } table[] = {
+        {"link-timeout", "30", 0, "--link-timeout=30"},
+        {"link-timeout", "0", 0, "--link-timeout=0"},
+        {"s", "ssh -p 2222", 0, "--ssh-command=ssh -p 2222"},
+        {"e", "1", 0, "--no-monitor"},
+        {"e", "0", 0, NULL},
+        {"e", "yes", -1, NULL},
+        {"e", "", -1, NULL},
+        {"fault-channel", "1", 0, "--fault-channel"},
+        {"fault-channel", "", 0, "--fault-channel"},
+        {"fault-channel", "0", 0, NULL},
+        {"fault-channel", "nc b 1", 0, "--fault-channel=nc b 1"},
+        {"postcopy", "auto", 0, "--postcopy=auto"},
+    };
+    char wrong[XL_OPTION_WRONG_MAX], *word;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        assert_int_equal(xl_option_default(row_of(table[i].name),
+                                           table[i].value, &word, wrong),
+                         table[i].rc);
+        if (table[i].word) {
+            assert_string_equal(word, table[i].word);
+        } else {
+            assert_null(word);
+        }
+        free(word);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +469,8 @@ int main(void)
         cmocka_unit_test(the_receiver_takes_what_it_is_told),
         cmocka_unit_test(a_recovery_that_is_pasted),
         cmocka_unit_test(commands_by_name),
+        cmocka_unit_test(what_a_file_calls_options),
+        cmocka_unit_test(words_of_defaults),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

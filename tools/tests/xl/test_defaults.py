@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""What /etc/xen/xl-postcopy.conf does to command lines: the program XL, where there is
+no Xen, with an /etc of its own and a stock xl that is made up."""
+
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+XL = os.environ.get("XL", "")
+# In a mount name space, so that nobody else's /etc changes.
+RUN = 'mount --bind "$0" /etc && exec "$@"'
+
+
+def can_mount():
+    return not subprocess.run(["unshare", "-m", "true"], capture_output=True,
+                              check=False).returncode
+
+
+@unittest.skipUnless(XL, "XL names no program")
+@unittest.skipUnless(can_mount(), "not root here")
+class Defaults(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.where = pathlib.Path(directory.name)
+        self.stock = self.where / "stock"
+        self.stock.write_text('#!/bin/sh\necho "stock $*"\n')
+        self.stock.chmod(0o755)
+
+    def said(self, text, *words):
+        """Of this command line with this file: all, and its exit status."""
+        (self.where / "xen").mkdir(exist_ok=True)
+        (self.where / "xen/xl-postcopy.conf").write_text(text + "\n")
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-c", RUN, self.where, XL, *words],
+            env=dict(os.environ, XL_STOCK=str(self.stock)), text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, check=False)
+        return done.stdout, done.returncode
+
+    def test_values_are_read_as_on_a_command_line(self):
+        for text, what in (('link_timeout = "x"', "--link-timeout 'x'"),
+                           ('push_order = "up"', "--push-order 'up'"),
+                           ("no_monitor = 7", "no_monitor = '7'"),
+                           ("link_timeout = [", "cannot be read"),
+                           ('link_timeut = 5', "link_timeut, which is no option")):
+            said, status = self.said(text, "migrate", "--postcopy", "a", "b")
+            self.assertIn(what, said)
+            self.assertEqual(status not in (0, None), True)
+
+    def test_the_command_line_counts_more(self):
+        said, _ = self.said('postcopy = "auto"', "migrate", "--postcopy=never",
+                            "a", "b")
+        self.assertIn("'never'", said)
+        said, _ = self.said('postcopy = "never"', "migrate", "--postcopy", "a", "b")
+        self.assertIn("'never'", said)
+
+    def test_who_steers_is_not_kept_from_it(self):
+        said, _ = self.said("link_timeout = [", "migrate-abort", "--help")
+        self.assertIn("usage: xl migrate-abort", said)
+
+    def test_a_plain_migrate(self):
+        """Without Xen ours says so, which is no refusal that the stock one could
+        do better."""
+        said, _ = self.said('migrate = "auto"', "migrate", "a", "b")
+        self.assertIn("with postcopy (auto)", said)
+        self.assertNotIn("stock migrate", said)
+        for text, words in (("", ["migrate", "a", "b"]),
+                            ('migrate = "stock"', ["migrate", "a", "b"]),
+                            ('migrate = "auto"', ["-N", "migrate", "a", "b"]),
+                            ('migrate = "auto"', ["migrate", "a"]),
+                            ('migrate = "auto"',
+                             ["migrate", "-s", "socat - TCP:b:1 #", "a", "b"]),
+                            ('migrate = "auto"', ["migrate", "-snc", "a", "b"])):
+            said, status = self.said(text, *words)
+            self.assertIn("stock " + " ".join(words), said)
+            self.assertEqual(status, 0)
+        said, _ = self.said('migrate = "now"', "migrate", "-s", "/usr/bin/ssh -4",
+                            "a", "b")
+        self.assertIn("with postcopy (now)", said)
+
+
+if __name__ == "__main__":
+    unittest.main()

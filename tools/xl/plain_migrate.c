@@ -1,0 +1,114 @@
+/*
+ * A plain xl migrate: postcopy where both ends can, else the stock xl's.
+ */
+#include "plain_migrate.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "defaults.h"
+#include "transport_command.h"
+#include "xen_directories.h"
+
+#define OPTION "--postcopy="
+
+/* A second connection can be made by ssh, and not by whatever else somebody
+ * has set up for one. */
+static bool can_go_back(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *command = NULL;
+
+        if (!strcmp(argv[i], "-s")) {
+            command = i + 1 < argc ? argv[i + 1] : "";
+        } else if (!strncmp(argv[i], "-s", 2)) {
+            command = argv[i] + 2;
+        }
+        if (command && !xl_transport_is_ssh(command)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What the stock xl would be asked for otherwise: only a dry run, or help. */
+static bool asks_for_a_move(struct xl_context *xl, int word)
+{
+    for (int i = 1; i < word; i++) {
+        if (strchr(xl->argv[i], 'N')) {
+            return false;
+        }
+    }
+    for (int i = word + 1; i < xl->argc; i++) {
+        if (!strcmp(xl->argv[i], "-h") || !strcmp(xl->argv[i], "--help")) {
+            return false;
+        }
+    }
+    return xl->argc - word >= 3;
+}
+
+/* As it was for this process, so that it is for the stock xl. */
+static void restore_signals(void)
+{
+    sigset_t none;
+
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+}
+
+/* xl migrate --postcopy=WHEN, with all that was given. */
+static int migrate(struct xl_context *xl, int word, const char *when)
+{
+    int argc = xl->argc - word;
+    char **argv = calloc(argc + 2, sizeof(*argv));
+    char *option;
+    int status;
+
+    if (!argv || asprintf(&option, OPTION "%s", when) < 0) {
+        free(argv);
+        fprintf(stderr, "xl: out of memory\n");
+        return XL_EXIT_REFUSED;
+    }
+    argv[0] = xl->argv[word];
+    argv[1] = option;
+    memcpy(argv + 2, xl->argv + word + 1, (argc - 1) * sizeof(*argv));
+    fprintf(stderr, "xl: with postcopy (%s), by " XL_DEFAULTS_FILE "\n", when);
+    argc++;
+    status = xl_defaults_add(XL_COMMAND_MIGRATE, &argc, &argv)
+                 ? XL_EXIT_REFUSED
+                 : xl_main_migrate(xl, argc, argv);
+    xl_context_close(xl);
+    return status;
+}
+
+bool xl_plain_migrate(struct xl_context *xl, int word, int *status)
+{
+    char *when;
+
+    if (word >= xl->argc || strcmp(xl->argv[word], "migrate") ||
+        !asks_for_a_move(xl, word)) {
+        return false;
+    }
+    when = xl_defaults_plain_migrate();
+    if (!when) {
+        return false;
+    }
+    if (!can_go_back(xl->argc - word, xl->argv + word)) {
+        fprintf(stderr, "xl: without postcopy, as -s names something other "
+                        "than ssh\n");
+        free(when);
+        return false;
+    }
+    *status = migrate(xl, word, when);
+    free(when);
+    if (*status != XL_EXIT_REFUSED) {
+        return true;
+    }
+    fprintf(stderr, "xl: postcopy cannot be used here (see above): without "
+                    "it, then\n");
+    restore_signals();
+    return false;
+}
