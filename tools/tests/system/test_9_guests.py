@@ -5,6 +5,7 @@ from guests import SIGN_OF_LIFE_LIMIT
 from moving import POSTCOPY
 from test_1_moves import assert_moved, linux_there_and_back, play_linux
 from test_4_recovery import SLOW
+from test_7_balloons import SLACK, held, must_set_memory
 from test_8_control import control
 from test_hvm import HvmGuest
 from world import TAKES_LONG, Skip, on_request
@@ -13,6 +14,8 @@ KERNELS = ("5.10", "6.1", "6.12")
 MEMORY = {1: 192, 2: 192, 8: 224, 16: 256}  # MiB, by vCPUs
 LARGE = 5120            # MiB: more than a quarter of it lies above 4 GiB
 LARGE_HOST = 6656
+LEFT = 640              # of that, when it has given back what it has no use for
+GIVE_BACK_LIMIT = 300
 FOUR_GIB = 1 << 20      # in pages
 
 
@@ -70,6 +73,10 @@ def move_large(world, guest):
         place = guest.wait(rf"^\(d\d+\) tree {tree} from ([0-9a-f]+) to",
                            guest.created, SIGN_OF_LIFE_LIMIT)
         assert int(place.match[1], 16) >= FOUR_GIB, place
+    # Or each move would take a quarter of an hour here.
+    must_set_memory(world, guest, LEFT)
+    world.until(lambda: held(world, guest) <= LEFT + SLACK,
+                lambda: f"it holds {held(world, guest)} MiB", GIVE_BACK_LIMIT)
     world.move(guest)
     assert_moved(world, guest, "a", "b")
     world.move(guest, "--precopy-iterations 1")
