@@ -3,9 +3,19 @@
 
 from guests import HvmPatternGuest
 from test_1_moves import assert_moved, play_linux
+from test_3_errors_before_the_go import RUNS_ON
 from test_4_recovery import assert_recovers, cut
 from world import Skip, on_request
 from xenlab import config
+
+# From this release on the state of a guest has more in it than Xen before it takes.
+LONGER_STATE = "trixie"
+
+
+def takes_the_state():
+    """Whether Xen at b knows all of the state of a guest at a."""
+    source, dest = map(config.SUITES.index, config.suites())
+    return not dest < config.SUITES.index(LONGER_STATE) <= source
 
 
 def crosswise(test):
@@ -20,17 +30,23 @@ def crosswise(test):
 
 
 def to_the_other_release(world, guest):
+    """It moves there, or is refused with the reason and stays."""
     guest.start("a")
-    world.move(guest, "--precopy-iterations 1")
-    assert_moved(world, guest, "a", "b")
+    migration = world.migrate(guest, "--precopy-iterations 1")
+    if takes_the_state():
+        migration.expect_success()
+        assert_moved(world, guest, "a", "b")
+        return
+    migration.expect_failure("comes from Xen .* which may not know all of",
+                             RUNS_ON)
+    guest.assert_runs()
+    guest.assert_ran_once("a")
+    world.assert_only_at(guest, "a")
 
 
 @crosswise
 def test_crosswise_pvh(world):
-    guest = world.pattern().start("a")
-    summary = world.move(guest)
-    assert summary["of these requested"] > 0, summary
-    assert_moved(world, guest, "a", "b")
+    to_the_other_release(world, world.pattern())
 
 
 @crosswise
@@ -45,5 +61,7 @@ def test_crosswise_hvm(world):
 
 @crosswise
 def test_crosswise_link_cut(world):
+    if not takes_the_state():
+        raise Skip("no guest gets there")
     guest, migration = cut(world)
     assert_recovers(world, guest, migration)

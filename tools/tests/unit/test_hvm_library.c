@@ -264,6 +264,34 @@ static void does_not_start(void **state)
     free_move(move);
 }
 
+/* An older Xen is named as what may be the cause, a newer one is not. */
+static void is_not_built_by_another_release(void **state)
+{
+    const uint32_t minors[] = {FAKE_XEN_MINOR + 6, FAKE_XEN_MINOR};
+    int newer, late;
+
+    (void)state;
+    for (newer = 0; newer < 2; newer++) {
+        for (late = 0; late < 2; late++) {
+            struct move *move = new_move(5);
+            const char *reason = move->base.results[0].reason;
+
+            fake_host_release(move->base.migration->hosts[newer], minors[0],
+                              FAKE_XEN_INTERFACE);
+            move->base.params.build = late ? LIBXL_LIVE_MIGRATE_BUILD_LATE
+                                           : LIBXL_LIVE_MIGRATE_BUILD_EARLY;
+            move->refuses = true;
+            run(move);
+            check_stayed(move, "could not build");
+            assert_int_equal(
+                strstr(reason, "comes from Xen 4.20, and this host has 4.14") !=
+                    NULL,
+                !newer);
+            free_move(move);
+        }
+    }
+}
+
 /* Its guest sleeps, say. */
 static void source_does_not_run(void **state)
 {
@@ -303,6 +331,7 @@ int main(void)
         cmocka_unit_test(another_than_was_found),
         cmocka_unit_test(blocked),
         cmocka_unit_test(does_not_start),
+        cmocka_unit_test(is_not_built_by_another_release),
         cmocka_unit_test(source_does_not_run),
         cmocka_unit_test(asleep_and_taken_back),
     };

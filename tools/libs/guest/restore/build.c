@@ -130,6 +130,28 @@ int xlm_restore_feed_early(struct xlm_restorer *restorer)
 
 /* ---- the domain ---- */
 
+/* A hypervisor takes no record of a guest's state that is longer than those of
+ * its own release. */
+int xlm_restore_explain_build(struct xlm_restorer *restorer)
+{
+    struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    uint32_t theirs[] = {restorer->domain.source_xen.major,
+                         restorer->domain.source_xen.minor};
+    uint32_t ours[2] = {0};
+    char reason[XLM_REASON_MAX];
+
+    hv->ops->xen_version(hv, &ours[0], &ours[1]);
+    if (theirs[0] > ours[0] || (theirs[0] == ours[0] && theirs[1] > ours[1])) {
+        memcpy(reason, restorer->ctx->reason, sizeof(reason));
+        xlm_restate(restorer->ctx,
+                    "%.300s; the guest comes from Xen %" PRIu32 ".%" PRIu32
+                    ", and this host has %" PRIu32 ".%" PRIu32
+                    ", which may not know all of such a guest's state",
+                    reason, theirs[0], theirs[1], ours[0], ours[1]);
+    }
+    return -1;
+}
+
 int xlm_restore_fail_to_build(struct xlm_restorer *restorer)
 {
     return xlm_fail(restorer->ctx, "the toolstack here could not build the "

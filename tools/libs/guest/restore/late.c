@@ -124,7 +124,8 @@ int xlm_restore_build_late(struct xlm_restorer *restorer)
         built = callbacks->poll_build(LOOK_MS, callbacks->data);
     }
     if (built < 0) {
-        return xlm_restore_fail_to_build(restorer);
+        (void)xlm_restore_fail_to_build(restorer);
+        return xlm_restore_explain_build(restorer);
     }
     restorer->domain.built = true;
     return 0;

@@ -113,8 +113,11 @@ static int make_room(struct xlm_restorer *restorer)
 static int build(struct xlm_restorer *restorer)
 {
     xlm_restore_choose_build(restorer, prepare_of(restorer)->flags);
-    return restorer->domain.held ? xlm_restore_hold_build(restorer)
-                                 : xlm_restore_build_early(restorer);
+    if (restorer->domain.held ? xlm_restore_hold_build(restorer)
+                              : xlm_restore_build_early(restorer)) {
+        return xlm_restore_explain_build(restorer);
+    }
+    return 0;
 }
 
 static int open_pager(struct xlm_restorer *restorer)

@@ -261,6 +261,8 @@ static int read_headers(struct xlm_restorer *restorer)
         headers.domain.page_shift != XLM_PAGE_SHIFT) {
         return xlm_restore_bad_stream(restorer, "not an HVM or PVH guest");
     }
+    restorer->domain.source_xen.major = headers.domain.xen_major;
+    restorer->domain.source_xen.minor = headers.domain.xen_minor;
     xlm_restore_keep_alive(restorer);
     /* The first that the toolstack hears of it: it looks for room. */
     if (xlm_restore_feed(restorer, &headers, sizeof(headers))) {

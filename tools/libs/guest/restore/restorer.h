@@ -37,6 +37,9 @@ struct xlm_restore_domain {
     uint64_t limit;     /* pfns are below */
     uint64_t most;      /* pages that the guest may get */
     uint64_t max_pages; /* that the domain may hold; 0: not known yet */
+    struct {
+        uint32_t major, minor;
+    } source_xen; /* the source's release */
     struct xlm_platform platform;
     void *devices; /* records for the toolstack, after its END; or NULL */
     size_t devices_length;
