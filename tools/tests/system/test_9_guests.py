@@ -83,7 +83,7 @@ def move_large(world, guest):
     assert_moved(world, guest, "a", "b", "a")
 
 
-test_memory_above_4_gib = large(lambda world, **of: world.linux(**of))
+test_pvh_memory_above_4_gib = large(lambda world, **of: world.linux(**of))
 test_hvm_memory_above_4_gib = large(
     lambda world, **of: HvmGuest(world.lab, [], **of))
 
