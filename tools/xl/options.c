@@ -268,8 +268,8 @@ bool xl_option_is_of(enum xl_command_id command, int row)
 
 bool xl_option_key(int row, char key[XL_OPTION_KEY_MAX])
 {
-    static const char *const orders[] = {"help",  "recover",   "live",
-                                         "watch", "completed", "commands"};
+    static const char *const orders[] = {
+        "help", "recover", "live", "check", "watch", "completed", "commands"};
     const char *name = rows[row].name;
 
     if (!name || rows[row].read == read_nothing) {

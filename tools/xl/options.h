@@ -47,6 +47,7 @@ struct xl_options {
     bool foreground;
     bool leave_paused;
     bool debug;
+    bool check; /* both sides: look, and do nothing */
     bool recover;
     const char *policy; /* NULL: by who is at the other end */
     /* Of those that look. */

@@ -303,7 +303,8 @@ bool xl_receive_policy_is_own(const char *const *ancestors, size_t count)
 {
     static const char *const between[] = {"sh",  "bash", "dash", "zsh", "ksh",
                                           "csh", "tcsh", "fish", NULL};
-    static const char *const own[] = {"sshd", "sshd-session", "xl", NULL};
+    static const char *const own[] = {"sshd", "sshd-session", "dropbear", "xl",
+                                      NULL};
     size_t i = 0;
 
     while (i < count && is_one_of(ancestors[i], between)) {

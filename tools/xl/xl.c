@@ -142,6 +142,9 @@ static int check_options(const struct xl_context *xl, int word,
 
     for (int i = 1; i < word; i++) {
         for (letter = xl->argv[i] + 1; *letter; letter++) {
+            if (*letter == 'N' && !strcmp(command, "migrate")) {
+                continue; /* a look, and nothing else */
+            }
             if (*letter == 'N') {
                 fprintf(stderr,
                         "xl: %s knows no -N (dry run): nothing was done\n",
@@ -189,6 +192,30 @@ static const struct xl_command *find_command(int argc, char **argv)
     return NULL;
 }
 
+static bool is_dry_run(const struct xl_context *xl, int word)
+{
+    for (int i = 1; i < word; i++) {
+        if (strchr(xl->argv[i], 'N')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As if --check were the first option; for as long as the process lives. */
+static char **with_check(int argc, char **argv)
+{
+    static char check[] = "--check";
+    char **line = calloc(argc + 2, sizeof(*line));
+
+    if (line) {
+        line[0] = argv[0];
+        line[1] = check;
+        memcpy(line + 2, argv + 1, (argc - 1) * sizeof(*line));
+    }
+    return line;
+}
+
 static int run_command(struct xl_context *xl, const struct xl_command *command,
                        int word)
 {
@@ -199,7 +226,10 @@ static int run_command(struct xl_context *xl, const struct xl_command *command,
     if (id >= 0 && xl_defaults_add(id, &argc, &argv)) {
         return EXIT_FAILURE;
     }
-    return command->run(xl, argc, argv);
+    if (is_dry_run(xl, word)) {
+        argv = with_check(argc++, argv);
+    }
+    return argv ? command->run(xl, argc, argv) : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)

@@ -11,6 +11,7 @@
 #include "libxl_live_migrate.h"
 #include "monitor.h"
 #include "part_gate.h"
+#include "preflight.h"
 #include "progress.h"
 #include "sender.h"
 #include "transport.h"
@@ -221,6 +222,10 @@ static int migrate_domain(struct xl_migrate *migrate)
     ret = xl_config_write(sender->transport.send_fd, migrate->config);
     if (ret) {
         return say_where_it_runs(migrate, false);
+    }
+    if (sender->options.check) {
+        return xl_preflight_show(sender->xl, sender->domid,
+                                 sender->transport.recv_fd);
     }
     ret = move_domain(migrate);
     if (ret) {

@@ -17,6 +17,7 @@
 #include "libxl_live_migrate.h"
 #include "monitor.h"
 #include "options.h"
+#include "preflight.h"
 #include "prologue.h"
 #include "receive_policy_file.h"
 #include "transport.h"
@@ -326,6 +327,11 @@ static int migrate_receive(struct xl_receive *receive)
     }
     if (receive->options.debug) {
         show_config(receive);
+    }
+    if (receive->options.check) {
+        ret = xl_preflight_answer(receive->xl, &receive->config,
+                                  receive->options.policy, receive->send_fd);
+        goto out;
     }
     ret = check_policy(receive);
     if (ret) {

@@ -55,6 +55,25 @@ def test_C_sends_another_configuration(world):
 
 
 @on_request(TAKES_LONG)
+def test_a_check_touches_nothing(world):
+    """And says what is in the way, if something is."""
+    guest = world.pattern(memory=32).start("a")
+    for command in ("xl -N migrate --postcopy", "xl migrate --postcopy --check"):
+        done = world.lab.run("a", f"{command} {guest.name} xen-b")
+        assert "there  paging        ok" in done.stdout, done
+        assert " no " not in done.stdout, done
+    world.lab.run("a", ["xl", "pause", guest.name])
+    done = world.lab.run("a", f"xl -N migrate --postcopy {guest.name} xen-b",
+                         check=False)
+    assert done.returncode == 1 and "it is paused" in done.stdout, done
+    world.lab.run("a", ["xl", "unpause", guest.name])
+    assert not world.domains("b"), world.domains("b")
+    guest.assert_runs()
+    world.move(guest)
+    assert_moved(world, guest, "a", "b")
+
+
+@on_request(TAKES_LONG)
 def test_a_receiver_goes_by_its_policy(world):
     """Of a listener; what it takes not runs on."""
     guest = world.pattern(memory=32).start("a")
@@ -134,10 +153,19 @@ def test_wrong_options_are_refused(world):
     done = world.lab.run("a", "xl migrate --postcopy nobody xen-b",
                          check=False)
     assert done.returncode != 0 and "nobody" in done.stderr, done
-    for option in ("-N", "-vN", "-x", "--postcopy"):
-        done = world.lab.run("a", f"xl {option} migrate --postcopy nobody xen-b",
-                             check=False)
+    for words in ("-N migrate-abort", "-vN migrate-abort",
+                  "-x migrate --postcopy", "--postcopy migrate --postcopy"):
+        done = world.lab.run("a", f"xl {words} nobody xen-b", check=False)
         assert done.returncode != 0 and "nothing was done" in done.stderr, done
+
+
+def test_help_names_the_commands_of_both(world):
+    for words, ours in (("help", "migrate-recover"),
+                        ("help migrate", "--precopy-iterations"),
+                        ("migrate -h", "--precopy-iterations")):
+        theirs = world.lab.run("a", f"{STOCK} {words}").stdout
+        both = world.lab.run("a", f"xl {words}").stdout
+        assert theirs in both and ours in both, both
 
 
 def test_other_commands_are_the_stock_xls(world):
@@ -145,7 +173,7 @@ def test_other_commands_are_the_stock_xls(world):
     assert found != STOCK, f"{found} is the stock xl: what is tested here?"
     for command in ("list", "info -n", "vcpu-list 0", "-f list -l",
                     "no-such-command", "destroy nobody", "migrate",
-                    "migrate nobody xen-b", "help"):
+                    "migrate nobody xen-b"):
         ours, stock = (world.lab.run("a", f"{xl} {command}", check=False)
                        for xl in ("xl", STOCK))
         # Times go on between the two.
