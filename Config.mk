@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 # Flags for all that runs on a host; the test guests have their own.
 
 OPTFLAGS = -O2 -g

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 # make            build for this machine, in build/ (or in O=DIR)
 # make demo       a migration between two real Xen hosts, to watch
 # make check      the tests: unit tests, then those between two hosts

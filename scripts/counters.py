@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The counters of a migration, as libxl_live_migrate_counters.h has them."""
 import collections
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Our commands and their options, as tools/xl/options.def has them."""
 import collections
 import os

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """An example of a binding of libxenlight-postcopy, by ctypes alone, and of a
 program that uses it.
 

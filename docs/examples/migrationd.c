@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * An example of a daemon that moves guests between hosts with
  * libxenlight-postcopy.  Any number of guests may come and go at a time; one
  * thread waits for all of them.

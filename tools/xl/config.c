@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Configurations of domains: where they come from and how they travel.
  */
 #include "config.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What this host's administrator wants when a command line says nothing.
  */
 #ifndef XL_DEFAULTS_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What commands about migrations exit with: where the guest is.
  */
 #ifndef XL_EXIT_STATUS_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A second connection to the receiver.
  *
  * It is made while the guest still runs, by the thread that moves it.  What

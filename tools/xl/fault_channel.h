@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A second connection to the receiver, for the pages that the guest asks for.
  */
 #ifndef XL_FAULT_CHANNEL_H

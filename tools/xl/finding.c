@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Findings: as lines between the hosts, and as a table.
  */
 #include "finding.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a look before a migration finds, a line each; pure.
  */
 #ifndef XL_FINDING_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A process that looks after what a receiver that was killed has left.
  */
 #include "guard.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * xl help, xl help COMMAND, and the --help of commands that are also ours.
  */
 #include "help.h"

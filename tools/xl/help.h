@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the stock xl's help does not know of.
  */
 #ifndef XL_HELP_H

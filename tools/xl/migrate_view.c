@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * How a migration looks to a person.
  */
 #include "migrate_view.h"

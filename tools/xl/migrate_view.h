@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * How a migration looks to a person: lines of text, pure.
  */
 #ifndef XL_MIGRATE_VIEW_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Which migration a user means.
  */
 #ifndef XL_MIGRATIONS_H

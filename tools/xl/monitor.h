@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The daemon that waits for the end of a domain and does what the domain's
  * configuration says then, as the stock xl's does.
  *

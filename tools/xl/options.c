@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The command lines of our commands, by the list in options.def.
  */
 #include "options.h"

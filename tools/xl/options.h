@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What our commands are told on their command lines.  The list of options is
  * options.def; an option that is no parameter of the library has its field in
  * struct xl_options as well.

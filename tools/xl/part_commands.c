@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the stock xl's commands would do to a part of a guest that moves.
  */
 #include "part_commands.h"

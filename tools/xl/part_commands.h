@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A guest that moves is a domain at either host, and for a while neither of
  * the two is a whole guest.  What each command of the stock xl would do to
  * such a part, and whether it may: one table, of which the manual's is a copy.

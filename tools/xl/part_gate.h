@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Commands of the stock xl, where they are about a guest that moves: handed
  * over or refused by the table in part_commands.h.
  */

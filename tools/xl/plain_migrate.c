@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A plain xl migrate: postcopy where both ends can, else the stock xl's.
  */
 #include "plain_migrate.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * xl migrate without --postcopy, on a host that wants it all the same: so the
  * programs that call it need not know of that.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The argument of --postcopy.
  */
 #include "policy_option.h"

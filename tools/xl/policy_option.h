@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The argument of --postcopy: when the guest is to move.
  */
 #ifndef XL_POLICY_OPTION_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What is looked at before a migration, at both ends.
  */
 #include "preflight.h"

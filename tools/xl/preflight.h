@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A look at whether a guest could be moved, which changes nothing: xl migrate
  * --postcopy --check.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What is seen of a migration: a line that is drawn over on a terminal, lines
  * one below the other elsewhere, objects for machines; and a summary.
  * What is for people goes to stderr; stdout is for machines alone.

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Reading with a deadline.
  */
 #include "prologue.h"

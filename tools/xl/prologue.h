@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a receiver reads before it has a guest: until then it does nothing but
  * wait for whoever has connected, and so that has to get on.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Rates as a person writes and reads them.
  */
 #include "rate.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a receiver takes of a guest that somebody sends: whoever may send one
  * with any configuration is root here.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A receiving policy, from its file.
  */
 #include "receive_policy_file.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The receiving policy of this host.
  */
 #ifndef XL_RECEIVE_POLICY_FILE_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * xl's own header: pure, so that the tests can show it bad ones.
  */
 #include "save_header.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What stands before the libxl stream on the wire and in a save file: xl's
  * own header, with the domain's configuration.  The layout is the stock xl's.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What xl migrate and xl migrate-recover have in common.
  */
 #include "sender.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What xl migrate and xl migrate-recover have in common: options, the
  * connection to the other host, and what is said when it fails.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * xl create and xl restore, of a guest that is at another host or on its way.
  *
  * Its name is free here meanwhile, as its domain has another one: a habit, or

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The stock xl of this host.
  */
 #ifndef XL_STOCK_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The process that connects us with the receiver: ssh, or what the user said.
  */
 #ifndef XL_TRANSPORT_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The command lines that connect with a receiver.
  */
 #include "transport_command.h"

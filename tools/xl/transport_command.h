@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The command lines that connect with a receiver.
  */
 #ifndef XL_TRANSPORT_COMMAND_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Who watches over a domain on this host.
  *
  * Nothing registers that.  But each daemon of xl writes into a log of its own

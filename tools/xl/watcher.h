@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Who watches over a domain on this host: waits for its end, and does what its
  * configuration says then.  Two must never do so.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * xl with postcopy: runs the commands of ours and leaves all others to the
  * stock xl.
  */

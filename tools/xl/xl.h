@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The parts of our xl: the sending and the receiving side of a migration with
  * postcopy.  Everything else is the stock xl's.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * xl migrate-start-postcopy, migrate-abort, migrate-set-rate: migrations of
  * other processes on this host are steered.
  */

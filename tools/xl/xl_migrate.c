@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * xl migrate --postcopy: the source.
  */
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * xl migrate-receive --postcopy: the destination.  It is started by the source
  * and speaks with it on stdin and stdout.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * xl migrate-recover: the source, once more, after the connection was lost.
  */
 #include <inttypes.h>

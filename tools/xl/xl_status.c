@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * xl migrate-status: migrations of this host, under way and ended.
  */
 #include <inttypes.h>

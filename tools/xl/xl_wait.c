@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * xl migrate-wait: until no guest of this host has its memory in two places.
  */
 #include <errno.h>

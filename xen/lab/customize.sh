@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
 # Runs as an mmdebstrap customize hook: $1 is the new root. Everything it makes
 # stays inside that root, so that it works in a user namespace too.
 #   XEN_LAB_SRC      this directory

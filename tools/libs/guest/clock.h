@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The clock that all durations are measured with.
  */
 #ifndef XLM_CLOCK_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What all parts of the guest layer are handed: where to log, the hypervisor,
  * when to give up, and the reason of the first failure.
  */

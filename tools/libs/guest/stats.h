@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What is told of a migration: its phase, and what it has come to.
  */
 #ifndef XLM_STATS_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Live migration with postcopy: the engine of the guest layer.
  *
  * xlm_save() moves the memory and state of a running domain out over a pair

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The network learns where a guest is once it runs there, and not before.
  */
 #include "announce.h"

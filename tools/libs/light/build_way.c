@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * When the devices of a guest that comes are started.
  */
 #include "build_way.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * When the devices of a guest that comes are started: early, while it still
  * runs at the source, or late, in the stop (pure, but for a look at files).
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The stock libxl builds the domain, in a thread of its own, from a pipe.
  *
  * The pipe has room for one page, in one slot, so that it polls writable

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The stock libxl builds the domain, in a thread of its own, from a pipe.
  *
  *   lm_builder_start         the thread enters libxl_domain_create_restore()

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Could this host receive a guest by postcopy?  The same is found out when it
  * comes, by the same functions; here before anything has begun.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the source and the destination of the light layer have in common.
  */
 #include "common.h"

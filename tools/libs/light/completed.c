@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What is kept of migrations that have ended.
  */
 #include "completed.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Migrations of this host that have ended: a line of JSON for each, in a file
  * that outlives their domains, with what receivers leave and for as long
  * (memo.h).

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A migration under way, to be seen and steered from outside.
  *
  * The thread sleeps until a second is over, a phase begins, or a request

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A migration under way, to be seen and steered from outside: its nodes in
  * xenstore.  See docs/specs/live-migrate-control.md.
  *

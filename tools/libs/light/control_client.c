@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Migrations under way, from outside: looking at them, and asking.
  */
 #include <errno.h>

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The status of a migration as JSON: see docs/specs/live-migrate-control.md.
  */
 #include <inttypes.h>

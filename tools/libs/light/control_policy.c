@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What is asked of a migration from outside, and the answers.
  */
 #include "control_policy.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A migration in xenstore: where its nodes are and what they hold.
  */
 #include "control_store.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination of a migration, as far as it does not matter how the guest
  * came to be here.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination of a migration: what the call that receives it and the one
  * that takes the place of a receiver that was killed have in common.
  */

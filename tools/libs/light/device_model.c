@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The device model of a domain: libxl's QEMU, in dom0.
  *
  * State goes to it and comes from it through a file in memory, whose

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The device model of a domain: libxl's QEMU, in dom0.
  */
 #ifndef LM_DEVICE_MODEL_H

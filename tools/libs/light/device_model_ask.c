@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What is asked of a device model before it is relied on.
  */
 #include <errno.h>

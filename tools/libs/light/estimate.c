@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * How fast a migration goes, and how long it still takes.
  */
 #include "estimate.h"

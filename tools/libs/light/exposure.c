@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Devices of a guest whose front ends are not known to copy.
  */
 #include "exposure.h"

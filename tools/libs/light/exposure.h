@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Devices of a guest whose front ends hand their back ends pages that the
  * guest has not touched before: after the go a back end in dom0 would have to
  * wait for these (see front_ends.h), which it cannot.

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The front ends of a guest's disks and network interfaces, as xenstore has
  * them.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Which half of a guest a domain is, when a migration has its memory in two
  * places.
  *

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Which half of a guest a domain is: what is known of it, and what follows.
  */
 #ifndef LM_HALF_H

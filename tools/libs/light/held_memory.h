@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a guest may have of memory, and is told to have, while it is moved.
  *
  * At the source it gets no page (see save/hold.c), and what it is told to have

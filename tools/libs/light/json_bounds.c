@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * JSON that somebody else has written.
  */
 #include "json_bounds.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * JSON that somebody else has written, before a parser sees it: parsers make
  * trees of it, and take them apart by calling themselves.
  */

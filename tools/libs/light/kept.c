@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a receiver keeps for who takes its place.
  */
 #include "kept.h"

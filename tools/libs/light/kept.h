@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a receiver keeps in a file for the case that it is killed: who takes
  * its place finds there which pages the guest still lacks.
  *

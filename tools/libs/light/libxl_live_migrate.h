@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Live migration with postcopy, on top of libxenlight.
  *
  * The source calls libxl_domain_live_migrate(), the destination

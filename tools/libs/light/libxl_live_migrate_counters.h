@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What is counted of a migration with postcopy: the one list.  The counters of
  * libxl_live_migrate_stats, the nodes in xenstore, the keys of the JSON and
  * the engine's own counters are made of it, and a program that wants all of

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The source: moves a domain out.
  *
  * The guest layer does the work and calls back, in this order:

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a host keeps of the migrations that it has received.
  *
  * How one ended is the target of a symbolic link, which is made at one go,

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a host keeps of the migrations that it has received, for as long as its
  * dom0 runs: how each ended, and where the call that receives it is to be
  * reached.  By their ids, in a directory that only root can enter.

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Is there room on this host for a domain?
  */
 #ifndef LM_MEMORY_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Progress, as it is told: to the caller and to whoever watches from outside.
  */
 #include "observer.h"

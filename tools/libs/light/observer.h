@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Where progress goes.
  */
 #ifndef LM_OBSERVER_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A call of ours as a whole: made in the caller's thread or, when that does
  * not want to wait, in one of its own.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A guest whose receiver was killed.
  *
  * Before the go it never ran, and is destroyed.  After it the guest runs on

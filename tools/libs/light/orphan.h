@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A guest whose receiver was killed, and what becomes of it.
  */
 #ifndef LM_ORPHAN_H

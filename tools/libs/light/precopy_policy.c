@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * When precopy is over, and how.  Pure: the tests drive it with tables.
  */
 #include "precopy_policy.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * When precopy is over, and how.
  */
 #ifndef LM_PRECOPY_POLICY_H

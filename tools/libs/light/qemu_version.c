@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Which QEMU libxl will start on this host.
  *
  * The program itself tells: what it prints as its version stands in it as one

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Which QEMU libxl will start on this host as a device model.
  */
 #ifndef LM_QEMU_VERSION_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A connection to the monitor of a QEMU (QMP).
  *
  * Each message is a JSON object on a line of its own.  QEMU greets, wants to

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A connection to the monitor of a QEMU (QMP).
  *
  * QEMU serves one connection at a time and libxl uses the same one: connect,

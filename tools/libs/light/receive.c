@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination: receives a domain.
  *
  * The guest layer fills the memory and calls back, in this order:

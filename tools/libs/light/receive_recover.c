@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination: brings another connection to the call that waits for it, or
  * answers in place of one that has ended, or takes the place of one that was
  * killed.

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Does what the destination was told of a domain still hold?
  */
 #include "recheck.h"

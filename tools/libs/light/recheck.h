@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the destination was told of a domain before it was stopped: its
  * configuration, with all of its devices.  Does it still hold?
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * How another connection gets to the call that receives a migration.
  *
  *   who accepted it                      the call that receives

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The source after the connection was lost: goes on, or takes the guest back.
  */
 #include <errno.h>

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Our side of the libxl migration stream, version 2.
  */
 #include "stream.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A caller's tunables, as the guest layer wants them.
  */
 #include "tuning.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * UTF-8, and what of it may be shown.
  */
 #include "utf8.h"

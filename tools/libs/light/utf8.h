@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Text of others, names of guests above all, for a terminal or a parser.
  */
 #ifndef LM_UTF8_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A domain that is a part of a guest, withheld from libxl.
  */
 #include "withheld.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Where the Xen of this host has its files: configure's --sysconfdir and
  * --localstatedir say it, when that Xen was built with others than these.
  */

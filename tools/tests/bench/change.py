@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What has become worse since another report: bench-change's own part.
 
 Only ratios are compared: seconds of another machine, or of the same one with

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The engine at native speed: xlm_save() in one process, xlm_restore() in
  * another, each with a fake hypervisor, and loopback TCP between them.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What the runs of a measurement come to: medians, ratios, and the goals.
 
 A run is a dict, as parts.py makes it and runs.json keeps it; what is made of

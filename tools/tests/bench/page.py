@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The report for people: Markdown, plots by gnuplot, and HTML by pandoc."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What is measured between two real Xen hosts, part by part.
 
 Each part is a list of tasks; a task measures one thing once and returns runs,

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the engine's bookkeeping costs a guest of any size: its sets, its plan
  * and its lists, without the memory that they are about.
  *

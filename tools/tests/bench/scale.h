@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the parts of bench/scale share.
  */
 #ifndef SCALE_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A whole xlm_save() up to the go, of a guest that is there for its bookkeeping
  * only: with a hypervisor and a destination that answer at once.
  */

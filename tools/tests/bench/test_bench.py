@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Tests of what is made of measurements: figures, differences, pages."""
 
 import contextlib

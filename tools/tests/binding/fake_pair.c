@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Two fake hosts and a guest that is to move between them.
  */
 #include "fake_pair.h"

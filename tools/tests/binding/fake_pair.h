@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Two fake hosts and a guest that is to move between them, for programs in
  * other languages: what they are linked with in place of the library has these
  * functions besides.

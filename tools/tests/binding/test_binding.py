@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """docs/examples/live_migrate.py over fake hosts: a binding finds all that it needs
 in the header, and moves guests. $FAKE_LIBRARY is what `make check-unit` builds."""
 

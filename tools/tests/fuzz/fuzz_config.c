@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * xl's header, and the JSON that follows it up to the parser: yajl, which
  * libxl uses as well.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Values in xenstore: "node=value", one a line, below one domain, and a
  * request each.
  */

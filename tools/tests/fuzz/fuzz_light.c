@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * libxl's stream: its beginning, then the records of the devices.
  */
 #include "fuzz_peer.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the fuzzers have in common: the peer, whose octets they make up.
  */
 #ifndef FUZZ_PEER_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A QEMU that says anything at its monitor.
  */
 #include <stdio.h>

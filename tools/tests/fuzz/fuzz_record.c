@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The reader of records by itself, in the state that the first octet says: far
  * more of them in a second than within a migration.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The source over another connection, answered by a destination that says
  * anything.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination, fed by a source that says anything.
  */
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * make_seeds DIR: seeds for the fuzzers, made by our own writers: in
  * DIR/restore, DIR/save and so on, which are there already.
  */

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Tests of configure's options, of where things are installed, and of whose a file
 is that has our name."""
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Tests of systemd's units, those that are installed and the examples: what systemd
 itself makes of them."""
 

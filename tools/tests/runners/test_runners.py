@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Tests of what runs the tests: its last lines say what failed and why."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Both ways of a migration's stream, and of its fault channel, judged by
 docs/specs/libx?-migration-stream.
 

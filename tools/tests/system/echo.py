@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A TCP connection to a guest's echo service, and a stream through it."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The guests that are migrated: how to start them, and what they have said.
 
 What a guest prints to the debug port comes out of the console of the host it

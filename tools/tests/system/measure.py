@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Figures of a migration, seen from outside by one clock.
 
 The guest prints a heartbeat every few milliseconds while it runs, wherever it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A migration as its user sees it: xl's output, exit status and effects."""
 
 import re

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Does the hypervisor do what the hypervisor module expects of it?
  *
  *     pager-probe [-v] DOMID [PAGES]

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * How long does a page take there and back over a link, and nothing else?
  *
  *     pingpong COUNT COMMAND    asks COUNT times, of what COMMAND has at its

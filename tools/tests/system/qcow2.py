@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Images of QEMU's format qcow2, as far as tests make and judge them: version 3,
 refcounts of 16 bits, no snapshots, no backing file, nothing compressed."""
 

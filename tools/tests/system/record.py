@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """docs/tested.md: which test has passed on which release of Xen."""
 
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs the tests between two real Xen hosts.
 
 Tests are functions test_* of the modules test_*.py here, each called with a

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Streams in files, for the tests: what the library does without a way back.
  *
  *   stream-tool save DOMAIN FILE    as xl save, by libxl_domain_live_migrate()

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Migrations that succeed."""
 
 from xenlab import LabError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The options of xl migrate, and all that is left to the stock xl."""
 
 import json

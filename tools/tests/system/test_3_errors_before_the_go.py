@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Whatever fails before the go, the guest runs on at the source."""
 
 import contextlib

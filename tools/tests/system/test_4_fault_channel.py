@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A second connection for what the guest asks for."""
 
 from moving import POSTCOPY

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The connection is lost after the go, and another one goes on."""
 
 from moving import POSTCOPY, RECOVERY_LINE, STOPPED

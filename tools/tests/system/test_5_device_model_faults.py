@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What goes wrong with a device model, and with its guest when others do."""
 
 import contextlib

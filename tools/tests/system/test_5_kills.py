@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The sender is killed, in each state of the migration."""
 
 from moving import PRECOPY

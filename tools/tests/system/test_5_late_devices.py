@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Devices that start at the destination in the stop, and such as stay."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Streams between our tools and the stock ones, both ways."""
 
 from guests import TOOLS

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The link between the hosts stands still, and nobody says that it is cut."""
 
 import contextlib

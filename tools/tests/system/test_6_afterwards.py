@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What changes while a guest is moved, and what is left after a failure."""
 
 import re

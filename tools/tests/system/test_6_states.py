@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests that are in another state than running, or change it on the way."""
 
 from moving import GONE, POSTCOPY, PRECOPY

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests that give memory back or get some, before a move and during it."""
 
 from moving import POSTCOPY

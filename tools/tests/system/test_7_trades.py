@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests that give pages back and get others, or the same again, all the time.
 
 The hypervisor does not log what it gives a guest, nor what the guest writes to

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Back ends in dom0 that want pages which have not come: of a file that the guest
 sends from its page cache, of a buffer that it writes past that, and of what a
 connection's other end has not taken yet.  Neither may they wait for these pages,

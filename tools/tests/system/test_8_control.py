@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Looking at a migration from outside, and steering it."""
 
 import json

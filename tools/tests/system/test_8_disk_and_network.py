@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A guest that uses a disk and the network while it moves.
 
 The back ends in dom0 map pages of its memory, and copy to and from them, also

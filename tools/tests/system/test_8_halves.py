@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A guest whose memory is in two places, when one half of it is destroyed, let
 run, or taken away; and whose domain there has another uuid."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Every other command of xl, about a guest that is on its way: by the table that
 xl itself has. And what the packaged xl can do to it behind our back."""
 

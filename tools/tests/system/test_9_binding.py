@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The library from Python: docs/examples/live_migrate.py at one host, and the
 daemon in C at the other."""
 

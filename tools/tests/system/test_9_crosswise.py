@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Hosts of two releases, as there are while they are upgraded one by one:
 `make check-crosswise`."""
 

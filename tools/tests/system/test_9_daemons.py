@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The library in daemons: docs/examples/migrationd on both hosts, each with
 guests that come and go at the same time."""
 

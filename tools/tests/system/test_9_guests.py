@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests of other shapes: vCPUs that come later, memory above 4 GiB, and each of
 Debian's kernels with few and many vCPUs (`make check-guests`)."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests whose state names pages that Xen looks for when it is loaded."""
 
 from guests import SIGN_OF_LIFE_LIMIT, HvmPatternGuest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Linux guests that rely on pages which nobody can page in for them.
 
 From 6.1 on Linux panics on resume when the page of one of its vcpu_infos is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The units of docs/examples/systemd: a receiver for each connection, without
 ssh and without a terminal. The hosts' init is another, so a manager of root's
 own runs them."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests with a device model: QEMU goes along."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What the engine expects of the hypervisor, asked of it directly."""
 
 from guests import TOOLS

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Moves within one host: what is tested where there is no other, on the Intel
 processor that Bochs emulates (make check-intel)."""
 

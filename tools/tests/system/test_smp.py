@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests whose vCPUs fault at once, on the same page and on different ones."""
 
 from test_1_moves import assert_moved

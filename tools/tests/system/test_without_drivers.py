@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Guests without Xen drivers: they are stopped wherever they are."""
 
 from guests import HvmPatternGuest

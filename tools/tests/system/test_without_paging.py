@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Hosts whose hypervisor has no memory paging, as Debian has it from 12 on:
 nothing happens to the guest, and all that needs no paging works. They run in
 `make check-lab-versions`."""

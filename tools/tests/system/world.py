@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What a test gets: two hosts without guests, and what to make of them."""
 
 import re

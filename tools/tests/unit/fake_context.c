@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Loading an HVM context as Xen 4.14 does it, as far as pages of the guest and
  * the lives of guest and host are concerned.
  */

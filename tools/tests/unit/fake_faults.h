@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The fault channel of a fake migration: the second connection, and what the
  * toolstacks at both ends do to bring it about.
  */

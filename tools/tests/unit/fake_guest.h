@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A guest that moves between fake domains and knows what its memory holds.
  *
  * Every page holds a pattern made of its pfn and a generation, which each

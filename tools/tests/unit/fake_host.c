@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The fake hypervisor as tests see it: hosts, domains, pages.
  */
 #include <errno.h>

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A hypervisor made of plain memory: the other side of
  * hypervisor/hypervisor.h.
  *

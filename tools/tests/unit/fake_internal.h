@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Shared by the parts of the fake hypervisor; tests have no business here.
  */
 #ifndef FAKE_INTERNAL_H

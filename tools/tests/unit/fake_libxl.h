@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The few functions of libxl that the light layer uses, over fake hosts: so
  * the library runs as a whole, from its public functions down, without Xen.
  *

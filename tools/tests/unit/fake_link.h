@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A connection between two ends that a test can cut or stall, to the octet,
  * and that keeps what went over it.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The memory of a process: allocations of one thread are counted, and refused
  * when a test says so.  The programs are linked with malloc() and its family
  * wrapped for this.

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A whole migration in one process: a guest on one fake host, xlm_save() in
  * one thread, xlm_restore() in another, a link between them, and the fewest
  * of a toolstack around both.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fake_mixed.h"
 
 static void write_from(struct fake_migration *migration, uint64_t pfn)

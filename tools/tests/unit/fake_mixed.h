@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A migration with something of everything in it: pages that are written
  * between the rounds and at the last moment, one that is given back, some that
  * refuse to be evicted.  The vCPUs start where the guest runs in the end:

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A move with the library: both calls, and another connection.
  */
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A move with the library as its users have it: public functions on two
  * toolstacks, over a connection that can be cut, and the call that goes on
  * over another one.

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The paging ring, and the guests that wait at it.
  *
  * As in the hypervisor every request takes a slot of the ring until a response

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What both sorts of puppets share.
  */
 #include "fake_peer.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A peer that a test plays: one end of the connection is the engine, in a
  * thread of its own, the other end a puppet that says and hears what the test
  * wants.

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A device model: the monitor of a QEMU, as far as the light layer talks to
  * it, with what the real one does to those who ask wrongly.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Connections that follow one that was lost, for a fake migration.
  */
 #ifndef FAKE_RELINK_H

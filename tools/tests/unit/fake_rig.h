@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a pager is tried in: a domain, some of whose vCPUs touch pages, and the
  * connection on which it asks for them.  rig_make() and rig_drop() are a
  * test's setup and teardown; the test opens the pager.

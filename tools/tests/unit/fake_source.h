@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A source that a test plays, before a destination that is the engine: what an
  * honest one says up to where the test begins to lie.
  */

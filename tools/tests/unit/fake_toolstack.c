@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Callbacks that do nothing.
  */
 #include "fake_toolstack.h"

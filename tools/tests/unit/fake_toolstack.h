@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Toolstacks that agree to everything and do nothing: what both ends of the
  * engine call.  A test takes a copy and puts its own in where it has one; the
  * suspending and the domain at the destination are always its own.

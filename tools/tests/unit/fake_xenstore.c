@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fake_xenstore.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A xenstore in memory, behind the functions of libxenstore that are used.
  * There is one; every handle sees it.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What tests of whole migrations begin and end with.
  */
 #ifndef MOVES_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The thread sanitizer makes everything ten times as slow: where others go the
  * same ways in less time, a test is left out under it.
  */

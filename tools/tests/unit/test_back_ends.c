@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Back ends in dom0 and the pages that they want: what front ends are told in
  * xenstore, and what is shown of back ends that wait.
  */

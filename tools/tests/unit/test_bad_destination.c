@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Destinations that lie, stall and die: the source is the engine, the
  * destination a puppet.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What peers of the upper layers may not say: libxl's records, JSON.
  */
 #include <endian.h>

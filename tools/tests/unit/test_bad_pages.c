@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Sources that lie, stall and die once the guest runs at the destination:
  * about the pages that it waits for.  The destination is the engine, the
  * source a puppet.

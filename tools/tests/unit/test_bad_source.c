@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Sources that lie, stall and die before the guest runs at the destination, or
  * want more of its host than they may: the destination is the engine, the
  * source a puppet.

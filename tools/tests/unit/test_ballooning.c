@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Whole migrations of guests whose memory comes and goes meanwhile, and of
  * pages that refuse to be evicted.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What comes unasked between a request and its page: never more than one
  * batch, however fast the push is and however the ends' threads meet.  First
  * the source's policy in a model of both ends, in which a die says who goes

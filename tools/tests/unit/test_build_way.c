@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * When devices start: early where that is safe, else late, and why.
  */
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Whether a host could receive a guest, asked before it comes.
  */
 #include <setjmp.h>

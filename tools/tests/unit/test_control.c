@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A migration in xenstore: what is shown of it, what can be asked of it, and
  * what is left of it when it ends, or is killed.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What comes of the list of counters.
  */
 #include <setjmp.h>

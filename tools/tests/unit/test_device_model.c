@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What is asked of a device model, against one that does what the real one
  * does to those who ask wrongly.
  */

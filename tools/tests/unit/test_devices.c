@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Guests with a device model: it starts at the destination while the guest
  * still runs, and has pages mapped that nobody can evict from then on.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Guests that end while they are being moved: by themselves, or destroyed by
  * somebody.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The promise, under every failure that can be had on order: never two
  * running copies, never a page lost while both hosts live.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The fault channel: what the guest asks for goes over a connection of its
  * own, which may be lost at any point, or lie, without a page being lost.
  */

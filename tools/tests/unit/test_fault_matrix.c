@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Every fault at every point: the promise holds in each cell, never two
  * running copies, never a page lost while both hosts live.
  *

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A guest that scribbles on everything it can reach, wherever it runs: on its
  * own pages, on the rings that it shares with the toolstack, and where it has
  * nothing.

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The state of the vCPUs, loaded into a domain whose memory is elsewhere: what
  * is in it, and whole migrations of guests whose state names pages.
  */

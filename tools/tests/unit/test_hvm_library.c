@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Guests with a device model, as users of the library have them: from its
  * public functions down to fake hosts, each with a fake QEMU.
  */

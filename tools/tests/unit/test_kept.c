@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a receiver leaves in a file to who takes its place.
  */
 #include <errno.h>

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Guests with disks that a QEMU serves, as users of the library have them:
  * from its public functions down to fake hosts, and a fake QEMU at the source.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The library as its users have it: public functions down to fake hosts.
  */
 #include <dirent.h>

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Whole migrations: both ends, a guest at work all the time, and every page
  * looked at by the guest itself and at the end.  Memory that comes and goes:
  * test_ballooning.c.

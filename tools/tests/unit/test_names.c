@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The enumerations of the public interface, by name.  That no name is missing
  * scripts/check-interface sees.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The pager in the corners that docs and hosts have shown: pages that go away
  * or cannot come yet, calls that fail.  What it asks for:
  * test_pager_requests.c.

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The pager's requests: that repeat, wait for each other, come before the go,
  * and a ring that is full of them.
  */

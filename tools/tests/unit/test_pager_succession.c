@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A pager whose process was killed, and the one that goes on with its ring: at
  * each moment at which the two that the dead one wrote to, the ring and what
  * it kept, can have been left.  The fake sees to it that each request gets one

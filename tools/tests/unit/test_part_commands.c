@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the stock xl's commands may do to a part of a guest: command lines, the
  * table, and what is said.
  */

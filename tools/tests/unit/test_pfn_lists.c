@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Lists of pfns in records: which are good, and how many ways there are of
  * being bad.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What looking for pages costs, in words that are looked at: the same at a
  * terabyte and above as at a few gigabytes.  The set and the plan are compiled
  * once more here, with what counts.

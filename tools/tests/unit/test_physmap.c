@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Whole migrations of guests whose physmap changes meanwhile, in ways that the
  * log of writes does not tell of; and of HVM parameters that change.
  */

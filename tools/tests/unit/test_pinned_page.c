@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Pages that the hypervisor holds for a guest, and those that look nearly so.
  */
 #include <setjmp.h>

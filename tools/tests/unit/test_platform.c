@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a domain has besides memory: records that hold it, and the pages that
  * its parameters name.
  */

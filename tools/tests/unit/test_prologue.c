@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a receiver waits for before it has a guest, and for how long.
  */
 #include <errno.h>

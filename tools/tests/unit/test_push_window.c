@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * How much is under way unasked: a path is played to the policy, which sees
  * nothing of it but when credit comes back.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The client of QEMU's monitor against a peer that follows a script.
  */
 #include <errno.h>

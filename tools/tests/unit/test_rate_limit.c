@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The bucket that holds the background back, by clocks of our own.
  */
 #include <setjmp.h>

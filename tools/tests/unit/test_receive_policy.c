@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Which guests a receiver takes.
  */
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Records: what goes over the wire, octet by octet, and what a reader refuses.
  * What is in lists of pfns: test_pfn_lists.c.
  */

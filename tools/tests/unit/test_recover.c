@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Recovery: the connection is lost after the go, at any point and again and
  * again, and the guest ends up whole in one place.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Recovery with the library as its users have it: public functions down to
  * fake hosts, a fake xenstore and what a host keeps in files.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Does the hypervisor run on shadow stacks?
  */
 #include <setjmp.h>

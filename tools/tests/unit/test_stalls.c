@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A link that stands still, without a word: who gives it up, when somebody is
  * to, and what comes of the guest.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Migrations that are steered while they are under way: left precopy for
  * postcopy, slowed down, held.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The receiver is killed after the go: another process becomes the pager of
  * the guest that it has left, which goes on as if nothing had been.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Text of others: what is UTF-8, and what of it is shown.
  */
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Where the vCPUs of a guest stand, with page tables of each kind.
  */
 #include <errno.h>

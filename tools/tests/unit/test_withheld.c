@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Parts of a guest that libxl must leave alone.
  */
 #include <setjmp.h>

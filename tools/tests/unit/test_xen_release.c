@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Which hypervisor a library that was built for another is refused on, and in
  * which words.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What people write and read: rates, --postcopy=WHEN, progress and tables.
  */
 #include <setjmp.h>

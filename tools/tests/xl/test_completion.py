@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Tests of xl's completion: the shell with an xl whose answers are made up."""
 
 import os

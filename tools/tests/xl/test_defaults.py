@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What /etc/xen/xl-postcopy.conf does to command lines: the program XL, where there is
 no Xen, with an /etc of its own and a stock xl that is made up."""
 

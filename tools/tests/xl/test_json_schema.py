@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The JSON schema of docs/specs, held against what the unit tests have written into
 the directory KEEP_JSON, a file of lines for each kind."""
 

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * xl-postcopy, which xl is a link to: runs the build of our xl that was made
  * for the Xen that this host has booted.  libxl and the hypervisor have to be
  * of one release, and between an upgrade and the next boot a host has the

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The front end of our builds, and what it tells the one that it runs.
  */
 #ifndef XL_FRONT_H

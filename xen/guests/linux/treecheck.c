@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The Linux guest's work: file trees with recorded checksums.
  *
  *   treecheck make TREE MIB     a tree of about so many MiB

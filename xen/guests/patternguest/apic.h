@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The local APIC: each call is about the vCPU that makes it. */
 #ifndef APIC_H
 #define APIC_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The guest's own time, in microseconds: it starts at 0, runs on wherever the
  * guest runs, never goes back, and does not count the time between
  * suspending and resuming.

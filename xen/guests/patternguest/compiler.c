@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the compiler calls by itself. */
 #include <stddef.h>
 

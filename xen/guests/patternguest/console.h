@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Two ways out: I/O port 0xe9, which Xen prints on its own console (and QEMU's
  * isa-debugcon on a character device), and the PV console ring.  Neither is
  * waited for: a line that does not fit into the ring is dropped there.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Single instructions. */
 #ifndef CPU_H
 #define CPU_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The vCPUs after the first.  They check pages, over and over, in walks that
  * all of them begin at the same time.  One half of the memory is walked by all
  * of them from its start, so that they come to the same pages at once; then of

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * From the entry point to C.
  *
  * The loader jumps to pvh_entry in flat 32-bit protected mode, paging off,

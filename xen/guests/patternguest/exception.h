@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * An exception is a bug of ours or a page gone wrong: say so and stop.  The
  * interrupts that there are do nothing but end a halt.
  */

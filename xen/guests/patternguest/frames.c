@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "frames.h"
 
 void frames_add(struct frames *frames, uint64_t first, uint64_t count)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A set of page frames, as a short list of ranges. */
 #ifndef FRAMES_H
 #define FRAMES_H

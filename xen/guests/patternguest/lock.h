@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One vCPU at a time; the others spin. */
 #ifndef LOCK_H
 #define LOCK_H

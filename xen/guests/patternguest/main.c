@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The test guest: see README.md.  guest_main() is the whole story; what it
  * calls stands above it.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * QEMU can boot an HVM guest by the Multiboot protocol, version 1, where it
  * does not by setup.S: what that tells of the machine, in the form of PVH.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The command line.  README.md describes the options. */
 #ifndef OPTIONS_H
 #define OPTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pacer.h"
 
 #define CREDIT_PER_PAGE 1000000u

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pattern.h"
 
 #define MAGIC 0xa5u

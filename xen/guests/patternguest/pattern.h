@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a page of the guest holds: 512 words derived from its pfn and its
  * generation (how often it was written).
  *

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The real-mode part in front of the kernel, by which QEMU loads it as it does
  * Linux (Linux/x86 boot protocol 2.04), for HVM guests.  The loader puts this
  * part where it likes below 1 MiB, with its segment in %ds and %ss, the rest at

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Strings, and a small printf. */
 #ifndef TEXT_H
 #define TEXT_H

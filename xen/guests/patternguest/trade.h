@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Pages that the guest gives back to the hypervisor and gets again, at the
  * same pfn or at another one, all the time.
  *

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * See the Hypervisor Top Level Functional Specification for what the registers
  * and the pages are.
  */

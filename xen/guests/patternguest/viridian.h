@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Xen's Viridian enlightenments, as Windows has them: pages of ours that the
  * hypervisor writes to, on whichever host we are.
  */

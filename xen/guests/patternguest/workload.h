@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The pages under test: filled, rewritten, checked.
  *
  * Writing goes in rounds, and in each round every page of the working set is

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the guest asks of the hypervisor.  Outside Xen (plain QEMU) there is
  * none; then xen_present() is false and nothing else here may be called.
  */

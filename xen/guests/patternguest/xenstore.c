@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The conversation, one request at a time:
  *
  *   WATCH control/shutdown, WRITE control/feature-*      after connecting

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * As much of a xenstore client as the toolstack's orders need.  It never
  * waits: xenstore_poll() does what can be done now, however long the other
  * side takes to answer.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The parts of the pattern guest that have no hardware in them. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Tests of the lab itself: `test_lab.py` for those that need no image, with
 --hosts also those that bring hosts up (about a minute once there is one)."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Two real Xen hosts in QEMU, or one in Bochs, for tests and for people.
 
     import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The Bochs that is a host: an Intel processor with VMX and EPT.
 
 QEMU's software emulation has AMD's SVM only. Bochs is slow and has no monitor, so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs Bochs as a host: what the supervisor starts, and kills, as it does QEMU.
 
 It gives Bochs the terminal that its packages want and hands the host's console

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What the hosts of the lab boot: the hypervisor of each, and which release they are
 of where nobody has named one."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Where things are, what the environment says, and the cache's locking."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The consoles of both hosts, in one log, stamped by one clock.
 
 The supervisor process reads both serial consoles and writes console.log in the

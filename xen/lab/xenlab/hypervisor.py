@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A Debian release's own Xen hypervisor, built once more with memory paging.
 
 build() is the whole story: its steps stand above it in their order. Of Xen

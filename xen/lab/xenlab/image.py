@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The dom0 image and the sysroot: a Debian release's packages, by mmdebstrap."""
 
 import contextlib

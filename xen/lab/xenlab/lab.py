@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Lab: bring two hosts up, run things in them, take them down."""
 
 import concurrent.futures

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The QEMU that is a host: its command line, and its monitor."""
 
 import functools

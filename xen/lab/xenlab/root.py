@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A root of a Debian release, with all that building for it needs, kept in the
 cache; and commands in it."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The one process behind a running lab.
 
 It is the parent of both QEMUs, reads both consoles into the log, and serves

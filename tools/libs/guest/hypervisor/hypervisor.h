@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The seam between the migration engine and the hypervisor.
  *
  * Everything that the engine asks of Xen goes through this table.  The real

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Which way of making pages absent this host has.
  */
 #include "hypervisor/paging.h"

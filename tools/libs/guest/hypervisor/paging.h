@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The seam of faults: how pages of a domain are made absent, and how it is
  * heard who wants one of them.  Xen's memory paging is one way, paging_xen.c;
  * another one is another table, and a row in paging.c.

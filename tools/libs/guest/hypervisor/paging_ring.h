@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The pager's side of the ring that it shares with the hypervisor.  The page
  * is initialised by whoever enables paging; requests come in through it and
  * responses go back in their slots.  Callers take turns.

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Absent pages by Xen's memory paging: pages are evicted, and who wants one is
  * told of in a ring that is shared with the hypervisor.
  */

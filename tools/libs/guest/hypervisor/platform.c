@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a domain has besides its memory.
  */
 #include "hypervisor/platform.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a domain has besides its memory: CPU policies, TSC, HVM parameters and
  * context; and which of its pages are the toolstack's, not the guest's.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The memory of a suspended domain, mapped piece by piece.
  */
 #include "hypervisor/source_memory.h"

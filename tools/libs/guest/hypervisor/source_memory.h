@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The memory of a suspended domain, mapped piece by piece and kept mapped.
  *
  * Only for a domain that is suspended: a running guest can put another page

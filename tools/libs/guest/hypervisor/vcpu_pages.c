@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The pages that the vCPUs of a guest stand on: page table walks as the
  * processor does them (AMD64 Architecture Programmer's Manual, volume 2,
  * chapter 5).  All that is read here is the guest's, who may have written

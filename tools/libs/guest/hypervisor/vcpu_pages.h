@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The pages that the vCPUs of a guest stand on.
  */
 #ifndef XLM_VCPU_PAGES_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The real hypervisor: the handle, domains and their platform state.
  */
 #include <errno.h>

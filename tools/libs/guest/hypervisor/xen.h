@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the parts of the real hypervisor share; private to xen*.c.
  *
  * xen.c         the handle, domains and their platform state; uses all

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The real hypervisor: what all parts of it call.
  */
 #include <errno.h>

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What differs between the versions of Xen's public headers, in one place.
  *
  * A program built with the headers of one release runs only on one that has

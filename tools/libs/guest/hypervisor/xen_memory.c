@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The real hypervisor: page types, mappings, log-dirty, populating.
  */
 #include <errno.h>

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The real hypervisor: becoming and ceasing to be the pager of a domain.
  */
 #include <errno.h>

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The real hypervisor: evicting pages and paging them in.
  *
  * A paging op is about one page, and most of what it costs is the way into

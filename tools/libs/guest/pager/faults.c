@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The pager's side of what the guest asks for.
  */
 #include "pager/private.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a pager keeps in memory that outlives its process, for who takes its
  * place: two sets of pfns, what is outstanding and what was asked for, and
  * behind them what the paging keeps of who waits.

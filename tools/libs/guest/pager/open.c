@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The pager of a domain that is being received: becoming it and ceasing to be
  * it, and what it knows.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The pager of a domain that is being received: it makes the pages absent that
  * are still at the source, takes the faults on them, and brings each page in
  * when it arrives.  How is a matter of hypervisor/paging.h.

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The pager brings pages out and in.
  */
 #include "pager/private.h"

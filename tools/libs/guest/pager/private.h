@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the parts of the pager share; private to its room.
  *
  * open.c      becoming the pager and ceasing to be it; what it knows

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the pager asks the source for, and what it has to tell it.
  */
 #include "pager/private.h"

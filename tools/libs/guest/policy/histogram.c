@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Of many numbers, how large they were.
  */
 #include "policy/histogram.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Of many numbers, such as times in microseconds or pages, how large they
  * were: a histogram of fixed size, exact to one sixteenth.
  */

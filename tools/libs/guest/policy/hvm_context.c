@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * An HVM context, record by record.
  */
 #include "policy/hvm_context.h"

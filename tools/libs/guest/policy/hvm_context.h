@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * An HVM context, record by record: what the hypervisor saves of a guest's
  * vCPUs and of the devices that are its own.
  *

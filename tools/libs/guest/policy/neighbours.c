@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * How many neighbours of a requested page go along with it.
  */
 #include "policy/neighbours.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * How many neighbours of a requested page go along with it: pure policy.
  *
  * A guest that walks through memory wants many of those ahead of it, and one

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Pages that somebody outside of the guest waits for.
  */
 #include "policy/outside_waits.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Pages that somebody outside of the guest waits for, as a rule a back end in
  * dom0, and since when: pure.
  *

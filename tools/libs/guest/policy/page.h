@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The size of a page, and of a batch of them.
  */
 #ifndef XLM_PAGE_H

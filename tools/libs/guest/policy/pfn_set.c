@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A set of pfns.
  */
 #include "policy/pfn_set.h"

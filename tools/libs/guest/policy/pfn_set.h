@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A set of pfns: one bit a pfn, and how many are set.
  *
  * Above these bits there are summaries, with a bit for 64, one for 4,096 and

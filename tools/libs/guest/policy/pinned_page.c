@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Telling a page that the hypervisor holds, or looks up, on behalf of a guest,
  * by what Xen's public headers say of its contents.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Which page goes next in the postcopy phase.
  */
 #include "policy/push_plan.h"

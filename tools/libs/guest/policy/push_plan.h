@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Which page goes next in the postcopy phase: pure policy, no I/O, no locks.
  *
  * Pages that the guest waits for go first, in the order in which they were

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * How much may be under way unasked in the postcopy phase.
  */
 #include "policy/push_window.h"

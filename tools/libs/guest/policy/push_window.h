@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * How much may be under way unasked in the postcopy phase: pure policy.
  *
  * What is under way is what a requested page queues behind.  So it is kept to

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * How fast the background may go.
  */
 #include "policy/rate_limit.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * How fast the background may go: pure policy, a bucket that fills with time.
  *
  * What is sent is taken out after it was sent, so the bucket can be overdrawn:

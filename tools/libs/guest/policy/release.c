@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Releases of Xen, and what is said of one that cannot be used.
  */
 #include "policy/release.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Which release of Xen has which versions of the interface that toolstacks
  * use.
  *

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Does the hypervisor run on supervisor shadow stacks?
  */
 #include "policy/shadow_stacks.h"

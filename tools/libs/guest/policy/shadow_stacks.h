@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Does the hypervisor run on supervisor shadow stacks (CET-SS)?
  *
  * Nothing says so outright.  A vCPU that finds the paging ring full is put to

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Pages that the source is to be asked for, in order.
  */
 #include "policy/unsent.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Building the domain at the destination, which the toolstack does with what
  * it is fed.
  */

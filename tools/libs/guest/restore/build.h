@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Building the domain at the destination.
  */
 #ifndef XLM_RESTORE_BUILD_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The last that is done to the domain before the go: it gets the state of the
  * suspended guest, and has to be alive with it.
  *

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The state of the suspended guest, loaded into the domain.
  */
 #ifndef XLM_RESTORE_CONTEXT_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination's end of the fault channel: a second connection, over which
  * requests go and the requested pages come, past whatever the first one has
  * under way.

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination's end of the fault channel.
  */
 #ifndef XLM_RESTORE_FAULTS_H

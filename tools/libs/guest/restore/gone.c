@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination, when its guest ends or its source is lost before all of the
  * memory has come.
  *

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A guest that ends, or is taken away, before it is whole.
  */
 #ifndef XLM_RESTORE_GONE_H

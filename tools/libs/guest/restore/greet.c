@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Another connection, before it is known whose: its first record, and what it
  * hears when no domain is, or is no more, received here.
  */

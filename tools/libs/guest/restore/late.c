@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination whose toolstack is held: the domain exists, has memory and a
  * pager before the guest is stopped, but its devices start from their final
  * state, in the stop.  Whatever they keep outside of the guest (an image with

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination whose devices start in the stop.
  */
 #ifndef XLM_RESTORE_LATE_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * How long the destination believes in a connection, from the go on.
  */
 #ifndef XLM_RESTORE_LINK_H

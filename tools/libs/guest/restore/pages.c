@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Pages at the destination: before the guest runs, and after.
  */
 #include "restore/pages.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination from the go on: the guest runs here, is the only copy, and
  * what it lacks comes.
  */

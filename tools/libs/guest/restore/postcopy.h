@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination from the go on.
  */
 #ifndef XLM_RESTORE_POSTCOPY_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * PREPARE at the destination: can the guest be here?  Then its domain is
  * built, now or in the stop, and gets its pager.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination after the connection was lost: the guest runs on, as the
  * only copy, and its pager stays, until another connection comes.
  */

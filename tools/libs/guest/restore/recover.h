@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination after the connection was lost.
  */
 #ifndef XLM_RESTORE_RECOVER_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination of a migration.
  *
  * Records come in one order only, which the reader's state enforces (see

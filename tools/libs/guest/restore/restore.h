@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination, from the first record to the last.
  */
 #ifndef XLM_RESTORE_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What all parts of the destination do with the restorer: begin, tell of
  * progress, and say what is wrong with a stream.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the destination knows of the guest's faults: shown here, and told to
  * the source now and then.
  */

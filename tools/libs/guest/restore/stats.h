@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the destination knows of the guest's faults, and tells the source.
  */
 #ifndef XLM_RESTORE_STATS_H

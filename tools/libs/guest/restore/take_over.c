@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * In place of a receiver that was killed: another process becomes the pager of
  * its guest, and goes on.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The source until the go: is the destination alive, and is it told that we
  * are?
  */

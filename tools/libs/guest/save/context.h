@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the state of a suspended guest's vCPUs says about pages.
  */
 #ifndef XLM_SAVE_CONTEXT_H

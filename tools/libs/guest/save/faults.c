@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The source's end of the fault channel: a second connection, over which the
  * guest's requests come and are answered, past whatever the first one has
  * under way.

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The source's end of the fault channel.
  */
 #ifndef XLM_SAVE_FAULTS_H

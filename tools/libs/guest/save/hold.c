@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The guest gets no page while it is moved.
  *
  * Xen up to 4.20.2 does not mark a page that is added to the physmap as dirty,

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The guest gets no page while it is moved.
  */
 #ifndef XLM_SAVE_HOLD_H

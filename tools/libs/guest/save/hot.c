@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The hot set: what the guest writes in its last moments at the source.
  *
  * Some pages have to be at the destination before the guest runs: those that

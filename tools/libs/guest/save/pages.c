@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Pages at the source: which there are, which are dirty, and sending them
  * while nobody waits for a particular one.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Pages at the source, while nobody waits for a particular one.
  */
 #ifndef XLM_SAVE_PAGES_H

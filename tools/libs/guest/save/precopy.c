@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Precopy at the source: rounds of pages while the guest runs.
  *
  * A round sends to_send, and what the guest wrote meanwhile is the next one.

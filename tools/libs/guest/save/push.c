@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The source in the postcopy phase: the guest runs at the destination and
  * its memory follows.
  *

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The source in the postcopy phase.
  */
 #ifndef XLM_SAVE_PUSH_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the source reads or decides early and uses late, and what becomes of it
  * when it has changed by the stop.
  *

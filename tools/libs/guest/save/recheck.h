@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What the source reads early and uses late.
  */
 #ifndef XLM_SAVE_RECHECK_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The source after the connection was lost: a suspended domain, and perhaps
  * another process than before.
  *

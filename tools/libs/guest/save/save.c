@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The source of a migration: from the running domain to the go.
  *
  * The lists of stages at the end of this file are the whole story in order, of

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What all parts of the source do with the saver: begin, tell of progress, see
  * whether to go on, and release it.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The source of a migration: what all of its parts share.
  */
 #ifndef XLM_SAVER_H

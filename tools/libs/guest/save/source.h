@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Whether the domain that is moved out is still as the guest left it.
  */
 #ifndef XLM_SAVE_SOURCE_H

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The two-way byte channel between source and destination.
  *
  * One thread may read while others write; writers of whole records take

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A thread that says, now and then, that this end of a migration is alive.
  */
 #include "wire/keepalive.h"

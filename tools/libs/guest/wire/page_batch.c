@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Pages on their way into the stream.
  */
 #include "wire/page_batch.h"

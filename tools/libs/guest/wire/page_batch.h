@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Pages on their way into the stream: gathered, told apart and written.
  *
  * A page that is all zeroes crosses the wire as its pfn alone, where the

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Records of the libxc stream.
  */
 #include "wire/record.h"

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Records of the libxc stream: one writer and one reader, for both ways.
  */
 #ifndef XLM_RECORD_H

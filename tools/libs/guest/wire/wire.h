@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The libxc migration stream, version 3, and the postcopy records that we add.
  *
  * All of it is specified in docs/specs/libxc-migration-stream.pandoc.  Every
