@@ -45,6 +45,7 @@ SYSTEM_LIBDIRS = $(foreach dir,/lib /usr/lib,$(dir) $(dir)64 $(dir)32 $(dir)x32 
 # xl has a library of its own beside it: the one that the system finds may have been
 # built for another Xen.
 XL_RPATH_FLAGS = -Wl,-rpath,'$$ORIGIN'
+INSTALLED_LDFLAGS = $(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(RPATH_FLAGS)
 RPATH_FLAGS = $(if $(filter $(SYSTEM_LIBDIRS),$(LIBDIR)),,\
                 -Wl,-rpath,$(LIBDIR))
 
@@ -55,8 +56,9 @@ SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all \
 TEST_DEFINES = -DLM_MEMO_PARENT='"$(O)/tests"' \
                -DLM_MONITORS='"$(O)/tests/qmp-libxl-"' \
                -DLM_SAVED_STATES='"$(O)/tests/qemu-save."'
-SAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(SANITIZE) $(TEST_DEFINES) \
-             $(TEST_CFLAGS) $(USER_CFLAGS)
+TEST_INCLUDES = -I$(S)/tools/xl -I$(S)/tools/tests/unit -I$(S)/tools/tests/fake
+TEST_FLAGS = $(TEST_DEFINES) $(TEST_INCLUDES) $(TEST_CFLAGS) $(USER_CFLAGS)
+SAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(SANITIZE) $(TEST_FLAGS)
 SAN_LDFLAGS = $(SANITIZE) -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS)
 # fake_memory.c stands between.
 # -u: the libraries behind the archive with the wrappers may want them first.
@@ -67,15 +69,18 @@ WRAP_LDFLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free \
 # It does not know the fences of the paging ring, which gcc warns of: what it
 # says of the ring's two functions is set aside.
 TSAN = -fsanitize=thread -fno-omit-frame-pointer -Wno-tsan
-TSAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(TSAN) $(TEST_DEFINES) \
-              $(TEST_CFLAGS) $(USER_CFLAGS)
+TSAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(TSAN) $(TEST_FLAGS)
 TSAN_LDFLAGS = $(TSAN) -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS)
 
-# For valgrind.
-PLAIN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(TEST_DEFINES) $(TEST_CFLAGS) \
-               $(USER_CFLAGS)
+# For valgrind, and for bindings.
+PLAIN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(TEST_FLAGS)
+PLAIN_LDFLAGS = -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS)
+FAKE_LIB_CFLAGS = $(PLAIN_CFLAGS) -fPIC
+
+# The engine, measured: as it is installed.
+BENCH_CFLAGS = $(ALL_CFLAGS) $(TEST_CFLAGS) $(TEST_INCLUDES)
 
 # The fuzzers, by a clang of whatever age: its warnings are no errors.
-FUZZ_CFLAGS = $(SAN_CFLAGS) -Wno-error -fsanitize=fuzzer-no-link
+FUZZ_CFLAGS = $(SAN_CFLAGS) -I$(S)/tools/tests/fuzz -Wno-error -fsanitize=fuzzer-no-link
 FUZZ_LDFLAGS = $(SANITIZE) -fsanitize=fuzzer -pthread $(WRAP_LDFLAGS) \
                $(USER_LDFLAGS)

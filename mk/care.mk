@@ -1,0 +1,70 @@
+# Looking after the sources, and the pages.
+
+.PHONY: format check-format lint coverage docs man
+FORMATTED = $(shell git -C $(S) ls-files 'tools/*.[ch]' 'xen/*.[ch]' 'docs/*.[ch]')
+
+#? format       apply .clang-format (check-format: only look)
+format:
+	cd $(S) && clang-format -i $(FORMATTED)
+
+check-format:
+	cd $(S) && clang-format --dry-run -Werror $(FORMATTED)
+	@cd $(S) && if grep -n '^.\{80,\}' $(FORMATTED); then \
+	    echo 'FAILED: check-format: lines of 80 columns and more'; false; fi
+
+#? lint         clang-tidy, cppcheck, shellcheck, codespell
+lint: $(O)/config.mk
+	$(S)/scripts/install-deps $(S)/scripts/packages.lint
+	$(S)/scripts/lint $(COMMON_CFLAGS) $(GUEST_CFLAGS) $(LIGHT_CFLAGS)
+
+# By the unit tests: a build of its own. What only a real Xen reaches counts as
+# not reached.
+COVERAGE_O := $(S)/build/coverage
+#? coverage     lines that the unit tests reach, by directory
+coverage:
+	$(S)/scripts/install-deps $(S)/scripts/packages $(S)/scripts/packages.lint
+	CFLAGS=--coverage LDFLAGS=--coverage \
+	    $(S)/configure --output=$(COVERAGE_O)
+	$(MAKE) O=$(COVERAGE_O) check-unit
+	$(S)/scripts/coverage $(COVERAGE_O)
+
+# Every page under docs, and what its links lead to.
+HTML_SRCS := $(patsubst $(S)/%,%,$(foreach type,md pandoc,\
+               $(wildcard $(addprefix $(S)/,*.$(type) docs/*.$(type) docs/*/*.$(type))))) \
+             xen/lab/README.md xen/guests/README.md tools/tests/system/README.md \
+             tools/tests/bench/README.md
+HTML_PAGES := $(HTML_SRCS:%=$(O)/html/%.html)
+HTML_PAGES := $(HTML_PAGES:.md.html=.html)
+HTML_PAGES := $(HTML_PAGES:.pandoc.html=.html)
+MAN_BUILT := $(MAN_PAGES:%=$(O)/man/%)
+
+# What the pages show, and other files that they lead to.
+HTML_FILES := $(patsubst $(S)/%,$(O)/html/%,$(wildcard $(S)/docs/images/* \
+                $(S)/docs/examples/*.* $(S)/docs/examples/*/*.* $(S)/docs/*.json \
+                $(S)/docs/specs/*.json.in)) $(O)/html/CODING_STYLE $(O)/html/COPYING
+
+#? docs         the man pages, and all pages as HTML, in build/html
+docs: man $(HTML_PAGES) $(HTML_FILES)
+	$(S)/scripts/check-links $(O)/html
+man: $(MAN_BUILT)
+
+$(MAN_BUILT): $(O)/man/%: $(S)/docs/man/%.md
+	@mkdir -p $(@D)
+	$(call say,MAN)
+	$(Q)pandoc -s -t man -o $@ $<
+
+$(HTML_FILES): $(O)/html/%: $(S)/%
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
+define make_html
+	@mkdir -p $(@D)
+	$(call say,HTML)
+	$(Q)$(S)/scripts/html-page $< $@
+endef
+$(O)/html/%.html: $(S)/%.md $(S)/docs/html.lua $(S)/docs/html.css
+	$(make_html)
+$(O)/html/%.html: $(S)/%.pandoc $(S)/docs/html.lua $(S)/docs/html.css
+	$(make_html)
+
+CLEANED += man html

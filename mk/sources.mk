@@ -1,0 +1,38 @@
+# What there is to build, and of what. Sources are found by their directory.
+
+GUEST_SRCS := $(wildcard $(S)/tools/libs/guest/*.c $(S)/tools/libs/guest/*/*.c)
+LIGHT_SRCS := $(wildcard $(S)/tools/libs/light/*.c)
+XL_SRCS := $(wildcard $(S)/tools/xl/*.c)
+UNIT_SRCS := $(wildcard $(S)/tools/tests/unit/test_*.c)
+FAKE_SRCS := $(wildcard $(S)/tools/tests/unit/fake_*.c) \
+             $(wildcard $(S)/tools/tests/fake/*.c)
+
+# Files of xl that need no libxl: the tests link them.
+PURE_SRCS := $(addprefix $(S)/tools/xl/,save_header.c rate.c policy_option.c \
+               migrate_view.c options.c part_commands.c transport_command.c \
+               watcher.c exit_status.c prologue.c \
+               receive_policy.c finding.c)
+
+objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
+GUEST_OBJS := $(call objects,$(GUEST_SRCS),obj)
+LIGHT_OBJS := $(call objects,$(LIGHT_SRCS),obj)
+# Files of the library are in xl as well: no function of them leaves that.
+XL_LIGHT_SRCS := $(addprefix $(S)/tools/libs/light/,json_bounds.c utf8.c)
+XL_OBJS := $(call objects,$(XL_SRCS) $(XL_LIGHT_SRCS),obj)
+
+# What the tests link: fakes in place of the hypervisor's module and of libxl.
+TESTED_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor/xen%,$(GUEST_SRCS)) \
+               $(LIGHT_SRCS) $(PURE_SRCS) $(FAKE_SRCS)
+
+# One shared library, with the guest layer inside. The major number changes
+# when a program that was linked to it before would no longer work, the minor
+# one when something is added.
+LIB_MAJOR := 1
+LIB_MINOR := 0
+LIB_NAME := libxenlight-postcopy.so
+LIB_SONAME := $(LIB_NAME).$(LIB_MAJOR)
+LIB_FILE := $(LIB_SONAME).$(LIB_MINOR)
+LIB := $(O)/$(LIB_FILE)
+LIB_MAP := $(S)/tools/libs/light/libxenlight-postcopy.map
+XL := $(O)/xl
+XL_FRONT := $(O)/xl-postcopy
