@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "xl.h"
+#include "xl_context.h"
 
 /*
  * The configuration to send for a domain, as JSON, malloc()ed: that of the

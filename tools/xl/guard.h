@@ -13,7 +13,7 @@
 
 #include <sys/types.h>
 
-#include "xl.h"
+#include "xl_context.h"
 
 struct xl_guard {
     pid_t pid;

@@ -6,8 +6,6 @@
 
 #include <stdbool.h>
 
-#include "xl.h"
-
 /* Whether the command line, from its command word on, asks for help that names
  * a command of ours.  Then it was shown, beside the stock xl's where that has
  * some, and *status is what to exit with. */

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "xl.h"
+#include "xl_context.h"
 
 /* The domain here of the guest of that name, or of that number, as the command
  * line has it; xl->ctx is open.  0, or -1 after having said that there is

@@ -15,7 +15,7 @@
 
 #include <libxl.h>
 
-#include "xl.h"
+#include "xl_context.h"
 
 struct xl_monitor_standby {
     int fd; /* tells it which domain, and by its end that no more pages come */

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "part_commands.h"
-#include "xl.h"
+#include "xl_context.h"
 
 /* Hand the command line to the stock xl, or say why not.  argv[word] is the
  * command, argv[argc] NULL.  Returns an exit status, and only when the stock

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "xl.h"
+#include "xl_context.h"
 
 /* True: it went our way, and *status is what to exit with.  False: it is the
  * stock xl's, be it that postcopy was refused before anything had begun. */

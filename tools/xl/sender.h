@@ -12,7 +12,7 @@
 #include "options.h"
 #include "progress.h"
 #include "transport.h"
-#include "xl.h"
+#include "xl_context.h"
 
 struct xl_sender {
     struct xl_context *xl;

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "xl.h"
+#include "xl_context.h"
 
 /* True: the command line starts a guest a second time, which was said.
  * argv[word] is the command. */

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "commands.h"
 #include "libxl_live_migrate.h"
 #include "migrations.h"
 #include "options.h"
 #include "rate.h"
-#include "xl.h"
 
 /* A guest may take a minute to suspend. */
 #define ANSWER_MS 90000

@@ -6,6 +6,7 @@
 
 #include <libxl_utils.h>
 
+#include "commands.h"
 #include "config.h"
 #include "fault_channel.h"
 #include "libxl_live_migrate.h"
@@ -15,7 +16,6 @@
 #include "progress.h"
 #include "sender.h"
 #include "transport.h"
-#include "xl.h"
 
 struct xl_migrate {
     struct xl_sender sender;

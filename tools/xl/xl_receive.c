@@ -12,6 +12,7 @@
 
 #include <libxl_utils.h>
 
+#include "commands.h"
 #include "config.h"
 #include "guard.h"
 #include "libxl_live_migrate.h"
@@ -21,7 +22,6 @@
 #include "prologue.h"
 #include "receive_policy_file.h"
 #include "transport.h"
-#include "xl.h"
 
 struct xl_receive {
     struct xl_context *xl;

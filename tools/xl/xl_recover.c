@@ -8,12 +8,12 @@
 
 #include <libxl_utils.h>
 
+#include "commands.h"
 #include "libxl_live_migrate.h"
 #include "monitor.h"
 #include "progress.h"
 #include "sender.h"
 #include "transport.h"
-#include "xl.h"
 
 struct xl_recover {
     struct xl_sender sender;

@@ -7,12 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "commands.h"
 #include "libxl_live_migrate.h"
 #include "migrate_view.h"
 #include "migrations.h"
 #include "options.h"
 #include "part_commands.h"
-#include "xl.h"
 
 struct status {
     struct xl_options options; /* as given */

@@ -11,11 +11,11 @@
 
 #include <libxl_utils.h>
 
+#include "commands.h"
 #include "libxl_live_migrate.h"
 #include "options.h"
 #include "part_commands.h"
 #include "part_gate.h"
-#include "xl.h"
 
 /* How often it is looked, and how often something is said while nothing new is
  * to be said. */

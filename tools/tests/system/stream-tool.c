@@ -18,7 +18,7 @@
 
 #include "config.h"
 #include "libxl_live_migrate.h"
-#include "xl.h"
+#include "xl_context.h"
 
 static const libxl_childproc_hooks child_hooks = {
     .chldowner = libxl_sigchld_owner_libxl_always_selective_reap,
