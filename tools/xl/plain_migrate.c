@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "commands.h"
 #include "defaults.h"
 #include "transport_command.h"
 #include "xen_directories.h"
