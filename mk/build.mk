@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 # The library, xl, and what belongs to them.
 
 #? all          the libraries and xl, in build/ (or in O=DIR)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 # Looking after the sources, and the pages.
 
 .PHONY: format check-format lint coverage docs man

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 # The lab: the same sources once more, for its dom0, and what runs between its hosts.
 
 # XEN_LAB_SUITE=trixie, in the environment or for make: hosts of that release,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 # Packages, for this release and for others.
 
 # The Debian packages, in build/deb; SUITE=bullseye: for that release. check-deb

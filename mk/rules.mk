@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 # How: one rule to compile, one to link, one to make an archive. What is done is
 # named in a line; make V=1 shows the commands.
 Q := $(if $(V),,@)

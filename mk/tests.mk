@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 # The tests that need no host: each kind is a build of its own. All sources but the
 # hypervisor's module, and fakes for that and for libxl.
 
@@ -128,8 +129,9 @@ fuzz: $(FUZZERS) $(MAKE_SEEDS)
 
 # Against the fake hypervisor.
 BENCH_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor/xen%,$(GUEST_SRCS)) \
-              $(addprefix $(S)/tools/tests/unit/,fake_hypervisor.c fake_host.c \
-                fake_context.c fake_paging.c fake_log.c fake_memory.c) \
+              $(wildcard $(addprefix $(S)/tools/tests/unit/,fake_hypervisor.c \
+                fake_ops_*.c fake_host.c fake_context.c fake_paging.c fake_log.c \
+                fake_memory.c)) \
               $(S)/tools/tests/bench/engine.c
 BENCH_OBJS := $(call objects,$(BENCH_SRCS),bench/obj)
 BENCH_ENGINE := $(O)/bench/engine

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * Our commands, each after its options (argv[0] is its name): they return an
  * exit status.
  */

@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What main() makes and all commands use.
  */
 #include "xl_context.h"

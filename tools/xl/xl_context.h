@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * What main() makes and all commands use.
  */
 #ifndef XL_CONTEXT_H
