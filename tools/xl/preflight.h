@@ -5,7 +5,7 @@
 #ifndef XL_PREFLIGHT_H
 #define XL_PREFLIGHT_H
 
-#include "xl.h"
+#include "xl_context.h"
 
 /* At the destination, with the configuration that came: what is found goes to
  * the descriptor.  0, or -1. */
