@@ -21,6 +21,7 @@ STOCK_LINK = $(DESTDIR)$(BUILDSDIR)/stock/xl
 SYSTEMDDIR ?= $(PREFIX)/lib/systemd/system
 UNITS_TO = $(DESTDIR)$(SYSTEMDDIR)
 WAIT_UNIT := xl-migrate-wait.service
+TRACE_TOOL := xl-migrate-trace
 PC := xenlight-postcopy.pc
 HEADER := libxl_live_migrate.h
 HEADERS := $(HEADER) libxl_live_migrate_counters.h
@@ -42,6 +43,7 @@ install: all $(if $(HAVE_PANDOC),man)
 	install -m 755 $(XL) $(BUILD_TO)/xl
 	install -m 644 $(LIB) $(BUILD_TO)/$(LIB_SONAME)
 	install -m 755 $(XL_FRONT) $(PROGRAMS_TO)/$(XL_NAME)
+	install -m 755 $(S)/tools/trace/$(TRACE_TOOL) $(PROGRAMS_TO)
 	$(call in_front,put,$(PROGRAMS_TO)) $(STOCK_LINK)
 	install -m 644 $(LIB) $(LIBS_TO)
 	ln -sf $(LIB_FILE) $(LIBS_TO)/$(LIB_SONAME)
@@ -72,7 +74,7 @@ uninstall:
 	rm -f $(ZSH_TO)/_$(XL_NAME) $(FISH_TO)/$(XL_NAME).fish
 	rm -f $(BUILD_TO)/xl $(BUILD_TO)/$(LIB_SONAME)
 	-rmdir $(BUILD_TO) 2> /dev/null
-	rm -f $(PROGRAMS_TO)/$(XL_NAME) $(COMPLETIONS_TO)/$(XL_NAME) \
+	rm -f $(addprefix $(PROGRAMS_TO)/,$(XL_NAME) $(TRACE_TOOL)) $(COMPLETIONS_TO)/$(XL_NAME) \
 	    $(HEADERS:%=$(HEADERS_TO)/%) $(SCHEMAS_TO)/$(SCHEMA) \
 	    $(LIBS_TO)/pkgconfig/$(PC) $(UNITS_TO)/$(WAIT_UNIT) \
 	    $(UNITS_TO)/session-.scope.d/xl-migrate-wait.conf \

@@ -35,11 +35,13 @@ check-unit: $(UNIT_PROGRAMS)
 	$(S)/scripts/check-interface $(INTERFACE)
 	$(S)/scripts/check-defaults
 	rm -rf $(STREAMS) $(JSON) && mkdir -p $(STREAMS) $(JSON)
+	rm -rf $(KEEP_TRACES) && mkdir -p $(KEEP_TRACES)
 	KEEP_STREAMS=$(STREAMS) KEEP_JSON=$(JSON) $(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
 	$(S)/tools/tests/stream/check-stream $(STREAMS)
 	KEEP_JSON=$(JSON) $(S)/scripts/run-python-tests $(S)/tools/tests/bench/test_bench.py \
 	    $(S)/tools/tests/runners/test_runners.py \
 	    $(S)/tools/tests/binding/test_binding.py \
+	    $(S)/tools/tests/trace/test_trace.py \
 	    $(S)/tools/tests/xl/test_json_schema.py \
 	    $(S)/tools/tests/runners/test_record.py \
 	    $(S)/tools/tests/xl/test_completion.py \
@@ -51,7 +53,7 @@ check-unit: $(UNIT_PROGRAMS)
 TSAN_TESTS := test_pager test_pager_requests test_pager_succession test_bad_source test_bad_pages \
               test_bad_destination test_endings test_steering test_migration \
               test_ballooning test_library test_stalls test_hostile_guest \
-              test_fault_channel
+              test_fault_channel test_trace
 TSAN_PROGRAMS := $(TSAN_TESTS:%=$(O)/tsan/%)
 $(eval $(call test_kind,tsan,TSAN_CFLAGS,TSAN_LDFLAGS,tsan))
 COMPILED += $(call COMPILED_TESTS,tsan)
@@ -91,6 +93,8 @@ $(FAKE_LIB): $(FAKE_LIB_OBJS)
 
 check-unit: $(FAKE_LIB)
 check-unit: export FAKE_LIBRARY := $(FAKE_LIB)
+# Of a recovery, for the test of what reads it.
+check-unit: export KEEP_TRACES := $(O)/tests/traces
 
 # ---- fuzzers ----
 

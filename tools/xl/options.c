@@ -448,6 +448,17 @@ char *xl_options_for_receiver(const struct xl_options *options)
     return text;
 }
 
+bool xl_options_trace(const struct xl_options *options, const char *end,
+                      char **path)
+{
+    *path = NULL;
+    if (options->trace && asprintf(path, "%s.%s", options->trace, end) < 0) {
+        *path = NULL;
+        return false;
+    }
+    return true;
+}
+
 char *xl_options_recovery(const struct xl_options *options, const char *domain)
 {
     char *text = NULL;

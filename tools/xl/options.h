@@ -36,6 +36,7 @@ struct xl_options {
     };
     /* Of the library; link_timeout is the receiver's as well. */
     libxl_live_migrate_params params;
+    const char *trace; /* of both sides */
     /* Of the sending side. */
     const char *ssh_command;
     const char *config_file;
@@ -101,6 +102,11 @@ int xl_option_default(int row, const char *value, char **word,
 /* What goes on to the receiver, as a shell wants it, each option with a blank
  * before it; malloc'ed, NULL: no memory. */
 char *xl_options_for_receiver(const struct xl_options *options);
+
+/* The file for this end's trace, "source" or "destination"; malloc'ed.  True:
+ * *path is it, or NULL when none is wanted; false: no memory. */
+bool xl_options_trace(const struct xl_options *options, const char *end,
+                      char **path);
 
 /* The command that goes on with a migration as it was begun, after its
  * connection was lost: a line for a shell.  The domain is that name or number.

@@ -51,6 +51,11 @@ int xl_sender_open(struct xl_sender *sender)
         fprintf(stderr, "xl: %s\n", reason);
         return -1;
     }
+    if (!xl_options_trace(&sender->options, "source", &sender->trace_path)) {
+        perror("xl");
+        return -1;
+    }
+    sender->options.params.trace = sender->trace_path;
     return 0;
 }
 
@@ -164,5 +169,6 @@ void xl_sender_close(struct xl_sender *sender)
         sender->abort_fd = -1;
     }
     free(sender->command);
+    free(sender->trace_path);
     sender->command = NULL;
 }

@@ -20,6 +20,7 @@ struct xl_sender {
     /* Made of these. */
     uint32_t domid;
     char *command;
+    char *trace_path; /* NULL: there is no trace */
     int abort_fd;
     struct xl_transport transport;
     struct xl_progress progress;

@@ -240,10 +240,16 @@ static int receive_domain(struct xl_receive *receive)
 {
     libxl_live_migrate_receive_params params;
     libxl_live_migrate_result result;
+    char *trace_path;
     bool resumed;
     int rc;
 
+    if (!xl_options_trace(&receive->options, "destination", &trace_path)) {
+        perror("xl");
+        return -1;
+    }
     libxl_live_migrate_receive_params_init(&params);
+    params.trace = trace_path;
     params.final_name = receive->name;
     params.link_timeout = receive->options.params.link_timeout;
     params.paused = receive->options.leave_paused;
@@ -254,6 +260,7 @@ static int receive_domain(struct xl_receive *receive)
     rc = libxl_domain_live_migrate_receive(
         receive->xl->ctx, &receive->config, &receive->domid, receive->recv_fd,
         receive->send_fd, &params, &result, &resumed, NULL);
+    free(trace_path);
     if (rc) {
         report_failure(receive, &result, rc, resumed);
         return -1;

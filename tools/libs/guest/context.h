@@ -10,6 +10,8 @@
 
 #include <xentoollog.h>
 
+#include "trace.h"
+
 struct xlm_hypervisor;
 
 #define XLM_REASON_MAX 512
@@ -26,6 +28,7 @@ struct xlm_context {
     /* Set on failure after the go: what the guest lacks can never come, and
      * another connection is of no use. */
     bool lost;
+    struct xlm_trace *trace; /* NULL: nothing is traced */
 };
 
 #define XLM_CONTEXT_INIT \

@@ -57,6 +57,9 @@
 /* libxl_live_migrate_params has sent_config */
 #define LIBXL_HAVE_LIVE_MIGRATE_SENT_CONFIG 1
 
+/* libxl_live_migrate_params and _receive_params have trace */
+#define LIBXL_HAVE_LIVE_MIGRATE_TRACE 1
+
 /* A flag beside LIBXL_SUSPEND_*: move the guest first, its memory later. */
 #define LIBXL_SUSPEND_POSTCOPY (1 << 16)
 
@@ -287,7 +290,11 @@ typedef struct libxl_live_migrate_params {
      * of it: when it has changed by the stop, the domain is not moved.  NULL:
      * the one that it has when the call begins. */
     const char *sent_config; /* NULL */
-    uint64_t reserved[5];
+    /* A file in which it says afterwards what happened when: see
+     * xl-migrate-trace(1).  It is made, or emptied, when the call begins:
+     * ERROR_INVAL when that cannot be done. */
+    const char *trace; /* NULL: none */
+    uint64_t reserved[4];
 } libxl_live_migrate_params;
 
 #define LIBXL_LIVE_MIGRATE_NO_HOT_PAGES UINT64_MAX
@@ -411,7 +418,9 @@ typedef struct libxl_live_migrate_receive_params {
      * alive; nothing at all for three minutes is always the end.  Who takes
      * the place of a receiver has what that had. */
     uint64_t link_timeout; /* 60 */
-    uint64_t reserved[14];
+    /* As at the source; not of a recovery. */
+    const char *trace; /* NULL */
+    uint64_t reserved[13];
 } libxl_live_migrate_receive_params;
 
 void libxl_live_migrate_receive_params_init(

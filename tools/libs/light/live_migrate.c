@@ -885,6 +885,7 @@ static struct lm_source *new_source(libxl_ctx *ctx,
         .limits = make_limits(params),
         .steering = XLM_CONTROL_INIT,
     };
+    source->op.trace_path = params->trace;
     if (params->background_rate) {
         source->steering.background_rate = params->background_rate;
     }

@@ -4,7 +4,10 @@
  */
 #include "operation.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 
 /* In the caller's thread, whose signal mask it is. */
 static void open_all(struct lm_operation *op)
@@ -15,8 +18,38 @@ static void open_all(struct lm_operation *op)
     pthread_sigmask(SIG_SETMASK, NULL, &op->signal_mask);
 }
 
+/* A path that does not do is found before anything has begun. */
+static int open_trace(struct lm_operation *op)
+{
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+
+    if (!op->trace_path) {
+        return 0;
+    }
+    op->xlm.trace = xlm_trace_open(op->trace_path);
+    if (op->xlm.trace) {
+        return 0;
+    }
+    snprintf(reason, sizeof(reason),
+             "the trace cannot be written to %.256s: %s; name a file that can "
+             "be made",
+             op->trace_path, strerror(errno));
+    return lm_refuse(ERROR_INVAL, op->result, op->logger, reason);
+}
+
+/* It is only a trace: the migration is what it is. */
+static void write_trace(struct lm_operation *op)
+{
+    if (xlm_trace_close(op->xlm.trace)) {
+        xtl_log(op->xlm.logger, XTL_WARN, errno, "light",
+                "the trace could not be written, and is not whole");
+    }
+    op->xlm.trace = NULL;
+}
+
 static void free_all(struct lm_operation *op)
 {
+    (void)xlm_trace_close(op->xlm.trace);
     lm_abort_close(&op->abort);
     xlm_hypervisor_close(op->xlm.hypervisor);
     xtl_logger_destroy(op->own_logger);
@@ -43,6 +76,9 @@ static int run(struct lm_operation *op)
     lm_sigpipe_block(&guard);
     op->xlm.logger = lm_logger(op->logger, &op->own_logger);
     rc = op->xlm.logger ? op->run(op) : ERROR_NOMEM;
+    if (op->xlm.logger) {
+        write_trace(op);
+    }
     tell_end(op, rc);
     lm_sigpipe_restore(&guard);
     free_all(op);
@@ -84,14 +120,12 @@ static int start_thread(struct lm_operation *op)
     return error ? ERROR_NOMEM : 0;
 }
 
-int lm_operation_start(struct lm_operation *op,
-                       const libxl_asyncop_how *ao_how)
+static int start(struct lm_operation *op, const libxl_asyncop_how *ao_how)
 {
     libxl_live_migrate_result *result = op->result;
     xentoollog_logger *logger = op->logger;
     int rc;
 
-    open_all(op);
     if (!ao_how) {
         return run(op);
     }
@@ -102,4 +136,18 @@ int lm_operation_start(struct lm_operation *op,
     }
     free_all(op);
     return lm_refuse(rc, result, logger, "no thread could be started");
+}
+
+int lm_operation_start(struct lm_operation *op,
+                       const libxl_asyncop_how *ao_how)
+{
+    int rc;
+
+    open_all(op);
+    rc = open_trace(op);
+    if (!rc) {
+        return start(op, ao_how);
+    }
+    free_all(op);
+    return rc;
 }

@@ -25,6 +25,7 @@ struct lm_operation {
     xentoollog_logger *logger;         /* NULL: warnings go to stderr */
     libxl_live_migrate_result *result; /* NULL: the reason is logged */
     int abort_fd;
+    const char *trace_path; /* NULL: none; until the operation is started */
     struct lm_observer observer;
 
     /* Made when it starts, and there while run() is: */

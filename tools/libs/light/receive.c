@@ -533,6 +533,7 @@ int libxl_domain_live_migrate_receive(
     if (!destination) {
         return lm_refuse(ERROR_NOMEM, result, params->logger, "out of memory");
     }
+    destination->op.trace_path = params->trace;
     destination->config = config;
     destination->domid = domid;
     destination->recv_fd = recv_fd;

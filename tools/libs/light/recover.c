@@ -339,6 +339,7 @@ static struct lm_recovery *new_recovery(
         .params = *params,
         .steering = XLM_CONTROL_INIT,
     };
+    recovery->op.trace_path = params->trace;
     recovery->op.observer.phase = XLM_PHASE_GO;
     if (params->background_rate) {
         recovery->steering.background_rate = params->background_rate;

@@ -75,6 +75,9 @@ static void end_outside(struct xlm_pager *pager, uint64_t pfn)
 
 bool xlm_pager_settle(struct xlm_pager *pager, uint64_t pfn)
 {
+    if (xlm_pfn_set_contains(&pager->sets.requested, pfn)) {
+        XLM_TRACE(pager->ctx, answered, pfn, XLM_TRACE_NONE);
+    }
     end_outside(pager, pfn);
     xlm_pfn_set_remove(&pager->sets.outstanding, pfn);
     xlm_pfn_set_remove(&pager->sets.requested, pfn);
@@ -110,11 +113,22 @@ static void take_dropped(struct xlm_pager *pager, uint64_t pfn)
     }
 }
 
+/* A back end that waits tries again and again: it counts once. */
+static void trace_fault(struct xlm_pager *pager, const struct xlm_fault *fault)
+{
+    if (fault->vcpu_waits ||
+        !xlm_pfn_set_contains(&pager->sets.requested, fault->pfn)) {
+        XLM_TRACE(pager->ctx, seen, fault->pfn,
+                  fault->vcpu_waits ? fault->vcpu : XLM_TRACE_NONE);
+    }
+}
+
 static void take_fault(struct xlm_pager *pager, struct xlm_fault *fault)
 {
     if (fault->dropped) {
         take_dropped(pager, fault->pfn);
     } else if (xlm_pfn_set_contains(&pager->sets.outstanding, fault->pfn)) {
+        trace_fault(pager, fault);
         xlm_pager_ask_for(pager, fault->pfn);
         if (!fault->vcpu_waits) {
             xlm_outside_waits_begin(&pager->waiting.outside, fault->pfn,
@@ -179,6 +193,7 @@ void *xlm_pager_run_faults(void *data)
 static void resume_waiter(struct xlm_pager *pager,
                           const struct xlm_fault *fault)
 {
+    trace_fault(pager, fault);
     wait_for(pager, fault);
     if (xlm_pfn_set_contains(&pager->sets.outstanding, fault->pfn)) {
         xlm_pager_ask_for(pager, fault->pfn);

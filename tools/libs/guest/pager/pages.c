@@ -99,6 +99,14 @@ static int settle_batch(struct xlm_pager *pager, size_t count,
     return rc;
 }
 
+/* With the lock held. */
+static void trace_arrived(struct xlm_pager *pager, uint64_t pfn)
+{
+    if (xlm_pfn_set_contains(&pager->sets.requested, pfn)) {
+        XLM_TRACE(pager->ctx, arrived, pfn, XLM_TRACE_NONE);
+    }
+}
+
 /* Drop from a batch what is not outstanding: a lying or repeating peer, or a
  * page that the guest has dropped meanwhile. */
 static size_t only_outstanding(struct xlm_pager *pager, size_t count,
@@ -109,6 +117,7 @@ static size_t only_outstanding(struct xlm_pager *pager, size_t count,
     pthread_mutex_lock(&pager->lock);
     for (size_t i = 0; i < count; i++) {
         if (xlm_pfn_set_contains(&pager->sets.outstanding, pages[i].pfn)) {
+            trace_arrived(pager, pages[i].pfn);
             pages[kept++] = pages[i];
         } else {
             pager->counts.duplicates +=
@@ -194,6 +203,9 @@ int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn)
     if (!xlm_pager_is_outstanding(pager, pfn)) {
         return 0;
     }
+    pthread_mutex_lock(&pager->lock);
+    trace_arrived(pager, pfn);
+    pthread_mutex_unlock(&pager->lock);
     while (make_hole(pager, pfn)) {
         if (!xlm_try_again(errno)) {
             return xlm_fail(pager->ctx,

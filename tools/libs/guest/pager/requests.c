@@ -68,6 +68,14 @@ static void stop_writing(struct xlm_pager *pager, bool failed)
     pthread_mutex_unlock(&pager->lock);
 }
 
+static void trace_asked(struct xlm_pager *pager, const uint64_t *pfns,
+                        size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        XLM_TRACE(pager->ctx, asked, pfns[i], XLM_TRACE_NONE);
+    }
+}
+
 void *xlm_pager_run_requests(void *data)
 {
     struct xlm_pager *pager = data;
@@ -77,6 +85,7 @@ void *xlm_pager_run_requests(void *data)
     int rc;
 
     while ((count = take_unsent(pager, pfns, 64, &type))) {
+        trace_asked(pager, pfns, count);
         rc = xlm_write_pfns(pager->ctx, pager->channel, type, pfns, count);
         if (rc) {
             xlm_channel_stop(pager->channel);
@@ -96,6 +105,7 @@ size_t xlm_pager_take_early(struct xlm_pager *pager, uint64_t *pfns,
         count = xlm_unsent_take_next(&pager->sets.unsent, pfns, max);
     }
     pthread_mutex_unlock(&pager->lock);
+    trace_asked(pager, pfns, count);
     return count;
 }
 

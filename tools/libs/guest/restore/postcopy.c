@@ -29,6 +29,7 @@ void xlm_restore_run(struct xlm_restorer *restorer)
                 restorer->domain.domid);
     }
     restorer->stats->running_us = xlm_now_us() - restorer->start_us;
+    XLM_MARK(restorer->ctx, runs);
 }
 
 int xlm_restore_take_go(struct xlm_restorer *restorer)
@@ -36,6 +37,7 @@ int xlm_restore_take_go(struct xlm_restorer *restorer)
     if (restorer->sets.refused.count) {
         return xlm_restore_bad_stream(restorer, "GO before READY");
     }
+    XLM_MARK(restorer->ctx, go_heard);
     restorer->channel.abort_fd =
         restorer->params->relink ? restorer->params->relink->fd : -1;
     xlm_restore_pay_before_waits(restorer);
@@ -45,6 +47,7 @@ int xlm_restore_take_go(struct xlm_restorer *restorer)
     xlm_pager_open_requests(restorer->pager);
     xlm_restore_run(restorer);
     xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
+    XLM_MARK(restorer->ctx, running_sent);
     if (xlm_write_answer(restorer->ctx, &restorer->channel,
                          XLM_REC_POSTCOPY_RUNNING, 0, "")) {
         return -1;

@@ -26,6 +26,8 @@ static int identify(struct xlm_restorer *restorer)
 
     memcpy(identity.id, prepare->id, sizeof(identity.id));
     memcpy(identity.uuid, prepare->uuid, sizeof(identity.uuid));
+    xlm_trace_identify(restorer->ctx->trace, XLM_TRACE_DESTINATION,
+                       identity.id);
     if (restorer->callbacks->identify &&
         restorer->callbacks->identify(&identity, restorer->callbacks->data)) {
         return xlm_fail(restorer->ctx, "this host cannot keep what a recovery "

@@ -28,6 +28,8 @@ static int tell_lacking(struct xlm_restorer *restorer)
     uint64_t from = 0;
     size_t count;
 
+    XLM_TRACE(restorer->ctx, lacking_sent, XLM_TRACE_NONE,
+              xlm_pager_outstanding(restorer->pager));
     do {
         count = xlm_pager_list_outstanding(restorer->pager, from, pfns,
                                            XLM_LIST_PFNS);
@@ -42,6 +44,7 @@ static int tell_lacking(struct xlm_restorer *restorer)
 
 int xlm_restore_open_link(struct xlm_restorer *restorer, int in_fd, int out_fd)
 {
+    XLM_MARK(restorer->ctx, recover_heard);
     xlm_forget_failure(restorer->ctx);
     if (xlm_open_connection(restorer->ctx, &restorer->channel, in_fd,
                             out_fd)) {
@@ -84,6 +87,7 @@ int xlm_restore_recover(struct xlm_restorer *restorer)
     if (restorer->state != XLM_READ_POSTCOPY || !relink) {
         return -1;
     }
+    XLM_MARK(restorer->ctx, lost);
     xlm_restore_progress(restorer, XLM_PHASE_POSTCOPY);
     do {
         close_link(restorer);

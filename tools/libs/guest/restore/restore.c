@@ -96,6 +96,7 @@ static int answer_when_ready(struct xlm_restorer *restorer)
         return refuse_go(restorer);
     }
     xlm_restore_progress(restorer, XLM_PHASE_READY);
+    XLM_MARK(restorer->ctx, ready_sent);
     return xlm_write_answer(restorer->ctx, &restorer->channel,
                             XLM_REC_POSTCOPY_READY, 0, "");
 }
@@ -139,6 +140,7 @@ static int take_transition(struct xlm_restorer *restorer)
     if (load_final_state(restorer)) {
         return refuse_go(restorer);
     }
+    XLM_MARK(restorer->ctx, state_loaded);
     restorer->state = XLM_READ_LAST;
     return answer_when_ready(restorer);
 }

@@ -129,6 +129,7 @@ static struct xlm_fault_channel *new_channel(struct xlm_saver *saver)
         faults->saver = saver;
         faults->ctx = fresh;
         faults->ctx.logger = saver->ctx->logger;
+        faults->ctx.trace = saver->ctx->trace;
         faults->channel = XLM_CHANNEL_CLOSED;
         faults->record = XLM_RECORD_EMPTY;
         faults->memory = XLM_SOURCE_MEMORY_CLOSED;
@@ -196,6 +197,7 @@ static bool take_page(struct xlm_fault_channel *faults, uint64_t pfn)
         faults->pages[faults->sent++ % UNDER_WAY] =
             (struct sent_page){pfn, xlm_now_us()};
         faults->new_pages++;
+        XLM_TRACE(&faults->ctx, chosen, pfn, faults->sent - faults->credited);
         pthread_cond_signal(&shared->wake); /* its neighbours may go */
     }
     pthread_mutex_unlock(&shared->lock);
@@ -226,6 +228,7 @@ static int send_page(struct xlm_fault_channel *faults, uint64_t pfn,
 
     xlm_page_batch_begin(batch, XLM_REC_POSTCOPY_PAGE_DATA, true);
     xlm_page_batch_add(batch, pfn, XLM_TYPE_NOTAB, contents);
+    XLM_TRACE(&faults->ctx, sent, pfn, bytes);
     rc = xlm_page_batch_write(&faults->ctx, &faults->channel, batch);
     pthread_mutex_lock(&shared->lock);
     faults->new_zeroes += batch->nr_zeroes;
@@ -238,6 +241,7 @@ static int serve_page(struct xlm_fault_channel *faults, uint64_t pfn)
 {
     const void *contents = xlm_source_memory_page(&faults->memory, pfn);
 
+    XLM_TRACE(&faults->ctx, heard, pfn, 1);
     /* Why it cannot be sent is for the pushing thread to say. */
     if (!contents || !xlm_save_source_is_sound(faults->saver) ||
         !take_page(faults, pfn)) {

@@ -84,6 +84,8 @@ static int take_fault(struct xlm_pusher *pusher,
         pusher->learned.window_hits +=
             !xlm_pfn_set_contains(&pusher->shared.plan.outstanding, pfn);
         rc = request(&pusher->shared.plan, pfn);
+        XLM_TRACE(pusher->saver->ctx, heard, pfn,
+                  pusher->shared.plan.queued.count);
     }
     if (pusher->shared.plan.queued.count > pusher->learned.queue_most) {
         pusher->learned.queue_most = pusher->shared.plan.queued.count;
@@ -147,6 +149,7 @@ static int take_running(struct xlm_pusher *pusher,
     pthread_mutex_lock(&pusher->shared.lock);
     pusher->learned.running = true;
     pusher->learned.running_us = xlm_now_us() - saver->start_us;
+    XLM_MARK(saver->ctx, running_heard);
     pthread_cond_signal(&pusher->shared.wake);
     pthread_mutex_unlock(&pusher->shared.lock);
     return 0;
@@ -175,6 +178,7 @@ static int take_complete(struct xlm_pusher *pusher,
     bool early;
 
     (void)record;
+    XLM_MARK(pusher->saver->ctx, all_there);
     pthread_mutex_lock(&pusher->shared.lock);
     early = !pusher->learned.running || !pusher->sent.ended;
     pusher->learned.complete = !early;
@@ -369,8 +373,27 @@ static int fill_batch(struct xlm_pusher *pusher, size_t count,
     return 0;
 }
 
-static int send_pages(struct xlm_pusher *pusher, size_t count,
-                      const uint64_t *pfns)
+static void trace_sent(struct xlm_pusher *pusher, size_t count,
+                       const uint64_t *pfns)
+{
+    for (size_t i = 0; i < count; i++) {
+        XLM_TRACE(pusher->saver->ctx, sent, pfns[i],
+                  pusher->saver->channel.bytes_out);
+    }
+}
+
+/* With the lock held. */
+static void trace_chosen(struct xlm_pusher *pusher, size_t count,
+                         const uint64_t *pfns)
+{
+    for (size_t i = 0; i < count; i++) {
+        XLM_TRACE(pusher->saver->ctx, chosen, pfns[i],
+                  pusher->sent.window.in_flight);
+    }
+}
+
+static int send_pages(struct xlm_pusher *pusher, enum xlm_push_kind kind,
+                      size_t count, const uint64_t *pfns)
 {
     struct xlm_saver *saver = pusher->saver;
     struct xlm_page_batch *batch = &pusher->batch;
@@ -386,6 +409,9 @@ static int send_pages(struct xlm_pusher *pusher, size_t count,
         return -1;
     }
     saver->stats->zero_pages += batch->nr_zeroes;
+    if (kind == XLM_PUSH_REQUESTED) {
+        trace_sent(pusher, count, pfns);
+    }
     return xlm_page_batch_write(saver->ctx, &saver->channel, batch);
 }
 
@@ -466,6 +492,9 @@ static bool await_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
     if (more) {
         room = room_unasked(pusher, &wait_us);
         *kind = xlm_push_plan_next(&pusher->shared.plan, room, pfns, count);
+        if (*kind == XLM_PUSH_REQUESTED) {
+            trace_chosen(pusher, *count, pfns);
+        }
         if (*kind != XLM_PUSH_NOTHING) {
             if (!pusher->sent.window.in_flight) {
                 pusher->sent.due_us = xlm_now_us();
@@ -486,7 +515,7 @@ static int push(struct xlm_pusher *pusher, enum xlm_push_kind kind,
     struct xlm_saver *saver = pusher->saver;
     uint64_t bytes = saver->channel.bytes_out;
 
-    if (send_pages(pusher, count, pfns)) {
+    if (send_pages(pusher, kind, count, pfns)) {
         return -1;
     }
     if (kind == XLM_PUSH_REQUESTED) {
@@ -535,6 +564,7 @@ static int send_end(struct xlm_pusher *pusher)
 {
     pthread_mutex_lock(&pusher->shared.lock);
     pusher->sent.ended = true;
+    XLM_MARK(pusher->saver->ctx, all_sent);
     pusher->sent.due_us = xlm_now_us();
     pthread_mutex_unlock(&pusher->shared.lock);
     return xlm_write_simple_record(pusher->saver->ctx, &pusher->saver->channel,

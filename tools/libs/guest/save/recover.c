@@ -168,6 +168,8 @@ static int push(struct xlm_saver *saver, enum xlm_guest_state *state)
     if (read_lacking(saver)) {
         return -1;
     }
+    XLM_TRACE(saver->ctx, lacking_heard, XLM_TRACE_NONE,
+              saver->sets.outstanding.count);
     saver->channel.abort_fd = -1;
     saver->channel.idle_ms = -1;
     pusher = xlm_pusher_open(saver);
@@ -196,6 +198,7 @@ static int recover(struct xlm_saver *saver, enum xlm_guest_state *state)
     /* It answers from memory; its receiver may have to end first. */
     saver->channel.idle_ms = saver->params->silence_ms;
     saver->stats->guest_pages = saver->domain.tot_pages;
+    XLM_MARK(saver->ctx, recover_sent);
     if (ask(saver) || read_state(saver, state)) {
         return -1;
     }
@@ -210,6 +213,7 @@ int xlm_recover(struct xlm_context *ctx, const struct xlm_save_params *params,
     int rc;
 
     *state = XLM_GUEST_UNKNOWN;
+    xlm_trace_identify(ctx->trace, XLM_TRACE_SOURCE, params->id);
     xlm_saver_begin(&saver, ctx, params, callbacks, stats);
     saver.recovered = true;
     rc = recover(&saver, state);

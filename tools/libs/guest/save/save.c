@@ -368,6 +368,7 @@ static int suspend(struct xlm_saver *saver)
         return -1;
     }
     saver->stats->suspend_us = elapsed_us(saver);
+    XLM_MARK(saver->ctx, suspending);
     saver->domain.suspended = true; /* perhaps, also when it fails */
     if (saver->callbacks->suspend(saver->callbacks->data)) {
         return xlm_fail(saver->ctx, "the guest did not suspend; is its "
@@ -384,6 +385,7 @@ static int suspend(struct xlm_saver *saver)
                         info.shutdown_reason);
     }
     saver->stats->suspended_us = elapsed_us(saver);
+    XLM_MARK(saver->ctx, stopped);
     return xlm_save_mark_source(saver);
 }
 
@@ -509,6 +511,7 @@ static int write_final_state(struct xlm_saver *saver, uint32_t last_record)
                         strerror(errno));
     }
     saver->stats->sent_us = elapsed_us(saver);
+    XLM_MARK(saver->ctx, state_sent);
     return 0;
 }
 
@@ -549,6 +552,7 @@ static int go(struct xlm_saver *saver)
     int rc;
 
     saver->stats->ready_us = elapsed_us(saver);
+    XLM_MARK(saver->ctx, ready_heard);
     xlm_save_progress(saver, XLM_PHASE_READY);
     /* The last chance: an answer that is there already is read without a
      * look at the descriptor. */
@@ -560,6 +564,7 @@ static int go(struct xlm_saver *saver)
     saver->channel.idle_ms = -1;
     saver->domain.let_go = true;
     xlm_save_progress(saver, XLM_PHASE_GO);
+    XLM_MARK(saver->ctx, go_sent);
     rc = write_empty(saver, XLM_REC_POSTCOPY_GO);
     saver->stats->go_us = elapsed_us(saver);
     return rc;
@@ -673,6 +678,7 @@ int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
     struct xlm_saver saver;
     int rc;
 
+    xlm_trace_identify(ctx->trace, XLM_TRACE_SOURCE, params->id);
     xlm_saver_begin(&saver, ctx, params, callbacks, stats);
     rc = xlm_open_connection(ctx, &saver.channel, params->in_fd,
                              params->out_fd);
