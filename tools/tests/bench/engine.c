@@ -2,12 +2,13 @@
  * The engine at native speed: xlm_save() in one process, xlm_restore() in
  * another, each with a fake hypervisor, and loopback TCP between them.
  *
- *     engine MODE MIB
+ *     engine MODE MIB [TRACE]
  *
  * makes one migration of a guest of so many MiB and, before it, plain copies
  * of the same pages through the same socket, from and to the same memory.
  * Prints what it measured as one JSON object; bench-engine runs it again and
- * again and compares.
+ * again and compares.  With TRACE both ends write one, TRACE.source and
+ * TRACE.destination; the time that this takes at the end is not measured.
  *
  * The plain copy that counts reads into a buffer and copies from there into
  * the guest's memory, since a page that is paged out has no place that could
@@ -21,6 +22,9 @@
  *   precopy  one round while the guest runs, and stop
  *   faults   postcopy at once, and a vCPU waits for one page after another
  *   demand   the same, and nothing is sent that was not asked for
+ *   points   no migration: what one point of a trace costs, off and on, beside a
+ *            loop without one; MIB is how many millions of them, and TRACE is
+ *            needed
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -87,6 +91,7 @@ struct end {
     uint64_t kib_before; /* resident before the engine began */
     pthread_t vcpu;
     bool vcpu_runs;
+    const char *trace; /* NULL: none */
 };
 
 static void die(const char *format, ...)
@@ -311,6 +316,28 @@ static void check_destination(struct end *end)
     }
 }
 
+static void open_trace(struct end *end, const char *name)
+{
+    char path[512];
+
+    if (!end->trace) {
+        return;
+    }
+    snprintf(path, sizeof(path), "%s.%s", end->trace, name);
+    end->ctx.trace = xlm_trace_open(path);
+    if (!end->ctx.trace) {
+        die("%s: %s", path, strerror(errno));
+    }
+}
+
+static void close_trace(struct end *end)
+{
+    if (xlm_trace_close(end->ctx.trace)) {
+        die("the trace: %s", strerror(errno));
+    }
+    end->ctx.trace = NULL;
+}
+
 static void make_end(struct end *end)
 {
     static const struct xlm_context fresh = XLM_CONTEXT_INIT;
@@ -439,6 +466,69 @@ static void pong(struct end *end)
     }
 }
 
+/* ---- what a point costs ---- */
+
+#define MILLION 1000000
+
+/* Keeps the loop, and has the pointer looked at each time. */
+#define BARRIER() __asm__ volatile("" : : : "memory")
+
+static uint64_t cpu_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
+}
+
+static double bare_ns(uint64_t count)
+{
+    uint64_t began_ns = cpu_ns();
+
+    for (uint64_t i = 0; i < count; i++) {
+        BARRIER();
+    }
+    return (double)(cpu_ns() - began_ns) / count;
+}
+
+static double point_ns(struct xlm_context *ctx, uint64_t count)
+{
+    uint64_t began_ns = cpu_ns();
+
+    for (uint64_t i = 0; i < count; i++) {
+        XLM_TRACE(ctx, heard, i, 1);
+        BARRIER();
+    }
+    return (double)(cpu_ns() - began_ns) / count;
+}
+
+static void keep_least(double *least, double value)
+{
+    *least = *least && *least < value ? *least : value;
+}
+
+/* By turns, and of each the least: what else the processor does is no cost of a
+ * point. */
+static int measure_points(uint64_t millions, const char *path)
+{
+    static struct xlm_context off = XLM_CONTEXT_INIT, on = XLM_CONTEXT_INIT;
+    double least[3] = {0};
+
+    on.trace = xlm_trace_open(path);
+    if (!on.trace) {
+        die("%s: %s", path, strerror(errno));
+    }
+    for (uint64_t i = 0; i < millions; i++) {
+        keep_least(&least[0], bare_ns(MILLION));
+        keep_least(&least[1], point_ns(&off, MILLION));
+        keep_least(&least[2], point_ns(&on, MILLION));
+    }
+    printf("{\"mode\": \"points\", \"bare_ns\": %.3f, \"off_ns\": %.3f, "
+           "\"on_ns\": %.3f}\n",
+           least[0], least[1], least[2]);
+    return xlm_trace_close(on.trace) ? 1 : 0;
+}
+
 /* ---- both ends ---- */
 
 static void run_source(struct end *end)
@@ -468,6 +558,7 @@ static void run_source(struct end *end)
         params.window_after = 0;
         params.window_adapts = false;
     }
+    open_trace(end, "source");
     end->kib_before = resident_kib();
     if (xlm_save(&end->ctx, &params, &callbacks, &end->figures.stats,
                  &transitioned)) {
@@ -477,6 +568,7 @@ static void run_source(struct end *end)
         end->figures.copy[1] = use();
     }
     sample_memory(end);
+    close_trace(end);
 }
 
 static void run_destination(struct end *end)
@@ -495,6 +587,7 @@ static void run_destination(struct end *end)
 
     receive_both(end);
     ping(end);
+    open_trace(end, "destination");
     end->kib_before = resident_kib();
     if (xlm_restore(&end->ctx, &params, &callbacks, &end->figures.stats,
                     &resumed)) {
@@ -505,6 +598,7 @@ static void run_destination(struct end *end)
     if (end->vcpu_runs) {
         pthread_join(end->vcpu, NULL);
     }
+    close_trace(end);
     check_destination(end);
 }
 
@@ -605,16 +699,21 @@ static enum mode mode_by_name(const char *name)
 
 int main(int argc, char **argv)
 {
+    bool usable = argc == 3 || argc == 4;
     struct end end = {
-        .mode = argc == 3 ? mode_by_name(argv[1]) : MODE_COUNT,
-        .guest_pages = argc == 3 ? strtoull(argv[2], NULL, 10) << 8 : 0,
+        .mode = usable ? mode_by_name(argv[1]) : MODE_COUNT,
+        .guest_pages = usable ? strtoull(argv[2], NULL, 10) << 8 : 0,
+        .trace = argc == 4 ? argv[3] : NULL,
     };
     struct figures there;
     int ends[2], report[2], status;
     pid_t child;
 
+    if (argc == 4 && !strcmp(argv[1], "points") && end.guest_pages) {
+        return measure_points(end.guest_pages >> 8, end.trace);
+    }
     if (end.mode == MODE_COUNT || !end.guest_pages) {
-        die("usage: engine push|precopy|faults|demand MIB");
+        die("usage: engine push|precopy|faults|demand|points MIB [TRACE]");
     }
     connect_ends(ends);
     if (pipe(report) || (child = fork()) < 0) {

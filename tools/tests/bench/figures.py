@@ -231,6 +231,9 @@ def engine_ratios(rows):
         if row["faults"]:
             yield (f"{name}: median fault to a page there and back", LESS,
                    divided(row["fault_median_us"], row["ping_median_us"]))
+        if "trace" in row:
+            yield (f"{name}: median fault with a trace to one without", LESS,
+                   row["trace"]["ratio_median"])
 
 
 def ratios(report):

@@ -409,6 +409,21 @@ class Page(unittest.TestCase):
         self.assertIn("stop-fast-writer-64.gp", files)
         self.assertIn("faults-ssh-0.dat", files)
 
+    def test_it_says_what_a_trace_costs(self):
+        demand = {**ENGINE[0], "mode": "demand", "faults": 9,
+                  "fault_median_us": 100, "trace": {
+                      "ratio_median": 1.25, "ratio_seconds": 1.5,
+                      "point_off_ns": 0.4, "point_on_ns": 50.0,
+                      "shares": {"asked": 0.25, "heard": 0.75},
+                      "p99_shares": {"asked": 0.5, "heard": 0.5}}}
+        report = figures.make(measured(engine=ENGINE + [demand]))
+        text, _ = self.write(report, RUNS)
+        self.assertIn("1.25 times as long as without", text)
+        self.assertIn("| heard | 75.0% | 50.0% |", text)
+        self.assertEqual(report["ratios"][
+            "engine, demand, 1024 MiB: median fault with a trace to one "
+            "without"]["value"], 1.25)
+
     def test_it_has_the_difference_to_the_release(self):
         report = figures.make(measured())
         kept = copy.deepcopy(report)
