@@ -42,7 +42,7 @@ static void take_present(struct xlm_saver *saver, uint64_t pfn)
 static int list_batch(struct xlm_saver *saver, uint64_t first, size_t count,
                       bool forget)
 {
-    uint64_t pfns[XLM_BATCH_PAGES];
+    uint64_t pfns[XLM_BATCH_PAGES] = {0}; /* for a compiler that sees less */
     uint32_t types[XLM_BATCH_PAGES];
 
     for (size_t i = 0; i < count; i++) {
