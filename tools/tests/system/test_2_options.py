@@ -5,7 +5,7 @@ import json
 
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import without_our_xl
-from world import TAKES_LONG, on_request
+from world import TAKES_LONG, Skip, on_request
 
 STOCK = "/usr/sbin/xl"
 
@@ -29,6 +29,26 @@ def test_p_leaves_it_paused(world):
     assert world.is_paused("b", guest.name)
     assert guest.route() == ["a"], "it has run at the destination"
     world.lab.run("b", ["xl", "unpause", guest.name])
+    assert_moved(world, guest, "a", "b")
+
+
+def test_a_trace_of_both_ends_is_joined(world):
+    """And says, in one command, what the guest's faults were spent on."""
+    if world.lab.run("a", "command -v python3", check=False).returncode:
+        raise Skip("the hosts have no python3")
+    guest = world.pattern(memory=64, rate="max", check="max").start("a")
+    world.move(guest, "--trace /root/move", receive_options="--trace /root/move")
+    command = "xl-migrate-trace /root/move --host xen-b"
+    found = json.loads(world.lab.run("a", f"{command} --json").stdout)
+    assert found["clock"]["joined"] and found["clock"]["error_ms"] >= 0, found
+    assert found["faults"] > 0 and found["whole"] > 0, found
+    for point in ("stopped", "state_sent", "go_heard", "runs"):
+        assert found["stop"][point] >= 0, found["stop"]
+    text = world.lab.run("a", command).stdout
+    assert "The 99th percentile comes from: " in text, text
+    pfn = hex(found["slowest"][0]["pfn"])
+    text = world.lab.run("a", f"{command} --pfn {pfn}").stdout
+    assert f"The fault on page {pfn}: " in text, text
     assert_moved(world, guest, "a", "b")
 
 
