@@ -17,9 +17,9 @@
 
 #define ROLE_MAX 16
 
-/* Whoever puts something in has a place of its own, until the ring has gone round
- * once: then what one thread writes another may be writing over, and a point can
- * come to nothing, but memory not to harm. */
+/* Whoever puts something in has a place of its own, until the ring has gone
+ * round once: then what one thread writes another may be writing over, and a
+ * point can come to nothing, but memory not to harm. */
 struct event {
     _Atomic uint64_t ns;
     _Atomic uint64_t pfn;

@@ -1,12 +1,12 @@
 /*
- * A trace: what happened when, at a fixed number of points, so that one fault can
- * be followed.  It is kept in memory and written to a file at the end; see
- * docs/specs/live-migrate-trace.md, and xl-migrate-trace(1), which joins those of
- * both ends.
+ * A trace: what happened when, at a fixed number of points, so that one fault
+ * can be followed.  It is kept in memory and written to a file at the end; see
+ * docs/specs/live-migrate-trace.md, and xl-migrate-trace(1), which joins those
+ * of both ends.
  *
- * The points are trace_points.def's.  At each stands XLM_TRACE(), which costs a
- * look at a pointer while nothing is traced; where there is <sys/sdt.h> it is a
- * probe of the provider `xlm` as well, a no-op until somebody looks.
+ * The points are trace_points.def's.  At each stands XLM_TRACE(), which costs
+ * a look at a pointer while nothing is traced; where there is <sys/sdt.h> it
+ * is a probe of the provider `xlm` as well, a no-op until somebody looks.
  */
 #ifndef XLM_TRACE_H
 #define XLM_TRACE_H
@@ -28,7 +28,7 @@ enum xlm_point {
 /* In place of a pfn or a value: there is none. */
 #define XLM_TRACE_NONE UINT64_MAX
 
-/* What is kept of pages at the most, the latest, and of all else, the first. */
+/* Kept at the most: of pages the latest, of all else the first. */
 #define XLM_TRACE_PAGES (1u << 18)
 #define XLM_TRACE_MARKS 512u
 
@@ -41,8 +41,8 @@ struct xlm_trace;
  * found before anything has begun.  NULL with errno. */
 struct xlm_trace *xlm_trace_open(const char *path);
 
-/* Which end of which migration it is of; harmless with NULL.  Before the end is
- * called from two threads. */
+/* Which end of which migration it is of; harmless with NULL.  Before the end
+ * is called from two threads. */
 void xlm_trace_identify(struct xlm_trace *trace, const char *role,
                         const uint8_t id[16]);
 
@@ -60,9 +60,9 @@ int xlm_trace_close(struct xlm_trace *trace);
 #define XLM_PROBE(name, pfn, value) ((void)0)
 #endif
 
-/* At the point `name` of the list: of this pfn (XLM_TRACE_NONE: of no page), with
- * a value that says more.  Both are evaluated only when something is traced, or
- * where probes are. */
+/* At the point `name` of the list: of this pfn (XLM_TRACE_NONE: of no page),
+ * with a value that says more.  Both are evaluated only when something is
+ * traced, or where probes are. */
 #define XLM_TRACE(ctx, name, pfn, value) \
     do { \
         struct xlm_trace *trace_ = (ctx)->trace; \

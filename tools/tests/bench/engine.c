@@ -22,9 +22,9 @@
  *   precopy  one round while the guest runs, and stop
  *   faults   postcopy at once, and a vCPU waits for one page after another
  *   demand   the same, and nothing is sent that was not asked for
- *   points   no migration: what one point of a trace costs, off and on, beside a
- *            loop without one; MIB is how many millions of them, and TRACE is
- *            needed
+ *   points   no migration: what one point of a trace costs, off and on, beside
+ *            a loop without one; MIB is how many millions of them, and TRACE
+ *            is needed
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -507,8 +507,8 @@ static void keep_least(double *least, double value)
     *least = *least && *least < value ? *least : value;
 }
 
-/* By turns, and of each the least: what else the processor does is no cost of a
- * point. */
+/* By turns, and of each the least: what else the processor does is no cost of
+ * a point. */
 static int measure_points(uint64_t millions, const char *path)
 {
     static struct xlm_context off = XLM_CONTEXT_INIT, on = XLM_CONTEXT_INIT;
