@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * A trace: what happened when, at a fixed number of points, so that one fault
  * can be followed.  It is kept in memory and written to a file at the end; see
  * docs/specs/live-migrate-trace.md, and xl-migrate-trace(1), which joins those

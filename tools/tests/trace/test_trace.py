@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """xl-migrate-trace, over traces that the library has written in migrations of fake
 guests ($FAKE_LIBRARY and $KEEP_TRACES are what `make check-unit` makes), and over
 files that are none."""

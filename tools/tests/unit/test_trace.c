@@ -1,4 +1,4 @@
-/*
+/* SPDX-License-Identifier: LGPL-2.1-or-later
  * The trace: what is put in comes out, from any number of threads, and a file
  * that cannot be written is no secret.
  */
