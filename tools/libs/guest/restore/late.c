@@ -115,7 +115,7 @@ int xlm_restore_build_late(struct xlm_restorer *restorer)
 
     if (xlm_restore_feed_end(restorer) ||
         xlm_restore_read_device_state(restorer)) {
-        return -1;
+        return restorer->ctx->lost ? -1 : xlm_restore_explain_build(restorer);
     }
     while (!built) {
         if (bring_what_is_needed(restorer)) {
