@@ -284,8 +284,8 @@ static void is_not_built_by_another_release(void **state)
             run(move);
             check_stayed(move, "could not build");
             assert_int_equal(
-                strstr(reason, "comes from Xen 4.20, and this host has 4.14") !=
-                    NULL,
+                strstr(reason,
+                       "comes from Xen 4.20, and this host has 4.14") != NULL,
                 !newer);
             free_move(move);
         }
