@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A whole xlm_save() up to the go, of a guest that is there for its bookkeeping
- * only: with a hypervisor and a destination that answer at once.
+ * A whole xlm_save() up to the go, of a guest that is there for its
+ * bookkeeping only: with a hypervisor and a destination that answer at once.
  */
 #include "scale.h"
 
@@ -290,8 +290,8 @@ static void progress(enum xlm_phase phase, const struct xlm_stats *stats,
     (void)stats;
 }
 
-/* The pass that nothing saves: each word of the log is looked at once.  Not for
- * the first time, when the kernel finds memory for the set. */
+/* The pass that nothing saves: each word of the log is looked at once.  Not
+ * for the first time, when the kernel finds memory for the set. */
 static void measure_log(struct source *source)
 {
     struct xlm_pfn_set dirty;

@@ -27,8 +27,8 @@ int xlm_restore_feed_early(struct xlm_restorer *restorer);
 int xlm_restore_feed_end(struct xlm_restorer *restorer);
 /* The toolstack has failed: always -1. */
 int xlm_restore_fail_to_build(struct xlm_restorer *restorer);
-/* Add to the reason why the domain could not be built what the source's release
- * has to do with it, if anything: always -1. */
+/* Add to the reason why the domain could not be built what the source's
+ * release has to do with it, if anything: always -1. */
 int xlm_restore_explain_build(struct xlm_restorer *restorer);
 /* The host keeps memory for all of the guest's pages that it has not yet. */
 int xlm_restore_claim(struct xlm_restorer *restorer);
