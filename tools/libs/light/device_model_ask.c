@@ -121,7 +121,7 @@ static int try_to_begin(struct lm_qmp *qmp)
 int lm_device_model_check(struct xlm_context *xlm, uint32_t domid)
 {
     struct lm_qmp qmp = LM_QMP_CLOSED;
-    struct lm_qemu_version version;
+    struct lm_qemu_version version = {0};
     int rc = lm_qmp_connect_domain(&qmp, xlm, domid, xlm->abort_fd);
 
     if (!rc) {

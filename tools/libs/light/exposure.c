@@ -70,9 +70,10 @@ static bool has_node(const struct look *look, const char *top,
                      const char *node)
 {
     char *value = read_node(look, top, node);
+    bool found = value != NULL;
 
     free(value);
-    return value;
+    return found;
 }
 
 static bool says(const struct look *look, const char *top, const char *node,
