@@ -322,6 +322,9 @@ static void show_summary(const libxl_live_migrate_stats *stats)
     if (stats->left_out_pages) {
         show_pages("  left out, being written", stats->left_out_pages);
     }
+    if (stats->settled_pages) {
+        show_pages("sent while it suspended", stats->settled_pages);
+    }
     show_pages("sent while it was stopped", stats->stop_pages);
     if (stats->hot_pages) {
         show_pages("  of these needed first", stats->hot_pages);

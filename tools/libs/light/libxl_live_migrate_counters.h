@@ -90,7 +90,9 @@
     X(SOURCE, go_us, "go-us", "when the go was written") \
     X(SOURCE, running_us, "running-us", \
       "when the guest ran at the destination") \
-    X(SOURCE, end_us, "end-us", "when all was over")
+    X(SOURCE, end_us, "end-us", "when all was over") \
+    X(SOURCE, settled_pages, "settled-pages", \
+      "sent while it suspended: written then, and left alone since")
 
 #define LIBXL_LIVE_MIGRATE_COUNT_ONE_(...) +1
 

@@ -121,6 +121,22 @@ static void lost_on_the_way_back(void **state)
     every_record(FAKE_BACK);
 }
 
+/* What it lacks is more than a record holds, and then some. */
+static void more_is_lacking_than_a_record_holds(void **state)
+{
+    struct fake_migration *migration =
+        fake_migration_new((XLM_LIST_PFNS + 1500) * 13 / 12, 1);
+
+    (void)state;
+    migration->vcpu_seed = 0;
+    migration->params.hot_pages_max = 0;
+    migration->recoveries = FAKE_RECOVERIES;
+    migration->cut = CUT(FAKE_BACK, XLM_REC_POSTCOPY_RUNNING, 1);
+    fake_migration_run(migration);
+    fake_migration_check_recovered(migration);
+    fake_migration_free(migration);
+}
+
 /* The destination hears no more and thinks no evil, until there is another
  * connection: that takes the place of the old one. */
 static void lost_without_a_word(void **state)
@@ -454,6 +470,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lost_on_the_way_there),
         cmocka_unit_test(lost_on_the_way_back),
+        cmocka_unit_test(more_is_lacking_than_a_record_holds),
         cmocka_unit_test(lost_without_a_word),
         cmocka_unit_test(lost_under_load),
         cmocka_unit_test(lost_again_and_again),

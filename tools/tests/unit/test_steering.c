@@ -103,8 +103,8 @@ static void what_was_not_sent_stays_to_send(void **state)
     fake_migration_check_success(migration);
     assert_int_equal(stats->iterations, 0);
     assert_in_range(stats->precopy_pages, 1, XLM_BATCH_PAGES);
-    assert_int_equal(stats->precopy_pages + stats->stop_pages +
-                         stats->postcopy_pages,
+    assert_int_equal(stats->precopy_pages + stats->settled_pages +
+                         stats->stop_pages + stats->postcopy_pages,
                      stats->guest_pages);
     fake_migration_free(migration);
 }

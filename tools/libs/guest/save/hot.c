@@ -12,6 +12,10 @@
  * what shortly before.  What it finds that the destination does not expect is
  * told at once: the list that is left for the stop is short.
  *
+ * What has settled, written in a sample and left alone in the next, is sent
+ * between two samples: then it need not go in the stop, unless it is written
+ * once more.
+ *
  * Of a guest that writes fast that is more than is to be sent in the stop. The
  * pages that it cannot do without are told by what is in them, and they are
  * looked for at once, too, so that the stop has few left to look at.
@@ -35,13 +39,19 @@
  * each the guest pays for its first write to every page once more. */
 #define SAMPLE_PAUSE_MS 20
 
+/* Pages that are sent at a time: the guest may be stopped meanwhile, and then
+ * it waits for them. */
+#define PIECE 16
+/* More of a sample are not kept in order, however many are to be hot. */
+#define SAMPLE_MOST (1u << 16)
+
 /* What was written last, for the push: since the last sample and in it, in the
  * one before, and in all before that while the guest suspended. */
 enum { LAST, BEFORE, OLDER };
 
 /* The lowest pfns that were written in one sample.  Twice as many as are hot
- * at the most are enough: if the later ones name so many of them, these need
- * not be looked at any more. */
+ * at the most are enough: with so many those of the later samples that are
+ * among them have left enough others. */
 struct sample {
     size_t count;
     uint64_t *pfns;
@@ -56,6 +66,7 @@ struct xlm_hot {
     uint64_t *pfns;
     struct sample samples[SAMPLES]; /* by number modulo SAMPLES */
     struct xlm_pfn_set pinned;      /* written, and held by the hypervisor */
+    uint64_t sent;                  /* pages that had settled */
     int rc;
 };
 
@@ -155,65 +166,6 @@ static int take_sample(struct xlm_hot *hot)
     return xlm_save_list_dirty(saver);
 }
 
-static void *run(void *data)
-{
-    struct xlm_hot *hot = data;
-    struct pollfd stop = {.fd = hot->stop_fd, .events = POLLIN};
-    uint64_t pause_ms = 0;
-
-    while (!hot->rc && poll(&stop, 1, pause_ms) <= 0) {
-        uint64_t began_us = xlm_now_us();
-
-        hot->rc = take_sample(hot);
-        pause_ms = (xlm_now_us() - began_us) * 3 / 1000;
-        if (pause_ms < SAMPLE_PAUSE_MS) {
-            pause_ms = SAMPLE_PAUSE_MS;
-        }
-    }
-    return NULL;
-}
-
-static int make_room(struct xlm_hot *hot)
-{
-    struct xlm_saver *saver = hot->saver;
-
-    hot->most = 2 * (size_t)saver->params->hot_pages_max;
-    if (hot->most > saver->domain.nr_pfns) {
-        hot->most = saver->domain.nr_pfns;
-    }
-    hot->pfns = calloc(SAMPLES * hot->most + 1, sizeof(*hot->pfns));
-    for (size_t i = 0; i < SAMPLES; i++) {
-        hot->samples[i].pfns = hot->pfns + i * hot->most;
-    }
-    hot->stop_fd = eventfd(0, EFD_CLOEXEC);
-    return !hot->pfns || hot->stop_fd < 0 ||
-                   xlm_pfn_set_reserve(&hot->pinned, saver->domain.nr_pfns)
-               ? -1
-               : 0;
-}
-
-struct xlm_hot *xlm_hot_start(struct xlm_saver *saver)
-{
-    struct xlm_hot *hot = calloc(1, sizeof(*hot));
-    int error;
-
-    if (!hot) {
-        xlm_fail(saver->ctx, "no memory to watch what the guest writes");
-        return NULL;
-    }
-    hot->saver = saver;
-    hot->stop_fd = -1;
-    error =
-        make_room(hot) ? errno : pthread_create(&hot->thread, NULL, run, hot);
-    if (error) {
-        xlm_fail(saver->ctx, "cannot watch what the guest writes: %s",
-                 strerror(error));
-        dispose(hot);
-        return NULL;
-    }
-    return hot;
-}
-
 /* Add to the set until it has `most` members. */
 static void add_up_to(struct xlm_pfn_set *set, size_t count,
                       const uint64_t *pfns, uint64_t most)
@@ -253,7 +205,142 @@ static void find_hottest(const struct xlm_hot *hot,
 
         add_up_to(hottest, sample->count, sample->pfns, most);
     }
-    add_members_up_to(hottest, &sets->recent[OLDER], most);
+    for (unsigned int i = LAST; i <= OLDER; i++) {
+        add_members_up_to(hottest, &sets->recent[i], most);
+    }
+}
+
+/* ---- what has settled ---- */
+
+static bool is_stopped(const struct xlm_hot *hot, uint64_t wait_us)
+{
+    struct pollfd stop = {.fd = hot->stop_fd, .events = POLLIN};
+
+    return poll(&stop, 1, (wait_us + 999) / 1000) > 0;
+}
+
+/* Of what would go in a stop that came now, what was not written in the last
+ * sample, and is not there.  It is gathered in to_send, which is empty until
+ * the stop. */
+static void find_settled(const struct xlm_hot *hot)
+{
+    struct xlm_save_sets *sets = &hot->saver->sets;
+
+    find_hottest(hot, &sets->to_send);
+    xlm_pfn_set_subtract(&sets->to_send, &sets->recent[LAST]);
+    xlm_pfn_set_intersect(&sets->to_send, &sets->outstanding);
+}
+
+/* What is written from now on, the log has. */
+static int send_piece(struct xlm_hot *hot)
+{
+    struct xlm_save_sets *sets = &hot->saver->sets;
+    uint64_t pfns[PIECE];
+    size_t count = xlm_pfn_set_list(&sets->to_send, 0, pfns, PIECE);
+
+    for (size_t i = 0; i < count; i++) {
+        xlm_pfn_set_remove(&sets->to_send, pfns[i]);
+        xlm_pfn_set_remove(&sets->outstanding, pfns[i]);
+    }
+    return xlm_save_send_pfns(hot->saver, count, pfns, &hot->sent);
+}
+
+static int send_settled(struct xlm_hot *hot, uint64_t until_us)
+{
+    int rc = 0;
+
+    find_settled(hot);
+    while (!rc && hot->saver->sets.to_send.count && !is_stopped(hot, 0) &&
+           xlm_now_us() < until_us) {
+        rc = send_piece(hot);
+    }
+    return rc;
+}
+
+/* ---- the thread ---- */
+
+static uint64_t pause_after(uint64_t sampling_us)
+{
+    uint64_t pause_us = 3 * sampling_us;
+
+    return pause_us < SAMPLE_PAUSE_MS * 1000 ? SAMPLE_PAUSE_MS * 1000
+                                             : pause_us;
+}
+
+static void *run(void *data)
+{
+    struct xlm_hot *hot = data;
+    uint64_t wait_us = 0;
+
+    while (!hot->rc && !is_stopped(hot, wait_us)) {
+        uint64_t began_us = xlm_now_us();
+        uint64_t until_us;
+
+        hot->rc = take_sample(hot);
+        until_us = xlm_now_us() + pause_after(xlm_now_us() - began_us);
+        if (!hot->rc) {
+            hot->rc = send_settled(hot, until_us);
+        }
+        began_us = xlm_now_us();
+        wait_us = until_us > began_us ? until_us - began_us : 0;
+    }
+    return NULL;
+}
+
+static int make_room(struct xlm_hot *hot)
+{
+    struct xlm_saver *saver = hot->saver;
+
+    hot->most = 2 * (size_t)saver->params->hot_pages_max;
+    if (hot->most > SAMPLE_MOST) {
+        hot->most = SAMPLE_MOST;
+    }
+    hot->pfns = calloc(SAMPLES * hot->most + 1, sizeof(*hot->pfns));
+    for (size_t i = 0; i < SAMPLES; i++) {
+        hot->samples[i].pfns = hot->pfns + i * hot->most;
+    }
+    hot->stop_fd = eventfd(0, EFD_CLOEXEC);
+    return !hot->pfns || hot->stop_fd < 0 ||
+                   xlm_pfn_set_reserve(&hot->pinned, saver->domain.nr_pfns)
+               ? -1
+               : 0;
+}
+
+struct xlm_hot *xlm_hot_start(struct xlm_saver *saver)
+{
+    struct xlm_hot *hot = calloc(1, sizeof(*hot));
+    int error;
+
+    if (!hot) {
+        xlm_fail(saver->ctx, "no memory to watch what the guest writes");
+        return NULL;
+    }
+    hot->saver = saver;
+    hot->stop_fd = -1;
+    error =
+        make_room(hot) ? errno : pthread_create(&hot->thread, NULL, run, hot);
+    if (error) {
+        xlm_fail(saver->ctx, "cannot watch what the guest writes: %s",
+                 strerror(error));
+        dispose(hot);
+        return NULL;
+    }
+    return hot;
+}
+
+/* What was sent and not written since is there. */
+static void leave_out_sent(const struct xlm_save_sets *sets,
+                           struct xlm_pfn_set *hottest)
+{
+    uint64_t pfn;
+
+    for (pfn = xlm_pfn_set_next(hottest, 0); pfn != XLM_PFN_NONE;
+         pfn = xlm_pfn_set_next(hottest, pfn + 1)) {
+        if (!xlm_pfn_set_contains(&sets->outstanding, pfn) &&
+            !xlm_pfn_set_contains(&sets->dirty, pfn)) {
+            xlm_pfn_set_remove(hottest, pfn);
+        }
+    }
 }
 
 int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
@@ -273,8 +360,11 @@ int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
     }
     if (!rc) {
         find_hottest(hot, hottest);
+        leave_out_sent(&saver->sets, hottest);
         xlm_pfn_set_unite(&saver->sets.recent[LAST], &saver->sets.dirty);
     }
+    saver->stats->settled_pages = hot->sent;
+    xlm_save_count_zeroes(saver);
     dispose(hot);
     return rc;
 }

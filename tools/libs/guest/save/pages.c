@@ -187,6 +187,7 @@ struct xlm_save_batch {
     size_t nr_mapped;
     uint8_t *mapping;
     struct xlm_page_batch out;
+    uint64_t zeroes; /* that the stats do not have yet */
 };
 
 static int write_batch(struct xlm_saver *saver, struct xlm_save_batch *batch,
@@ -211,7 +212,7 @@ static int write_batch(struct xlm_saver *saver, struct xlm_save_batch *batch,
         }
         xlm_page_batch_add(out, batch->pfns[i], type, contents);
     }
-    saver->stats->zero_pages += out->nr_zeroes;
+    batch->zeroes += out->nr_zeroes;
     return xlm_page_batch_write(saver->ctx, &saver->channel, out);
 }
 
@@ -271,20 +272,36 @@ static int send_batch(struct xlm_saver *saver, struct xlm_save_batch *batch,
     return rc;
 }
 
+/* An empty one. */
+static struct xlm_save_batch *begin_batch(struct xlm_saver *saver)
+{
+    if (!saver->batch) {
+        saver->batch = calloc(1, sizeof(*saver->batch));
+    }
+    if (!saver->batch) {
+        xlm_fail(saver->ctx, "no memory to send pages");
+        return NULL;
+    }
+    saver->batch->count = 0;
+    return saver->batch;
+}
+
+void xlm_save_count_zeroes(struct xlm_saver *saver)
+{
+    if (saver->batch) {
+        saver->stats->zero_pages += saver->batch->zeroes;
+        saver->batch->zeroes = 0;
+    }
+}
+
 int xlm_save_send_some(struct xlm_saver *saver, struct xlm_pfn_set *set,
                        uint64_t *at, size_t most, uint64_t *sent)
 {
-    struct xlm_save_batch *batch;
-    int rc;
+    struct xlm_save_batch *batch = begin_batch(saver);
 
-    if (!saver->batch) {
-        saver->batch = malloc(sizeof(*saver->batch));
-    }
-    batch = saver->batch;
     if (!batch) {
-        return xlm_fail(saver->ctx, "no memory to send pages");
+        return -1;
     }
-    batch->count = 0;
     while (batch->count < most && batch->count < XLM_BATCH_PAGES) {
         *at = xlm_pfn_set_next(set, *at);
         if (*at == XLM_PFN_NONE) {
@@ -293,14 +310,25 @@ int xlm_save_send_some(struct xlm_saver *saver, struct xlm_pfn_set *set,
         xlm_pfn_set_remove(set, *at);
         batch->pfns[batch->count++] = *at;
     }
-    rc = xlm_save_check_abort(saver);
-    if (!rc) {
-        rc = send_batch(saver, batch, sent);
+    if (xlm_save_check_abort(saver) || send_batch(saver, batch, sent)) {
+        return -1;
     }
-    if (!rc) {
-        xlm_save_progress(saver, saver->phase);
+    xlm_save_count_zeroes(saver);
+    xlm_save_progress(saver, saver->phase);
+    return 0;
+}
+
+int xlm_save_send_pfns(struct xlm_saver *saver, size_t count,
+                       const uint64_t *pfns, uint64_t *sent)
+{
+    struct xlm_save_batch *batch = begin_batch(saver);
+
+    if (!batch) {
+        return -1;
     }
-    return rc;
+    memcpy(batch->pfns, pfns, count * sizeof(*pfns));
+    batch->count = count;
+    return send_batch(saver, batch, sent);
 }
 
 int xlm_save_send_set(struct xlm_saver *saver, struct xlm_pfn_set *set,

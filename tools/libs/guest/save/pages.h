@@ -21,6 +21,14 @@ int xlm_save_send_set(struct xlm_saver *saver, struct xlm_pfn_set *set,
 /* The same for the first of them from *at on, at most `most`; *at moves on. */
 int xlm_save_send_some(struct xlm_saver *saver, struct xlm_pfn_set *set,
                        uint64_t *at, size_t most, uint64_t *sent);
+/* Send these pages, at most XLM_BATCH_PAGES, as PAGE_DATA; `sent` as above.
+ * Shows no progress and does not look whether to abort: for a thread that is
+ * not the caller's, while that uses neither the channel nor these functions.
+ */
+int xlm_save_send_pfns(struct xlm_saver *saver, size_t count,
+                       const uint64_t *pfns, uint64_t *sent);
+/* The caller's thread takes over what another has counted of these. */
+void xlm_save_count_zeroes(struct xlm_saver *saver);
 /* Tell the destination that it lacks these pages: a list of POSTCOPY_PFNS
  * records from PFNS_BEGIN to PFNS_END; they become outstanding. */
 int xlm_save_list_outstanding(struct xlm_saver *saver,
