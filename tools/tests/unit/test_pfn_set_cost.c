@@ -158,12 +158,41 @@ static void the_last_pages(uint64_t size, bool with_recent)
     xlm_pfn_set_dispose(&written);
 }
 
+/* Each page that is left stands in a word with one that was written, and none
+ * of them was: they are not gone through in one call. */
+static void beside_what_was_written(uint64_t size)
+{
+    struct xlm_push_plan plan = XLM_PUSH_PLAN_EMPTY;
+    struct xlm_pfn_set outstanding = new_set(size), written = new_set(size);
+    uint64_t pfns[ROOM];
+    uint64_t most = 0;
+    size_t count;
+
+    for (uint64_t n = 0; n < 20000; n++) {
+        xlm_pfn_set_add(&outstanding, size / 2 + 64 * n);
+        xlm_pfn_set_add(&written, size / 2 + 64 * n + 1);
+    }
+    assert_int_equal(xlm_push_plan_init(&plan, &outstanding, &tuning), 0);
+    plan.recent[0] = &written;
+    while (plan.outstanding.count) {
+        looked = 0;
+        (void)xlm_push_plan_next(&plan, ROOM, pfns, &count);
+        assert_true(count > 0);
+        most = looked > most ? looked : most;
+    }
+    assert_in_range(most, XLM_PUSH_RECENT_WORDS,
+                    8 * XLM_PUSH_RECENT_WORDS + ROOM * 2 * NEXT_MOST(size));
+    xlm_push_plan_dispose(&plan);
+    xlm_pfn_set_dispose(&written);
+}
+
 static void choosing_the_last_pages(void **state)
 {
     (void)state;
     for (size_t i = 0; i < NR_SIZES; i++) {
         the_last_pages(sizes[i], false);
         the_last_pages(sizes[i], true);
+        beside_what_was_written(sizes[i]);
     }
 }
 
