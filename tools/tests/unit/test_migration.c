@@ -372,8 +372,8 @@ static void write_and_settle(struct fake_migration *migration)
     }
 }
 
-/* What has settled goes while the guest suspends, and in the stop only what was
- * written after that. */
+/* What has settled goes while the guest suspends, and in the stop only what
+ * was written after that. */
 static void what_has_settled_goes_before_the_stop(void **state)
 {
     struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
