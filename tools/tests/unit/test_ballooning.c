@@ -157,6 +157,45 @@ static void ballooning_at_suspend(void **state)
     }
 }
 
+#define LARGE 20000
+
+static void give_one_back(struct fake_migration *migration)
+{
+    unsigned int *calls = migration->data;
+
+    fake_guest_give_back(migration->guest, 32);
+    *calls = fake_calls(migration->hosts[0], FAKE_OP_page_types);
+}
+
+static void count_calls(struct fake_migration *migration)
+{
+    unsigned int *calls = migration->data;
+
+    *calls = fake_calls(migration->hosts[0], FAKE_OP_page_types) - *calls;
+}
+
+/* One that gave pages back is not looked through anew while it is stopped. */
+static void shrinking_costs_the_stop_nothing(void **state)
+{
+    unsigned int i, calls;
+
+    (void)state;
+    leave_out_under_tsan();
+    for (i = 0; i < 2; i++) {
+        struct fake_migration *migration = fake_migration_new(LARGE, 1);
+
+        migration->vcpu_seed = 0;
+        migration->answer =
+            i ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY;
+        migration->rounds = i;
+        migration->data = &calls;
+        migration->at_suspend = give_one_back;
+        migration->at_run = count_calls;
+        succeed(migration);
+        assert_in_range(calls, 1, LARGE / XLM_BATCH_PAGES - 1);
+    }
+}
+
 /* New pages that the guest has not written to are pages all the same. */
 static void grow_at_suspend(struct fake_migration *migration)
 {
@@ -264,6 +303,7 @@ int main(void)
         cmocka_unit_test(as_many_refusals_as_fit),
         cmocka_unit_test(ballooning_in_precopy),
         cmocka_unit_test(ballooning_at_suspend),
+        cmocka_unit_test(shrinking_costs_the_stop_nothing),
         cmocka_unit_test(growing_at_suspend),
         cmocka_unit_test(growing_beyond_the_limit),
         cmocka_unit_test(refused_and_given_back),

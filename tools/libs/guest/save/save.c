@@ -331,14 +331,18 @@ static int await_evicted(struct xlm_saver *saver)
     return 0;
 }
 
-/* What was written to the device's pages by now need not wait for the stop;
- * other pages that the log has are listed, as all that come after. */
-static int update_device_pages(struct xlm_saver *saver)
+/* What was written to the device's pages by now need not wait for the stop.
+ * Nor need a look at all pages, should the guest have got some: evicting takes
+ * long where it is large.  Other pages are listed, as all that come after. */
+static int update_before_stop(struct xlm_saver *saver)
 {
-    if (xlm_save_read_dirty(saver, true) ||
+    if (xlm_save_look_again(saver, false) ||
+        xlm_save_read_dirty(saver, true) ||
         send_device_pages(saver, &saver->stats->precopy_pages)) {
         return -1;
     }
+    xlm_pfn_set_unite(&saver->sets.dirty, &saver->sets.to_send);
+    xlm_pfn_set_clear(&saver->sets.to_send);
     return xlm_save_list_dirty(saver);
 }
 
@@ -352,7 +356,7 @@ static int evict_while_running(struct xlm_saver *saver)
         return -1;
     }
     xlm_pfn_set_clear(&saver->sets.to_send);
-    return await_evicted(saver) || update_device_pages(saver) ? -1 : 0;
+    return await_evicted(saver) || update_before_stop(saver) ? -1 : 0;
 }
 
 /* ---- suspended ---- */
