@@ -376,9 +376,10 @@ static int fill_batch(struct xlm_pusher *pusher, size_t count,
 static void trace_sent(struct xlm_pusher *pusher, size_t count,
                        const uint64_t *pfns)
 {
+    uint64_t bytes = pusher->saver->channel.bytes_out;
+
     for (size_t i = 0; i < count; i++) {
-        XLM_TRACE(pusher->saver->ctx, sent, pfns[i],
-                  pusher->saver->channel.bytes_out);
+        XLM_TRACE(pusher->saver->ctx, sent, pfns[i], bytes);
     }
 }
 
