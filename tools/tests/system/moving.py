@@ -36,8 +36,10 @@ done' {text} {command}"""
 
 
 def listen(lab, host, options):
-    """A receiver in the host, for one connection without encryption."""
-    return serve(lab, host, f"xl migrate-receive --policy none {options}")
+    """A receiver in the host, for one connection without encryption. The stock one
+    knows no policy."""
+    policy = "--policy none" if "--postcopy" in options else ""
+    return serve(lab, host, f"xl migrate-receive {policy} {options}")
 
 
 def serve(lab, host, command):
