@@ -136,7 +136,7 @@ BENCH_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor/xen%,$(GUEST_SRCS)) 
               $(wildcard $(addprefix $(S)/tools/tests/unit/,fake_hypervisor.c \
                 fake_ops_*.c fake_host.c fake_context.c fake_paging.c fake_log.c \
                 fake_memory.c)) \
-              $(S)/tools/tests/bench/engine.c
+              $(addprefix $(S)/tools/tests/bench/,engine.c die.c)
 BENCH_OBJS := $(call objects,$(BENCH_SRCS),bench/obj)
 BENCH_ENGINE := $(O)/bench/engine
 $(eval $(call compile_into,bench/obj,CC,BENCH_CFLAGS))
@@ -148,7 +148,8 @@ $(BENCH_ENGINE): $(BENCH_OBJS)
 # Its bookkeeping by itself, for guests that no machine here could hold.
 SCALE_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor/xen%,$(GUEST_SRCS)) \
               $(S)/tools/tests/unit/fake_log.c \
-              $(wildcard $(S)/tools/tests/bench/scale*.c)
+              $(wildcard $(S)/tools/tests/bench/scale*.c) \
+              $(S)/tools/tests/bench/die.c
 SCALE_OBJS := $(call objects,$(SCALE_SRCS),bench/obj)
 BENCH_SCALE := $(O)/bench/scale
 COMPILED += $(SCALE_OBJS)

@@ -29,7 +29,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +46,7 @@
 #include <xen/hvm/params.h>
 
 #include "clock.h"
+#include "die.h"
 #include "fake_hypervisor.h"
 #include "fake_log.h"
 #include "wire/channel.h"
@@ -93,20 +93,6 @@ struct end {
     bool vcpu_runs;
     const char *trace; /* NULL: none */
 };
-
-static void die(const char *format, ...)
-    __attribute__((format(printf, 1, 2), noreturn));
-
-static void die(const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    exit(1);
-}
 
 /* ---- measuring ---- */
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "die.h"
 #include "policy/pfn_set.h"
 
 #define PAGES_A_GIB (UINT64_C(1) << 18)
@@ -28,9 +29,6 @@ struct figures {
     double lacking_mib;
     double source_mib;
 };
-
-void die(const char *format, ...)
-    __attribute__((format(printf, 1, 2), noreturn));
 
 /* Of the processor, for others are at work: of this thread, or of all. */
 double spent_us(clockid_t clock);
