@@ -120,8 +120,9 @@ class Lab:
         and the second over b's."""
         if isinstance(trees, (str, pathlib.Path)):
             trees = [trees]
-        for host, tree in zip(self.hosts, itertools.cycle(trees)):
-            self._untar(host, pack(pathlib.Path(tree)))
+        packed = [pack(pathlib.Path(tree)) for tree in trees]
+        for host, octets in zip(self.hosts, itertools.cycle(packed)):
+            self._untar(host, octets)
 
     def _untar(self, host, packed):
         command = "tar -x -C / --keep-directory-symlink --no-overwrite-dir"
