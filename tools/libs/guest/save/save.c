@@ -390,13 +390,13 @@ static int suspend(struct xlm_saver *saver)
     }
     saver->stats->suspended_us = elapsed_us(saver);
     XLM_MARK(saver->ctx, stopped);
-    return xlm_save_mark_source(saver);
+    return 0;
 }
 
 /* Stop the guest and send what is left of its memory. */
 static int stop_and_copy(struct xlm_saver *saver)
 {
-    if (suspend(saver)) {
+    if (suspend(saver) || xlm_save_mark_source(saver)) {
         return -1;
     }
     xlm_save_progress(saver, XLM_PHASE_SUSPENDED);
@@ -425,7 +425,8 @@ static int suspend_watched(struct xlm_saver *saver)
     if (xlm_hot_stop(hot, &saver->sets.to_send)) {
         rc = -1;
     }
-    return rc;
+    /* Not before: the thread that watches asks for pages' types as well. */
+    return rc ? rc : xlm_save_mark_source(saver);
 }
 
 static int send_hot(struct xlm_saver *saver)
