@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * When the devices of a guest that comes are started: early, while it still
- * runs at the source, or late, in the stop (pure, but for a look at files).
+ * When the destination starts a guest's devices: early, while the guest still
+ * runs at the source, or late, in the stop.  Pure, but for a look at files.
  */
 #ifndef LM_BUILD_WAY_H
 #define LM_BUILD_WAY_H
@@ -13,22 +13,22 @@
 #include "qemu_version.h"
 #include "xlm.h"
 
-/* What it depends on. */
+/* What the choice depends on. */
 struct lm_build_case {
     enum xlm_build asked;
     const libxl_domain_config *config;
-    struct lm_qemu_version qemu; /* which libxl starts here */
+    struct lm_qemu_version qemu; /* the QEMU that libxl starts here */
     bool same_host;              /* the guest runs on this very host */
 };
 
-/* Late is always right; early only where this finds nothing.  True: late, and
- * in `why` the reason, without an end. */
+/* Late is always right; early is right where this function finds no reason
+ * against it.  True: late, and `why` gets the reason, without a full stop. */
 bool lm_builds_late(const struct lm_build_case *what, char *why, size_t room);
 
-/* This QEMU can load a state when it has loaded one. */
+/* Can this QEMU load a second state after a first? */
 bool lm_loads_twice(const struct lm_qemu_version *qemu);
 
-/* A back end in dom0 that is a process serves this disk, a QEMU as a rule. */
+/* Does a process in dom0, a QEMU as a rule, serve this disk? */
 bool lm_disk_has_process(const libxl_device_disk *disk);
 
 #endif

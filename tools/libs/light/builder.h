@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * The stock libxl builds the domain, in a thread of its own, from a pipe.
  *
- *   lm_builder_start         the thread enters libxl_domain_create_restore()
- *   lm_builder_feed          bytes of the stream, as they come
- *   lm_builder_await_domain  all was taken: the domain exists
- *   lm_builder_feed
- *   lm_builder_await_fed     all was taken, and more is to come; at any time
- *   lm_builder_hold          not for long: libxl waits for it
- *   lm_builder_finish        the stream's END; the thread is joined
- *   or lm_builder_poll       the same, until it takes too long
+ * lm_builder_start         the thread enters libxl_domain_create_restore()
+ * lm_builder_feed          octets of the stream, as they come
+ * lm_builder_await_domain  libxl has read all of them: the domain exists
+ * lm_builder_feed
+ * lm_builder_await_fed     libxl has read all of them and wants more
+ * lm_builder_hold          not for long: libxl waits meanwhile
+ * lm_builder_finish        the stream's END; joins the thread
+ * or lm_builder_poll       the same, up to a time-out
  *
- * or at any point lm_builder_abandon().
+ * lm_builder_abandon() may come at any point.
  */
 #ifndef LM_BUILDER_H
 #define LM_BUILDER_H
@@ -27,8 +27,8 @@
 
 enum lm_builder_state {
     LM_BUILDER_IDLE,
-    LM_BUILDER_RUNNING, /* the thread is there */
-    LM_BUILDER_BUILT,   /* joined: the domain is there, paused */
+    LM_BUILDER_RUNNING, /* the thread exists */
+    LM_BUILDER_BUILT,   /* joined: the domain exists, paused */
     LM_BUILDER_FAILED,  /* joined: libxl has removed what it had built */
 };
 
@@ -41,10 +41,11 @@ struct lm_builder {
     int take_fd; /* the thread's */
     int done_fd; /* readable once the thread has done its work */
     pthread_t thread;
-    uint32_t held; /* was withheld while libxl waited; INVALID_DOMID: none */
-    bool holds;    /* it still is */
-    sigset_t signal_mask; /* for the thread: that of our caller */
-    /* Written by the thread, to be read once it is joined. */
+    /* the domain withheld while libxl waited; INVALID_DOMID: none */
+    uint32_t held;
+    bool holds;           /* that domain is still withheld */
+    sigset_t signal_mask; /* the caller's, for the thread */
+    /* Written by the thread; read once it is joined. */
     uint32_t domid;
     int rc;
 };
@@ -60,16 +61,17 @@ int lm_builder_feed(struct lm_builder *builder, const void *bytes,
                     size_t length);
 int lm_builder_await_domain(struct lm_builder *builder, uint32_t *domid);
 int lm_builder_await_fed(struct lm_builder *builder);
-/* libxl gets nothing for a while: its domain, of this number, is kept from all
- * programs that use libxl.  The next feed gives it back first, as libxl itself
- * looks at the type when it starts devices, and when it fails. */
+/* Feed libxl nothing for a while, and withhold its domain, of this number,
+ * from all programs that use libxl.  The next feed gives the domain back
+ * first, because libxl itself reads the type when it starts devices, and when
+ * it fails. */
 void lm_builder_hold(struct lm_builder *builder, uint32_t domid);
 int lm_builder_finish(struct lm_builder *builder);
-/* 1: the domain is built; 0: not yet, call again; -1. */
+/* 1: the domain is built; 0: not yet, call again; -1: failed. */
 int lm_builder_poll(struct lm_builder *builder, int timeout_ms);
 
-/* Make the thread give up when it runs, and destroy the domain when it has
- * been built: 0, or a libxl error when there may be something left. */
+/* Make the thread give up if it runs, and destroy the domain if it has been
+ * built.  0, or a libxl error: something may be left. */
 int lm_builder_abandon(struct lm_builder *builder);
 
 #endif

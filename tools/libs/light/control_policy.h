@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What is asked of a migration from outside, and the answers: pure.
+ * Requests to a migration from other programs, and the answers: pure.
  */
 #ifndef LM_CONTROL_POLICY_H
 #define LM_CONTROL_POLICY_H
@@ -21,27 +21,27 @@ struct lm_request {
     uint64_t rate; /* octets a second, or XLM_RATE_UNLIMITED */
 };
 
-/* What is written as a request, such as "set-rate 1048576". */
+/* Parse the text of a request, such as "set-rate 1048576". */
 struct lm_request lm_request_parse(const char *text);
 
 /* What an answer depends on. */
 struct lm_control_state {
     enum xlm_phase phase;
-    bool source;     /* not the destination */
+    bool source;     /* false: the destination */
     bool may_switch; /* it was started with postcopy */
-    bool may_abort;  /* there is a way to tell the engine */
-    bool evicted;    /* it has chosen postcopy */
-    bool switching;  /* it was asked to switch, in time */
+    bool may_abort;  /* the engine can be told to abort */
+    bool evicted;    /* the source has chosen postcopy */
+    bool switching;  /* a request to switch came in time */
     bool ended;
-    bool transitioned; /* the guest is the destination's; when it has ended */
+    bool transitioned; /* when ended: the guest is the destination's */
 };
 
-/* The beginnings of answers. */
+/* How answers begin. */
 #define LM_ANSWER_OK "ok"
 #define LM_ANSWER_ERROR "error "
 
-/* The answer to a request as things are; NULL: it is heeded, and the answer
- * comes with a later state. */
+/* The answer to a request in this state.  NULL: the migration acts on the
+ * request, and a later state gives the answer. */
 const char *lm_request_answer(const struct lm_request *request,
                               const struct lm_control_state *state);
 

@@ -17,20 +17,20 @@
 
 #define LM_STORE_VERSION "1"
 #define LM_STORE_PATH_MAX 160
-/* The longest value of one of ours. */
+/* The longest value of one of our nodes ... */
 #define LM_STORE_VALUE_MAX (LIBXL_LIVE_MIGRATE_REASON_MAX + 16)
 
-/* And of one that is a list of numbers. */
+/* ... and of one that holds a list of numbers. */
 #define LM_STORE_LIST_MAX (LIBXL_LIVE_MIGRATE_WAIT_VCPUS * 21 + 1)
 
-/* Numbers of a mark. */
+/* How many numbers a mark has. */
 #define LM_STORE_MARK 3
 
 /* /libxl/<domid>/live-migrate, with "/node" behind it unless that is NULL. */
 void lm_store_path(char path[LM_STORE_PATH_MAX], uint32_t domid,
                    const char *node);
 
-/* The counters that are shown, with the names of their nodes. */
+/* The counters that are shown, and the names of their nodes. */
 struct lm_store_counter {
     const char *name;
     size_t offset; /* in libxl_live_migrate_stats, or _outside */
@@ -44,7 +44,7 @@ static inline uint64_t *lm_store_counter(
     return (uint64_t *)((char *)stats + counter->offset);
 }
 
-/* Those of libxl_live_migrate_outside. */
+/* The same for libxl_live_migrate_outside. */
 extern const struct lm_store_counter lm_store_outside[];
 extern const size_t lm_store_nr_outside;
 
@@ -55,46 +55,46 @@ static inline uint64_t *lm_store_outside_counter(
     return (uint64_t *)((char *)outside + counter->offset);
 }
 
-/* What a name of the interface stands for; -1: there is no such. */
+/* The value for a name of the interface; -1: unknown. */
 int lm_store_role(const char *name);
 int lm_store_state(const char *name);
 int lm_store_phase(const char *name);
 int lm_store_build(const char *name);
 
-/* Read a node as text, NULL: there is none; to be freed. */
+/* Read a node as text, which the caller must free; NULL: there is none. */
 char *lm_store_read(struct xs_handle *xs, xs_transaction_t transaction,
                     uint32_t domid, const char *node);
 
-/* Of a migration's node: 0, and -1, when there is none. */
+/* Read a node of a migration: the number, or 0; the name's value, or -1. */
 uint64_t lm_store_read_number(struct xs_handle *xs, uint32_t domid,
                               const char *node);
 int lm_store_read_name(struct xs_handle *xs, xs_transaction_t transaction,
                        uint32_t domid, const char *node,
                        int (*number_of)(const char *name));
 
-/* Fixed-size text; empty when there is no such node. */
+/* Read into a buffer of fixed size; empty when there is no such node. */
 void lm_store_read_text(struct xs_handle *xs, xs_transaction_t transaction,
                         uint32_t domid, const char *node, char *text,
                         size_t room);
 
-/* As many as there are, and room for. */
+/* Reads as many numbers as there are and as fit; returns how many. */
 size_t lm_store_read_list(struct xs_handle *xs, xs_transaction_t transaction,
                           uint32_t domid, const char *node, uint64_t *numbers,
                           size_t room);
 
-/* How the source's domain was left: not set when there is no such node. */
+/* How the source's domain was marked: not set when there is no such node. */
 struct xlm_mark lm_store_read_mark(struct xs_handle *xs,
                                    xs_transaction_t transaction,
                                    uint32_t domid);
 
-/* When a process began, in the kernel's ticks: with its number this is one
- * process and no other.  0: there is none. */
+/* When a process began, in the kernel's ticks: with its number this names one
+ * process and no other.  0: there is no such process. */
 uint64_t lm_process_start(pid_t pid);
-/* By what the nodes say it is somebody's at the moment, if he lives: one that
- * runs, or that waits at the destination for its source. */
+/* Do the nodes say that a process works on the migration, provided that it
+ * lives?  It runs, or waits at the destination for its source. */
 bool lm_store_is_busy(struct xs_handle *xs, xs_transaction_t transaction,
                       uint32_t domid);
-/* The process that the nodes of a migration name is alive. */
+/* Does the process that the nodes of a migration name live? */
 bool lm_store_owner_lives(struct xs_handle *xs, xs_transaction_t transaction,
                           uint32_t domid);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The destination of a migration: what the call that receives it and the one
- * that takes the place of a receiver that was killed have in common.
+ * The destination of a migration: what is common to the call that receives it
+ * and the call that takes the place of a killed receiver.
  */
 #ifndef LM_DESTINATION_H
 #define LM_DESTINATION_H
@@ -27,56 +27,56 @@ struct lm_destination {
     int send_fd;
     libxl_live_migrate_receive_params params; /* a copy */
     char *final_name;
-    bool *resumed; /* the caller's, or the next */
+    bool *resumed; /* the caller's, or that of the call that took over */
     bool resumed_here;
     enum lm_destination_state state;
     bool no_memory;
-    struct lm_qemu_version qemu; /* that libxl starts, if it starts one */
+    struct lm_qemu_version qemu; /* the one that libxl starts, if any */
     bool late;                   /* the devices start in the stop, and why */
     char late_reason[XLM_LATE_REASON_MAX];
     struct lm_announcer announcer;
-    struct lm_builder builder; /* when it is built here */
+    struct lm_builder builder; /* if this call builds the domain */
     uint32_t local_domid;
-    /* The migration is known, and can be gone on with over another connection,
-     * when the latter is there. */
+    /* The migration has an id, and another connection can continue it, if
+     * `reconnect` is open. */
     struct xlm_identity identity;
     struct lm_reconnect *reconnect;
     struct xlm_relink relink;
-    struct lm_kept kept; /* what is left to who takes over */
+    struct lm_kept kept; /* for a process that takes over */
     bool paused;         /* the guest runs here, and has lost its source */
-    bool back_end_waits; /* ... and so much was said of it */
-    bool exposed;        /* its back ends want what has not come: was said */
+    bool back_end_waits; /* ... and a back end waits, as the log says */
+    bool exposed;        /* the log says that back ends need absent pages */
 };
 
-/* For run(), with a copy of the params.  NULL: no memory. */
+/* Allocates an operation for run(), and copies params.  NULL: no memory. */
 struct lm_destination *lm_destination_new(
     libxl_ctx *ctx, const libxl_live_migrate_receive_params *params,
     libxl_live_migrate_result *result, int (*run)(struct lm_operation *op));
 
-/* Open the way for other connections, by the identity.  -1 with errno. */
+/* Listen for other connections of this migration. -1 with errno. */
 int lm_destination_listen(struct lm_destination *destination);
 
-/* The domain exists: show its migration in xenstore ... */
+/* Show the migration in xenstore, once the domain exists ... */
 void lm_destination_show(struct lm_destination *destination);
 /* ... and how it ended. */
 void lm_destination_show_end(struct lm_destination *destination, int rc);
 
-/* The name that the guest is to have is free, or the guest has it itself, at
- * the source on this very host.  -1 with a reason. */
+/* Is the name that the guest will get free, or the guest's own, at a source on
+ * this very host? -1 with a reason. */
 int lm_destination_check_name(struct lm_destination *destination);
-/* Give the domain its final name in place of that one. */
+/* Give the domain its final name. */
 void lm_destination_take_name(struct lm_destination *destination,
                               const char *built);
 
-/* What a source may ask for from now on is answered from what is noted here,
- * or by who takes over. */
+/* Note how the migration ended.  From now on the note answers a source, or the
+ * process that takes over does. */
 void lm_destination_note_end(struct lm_destination *destination,
                              enum xlm_guest_state state);
-/* How a guest ended that is, or was, ours. */
+/* How a guest ended that is, or was, this host's. */
 enum xlm_guest_state lm_destination_outcome(
     const struct lm_destination *destination, int rc);
 
-/* A callback of the guest layer. */
+/* The guest layer's progress callback. */
 void lm_destination_progress(enum xlm_phase phase,
                              const struct xlm_stats *stats, void *data);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Which half of a guest a domain is: what is known of it, and what follows.
+ * Which half of a guest a domain is: what is known about the domain, and what
+ * follows from that.
  */
 #ifndef LM_HALF_H
 #define LM_HALF_H
@@ -10,8 +11,8 @@
 #include "kept.h"
 #include "libxl_live_migrate.h"
 
-/* What each of those says that know of a domain; -1 in a field of the nodes:
- * there is none. */
+/* What xenstore, the hypervisor and the files say about a domain. -1 in a
+ * field of the nodes: there is no such node. */
 struct lm_witnesses {
     uint32_t domid;
     struct xlm_domain_info info;
@@ -26,21 +27,22 @@ struct lm_witnesses {
     uint64_t time_left_us;
     char name[LM_KEPT_NAME_SIZE]; /* the guest's own; empty: not known */
     bool has_id;
-    uint8_t id[LM_ID_SIZE]; /* of the migration */
-    /* The file of a receiver. */
+    uint8_t id[LM_ID_SIZE]; /* the migration's */
+    /* The file that a receiver keeps. */
     bool has_kept;
     struct lm_kept_view kept;
 };
 
-/* A libxl error: one of them cannot be asked, and nothing may be concluded. */
+/* 0, or a libxl error: one of the three does not answer, and nothing may be
+ * concluded. */
 int lm_half_look(struct xlm_hypervisor *hv, uint32_t domid,
                  struct lm_witnesses *seen);
 
-/* Pure. */
+/* What follows from all that.  Pure. */
 libxl_live_migrate_half lm_half_judge(const struct lm_witnesses *seen,
                                       bool *needed);
 
-/* All that the public function tells. */
+/* Fill in all that the public function returns. */
 void lm_half_describe(const struct lm_witnesses *seen,
                       libxl_live_migrate_inspection *found);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * JSON that somebody else has written, before a parser sees it: parsers make
- * trees of it, and take them apart by calling themselves.
+ * Bounds for JSON from elsewhere, checked before a parser sees it: parsers
+ * build trees, and free them by recursion.
  */
 #ifndef LM_JSON_BOUNDS_H
 #define LM_JSON_BOUNDS_H
@@ -11,8 +11,8 @@
 #define LM_JSON_DEPTH_MAX 64u
 #define LM_JSON_VALUES_MAX 65536u
 
-/* NULL, or what is wrong with the first length octets: how deep they nest and
- * how many values there are is all that is looked at.  Thread-safe. */
+/* NULL, or what is wrong with the first length octets.  Looks only at the
+ * depth of nesting and the number of values.  Thread-safe. */
 const char *lm_json_problem(const char *text, size_t length);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a host keeps of the migrations that it has received, for as long as its
- * dom0 runs: how each ended, and where the call that receives it is to be
- * reached.  By their ids, in a directory that only root can enter.
+ * dom0 runs: how each ended, and the address of the call that receives it.
+ * The files have the migrations' ids as names, in a directory that only root
+ * can enter.
  */
 #ifndef LM_MEMO_H
 #define LM_MEMO_H
@@ -11,15 +12,15 @@
 
 #include "xlm.h"
 
-/* Beside its name an id is never shown. */
+/* An id is only ever shown as text for a file's name. */
 #define LM_ID_SIZE 16
 #define LM_ID_TEXT (2 * LM_ID_SIZE + 1)
 
 void lm_id_to_text(const uint8_t id[LM_ID_SIZE], char text[LM_ID_TEXT]);
-/* 0, or -1: this is no id. */
+/* 0, or -1: the text is no id. */
 int lm_id_from_text(const char *text, uint8_t id[LM_ID_SIZE]);
 
-/* Names in the directory: the id and one of these. */
+/* Suffixes of the files' names, after the id. */
 #define LM_MEMO_OUTCOME ".outcome"
 #define LM_MEMO_ADDRESS ".socket"
 #define LM_MEMO_KEPT ".kept"
@@ -29,17 +30,18 @@ int lm_id_from_text(const char *text, uint8_t id[LM_ID_SIZE]);
 void lm_memo_name(const uint8_t id[LM_ID_SIZE], const char *suffix,
                   char name[LM_MEMO_NAME_MAX]);
 
-/* The directory, made when it is not there; to be closed.  -1 with errno. */
+/* Open the directory, which is made if need be; the caller must close it. -1
+ * with errno. */
 int lm_memo_open(void);
 
-/* Note how a migration has ended; what was noted first stays, and
- * XLM_GUEST_UNKNOWN is not noted.  0, or -1 with errno. */
+/* Note how a migration has ended.  A first note stays; XLM_GUEST_UNKNOWN is
+ * not noted.  0, or -1 with errno. */
 int lm_memo_put(const uint8_t id[LM_ID_SIZE], enum xlm_guest_state state);
-/* XLM_GUEST_UNKNOWN: nothing was noted. */
+/* How a migration has ended; XLM_GUEST_UNKNOWN: there is no note. */
 enum xlm_guest_state lm_memo_get(const uint8_t id[LM_ID_SIZE]);
 
-/* The address of the call that receives a migration, by way of an open
- * directory, whatever its path: a name of a socket has little room. */
+/* The address of the call that receives a migration, relative to an open
+ * directory: the name of a socket has too little room for some paths. */
 void lm_memo_address(int directory, const uint8_t id[LM_ID_SIZE],
                      struct sockaddr_un *address);
 void lm_memo_remove_address(int directory, const uint8_t id[LM_ID_SIZE]);

@@ -10,14 +10,14 @@
 
 struct lm_control;
 
-/* Where progress goes: the caller's callback and whoever watches from outside,
- * and the last phase noted. */
+/* Where progress goes: to the caller's callback and to the nodes in xenstore;
+ * and the last phase reported. */
 struct lm_observer {
     libxl_live_migrate_progress *progress;
     void *user;
     enum xlm_phase phase;
     struct lm_estimate estimate;
-    struct lm_control *control; /* NULL: nobody watches */
+    struct lm_control *control; /* NULL: not shown in xenstore */
 };
 void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
                 const struct xlm_stats *stats);

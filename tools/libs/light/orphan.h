@@ -7,17 +7,18 @@
 #include "destination.h"
 
 /*
- * What is the matter with the guest of destination->identity, that nobody
- * receives here and of whose end nothing was noted?  What can be decided is,
- * and noted: one that never ran is destroyed.
+ * Examine the guest of destination->identity: no process here receives it, and
+ * there is no note of how it ended.  The function decides and notes what it
+ * can: it destroys a guest that never ran.
  *
- * XLM_GUEST_RUNS: it can be taken over, with what is kept of it open;
- * XLM_GUEST_UNKNOWN: nothing is known of it, or the reason is in the context.
+ * XLM_GUEST_RUNS: this process can take over, and the file that the receiver
+ * kept is open.  XLM_GUEST_UNKNOWN: this host knows nothing of the guest, or
+ * the reason is in the context.
  */
 enum xlm_guest_state lm_orphan_find(struct lm_destination *destination);
 
-/* Take the place of its receiver, to the end, with the connection of the
- * destination.  *destination->resumed false: the source was not answered. */
+/* Take the receiver's place, to the end, over the connection of the
+ * destination.  With *destination->resumed false the source got no answer. */
 int lm_orphan_take_over(struct lm_destination *destination);
 
 #endif

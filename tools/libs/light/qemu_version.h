@@ -12,15 +12,16 @@ struct lm_qemu_version {
     unsigned int minor;
 };
 
-/* Read the version out of a program, which is not run: known is false for what
- * is no QEMU (a script around one, say). */
+/* Read the version out of a program file, without running it.  `known` is
+ * false for a file that is no QEMU, such as a script around one. */
 struct lm_qemu_version lm_qemu_version_of(const char *path);
 
 /*
  * The version of the QEMU at `path`, as a configuration names it.  NULL: libxl
- * starts its own, whose place was chosen when libxl was built and which no
- * call tells: of those in all the places that are usual, the newest; known is
- * false when there is none.  (A script there starts another of them.)
+ * starts its default, whose place was chosen when libxl was built; no call
+ * returns that.  The function then takes the newest in the usual places, and
+ * `known` is false when there is none.  A script in such a place may start
+ * another QEMU: the version is then wrong.
  */
 struct lm_qemu_version lm_qemu_version_here(const char *path);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What the destination was told of a domain before it was stopped: its
- * configuration, with all of its devices.  Does it still hold?
+ * Has the domain's configuration, with all its devices, changed since the
+ * destination was told about it?
  */
 #ifndef LM_RECHECK_H
 #define LM_RECHECK_H
@@ -10,19 +10,19 @@
 #include "xlm.h"
 
 /*
- * The part of a configuration that must not change while the domain is moved,
- * as text; malloc'ed.  What may differ is left out of it (the domain's number,
- * its memory target).  NULL with a reason.
+ * The part of a configuration that must not change while the domain moves, as
+ * text, which the caller must free.  The domain's number and its memory target
+ * are not part of it.  NULL with a reason.
  */
 char *lm_config_told(libxl_ctx *ctx, libxl_domain_config *config,
                      struct xlm_context *xlm);
-/* The same of the JSON that a caller of the library hands in. */
+/* The same for JSON from a caller of the library. */
 char *lm_config_told_json(libxl_ctx *ctx, const char *json,
                           struct xlm_context *xlm);
 /*
- * Read the domain's configuration anew and compare.  0: it is as `told`; else
- * a libxl error with a reason that names what has changed: "disks" for a disk
- * that was attached, detached, or has another medium.
+ * Read the domain's configuration anew and compare it with `told`.  0: no
+ * difference; else a libxl error with a reason that names what has changed:
+ * "disks" for a disk that was attached, detached, or has another medium.
  */
 int lm_recheck_config(libxl_ctx *ctx, uint32_t domid, const char *told,
                       struct xlm_context *xlm);

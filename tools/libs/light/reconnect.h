@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * How another connection gets to the call that receives a migration: over a
- * socket of this host, whoever has accepted it.
+ * How another connection gets to the call that receives a migration: any
+ * process of this host may accept the connection, and hands it over through a
+ * local socket.
  *
  * Both sides are here.  The call that receives listens in a thread of its own.
  */
@@ -14,35 +15,35 @@ struct lm_reconnect;
 /* ---- the call that receives ---- */
 
 /*
- * Listen for connections that continue this migration.  Each makes
- * abort_event_fd readable as well: before the go it means that there will be
- * none.  NULL with errno.
+ * Listen for connections that continue this migration.  Each one also makes
+ * abort_event_fd readable: before the go it means that the source has given up
+ * its first connection.  NULL with errno.
  */
 struct lm_reconnect *lm_reconnect_open(const struct xlm_identity *identity,
                                        int abort_event_fd);
-/* Readable while a connection waits to be taken. */
+/* Readable while a connection waits for lm_reconnect_take(). */
 int lm_reconnect_fd(const struct lm_reconnect *reconnect);
-/* Wait for one, up to so long; the one taken before is closed in any case.  0:
- * here it is; 1: there is none yet. */
+/* Close the connection taken before, if any, and wait up to timeout_ms for the
+ * next one.  0: there is one; 1: not yet. */
 int lm_reconnect_take(struct lm_reconnect *reconnect, int timeout_ms,
                       int *recv_fd, int *send_fd);
-/* The fault channel, when one has joined: 0, here it is; 1: there is none.
- * Asked for once, and before the go: none can join later. */
+/* Take the fault channel.  0: there is one; 1: there is none.  Call once,
+ * before the go: no fault channel can join later. */
 int lm_reconnect_take_faults(struct lm_reconnect *reconnect, int *recv_fd,
                              int *send_fd);
-/* Done with it. */
+/* Close the fault channel. */
 void lm_reconnect_drop_faults(struct lm_reconnect *reconnect);
-/* Nothing continues it any more: closes all connections.  How it ended must
- * have been noted by then.  Harmless on NULL. */
+/* Close all connections: nothing continues the migration any more.  The caller
+ * must have noted before how it ended.  Harmless on NULL. */
 void lm_reconnect_close(struct lm_reconnect *reconnect);
 
 /* ---- who has accepted a connection ---- */
 
 /*
- * Hand it to the call that receives this migration: to go on with it, or for
- * its fault channel.  >= 0: it has taken it, and holds on to it until
- * lm_reconnect_await_end() of this; -1: nobody receives the migration, or
- * whoever did has ended, or does not want it.
+ * Hand a connection to the call that receives this migration: to go on with
+ * it, or as its fault channel. >= 0: that call has the connection until
+ * lm_reconnect_await_end() of this number returns. -1: no call receives the
+ * migration, the receiving call has ended, or it refuses the connection.
  */
 int lm_reconnect_hand_over(const struct xlm_identity *identity,
                            bool for_faults, int recv_fd, int send_fd);

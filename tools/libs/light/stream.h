@@ -31,39 +31,40 @@ int lm_write_prologue(struct xlm_context *xlm, int fd);
 int lm_read_prologue(struct xlm_context *xlm, int fd);
 
 /*
- * The octets of an EMULATOR_CONTEXT record, malloc'ed: the state of libxl's
- * QEMU.  NULL: no memory, or too much of a state.
+ * Make an EMULATOR_CONTEXT record with the state of libxl's QEMU; the caller
+ * must free it.  NULL: no memory, or the state is too long.
  */
 void *lm_make_emulator_context(struct xlm_context *xlm, const void *state,
                                size_t state_length, size_t *length);
 
-/* A record as it was read. */
+/* A record that was read. */
 struct lm_record {
     uint32_t type;
     uint32_t length; /* of the body */
-    /* From its header to the end of its padding, malloc'ed. */
+    /* From the header to the end of the padding; malloc'ed. */
     uint8_t *octets;
     size_t total;
 };
 
-/* The next record that may stand among the devices'; a type or a length that
- * may not is refused before anything of its body is read.  Dispose of it once,
- * also after failure. */
+/* Read the next record that may stand among the devices' records.  A type or
+ * length that may not is refused before any of the body is read.  The caller
+ * must dispose of the record once, also after failure. */
 int lm_read_record(struct xlm_context *xlm, struct xlm_channel *channel,
                    struct lm_record *record);
 void lm_record_dispose(struct lm_record *record);
 
-/* The device model's state in an EMULATOR_CONTEXT; points into the record. */
+/* Find the device model's state in an EMULATOR_CONTEXT; *state points into the
+ * record. */
 int lm_parse_emulator_context(struct xlm_context *xlm,
                               const struct lm_record *record,
                               const void **state, size_t *length);
 
-/* Are these octets one EMULATOR_CONTEXT for libxl's QEMU, and nothing else?
- * 0, or -1 with a reason. */
+/* Are these octets exactly one EMULATOR_CONTEXT for libxl's QEMU?  0, or -1
+ * with a reason. */
 int lm_check_devices(struct xlm_context *xlm, const void *octets,
                      size_t length);
 
-/* An END or a POSTCOPY_TRANSITION_END. */
+/* Write an END or a POSTCOPY_TRANSITION_END. */
 int lm_write_empty_record(struct xlm_context *xlm, struct xlm_channel *channel,
                           enum lm_record_type type);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A caller's tunables, as the guest layer wants them.
+ * A caller's parameters, converted for the guest layer.
  */
 #ifndef LM_TUNING_H
 #define LM_TUNING_H
@@ -7,11 +7,11 @@
 #include "libxl_live_migrate.h"
 #include "xlm.h"
 
-/* What the caller has left at zero stays as the guest layer likes it. */
+/* Where the caller has left zero, the guest layer's default stays. */
 void lm_tune(struct xlm_save_params *out,
              const libxl_live_migrate_params *params);
 
-/* A time-out of the caller's; one that is too long for us is the longest. */
+/* The time-out of a caller in milliseconds, cut to the longest possible. */
 uint32_t lm_timeout_ms(uint64_t seconds);
 
 #endif

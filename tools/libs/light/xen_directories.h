@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Where the Xen of this host has its files: configure's --sysconfdir and
- * --localstatedir say it, when that Xen was built with others than these.
+ * Where the Xen of this host has its files.  For a Xen built with other
+ * directories, configure's --sysconfdir and --localstatedir set them.
  */
 #ifndef XEN_DIRECTORIES_H
 #define XEN_DIRECTORIES_H
