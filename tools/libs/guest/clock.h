@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The clock that all durations are measured with.
+ * The clock of all durations.
  */
 #ifndef XLM_CLOCK_H
 #define XLM_CLOCK_H
@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Microseconds of a clock that only goes forward. */
+/* Microseconds of the monotonic clock. */
 static inline uint64_t xlm_now_us(void)
 {
     struct timespec now;
@@ -17,7 +17,7 @@ static inline uint64_t xlm_now_us(void)
     return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
 }
 
-/* Make a condition whose timed waits use the same clock. */
+/* Initialise a condition whose timed waits use the same clock. */
 static inline void xlm_init_wake(pthread_cond_t *wake)
 {
     pthread_condattr_t attributes;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What all parts of the guest layer are handed: where to log, the hypervisor,
- * when to give up, and the reason of the first failure.
+ * What every part of the guest layer gets: the logger, the hypervisor, when to
+ * give up, and the reason of the first failure.
  */
 #ifndef XLM_CONTEXT_H
 #define XLM_CONTEXT_H
@@ -16,17 +16,17 @@ struct xlm_hypervisor;
 
 #define XLM_REASON_MAX 512
 
-/* What both ends of a migration have in common. */
+/* The same type serves both ends of a migration. */
 struct xlm_context {
     xentoollog_logger *logger;
     struct xlm_hypervisor *hypervisor;
-    /* Readable: give up as soon as that is safe.  -1: never. */
+    /* Readable: give up as soon as that is safe. -1: never. */
     int abort_fd;
-    /* Set on failure: one line for a person, what is wrong and what to do. */
+    /* Set on failure: one line that says what is wrong and what to do. */
     char reason[XLM_REASON_MAX];
     pthread_mutex_t reason_lock;
-    /* Set on failure after the go: what the guest lacks can never come, and
-     * another connection is of no use. */
+    /* Set on failure after the go: memory that the guest lacks can never come,
+     * and another connection would not help. */
     bool lost;
     struct xlm_trace *trace; /* NULL: nothing is traced */
 };
@@ -36,24 +36,24 @@ struct xlm_context {
         .abort_fd = -1, .reason_lock = PTHREAD_MUTEX_INITIALIZER, \
     }
 
-/* Say why in ctx->reason, once: the first reason stays.  Keeps errno. */
+/* Store the reason of a failure in ctx->reason, unless one is there: the first
+ * reason stays.  Keeps errno. */
 void xlm_note_failure(struct xlm_context *ctx, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The same, and -1.  Whoever looks at a caller alone, a compiler or a checker,
- * sees that it fails. */
+/* The same; the value is -1.  As a macro, so that a compiler or checker that
+ * sees only the caller knows that it fails. */
 #define xlm_fail(...) \
     (__extension__({ \
         xlm_note_failure(__VA_ARGS__); \
         -1; \
     }))
 
-/* Say something else in ctx->reason: what failed had a cause that is now
- * known. */
+/* Replace ctx->reason when the cause of the failure is known. */
 void xlm_restate(struct xlm_context *ctx, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* What failed is overcome: the next failure is a first one again. */
+/* Forget a failure that was overcome: the next one is a first one again. */
 void xlm_forget_failure(struct xlm_context *ctx);
 
 #endif

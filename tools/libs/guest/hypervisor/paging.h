@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The seam of faults: how pages of a domain are made absent, and how it is
- * heard who wants one of them.  Xen's memory paging is one way, paging_xen.c;
- * another one is another table, and a row in paging.c.
+ * The seam of faults: how pages of a domain are made absent, and how the pager
+ * learns of accesses to them.  Xen's memory paging (paging_xen.c) is one
+ * mechanism; another one is another table, and a row in paging.c.
  *
- * Faults are read, kept and answered by one thread at a time, and so are pages
- * made absent, and brought in.  Every slot is filled.
+ * Only one thread at a time may read, keep and answer faults; the same holds
+ * for making pages absent, and for bringing them in.  Every slot is filled.
  */
 #ifndef XLM_PAGING_H
 #define XLM_PAGING_H
@@ -17,24 +17,26 @@
 #include "hypervisor/hypervisor.h"
 #include "wire/wire.h"
 
-/* Faults that can wait at the same time, at the most. */
+/* Most faults that can wait at the same time. */
 #define XLM_PAGING_FAULTS 8
-/* Words that outlive the process, all 0 at first, for the table alone. */
+/* Words, all 0 at first, that only the mechanism uses and that outlive the
+ * process. */
 #define XLM_PAGING_KEPT_WORDS 33
 
-/* Somebody has come upon an absent page. */
+/* An access to an absent page. */
 struct xlm_fault {
     uint64_t pfn;
     uint32_t vcpu;
-    bool vcpu_waits; /* until it is answered; else it was not the guest, and
-                        tries again by itself */
-    bool dropped;    /* no fault: the guest has given the page up */
-    /* The table's own. */
+    /* until the answer; false: no vCPU of the guest, and the access is tried
+     * again */
+    bool vcpu_waits;
+    bool dropped; /* no access: the guest has given the page up */
+    /* The mechanism's own. */
     uint32_t own[2];
     void *kept;
 };
 
-/* A guest whose pages are to be absent, whether its domain is there or not. */
+/* A guest whose pages will be absent.  Its domain need not exist yet. */
 struct xlm_paged_guest {
     bool hap;
     unsigned int vcpus;
@@ -43,78 +45,77 @@ struct xlm_paged_guest {
 struct xlm_paging;
 
 struct xlm_paging_ops {
-    /* Of the host, beside the guest's. */
+    /* How many pages of the host's the mechanism uses, beside the guest's. */
     uint64_t pages;
     /*
-     * Can this guest's pages be absent on this host?  -1 with the reason in
-     * the context, and *refusal what the source is told.  Nothing is changed.
+     * Can this guest's pages be absent on this host? -1 with the reason in the
+     * context, and in *refusal what the source is told.  Changes nothing.
      */
     int (*check)(struct xlm_context *ctx, const struct xlm_paged_guest *guest,
                  enum xlm_refusal *refusal);
-    /* vCPUs that such a guest may have on this host; 0: as many as there can
-     * be. */
+    /* Most vCPUs that such a guest may have on this host; 0: no limit. */
     unsigned int (*most_vcpus)(struct xlm_context *ctx);
-    /* Be told of the faults of a paused domain.  `kept` is for who takes over.
-     * NULL with errno: ENODEV, the domain cannot have it; and the reason in
-     * the context. */
+    /* Start to receive faults of a paused domain.  `kept` is for a process
+     * that takes over.  NULL with the reason in the context, and errno:
+     * ENODEV, the domain cannot have this mechanism. */
     struct xlm_paging *(*start)(struct xlm_context *ctx, uint32_t domid,
                                 unsigned long *kept);
-    /* The same in place of a process that has died, by what it has kept: the
-     * faults that it had read and not answered, of vCPUs that wait, become
-     * held[], *nr_held of them, `most` at the most.  The domain may run. */
+    /* Take over from a process that died, by the words that it kept.  Faults
+     * that it had read and not answered, and on which vCPUs wait, go to
+     * held[]: *nr_held of them, at most `most`.  The domain may run. */
     struct xlm_paging *(*take_over)(struct xlm_context *ctx, uint32_t domid,
                                     unsigned long *kept, size_t most,
                                     struct xlm_fault held[XLM_PAGING_FAULTS],
                                     size_t *nr_held);
-    /* Be told no more, with no page absent.  Frees the paging, also when it
-     * fails. */
+    /* Stop receiving faults; no page may be absent.  Frees the paging, also on
+     * failure. */
     int (*stop)(struct xlm_paging *paging);
-    /* The guest lacks pages: it keeps what makes it wait for them, for who
-     * takes over.  Frees the paging. */
+    /* Leave a guest that lacks pages to a process that takes over: vCPUs go on
+     * waiting for these pages.  Frees the paging. */
     void (*leave)(struct xlm_paging *paging);
 
-    /* Give the domain pages where it has none, `nr_new` of `new_pfns`, and
-     * make `count` pages absent, some of these among them; the fate of each is
-     * in its error.  -1 with the reason in the context: of not one. */
+    /* Populate `nr_new` holes at `new_pfns`, and make `count` pages absent,
+     * some of which may be these; each page's error says what became of it. -1
+     * with the reason in the context: no page is absent. */
     int (*make_absent)(struct xlm_paging *paging, size_t nr_new,
                        const uint64_t *new_pfns, size_t count,
                        struct xlm_eviction *pages);
-    /* Bring in absent pages with their contents; the fate of each is in its
-     * error.  -1 with errno: not one came. */
+    /* Bring in absent pages with their contents; each page's error says what
+     * became of it. -1 with errno: no page came. */
     int (*bring_in)(struct xlm_paging *paging, size_t count,
                     struct xlm_page_in *pages);
-    /* In place of an absent page the domain gets a hole. */
+    /* Turn an absent page into a hole. */
     int (*make_hole)(struct xlm_paging *paging, uint64_t pfn);
 
-    /* `fd` is readable: ready for the next time. */
+    /* Call when `fd` is readable; fd is then ready for the next fault. */
     int (*accept)(struct xlm_paging *paging);
-    /* The next fault; false: there is none.  Each has to be kept or answered
-     * before the next. */
+    /* Read the next fault; false: there is none.  The caller must keep or
+     * answer each fault before it reads another. */
     bool (*next_fault)(struct xlm_paging *paging, struct xlm_fault *fault);
-    /* Its vCPU is to wait: who takes over will find it. */
+    /* Let the fault's vCPU wait; a process that takes over finds the fault. */
     void (*keep)(struct xlm_paging *paging, struct xlm_fault *fault);
-    /* The page is there, or nobody wants it: who waits goes on, and tries
-     * again, once tell() was called. */
+    /* Answer a fault: the page is there, or is not needed any more.  After
+     * tell() what waits goes on, and tries its access again. */
     void (*answer)(struct xlm_paging *paging, const struct xlm_fault *fault);
-    /* From any thread. */
+    /* Tell the hypervisor of the answers.  From any thread. */
     int (*tell)(struct xlm_paging *paging);
 };
 
-/* What an implementation embeds as its first member. */
+/* An implementation embeds this as its first member. */
 struct xlm_paging {
     const struct xlm_paging_ops *ops;
-    int fd; /* polls readable when there may be faults */
+    int fd; /* readable when there may be faults */
 };
 
 /* Xen's memory paging. */
 extern const struct xlm_paging_ops xlm_paging_xen;
 
-/* The first that can be had here for this guest; NULL: none can, with the
+/* The first mechanism that this host has for this guest; NULL: none, with the
  * reason of the first. */
 const struct xlm_paging_ops *xlm_choose_paging(
     struct xlm_context *ctx, const struct xlm_paged_guest *guest,
     enum xlm_refusal *refusal);
-/* The same for a domain that is there. */
+/* The same for a domain that exists. */
 const struct xlm_paging_ops *xlm_choose_paging_of(struct xlm_context *ctx,
                                                   uint32_t domid,
                                                   enum xlm_refusal *refusal);

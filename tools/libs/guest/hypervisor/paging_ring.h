@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The pager's side of the ring that it shares with the hypervisor.  The page
- * is initialised by whoever enables paging; requests come in through it and
- * responses go back in their slots.  Callers take turns.
+ * The pager's side of the ring that it shares with the hypervisor.  The
+ * process that enables paging initialises the page; the hypervisor puts
+ * requests into it, and the pager puts each response into a request's slot.
+ * Only one thread at a time may use it.
  */
 #ifndef XLM_PAGING_RING_H
 #define XLM_PAGING_RING_H
@@ -10,14 +11,14 @@
 #include <stdint.h>
 #include <string.h>
 
-/* ring.h wants these; the hypervisor is another CPU. */
+/* ring.h needs these; to the pager the hypervisor is another CPU. */
 #ifndef xen_mb
 #define xen_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define xen_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define xen_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
 #endif
 
-/* vm_event.h shows its contents to the tools only. */
+/* vm_event.h shows its contents only to tools. */
 #ifndef __XEN_TOOLS__
 #define __XEN_TOOLS__ 1
 #endif
@@ -33,19 +34,19 @@
 /* ---- what is kept of it ---- */
 
 /*
- * A process that is killed leaves this as it was at its last instruction, so
- * the order of the stores matters: it must be true of the ring, or be seen to
- * be out of date, at every moment.
+ * A killed process leaves this as it was at its last instruction.  So the
+ * order of the stores matters: at every moment this must either be true of the
+ * ring or be visibly out of date.
  */
 
-/* Each waiting vCPU has a slot of the ring, of which there are eight. */
+/* Each waiting vCPU holds one of the ring's eight slots. */
 #define XLM_KEPT_WAITERS XLM_PAGING_FAULTS
 
-/* A request that has been read and not answered, of a vCPU that waits. */
+/* A request that was read and not answered, and on which a vCPU waits. */
 struct xlm_kept_waiter {
     uint32_t used;    /* stored after the rest; cleared after the answer */
-    uint32_t request; /* its number in the ring */
-    uint32_t answers; /* that there were in the ring by then */
+    uint32_t request; /* number of the request in the ring */
+    uint32_t answers; /* responses in the ring at that time */
     uint32_t vcpu;
     uint64_t pfn;
     uint32_t flags; /* MEM_PAGING_* */
@@ -53,9 +54,10 @@ struct xlm_kept_waiter {
 };
 
 struct xlm_kept_ring {
-    uint32_t port;     /* the hypervisor's end of the event channel */
-    uint32_t requests; /* that were read: stored when each is kept here, or
-                          before it is answered */
+    uint32_t port; /* the hypervisor's end of the event channel */
+    /* how many were read: stored when each is kept here, or before its
+     * answer */
+    uint32_t requests;
     struct xlm_kept_waiter waiters[XLM_KEPT_WAITERS];
 };
 
@@ -71,8 +73,8 @@ static inline void xlm_paging_ring_attach(vm_event_back_ring_t *ring,
     BACK_RING_INIT(ring, (vm_event_sring_t *)page, XLM_RING_SIZE);
 }
 
-/* The oldest request that was not taken yet; false: there is none, and the
- * hypervisor will signal the next one. */
+/* Read the oldest unread request; false: there is none, and the hypervisor
+ * will signal the next one. */
 static inline bool xlm_paging_ring_get(vm_event_back_ring_t *ring,
                                        vm_event_request_t *request)
 {
@@ -89,7 +91,7 @@ static inline bool xlm_paging_ring_get(vm_event_back_ring_t *ring,
     return true;
 }
 
-/* There is always room: a response takes the slot of its request. */
+/* There is always room: a response takes the slot of a request. */
 static inline void xlm_paging_ring_put(vm_event_back_ring_t *ring,
                                        const vm_event_response_t *response)
 {
@@ -99,8 +101,9 @@ static inline void xlm_paging_ring_put(vm_event_back_ring_t *ring,
     RING_PUSH_RESPONSES(ring);
 }
 
-/* Go on with a ring of which so many requests have been read, and that it is
- * not for the guest to write to.  False: that cannot be this ring. */
+/* Go on with a ring after another process.  `read` is how many requests that
+ * process had read; the guest must not be able to write to the page.  False:
+ * `page` cannot be that ring. */
 static inline bool xlm_paging_ring_resume(vm_event_back_ring_t *ring,
                                           void *page, uint32_t read)
 {
@@ -114,7 +117,7 @@ static inline bool xlm_paging_ring_resume(vm_event_back_ring_t *ring,
     return unread <= RING_SIZE(ring) && owed <= RING_SIZE(ring) - unread;
 }
 
-/* The last response that was put there; NULL: there was none. */
+/* The response that was put there last; NULL: there was none. */
 static inline const vm_event_response_t *xlm_paging_ring_last(
     const vm_event_back_ring_t *ring)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * The memory of a suspended domain, mapped piece by piece and kept mapped.
  *
- * Only for a domain that is suspended: a running guest can put another page
- * in the place of one that is mapped here.
+ * The domain must be suspended: a running guest can replace a page that is
+ * mapped here by another.
  */
 #ifndef XLM_SOURCE_MEMORY_H
 #define XLM_SOURCE_MEMORY_H
@@ -19,7 +19,8 @@ struct xlm_source_memory {
     struct xlm_hypervisor *hypervisor;
     uint32_t domid;
     struct xlm_source_memory_piece *pieces;
-    uint64_t remapped; /* changes when pages handed out before are not valid */
+    /* changes when pages handed out before become invalid */
+    uint64_t remapped;
 };
 
 #define XLM_SOURCE_MEMORY_CLOSED \
@@ -32,9 +33,9 @@ void xlm_source_memory_close(struct xlm_source_memory *memory);
 
 /*
  * The contents of a page, valid until a page of another aligned group of
- * XLM_PUSH_ALIGN is asked for, or `remapped` changes.  NULL with the
- * hypervisor's errno: it cannot be mapped; page_types() tells whether there is
- * a page at all.
+ * XLM_PUSH_ALIGN is asked for, or until `remapped` changes.  NULL with the
+ * hypervisor's errno: the page cannot be mapped; page_types() tells whether it
+ * exists.
  */
 const void *xlm_source_memory_page(struct xlm_source_memory *memory,
                                    uint64_t pfn);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The pages that the vCPUs of a guest stand on.
+ * The pages that a guest's vCPUs need first when they run again.
  */
 #ifndef XLM_VCPU_PAGES_H
 #define XLM_VCPU_PAGES_H
@@ -13,16 +13,16 @@
 
 /*
  * Where a stopped guest will go on: the pages that its vCPUs' registers and
- * the upper ends of their stacks point to, with the page tables on the way
- * there.  That is the code that they are in and return to, which no log of
- * writes names, and whose faults would come one after the other.  Where there
- * are more than fit each vCPU has its share.
+ * the upper ends of their stacks point to, with the page tables on the way.
+ * These hold the code that the vCPUs are in and return to. No log of writes
+ * names them, and the guest would fault on one after the other. If there are
+ * too many, each vCPU gets its share.
  *
  * @param context  an HVM context as the hypervisor saves it.
- * @param limit    pfns below it are the guest's.
- * @param pfns     room for XLM_VCPU_PAGES_MAX; no pfn is in it twice.
+ * @param limit    the guest's pfns are below it.
+ * @param pfns     room for XLM_VCPU_PAGES_MAX; each pfn appears once.
  *
- * Returns how many there are; what cannot be made sense of is left out.
+ * Returns how many there are; values that make no sense are left out.
  */
 size_t xlm_find_vcpu_pages(struct xlm_hypervisor *hv, uint32_t domid,
                            const void *context, size_t length, uint64_t limit,

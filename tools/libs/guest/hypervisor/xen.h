@@ -9,9 +9,9 @@
  * xen_compat.c  what differs between Xen's versions
  * xen_call.c    what all of them call
  *
- * Hypercalls that libxenctrl wraps without harm go through it.  Those that
- * work on many pages are made here: libxenctrl copies and allocates at every
- * call, and has no way to put several paging ops in one.
+ * Hypercalls that libxenctrl wraps without harm go through it. Those on many
+ * pages are made here: libxenctrl copies and allocates at every call, and
+ * cannot put several paging ops into one hypercall.
  */
 #ifndef XLM_HYPERVISOR_XEN_H
 #define XLM_HYPERVISOR_XEN_H
@@ -27,50 +27,50 @@
 _Static_assert(sizeof(xen_pfn_t) == sizeof(uint64_t), "pfns are 64 bits");
 
 /*
- * Pages in one multicall.  Larger ones gain nothing more, and this many
- * contents stay in the cache between the copy into the buffer and the
- * hypervisor's out of it.
+ * Pages in one multicall.  More gain nothing, and the contents of this many
+ * stay in the cache between the copy into the buffer and the hypervisor's copy
+ * out of it.
  */
 #define XEN_PAGING_CHUNK 128
 
-/* Evicting takes two ops a page, and settling a page a third of its own. */
+/* Evicting a page takes two ops, and giving it its type a third. */
 #define XEN_EVICT_OPS (2 * XEN_PAGING_CHUNK + 1)
 
-/* A list of pfns that the hypervisor can read, and write where it does. */
+/* A list of pfns that the hypervisor can read and write. */
 struct xen_pfn_buffer {
     xen_pfn_t *pfns; /* XLM_BATCH_PAGES of them */
     xen_memory_reservation_t *reservation;
 };
 
-/* Paging ops that go to the hypervisor together. */
+/* Paging ops for one multicall. */
 struct xen_paging_batch {
     multicall_entry_t *entries;
     xen_mem_paging_op_t *ops;
-    uint8_t *contents; /* XLM_PAGE_SIZE for each op; NULL: has none */
-    size_t size;       /* ops that there is room for */
+    uint8_t *contents; /* XLM_PAGE_SIZE for each op; NULL: no contents */
+    size_t size;       /* room, in ops */
 };
 
-/* Memory of the caller's that the hypervisor can read. */
+/* Memory, handed out to the caller, that the hypervisor can read. */
 struct xen_contents {
     uint8_t *start; /* NULL: none */
     size_t octets;
 };
 
-/* The pager of one domain: everything that is NULL when it is not enabled. */
+/* The pager of one domain: all pointers are NULL while it is not enabled. */
 struct xen_pager {
     uint32_t domid;
-    bool registered; /* with the hypervisor */
+    bool registered; /* the hypervisor knows of it */
     void *ring;
     xenevtchn_handle *events;
     int port; /* -1: not bound */
     struct xen_paging_batch evict;
     struct xen_paging_batch page_in;
-    struct xen_paging_batch blank; /* one op, its contents all zero */
+    struct xen_paging_batch blank; /* one op with a page of zeroes */
 };
 
 /*
- * Buffers belong to one slot of the table each, so slots may run side by
- * side.  The libraries' handles may be used by several threads.
+ * Each buffer belongs to one slot of the table, so slots may run side by side.
+ * Several threads may use the libraries' handles.
  */
 struct xen_hypervisor {
     struct xlm_hypervisor base; /* first */
@@ -97,7 +97,7 @@ static inline struct xen_hypervisor *xen_of(struct xlm_hypervisor *hv)
 /* Log what failed, and errno, as an error.  Keeps errno. */
 void xen_log_failure(struct xen_hypervisor *xen, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* The same, and -1; as xlm_fail(). */
+/* The same; the value is -1, as in xlm_fail(). */
 #define xen_failed(...) \
     (__extension__({ \
         xen_log_failure(__VA_ARGS__); \
@@ -109,13 +109,13 @@ void xen_debug(struct xen_hypervisor *xen, const char *format, ...)
 int xen_domain_info(struct xlm_hypervisor *hv, uint32_t domid,
                     struct xlm_domain_info *info);
 
-/* Make a domctl; *op comes back as the hypervisor left it. */
+/* Make a domctl; the hypervisor's output comes back in *op. */
 int xen_make_domctl(struct xen_hypervisor *xen, uint32_t domid,
                     xen_domctl_t *op);
 
-/* How the hypervisor treats what the guest does at this pfn: HVMMEM_*. EAGAIN:
- * the page is paged out, or nominated, and is asked for now.  -1 with errno,
- * unlogged. */
+/* Set how the hypervisor treats the guest's accesses to this pfn: HVMMEM_*.
+ * EAGAIN: the page is paged out or nominated; the call has asked for it. -1
+ * with errno, not logged. */
 int xen_set_mem_type(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn,
                      uint16_t type);
 
@@ -144,8 +144,9 @@ int xen_claim(struct xlm_hypervisor *hv, uint32_t domid, uint64_t pages);
 /* ---- hypervisor/xen_pager.c ---- */
 
 void xen_pager_init(struct xen_pager *pager);
-/* Release what the pager has here.  The hypervisor is not told: to a guest
- * with a page paged out, a pager that went away is better than none. */
+/* Release the pager's resources in this process.  The hypervisor is not told:
+ * for a guest with a page paged out, a pager that has gone is better than
+ * none. */
 void xen_pager_dispose(struct xen_hypervisor *xen);
 
 int xen_paging_supported(struct xlm_hypervisor *hv);
@@ -160,16 +161,17 @@ int xen_pager_notify(struct xlm_hypervisor *hv);
 
 /* ---- hypervisor/xen_paging.c ---- */
 
-/* ENODEV: this handle is not the pager of that domain. */
+/* ENODEV: this handle is not that domain's pager. */
 int xen_pager_check(struct xen_hypervisor *xen, uint32_t domid);
 
-/* Buffers for `ops` ops; may be disposed of when it failed as well. */
+/* Allocate buffers for `ops` ops; may be disposed of also after failure. */
 int xen_batch_init(struct xen_hypervisor *xen, struct xen_paging_batch *batch,
                    size_t ops, bool contents);
 void xen_batch_dispose(struct xen_hypervisor *xen,
                        struct xen_paging_batch *batch);
 
-/* Bring in a page that is paged out, for depopulating; ENOENT: it is not. */
+/* Bring in a paged-out page with zeroes, so that it can be depopulated;
+ * ENOENT: it is not paged out. */
 int xen_bring_blank(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn);
 
 int xen_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
@@ -183,8 +185,8 @@ void xen_contents_free(struct xlm_hypervisor *hv, void *contents,
 /* ---- hypervisor/xen_compat.c ---- */
 
 /*
- * The domain's CPU policy, in arrays sized by xen_policy_size(); the counts
- * are updated to what is there.
+ * The domain's CPU policy, in arrays with the sizes from xen_policy_size();
+ * the counts become those of the entries that are there.
  */
 int xen_policy_size(struct xen_hypervisor *xen, uint32_t *leaves,
                     uint32_t *msrs);

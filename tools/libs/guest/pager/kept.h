@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What a pager keeps in memory that outlives its process, for who takes its
- * place: two sets of pfns, what is outstanding and what was asked for, and
- * behind them what the paging keeps of who waits.
+ * What a pager keeps in memory that outlives its process, for the process that
+ * takes its place: the set of outstanding pfns, the set of requested pfns, and
+ * then the words of the paging mechanism, which name the waiting vCPUs.
  */
 #ifndef XLM_PAGER_KEPT_H
 #define XLM_PAGER_KEPT_H
@@ -12,8 +12,7 @@
 #include "hypervisor/paging.h"
 #include "policy/pfn_set.h"
 
-/* The words of all that is kept of a guest with pfns below `pfns`: 0 at first.
- */
+/* Words to keep for a guest with pfns below `pfns`: all 0 at first. */
 static inline size_t xlm_kept_words(uint64_t pfns)
 {
     return 2 * xlm_pfn_set_words(pfns) + XLM_PAGING_KEPT_WORDS;
@@ -30,7 +29,7 @@ static inline unsigned long *xlm_kept_requested(unsigned long *kept,
     return kept + xlm_pfn_set_words(pfns);
 }
 
-/* What of it is the paging's. */
+/* The paging mechanism's part of them. */
 static inline unsigned long *xlm_kept_paging(unsigned long *kept,
                                              uint64_t pfns)
 {
