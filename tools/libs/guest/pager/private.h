@@ -2,9 +2,9 @@
  * What the parts of the pager share; private to its room.
  *
  * open.c      becoming the pager and ceasing to be it; what it knows
- * faults.c    the guest's requests, and their answers
- * requests.c  what the source is asked for and told
- * pages.c     pages out and in
+ * faults.c    the guest's faults, and their answers
+ * requests.c  what the pager asks of the source and tells it
+ * pages.c     making pages absent, and bringing them in
  */
 #ifndef XLM_PAGER_PRIVATE_H
 #define XLM_PAGER_PRIVATE_H
@@ -22,12 +22,12 @@
 struct xlm_waiter {
     struct xlm_fault fault;
     uint64_t since_us;
-    uint64_t pushed; /* pages that had come unasked by then */
+    uint64_t pushed; /* pushed pages that had come by then */
 };
 
-/* The pager's own threads: of who opens and closes it. */
+/* The pager's own threads; used by the thread that opens and closes it. */
 struct xlm_pager_threads {
-    int stop_fd; /* the fault thread shall end */
+    int stop_fd; /* tells the fault thread to end */
     pthread_t fault_thread;
     bool fault_thread_runs;
     pthread_t request_thread;
@@ -37,33 +37,35 @@ struct xlm_pager_threads {
 /* The guest's pages, as the pager knows them. */
 struct xlm_pager_sets {
     struct xlm_pfn_set outstanding;
-    struct xlm_pfn_set requested; /* asked for, or about to be */
-    struct xlm_unsent unsent;     /* requested, and not yet written */
-    struct xlm_pfn_set dropped;   /* by the guest; the source may send them */
-    struct xlm_pfn_set arrived;   /* and not evicted again since */
+    struct xlm_pfn_set requested; /* by the fault thread, of the source */
+    /* requested, but the request is not written */
+    struct xlm_unsent unsent;
+    /* by the guest; the source may still send them */
+    struct xlm_pfn_set dropped;
+    struct xlm_pfn_set arrived; /* brought in, and not evicted again since */
 };
 
-/* Who waits for a page. */
+/* Faults that wait for pages. */
 struct xlm_pager_waiting {
-    struct xlm_waiter *waiters; /* one a vCPU at the most */
+    struct xlm_waiter *waiters; /* at most one a vCPU */
     size_t nr_waiters;
-    struct xlm_outside_waits outside; /* for which no vCPU waits */
+    struct xlm_outside_waits outside; /* other accesses */
 };
 
-/* Between the request thread and all others. */
+/* Between the request thread and all other threads. */
 struct xlm_pager_asking {
-    pthread_cond_t wake; /* of the request thread */
-    pthread_cond_t idle; /* it has stopped writing */
-    bool requests_open;  /* the source takes them: it has said GO */
-    bool ours;           /* the same, once and for all */
+    pthread_cond_t wake; /* wakes the request thread */
+    pthread_cond_t idle; /* the request thread has stopped writing */
+    bool requests_open;  /* the source accepts requests: it has said GO */
+    bool ours;           /* true from the first opening on */
     bool writing;        /* the request thread is using the channel */
     bool stopping;
 };
 
 struct xlm_pager_counts {
-    struct xlm_histogram waits;  /* of vCPUs, in us ... */
-    struct xlm_histogram behind; /* ... and what came unasked meanwhile */
-    uint64_t *blocked_us;        /* by vCPU; max_waiters of them */
+    struct xlm_histogram waits;  /* waits of vCPUs, in microseconds */
+    struct xlm_histogram behind; /* pushed pages that came in each of them */
+    uint64_t *blocked_us;        /* one sum a vCPU; max_waiters of them */
     uint64_t duplicates;
     uint64_t pages_requested;
     uint64_t pages_pushed;
@@ -71,20 +73,20 @@ struct xlm_pager_counts {
 };
 
 struct xlm_pager {
-    /* The same from before the threads start until they have ended. */
+    /* Constant from before the threads start until they have ended: */
     struct xlm_context *ctx;
     uint32_t domid;
-    struct xlm_paging *paging; /* NULL: not begun, or ended */
+    struct xlm_paging *paging; /* NULL: not started, or stopped */
     size_t max_waiters;
     struct xlm_pager_threads threads;
 
-    /* Changed while requests are closed; the request thread's while it writes.
-     */
+    /* May change only while requests are closed; while the request thread
+     * writes, the channel is that thread's. */
     struct xlm_channel *channel;
 
-    pthread_mutex_t entry; /* one thread at a time brings pages in */
+    pthread_mutex_t entry; /* held while pages are brought in */
 
-    pthread_mutex_t lock; /* of all below */
+    pthread_mutex_t lock; /* guards all that follows */
     bool gone;            /* the domain is being destroyed */
     struct xlm_pager_sets sets;
     struct xlm_pager_waiting waiting;
@@ -94,13 +96,15 @@ struct xlm_pager {
 
 /* pager/faults.c; all but the thread with the lock held */
 
-/* A page is outstanding no more; true when there is somebody to notify. */
+/* Answer the faults on a page that is not outstanding any more; true: the
+ * caller must call xlm_pager_notify(). */
 bool xlm_pager_settle(struct xlm_pager *pager, uint64_t pfn);
-/* The source is asked for this page, unless it has been. */
+/* Request the page from the source, unless it has been requested. */
 void xlm_pager_ask_for(struct xlm_pager *pager, uint64_t pfn);
-/* The hypervisor is to look for answers.  With the lock or without. */
+/* Tell the hypervisor of the answers.  With or without the lock. */
 void xlm_pager_notify(struct xlm_pager *pager);
-/* Before the thread runs: these wait since another pager was killed. */
+/* Before the thread runs: take over faults that have waited since another
+ * pager was killed. */
 void xlm_pager_resume_faults(struct xlm_pager *pager,
                              const struct xlm_fault *held, size_t nr_held);
 /* The thread that takes faults; data is the pager. */

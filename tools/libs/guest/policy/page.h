@@ -7,7 +7,7 @@
 #define XLM_PAGE_SHIFT 12
 #define XLM_PAGE_SIZE (1u << XLM_PAGE_SHIFT)
 
-/* Most pfns that one PAGE_DATA may carry, and that one batch handles. */
+/* Most pfns in one PAGE_DATA record, and in one batch. */
 #define XLM_BATCH_PAGES 1024
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Which page goes next in the postcopy phase: pure policy, no I/O, no locks.
  *
- * Pages that the guest waits for go first, in the order in which they were
- * asked for, and the neighbours of each go along with it: policy/neighbours.h
- * says how many.  All else is the background.  It has what the guest wrote
- * last, which it is likely to need again, and what lies outwards from the
- * pages that were asked for last, since that is where the guest is at work:
- * from several places, in turn, since it can be at work in several.
+ * Requested pages go first, in the order of the requests, each with its
+ * neighbours (policy/neighbours.h says how many).  All others are the
+ * background.  They are of two kinds, which take turns: pages that the guest
+ * wrote last, because the guest is likely to need them again; and pages
+ * outwards from the last requests, because the guest is at work there.  It can
+ * be at work in several places, so several take turns.
  */
 #ifndef XLM_PUSH_PLAN_H
 #define XLM_PUSH_PLAN_H
@@ -18,52 +18,52 @@
 #include "policy/neighbours.h"
 #include "policy/pfn_set.h"
 
-/* Pages that are handed out together never lie on both sides of a boundary of
- * so many pages: 1 GiB. */
+/* Pages that are handed out together never cross a multiple of this number of
+ * pages: 1 GiB. */
 #define XLM_PUSH_ALIGN (1u << 18)
 
-/* Places that are pushed from at the most. */
+/* Most places to push from. */
 #define XLM_PUSH_PIVOTS 4
 
-/* How finely it is told what was written last. */
+/* How many sets say what was written last. */
 #define XLM_PUSH_RECENT 4
 
-/* Words of these sets that are looked at for one call: where little of them is
- * left, what lies outwards goes for a turn. */
+/* How many words of these sets one call looks at.  Where the sets have few
+ * pages left, pages outwards go instead for a turn. */
 #define XLM_PUSH_RECENT_WORDS 4096
 
 struct xlm_push_tuning {
-    /* Of a request; at first, where they adapt.  The background goes outwards
-     * in the same proportion. */
+    /* The neighbours of a request; if they adapt, only of the first ones.  The
+     * background goes outwards in the same proportion. */
     struct xlm_neighbours neighbours;
     bool adapt;
-    bool background; /* else only neighbours go unasked */
-    uint32_t share;  /* the background has its turn after so many requests */
+    bool background; /* false: push neighbours only */
+    uint32_t share;  /* requests between turns of the background */
 };
 
 enum xlm_push_kind {
     XLM_PUSH_NOTHING,
-    XLM_PUSH_REQUESTED, /* one page, waited for */
+    XLM_PUSH_REQUESTED, /* one page, on which a fault waits */
     XLM_PUSH_NEIGHBOURS,
     XLM_PUSH_BACKGROUND,
 };
 
 /* A place where the guest is at work. */
 struct xlm_push_pivot {
-    uint64_t up;                      /* next pfn to look at, upwards ... */
+    uint64_t up;                      /* next pfn to consider, upwards ... */
     uint64_t down;                    /* ... and downwards */
     uint64_t window_end;              /* neighbours are below this ... */
     uint64_t window;                  /* ... and not below this */
     struct xlm_neighbours neighbours; /* of the next request here */
-    uint32_t in_cycle; /* pages pushed of the present after + before */
-    uint64_t pfn;      /* the last that was asked for here */
-    uint64_t asked;    /* the number of that request */
+    uint32_t in_cycle; /* pages pushed, of the present after + before */
+    uint64_t pfn;      /* the last request here */
+    uint64_t asked;    /* number of that request */
 };
 
 struct xlm_push_plan {
     struct xlm_push_tuning tuning;
     struct xlm_pfn_set outstanding; /* not yet handed out */
-    struct xlm_pfn_set queued;      /* outstanding and in the queue */
+    struct xlm_pfn_set queued;      /* outstanding, and in the queue */
     uint64_t *queue;                /* a ring of requests */
     size_t queue_room;
     size_t queue_head;
@@ -87,39 +87,39 @@ struct xlm_push_plan {
 
 #define XLM_PUSH_PLAN_EMPTY ((struct xlm_push_plan){.queue = NULL})
 
-/* A plan for these pages, which the destination lacks.  The set becomes the
- * plan's, and an empty one without room is left.  ENOMEM: it stays as it is.
- */
+/* Make a plan for these pages, which the destination lacks.  The plan takes
+ * the set over and leaves an empty one without room.  ENOMEM: the set stays as
+ * it is. */
 int xlm_push_plan_init(struct xlm_push_plan *plan,
                        struct xlm_pfn_set *outstanding,
                        const struct xlm_push_tuning *tuning);
 void xlm_push_plan_dispose(struct xlm_push_plan *plan);
 
-/* The guest waits for this page.  One that is queued already changes nothing,
- * and one that is not outstanding is under way: it only tells where the guest
- * is.  ENOMEM. */
+/* Request a page on which a fault waits.  Nothing changes if it is queued
+ * already.  A page that is not outstanding is under way: the request then only
+ * tells where the guest is at work.  ENOMEM. */
 int xlm_push_plan_request(struct xlm_push_plan *plan, uint64_t pfn);
 
-/* The same of a page that a back end waits for, with less patience than a
- * guest has: it goes before what the guest waits for, and before the
- * background's share.  ENOMEM. */
+/* Request a page that a back end waits for.  Back ends give up sooner than
+ * guests: the page goes before all that guests wait for, and before the
+ * background's turn.  ENOMEM. */
 int xlm_push_plan_urge(struct xlm_push_plan *plan, uint64_t pfn);
 
-/* Nobody wants this page any more; false: it was handed out before. */
+/* Drop a page that is not needed any more; false: it was handed out before. */
 bool xlm_push_plan_drop(struct xlm_push_plan *plan, uint64_t pfn);
 
-/* Hand out this page, which the guest waits for, ahead of all that are queued.
- * False: it is not outstanding, which is under way then. */
+/* Hand out this requested page before all queued ones.  False: it is not
+ * outstanding, so it is under way. */
 bool xlm_push_plan_take(struct xlm_push_plan *plan, uint64_t pfn);
 
-/* A page that was asked for and handed out did not arrive: it is outstanding
- * again, and asked for.  ENOMEM. */
+/* A page that was requested and handed out did not arrive: make it outstanding
+ * and requested again.  ENOMEM. */
 int xlm_push_plan_return(struct xlm_push_plan *plan, uint64_t pfn);
 
 /*
- * Hand out the next pages and take them off the outstanding set: a requested
- * one, or up to `room` that nobody waits for.  *count is 0 exactly when the
- * answer is XLM_PUSH_NOTHING.
+ * Hand out the next pages, which are not outstanding any more then: one
+ * requested page, or up to `room` others.  *count is 0 if and only if the
+ * function returns XLM_PUSH_NOTHING.
  */
 enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan, size_t room,
                                       uint64_t *pfns, size_t *count);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * How fast the background may go: pure policy, a bucket that fills with time.
  *
- * What is sent is taken out after it was sent, so the bucket can be overdrawn:
- * nobody has to know beforehand how much something will be.
+ * The caller takes octets out of the bucket after it has sent them, so the
+ * bucket can be overdrawn, and the caller need not know beforehand how many
+ * there will be.
  *
  * Not thread safe; the caller has the clock.
  */
@@ -11,11 +12,11 @@
 
 #include <stdint.h>
 
-/* Rates are octets a second; 0 holds everything. */
+/* Rates are octets a second; 0: nothing goes. */
 #define XLM_RATE_UNLIMITED UINT64_MAX
-/* "For as long as the rate stays what it is." */
+/* Stands for "as long as the rate does not change". */
 #define XLM_RATE_WAIT_EVER UINT64_MAX
-/* What may be saved up: so much of a second. */
+/* The bucket holds one part in this many of a second's octets. */
 #define XLM_RATE_BURST 10
 
 struct xlm_rate_limit {
@@ -23,11 +24,11 @@ struct xlm_rate_limit {
     uint64_t at_us;
 };
 
-/* Microseconds until something may go, 0: now.  The rate may be another one
- * at each call. */
+/* Microseconds until something may go; 0: now.  The rate may differ from call
+ * to call. */
 uint64_t xlm_rate_limit_wait_us(struct xlm_rate_limit *limit, uint64_t rate,
                                 uint64_t now_us);
-/* So many octets went. */
+/* Take octets out that were sent. */
 void xlm_rate_limit_spend(struct xlm_rate_limit *limit, uint64_t octets);
 
 #endif

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Which release of Xen has which versions of the interface that toolstacks
- * use.
+ * Which release of Xen has which version of the toolstacks' interface.
  *
  * Domctls and sysctls carry the version that their caller was built with, and
- * a hypervisor that has another one refuses all of them with EACCES.  Both
+ * a hypervisor with another version refuses all of them with EACCES.  The two
  * versions together tell the releases apart.
  */
 #ifndef XLM_XEN_RELEASE_H
@@ -19,20 +18,20 @@ struct xlm_xen_interface {
     uint32_t sysctl;
 };
 
-/* What a hypervisor says of itself, and how it took our calls. */
+/* What a hypervisor says about itself, and how it took our calls. */
 struct xlm_xen_found {
     uint32_t major;
     uint32_t minor;
-    bool refuses; /* calls of our interface */
+    bool refuses; /* it refuses our interface version */
 };
 
 /* Long enough for any text of xlm_xen_explain(). */
 #define XLM_XEN_TEXT_MAX 400
 
 /*
- * Why a library that was built for `ours` cannot be used with the hypervisor
- * that was found, and what to do, in a line without its end.  False: it can
- * be, and the text stays untouched.
+ * Why a library built for `ours` cannot be used with the hypervisor that was
+ * found, and what to do, in one line without its end.  False: it can be used,
+ * and the text is not touched.
  */
 bool xlm_xen_explain(const struct xlm_xen_interface *ours,
                      const struct xlm_xen_found *found,

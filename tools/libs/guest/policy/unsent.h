@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Pages that the source is to be asked for, in the order in which somebody
- * came to wait for them: pure.
+ * Pages that the source must be asked for, in the order of the faults: pure.
  *
- * The order is kept of a bounded number of them, since nothing may fail for
- * want of memory while a guest waits.  Where there are more, as after a lost
- * connection, the others come by pfn, once those are through.
+ * Only a bounded number of pages keeps that order, because nothing may fail
+ * for want of memory while a guest waits.  If there are more, as after a lost
+ * connection, the others follow by pfn.
  */
 #ifndef XLM_UNSENT_H
 #define XLM_UNSENT_H
@@ -20,30 +19,29 @@
 
 struct xlm_unsent {
     struct xlm_pfn_set pfns;
-    /* A ring; what is in it and not in the set was taken or removed. */
+    /* A ring.  An entry that is not in the set was taken or removed. */
     uint64_t order[XLM_UNSENT_ORDERED];
     size_t head;
     size_t length;
-    bool more;     /* in the set than in the ring */
-    uint64_t from; /* of these, where to go on */
+    bool more;     /* the set has pages that are not in the ring */
+    uint64_t from; /* where to continue among those */
 };
 
-/* Make one without pages, and without room, fit for pfns below limit.
- * ENOMEM. */
+/* Make one without pages, ready for pfns below limit.  ENOMEM. */
 int xlm_unsent_reserve(struct xlm_unsent *unsent, uint64_t limit);
 void xlm_unsent_dispose(struct xlm_unsent *unsent);
 
-/* The last to be asked for, unless it is there already. */
+/* Add a page at the end, unless it is there already. */
 void xlm_unsent_add(struct xlm_unsent *unsent, uint64_t pfn);
-/* Nobody needs to ask for it. */
+/* Remove a page that need not be requested any more. */
 void xlm_unsent_remove(struct xlm_unsent *unsent, uint64_t pfn);
-/* Out of turn: true when it was there. */
+/* Take a page out of turn; returns whether it was there. */
 bool xlm_unsent_take(struct xlm_unsent *unsent, uint64_t pfn);
-/* Those whose turn it is, at most `most`, in ascending order; the number of
- * them. */
+/* Take the next pages, at most `most`, in ascending order; returns how
+ * many. */
 size_t xlm_unsent_take_next(struct xlm_unsent *unsent, uint64_t *pfns,
                             size_t most);
-/* These are all that there are. */
+/* Replace all pages by these. */
 void xlm_unsent_become(struct xlm_unsent *unsent,
                        const struct xlm_pfn_set *pfns);
 

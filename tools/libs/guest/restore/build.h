@@ -6,31 +6,31 @@
 
 #include "restore/restorer.h"
 
-/* These octets of the stream are for the toolstack. */
+/* Pass these octets of the stream on to the toolstack. */
 int xlm_restore_feed(struct xlm_restorer *restorer, const void *bytes,
                      size_t length);
 /* CPUID_POLICY, MSR_POLICY. */
 int xlm_restore_take_static(struct xlm_restorer *restorer);
-/* STATIC_DATA_END: from here on the domain is there. */
+/* STATIC_DATA_END: the domain exists from here on. */
 int xlm_restore_take_static_end(struct xlm_restorer *restorer);
-/* POSTCOPY_DEVICES: what the toolstack starts the devices with. */
+/* POSTCOPY_DEVICES: what the toolstack needs to start the devices. */
 int xlm_restore_take_devices(struct xlm_restorer *restorer);
-/* The domain is built, with its devices, before the guest is stopped. */
+/* Have the domain built, with its devices, before the guest is stopped. */
 int xlm_restore_build_early(struct xlm_restorer *restorer);
-/* The end of an ordinary stream: the domain is built. */
+/* The end of an ordinary stream: have the domain built. */
 int xlm_restore_build_ordinary(struct xlm_restorer *restorer);
-/* The libxl records with the state of the devices come next. */
+/* Read the libxl records with the state of the devices. */
 int xlm_restore_read_device_state(struct xlm_restorer *restorer);
-/* The libxc records that the toolstack needs to build a domain without memory,
- * but for END, once the platform state is complete; and END. */
+/* Feed the toolstack what it needs to build a domain without memory: the libxc
+ * records but END, once the platform state is complete; and END. */
 int xlm_restore_feed_early(struct xlm_restorer *restorer);
 int xlm_restore_feed_end(struct xlm_restorer *restorer);
-/* The toolstack has failed: always -1. */
+/* Report that the toolstack has failed: always -1. */
 int xlm_restore_fail_to_build(struct xlm_restorer *restorer);
-/* Add to the reason why the domain could not be built what the source's
- * release has to do with it, if anything: always -1. */
+/* Add to the reason of the failure what the source's release has to do with
+ * it, if anything: always -1. */
 int xlm_restore_explain_build(struct xlm_restorer *restorer);
-/* The host keeps memory for all of the guest's pages that it has not yet. */
+/* Claim host memory for all pages that the guest has not got yet. */
 int xlm_restore_claim(struct xlm_restorer *restorer);
 
 #endif

@@ -6,10 +6,10 @@
 
 #include "restore/restorer.h"
 
-/* The new domain is there, has not crashed, and waits for the go. */
+/* Is the new domain there, not crashed, and waiting for the go? */
 int xlm_restore_check_alive(struct xlm_restorer *restorer);
-/* Load the state of the suspended guest into the domain; the pages that it
- * names have to be there. */
+/* Load the state of the suspended guest into the domain.  The pages that the
+ * state names must be there. */
 int xlm_restore_load_context(struct xlm_restorer *restorer);
 
 #endif

@@ -6,14 +6,14 @@
 
 #include "restore/restorer.h"
 
-/* The guest is about to run: when a fault channel has joined, have requests go
- * over it, and a thread bring in what it brings.  Else, or when that fails,
- * they go over the first connection. */
+/* Call before the guest runs: if a fault channel has joined, send requests
+ * over it, and start a thread that brings in the pages from it.  Otherwise, or
+ * if that fails, requests go over the first connection. */
 void xlm_restore_open_faults(struct xlm_restorer *restorer);
-/* POSTCOPY_CHANNEL_LOST: the source has lost it. */
+/* POSTCOPY_CHANNEL_LOST: the source has lost the fault channel. */
 int xlm_restore_take_channel_lost(struct xlm_restorer *restorer);
-/* Nothing more comes over it; its thread has ended when this returns. Harmless
- * when there is none. */
+/* Use the fault channel no more; its thread has ended when this returns.
+ * Harmless when there is none. */
 void xlm_restore_close_faults(struct xlm_restorer *restorer);
 
 #endif

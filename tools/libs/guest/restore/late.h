@@ -6,12 +6,11 @@
 
 #include "restore/restorer.h"
 
-/* Whether the devices start late, by the flags of PREPARE. */
+/* Choose by the flags of PREPARE whether the devices start late. */
 void xlm_restore_choose_build(struct xlm_restorer *restorer, uint32_t flags);
-/* PREPARE of such a guest: the toolstack has all but what starts the devices.
- */
+/* PREPARE of such a guest: the toolstack gets all but what starts devices. */
 int xlm_restore_hold_build(struct xlm_restorer *restorer);
-/* POSTCOPY_TRANSITION of such a guest: the devices start. */
+/* POSTCOPY_TRANSITION of such a guest: start the devices. */
 int xlm_restore_build_late(struct xlm_restorer *restorer);
 
 #endif

@@ -9,27 +9,25 @@
 /* Make room in the sets for pfns below this one. */
 int xlm_restore_reserve(struct xlm_restorer *restorer, uint64_t pfns);
 
-/* Give the domain its pages at these pfns where it has none. */
+/* Populate the holes among these pfns. */
 int xlm_restore_populate(struct xlm_restorer *restorer, size_t count,
                          const uint64_t *pfns);
-/* PAGE_DATA, POSTCOPY_ZERO_PAGES: contents of pages that must be there before
- * the guest runs. */
+/* PAGE_DATA, POSTCOPY_ZERO_PAGES: contents of resident pages. */
 int xlm_restore_take_pages(struct xlm_restorer *restorer);
-/* POSTCOPY_PFNS: pages that come later. */
+/* POSTCOPY_PFNS: pages that come after the go. */
 int xlm_restore_take_outstanding(struct xlm_restorer *restorer);
-/* POSTCOPY_PFNS_END: say what could not be evicted. */
+/* POSTCOPY_PFNS_END: answer with the pages that could not be evicted. */
 int xlm_restore_answer_evicted(struct xlm_restorer *restorer);
-/* The same without credit, from whatever connection: with a record and a
- * context of its own each, two threads may do so at the same time.  *pages:
- * how many. */
+/* The same without credit, from any connection.  Two threads may call this at
+ * the same time, each with its own record and context.  *pages: how many. */
 int xlm_restore_bring_in(struct xlm_restorer *restorer,
                          struct xlm_context *ctx,
                          const struct xlm_record *record, uint32_t *pages);
 /* POSTCOPY_PAGE_DATA, POSTCOPY_ZERO_PAGES: pages for a guest that runs. */
 int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer);
-/* Give the source the credit that is owed ... */
+/* Send the source the credit that is due ... */
 int xlm_restore_pay_credit(struct xlm_restorer *restorer);
-/* ... and from here on each time before waiting for more. */
+/* ... and from now on each time before waiting for more. */
 void xlm_restore_pay_before_waits(struct xlm_restorer *restorer);
 /* See to it that the contents of pages are paged in from where this record is
  * read to, which it need not: without memory for that they are copied. */
