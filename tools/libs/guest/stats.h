@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What is told of a migration: its phase, and what it has come to.
+ * What a migration reports: its phase, and its counters.
  */
 #ifndef XLM_STATS_H
 #define XLM_STATS_H
@@ -15,69 +15,70 @@ enum xlm_phase {
     XLM_PHASE_PRECOPY,
     XLM_PHASE_EVICTING, /* postcopy decided, the guest still runs */
     XLM_PHASE_SUSPENDED,
-    XLM_PHASE_READY,    /* the destination has all but the go */
-    XLM_PHASE_GO,       /* the source has let go of the guest */
-    XLM_PHASE_POSTCOPY, /* the destination runs it, pages follow */
+    XLM_PHASE_READY,    /* the destination needs only the go */
+    XLM_PHASE_GO,       /* the source has given the guest away */
+    XLM_PHASE_POSTCOPY, /* the guest runs, pages follow */
     XLM_PHASE_COMPLETE,
 };
 
 /*
  * When the destination's toolstack starts the guest's devices.  Early: while
  * the guest still runs at the source, with a state that the final one
- * replaces. Late: in the stop, with the final state.
+ * replaces.  Late: in the stop, with the final state.
  */
 enum xlm_build {
-    XLM_BUILD_ANY = 0, /* of an order: as the destination sees fit */
+    XLM_BUILD_ANY = 0, /* as a parameter: the destination decides */
     XLM_BUILD_EARLY = 1,
     XLM_BUILD_LATE = 2,
-    XLM_BUILD_LATE_DEVICES = 3, /* of an order: late, as its devices want it */
+    XLM_BUILD_LATE_DEVICES = 3, /* as a parameter: the devices need it late */
 };
 
 #define XLM_LATE_REASON_MAX 60
 
-/* log2 of microseconds, the last for all that is longer; 0 us is with 1 us. */
+/* Bucket i: from 2^i microseconds; the first also has 0, the last all
+ * longer. */
 #define XLM_WAIT_BUCKETS 32
-/* As many as a guest that can be paged has at the most. */
+/* Most vCPUs of a guest that can be paged. */
 #define XLM_WAIT_VCPUS 128
 
 /* How long the guest's vCPUs have waited for pages. */
 struct xlm_waits {
     uint64_t histogram[XLM_WAIT_BUCKETS]; /* from 2^i up to 2^(i + 1) us */
     uint64_t nr_vcpus;
-    uint64_t blocked_us[XLM_WAIT_VCPUS]; /* each vCPU in all */
+    uint64_t blocked_us[XLM_WAIT_VCPUS]; /* sum for each vCPU */
 };
 
-/* A suspended domain, as the guest left it: what differs once somebody has
- * resumed or destroyed it. */
+/* What is characteristic of a suspended domain: it differs once a program has
+ * resumed or destroyed the domain. */
 struct xlm_mark {
     bool is_set;
     uint64_t tot_pages;
     uint64_t cpu_ns;
-    uint64_t anchor; /* a page that it has */
+    uint64_t anchor; /* a page that the domain has */
 };
 
-/* Of back ends that wait for pages, at the destination. */
+/* Waits of back ends for pages, at the destination. */
 struct xlm_outside_stats {
 #define XLM_FIELD(field, ...) uint64_t field;
     LIBXL_LIVE_MIGRATE_OUTSIDE_COUNTERS(XLM_FIELD)
 #undef XLM_FIELD
 };
 
-/* When the destination starts the guest's devices: once it is prepared EARLY,
- * or LATE and why. */
+/* When the destination starts the guest's devices: set once the domain is
+ * prepared: EARLY, or LATE and why. */
 struct xlm_devices_build {
     enum xlm_build build;
     char late_reason[XLM_LATE_REASON_MAX];
 };
 
-/* All of it is of the thread that called the engine: what other threads count
- * is theirs until that thread collects it. */
+/* The stats belong to the thread that called the engine.  Other threads count
+ * for themselves, and that thread collects their counts. */
 struct xlm_stats {
-    /* What is counted at this end; at the source, those of the destination are
-     * zero until it has told them. */
+    /* Counters of this end.  At the source the destination's counters are zero
+     * until the destination has sent them. */
 #define XLM_FIELD_SOURCE(field) uint64_t field;
 #define XLM_FIELD_DESTINATION(field) uint64_t field;
-#define XLM_FIELD_SHOWN(field) /* none: the layer above works it out */
+#define XLM_FIELD_SHOWN(field) /* none: the layer above computes it */
 #define XLM_FIELD(end, field, ...) XLM_FIELD_##end(field)
     LIBXL_LIVE_MIGRATE_COUNTERS(XLM_FIELD)
 #undef XLM_FIELD

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * A trace: what happened when, at a fixed number of points, so that one fault
- * can be followed.  It is kept in memory and written to a file at the end; see
- * docs/specs/live-migrate-trace.md, and xl-migrate-trace(1), which joins those
- * of both ends.
+ * can be followed.  The trace is kept in memory and written to a file at the
+ * end; see docs/specs/live-migrate-trace.md, and xl-migrate-trace(1), which
+ * joins those of both ends.
  *
- * The points are trace_points.def's.  At each stands XLM_TRACE(), which costs
- * a look at a pointer while nothing is traced; where there is <sys/sdt.h> it
- * is a probe of the provider `xlm` as well, a no-op until somebody looks.
+ * trace_points.def lists the points.  XLM_TRACE() marks each in the code.  It
+ * costs a look at a pointer while nothing is traced.  With <sys/sdt.h> the
+ * point is also a probe of the provider `xlm`, which is a no-op until a tool
+ * attaches to it.
  */
 #ifndef XLM_TRACE_H
 #define XLM_TRACE_H
@@ -25,10 +26,10 @@ enum xlm_point {
     XLM_POINTS,
 };
 
-/* In place of a pfn or a value: there is none. */
+/* Stands for "no page" or "no value". */
 #define XLM_TRACE_NONE UINT64_MAX
 
-/* Kept at the most: of pages the latest, of all else the first. */
+/* Most entries to keep: the latest ones about pages, and the first others. */
 #define XLM_TRACE_PAGES (1u << 18)
 #define XLM_TRACE_MARKS 512u
 
@@ -37,21 +38,21 @@ enum xlm_point {
 
 struct xlm_trace;
 
-/* The file is made, or emptied, at once, so that a path that does not do is
- * found before anything has begun.  NULL with errno. */
+/* Create or empty the file at once, so that a wrong path is found before
+ * anything has begun.  NULL with errno. */
 struct xlm_trace *xlm_trace_open(const char *path);
 
-/* Which end of which migration it is of; harmless with NULL.  Before the end
- * is called from two threads. */
+/* Note which end of which migration this is; harmless with NULL.  Call before
+ * two threads use `end`. */
 void xlm_trace_identify(struct xlm_trace *trace, const char *role,
                         const uint8_t id[16]);
 
-/* From any thread, at the same time; by XLM_TRACE(). */
+/* Called by XLM_TRACE(), from any thread, at the same time. */
 void xlm_trace_put(struct xlm_trace *trace, enum xlm_point point, uint64_t pfn,
                    uint64_t value);
 
-/* Write the file and free the trace, when no thread puts anything into it any
- * more.  0, or -1 with errno: the file is not whole. */
+/* Write the file and free the trace.  No thread may use it any more.  0, or -1
+ * with errno: the file is not complete. */
 int xlm_trace_close(struct xlm_trace *trace);
 
 #ifdef DTRACE_PROBE2
@@ -60,9 +61,9 @@ int xlm_trace_close(struct xlm_trace *trace);
 #define XLM_PROBE(name, pfn, value) ((void)0)
 #endif
 
-/* At the point `name` of the list: of this pfn (XLM_TRACE_NONE: of no page),
- * with a value that says more.  Both are evaluated only when something is
- * traced, or where probes are. */
+/* The point `name` of the list, with a pfn (XLM_TRACE_NONE: no page) and a
+ * value.  Both are evaluated only while something is traced, or where probes
+ * exist. */
 #define XLM_TRACE(ctx, name, pfn, value) \
     do { \
         struct xlm_trace *trace_ = (ctx)->trace; \

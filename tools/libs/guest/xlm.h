@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Live migration with postcopy: the engine of the guest layer.
  *
- * xlm_save() moves the memory and state of a running domain out over a pair
- * of descriptors, xlm_restore() receives it.  What they need from the
- * toolstack above them they get as callbacks.  All state is in the objects
- * handed in: two migrations may run in one process, from different threads.
+ * xlm_save() moves the memory and state of a running domain out over a pair of
+ * descriptors; xlm_restore() receives them.  Callbacks do what the engine
+ * needs from the toolstack above.  All state is in the caller's objects: two
+ * migrations may run in one process, from different threads.
  *
- * The caller must have SIGPIPE ignored or blocked.
+ * The caller must ignore or block SIGPIPE.
  */
 #ifndef XLM_H
 #define XLM_H
@@ -25,15 +25,16 @@
 #include "stats.h"
 #include "wire/wire.h"
 
-/* Which migration this is, for as long as either end knows of it. */
+/* Identifies a migration as long as either end knows of it. */
 struct xlm_identity {
-    uint8_t id[16];   /* random, the source's choice */
+    uint8_t id[16];   /* random, chosen by the source */
     uint8_t uuid[16]; /* the guest's, at the source */
-    uint64_t pfns;    /* one more than its highest; kept: room for so many */
+    /* highest pfn plus one; in a kept file: room for this many */
+    uint64_t pfns;
 };
 
-/* Do both name one migration?  Its pfns are no part of its name: the domain at
- * the source may come to have a higher one at any time. */
+/* Do both name the same migration?  The pfns are no part of the name: the
+ * source's domain may get a higher one at any time. */
 static inline bool xlm_is_same(const struct xlm_identity *one,
                                const struct xlm_identity *other)
 {
@@ -51,31 +52,32 @@ enum xlm_precopy_answer {
 };
 
 struct xlm_precopy_stats {
-    unsigned int iteration; /* rounds finished; 0 before the first */
-    /* Asked in the middle of the next round, which any answer but CONTINUE
-     * ends. */
+    unsigned int iteration; /* rounds completed; 0 before the first */
+    /* The call comes in the middle of the next round, which any answer but
+     * CONTINUE ends. */
     bool in_round;
     uint64_t total_written; /* pages sent so far */
-    /* Pages to send in the next round.  In a round: those that the guest has
-     * written since its beginning, and that will be in the next. */
+    /* Pages to send in the next round.  In a round: pages that the guest has
+     * written since it began, so they are in the next. */
     uint64_t dirty_count;
     uint64_t guest_pages;
-    uint64_t round_pages; /* to send when the last round began, or this one */
-    uint64_t round_sent;  /* of these, sent */
+    uint64_t round_pages; /* to send when the last or current round began */
+    uint64_t round_sent;  /* sent of these */
     uint64_t elapsed_us;  /* since precopy began */
     uint64_t send_rate;   /* pages a second while sending; 0: not known yet */
-    uint64_t dirty_rate;  /* pages a second that the guest wrote, each counted
-                             once a round */
+    /* pages a second that the guest writes, each page counted once a round */
+    uint64_t dirty_rate;
 };
 
 /* ---- the source ---- */
 
-/* What may be changed of a migration under way, from any thread. */
+/* What another thread may change while a migration is under way. */
 struct xlm_control {
-    /* Leave precopy for postcopy, at once: never back to false. */
+    /* Switch from precopy to postcopy at once: true never becomes false
+     * again. */
     atomic_bool switch_now;
-    /* Octets a second for what nobody waits for, precopy rounds and unasked
-     * pages after the go; 0 holds both. */
+    /* Octets a second for precopy rounds and pushed pages, for which nobody
+     * waits; 0: nothing goes. */
     _Atomic uint64_t background_rate;
 };
 
@@ -84,69 +86,69 @@ struct xlm_control {
         .background_rate = XLM_RATE_UNLIMITED, \
     }
 
-/* max_pages of a domain that is kept from getting pages: any number below what
- * a guest has would do, and nobody else chooses this one. */
+/* max_pages of a domain that must get no pages.  Any number below what guests
+ * have would do; no other program chooses this one. */
 #define XLM_HELD_PAGES 1u
 
 struct xlm_channel;
 
 /*
- * All are called from the thread that called xlm_save().  Those that return
- * int answer 0, or -1 for failure, after having said why in the log.
+ * The thread that called xlm_save() makes all these calls.  Functions that
+ * return int return 0, or -1 after having logged the reason.
  */
 struct xlm_save_callbacks {
-    /* Before the domain is kept from getting pages, for the time of the move:
-     * note what it may have, so that whoever finds it so after this process
-     * was killed can allow it again.  *pages may be replaced by what such a
-     * note says.  Again whenever somebody has allowed it another number.  May
-     * be NULL. */
+    /* Called before the domain is held, so that it gets no pages while it
+     * moves: note what it may have.  If this process is killed, another one
+     * can restore the limit from the note.  The function may replace *pages by
+     * what an earlier note says.  Called again when a program has set another
+     * limit.  May be NULL. */
     int (*note_max_pages)(uint64_t *pages, void *data);
-    /* Before each precopy round, after the last, and now and then in each. */
+    /* Called before each precopy round, after the last one, and now and then
+     * in each. */
     enum xlm_precopy_answer (*precopy_policy)(
         const struct xlm_precopy_stats *stats, void *data);
-    /* Have the device model log its writes, or stop that.  Called with true
-     * before the first page is read and with false at the end, also after
+    /* Start or stop logging the device model's writes.  Called with true
+     * before the first page is read, and with false at the end, also after
      * failures.  A no-op for guests without a device model. */
     int (*switch_qemu_logdirty)(bool enable, void *data);
-    /* The devices of the running guest, in records of the layer above, for
-     * the destination to build the domain with, unless it is to do so late;
-     * malloc'ed.  Their final state
-     * takes their place later.  Length 0: there are none.  May be NULL. */
+    /* Return the devices of the running guest, in records of the layer above,
+     * from which the destination starts them early; the engine frees *records.
+     * The final state follows later.  Length 0: no devices.  May be NULL. */
     int (*early_devices)(void **records, size_t *length, void *data);
-    /* Stop the guest for good order: when it returns 0 the domain is shut
-     * down with reason suspend.  On failure the guest runs on, or is for the
-     * caller to resume. */
+    /* Suspend the guest: on 0 the domain is shut down with reason suspend.  On
+     * failure the guest runs on, or the caller of xlm_save() must resume
+     * it. */
     int (*suspend)(void *data);
     /* The guest is suspended: write the records of the layer above (device
-     * model state), which follow POSTCOPY_TRANSITION and, in a stream that
-     * ends without one, END. */
+     * model state), which follow POSTCOPY_TRANSITION or, in a stream without
+     * one, END. */
     int (*write_device_state)(struct xlm_channel *channel, void *data);
-    /* The guest is suspended, under its name: does what the caller told the
-     * destination of it before (its configuration, its devices) still hold?
-     * Called once, before put_away() and the go, or before END in a stream
-     * without a way back, while the destination loads the state.  -1, with the
-     * reason in the context: the migration ends before the go, and the guest
-     * runs on here.  May be NULL. */
+    /* The guest is suspended, under its name: does what the destination was
+     * told about it (its configuration, its devices) still hold?  Called once,
+     * while the destination loads the state: before put_away() and the go, or
+     * before END in a stream without a way back. -1, with the reason in the
+     * context: the migration ends before the go, and the guest runs on here.
+     * May be NULL. */
     int (*recheck)(void *data);
-    /* The guest is suspended and all of its state is on the way: make ready
-     * to let go of it (rename it away), while the destination gets ready to
-     * run it.  Not called without a way back.  When the go is not sent after
-     * all, xlm_save() returns without *transitioned, and it is for the caller
-     * to undo. */
+    /* The guest is suspended and all of its state is under way: prepare to
+     * give it away (rename the domain) while the destination becomes ready.
+     * Not called without a way back.  If the go is not sent after all,
+     * xlm_save() returns with *transitioned false, and the caller must undo
+     * this. */
     int (*put_away)(void *data);
-    /* Connect a fault channel: the destination listens for it, the guest still
-     * runs.  0 with two descriptors, which stay open and the caller's until
-     * xlm_save() has returned; else the migration does without.  Called once
-     * at the most; may be NULL. */
+    /* Connect a fault channel: the destination listens for it, and the guest
+     * still runs.  0 with two descriptors, which stay the caller's and must
+     * stay open until xlm_save() has returned; otherwise there is no fault
+     * channel.  Called at most once; may be NULL. */
     int (*connect_faults)(int *in_fd, int *out_fd, void *data);
-    /* Shown progress: each phase once as it begins, and then often; must be
-     * quick.  May be NULL. */
+    /* Show progress: called once as each phase begins, and often after that.
+     * Must be quick.  May be NULL. */
     void (*progress)(enum xlm_phase phase, const struct xlm_stats *stats,
                      void *data);
     void *data;
 };
 
-/* pfns from first up to, without, end. */
+/* The pfns from first up to, but without, end. */
 struct xlm_pfn_range {
     uint64_t first;
     uint64_t end;
@@ -158,130 +160,133 @@ struct xlm_save_params {
     uint32_t domid;
     int out_fd;
     int in_fd;      /* -1: no way back; the stream is an ordinary one */
-    uint8_t id[16]; /* what the migration is known by: random */
-    /* What a device model keeps mapped lies in there: it must have those
-     * pages before it starts, and they cannot be evicted.  {0, 0}: unused. */
+    uint8_t id[16]; /* identifies the migration: random */
+    /* A device model may map pages in these ranges: it needs them before it
+     * starts, and they cannot be evicted. {0, 0}: unused. */
     struct xlm_pfn_range device_ranges[XLM_DEVICE_RANGES];
-    /* Tuning; xlm_save_params_init() sets what is good for most. */
-    uint32_t credit_pages;  /* background pages in flight at the most */
-    uint32_t hot_pages_max; /* hot set sent during the stop */
-    uint32_t window_before; /* neighbours sent beside a request ... */
+    /* Tuning; xlm_save_params_init() sets values that suit most guests. */
+    uint32_t credit_pages;  /* most pushed pages under way */
+    uint32_t hot_pages_max; /* most hot pages to send in the stop */
+    uint32_t window_before; /* neighbours sent along with a request ... */
     uint32_t window_after;
-    bool window_adapts;        /* ... to begin with */
-    uint32_t background_share; /* one background batch after so many
-                                    requested ones, even under load */
-    bool no_push;              /* nothing but requests and neighbours */
-    bool push_recent;          /* what the guest wrote last comes first */
-    /* A page that is under way on the fault channel for longer has been lost
-     * with it. */
+    bool window_adapts; /* ... at first; else always */
+    /* one background batch after this many requested pages */
+    uint32_t background_share;
+    /* only requested pages and their neighbours go */
+    bool no_push;
+    bool push_recent; /* push first what the guest wrote last */
+    /* A page under way on the fault channel for longer than this counts as
+     * lost, with the channel. */
     uint32_t faults_stall_ms;
-    struct xlm_control *control; /* the caller's; NULL: nothing changes */
-    enum xlm_build build;        /* what the destination is asked for */
+    struct xlm_control *control; /* the caller's; NULL: no changes */
+    enum xlm_build build;        /* what the source asks of the destination */
     /* Longest silence of the destination, in milliseconds, until the go, and
-     * until it has answered a recovery.  While the guest runs a word that it
-     * is alive is enough. */
+     * until it has answered a recovery.  While the guest runs, a sign of life
+     * is enough. */
     uint32_t silence_ms;
-    /* How often this end says that it is alive; 0: every 20 s. */
+    /* How often this end says that it lives; 0: every 20 s. */
     uint32_t keepalive_ms;
-    /* After the go, a connection on which the destination has not answered for
-     * so many milliseconds is taken for lost; 0: never. */
+    /* After the go, a connection counts as lost when the destination has owed
+     * an answer for this number of milliseconds; 0: never. */
     uint32_t link_timeout_ms;
-    /* Of xlm_recover(): as the stats of the call had it that suspended the
-     * domain. Not set: the domain counts as it is found. */
+    /* For xlm_recover(): from the stats of the call that suspended the domain.
+     * Not set: the domain is taken as it is. */
     struct xlm_mark mark;
 };
 
 void xlm_save_params_init(struct xlm_save_params *params);
 
 /*
- * Move a domain out.  Returns 0 when the destination has all of it, or in
- * XLM_PHASE_POSTCOPY when the guest has ended there before.  On -1
- * *transitioned says whose the guest is: false, it is suspended or running
- * here and never ran anywhere else; true, the go was sent and it must not be
- * resumed here.  *transitioned is written on every path.  Closes nothing.
+ * Move a domain out.  Returns 0 when the destination has all of it or, in
+ * XLM_PHASE_POSTCOPY, when the guest has ended there before.  On -1
+ * *transitioned says whose the guest is.  False: it is suspended or runs here,
+ * and never ran anywhere else.  True: the go was sent, and no one may resume
+ * it here.  *transitioned is written on every path.  Closes no descriptor.
  */
 int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
              const struct xlm_save_callbacks *callbacks,
              struct xlm_stats *stats, bool *transitioned);
 
 /*
- * Go on with a migration whose connection was lost after the go, over another
- * one, or find out what has become of it.  The domain is the suspended one;
- * params->id is that of the migration, and what is only needed before the go
- * is ignored, as are all callbacks but progress.
+ * Over another connection, go on with a migration whose connection was lost
+ * after the go, or find out what has become of it. domid is the suspended
+ * domain; params->id is the migration's.  Parameters for the time before the
+ * go are ignored, and so are all callbacks but progress.
  *
- * Returns 0 with *state XLM_GUEST_NEVER_RAN (and never will: it may be taken
- * back with xlm_take_back()), XLM_GUEST_COMPLETE or XLM_GUEST_ENDED (it is not
- * needed here any more).  On -1 nothing has changed: XLM_GUEST_RUNS, it lacks
- * pages and can be asked again; XLM_GUEST_UNKNOWN, nothing is known.
+ * Returns 0 with *state XLM_GUEST_NEVER_RAN, and it never will (it may be
+ * taken back with xlm_take_back()), or with XLM_GUEST_COMPLETE or
+ * XLM_GUEST_ENDED: the domain is not needed here any more.  On -1 nothing has
+ * changed: with XLM_GUEST_RUNS the guest lacks pages, and the call may be made
+ * again; with XLM_GUEST_UNKNOWN nothing is known.
  */
 int xlm_recover(struct xlm_context *ctx, const struct xlm_save_params *params,
                 const struct xlm_save_callbacks *callbacks,
                 struct xlm_stats *stats, enum xlm_guest_state *state);
 
-/* Before a domain that never ran elsewhere is resumed here: stop logging its
- * writes, and tell it that its suspend came to nothing. */
+/* Call before a domain that never ran elsewhere is resumed here: stops the log
+ * of its writes, and tells the guest that its suspend was cancelled. */
 void xlm_take_back(struct xlm_context *ctx, uint32_t domid);
 
 /* ---- the destination ---- */
 
-/* What comes after the connection of a guest that runs here was lost. */
+/* Other connections for a guest that runs here and has lost its own. */
 struct xlm_relink {
-    /* Readable: there is another connection, the one in use is not waited for
-     * any more.  Nobody reads from it but await(). */
+    /* Readable: there is another connection, and the current one is not waited
+     * for any more.  Only await() may read from it. */
     int fd;
-    /* Wait a while for another connection.  0: there it is, with
-     * POSTCOPY_RECOVER read from it; it stays open until the next call or the
-     * end.  1: not yet, call again.  -1: there will be none. */
+    /* Wait a while for another connection.  0: there is one, and
+     * POSTCOPY_RECOVER was read from it; it stays open until the next call or
+     * the end.  1: not yet, call again. -1: there will be none. */
     int (*await)(int *in_fd, int *out_fd, void *data);
-    /* It has been told of, and serves. */
+    /* The connection is in use: the source knows what is missing. */
     void (*resumed)(void *data);
-    /* Has a fault channel joined?  Never waits.  0: here it is; it stays open
-     * until drop_faults(), which is called once then; else there is none. Both
-     * may be NULL. */
+    /* Has a fault channel joined?  Never waits.  0: it has; it stays open
+     * until drop_faults(), which is called once then.  Any other value: it has
+     * not.  Both may be NULL. */
     int (*take_faults)(int *in_fd, int *out_fd, void *data);
     void (*drop_faults)(void *data);
     void *data;
 };
 
-/* Called from the thread that called xlm_restore(); 0, or -1 with a reason
- * in the context. */
+/* The thread that called xlm_restore() makes all these calls; 0, or -1 with a
+ * reason in the context. */
 struct xlm_restore_callbacks {
-    /* What the migration is known by; before the domain is built.  May be
-     * NULL. */
+    /* Called before the domain is built, with what identifies the migration.
+     * May be NULL. */
     int (*identify)(const struct xlm_identity *identity, void *data);
-    /* Words that outlive this process, xlm_kept_words(pfns) of them, all 0:
-     * what is outstanding, what was asked for and who waits is kept there, for
-     * xlm_take_over().  Once, after identify(); stays valid until
-     * xlm_restore() returns.  NULL: there is none, and it cannot go on.  May
-     * be NULL: nobody will take over. */
+    /* Return xlm_kept_words(pfns) words, all 0, that outlive this process.
+     * The engine keeps there the outstanding and requested pages and the
+     * waiting vCPUs, for xlm_take_over().  Called once, after identify(); the
+     * words must stay until xlm_restore() returns.  If it returns NULL the
+     * restore fails.  May be NULL: no process can take over. */
     unsigned long *(*keep)(uint64_t pfns, void *data);
-    /* NULL: the devices can start early.  Else they start late, and this says
-     * why in a few words: it stays valid until xlm_restore() returns.  Once,
-     * after identify().  May be NULL: they start early. */
+    /* NULL: the devices can start early.  Otherwise they start late, and the
+     * text says why in a few words; it must stay until xlm_restore() returns.
+     * Called once, after identify().  May be NULL: the devices start early. */
     const char *(*why_late)(enum xlm_build asked, void *data);
-    /* Records for the toolstack that builds the domain, in stream order,
-     * headers first: everything but page data. */
+    /* Feed the toolstack that builds the domain: headers and records in the
+     * order of the stream, everything but page data. */
     int (*feed)(const void *bytes, size_t length, void *data);
-    /* The records of early_devices(), after the last that is fed. */
+    /* Feed the records of early_devices(), after all others. */
     int (*feed_devices)(const void *records, size_t length, void *data);
     /* All static data was fed: wait until the domain exists. */
     int (*await_domain)(uint32_t *domid, void *data);
     /* The last record was fed: wait until the domain is built, with its
-     * devices, and paused. */
+     * devices, and is paused. */
     int (*await_build)(void *data);
-    /* When it builds late, in place of await_build(): await_fed(), wait until
-     * the toolstack has taken all that was fed, which is not the last.
-     * poll_build(), from the last record on, again and again: 1, the domain is
-     * built; 0, it is not yet after timeout_ms; -1, it will not be. */
+    /* If the devices start late, these take the place of await_build().
+     * await_fed() waits until the toolstack has read all that was fed, which
+     * is not all there is. poll_build() is called again and again from the
+     * last record on: 1, the domain is built; 0, not yet after timeout_ms; -1,
+     * building failed. */
     int (*await_fed)(void *data);
     int (*poll_build)(int timeout_ms, void *data);
-    /* Read the records of the layer above: after POSTCOPY_TRANSITION, when
-     * the domain is built, or in a stream without one after END, when what
-     * they say is still wanted for building. */
+    /* Read the records of the layer above: after POSTCOPY_TRANSITION, when the
+     * domain is built; or, in a stream without one, after END, when the
+     * toolstack still needs them to build. */
     int (*read_device_state)(struct xlm_channel *channel, void *data);
-    /* The guest is ours: give it its name and let it run (or leave it
-     * paused when asked to). */
+    /* The guest is this host's: give it its name and let it run, or leave it
+     * paused if the caller wants that. */
     int (*run)(void *data);
     /* As above; XLM_PHASE_GO comes before run(). */
     void (*progress)(enum xlm_phase phase, const struct xlm_stats *stats,
@@ -292,23 +297,23 @@ struct xlm_restore_callbacks {
 struct xlm_restore_params {
     int in_fd;
     int out_fd;                      /* -1: no way back (an image in a file) */
-    const struct xlm_relink *relink; /* NULL: one connection and no other */
-    /* Pages that the guest can have by its configuration; 0: not known.  It
-     * bounds what is kept for the guest, whatever the source says. */
+    const struct xlm_relink *relink; /* NULL: no other connection can come */
+    /* Most pages that the guest can have by its configuration; 0: not known.
+     * Bounds what is allocated for the guest, whatever the source says. */
     uint64_t max_pages;
-    /* After the go, a connection is taken for lost on which nothing has come
-     * for so many milliseconds while the guest waits for a page; 0: never. */
+    /* After the go, a connection counts as lost when the guest waits for a
+     * page and nothing has come for this number of milliseconds; 0: never. */
     uint32_t link_timeout_ms;
-    /* How often this end says that it is alive; 0: every 20 s. */
+    /* How often this end says that it lives; 0: every 20 s. */
     uint32_t keepalive_ms;
 };
 
 /*
- * Receive a domain.  Returns 0 when it is here as a whole, or in
- * XLM_PHASE_POSTCOPY when it ran here and was destroyed before: the source
- * has then been told, and ctx->reason says it.  On -1 with
- * *resumed false the caller must destroy what was built: it never ran.  With
- * *resumed true the guest runs here and is the only copy: never destroy it.
+ * Receive a domain.  Returns 0 when it is here as a whole or, in
+ * XLM_PHASE_POSTCOPY, when it ran here and was destroyed before: then the
+ * source has been told, and ctx->reason says so.  On -1 with *resumed false it
+ * never ran, and the caller must destroy what was built.  With *resumed true
+ * the guest runs here and is the only copy: never destroy it.
  */
 int xlm_restore(struct xlm_context *ctx,
                 const struct xlm_restore_params *params,
@@ -316,31 +321,30 @@ int xlm_restore(struct xlm_context *ctx,
                 struct xlm_stats *stats, bool *resumed);
 
 /*
- * Could a guest come to this host by postcopy whose domain is not there yet?
- * Changes nothing.  -1 with the reason in the context, and *refusal what its
+ * Could a guest whose domain does not exist yet come to this host by postcopy?
+ * Changes nothing. -1 with the reason in the context, and in *refusal what its
  * source would be told: OTHER, it has too many vCPUs.  *most_vcpus is written
- * with 0, and when it is these that are too many: how many it may have; 0: as
- * many as there can be.
+ * on 0 and in that case: how many the guest may have; 0: no limit.
  */
 int xlm_check_restore(struct xlm_context *ctx, bool hap, unsigned int vcpus,
                       enum xlm_refusal *refusal, unsigned int *most_vcpus);
 
-/* A guest that runs here, whose receiver was killed. */
+/* A guest that runs here and whose receiver was killed. */
 struct xlm_orphan {
     uint32_t domid;
     uint64_t pfns;
-    unsigned long *kept; /* what keep() gave out for that receiver */
+    unsigned long *kept; /* the words that keep() returned for that receiver */
 };
 
 /*
  * Become the pager of a guest whose receiver was killed, and go on with its
- * migration over the connection of the params, from which POSTCOPY_RECOVER has
- * been read, and others after it.  The guest has no process beside this that
- * brings its pages: see to it.  Of the callbacks run() and progress() are
- * called, run() when the pager is in place: the guest may run.
+ * migration over the connection in the params, from which POSTCOPY_RECOVER has
+ * been read, and over others after it.  Only this process brings the guest's
+ * pages: it must not end.  Only run() and progress() are called; run() when
+ * the pager is in place and the guest may run.
  *
  * Returns as xlm_restore() with *resumed true.  With *resumed false run() was
- * not called, and another call may do better.
+ * not called, and another call may succeed.
  */
 int xlm_take_over(struct xlm_context *ctx,
                   const struct xlm_restore_params *params,
@@ -348,16 +352,18 @@ int xlm_take_over(struct xlm_context *ctx,
                   const struct xlm_restore_callbacks *callbacks,
                   struct xlm_stats *stats, bool *resumed);
 
-/* The receiver of a guest that lacks nothing was killed before it had ceased
- * to be the pager: a vCPU may wait for an answer of it, though its page is
- * there. It gets that, and nobody is the pager any more. */
+/* End the paging of a complete guest whose receiver was killed while it was
+ * still the pager.  A vCPU may wait for an answer although its page is there:
+ * it gets the answer, and the domain has no pager any more. */
 int xlm_end_paging(struct xlm_context *ctx, const struct xlm_orphan *orphan);
 
-/* The first record of another connection, by which it is known what it is for:
- * *for_faults, it is a migration's fault channel; else it is a recovery. */
+/* Read the first record of another connection, which says what the connection
+ * is for: *for_faults, the fault channel of a migration; otherwise a
+ * recovery. */
 int xlm_read_recover(struct xlm_context *ctx, int in_fd,
                      struct xlm_identity *identity, bool *for_faults);
-/* Answer it for a guest that is not, or no more, received here. */
+/* Answer a recovery whose guest no process here receives, or receives any
+ * more. */
 int xlm_answer_recover(struct xlm_context *ctx, int out_fd,
                        enum xlm_guest_state state, const char *text);
 /* Answer a fault channel: NULL, it has joined the migration; else why not. */

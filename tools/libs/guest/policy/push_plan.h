@@ -68,21 +68,22 @@ struct xlm_push_plan {
     size_t queue_room;
     size_t queue_head;
     size_t queue_length;
-    size_t urgent; /* those at its head that nothing else goes before */
-    /* Before the first request there is none, and the first of these is the
+    size_t urgent; /* at the head of the queue: only these go first */
+    /* The first pivot is made at the first request or push; it is then the
      * bottom of memory. */
     struct xlm_push_pivot pivots[XLM_PUSH_PIVOTS];
     size_t nr_pivots;
-    size_t turn;                      /* the pivot that is pushed from next */
-    struct xlm_neighbours neighbours; /* of a request at a new place */
+    /* index of the pivot that is pushed from next */
+    size_t turn;
+    struct xlm_neighbours neighbours; /* of a request at a new pivot */
     uint64_t asked;                   /* requests handed out */
-    uint32_t requested; /* pages requested since the background's turn */
-    /* The caller's: what the guest wrote, the last of it first; NULL: not
-     * known, or not to be heeded.  They may have a pfn more than once. */
+    uint32_t requested; /* pages requested since the background's last turn */
+    /* The caller's: what the guest wrote, the latest first; NULL: not known,
+     * or not used.  A pfn may be in more than one. */
     const struct xlm_pfn_set *recent[XLM_PUSH_RECENT];
-    size_t recent_set;  /* all of those before were handed out ... */
-    uint64_t recent_at; /* ... and of this those below */
-    bool after_recent;  /* some of them were the background's last */
+    size_t recent_set;  /* all sets before this are handed out ... */
+    uint64_t recent_at; /* ... and of this set all pfns below this */
+    bool after_recent;  /* the background's last pages were from these */
 };
 
 #define XLM_PUSH_PLAN_EMPTY ((struct xlm_push_plan){.queue = NULL})

@@ -29,14 +29,13 @@ int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer);
 int xlm_restore_pay_credit(struct xlm_restorer *restorer);
 /* ... and from now on each time before waiting for more. */
 void xlm_restore_pay_before_waits(struct xlm_restorer *restorer);
-/* See to it that the contents of pages are paged in from where this record is
- * read to, which it need not: without memory for that they are copied. */
+/* Read this record into memory from which contents can be paged in without a
+ * copy.  Without memory for that they are copied. */
 void xlm_restore_lend_contents(struct xlm_context *ctx,
                                struct xlm_record *record);
 void xlm_restore_dispose_record(struct xlm_context *ctx,
                                 struct xlm_record *record);
-/* The same for the restorer's own record, and that pages of zeroes are paged
- * in from one. */
+/* The same for the restorer's own record; and page zeroes in from one page. */
 void xlm_restore_lend(struct xlm_restorer *restorer);
 void xlm_restore_dispose_lent(struct xlm_restorer *restorer);
 

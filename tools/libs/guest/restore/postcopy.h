@@ -6,12 +6,12 @@
 
 #include "restore/restorer.h"
 
-/* POSTCOPY_GO: the guest is ours, and runs. */
+/* POSTCOPY_GO: the guest is this host's, and runs. */
 int xlm_restore_take_go(struct xlm_restorer *restorer);
-/* The part of it that lets the guest run. */
+/* The part of that which lets the guest run. */
 void xlm_restore_run(struct xlm_restorer *restorer);
-/* POSTCOPY_PAGE_DATA, POSTCOPY_ZERO_PAGES: they are brought in, and the source
- * hears what there is to tell it. */
+/* POSTCOPY_PAGE_DATA, POSTCOPY_ZERO_PAGES: bring the pages in, and tell the
+ * source what is due. */
 int xlm_restore_take_late_pages(struct xlm_restorer *restorer);
 /* END: every page is here. */
 int xlm_restore_complete(struct xlm_restorer *restorer);

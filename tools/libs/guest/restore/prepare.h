@@ -6,8 +6,7 @@
 
 #include "restore/restorer.h"
 
-/* POSTCOPY_PREPARE: the domain is built, gets its pager, and is answered for.
- */
+/* POSTCOPY_PREPARE: have the domain built, become its pager, and answer. */
 int xlm_restore_take_prepare(struct xlm_restorer *restorer);
 
 #endif

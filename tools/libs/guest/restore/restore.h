@@ -6,10 +6,10 @@
 
 #include "restore/restorer.h"
 
-/* Take the stream, and others that come when it is lost, to the end. */
+/* Handle the stream, and those that replace it when it is lost, to the end. */
 int xlm_restore_follow(struct xlm_restorer *restorer);
-/* Release all that the restorer has, and say how it ended, with this rc, which
- * is returned. */
+/* Release all resources of the restorer, and report how it ended: returns
+ * rc. */
 int xlm_restore_end(struct xlm_restorer *restorer, int rc);
 
 #endif

@@ -14,54 +14,56 @@
 #include "wire/record.h"
 #include "xlm.h"
 
-/* A source that is alive is silent while it waits for its guest to suspend,
- * for which the toolstack gives it a minute. */
+/* A source that lives is silent while its guest suspends; the toolstack allows
+ * the guest a minute. */
 #define XLM_SOURCE_SILENCE_MS (3 * 60 * 1000)
 
-/* When what was last seen of the source, or told to it: for any thread. */
+/* When the source last sent or was told something: for any thread. */
 struct xlm_restore_signs {
-    _Atomic uint64_t told_us;  /* when the source heard of faults last */
-    _Atomic uint64_t heard_us; /* when something came last ... */
-    _Atomic uint64_t pages_us; /* ... and pages, from the go on */
-    atomic_bool lost;          /* the connection stood still for too long */
+    _Atomic uint64_t told_us;  /* when the source last got statistics */
+    _Atomic uint64_t heard_us; /* when anything last came ... */
+    _Atomic uint64_t pages_us; /* ... and when pages came, from the go on */
+    atomic_bool lost;          /* the connection stood still too long */
 };
 
-/* The domain that is made here: the caller's thread's until the go.  From then
- * on nothing of it changes, and others read it. */
+/* The domain that is made here.  It is the caller's thread's until the go;
+ * from then on it is constant, and other threads read it. */
 struct xlm_restore_domain {
-    uint32_t domid;     /* valid once the static data has ended */
-    bool held;          /* the toolstack waits for what starts the devices */
-    bool built;         /* the toolstack has finished the domain */
-    bool rings_cleared; /* the toolstack's pages are as it wants them */
-    uint64_t pages;     /* that the guest may hold, as the source said */
-    uint64_t limit;     /* pfns are below */
-    uint64_t most;      /* pages that the guest may get */
-    uint64_t max_pages; /* that the domain may hold; 0: not known yet */
+    uint32_t domid;     /* valid after STATIC_DATA_END */
+    bool held;          /* the toolstack waits for what starts devices */
+    bool built;         /* the toolstack has completed the domain */
+    bool rings_cleared; /* the toolstack's pages have been cleared */
+    uint64_t pages;     /* the domain's pages, as PREPARE said */
+    uint64_t limit;     /* all pfns are below this */
+    uint64_t most;      /* most pages that the guest may get */
+    uint64_t max_pages; /* max_pages of the domain; 0: not known yet */
     struct {
         uint32_t major, minor;
     } source_xen; /* the source's release */
     struct xlm_platform platform;
-    void *devices; /* records for the toolstack, after its END; or NULL */
+    void *devices; /* for the toolstack, after its END; or NULL */
     size_t devices_length;
 };
 
-/* Its pages, until the guest runs: the caller's thread's. */
+/* Its pages until the guest runs; the caller's thread's. */
 struct xlm_restore_sets {
-    struct xlm_pfn_set populated; /* we gave the domain a page there */
+    struct xlm_pfn_set populated; /* this end gave the domain a page there */
     struct xlm_pfn_set toolstack; /* rings of this host: never overwritten */
-    struct xlm_pfn_set refusing;  /* cannot be evicted, source not told yet */
-    struct xlm_pfn_set refused;   /* the same, told: awaited before READY */
-    bool listing;                 /* between PFNS_BEGIN and PFNS_END */
+    /* not evicted; the source does not know yet */
+    struct xlm_pfn_set refusing;
+    /* the same; the source knows, and sends them */
+    struct xlm_pfn_set refused;
+    bool listing; /* between PFNS_BEGIN and PFNS_END */
 };
 
-/* How far it has come: the caller's thread's. */
+/* How far the restore is; the caller's thread's. */
 struct xlm_restore_outcome {
-    bool prepared;            /* PREPARE was answered, one way ... */
-    enum xlm_refusal refusal; /* ... or the other */
+    bool prepared;            /* PREPARE was answered: accepted ... */
+    enum xlm_refusal refusal; /* ... or refused */
     bool done;
-    bool gone;     /* the guest ran here and is no more */
-    bool taken;    /* ... and whoever destroyed it had suspended it */
-    bool *resumed; /* the caller's: the guest runs here */
+    bool gone;     /* the guest ran here and is gone */
+    bool taken;    /* ... and was suspended before it was destroyed */
+    bool *resumed; /* the caller's: true once the guest runs here */
 };
 
 struct xlm_restorer {
@@ -70,33 +72,36 @@ struct xlm_restorer {
     const struct xlm_restore_callbacks *callbacks;
     struct xlm_channel channel;
     struct xlm_restore_signs signs;
-    const struct xlm_paging_ops *paging; /* what makes pages absent here */
-    struct xlm_pager *pager;             /* NULL: not prepared */
-    void *zeroes; /* a page that the hypervisor reads; NULL: none */
+    /* what makes pages absent on this host */
+    const struct xlm_paging_ops *paging;
+    struct xlm_pager *pager; /* NULL: not prepared */
+    void *zeroes; /* a page for the hypervisor to read; NULL: none */
 
-    /* All else is the caller's thread's. */
+    /* All that follows is the caller's thread's. */
     struct xlm_record record; /* the one being handled */
     enum xlm_reader_state state;
     struct xlm_stats *stats;
     uint64_t start_us;
-    uint32_t owed; /* pages taken that the source has no credit for yet */
-    struct xlm_keepalive *keepalive; /* says that we are alive; or NULL */
+    uint32_t owed; /* pages taken, and not yet credited */
+    /* tells the source that this end lives; or NULL */
+    struct xlm_keepalive *keepalive;
     struct xlm_fault_reader *faults; /* restore/faults.c; NULL: none */
-    unsigned long *kept; /* the caller's, for what is outstanding */
+    unsigned long *kept; /* the caller's, for a pager that takes over */
     struct xlm_restore_domain domain;
     struct xlm_restore_sets sets;
     struct xlm_restore_outcome outcome;
 };
 
-/* A restorer that waits for the beginning of a stream; nothing is *resumed. */
+/* Make a restorer that waits for the beginning of a stream; sets *resumed to
+ * false. */
 void xlm_restore_begin(struct xlm_restorer *restorer, struct xlm_context *ctx,
                        const struct xlm_restore_params *params,
                        const struct xlm_restore_callbacks *callbacks,
                        struct xlm_stats *stats, bool *resumed);
-/* EPROTO, for what a source must not send: always -1. */
+/* Report that the source sent what it must not, with EPROTO: always -1. */
 int xlm_restore_bad_stream(struct xlm_restorer *restorer, const char *what);
-/* Say now and then that we are alive, on the connection in use; nothing
- * without a way back. */
+/* Start to tell the source that this end lives, on the current connection;
+ * does nothing without a way back. */
 void xlm_restore_keep_alive(struct xlm_restorer *restorer);
 void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase);
 

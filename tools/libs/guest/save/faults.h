@@ -8,35 +8,36 @@
 
 #include "save/saver.h"
 
-/* PREPARED has come: connect a fault channel when the caller has a way to.
- * When that fails the log says why, and there is none. */
+/* Call after PREPARED: connect a fault channel, if the caller can.  If that
+ * fails, the log says why, and there is no fault channel. */
 void xlm_save_connect_faults(struct xlm_saver *saver);
 void xlm_save_close_faults(struct xlm_saver *saver);
 
-/* What the threads of the postcopy phase share: what goes next. */
+/* What the threads of the postcopy phase share: the plan of what goes next. */
 struct xlm_push_shared {
     pthread_mutex_t lock;
-    pthread_cond_t wake; /* of the pushing thread */
+    pthread_cond_t wake; /* wakes the pushing thread */
     struct xlm_push_plan plan;
 };
 
-/* All of these are harmless when there is no channel (NULL). */
+/* All of these are harmless without a channel (NULL). */
 
-/* Serve what is asked for over it, in a thread of its own, until
+/* Start a thread that serves the requests on the channel, until
  * xlm_faults_stop(). */
 void xlm_faults_start(struct xlm_fault_channel *faults,
                       struct xlm_push_shared *shared);
 void xlm_faults_stop(struct xlm_fault_channel *faults);
-/* From the pushing thread, now and then: tell the destination when the channel
- * is lost.  Fails when the first connection does. */
+/* For the pushing thread, now and then: tell the destination if the channel is
+ * lost.  Fails when the first connection does. */
 int xlm_faults_look_after(struct xlm_fault_channel *faults);
-/* These two with the lock held.  Pages went over it of which it is not known
- * that they have come. */
+/* With the lock held.  Did pages go over the channel that may not have
+ * arrived? */
 bool xlm_faults_pending(const struct xlm_fault_channel *faults);
-/* Add what went over it since the last call. */
+/* With the lock held.  Add to the stats what went over the channel since the
+ * last call. */
 void xlm_faults_count(struct xlm_fault_channel *faults,
                       struct xlm_stats *stats);
-/* POSTCOPY_CHANNEL_END: what did not come is outstanding again. */
+/* POSTCOPY_CHANNEL_END: make outstanding again what did not arrive. */
 int xlm_faults_take_end(struct xlm_saver *saver,
                         const struct xlm_record *record);
 

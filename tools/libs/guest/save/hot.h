@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The hot set: what the guest writes in its last moments at the source.
+ * Hot pages: what the guest writes in its last moments at the source.
  */
 #ifndef XLM_SAVE_HOT_H
 #define XLM_SAVE_HOT_H
@@ -8,16 +8,17 @@
 
 struct xlm_hot;
 
-/* Watch what the guest writes from now on, telling the destination what it
- * does not expect, and sending what was written and has settled, in a thread
- * of its own: until xlm_hot_stop() the caller writes no record and uses none
- * of the sets, of which to_send is empty.  NULL with a reason. */
+/* Start a thread that watches what the guest writes.  It lists for the
+ * destination pages that the destination does not expect, and sends pages that
+ * were written and then left alone.  Until xlm_hot_stop() the caller must not
+ * write a record, nor use the sets; to_send must be empty.  NULL with a
+ * reason. */
 struct xlm_hot *xlm_hot_start(struct xlm_saver *saver);
 /*
- * The guest has stopped.  Leaves in saver->sets.dirty what it wrote since the
- * last look, and in `hottest`, of the pages that it wrote last, hot_pages_max
- * of them, those that were not sent since.  Ends the watching also when it
- * fails.
+ * The guest has stopped: end the watch, also on failure.  Leaves in
+ * saver->sets.dirty what the guest wrote since the last look, and in `hottest`
+ * up to hot_pages_max of the pages that it wrote last, without those sent
+ * since.
  */
 int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest);
 

@@ -6,10 +6,10 @@
 
 #include "save/saver.h"
 
-/* Read the log: what it says is kept for the next round. */
+/* Read the log of writes and keep the pages for the next round. */
 int xlm_save_keep_dirty(struct xlm_saver *saver);
-/* Rounds of to_send, until the policy has another answer than to go on.
- * What is then in to_send was never sent, or was written since. */
+/* Send rounds of to_send until the policy no longer says to continue.  The
+ * pages then in to_send were never sent, or were written since. */
 int xlm_save_precopy(struct xlm_saver *saver, enum xlm_precopy_answer *answer);
 
 #endif

@@ -8,8 +8,8 @@
 
 struct xlm_pusher;
 
-/* Make ready for the postcopy phase: all that can fail for want of memory
- * fails here, before the go.  NULL with a reason. */
+/* Prepare the postcopy phase: what can fail for want of memory fails here,
+ * before the go.  NULL with a reason. */
 struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver);
 void xlm_pusher_close(struct xlm_pusher *pusher);
 /* The postcopy phase, from the go to POSTCOPY_COMPLETE. */

@@ -6,11 +6,11 @@
 
 #include "save/saver.h"
 
-/* The guest is stopped, nothing final is sent: see whether what was read while
- * it ran still holds.  Fails when the migration must not go on. */
+/* In the stop, before anything final is sent: does what was read while the
+ * guest ran still hold?  Fails when the migration must not go on. */
 int xlm_save_recheck_in_stop(struct xlm_saver *saver);
-/* The same of what can only be refused: before the go, or END without a way
- * back. */
+/* The same for changes that the migration can only refuse: before the go, or
+ * before END in a stream without a way back. */
 int xlm_save_recheck_before_go(struct xlm_saver *saver);
 
 #endif

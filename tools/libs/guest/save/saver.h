@@ -14,59 +14,62 @@
 #include "wire/record.h"
 #include "xlm.h"
 
-/* The suspended domain, as the guest left it: see save/source.c. */
+/* The suspended domain as the guest left it: see save/source.c. */
 struct xlm_source_mark {
-    struct xlm_mark left; /* as it was then */
-    bool lost;            /* it was found not to be so any more */
-    /* One at a time asks the hypervisor for it: the caller's thread, or that
-     * of a fault channel. */
+    struct xlm_mark left; /* taken when the guest was suspended */
+    bool lost;            /* a later look found a difference */
+    /* Held to ask the hypervisor: by the caller's thread, or by the fault
+     * channel's. */
     pthread_mutex_t asking;
 };
 
-/* The guest's domain here: the caller's thread's. */
+/* The guest's domain here; the caller's thread's. */
 struct xlm_save_domain {
     uint64_t nr_pfns;
     uint8_t uuid[16];
-    uint64_t tot_pages; /* as it was seen last, before the stop */
-    uint64_t max_pages; /* that it may have but for us; 0: not held */
+    uint64_t tot_pages; /* at the last look before the stop */
+    uint64_t max_pages; /* the domain's, before it was held; 0: not held */
     bool logdirty;
     bool qemu_logdirty;
-    bool suspended; /* by us, if at all, and not handed over yet */
-    bool let_go;    /* the go was sent, or tried to */
-    bool gone;      /* it was handed over, and has ended over there */
-    struct xlm_hvm_params early;    /* as PREPARE's destination has them */
+    bool suspended; /* by this process; not given away yet */
+    bool let_go;    /* the go was sent, perhaps in vain */
+    bool gone;      /* the destination had it, and it has ended there */
+    /* as the destination's, which PREPARE built */
+    struct xlm_hvm_params early;
     struct xlm_hvm_context context; /* of the suspended guest */
 };
 
-/* What the destination owes an answer to: the caller's thread's. */
+/* What the destination owes an answer to; the caller's thread's. */
 struct xlm_save_asked {
-    uint64_t prepared_pfns; /* as PREPARE said; 0: it was not sent */
-    unsigned int lists;     /* of outstanding pages, not answered yet */
-    uint64_t answered;      /* pages named in the answer to the oldest */
+    uint64_t prepared_pfns; /* as in PREPARE; 0: not sent yet */
+    unsigned int lists;     /* lists of outstanding pages without an answer */
+    uint64_t answered;      /* pages in the answer to the oldest of them */
 };
 
-/* Sets of pages, all of one limit: the caller's thread's, but for the time
- * from xlm_hot_start() to xlm_hot_stop(), when they are the watcher's. */
+/* Sets of pages with the same limit.  They are the caller's thread's, but from
+ * xlm_hot_start() to xlm_hot_stop() the watching thread's. */
 struct xlm_save_sets {
-    struct xlm_pfn_set present;     /* what the guest has */
-    struct xlm_pfn_set toolstack;   /* not the guest's: never sent */
-    struct xlm_pfn_set resident;    /* must be there before it runs */
-    struct xlm_pfn_set to_send;     /* in the round under way */
-    struct xlm_pfn_set outstanding; /* the destination knows it lacks them */
-    struct xlm_pfn_set dirty;       /* as the hypervisor said last */
-    struct xlm_pfn_set fresh;       /* the guest got them since the list */
-    struct xlm_pfn_set device_send; /* the device model's: to send (again) */
-    /* What the guest wrote: last, shortly before, before that while it
-     * suspended, and all that was seen since the log began. */
+    struct xlm_pfn_set present;   /* what the guest has */
+    struct xlm_pfn_set toolstack; /* not the guest's: never sent */
+    struct xlm_pfn_set resident;  /* must be there before the guest runs */
+    struct xlm_pfn_set to_send;   /* in the current round */
+    /* the destination knows that it lacks these */
+    struct xlm_pfn_set outstanding;
+    /* from the hypervisor's log, at the last look */
+    struct xlm_pfn_set dirty;
+    struct xlm_pfn_set fresh;       /* became pages since the list */
+    struct xlm_pfn_set device_send; /* the device model's, still to send */
+    /* What the guest wrote: last; shortly before; before that, while it
+     * suspended; and all since the log began. */
     struct xlm_pfn_set recent[XLM_PUSH_RECENT];
 };
 
-/* The destination's signs of life until the go, for any thread that uses the
+/* Signs of life of the destination until the go; for any thread that uses the
  * channel. */
 struct xlm_save_heard {
-    pthread_mutex_t lock; /* of these two */
+    pthread_mutex_t lock; /* guards the next two */
     uint64_t us;          /* when it last showed one */
-    int unread;           /* octets that it has sent, and that wait */
+    int unread;           /* octets that it has sent and nobody has read */
 };
 
 struct xlm_saver {
@@ -77,22 +80,24 @@ struct xlm_saver {
     struct xlm_save_heard heard;
     struct xlm_source_mark mark;
 
-    /* All else is the caller's thread's. */
+    /* All that follows is the caller's thread's. */
     struct xlm_record record; /* the last answer read */
     struct xlm_stats *stats;
     enum xlm_phase phase;
     uint64_t start_us;
-    bool recovered; /* over another connection: the guest runs there */
-    enum xlm_precopy_answer answer; /* of the policy, when precopy ended */
+    bool recovered; /* the guest runs there; this is another connection */
+    enum xlm_precopy_answer answer; /* the policy's, when precopy ended */
     struct xlm_save_domain domain;
     struct xlm_save_asked asked;
     struct xlm_save_sets sets;
-    struct xlm_rate_limit limit;      /* of the background */
-    struct xlm_keepalive *keepalive;  /* says that we are alive; or NULL */
-    struct xlm_pusher *pusher;        /* save/push.c; NULL: not made yet */
+    struct xlm_rate_limit limit; /* for the background */
+    /* tells the destination that this end lives; or NULL */
+    struct xlm_keepalive *keepalive;
+    struct xlm_pusher *pusher;        /* save/push.c; NULL: not opened yet */
     struct xlm_fault_channel *faults; /* save/faults.c; NULL: none */
-    uint64_t fault_bytes;             /* octets that went over it */
-    /* Of save/pages.c, kept from one batch of pages to the next; free() it. */
+    /* octets that went over the fault channel */
+    uint64_t fault_bytes;
+    /* save/pages.c keeps this from batch to batch; free() it. */
     struct xlm_save_batch *batch;
 };
 
@@ -101,32 +106,33 @@ static inline bool xlm_two_way(const struct xlm_saver *saver)
     return saver->params->in_fd >= 0;
 }
 
-/* A saver for a call, which lives as long as the stats: they begin at zero. */
+/* Make a saver for a call, and set the stats to zero; they must live as
+ * long. */
 void xlm_saver_begin(struct xlm_saver *saver, struct xlm_context *ctx,
                      const struct xlm_save_params *params,
                      const struct xlm_save_callbacks *callbacks,
                      struct xlm_stats *stats);
-/* The call is over; complete: the destination has all of the guest.  Says so.
- */
+/* Report the end of the call; complete: the destination has all of the
+ * guest. */
 void xlm_saver_tell_end(struct xlm_saver *saver, bool complete);
-/* Release whatever the saver has come to.  No thread uses it any more. */
+/* Release all resources.  No thread may use the saver any more. */
 void xlm_saver_dispose(struct xlm_saver *saver);
-/* Room in all sets for saver->domain.nr_pfns. */
+/* Make room in all sets for saver->domain.nr_pfns. */
 int xlm_saver_make_sets(struct xlm_saver *saver);
-/* Enter a phase, or tell of progress in it. */
+/* Enter a phase, or report progress in it. */
 void xlm_save_progress(struct xlm_saver *saver, enum xlm_phase phase);
-/* ECANCELED when the caller asked to give up. */
+/* ECANCELED when the caller's abort_fd is readable. */
 int xlm_save_check_abort(struct xlm_saver *saver);
-/* The domain is there and has not shut down; info is filled in. */
+/* Does the domain exist, and has not shut down?  Fills in *info. */
 int xlm_save_check_alive(struct xlm_saver *saver,
                          struct xlm_domain_info *info);
-/* How long the background has to wait; XLM_RATE_WAIT_EVER: until it is let go
- * on. */
+/* How long the background must wait; XLM_RATE_WAIT_EVER: until the rate
+ * changes. */
 uint64_t xlm_save_background_wait_us(struct xlm_saver *saver);
-/* The longest wait until a change of the rate is noticed. */
+/* A change of the rate is noticed after this time at the latest. */
 #define XLM_SAVE_HEED_US 100000
 
-/* The guest is about to run on here. */
+/* Tell the guest, before it runs on here, that its suspend was cancelled. */
 void xlm_save_cancel_suspend(struct xlm_context *ctx, uint32_t domid);
 
 #endif

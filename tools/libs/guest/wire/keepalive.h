@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A thread that says, now and then, that this end of a migration is alive: so
- * the peer can tell an end that is busy from one that has gone.
+ * A thread that tells the peer now and then that this end of a migration
+ * lives: so the peer can tell an end that is busy from one that is gone.
  */
 #ifndef XLM_KEEPALIVE_H
 #define XLM_KEEPALIVE_H
@@ -10,13 +10,15 @@
 #include "context.h"
 #include "wire/channel.h"
 
-/* How often; a peer waits for at least three of them before it gives up. */
+/* The period.  The peer waits for at least three periods before it gives
+ * up. */
 #define XLM_KEEPALIVE_MS (20 * 1000)
-/* A connection on which nothing came for so long is lost: the peer would have
- * said that it is alive. */
+/* A connection that was silent for this time is lost: a living peer would have
+ * written. */
 #define XLM_SILENCE_MS (3 * 60 * 1000)
-/* What this end does in one go, between two steps, ends by itself; what lasts
- * longer hangs, and is not called alive. */
+/* Whatever this end does between two steps ends by itself within this time.
+ * If it takes longer it hangs, and the thread no longer says that this end
+ * lives. */
 #define XLM_STEP_MS (15 * 60 * 1000)
 
 struct xlm_keepalive;
@@ -25,16 +27,16 @@ struct xlm_keepalive;
  * Write an empty record of this type to the channel each period_ms (0:
  * XLM_KEEPALIVE_MS), until xlm_keepalive_stop(), which must come before the
  * channel is closed.  All other writers must write whole records, through
- * wire/record.h.  NULL without memory for it or without a thread: the peer
- * hears nothing then, and the caller goes on.  A record that cannot be written
- * ends it without a word: the caller finds the connection as it is.
+ * wire/record.h.  NULL: no memory or no thread; the peer then hears nothing,
+ * and the caller may go on.  The thread ends silently when it cannot write a
+ * record: the caller will find the connection broken.
  */
 struct xlm_keepalive *xlm_keepalive_start(struct xlm_context *ctx,
                                           struct xlm_channel *channel,
                                           uint32_t type, uint32_t period_ms);
-/* The caller gets on.  Harmless with NULL. */
+/* Report that the caller makes progress.  Harmless with NULL. */
 void xlm_keepalive_step(struct xlm_keepalive *keepalive);
-/* Nothing is written any more when this returns; *keepalive is NULL then.
+/* Stop: nothing is written any more when this returns, and *keepalive is NULL.
  * Harmless when it is NULL before. */
 void xlm_keepalive_stop(struct xlm_keepalive **keepalive);
 

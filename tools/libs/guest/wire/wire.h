@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The libxc migration stream, version 3, and the postcopy records that we add.
+ * The libxc migration stream, version 3, and this project's postcopy records.
  *
- * All of it is specified in docs/specs/libxc-migration-stream.pandoc.  Every
- * number on the wire is little endian and every record is padded to eight
- * octets.
+ * docs/specs/libxc-migration-stream.pandoc specifies all of it.  Every number
+ * on the wire is little endian, and every record is padded to eight octets.
  */
 #ifndef XLM_WIRE_H
 #define XLM_WIRE_H
@@ -45,7 +44,7 @@ struct xlm_wire_record_header {
     uint32_t length; /* of the body, without the padding */
 };
 
-/* See wire/records.def.  Those from 0x13 on are ours. */
+/* See wire/records.def.  Types from 0x13 on are this project's. */
 enum xlm_record_type {
 #define TO_DESTINATION(constant, name, number, ...) \
     XLM_REC_##constant = number,
@@ -55,13 +54,13 @@ enum xlm_record_type {
 
 /* Bit 31 of a record type: a reader that does not know the type skips it. */
 #define XLM_REC_OPTIONAL 0x80000000u
-/* That many in a row, and of so many octets each, at the most. */
+/* Most optional records in a row, and most octets in each. */
 #define XLM_OPTIONAL_RECORDS 64u
 #define XLM_OPTIONAL_OCTETS (64u << 20)
 
 /*
- * A LIST or PAGES: this, then count entries of 64 bits, then (of PAGES) the
- * contents of every page whose type has contents.
+ * A LIST or PAGES: this header, then count entries of 64 bits, then, for
+ * PAGES, the contents of every page whose type has contents.
  */
 struct xlm_wire_pfn_list {
     uint32_t count;
@@ -94,63 +93,64 @@ struct xlm_wire_hvm_param {
     uint64_t value;
 };
 
-/* POSTCOPY_PREPARE: what the source wants of the destination. */
+/* POSTCOPY_PREPARE: what the source expects of the destination. */
 #define XLM_PREPARE_VERSION 1u
-/* When the devices are to start: before the guest is stopped, or after that,
- * as somebody wants it; or after that, as the guest's devices want it.  0: as
- * the destination sees fit. */
+/* When the devices must start: before the stop, or in the stop because the
+ * user asked for it, or because the guest's devices need it.  0: the
+ * destination decides. */
 #define XLM_PREPARE_EARLY 1u
 #define XLM_PREPARE_LATE 2u
 #define XLM_PREPARE_LATE_DEVICES 4u
-/* pfns are below so many times what it says: the guest may get some. */
+/* The guest may get more pages: all pfns stay below this many times the number
+ * in PREPARE. */
 #define XLM_PREPARE_GROWTH 2ull
 struct xlm_wire_prepare {
     uint32_t version;
-    uint32_t flags;  /* XLM_PREPARE_*, at most one; else zero */
+    uint32_t flags;  /* at most one of XLM_PREPARE_*; else zero */
     uint64_t pages;  /* pages that the guest holds */
-    uint64_t pfns;   /* one more than the highest pfn of the guest */
-    uint32_t credit; /* pages in flight at the most, unasked */
+    uint64_t pfns;   /* the guest's highest pfn plus one */
+    uint32_t credit; /* most pushed pages under way */
     uint32_t reserved;
-    uint8_t id[16];   /* of the migration: random, the source's choice */
+    uint8_t id[16];   /* the migration's: random, chosen by the source */
     uint8_t uuid[16]; /* the guest's, at the source */
 };
 
-/* POSTCOPY_RECOVER: what has become of this migration?  POSTCOPY_CHANNEL: here
- * is its fault channel. */
+/* POSTCOPY_RECOVER: asks what has become of this migration.  POSTCOPY_CHANNEL:
+ * this is its fault channel. */
 #define XLM_RECOVER_VERSION 1u
 struct xlm_wire_recover {
     uint32_t version;
     uint32_t reserved;
-    uint64_t pfns; /* these three as in PREPARE */
+    uint64_t pfns; /* these three are as in PREPARE */
     uint8_t id[16];
     uint8_t uuid[16];
 };
 
-/* An ANSWER: this, then length octets of text (UTF-8, no terminating zero)
- * that say to a person why not. */
+/* An ANSWER: this header, then length octets of text (UTF-8, no terminating
+ * zero) that tell a person the reason. */
 #define XLM_ANSWER_TEXT_MAX 1024u
 struct xlm_wire_answer {
-    uint32_t status; /* 0, or an enum xlm_refusal; STATE: xlm_guest_state */
+    uint32_t status; /* 0, or enum xlm_refusal; STATE: xlm_guest_state */
     uint32_t length;
 };
 
 enum xlm_refusal {
     XLM_REFUSED_OTHER = 1,
     XLM_REFUSED_NO_PAGING = 2, /* hypervisor without memory paging */
-    XLM_REFUSED_NO_HAP = 3,    /* the guest may not be paged: no HAP */
+    XLM_REFUSED_NO_HAP = 3,    /* the guest has no HAP */
     XLM_REFUSED_NO_MEMORY = 4, /* the host cannot hold the guest */
-    XLM_REFUSED_VERSION = 5,   /* PREPARE of a version not known here */
+    XLM_REFUSED_VERSION = 5,   /* this PREPARE version is not known */
     XLM_REFUSED_BUILD = 6,     /* the toolstack could not build the domain */
 };
 
-/* POSTCOPY_STATE: what the destination knows of the guest. */
+/* POSTCOPY_STATE: what the destination knows about the guest. */
 enum xlm_guest_state {
-    XLM_GUEST_UNKNOWN = 0, /* nothing: another host, or started anew */
+    XLM_GUEST_UNKNOWN = 0, /* nothing: another host, or booted since */
     XLM_GUEST_NEVER_RAN = 1,
-    XLM_GUEST_RUNS = 2,     /* and may lack pages */
-    XLM_GUEST_COMPLETE = 3, /* it ran, and all of it came */
-    XLM_GUEST_ENDED = 4,    /* it ran, and is no more */
-    XLM_GUEST_LOST = 5,     /* it ran, and can never be whole any more */
+    XLM_GUEST_RUNS = 2,     /* it runs, and may lack pages */
+    XLM_GUEST_COMPLETE = 3, /* it ran, and has all its pages */
+    XLM_GUEST_ENDED = 4,    /* it ran, and has ended */
+    XLM_GUEST_LOST = 5,     /* it ran, and can never be complete */
 };
 
 struct xlm_wire_credit {
@@ -158,29 +158,31 @@ struct xlm_wire_credit {
     uint32_t reserved;
 };
 
-/* POSTCOPY_CHANNEL_END: what came over the fault channel, which is no more. */
+/* POSTCOPY_CHANNEL_END: what came over the fault channel, which is closed. */
 struct xlm_wire_channel_end {
-    uint64_t pages; /* all of its records that were taken as a whole */
+    uint64_t pages; /* in all records that came completely */
 };
 
 #define XLM_WIRE_WAIT_BUCKETS 32
 #define XLM_WIRE_WAIT_VCPUS 128
 struct xlm_wire_stats {
-    uint64_t faults;          /* requests of the guest for a page */
-    uint64_t fault_median_us; /* request seen to page in place */
+    uint64_t faults; /* pages that vCPUs waited for */
+    /* from reading the request until the page is in */
+    uint64_t fault_median_us;
     uint64_t fault_p99_us;
     uint64_t fault_max_us;
     uint64_t pages_requested; /* pages that arrived on request */
-    uint64_t pages_pushed;    /* pages that arrived unasked */
-    uint64_t pages_dropped;   /* no longer wanted by the guest */
+    uint64_t pages_pushed;    /* pushed pages that arrived */
+    uint64_t pages_dropped;   /* the guest gave these up */
     uint64_t blocked_us;      /* sum of all waits of all vCPUs */
-    uint64_t outside;         /* requests from outside the guest */
-    uint64_t duplicates;      /* pages that had arrived before */
-    uint64_t behind_median;   /* pages that arrived unasked ... */
-    uint64_t behind_most;     /* ... while a vCPU waited for one */
-    uint64_t histogram[XLM_WIRE_WAIT_BUCKETS]; /* waits of 2^i us and more */
-    uint32_t nr_vcpus; /* so many times of 64 bits follow: us, all waits of
-                          each vCPU */
+    uint64_t outside;         /* accesses from outside the guest */
+    uint64_t duplicates;      /* pages that came a second time */
+    uint64_t behind_median;   /* pushed pages that arrived ... */
+    uint64_t behind_most;     /* ... while a vCPU waited for a page */
+    /* bucket i: waits from 2^i us */
+    uint64_t histogram[XLM_WIRE_WAIT_BUCKETS];
+    /* this many times of 64 bits follow: us, one sum for each vCPU */
+    uint32_t nr_vcpus;
     uint32_t reserved;
 };
 
