@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Our commands, each after its options (argv[0] is its name): they return an
- * exit status.
+ * This project's commands.  Each gets argv from its own name on (argv[0]), and
+ * returns an exit status.
  */
 #ifndef XL_COMMANDS_H
 #define XL_COMMANDS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A second connection to the receiver, for the pages that the guest asks for.
+ * The fault channel: a second connection to the receiver, for requested pages.
  */
 #ifndef XL_FAULT_CHANNEL_H
 #define XL_FAULT_CHANNEL_H
@@ -11,7 +11,8 @@
 
 struct xl_fault_channel {
     struct xl_sender *sender;
-    const char *connect; /* as given, for the shell; NULL: as the first was */
+    /* the option's argument, for the shell; NULL: as the first was */
+    const char *connect;
     char *command;
     struct xl_transport transport;
 };
@@ -19,11 +20,11 @@ struct xl_fault_channel {
 #define XL_FAULT_CHANNEL_NONE \
     ((struct xl_fault_channel){.transport = XL_TRANSPORT_CLOSED})
 
-/* Have the library connect it when there is somebody to connect it with, as
- * the option that asks for it says.  0, or -1 having said why. */
+/* If the option asks for a fault channel and there is a way to connect one,
+ * have the library connect it.  0, or -1 with a message on stderr. */
 int xl_fault_channel_want(struct xl_fault_channel *channel,
                           struct xl_sender *sender);
-/* The migration is over.  Harmless when there is none. */
+/* Call when the migration is over.  Harmless when there is none. */
 void xl_fault_channel_end(struct xl_fault_channel *channel);
 
 #endif

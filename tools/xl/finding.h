@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What a look before a migration finds, a line each; pure.
+ * The findings of a check before a migration, one line each; pure.
  */
 #ifndef XL_FINDING_H
 #define XL_FINDING_H
@@ -10,9 +10,9 @@
 
 enum xl_verdict {
     XL_VERDICT_OK,
-    XL_VERDICT_WARNING, /* it goes, and could go better */
-    XL_VERDICT_NO,      /* it does not go */
-    XL_VERDICT_UNKNOWN, /* something else has to be mended first */
+    XL_VERDICT_WARNING, /* it would work, but not as well as it could */
+    XL_VERDICT_NO,      /* it would not work */
+    XL_VERDICT_UNKNOWN, /* unknown until something else is fixed */
 };
 
 #define XL_FINDING_TEXT_MAX 400
@@ -23,11 +23,10 @@ struct xl_finding {
     char text[XL_FINDING_TEXT_MAX]; /* for a person; may be empty */
 };
 
-/* The line that ends what the other host has found. */
+/* Ends the findings of the other host. */
 #define XL_FINDINGS_END "end\n"
 
-/* Write one for the other host; read such a line of another's, false: it is
- * none. */
+/* Write a finding for the other host; parse such a line; false: it is none. */
 void xl_finding_put(FILE *to, enum xl_verdict verdict, const char *what,
                     const char *text);
 bool xl_finding_read(const char *line, struct xl_finding *finding);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Which migration a user means.
+ * Finds the migration that a user means.
  */
 #ifndef XL_MIGRATIONS_H
 #define XL_MIGRATIONS_H
@@ -8,9 +8,8 @@
 
 #include "xl_context.h"
 
-/* The domain here of the guest of that name, or of that number, as the command
- * line has it; xl->ctx is open.  0, or -1 after having said that there is
- * none. */
+/* The domain here of the guest with this name or number on the command line;
+ * xl->ctx must be open.  0, or -1 with a message on stderr: there is none. */
 int xl_migrations_find(struct xl_context *xl, const char *domain,
                        uint32_t *domid);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What our commands are told on their command lines.  The list of options is
- * options.def; an option that is no parameter of the library has its field in
- * struct xl_options as well.
+ * The command lines of this project's commands. options.def lists the options;
+ * an option that is no parameter of the library also has a field in struct
+ * xl_options.
  */
 #ifndef XL_OPTIONS_H
 #define XL_OPTIONS_H
@@ -27,103 +27,107 @@ enum {
 
 struct xl_options {
     enum xl_command_id command;
-    bool help; /* the usage is wanted, and nothing else */
-    /* The arguments; NULL: there is none. */
+    bool help; /* show the usage, and do nothing else */
+    /* The arguments; NULL: not given. */
     const char *domain;
     union {
         const char *host;
         const char *rate; /* of migrate-set-rate */
     };
-    /* Of the library; link_timeout is the receiver's as well. */
+    /* The library's; the receiver uses link_timeout as well. */
     libxl_live_migrate_params params;
     const char *trace; /* of both sides */
-    /* Of the sending side. */
+    /* For the sending side. */
     const char *ssh_command;
     const char *config_file;
-    const char *fault_channel; /* NULL: none; "": connected as the first one */
+    /* NULL: none; "": connected like the first one */
+    const char *fault_channel;
     bool preserve_domid;
     bool json;
-    /* Of the receiving side. */
+    /* For the receiving side. */
     bool no_monitor;
     bool foreground;
     bool leave_paused;
     bool debug;
-    bool check; /* both sides: look, and do nothing */
+    bool check; /* both sides: only check whether it would work */
     bool recover;
-    const char *policy; /* NULL: by who is at the other end */
-    /* Of those that look. */
+    const char *policy; /* NULL: depends on the process at the other end */
+    /* For the commands that show migrations. */
     bool watch;
     bool completed;
     bool commands;
     uint64_t limit; /* seconds; 0: for ever */
     bool then_abort;
-    /* By row of the list: the argument as it was given, "" for an option
+    /* For each row of the list: the argument as given, "" for an option
      * without one; NULL: not given. */
     const char *given[XL_NR_OPTIONS];
 };
 
-/* Room for what is wrong with an option's argument. */
+/* Room for what is wrong with an option. */
 #define XL_OPTION_WRONG_MAX 128
 
 /*
- * Read the command line of a command (argv[0] is its name), by getopt_long():
- * by one thread at a time.  True: go on.  False: the usage was shown, or what
- * is wrong with the command line was said; exit with *status.  The options
- * point into argv, which must stay and whose order may change.
+ * Read the command line of a command (argv[0] is its name) with getopt_long():
+ * by one thread at a time.  True: go on.  False: the usage was shown, or an
+ * error was printed; exit with *status.  The options point into argv, which
+ * must stay and whose order may change.
  */
 bool xl_options_read(struct xl_options *options, enum xl_command_id command,
                      int argc, char **argv, int *status);
 
-/* What a command has before any option was read. */
+/* The state before any option is read. */
 void xl_options_init(struct xl_options *options, enum xl_command_id command);
 
-/* The row of the command's option by its long name, or of one letter; -1: it
- * has none. */
+/* The row of a command's option with this long name or single letter; -1: the
+ * command has no such option. */
 int xl_option_find(enum xl_command_id command, const char *name);
 
-/* Take an option by its row, with this argument (NULL: without), which must
- * stay.  0, or -1 with a phrase in wrong that says why it cannot be. */
+/* Apply an option by its row, with this argument (NULL: none), which must
+ * stay.  0, or -1 with a phrase in `wrong` that says why not. */
 int xl_option_take(struct xl_options *options, int row, const char *text,
                    char wrong[XL_OPTION_WRONG_MAX]);
 
-/* Room for what a file of defaults calls an option. */
+/* Room for an option's name in the file of defaults. */
 #define XL_OPTION_KEY_MAX 64
 
 bool xl_option_is_of(enum xl_command_id command, int row);
 
-/* That name; false: it has none, or says what to do and not how. */
+/* That name; false: the option cannot be in the file, because it says what to
+ * do and not how. */
 bool xl_option_key(int row, char key[XL_OPTION_KEY_MAX]);
 
-/* The word of a command line that gives a row this value, malloc'ed; NULL: 0
- * for an option without an argument.  0, or -1 with a phrase in wrong. */
+/* The word of a command line that gives a row this value, which the caller
+ * must free; NULL with 0: the option has no argument.  0, or -1 with a phrase
+ * in `wrong`. */
 int xl_option_default(int row, const char *value, char **word,
                       char wrong[XL_OPTION_WRONG_MAX]);
 
-/* What goes on to the receiver, as a shell wants it, each option with a blank
- * before it; malloc'ed, NULL: no memory. */
+/* The options for the receiver, quoted for a shell, each with a blank before
+ * it; the caller must free them; NULL: no memory. */
 char *xl_options_for_receiver(const struct xl_options *options);
 
-/* The file for this end's trace, "source" or "destination"; malloc'ed.  True:
- * *path is it, or NULL when none is wanted; false: no memory. */
+/* The path of this end's trace; `end` is "source" or "destination".  True: the
+ * caller must free *path, which is NULL if no trace is wanted; false: no
+ * memory. */
 bool xl_options_trace(const struct xl_options *options, const char *end,
                       char **path);
 
-/* The command that goes on with a migration as it was begun, after its
- * connection was lost: a line for a shell.  The domain is that name or number.
- * malloc'ed, NULL: no memory. */
+/* The command that goes on with a migration whose connection was lost, with
+ * the options that the migration began with, as a line for a shell.  `domain`
+ * is a name or a number.  The caller must free the line; NULL: no memory. */
 char *xl_options_recovery(const struct xl_options *options,
                           const char *domain);
 
-/* The command of that name; -1: it is none of ours. */
+/* The command of this name; -1: it is none of this project's. */
 int xl_options_command(const char *name);
 
-/* Whether it is ours only with --postcopy, and else the stock xl's. */
+/* Does the command without --postcopy belong to the stock xl? */
 bool xl_options_needs_postcopy(enum xl_command_id command);
 
-/* A line for each command, as the stock xl's help has them. */
+/* Print a line for each command, like the stock xl's help. */
 void xl_options_list(FILE *to);
 
-/* The text that --help shows. */
+/* Print the text of --help. */
 void xl_options_usage(enum xl_command_id command, FILE *to);
 
 #endif

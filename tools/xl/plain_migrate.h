@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * xl migrate without --postcopy, on a host that wants it all the same: so the
- * programs that call it need not know of that.
+ * xl migrate without --postcopy on a host whose defaults want postcopy: so
+ * programs that call xl migrate need not know about it.
  */
 #ifndef XL_PLAIN_MIGRATE_H
 #define XL_PLAIN_MIGRATE_H
@@ -9,8 +9,9 @@
 
 #include "xl_context.h"
 
-/* True: it went our way, and *status is what to exit with.  False: it is the
- * stock xl's, be it that postcopy was refused before anything had begun. */
+/* True: this project has migrated the guest or tried to; exit with *status.
+ * False: run the stock xl's migrate; this includes the case that postcopy was
+ * refused before anything had begun. */
 bool xl_plain_migrate(struct xl_context *xl, int word, int *status);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The argument of --postcopy: when the guest is to move.
+ * The argument of --postcopy: when the guest should move.
  */
 #ifndef XL_POLICY_OPTION_H
 #define XL_POLICY_OPTION_H
@@ -8,14 +8,14 @@
 #include <stdint.h>
 
 struct xl_policy {
-    bool automatic; /* by the rates */
+    bool automatic; /* decide by the rates */
     bool has_rounds;
     uint32_t rounds;
-    uint32_t after; /* seconds, 0: not by time */
+    uint32_t after; /* seconds, 0: no limit of time */
 };
 
-/* From now, auto, after:SECONDS or after-rounds:N; text may be NULL, for the
- * option without an argument.  False: it is none of these. */
+/* Parse now, auto, after:SECONDS or after-rounds:N; text may be NULL, for the
+ * option without an argument.  False: none of these. */
 bool xl_parse_policy(const char *text, struct xl_policy *policy);
 
 #endif

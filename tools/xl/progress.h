@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What is seen of a migration: a line that is drawn over on a terminal, lines
- * one below the other elsewhere, objects for machines; and a summary.
- * What is for people goes to stderr; stdout is for machines alone.
+ * What the user sees of a migration: on a terminal one line that is drawn
+ * over, elsewhere lines one below the other, for programs objects; and a
+ * summary.  Text for people goes to stderr, and only objects to stdout.
  */
 #ifndef XL_PROGRESS_H
 #define XL_PROGRESS_H
@@ -12,32 +12,32 @@
 #include "libxl_live_migrate.h"
 
 struct xl_progress {
-    bool json; /* objects on stdout, in place of all else */
-    /* For those: */
+    bool json; /* objects on stdout, and nothing else */
+    /* In those objects: */
     uint32_t domid;
     const char *name;
-    uint64_t background_rate; /* as it was asked for */
-    /* Readable: somebody has had enough; < 1: none.  Once the guest was let go
-     * nobody else reads from it. */
+    uint64_t background_rate; /* as the options had it */
+    /* Readable: the user gives up; < 1: no descriptor.  Once the guest was
+     * given away nothing else reads from it. */
     int abort_fd;
-    bool asked; /* ... and was answered */
+    bool asked; /* ... and that was answered */
 
-    bool terminal;     /* stderr is one */
-    bool drawn;        /* and has a line to be drawn over */
+    bool terminal;     /* stderr is a terminal */
+    bool drawn;        /* a line is drawn that the next one overwrites */
     uint64_t start_us; /* monotonic, when the migration began */
-    uint64_t last_us;  /* when something was written last */
+    uint64_t last_us;  /* when the last output was written */
     uint64_t last_iteration;
     libxl_live_migrate_phase last_phase;
     bool begun;
 };
 
-/* A libxl_live_migrate_progress callback; user is a struct xl_progress, all
- * zeroes at first but for what is asked for. */
+/* A libxl_live_migrate_progress callback.  `user` is a struct xl_progress, in
+ * which all but the caller's choices must begin as zero. */
 void xl_progress_show(libxl_live_migrate_phase phase,
                       const libxl_live_migrate_stats *stats, void *user);
 
-/* It has ended, like that: the last object, or the summary of a migration that
- * came to its end. */
+/* Call with the outcome: writes the last object, or the summary of a migration
+ * that has succeeded. */
 void xl_progress_end(struct xl_progress *progress,
                      libxl_live_migrate_state state,
                      const libxl_live_migrate_result *result);

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /*
- * Octets a second from a number with an optional K, M or G behind it (powers
+ * Parse octets a second: a number with an optional K, M or G behind it (powers
  * of 1024), or "unlimited" (UINT64_MAX).  NULL, or what is wrong.
  */
 const char *xl_parse_rate(const char *text, uint64_t *rate);

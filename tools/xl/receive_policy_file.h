@@ -6,14 +6,13 @@
 
 #include "receive_policy.h"
 
-/* Where it is, unless --policy names another file. */
+/* Its path, unless --policy names another file. */
 #define XL_RECEIVE_POLICY_FILE XEN_CONFIG_DIR "/xl-postcopy-receive.conf"
 
 /*
- * Whether this process is to take a guest with that configuration: `option` is
- * the argument of --policy, a file or "none"; NULL: the file of the host,
- * unless root's own command is at the other end.  0, or -1 having said why
- * not.
+ * May this process receive a guest with that configuration?  `option` is the
+ * argument of --policy, a file or "none"; NULL: the host's file, unless root's
+ * own command is at the other end.  0, or -1 with a message on stderr.
  */
 int xl_receive_policy_check(const char *option, const char *json);
 

@@ -7,14 +7,14 @@
 #include <stddef.h>
 
 /*
- * Replace this process by the stock xl with the same arguments.  Returns (an
- * exit status, after having said why) only when there is none.
+ * Replace this process by the stock xl with the same arguments.  Returns an
+ * exit status, after a message on stderr, only when there is no stock xl.
  */
 int xl_stock_exec(char **argv);
 
-/* Run the stock xl with these arguments (argv[0] is replaced by its path) and
- * return what it writes to stdout: malloc()ed, terminated by a zero.  NULL:
- * it failed, and it or we said why. */
+/* Run the stock xl with these arguments (argv[0] is replaced by its path), and
+ * return its stdout: ends with a zero, and the caller must free it.  NULL: it
+ * failed, and the reason is on stderr. */
 char *xl_stock_output(char **argv);
 
 #endif

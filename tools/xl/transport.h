@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The process that connects us with the receiver: ssh, or what the user said.
+ * The process that connects this host with the receiver: ssh, or the user's
+ * command.
  */
 #ifndef XL_TRANSPORT_H
 #define XL_TRANSPORT_H
@@ -8,18 +9,18 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* The receiver's first line: that it is there, and knows postcopy. */
+/* The receiver's first line: it is there, and knows postcopy. */
 #define XL_BANNER_START "xl postcopy migration receiver ready, version "
 #define XL_BANNER XL_BANNER_START "1\n"
 
-/* The longest silence of the other host until the library has taken over:
- * longer than sshd waits for a password. */
+/* Longest silence of the other host until the library has taken over: longer
+ * than sshd waits for a password. */
 #define XL_PATIENCE_MS (3 * 60 * 1000)
 
 struct xl_transport {
     const char *host;
     const char *command; /* for the shell */
-    bool is_ssh;         /* its exit status means what ssh's means */
+    bool is_ssh;         /* its exit status has the meaning of ssh's */
     pid_t pid;           /* 0: none, or reaped */
     int status;          /* once reaped; -1: not known */
     int send_fd;
@@ -29,22 +30,22 @@ struct xl_transport {
 #define XL_TRANSPORT_CLOSED \
     ((struct xl_transport){.status = -1, .send_fd = -1, .recv_fd = -1})
 
-/* These return 0, or -1 after having said why.  The host and the command must
- * outlive the transport. */
+/* These return 0, or -1 with a message on stderr.  The host and the command
+ * must outlive the transport. */
 int xl_transport_start(struct xl_transport *transport, const char *host,
                        const char *command, bool is_ssh);
 #define XL_TRANSPORT_NO_POSTCOPY 1
-/* Wait for the receiver's banner, or until abort_fd is readable.  Also
- * XL_TRANSPORT_NO_POSTCOPY: there is an xl, which has none of ours, or another
- * version. */
+/* Wait for the receiver's banner, or until abort_fd is readable.  Also returns
+ * XL_TRANSPORT_NO_POSTCOPY: the xl there has no postcopy, or another version
+ * of it. */
 int xl_transport_greet(struct xl_transport *transport, int abort_fd);
 
-/* Close the connection and reap the process, which gets some seconds to end
- * by itself.  Harmless when there is none. */
+/* Close the connection and reap the process, after giving it some seconds to
+ * end by itself.  Harmless when there is none. */
 void xl_transport_end(struct xl_transport *transport);
 
-/* After xl_transport_end(): how the process ended when that was not well, as
- * a sentence; else an empty string. */
+/* After xl_transport_end(): a sentence about how the process failed, or an
+ * empty string if it did not. */
 void xl_transport_explain(const struct xl_transport *transport, char *text,
                           size_t room);
 

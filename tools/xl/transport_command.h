@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The command lines that connect with a receiver.
+ * Command lines that connect with a receiver.
  */
 #ifndef XL_TRANSPORT_COMMAND_H
 #define XL_TRANSPORT_COMMAND_H
@@ -7,26 +7,27 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* What connects unless the user says otherwise. */
+/* The command to connect with unless the user names another. */
 extern const char xl_ssh_default[];
 
-/* Whether a host is made of what names, addresses, user@ and ssh:// are made
- * of, and is no option: so it means nothing to a shell. */
+/* Does a host have only characters of names, addresses, user@ and ssh://, and
+ * is no option?  Then it is safe in a shell's command line. */
 bool xl_transport_host_is_plain(const char *host);
 
-/* Whether the first word of a command is ssh, by whatever path. */
+/* Is the first word of a command ssh, with any path? */
 bool xl_transport_is_ssh(const char *command);
 
 /*
- * What the shell is to run, malloc'ed: a receiver on the host, which has to be
- * plain, with these options (each with a blank before it); or with an empty
- * ssh_command the host itself, as the stock xl has it.  ssh gets options of
- * ours, behind the user's own, any other command none.  NULL: no memory.
+ * The command line for the shell, which the caller must free: it starts a
+ * receiver with these options (each with a blank before it) on the host, which
+ * must be plain.  With an empty ssh_command the host is the command itself, as
+ * in the stock xl. ssh gets some more options, behind the user's own; any
+ * other command gets none.  NULL: no memory.
  */
 char *xl_transport_command(const char *ssh_command, const char *host,
                            int verbosity, const char *receive_options);
 
-/* Write a blank and the word as a shell wants it: as it is, or in quotes. */
+/* Write a blank and the word, in quotes if a shell needs them. */
 void xl_put_word(FILE *line, const char *word);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What main() makes and all commands use.
+ * What main() makes, and all commands use.
  */
 #ifndef XL_CONTEXT_H
 #define XL_CONTEXT_H
@@ -21,12 +21,12 @@ struct xl_context {
     char **argv;
 };
 
-/* Whether this host and this user can do anything at all: 0, or what to exit
- * with after having said what is wrong. */
+/* Can this user run commands on this host at all?  0, or the exit status after
+ * a message on stderr. */
 int xl_check_host(void);
 
-/* Open xl->ctx, set up for a process that reaps its own children.  0, or -1
- * after having said why. */
+/* Open xl->ctx, for a process that reaps its own children.  0, or -1 with a
+ * message on stderr. */
 int xl_context_open(struct xl_context *xl);
 void xl_context_close(struct xl_context *xl);
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The front end of our builds, and what it tells the one that it runs.
+ * The program that is installed as xl: it runs the build for this host's Xen.
  */
 #ifndef XL_FRONT_H
 #define XL_FRONT_H
 
-/* By the user: the version to run, in place of that of the Xen that runs. */
+/* Set by the user: the version of the build to run, in place of the running
+ * Xen's. */
 #define XL_VERSION_VARIABLE "XL_POSTCOPY_VERSION"
-/* To the build: where the front end is, which is no stock xl. */
+/* Set for the build: the path of the program above, which is not the stock
+ * xl. */
 #define XL_FRONT_VARIABLE "XL_POSTCOPY_FRONT"
 
-/* Where the builds are, each in a directory by its version. */
+/* Each version's build is in a directory of its own below this one. */
 #ifndef XL_BUILDS_DIR
 #define XL_BUILDS_DIR "/usr/local/lib/xen-postcopy"
 #endif
