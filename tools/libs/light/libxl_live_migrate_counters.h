@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What is counted of a migration with postcopy: the one list.  The counters of
+ * The one list of the counters of a migration with postcopy. The fields of
  * libxl_live_migrate_stats, the nodes in xenstore, the keys of the JSON and
- * the engine's own counters are made of it, and a program that wants all of
- * them can do the same:
+ * the engine's own counters are made from it. A program that wants all of them
+ * can use it, too:
  *
- *     #define SHOW(end, field, name, what) \
- *         printf("%s: %llu\n", name, (unsigned long long)stats->field);
- *     LIBXL_LIVE_MIGRATE_COUNTERS(SHOW)
+ *   #define SHOW(end, field, name, what) \
+ *       printf("%s: %llu\n", name, (unsigned long long)stats->field);
+ *   LIBXL_LIVE_MIGRATE_COUNTERS(SHOW)
  *
- * A row has the end at which it is counted, the field, the name that it has
- * outside (of its node and key), and what it is.  Ends are SOURCE;
- * DESTINATION, which tells the source; and SHOWN, worked out of others when
- * they are shown.
- * The destination fills in those of the source that it knows as well.
+ * A row has the end that counts, the field, the name of the node and of the
+ * key, and a description. Ends are SOURCE; DESTINATION, which tells the
+ * source; and SHOWN, which is computed from others when it is shown. The
+ * destination also fills in those of the source's counters that it knows.
  *
- * Counters are pages of 4 KiB; names that end in _us are microseconds, since
- * the call where they are of a moment, by the caller's own monotonic clock. 0
- * is also: not known, not reached, not at this end.
+ * Counters are pages of 4 KiB. Names that end in _us are microseconds: a point
+ * in time is counted from the beginning of the call, by the caller's monotonic
+ * clock. 0 can also mean: not known, not reached, not at this end.
  *
- * The order is that of the fields: new ones come last.
+ * The rows are in the order of the fields: new ones must come last.
  */
 #ifndef LIBXL_LIVE_MIGRATE_COUNTERS_H
 #define LIBXL_LIVE_MIGRATE_COUNTERS_H
@@ -96,18 +95,18 @@
 
 #define LIBXL_LIVE_MIGRATE_COUNT_ONE_(...) +1
 
-/* The room for them in libxl_live_migrate_stats, whose size never changes. */
+/* Room in libxl_live_migrate_stats, whose size must never change. */
 #define LIBXL_LIVE_MIGRATE_MAX_COUNTERS 96
-/* How many there are. */
+/* How many counters there are. */
 enum {
     LIBXL_LIVE_MIGRATE_NR_COUNTERS =
         0 LIBXL_LIVE_MIGRATE_COUNTERS(LIBXL_LIVE_MIGRATE_COUNT_ONE_),
 };
 
 /*
- * Of back ends at the destination, in dom0, that wait for pages of the guest:
- * libxl_live_migrate_outside.  One that has waited for half a minute gives up,
- * and the guest has an I/O error.
+ * Waits of back ends at the destination, in dom0, for pages of the guest: the
+ * fields of libxl_live_migrate_outside.  A back end that has waited for half a
+ * minute gives up, and the guest gets an I/O error.
  */
 #define LIBXL_LIVE_MIGRATE_OUTSIDE_COUNTERS(X) \
     X(waiting, "outside-waiting", \
