@@ -187,8 +187,8 @@ int xlm_save_look_again(struct xlm_saver *saver, bool list)
     return 0;
 }
 
-/* Where a device model's memory lies pages are moved there and back, which is no
- * matter of how many there are. */
+/* Where a device model's memory lies pages are moved there and back, which is
+ * no matter of how many there are. */
 static int look_at_devices(struct xlm_saver *saver)
 {
     for (size_t i = 0; i < XLM_DEVICE_RANGES; i++) {
