@@ -21,9 +21,6 @@ STATS = struct.Struct("<12Q32Q2I")
 LIBXL_TRANSITION_END, LIBXL_END = 6, 0
 LOST = 5                        # a state of the guest
 WITH_CONTENTS = ("PAGE_DATA", "POSTCOPY_PAGE_DATA")
-LISTS = (*WITH_CONTENTS, "POSTCOPY_ZERO_PAGES", "POSTCOPY_PFNS",
-         "POSTCOPY_FAULT", "POSTCOPY_URGENT", "POSTCOPY_EVICTED",
-         "POSTCOPY_DROPPED")
 REQUESTS = ("POSTCOPY_FAULT", "POSTCOPY_URGENT")
 ALIVE = ("POSTCOPY_DST_ALIVE", "POSTCOPY_SRC_ALIVE")     # between any two others
 
@@ -59,6 +56,8 @@ class Spec:
             self.records[int(number, 0)] = (
                 name, way, {state.strip() for state in where.split(",")},
                 int(least), int(most or least))
+        self.lists = set(re.findall(    # from its heading to the first sentence's end
+            r"^### (\w+)\n[^.]*?\blist \(section 3\)", text, re.M))
         limits = {name: int(value, 0) for name, value, _ in rows_of(
             text, ["name", "value", "of what"])}
         self.batch = limits["XLM_BATCH_PAGES"]
@@ -433,7 +432,7 @@ class Forth(Way):
             raise Bad(f"{name} {why}")
 
     def take(self, name, body):
-        if name in LISTS:
+        if name in self.spec.lists:
             getattr(self, "take_" + name.lower())(
                 name, self.entries(name, body))
         elif hasattr(self, "take_" + name.lower()):

@@ -10,24 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BIT(state) (1u << (state))
-#define IN_PAGES (BIT(XLM_READ_LIVE) | BIT(XLM_READ_EVICTION))
-#define IN_STATIC BIT(XLM_READ_STATIC)
-#define IN_LIVE BIT(XLM_READ_LIVE)
-#define IN_EVICTION BIT(XLM_READ_EVICTION)
-#define IN_LAST BIT(XLM_READ_LAST)
-#define IN_POSTCOPY BIT(XLM_READ_POSTCOPY)
-#define IN_PREPARED BIT(XLM_READ_PREPARED)
-#define IN_EVICTED BIT(XLM_READ_EVICTED)
-#define IN_READY BIT(XLM_READ_READY)
-#define IN_REQUESTS BIT(XLM_READ_REQUESTS)
-#define IN_RECOVER BIT(XLM_READ_RECOVER)
-#define IN_STATE BIT(XLM_READ_STATE)
-#define IN_LACKING BIT(XLM_READ_LACKING)
-#define IN_CHANNEL BIT(XLM_READ_CHANNEL)
-#define IN_JOINED BIT(XLM_READ_JOINED)
-#define IN_SERVE BIT(XLM_READ_SERVE)
-
 /* Memory for a body is taken in steps of at least so many octets. */
 #define BODY_STEP (256u << 10)
 
@@ -45,6 +27,8 @@
         sizeof(struct xlm_wire_answer) + XLM_ANSWER_TEXT_MAX, 0
 #define FIXED(type) XLM_BODY_FIXED, sizeof(type), sizeof(type), 0
 #define OCTETS(least, most) XLM_BODY_OCTETS, least, most, 0
+
+#define IN(state) (1u << XLM_READ_##state)
 
 static const struct record_rule {
     uint32_t type;
@@ -97,7 +81,7 @@ bool xlm_record_is_legal(uint32_t type, enum xlm_reader_state state)
 {
     const struct record_rule *rule = rule_of(type);
 
-    return rule && (rule->states & BIT(state));
+    return rule && (rule->states & 1u << state);
 }
 
 void xlm_record_dispose(struct xlm_record *record)
