@@ -12,15 +12,11 @@
 #include <unistd.h>
 
 #include <libxl_utils.h>
-#include <libxlutil.h>
 
 #include "prologue.h"
 #include "save_header.h"
 #include "stock.h"
 #include "transport.h"
-#include "xen_directories.h"
-
-#define XL_GLOBAL_CONFIG XEN_CONFIG_DIR "/xl.conf"
 
 /* ---- waiting for the other host ---- */
 
@@ -221,37 +217,4 @@ bad:
 out:
     free(data);
     return ret;
-}
-
-/* ---- of the host ---- */
-
-/* By default, dom0 is shrunk unless the hypervisor was told its size. */
-static bool dom0_size_is_fixed(struct xl_context *xl)
-{
-    const libxl_version_info *info = libxl_get_version_info(xl->ctx);
-    const char *found = info ? strstr(info->commandline, "dom0_mem=") : NULL;
-
-    return found && (found == info->commandline || found[-1] == ' ');
-}
-
-bool xl_config_autoballoon(struct xl_context *xl)
-{
-    const char *value = "auto";
-    XLU_Config *config = xlu_cfg_init(stderr, XL_GLOBAL_CONFIG);
-    bool result;
-
-    if (config && !xlu_cfg_readfile(config, XL_GLOBAL_CONFIG)) {
-        xlu_cfg_get_string(config, "autoballoon", &value, 0);
-    }
-    if (!strcmp(value, "on") || !strcmp(value, "1")) {
-        result = true;
-    } else if (!strcmp(value, "off") || !strcmp(value, "0")) {
-        result = false;
-    } else {
-        result = !dom0_size_is_fixed(xl);
-    }
-    if (config) {
-        xlu_cfg_destroy(config);
-    }
-    return result;
 }

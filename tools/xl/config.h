@@ -30,7 +30,4 @@ int xl_config_write(int fd, const char *json);
  * or -1 with a message on stderr. */
 int xl_config_read(struct xl_context *xl, int fd, libxl_domain_config *config);
 
-/* Does xl.conf let domains take their memory from dom0? */
-bool xl_config_autoballoon(struct xl_context *xl);
-
 #endif

@@ -18,15 +18,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <libxl_event.h>
 #include <libxl_utils.h>
 
-#include "config.h"
 #include "libxl_live_migrate.h"
+#include "standby.h"
+#include "start_again.h"
 #include "watcher.h"
 #include "xen_directories.h"
 
@@ -42,12 +42,6 @@
 #define XL_SUCCEED_SECONDS 30
 /* What a dump waits for a lost source. */
 #define XL_DUMP_PATIENCE_SECONDS 120
-
-/* What the daemon is told, in one write. */
-struct xl_monitor_word {
-    uint32_t domid;
-    int32_t after; /* 0, or begin when this process ends, and only then */
-};
 
 enum xl_end {
     XL_END_SHUTDOWN, /* it is still there, with a reason */
@@ -371,9 +365,7 @@ static int start_again(struct xl_monitor *monitor, enum xl_next next)
                                      NULL, NULL);
     } else {
         sleep(XL_RESTART_PAUSE_SECONDS);
-        monitor->config->c_info.domid = INVALID_DOMID;
-        rc = libxl_domain_create_new(ctx, monitor->config, &monitor->domid,
-                                     NULL, NULL);
+        rc = xl_start_again(monitor->xl, monitor->config, &monitor->domid);
     }
     if (!rc) {
         rc = libxl_domain_unpause(ctx, monitor->domid, NULL);
@@ -444,107 +436,6 @@ int xl_monitor_run(struct xl_context *xl, uint32_t domid,
         .memory_fd = -1,
         .claim_fd = -1,
     });
-}
-
-/* ---- the standby, seen from the receiver ---- */
-
-/* Not a child of the receiver, which has no time for its end. */
-static void __attribute__((noreturn)) become_standby(int read_fd)
-{
-    sigset_t none;
-
-    setsid();
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    if (!fork() && dup2(read_fd, STDIN_FILENO) >= 0) {
-        execl("/proc/self/exe", "xl", "domain-monitor", "--postcopy",
-              (char *)NULL);
-    }
-    _exit(EXIT_FAILURE);
-}
-
-int xl_monitor_standby(struct xl_monitor_standby *standby)
-{
-    int ends[2];
-    pid_t pid;
-
-    if (pipe2(ends, O_CLOEXEC)) {
-        fprintf(stderr, "xl: cannot make a pipe: %s\n", strerror(errno));
-        return -1;
-    }
-    pid = fork();
-    if (pid == 0) {
-        become_standby(ends[0]);
-    }
-    close(ends[0]);
-    if (pid < 0) {
-        fprintf(stderr, "xl: cannot start a process: %s\n", strerror(errno));
-        close(ends[1]);
-        return -1;
-    }
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-        continue;
-    }
-    standby->fd = ends[1];
-    return 0;
-}
-
-static int tell(const struct xl_monitor_standby *standby,
-                struct xl_monitor_word word)
-{
-    ssize_t written;
-
-    do {
-        written = write(standby->fd, &word, sizeof(word));
-    } while (written < 0 && errno == EINTR);
-    if (written != sizeof(word)) {
-        fprintf(stderr,
-                "xl: no daemon watches over domain %u: it will not be "
-                "restarted or cleaned up when it ends\n",
-                word.domid);
-        return -1;
-    }
-    return 0;
-}
-
-int xl_monitor_begin(struct xl_monitor_standby *standby, uint32_t domid)
-{
-    if (standby->fd < 0 || standby->begun) {
-        return 0;
-    }
-    standby->begun = true;
-    return tell(standby, (struct xl_monitor_word){.domid = domid});
-}
-
-void xl_monitor_dismiss(struct xl_monitor_standby *standby)
-{
-    if (standby->fd >= 0) {
-        close(standby->fd);
-    }
-    standby->fd = -1;
-}
-
-/* ---- a domain that was suspended and runs on ---- */
-
-int xl_monitor_succeed(uint32_t domid)
-{
-    struct xl_monitor_standby standby = XL_MONITOR_NOBODY;
-    struct xl_watcher watcher = xl_watcher_find(domid);
-    int ret;
-
-    if (!watcher.pid) {
-        return 0; /* nobody did before, or somebody who is not xl */
-    }
-    ret = xl_monitor_standby(&standby);
-    if (ret) {
-        return ret;
-    }
-    ret = tell(&standby, (struct xl_monitor_word){
-                             .domid = domid,
-                             .after = watcher.lives ? watcher.pid : 0,
-                         });
-    xl_monitor_dismiss(&standby);
-    return ret;
 }
 
 /* ---- the daemon ---- */

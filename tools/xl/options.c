@@ -351,12 +351,20 @@ static void describe(enum xl_command_id command, struct option *names,
     *letters = '\0';
 }
 
+/* Of what getopt_long() has found; -1: of no row. */
+static int row_of(const struct xl_options *options, int found)
+{
+    const char letter[] = {(char)found, '\0'};
+
+    return found >= FIRST_ROW ? found - FIRST_ROW
+                              : xl_option_find(options->command, letter);
+}
+
 static int take_next(struct xl_options *options, int found)
 {
     const char letter[] = {(char)found, '\0'};
     char wrong[XL_OPTION_WRONG_MAX];
-    int row = found >= FIRST_ROW ? found - FIRST_ROW
-                                 : xl_option_find(options->command, letter);
+    int row = row_of(options, found);
 
     if (row < 0) { /* getopt_long() said what is wrong */
         xl_options_usage(options->command, stderr);
@@ -370,19 +378,26 @@ static int take_next(struct xl_options *options, int found)
     return 0;
 }
 
-static int take_arguments(struct xl_options *options, int argc, char **argv)
+static bool has_arguments(struct xl_options *options, int argc, char **argv)
 {
     const struct command_row *command = &commands[options->command];
     int count = argc - optind;
 
-    if (count < command->least || count > command->most) {
+    options->domain = count > 0 ? argv[optind] : NULL;
+    options->host = count > 1 ? argv[optind + 1] : NULL;
+    return count >= command->least && count <= command->most;
+}
+
+static int take_arguments(struct xl_options *options, int argc, char **argv)
+{
+    const struct command_row *command = &commands[options->command];
+
+    if (!has_arguments(options, argc, argv)) {
         fprintf(stderr, "xl: %s wants %s\n", command->name,
                 command->most ? command->arguments : "no arguments");
         xl_options_usage(options->command, stderr);
         return -1;
     }
-    options->domain = count > 0 ? argv[optind] : NULL;
-    options->host = count > 1 ? argv[optind + 1] : NULL;
     return 0;
 }
 
@@ -408,6 +423,28 @@ bool xl_options_read(struct xl_options *options, enum xl_command_id command,
         }
     }
     return !take_arguments(options, argc, argv);
+}
+
+bool xl_options_try(struct xl_options *options, enum xl_command_id command,
+                    int argc, char **argv)
+{
+    struct option names[XL_NR_OPTIONS + 1];
+    char letters[2 * XL_NR_OPTIONS + 1], wrong[XL_OPTION_WRONG_MAX];
+    bool good = true;
+    int found;
+
+    xl_options_init(options, command);
+    describe(command, names, letters);
+    optind = 0;
+    opterr = 0;
+    while ((found = getopt_long(argc, argv, letters, names, NULL)) != -1) {
+        int row = row_of(options, found);
+
+        good =
+            good && row >= 0 && !xl_option_take(options, row, optarg, wrong);
+    }
+    opterr = 1;
+    return has_arguments(options, argc, argv) && good;
 }
 
 /* ---- what goes on ---- */

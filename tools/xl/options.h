@@ -75,6 +75,12 @@ struct xl_options {
 bool xl_options_read(struct xl_options *options, enum xl_command_id command,
                      int argc, char **argv, int *status);
 
+/* The same for a command line that may be the stock xl's, which then says
+ * what is wrong with it: prints nothing.  False: the command line is not ours.
+ */
+bool xl_options_try(struct xl_options *options, enum xl_command_id command,
+                    int argc, char **argv);
+
 /* The state before any option is read. */
 void xl_options_init(struct xl_options *options, enum xl_command_id command);
 

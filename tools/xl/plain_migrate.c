@@ -10,28 +10,32 @@
 
 #include "commands.h"
 #include "defaults.h"
+#include "options.h"
 #include "transport_command.h"
 #include "xen_directories.h"
 
 #define OPTION "--postcopy="
 
-/* A second connection can be made by ssh, and not by whatever else somebody
- * has set up for one. */
-static bool can_go_back(int argc, char **argv)
+/* Why the command line is one for the stock xl; NULL: it can be ours.  A
+ * second connection can be made by ssh, and not by whatever else somebody has
+ * set up for one. */
+static const char *why_stock(int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++) {
-        const char *command = NULL;
+    char **copy = calloc(argc + 1, sizeof(*copy)); /* it may be sorted */
+    const char *why = NULL;
+    struct xl_options options;
 
-        if (!strcmp(argv[i], "-s")) {
-            command = i + 1 < argc ? argv[i + 1] : "";
-        } else if (!strncmp(argv[i], "-s", 2)) {
-            command = argv[i] + 2;
-        }
-        if (command && !xl_transport_is_ssh(command)) {
-            return false;
-        }
+    if (!copy) {
+        return "out of memory";
     }
-    return true;
+    memcpy(copy, argv, argc * sizeof(*copy));
+    if (!xl_options_try(&options, XL_COMMAND_MIGRATE, argc, copy)) {
+        why = "the command line has something that only the stock xl may know";
+    } else if (!xl_transport_is_ssh(options.ssh_command)) {
+        why = "-s names something other than ssh";
+    }
+    free(copy);
+    return why;
 }
 
 /* What the stock xl would be asked for otherwise: only a dry run, or help. */
@@ -87,6 +91,7 @@ static int migrate(struct xl_context *xl, int word, const char *when)
 
 bool xl_plain_migrate(struct xl_context *xl, int word, int *status)
 {
+    const char *why;
     char *when;
 
     if (word >= xl->argc || strcmp(xl->argv[word], "migrate") ||
@@ -97,9 +102,9 @@ bool xl_plain_migrate(struct xl_context *xl, int word, int *status)
     if (!when) {
         return false;
     }
-    if (!can_go_back(xl->argc - word, xl->argv + word)) {
-        fprintf(stderr, "xl: without postcopy, as -s names something other "
-                        "than ssh\n");
+    why = why_stock(xl->argc - word, xl->argv + word);
+    if (why) {
+        fprintf(stderr, "xl: without postcopy, as %s\n", why);
         free(when);
         return false;
     }

@@ -14,6 +14,7 @@
 
 #include "config.h"
 #include "finding.h"
+#include "global_config.h"
 #include "libxl_live_migrate.h"
 #include "receive_policy_file.h"
 
@@ -62,7 +63,7 @@ static void look_at_obstacles(struct xl_context *xl, FILE *to,
     libxl_live_migrate_readiness ready;
 
     libxl_live_migrate_receive_params_init(&params);
-    params.autoballoon = xl_config_autoballoon(xl);
+    params.autoballoon = xl_global_autoballoon(xl);
     params.logger = xl->logger;
     (void)libxl_live_migrate_can_receive(xl->ctx, config, &params, &ready);
     for (int i = LIBXL_LIVE_MIGRATE_OBSTACLE_HYPERVISOR;

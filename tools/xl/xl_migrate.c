@@ -10,11 +10,11 @@
 #include "config.h"
 #include "fault_channel.h"
 #include "libxl_live_migrate.h"
-#include "monitor.h"
 #include "part_gate.h"
 #include "preflight.h"
 #include "progress.h"
 #include "sender.h"
+#include "standby.h"
 #include "transport.h"
 
 struct xl_migrate {

@@ -14,6 +14,8 @@
 
 #include "commands.h"
 #include "config.h"
+#include "creation_lock.h"
+#include "global_config.h"
 #include "guard.h"
 #include "libxl_live_migrate.h"
 #include "monitor.h"
@@ -21,6 +23,7 @@
 #include "preflight.h"
 #include "prologue.h"
 #include "receive_policy_file.h"
+#include "standby.h"
 #include "transport.h"
 
 struct xl_receive {
@@ -34,8 +37,9 @@ struct xl_receive {
     uint32_t domid;
     struct xl_guard guard;
     struct xl_monitor_standby standby;
-    bool stays;     /* the guest has come here */
-    bool unwatched; /* though it should be watched over */
+    struct xl_creation_lock lock; /* until the domain has its memory */
+    bool stays;                   /* the guest has come here */
+    bool unwatched;               /* though it should be watched over */
 };
 
 /* ---- stages ---- */
@@ -221,6 +225,9 @@ static void note_phase(libxl_live_migrate_phase phase,
     struct xl_receive *receive = user;
 
     (void)stats;
+    if (phase >= LIBXL_LIVE_MIGRATE_PHASE_PRECOPY) {
+        xl_creation_lock_release(&receive->lock);
+    }
     if (phase >= LIBXL_LIVE_MIGRATE_PHASE_GO && !receive->stays) {
         receive->stays = true;
         stay();
@@ -234,6 +241,24 @@ static void note_phase(libxl_live_migrate_phase phase,
         xl_monitor_begin(&receive->standby, receive->domid)) {
         receive->unwatched = true;
     }
+}
+
+/* Memory may come from dom0 then, and nobody else is to use it. */
+static int lock_creation(struct xl_receive *receive)
+{
+    char *path;
+    int ret;
+
+    if (!xl_global_autoballoon(receive->xl)) {
+        return 0;
+    }
+    path = xl_global_lockfile();
+    ret = path ? xl_creation_lock_take(&receive->lock, path,
+                                       XL_CREATION_PATIENCE_SECONDS,
+                                       receive->recv_fd)
+               : -1;
+    free(path);
+    return ret;
 }
 
 static int receive_domain(struct xl_receive *receive)
@@ -253,7 +278,7 @@ static int receive_domain(struct xl_receive *receive)
     params.final_name = receive->name;
     params.link_timeout = receive->options.params.link_timeout;
     params.paused = receive->options.leave_paused;
-    params.autoballoon = xl_config_autoballoon(receive->xl);
+    params.autoballoon = receive->lock.fd >= 0;
     params.logger = receive->xl->logger;
     params.progress = note_phase;
     params.progress_user = receive;
@@ -344,6 +369,10 @@ static int migrate_receive(struct xl_receive *receive)
     if (ret) {
         goto out;
     }
+    ret = xl_global_restrict_cpus(receive->xl, &receive->config);
+    if (ret) {
+        goto out;
+    }
     ret = choose_names(receive);
     if (ret) {
         goto out;
@@ -362,7 +391,11 @@ static int migrate_receive(struct xl_receive *receive)
             goto out;
         }
     }
-    ret = receive_domain(receive);
+    ret = lock_creation(receive);
+    if (!ret) {
+        ret = receive_domain(receive);
+    }
+    xl_creation_lock_release(&receive->lock);
     xl_guard_release(&receive->guard);
     xl_monitor_dismiss(&receive->standby);
     if (ret) {
@@ -384,6 +417,7 @@ int xl_main_migrate_receive(struct xl_context *xl, int argc, char **argv)
         .send_fd = -1,
         .guard = XL_GUARD_NONE,
         .standby = XL_MONITOR_NOBODY,
+        .lock = XL_CREATION_UNLOCKED,
     };
     int status, ret;
 

@@ -10,9 +10,9 @@
 
 #include "commands.h"
 #include "libxl_live_migrate.h"
-#include "monitor.h"
 #include "progress.h"
 #include "sender.h"
+#include "standby.h"
 #include "transport.h"
 
 struct xl_recover {

@@ -17,5 +17,8 @@
 #ifndef XEN_LOG_DIR
 #define XEN_LOG_DIR "/var/log/xen"
 #endif
+#ifndef XEN_LOCK_DIR
+#define XEN_LOCK_DIR "/var/lock"
+#endif
 
 #endif

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The options of xl migrate, and all that is left to the stock xl."""
 
+import contextlib
 import json
 
 from test_1_moves import assert_moved
@@ -133,6 +134,59 @@ def test_a_plain_migrate_by_the_file_of_defaults(world):
         guest.assert_runs()
     finally:
         world.lab.run("a", "rm /etc/xen/xl-postcopy.conf")
+
+
+@contextlib.contextmanager
+def global_config(world, host, lines):
+    """With these lines at the end of the host's xl.conf."""
+    conf = "/etc/xen/xl.conf"
+    world.lab.run(host, f"cp {conf} /root/xl.conf.kept; cat >> {conf}", input=lines)
+    try:
+        yield
+    finally:
+        world.lab.run(host, f"cp /root/xl.conf.kept {conf}")
+
+
+@on_request(TAKES_LONG)
+def test_processors_by_the_destinations_xl_conf(world):
+    """As the stock xl goes by it: a guest that may use none of them does not come."""
+    guest = world.pattern(memory=32).start("a")
+    for line, said in (('vm.cpumask = "40"', "may use none of these"),
+                       ('vm.hvm.cpumask = "40"', "may use none of these"),
+                       ('vm.cpumask = "node:77"', "no such NUMA node")):
+        with global_config(world, "b", line + "\n"):
+            migration = world.migrate(guest)
+            migration.expect_failure("runs on here", status=1)
+            migration.receiver.wait_output(said)
+            guest.assert_runs()
+    with global_config(world, "b", 'vm.pv.cpumask = "40"\nvm.hvm.cpumask = "0"\n'):
+        world.move(guest)
+    affinity = config_of(world, "b", guest.name)["b_info"]["vcpu_hard_affinity"]
+    assert affinity == [[0]], affinity
+    assert_moved(world, guest, "a", "b")
+
+
+@on_request(TAKES_LONG)
+def test_a_receiver_waits_for_another_xl_that_makes_a_domain(world):
+    """By the lockfile of xl.conf, where memory may come from dom0."""
+    if world.lab.run("b", "command -v python3", check=False).returncode:
+        raise Skip("the hosts have no python3")
+    guest = world.pattern(memory=32).start("a")
+    lines = 'autoballoon = "on"\nlockfile = "/root/xl.lock"\n'
+    hold = ("import fcntl, signal; file = open('/root/xl.lock', 'w'); "
+            "fcntl.lockf(file, fcntl.LOCK_EX); print('held', flush=True); "
+            "signal.pause()")
+    with global_config(world, "b", lines):
+        world.lab.run("b", f'nohup python3 -c "{hold}" > /root/held 2>&1 & '
+                           "echo $! > /root/holder; "
+                           "until grep -q held /root/held; do sleep 0.1; done")
+        migration = world.migrate(guest)
+        migration.receiver.wait_output("which makes a domain and has locked "
+                                       "/root/xl.lock")
+        assert not world.domains("b"), world.domains("b")
+        world.lab.run("b", "kill $(cat /root/holder)")
+        migration.expect_success()
+    assert_moved(world, guest, "a", "b")
 
 
 @on_request(TAKES_LONG)

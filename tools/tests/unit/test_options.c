@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "options.h"
+#include "transport_command.h"
 
 #define WORDS_MAX 16
 
@@ -139,6 +140,79 @@ static void options_of_other_commands(void **state)
     assert_string_equal(options.domain, "web");
     assert_true(READ(&options, XL_COMMAND_SET_RATE, "web", "5M"));
     assert_string_equal(options.rate, "5M");
+}
+
+/* ---- of those that manage hosts ---- */
+
+/* What each of them calls, word by word; the words behind xl migrate.  The
+ * first form of ours is made of them with a --postcopy in front. */
+static const struct {
+    const char *manager;
+    const char *words[8];
+    bool ssh; /* as itself, so that a second connection can be made */
+} managers[] = {
+    {"Pacemaker, ocf:heartbeat:Xen", {"web", "node2"}, true},
+    {"Ganeti, hv_xen",
+     {"-s", "socat -b524288 - TCP:192.0.2.7:8082 #", "-C", "/etc/xen/web",
+      "web", "192.0.2.7"},
+     false},
+    {"OpenNebula, vmm xen4",
+     {"-s", "su - oneadmin -c 'ssh node2 sudo /usr/sbin/xl migrate-receive'",
+      "one-17", "node2"},
+     false},
+    {"xendomains", {"--live", "web", "node2"}, true},
+    {"a QEMU that is chosen anew", {"-C", "web.cfg", "web", "node2"}, true},
+    {"scripts with keys of their own",
+     {"-s", "ssh -i /root/.ssh/move -o BatchMode=yes", "web", "root@node2"},
+     true},
+    {"options behind the guest", {"web", "node2", "-p", "--debug"}, true},
+    {"letters in one word", {"-epDs", "/usr/bin/ssh", "web", "node2"}, true},
+};
+
+static void command_lines_of_managers(void **state)
+{
+    struct xl_options options;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(managers) / sizeof(managers[0]); i++) {
+        const char *words[WORDS_MAX] = {"--postcopy=auto"};
+        char *argv[WORDS_MAX] = {(char *)"migrate"};
+        int argc = 1;
+
+        print_message("%s\n", managers[i].manager);
+        for (int k = 0; managers[i].words[k]; k++) {
+            words[k + 1] = managers[i].words[k];
+            argv[argc++] = (char *)managers[i].words[k];
+        }
+        assert_true(
+            read_words(&options, XL_COMMAND_MIGRATE, words, &(int){0}));
+        assert_true(xl_options_try(&options, XL_COMMAND_MIGRATE, argc, argv));
+        assert_int_equal(xl_transport_is_ssh(options.ssh_command),
+                         managers[i].ssh);
+        assert_non_null(options.domain);
+        assert_non_null(options.host);
+    }
+}
+
+/* The stock xl is to say what it thinks of them. */
+static void command_lines_for_the_stock_xl(void **state)
+{
+    static const char *const lines[][4] = {
+        {"-F", "web", "node2"},    {"--unheard-of", "web", "node2"}, {"web"},
+        {"web", "node2", "node3"}, {"web", "node2", "-s"},
+    };
+    struct xl_options options;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        char *argv[WORDS_MAX] = {(char *)"migrate"};
+        int argc = 1;
+
+        for (int k = 0; k < 4 && lines[i][k]; k++) {
+            argv[argc++] = (char *)lines[i][k];
+        }
+        assert_false(xl_options_try(&options, XL_COMMAND_MIGRATE, argc, argv));
+    }
 }
 
 /* ---- what is refused ---- */
@@ -459,6 +533,8 @@ int main(void)
         cmocka_unit_test(zero_means_none_and_not_the_default),
         cmocka_unit_test(a_fault_channel_of_two_kinds),
         cmocka_unit_test(options_of_other_commands),
+        cmocka_unit_test(command_lines_of_managers),
+        cmocka_unit_test(command_lines_for_the_stock_xl),
         cmocka_unit_test(command_lines_that_are_wrong),
         cmocka_unit_test(arguments_that_are_wrong),
         cmocka_unit_test(names_of_one_command_are_of_one_row),

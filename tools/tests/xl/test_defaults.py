@@ -78,9 +78,33 @@ class Defaults(unittest.TestCase):
             said, status = self.said(text, *words)
             self.assertIn("stock " + " ".join(words), said)
             self.assertEqual(status, 0)
+            self.assertNotIn("with postcopy", said)
         said, _ = self.said('migrate = "now"', "migrate", "-s", "/usr/bin/ssh -4",
                             "a", "b")
         self.assertIn("with postcopy (now)", said)
+
+    def test_managers(self):
+        """The command lines of their drivers: those that connect by ssh go with
+        postcopy; the others, which name a receiver of the stock xl, go to that."""
+        conf = 'migrate = "auto"'
+        for words in (["migrate", "web", "node2"],                        # Pacemaker
+                      ["migrate", "--live", "web", "node2"],              # xendomains
+                      ["-f", "migrate", "web", "node2"],
+                      ["migrate", "-C", "/etc/xen/web", "web", "node2"],
+                      ["migrate", "-eps", "ssh -i key", "web", "node2"]):
+            said, _ = self.said(conf, *words)
+            self.assertIn("with postcopy (auto)", said)
+            self.assertNotIn("stock ", said)
+        for words in (["migrate", "-s", "socat -b524288 - TCP:192.0.2.7:8082 #",
+                       "-C", "/etc/xen/web", "web", "192.0.2.7"],         # Ganeti
+                      ["migrate", "-s", "su - oneadmin -c 'ssh node2 sudo "
+                       "/usr/sbin/xl migrate-receive'", "one-17", "node2"],  # OpenNebula
+                      ["migrate", "-epssocat - TCP:b:1 #", "web", "node2"],
+                      ["migrate", "-F", "web", "node2"]):
+            said, status = self.said(conf, *words)
+            self.assertIn("without postcopy, as ", said)
+            self.assertIn("stock " + " ".join(words), said)
+            self.assertEqual(status, 0)
 
 
 if __name__ == "__main__":
