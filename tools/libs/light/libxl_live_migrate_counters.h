@@ -23,36 +23,36 @@
 #define LIBXL_LIVE_MIGRATE_COUNTERS_H
 
 #define LIBXL_LIVE_MIGRATE_COUNTERS(X) \
-    X(SOURCE, iterations, "iterations", \
-      "rounds of precopy that were finished") \
+    X(SOURCE, iterations, "iterations", "precopy rounds that were completed") \
     X(SOURCE, guest_pages, "guest-pages", "pages that the guest has") \
     X(SOURCE, dirty_pages, "dirty-pages", \
-      "in precopy: still to be sent in the round") \
+      "in precopy: still to be sent in this round") \
     X(SOURCE, precopy_pages, "precopy-pages", \
       "sent while the guest ran at the source") \
     X(SOURCE, left_out_pages, "left-out-pages", \
       "left out of a round: written again before their turn") \
-    X(SOURCE, stop_pages, "stop-pages", "sent while it was stopped") \
+    X(SOURCE, stop_pages, "stop-pages", "sent while the guest was stopped") \
     X(SOURCE, hot_pages, "hot-pages", \
-      "of stop-pages, those that it needs first") \
+      "of stop-pages, those that the guest needs first") \
     X(SOURCE, hot_us, "hot-us", "how long sending the hot-pages took") \
-    X(SOURCE, postcopy_pages, "postcopy-pages", "outstanding when it went") \
+    X(SOURCE, postcopy_pages, "postcopy-pages", "outstanding at the go") \
     X(SOURCE, requested_pages, "requested-pages", \
-      "of postcopy-pages, sent because it asked") \
+      "of postcopy-pages, sent on request") \
     X(SOURCE, channel_pages, "channel-pages", \
       "of requested-pages, over the fault channel") \
     X(SOURCE, pushed_pages, "pushed-pages", \
-      "of postcopy-pages, sent unasked") \
+      "of postcopy-pages, sent without a request") \
     X(SOURCE, neighbour_pages, "neighbour-pages", \
-      "of pushed-pages, sent along with a page that it asked for") \
+      "of pushed-pages, sent along with a requested page") \
     X(SOURCE, outstanding, "outstanding-pages", \
       "of postcopy-pages, still to be sent") \
-    X(SOURCE, zero_pages, "zero-pages", "of all that were sent, as zeroes") \
+    X(SOURCE, zero_pages, "zero-pages", \
+      "of all sent pages, those sent as zeroes") \
     X(DESTINATION, dropped_pages, "dropped-pages", \
       "given up by the guest before they came") \
     X(SOURCE, unsent_pages, "unsent-pages", "of dropped-pages, never sent") \
     X(SOURCE, bytes_sent, "bytes-sent", "octets on the wire") \
-    X(SHOWN, rate, "rate", "octets a second, lately") \
+    X(SHOWN, rate, "rate", "octets a second, of late") \
     X(SHOWN, time_left_us, "time-left-us", \
       "at that rate: of the round, or of postcopy") \
     X(SOURCE, send_rate, "send-rate", \
@@ -61,37 +61,36 @@
       "in precopy: pages a second written by the guest") \
     X(DESTINATION, faults, "faults", "pages that the guest waited for") \
     X(DESTINATION, outside, "outside-requests", \
-      "times that a back end asked for a page") \
+      "accesses of back ends to absent pages") \
     X(DESTINATION, fault_median_us, "fault-median-us", \
       "how long the guest waited for a page, median") \
     X(DESTINATION, fault_p99_us, "fault-p99-us", \
       "how long the guest waited for a page, 99 of 100 below") \
     X(DESTINATION, fault_max_us, "fault-max-us", \
       "how long the guest waited for a page, at most") \
-    X(DESTINATION, blocked_us, "blocked-us", "all waits of all vCPUs") \
+    X(DESTINATION, blocked_us, "blocked-us", "sum of all waits of all vCPUs") \
     X(DESTINATION, behind_median, "behind-median", \
-      "pages that came unasked while the guest waited for one, median") \
+      "pushed pages that came while the guest waited for a page, median") \
     X(DESTINATION, behind_most, "behind-most", \
-      "pages that came unasked while the guest waited for one, at most") \
+      "pushed pages that came while the guest waited for a page, at most") \
     X(SOURCE, window_hits, "window-hits", \
-      "requests for pages that had been sent unasked by then") \
+      "requests for pages that had been pushed by then") \
     X(SOURCE, queue_depth, "queue-depth", "requests that wait to be served") \
     X(SOURCE, queue_most, "queue-most", \
       "requests that waited to be served, at most") \
     X(DESTINATION, duplicate_pages, "duplicate-pages", \
-      "pages that came once more: 0, or there is a fault in this library") \
-    X(SOURCE, suspend_us, "suspend-us", "when suspending began") \
+      "pages that came a second time: 0, unless this library has a bug") \
+    X(SOURCE, suspend_us, "suspend-us", "when the suspend began") \
     X(SOURCE, suspended_us, "suspended-us", "when the guest was stopped") \
     X(SOURCE, sent_us, "sent-us", \
-      "when its last pages and state were written") \
-    X(SOURCE, ready_us, "ready-us", \
-      "when the destination said that it is ready") \
+      "when the last pages and the state were written") \
+    X(SOURCE, ready_us, "ready-us", "when the destination's READY was read") \
     X(SOURCE, go_us, "go-us", "when the go was written") \
     X(SOURCE, running_us, "running-us", \
       "when the guest ran at the destination") \
-    X(SOURCE, end_us, "end-us", "when all was over") \
+    X(SOURCE, end_us, "end-us", "when the migration had ended") \
     X(SOURCE, settled_pages, "settled-pages", \
-      "sent while it suspended: written then, and left alone since")
+      "sent during the suspend: just written, and then left alone")
 
 #define LIBXL_LIVE_MIGRATE_COUNT_ONE_(...) +1
 
@@ -111,8 +110,7 @@ enum {
 #define LIBXL_LIVE_MIGRATE_OUTSIDE_COUNTERS(X) \
     X(waiting, "outside-waiting", \
       "at the destination: pages that back ends wait for now") \
-    X(wait_us, "outside-wait-us", "the longest of the waits of back ends") \
-    X(most_us, "outside-most-us", \
-      "the longest wait of a back end that there was")
+    X(wait_us, "outside-wait-us", "the longest of these waits") \
+    X(most_us, "outside-most-us", "the longest wait of a back end so far")
 
 #endif
