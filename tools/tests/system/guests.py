@@ -8,16 +8,12 @@ tell where it ran and when.
 
 import itertools
 import json
-import os
 import pathlib
 import re
 from typing import NamedTuple
 
 TREE = pathlib.Path(__file__).resolve().parents[3]
 BUILT = TREE / "build" / "guests"
-# For the hosts: see lab-build in the Makefile.
-TOOLS = TREE / "build" / "-".join(
-    filter(None, ("dom0", os.environ.get("XEN_LAB_SUITE"))))
 PLACE = "/root/guests"
 
 # Generous: the hosts are emulated, and the machine may have other work.

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Streams between our tools and the stock ones, both ways."""
 
-from guests import TOOLS
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import without_our_xl
 from world import TAKES_LONG, on_request
@@ -9,16 +8,14 @@ from world import TAKES_LONG, on_request
 STOCK = "/usr/sbin/xl"
 VERIFY = ("PYTHONPATH=$(echo /usr/lib/xen-4.*/lib/python) "
           "$(echo /usr/lib/xen-4.*/bin/verify-stream-v2)")
-TOOL = "/root/stream-tool"
 IMAGE = "/root/image"
 TOOL_LIMIT = 120
 
 
 def tool(world, *words):
     """Run the stream tool in host b, where the image is."""
-    if world.lab.run("b", f"test -e {TOOL}", check=False).returncode:
-        world.lab.put("b", TOOLS / "stream-tool", TOOL)
-    return world.lab.run("b", [TOOL, *words], timeout=TOOL_LIMIT).stdout
+    return world.lab.run("b", [world.tool("stream-tool", "b"), *words],
+                         timeout=TOOL_LIMIT).stdout
 
 
 def image_of_a_guest(world, save):

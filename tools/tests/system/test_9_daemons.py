@@ -6,10 +6,8 @@ import subprocess
 
 from moving import Process
 from test_1_moves import assert_moved
-from guests import TOOLS
 from world import TAKES_LONG, on_request
 
-DAEMON = "/root/migrationd"
 PORT = 8003
 ROUNDS = 10
 THREADS = 3      # a sender, a receiver, and one that waits for events
@@ -20,12 +18,10 @@ class Daemon(Process):
 
     def __init__(self, world, host, under=""):
         self.host = host
-        if world.lab.run(host, f"test -e {DAEMON}", check=False).returncode:
-            world.lab.put(
-                host, TOOLS / "examples" / "migrationd", DAEMON)
+        daemon = world.tool("examples/migrationd", host)
         # Its number first: what ssh runs is a shell.
         super().__init__(world.lab, host,
-                         f"echo pid $$; exec {under} {DAEMON} {PORT}",
+                         f"echo pid $$; exec {under} {daemon} {PORT}",
                          stdin=subprocess.PIPE)
         self.wait_output("^ready")
         self.pid = int(self.output.split()[1])

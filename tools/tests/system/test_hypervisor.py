@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the engine expects of the hypervisor, asked of it directly."""
 
-from guests import TOOLS
-
-PROBE = "/root/pager-probe"
 PAGES = 1024
 
 
 def test_paging_works_as_expected(world):
     guest = world.pattern(memory=32).start("a", "-p")
-    world.lab.put("a", TOOLS / "pager-probe", PROBE)
     probe = world.lab.run(
-        "a", [PROBE, str(world.domid("a", guest.name)), str(PAGES)],
+        "a", [world.tool("pager-probe", "a"), str(world.domid("a", guest.name)), str(PAGES)],
         check=False)
     assert probe.returncode == 0 and "FAILED" not in probe.stdout, \
         probe.stdout + probe.stderr

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a test gets: two hosts without guests, and what to make of them."""
 
+import os
 import re
 import time
 
-from guests import (LinuxGuest, LinuxGuestWithDevices, LinuxGuestWithEvents,
-                    PatternGuest)
+from xenlab import config
+
+from guests import (TREE, LinuxGuest, LinuxGuestWithDevices,
+                    LinuxGuestWithEvents, PatternGuest)
 from moving import Migration, Recovery
 
 CLEAN_LIMIT = 60
+# Where the hosts have programs of ours that are not installed.
+TOOLS = "/root/tools"
 
 
 class Skip(Exception):
@@ -72,6 +77,16 @@ class World:
     def note(self, text):
         """Something to be said of the test though it passes."""
         self.notes.append(text)
+
+    def tool(self, name, host):
+        """The path, in the host, of a program that lab-build has built for the
+        host's release."""
+        there = f"{TOOLS}/{name}"
+        if self.lab.run(host, f"test -e {there}", check=False).returncode:
+            suite = config.of_host(os.environ.get("XEN_LAB_SUITE", ""), host)
+            built = "-".join(filter(None, ("dom0", suite)))
+            self.lab.put(host, TREE / "build" / built / name, there)
+        return there
 
     # Looking.
 
