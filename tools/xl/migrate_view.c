@@ -27,6 +27,12 @@ static uint64_t pages_left(libxl_live_migrate_phase phase,
     return phase == POSTCOPY ? stats->outstanding : stats->dirty_pages;
 }
 
+/* Until the end where that can be told, else of what is under way. */
+static uint64_t time_left(const libxl_live_migrate_stats *stats)
+{
+    return stats->total_left_us ? stats->total_left_us : stats->time_left_us;
+}
+
 /* Do pages go, and is known how many are left? */
 static bool moves(libxl_live_migrate_phase phase)
 {
@@ -64,10 +70,10 @@ static void add_numbers(char *text, size_t room,
     uint64_t whole =
         stats->guest_pages ? stats->guest_pages : stats->postcopy_pages;
     uint64_t there = left < whole ? whole - left : 0;
-    char bar[BAR + 1], time_left[16], extra[48];
+    char bar[BAR + 1], until_end[16], extra[48];
 
     draw_bar(bar, there, whole);
-    spell_time(time_left, stats->time_left_us);
+    spell_time(until_end, time_left(stats));
     if (phase == PRECOPY) {
         snprintf(extra, sizeof(extra), "round %" PRIu64,
                  stats->iterations + 1);
@@ -79,7 +85,7 @@ static void add_numbers(char *text, size_t room,
              " MiB left, %s, %s",
              bar, whole ? there * 100 / whole : 0, stats->rate / MIB,
              stats->rate % MIB * 10 / MIB,
-             (left + PAGES_PER_MIB - 1) / PAGES_PER_MIB, extra, time_left);
+             (left + PAGES_PER_MIB - 1) / PAGES_PER_MIB, extra, until_end);
 }
 
 void xl_view_progress(char line[XL_VIEW_MAX], size_t columns,
@@ -121,10 +127,10 @@ void xl_view_row(char line[XL_VIEW_MAX],
     bool source = status->role == LIBXL_LIVE_MIGRATE_ROLE_SOURCE;
     bool running = status->state == LIBXL_LIVE_MIGRATE_STATE_RUNNING;
     uint64_t rate = running ? stats->rate : 0;
-    char name[sizeof(status->name)], time_left[16];
+    char name[sizeof(status->name)], until_end[16];
 
     lm_utf8_show(name, sizeof(name), status->name);
-    spell_time(time_left, running ? stats->time_left_us : 0);
+    spell_time(until_end, running ? time_left(stats) : 0);
     snprintf(line, XL_VIEW_MAX,
              "%-24s %5" PRIu32 " %-11s %-11s %5" PRIu64 " %8" PRIu64
              " %8" PRIu64 " %7" PRIu64 " %6" PRIu64 ".%" PRIu64 " %s",
@@ -132,7 +138,7 @@ void xl_view_row(char line[XL_VIEW_MAX],
              state_text(status), stats->iterations, stats->bytes_sent / MIB,
              (pages_left(status->phase, stats) + PAGES_PER_MIB - 1) /
                  PAGES_PER_MIB,
-             stats->faults, rate / MIB, rate % MIB * 10 / MIB, time_left);
+             stats->faults, rate / MIB, rate % MIB * 10 / MIB, until_end);
 }
 
 /* ---- below a row ---- */
@@ -224,13 +230,34 @@ bool xl_view_ended(char line[XL_VIEW_MAX],
     if (localtime_r(&ended_at, &local)) {
         strftime(when, sizeof(when), "%F %T", &local);
     }
-    if (stats->running_us > stats->suspend_us) {
+    if (stats->downtime_us) {
         snprintf(stop, sizeof(stop), ", stopped for %.3f s",
-                 (stats->running_us - stats->suspend_us) / 1e6);
+                 stats->downtime_us / 1e6);
     }
     snprintf(line, XL_VIEW_MAX, "    ended %s, after %.3f s%s", when,
              status->elapsed_us / 1e6, stop);
     return true;
+}
+
+bool xl_view_stop(char line[XL_VIEW_MAX],
+                  const libxl_live_migrate_status *status)
+{
+    const libxl_live_migrate_stats *stats = &status->stats;
+
+    if (status->state != LIBXL_LIVE_MIGRATE_STATE_RUNNING) {
+        return false;
+    }
+    if (stats->downtime_us) {
+        snprintf(line, XL_VIEW_MAX, "    %s for %.3f s",
+                 status->phase >= POSTCOPY ? "was stopped" : "is stopped",
+                 stats->downtime_us / 1e6);
+        return true;
+    }
+    snprintf(line, XL_VIEW_MAX,
+             "    will be stopped for %.3f s to send pages, and what the "
+             "suspend and the devices take",
+             stats->expected_downtime_us / 1e6);
+    return stats->expected_downtime_us;
 }
 
 bool xl_view_build(char line[XL_VIEW_MAX],

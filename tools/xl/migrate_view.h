@@ -28,6 +28,10 @@ char *xl_view_faults(const libxl_live_migrate_stats *stats);
 bool xl_view_ended(char line[XL_VIEW_MAX],
                    const libxl_live_migrate_status *status);
 /* When the destination starts the devices; false: not known yet. */
+/* How long the guest was, is, or will be stopped; false: not known, or the
+ * migration is not under way. */
+bool xl_view_stop(char line[XL_VIEW_MAX],
+                  const libxl_live_migrate_status *status);
 bool xl_view_build(char line[XL_VIEW_MAX],
                    const libxl_live_migrate_status *status);
 /* How long back ends wait for pages; false: none has. */

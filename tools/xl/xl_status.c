@@ -56,6 +56,9 @@ static void show_table(const libxl_live_migrate_status *list, int count)
         if (list[i].reason[0]) {
             printf("    %s\n", list[i].reason);
         }
+        if (xl_view_stop(line, &list[i])) {
+            puts(line);
+        }
         if (xl_view_build(line, &list[i])) {
             puts(line);
         }

@@ -132,6 +132,13 @@ void lm_export_stats(libxl_live_migrate_stats *out,
     export_waits(&out->waits, &stats->waits);
 }
 
+uint64_t lm_downtime_us(const struct xlm_stats *stats)
+{
+    return stats->suspend_us && stats->running_us > stats->suspend_us
+               ? stats->running_us - stats->suspend_us
+               : 0;
+}
+
 void lm_export_result(libxl_live_migrate_result *result, enum xlm_phase phase,
                       const struct xlm_stats *stats, const char *reason)
 {
@@ -141,6 +148,7 @@ void lm_export_result(libxl_live_migrate_result *result, enum xlm_phase phase,
     memset(result, 0, sizeof(*result));
     result->phase = (libxl_live_migrate_phase)phase;
     lm_export_stats(&result->stats, stats);
+    result->stats.downtime_us = lm_downtime_us(stats);
     snprintf(result->reason, sizeof(result->reason), "%s", reason);
     result->build = (libxl_live_migrate_build)stats->devices.build;
     snprintf(result->late_reason, sizeof(result->late_reason), "%s",

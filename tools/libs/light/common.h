@@ -49,6 +49,11 @@ bool lm_aborted(int abort_fd);
 void lm_export_stats(libxl_live_migrate_stats *out,
                      const struct xlm_stats *stats);
 
+/* How long the guest was stopped, from the beginning of its suspend until it
+ * ran at the destination; 0: it has not run there, or this end does not know.
+ */
+uint64_t lm_downtime_us(const struct xlm_stats *stats);
+
 /* Fill in the caller's result, which may be NULL. */
 void lm_export_result(libxl_live_migrate_result *result, enum xlm_phase phase,
                       const struct xlm_stats *stats, const char *reason);

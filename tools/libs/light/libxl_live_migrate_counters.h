@@ -90,7 +90,13 @@
       "when the guest ran at the destination") \
     X(SOURCE, end_us, "end-us", "when the migration had ended") \
     X(SOURCE, settled_pages, "settled-pages", \
-      "sent during the suspend: just written, and then left alone")
+      "sent during the suspend: just written, and then left alone") \
+    X(SHOWN, expected_downtime_us, "expected-downtime-us", \
+      "how long sending in the stop takes, as precopy expected it last") \
+    X(SHOWN, downtime_us, "downtime-us", \
+      "how long the guest was stopped, or is until now") \
+    X(SHOWN, total_left_us, "total-left-us", \
+      "until the destination has everything, by the rates of late")
 
 #define LIBXL_LIVE_MIGRATE_COUNT_ONE_(...) +1
 

@@ -26,11 +26,13 @@
 #include <xen/hvm/params.h>
 
 #include "announce.h"
+#include "clock.h"
 #include "common.h"
 #include "control.h"
 #include "device_model.h"
 #include "half.h"
 #include "exposure.h"
+#include "forecast.h"
 #include "held_memory.h"
 #include "libxl_live_migrate.h"
 #include "operation.h"
@@ -66,6 +68,7 @@ struct lm_source {
     bool *transitioned;
     uint8_t id[LM_ID_SIZE]; /* of this migration and no other */
     struct lm_precopy_limits limits;
+    struct lm_forecaster forecaster;
     enum lm_source_state state;
     bool suspend_timed_out;
     bool device_model;
@@ -286,8 +289,17 @@ static void source_progress(enum xlm_phase phase,
                             const struct xlm_stats *stats, void *data)
 {
     struct lm_source *source = data;
+    struct lm_observer *observer = &source->op.observer;
 
-    lm_observe(&source->op.observer, phase, stats);
+    if (phase == XLM_PHASE_PRECOPY) {
+        struct lm_forecast forecast = lm_forecaster_look(
+            &source->forecaster, &source->limits, stats,
+            observer->estimate.pages_per_second, xlm_now_us());
+
+        observer->expected_downtime_us = forecast.downtime_us;
+        observer->expected_left_us = forecast.left_us;
+    }
+    lm_observe(observer, phase, stats);
 }
 
 /* ---- stages ---- */
@@ -639,6 +651,7 @@ static int move_out(struct lm_source *source)
     memcpy(params.device_ranges, source->device_ranges,
            sizeof(params.device_ranges));
     lm_tune(&params, &source->params);
+    source->forecaster.stop_pages = params.hot_pages_max;
     params.control = &source->steering;
     params.build = source->build;
     if (xlm_save(&source->op.xlm, &params, &callbacks, &source->op.stats,

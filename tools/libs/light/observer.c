@@ -7,19 +7,48 @@
 #include "common.h"
 #include "control.h"
 
+/* Until the guest runs again it is stopped; then the engine knows. */
+static uint64_t downtime_us(struct lm_observer *observer,
+                            const struct xlm_stats *stats, uint64_t now_us)
+{
+    if (stats->running_us || !stats->suspend_us) {
+        return lm_downtime_us(stats);
+    }
+    if (!observer->stopped_at_us) {
+        observer->stopped_at_us = now_us;
+    }
+    return now_us - observer->stopped_at_us;
+}
+
+static uint64_t left_us(const struct lm_observer *observer)
+{
+    switch (observer->phase) {
+    case XLM_PHASE_PRECOPY:
+        return observer->expected_left_us;
+    case XLM_PHASE_POSTCOPY:
+        return observer->estimate.time_left_us;
+    default:
+        return 0;
+    }
+}
+
 void lm_observe(struct lm_observer *observer, enum xlm_phase phase,
                 const struct xlm_stats *stats)
 {
     libxl_live_migrate_stats shown;
     libxl_live_migrate_outside outside = {0};
+    const uint64_t now_us = xlm_now_us();
 
     observer->phase = phase;
-    lm_estimate_update(&observer->estimate, phase, stats, xlm_now_us());
+    lm_estimate_update(&observer->estimate, phase, stats, now_us);
     lm_export_stats(&shown, stats);
 #define EXPORT(field, ...) outside.field = stats->back_ends.field;
     LIBXL_LIVE_MIGRATE_OUTSIDE_COUNTERS(EXPORT)
     shown.rate = observer->estimate.bytes_per_second;
     shown.time_left_us = observer->estimate.time_left_us;
+    shown.expected_downtime_us = observer->expected_downtime_us;
+    shown.downtime_us = downtime_us(observer, stats, now_us);
+    shown.total_left_us = left_us(observer);
     if (observer->control && stats->devices.build != XLM_BUILD_ANY) {
         lm_control_note_build(observer->control,
                               (libxl_live_migrate_build)stats->devices.build,

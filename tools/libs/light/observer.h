@@ -17,6 +17,11 @@ struct lm_observer {
     void *user;
     enum xlm_phase phase;
     struct lm_estimate estimate;
+    /* What a source that is in precopy expects: sending in the stop, and all
+     * until the end; 0: not known. */
+    uint64_t expected_downtime_us;
+    uint64_t expected_left_us;
+    uint64_t stopped_at_us;     /* when the stop was first seen; 0: not yet */
     struct lm_control *control; /* NULL: not shown in xenstore */
 };
 void lm_observe(struct lm_observer *observer, enum xlm_phase phase,

@@ -262,12 +262,16 @@ static void check_moved(struct move *move)
 {
     static atomic_uint moves; /* of several threads */
     unsigned int number = atomic_fetch_add(&moves, 1);
+    const libxl_live_migrate_stats *stats = &move->ends[0].result.stats;
 
     keep_streams(move, number);
     fake_migration_check_success(move->migration);
     assert_true(move->migration->transitioned);
     assert_int_equal(move->ends[0].result.phase,
                      LIBXL_LIVE_MIGRATE_PHASE_COMPLETE);
+    assert_int_not_equal(stats->downtime_us, 0);
+    assert_int_equal(stats->downtime_us,
+                     stats->running_us - stats->suspend_us);
     assert_int_equal(move->domid,
                      fake_domain_id(move->migration->destination));
     assert_true(fake_libxl_has(move->ends[0].ctx, move->away));

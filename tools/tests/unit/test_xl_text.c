@@ -122,6 +122,11 @@ static void progress(void **state)
           "precopy   [###############.....]  75% 3.5 MiB/s, 64 MiB left, "
           "round 2, 1:02");
     check(LIBXL_LIVE_MIGRATE_PHASE_PRECOPY, 20, &stats, "precopy   [########");
+    stats.total_left_us = 125 * 1000000; /* with the rounds to come */
+    check(LIBXL_LIVE_MIGRATE_PHASE_PRECOPY, 100, &stats,
+          "precopy   [###############.....]  75% 3.5 MiB/s, 64 MiB left, "
+          "round 2, 2:05");
+    stats.total_left_us = 0;
     stats.dirty_pages = 0;
     stats.outstanding = 65536;
     stats.faults = 12;
@@ -238,6 +243,40 @@ static void when_devices_start(void **state)
     assert_string_equal(line, "    its devices start before the stop");
     status.build = LIBXL_LIVE_MIGRATE_BUILD_ANY;
     assert_false(xl_view_build(line, &status));
+}
+
+static void how_long_the_stop_is(void **state)
+{
+    libxl_live_migrate_status status = {
+        .state = LIBXL_LIVE_MIGRATE_STATE_RUNNING,
+        .phase = LIBXL_LIVE_MIGRATE_PHASE_PRECOPY,
+    };
+    char line[XL_VIEW_MAX];
+
+    (void)state;
+    assert_false(xl_view_stop(line, &status));
+    status.stats.expected_downtime_us = 42000;
+    assert_true(xl_view_stop(line, &status));
+    assert_string_equal(line,
+                        "    will be stopped for 0.042 s to send pages, and "
+                        "what the suspend and the devices take");
+    status.phase = LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED;
+    status.stats.downtime_us = 250000;
+    assert_true(xl_view_stop(line, &status));
+    assert_string_equal(line, "    is stopped for 0.250 s");
+    status.phase = LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY;
+    assert_true(xl_view_stop(line, &status));
+    assert_string_equal(line, "    was stopped for 0.250 s");
+    status.state = LIBXL_LIVE_MIGRATE_STATE_PAUSED;
+    assert_false(xl_view_stop(line, &status));
+    /* Of one that has ended, xl_view_ended() says so. */
+    status.ended_at = 1;
+    status.elapsed_us = 3000000;
+    assert_true(xl_view_ended(line, &status));
+    assert_non_null(strstr(line, "after 3.000 s, stopped for 0.250 s"));
+    status.stats.downtime_us = 0;
+    assert_true(xl_view_ended(line, &status));
+    assert_null(strstr(line, "stopped"));
 }
 
 static void back_ends(void **state)
@@ -375,8 +414,7 @@ static void when_it_ended(void **state)
     status.ended_at = 1700000000;
     assert_true(xl_view_ended(line, &status));
     assert_string_equal(line, "    ended 2023-11-14 22:13:20, after 12.346 s");
-    status.stats.suspend_us = 1000000;
-    status.stats.running_us = 1480000;
+    status.stats.downtime_us = 480000;
     assert_true(xl_view_ended(line, &status));
     assert_non_null(strstr(line, "12.346 s, stopped for 0.480 s"));
 }
@@ -390,6 +428,7 @@ int main(void)
         cmocka_unit_test(table),
         cmocka_unit_test(faults),
         cmocka_unit_test(when_devices_start),
+        cmocka_unit_test(how_long_the_stop_is),
         cmocka_unit_test(back_ends),
         cmocka_unit_test(statuses_to_exit_with),
         cmocka_unit_test(when_it_ended),
