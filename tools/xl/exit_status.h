@@ -10,7 +10,7 @@
  * has ended there, and EXIT_FAILURE, when the guest is at the source as
  * before. */
 enum xl_exit {
-    /* The guest was given away, and the connection lost: recover it. */
+    /* The guest was handed over, and the connection lost: recover it. */
     XL_EXIT_PAUSED = 3,
     /* The guest never ran at the destination, and runs at the source again. */
     XL_EXIT_TAKEN_BACK = 4,

@@ -11,8 +11,9 @@
 
 #include "libxl_live_migrate.h"
 
-/* Once a guest is let go its domain here has another name, and on the same
- * host there can be one that has got its name: the migration knows it. */
+/* Once a guest is handed over its domain here has another name, and on the
+ * same host another domain may have got its name: the migration's nodes know
+ * it. */
 static int find_migration(const char *domain, bool running, uint32_t *domid)
 {
     libxl_live_migrate_status *list;

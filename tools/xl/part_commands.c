@@ -50,7 +50,8 @@ const struct xl_part_command xl_part_commands[] = {
      {A, F, R, R},
      NULL,
      "the dump would not have the guest as it is: of a guest that has been "
-     "let go it has what it was then, and of one that lacks memory not that"},
+     "handed over it has what it was then, and of one that lacks memory not "
+     "that"},
     /* What ends it. */
     {"destroy",
      "",
@@ -206,7 +207,7 @@ static enum xl_part part_at_source(const libxl_live_migrate_status *status)
     case LIBXL_LIVE_MIGRATE_STATE_LOST:
         return XL_PART_SHELL;
     case LIBXL_LIVE_MIGRATE_STATE_KILLED:
-        /* Whether it was let go only the destination knows. */
+        /* Whether it was handed over only the destination knows. */
         return status->phase >= LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED
                    ? XL_PART_SHELL
                    : XL_PART_NONE;
@@ -302,10 +303,11 @@ static void say_what_it_is(FILE *text, const struct xl_part_domain *domain)
                     domain->called, name);
             break;
         }
-        fprintf(text,
-                "%s is what is kept here of %s, which was let go to another "
-                "host and lacks %" PRIu64 " MiB of its memory there",
-                domain->called, name, mib_left(status));
+        fprintf(
+            text,
+            "%s is what is kept here of %s, which was handed over to another "
+            "host and lacks %" PRIu64 " MiB of its memory there",
+            domain->called, name, mib_left(status));
         break;
     case XL_PART_INCOMING:
         fprintf(text,
@@ -403,7 +405,7 @@ static void say_what_force_does(FILE *text,
     const char *name = domain->status->name;
 
     if (strcmp(command->name, "destroy")) {
-        fprintf(text, "takes the guest as it was when it was let go.\n");
+        fprintf(text, "takes the guest as it was when it was handed over.\n");
         return;
     }
     switch (domain->part) {
@@ -417,7 +419,8 @@ static void say_what_force_does(FILE *text,
         break;
     case XL_PART_INCOMING:
         fprintf(text,
-                "ends its move: %s runs on at its source, unless it is let go "
+                "ends its move: %s runs on at its source, unless it is handed "
+                "over "
                 "at this very moment.\n",
                 name);
         break;

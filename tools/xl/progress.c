@@ -42,7 +42,7 @@ static const char *phase_text(libxl_live_migrate_phase phase)
     case LIBXL_LIVE_MIGRATE_PHASE_READY:
         return "the destination is ready";
     case LIBXL_LIVE_MIGRATE_PHASE_GO:
-        return "the guest is let go";
+        return "the guest is handed over";
     case LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY:
         return "the guest runs at the destination, postcopy";
     case LIBXL_LIVE_MIGRATE_PHASE_COMPLETE:

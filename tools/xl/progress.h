@@ -18,7 +18,7 @@ struct xl_progress {
     const char *name;
     uint64_t background_rate; /* as the options had it */
     /* Readable: the user gives up; < 1: no descriptor.  Once the guest was
-     * given away nothing else reads from it. */
+     * handed over nothing else reads from it. */
     int abort_fd;
     bool asked; /* ... and that was answered */
 

@@ -56,7 +56,7 @@ int xl_main_migrate_abort(struct xl_context *xl, int argc, char **argv)
         return status;
     }
     return command(xl, options.domain, LIBXL_LIVE_MIGRATE_COMMAND_ABORT, 0,
-                   "its migration has ended, it was not let go");
+                   "its migration has ended, it was not handed over");
 }
 
 int xl_main_migrate_set_rate(struct xl_context *xl, int argc, char **argv)

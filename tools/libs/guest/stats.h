@@ -16,7 +16,7 @@ enum xlm_phase {
     XLM_PHASE_EVICTING, /* postcopy decided, the guest still runs */
     XLM_PHASE_SUSPENDED,
     XLM_PHASE_READY,    /* the destination needs only the go */
-    XLM_PHASE_GO,       /* the source has given the guest away */
+    XLM_PHASE_GO,       /* the source has handed the guest over */
     XLM_PHASE_POSTCOPY, /* the guest runs, pages follow */
     XLM_PHASE_COMPLETE,
 };

@@ -131,7 +131,7 @@ struct xlm_save_callbacks {
      * May be NULL. */
     int (*recheck)(void *data);
     /* The guest is suspended and all of its state is under way: prepare to
-     * give it away (rename the domain) while the destination becomes ready.
+     * hand it over (rename the domain) while the destination becomes ready.
      * Not called without a way back.  If the go is not sent after all,
      * xlm_save() returns with *transitioned false, and the caller must undo
      * this. */

@@ -89,8 +89,8 @@ static bool is_suspended(const struct lm_witnesses *seen)
            seen->info.shutdown_reason == SHUTDOWN_suspend;
 }
 
-/* Whoever was killed while the guest was suspended may have let it go: the
- * nodes are as old as a second. */
+/* A process that was killed while the guest was suspended may have handed it
+ * over: the nodes may be a second old. */
 static libxl_live_migrate_half judge_source(const struct lm_witnesses *seen,
                                             bool *needed)
 {
@@ -182,7 +182,8 @@ static void explain_left(libxl_live_migrate_inspection *found, bool lost)
             found->name);
     } else if (lost) {
         say(found,
-            "%.200s was let go to a destination where it can never be whole "
+            "%.200s was handed over to a destination where it can never be "
+            "whole "
             "any more: this is its memory as it was then, and all that is "
             "left of it",
             found->name);

@@ -244,7 +244,7 @@ typedef struct libxl_live_migrate_params {
      * -1: never.  The call never reads from it, so one eventfd may serve any
      * number of calls. */
     int abort_fd; /* -1 */
-    /* The name of the domain here once the guest is given away.  NULL: its
+    /* The name of the domain here once the guest is handed over.  NULL: its
      * name with "--migratedaway" appended. */
     const char *away_name; /* NULL */
     /* Gets messages, beside the ctx's own logger, from several threads.  NULL:
@@ -324,7 +324,7 @@ void libxl_live_migrate_params_dispose(libxl_live_migrate_params *params);
  *                 stream is then an ordinary one that any libxl restores.
  * @param postcopy_transitioned  must not be NULL; written on every path.
  *                 On failure, false means that the domain runs here as before.
- *                 True means that it was given away and may run at the
+ *                 True means that it was handed over and may run at the
  *                 destination. No program may resume it here: see
  *                 libxl_domain_live_migrate_recover().
  * @param ao_how   see above; NULL: return when all is over.
@@ -773,7 +773,7 @@ int libxl_live_migrate_can_receive(
 typedef enum libxl_live_migrate_command {
     /* Switch to postcopy now, also in the middle of a precopy round. */
     LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY = 0,
-    LIBXL_LIVE_MIGRATE_COMMAND_ABORT = 1, /* until the guest is given away */
+    LIBXL_LIVE_MIGRATE_COMMAND_ABORT = 1, /* until the guest is handed over */
     /* Change the background rate.  Requested pages have no limit. */
     LIBXL_LIVE_MIGRATE_COMMAND_SET_RATE = 2,
 } libxl_live_migrate_command;

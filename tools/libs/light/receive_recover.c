@@ -92,7 +92,7 @@ static const char *text_for(enum xlm_guest_state state)
                  "moved away by another program before its memory had come, "
                  "or its source had lost that; see xl list and the log there. "
                  "What the source keeps is the guest as it was when it was "
-                 "let go"
+                 "handed over"
                : "";
 }
 

@@ -18,7 +18,7 @@
  *   lacking   the longest time for which the pager's lock is held when a
  *             destination that lacks everything says so, and what memory that
  *             takes
- *   source    memory of the source's own, when the guest is let go
+ *   source    memory of the source's own, when the guest is handed over
  *
  * Each is measured in a process of its own.  The times are those of the
  * processor that were used, of both ends; what they depend on is asserted by

@@ -341,7 +341,7 @@ void measure_stop(const struct shape *shape, struct figures *figures)
     (void)xlm_save(&ctx, &params, &callbacks, &stats, &transitioned);
     pthread_join(thread, NULL);
     if (!transitioned) {
-        die("the guest was not let go: %s", ctx.reason);
+        die("the guest was not handed over: %s", ctx.reason);
     }
     measure_log(&source);
 }

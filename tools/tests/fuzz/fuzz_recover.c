@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
     params.domid = fake_domain_id(domain);
     params.in_fd = params.out_fd = fuzz_peer_fd(peer);
     rc = xlm_recover(&ctx, &params, &callbacks, &stats, &found);
-    /* Only with what ends it the domain may be let go of, or taken back. */
+    /* Only with what ends it the domain may be handed over, or taken back. */
     fuzz_require(rc ? ctx.reason[0] != '\0'
                     : found == XLM_GUEST_NEVER_RAN ||
                           found == XLM_GUEST_COMPLETE ||

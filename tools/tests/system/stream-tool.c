@@ -74,7 +74,7 @@ static int save_stream(struct xl_context *xl, uint32_t domid, int fd)
         return -1;
     }
     if (transitioned) {
-        fprintf(stderr, "stream-tool: an image has let go of the domain\n");
+        fprintf(stderr, "stream-tool: an image has handed over the domain\n");
         return -1;
     }
     return libxl_domain_destroy(xl->ctx, domid, NULL);

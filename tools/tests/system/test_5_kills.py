@@ -11,7 +11,7 @@ from world import TAKES_LONG, on_request
 
 EVICTING = "telling the destination what it lacks"
 READY = "the destination is ready"
-GO = "the guest is let go"
+GO = "the guest is handed over"
 COMPLETE = "the destination has everything"
 
 

@@ -179,7 +179,7 @@ def test_the_network_learns_where_a_guest_is_once_it_runs(world):
         migration = world.migrate(guest, option)
         migration.expect_success()
         # The guest's first words are later: they need pages that have not come.
-        go = re.search(r"\[ *([0-9.]+)\] the guest is let go", migration.output)
+        go = re.search(r"\[ *([0-9.]+)\] the guest is handed over", migration.output)
         heard = world.lab.console.wait(r"RARP of 00163e000010", host=dest,
                                        since=migration.started, timeout=60)
         listener.kill()

@@ -162,7 +162,7 @@ void fake_migration_run(struct fake_migration *migration);
  * call fails.
  */
 void fake_migration_kill(struct fake_migration *migration, unsigned int end);
-/* Wait until both ends have ended, or the source has let go of the guest:
+/* Wait until both ends have ended, or the source has handed the guest over:
  * then true. */
 bool fake_migration_await_go(struct fake_migration *migration);
 /* What must hold however it ended; then what the toolstack does with a

@@ -282,8 +282,8 @@ static bool makes_sense(const struct cell *cell)
 }
 
 /*
- * Somebody looks after the ends: a stalled link makes them wait, until they
- * are told to give up; and once the source has let go of the guest, until the
+ * A thread looks after the ends: on a stalled link they wait until they are
+ * told to give up; or, once the source has handed the guest over, until the
  * connection ends.
  */
 static void *look_after(void *data)

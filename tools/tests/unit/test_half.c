@@ -56,7 +56,7 @@ static const struct {
      LIBXL_LIVE_MIGRATE_HALF_NONE,
      false},
     /* Killed: as long as it runs it is whole; in the stop the guest may have
-     * been let go after all. */
+     * been handed over after all. */
     {{ROLE(SOURCE), STATE(RUNNING), PHASE(PRECOPY), BUSY},
      LIBXL_LIVE_MIGRATE_HALF_NONE,
      false},

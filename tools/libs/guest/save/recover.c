@@ -159,7 +159,7 @@ static int read_lacking(struct xlm_saver *saver)
     return 0;
 }
 
-/* The guest was let go long ago: nothing is aborted any more. */
+/* The guest was handed over long ago: nothing is aborted any more. */
 static int push(struct xlm_saver *saver, enum xlm_guest_state *state)
 {
     struct xlm_pusher *pusher;

@@ -535,7 +535,7 @@ static int write_end(struct xlm_saver *saver)
 static int put_away(struct xlm_saver *saver)
 {
     if (saver->callbacks->put_away(saver->callbacks->data)) {
-        return xlm_fail(saver->ctx, "cannot let go of the domain");
+        return xlm_fail(saver->ctx, "cannot hand over the domain");
     }
     return 0;
 }

@@ -31,7 +31,7 @@ struct xlm_save_domain {
     uint64_t max_pages; /* the domain's, before it was held; 0: not held */
     bool logdirty;
     bool qemu_logdirty;
-    bool suspended; /* by this process; not given away yet */
+    bool suspended; /* by this process; not handed over yet */
     bool let_go;    /* the go was sent, perhaps in vain */
     bool gone;      /* the destination had it, and it has ended there */
     /* as the destination's, which PREPARE built */
