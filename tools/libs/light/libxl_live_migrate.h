@@ -272,7 +272,8 @@ typedef struct libxl_live_migrate_params {
      * none, and a single 0 means 8 below or 24 above. */
     uint32_t window_before; /* 0 */
     uint32_t window_after;  /* 0 */
-    /* Most pushed pages under way at a time.  0: 1024. */
+    /* Most pushed pages under way at a time, while the guest requests others.
+     * 0: 1024. */
     uint32_t credit_pages; /* 0 */
     /* Push nothing: only requested pages and their neighbours follow the
      * guest, which depends on the source until it has touched all of its

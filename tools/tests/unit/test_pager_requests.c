@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "fake_rig.h"
+#include "pager/private.h"
 
 static void one_request(void **state)
 {
@@ -187,6 +188,61 @@ static void requests_go_before_what_waits_for_them(void **state)
     assert_int_equal(rig_next_fault(rig), 7);
     assert_int_equal(rig_bring_in(rig, 7), 0);
     rig_expect_touched(rig, 0);
+    rig_bring_in_rest(rig);
+}
+
+/* The thread that is there for those that have to wait has ended. */
+static void end_request_thread(struct rig *rig)
+{
+    struct xlm_pager *pager = rig->pager;
+
+    pthread_mutex_lock(&pager->lock);
+    pager->asking.stopping = true;
+    pthread_cond_signal(&pager->asking.wake);
+    pthread_mutex_unlock(&pager->lock);
+    pthread_join(pager->threads.request_thread, NULL);
+    pager->threads.request_thread_runs = false;
+}
+
+/* No other thread has to wake up for a request where there is room for it. */
+static void requests_need_no_other_thread(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_run_evicted(rig);
+    end_request_thread(rig);
+    for (unsigned int vcpu = 0; vcpu < 3; vcpu++) {
+        rig_start_touch(rig, vcpu, 7 * vcpu);
+        assert_int_equal(rig_next_fault(rig), 7 * vcpu);
+    }
+    for (unsigned int vcpu = 0; vcpu < 3; vcpu++) {
+        assert_int_equal(rig_bring_in(rig, 7 * vcpu), 0);
+        rig_expect_touched(rig, vcpu);
+    }
+    rig_bring_in_rest(rig);
+}
+
+/* The thread that takes faults does not wait for one that writes, and the
+ * pages that it left are requested all the same. */
+static void requests_while_somebody_writes(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_run_evicted(rig);
+    pthread_mutex_lock(&rig->channel.write_lock);
+    for (unsigned int vcpu = 0; vcpu < 3; vcpu++) {
+        rig_start_touch(rig, vcpu, 7 * vcpu);
+        fake_await_waiting(rig->domain, vcpu + 1);
+        fake_await_taken(rig->domain);
+    }
+    pthread_mutex_unlock(&rig->channel.write_lock);
+    for (unsigned int vcpu = 0; vcpu < 3; vcpu++) {
+        assert_int_equal(rig_next_fault(rig), 7 * vcpu);
+    }
+    for (unsigned int vcpu = 0; vcpu < 3; vcpu++) {
+        assert_int_equal(rig_bring_in(rig, 7 * vcpu), 0);
+        rig_expect_touched(rig, vcpu);
+    }
     rig_bring_in_rest(rig);
 }
 
@@ -398,6 +454,8 @@ int main(void)
         TEST(waits_are_counted),
         TEST(what_comes_unasked_meanwhile_is_counted),
         TEST(requests_go_before_what_waits_for_them),
+        TEST(requests_need_no_other_thread),
+        TEST(requests_while_somebody_writes),
         TEST(requests_that_do_not_go_here_are_not_waited_for),
         TEST(a_page_that_comes_twice),
         TEST(one_page_many_vcpus),

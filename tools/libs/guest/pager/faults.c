@@ -89,7 +89,6 @@ void xlm_pager_ask_for(struct xlm_pager *pager, uint64_t pfn)
 {
     if (xlm_pfn_set_add(&pager->sets.requested, pfn)) {
         xlm_unsent_add(&pager->sets.unsent, pfn);
-        pthread_cond_signal(&pager->asking.wake);
     }
 }
 
@@ -161,6 +160,7 @@ static bool take_faults(struct xlm_pager *pager)
     }
     pthread_mutex_unlock(&pager->lock);
     if (taken) {
+        xlm_pager_ask_at_once(pager);
         xlm_pager_notify(pager);
     }
     return taken == XLM_PAGING_FAULTS;
@@ -213,6 +213,7 @@ void xlm_pager_resume_faults(struct xlm_pager *pager,
     while (take_faults(pager)) {
         continue;
     }
+    xlm_pager_ask_at_once(pager);
     xlm_pager_notify(pager);
 }
 

@@ -55,10 +55,10 @@ struct xlm_pager_waiting {
 /* Between the request thread and all other threads. */
 struct xlm_pager_asking {
     pthread_cond_t wake; /* wakes the request thread */
-    pthread_cond_t idle; /* the request thread has stopped writing */
+    pthread_cond_t idle; /* no thread writes requests any more */
     bool requests_open;  /* the source accepts requests: it has said GO */
     bool ours;           /* true from the first opening on */
-    bool writing;        /* the request thread is using the channel */
+    bool writing;        /* a thread is writing requests to the channel */
     bool stopping;
 };
 
@@ -99,7 +99,8 @@ struct xlm_pager {
 /* Answer the faults on a page that is not outstanding any more; true: the
  * caller must call xlm_pager_notify(). */
 bool xlm_pager_settle(struct xlm_pager *pager, uint64_t pfn);
-/* Request the page from the source, unless it has been requested. */
+/* The page is to be requested from the source, unless it has been: the caller
+ * must call xlm_pager_ask_at_once() after it has released the lock. */
 void xlm_pager_ask_for(struct xlm_pager *pager, uint64_t pfn);
 /* Tell the hypervisor of the answers.  With or without the lock. */
 void xlm_pager_notify(struct xlm_pager *pager);
@@ -112,7 +113,11 @@ void *xlm_pager_run_faults(void *data);
 
 /* pager/requests.c */
 
-/* The thread that writes requests to the source; data is the pager. */
+/* The thread that writes requests to the source when that has to wait; data is
+ * the pager. */
 void *xlm_pager_run_requests(void *data);
+/* Write what the source is to be asked for, as long as that waits for nothing;
+ * else the request thread does.  Without the lock. */
+void xlm_pager_ask_at_once(struct xlm_pager *pager);
 
 #endif

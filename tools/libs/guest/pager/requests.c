@@ -5,7 +5,7 @@
 
 #include "wire/record.h"
 
-/* ---- the thread that asks ---- */
+/* ---- asking ---- */
 
 /* What back ends in dom0 wait for goes in a record of its own, before all
  * others: they have the least patience, and a guest's vCPUs any. */
@@ -27,29 +27,43 @@ static size_t take_outside(struct xlm_pager *pager, uint64_t *pfns, size_t max)
     return count;
 }
 
+/* Those of the next record, with the lock held; they are being written then.
+ */
+static size_t take_next(struct xlm_pager *pager, uint64_t *pfns, size_t max,
+                        uint32_t *type)
+{
+    size_t count = take_outside(pager, pfns, max);
+
+    *type = XLM_REC_POSTCOPY_URGENT;
+    if (!count) {
+        *type = XLM_REC_POSTCOPY_FAULT;
+        count = xlm_unsent_take_next(&pager->sets.unsent, pfns, max);
+    }
+    pager->asking.writing = count;
+    return count;
+}
+
+/* One thread at a time writes what is asked for: in order. */
+static bool can_write(const struct xlm_pager *pager)
+{
+    return pager->asking.requests_open && !pager->asking.writing &&
+           xlm_unsent_count(&pager->sets.unsent);
+}
+
 static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max,
                           uint32_t *type)
 {
     size_t count = 0;
 
-    *type = XLM_REC_POSTCOPY_URGENT;
-
     pthread_mutex_lock(&pager->lock);
-    while (!pager->asking.stopping &&
-           !(pager->asking.requests_open &&
-             xlm_unsent_count(&pager->sets.unsent))) {
+    while (!pager->asking.stopping && !can_write(pager)) {
         /* What was unsent may have been settled. */
         pthread_cond_broadcast(&pager->asking.idle);
         pthread_cond_wait(&pager->asking.wake, &pager->lock);
     }
     if (!pager->asking.stopping) {
-        count = take_outside(pager, pfns, max);
+        count = take_next(pager, pfns, max, type);
     }
-    if (!pager->asking.stopping && !count) {
-        *type = XLM_REC_POSTCOPY_FAULT;
-        count = xlm_unsent_take_next(&pager->sets.unsent, pfns, max);
-    }
-    pager->asking.writing = count;
     pthread_mutex_unlock(&pager->lock);
     return count;
 }
@@ -63,6 +77,9 @@ static void stop_writing(struct xlm_pager *pager, bool failed)
     pager->asking.writing = false;
     if (failed) {
         pager->asking.requests_open = false;
+    }
+    if (can_write(pager)) {
+        pthread_cond_signal(&pager->asking.wake);
     }
     pthread_cond_broadcast(&pager->asking.idle);
     pthread_mutex_unlock(&pager->lock);
@@ -79,12 +96,12 @@ static void trace_asked(struct xlm_pager *pager, const uint64_t *pfns,
 void *xlm_pager_run_requests(void *data)
 {
     struct xlm_pager *pager = data;
-    uint64_t pfns[64];
+    uint64_t pfns[XLM_SHORT_LIST];
     uint32_t type;
     size_t count;
     int rc;
 
-    while ((count = take_unsent(pager, pfns, 64, &type))) {
+    while ((count = take_unsent(pager, pfns, XLM_SHORT_LIST, &type))) {
         trace_asked(pager, pfns, count);
         rc = xlm_write_pfns(pager->ctx, pager->channel, type, pfns, count);
         if (rc) {
@@ -93,6 +110,42 @@ void *xlm_pager_run_requests(void *data)
         stop_writing(pager, rc);
     }
     return NULL;
+}
+
+/* With the lock held, and without waiting for anybody: what is not written is
+ * for the request thread. */
+static size_t take_at_once(struct xlm_pager *pager, uint64_t *pfns,
+                           uint32_t *type)
+{
+    if (!can_write(pager)) {
+        return 0; /* who is writing will see to it */
+    }
+    if (!xlm_channel_try_lock(pager->channel)) {
+        pthread_cond_signal(&pager->asking.wake);
+        return 0;
+    }
+    return take_next(pager, pfns, XLM_SHORT_LIST, type);
+}
+
+void xlm_pager_ask_at_once(struct xlm_pager *pager)
+{
+    uint64_t pfns[XLM_SHORT_LIST];
+    uint32_t type;
+    size_t count;
+    int rc;
+
+    pthread_mutex_lock(&pager->lock);
+    count = take_at_once(pager, pfns, &type);
+    pthread_mutex_unlock(&pager->lock);
+    if (!count) {
+        return;
+    }
+    trace_asked(pager, pfns, count);
+    rc = xlm_write_short_list(pager->ctx, pager->channel, type, pfns, count);
+    if (rc) {
+        xlm_channel_stop(pager->channel);
+    }
+    stop_writing(pager, rc);
 }
 
 size_t xlm_pager_take_early(struct xlm_pager *pager, uint64_t *pfns,

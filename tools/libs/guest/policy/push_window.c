@@ -3,31 +3,43 @@
  */
 #include "policy/push_window.h"
 
-/* What a round trip may take beside twice the empty path's. */
-#define GRACE_US 1000
-/* A slow round trip takes away one page of so many. */
-#define SHRINK 8
+/* While the guest asks a quarter more is under way than fills the path, and
+ * what the path takes while a thread is late by so much: else the path would
+ * run empty at each of them. */
+#define ASKED_GAIN_QUARTERS 5
+#define ASKED_LATE_US 25
+/* While it does not, and while the rate is not known: twice that, which finds
+ * a rate that is twice as high in one round trip. */
+#define CALM_GAIN_QUARTERS 8
+#define CALM_LATE_US 1000
+/* The rate is known when so many rounds brought none that is a quarter better.
+ */
+#define ROUNDS_ALIKE 3
 /* The window holds so many sendings at the least, where they are not at their
  * least themselves. */
 #define SENDINGS_IN_WINDOW 4
+/* A guest that asks for nothing is calm after this number of round trips, but
+ * between these times. */
+#define CALM_ROUNDS 100
+#define CALM_LEAST_US 50000
+#define CALM_MOST_US 1000000
 
-static void begin_round(struct xlm_push_window *window, bool heed_before,
-                        uint64_t now_us)
+static void begin_round(struct xlm_push_window *window, uint64_t now_us)
 {
     window->round_us = now_us;
-    window->heed_before = heed_before;
     window->round_sum_us = 0;
     window->round_sendings = 0;
     window->round_pages = 0;
+    window->round_full = false;
 }
 
 static void look_again(struct xlm_push_window *window, uint64_t now_us)
 {
-    window->pages = XLM_PUSH_WINDOW_SENDING;
-    window->opening = true;
+    window->pages = window->calm_pages = XLM_PUSH_WINDOW_SENDING;
+    window->rounds_alike = 0;
     window->empty_us = 0;
     window->looked_us = now_us;
-    begin_round(window, false, now_us);
+    begin_round(window, now_us);
 }
 
 /* What is asked for waits behind one sending at least, and each costs both
@@ -59,32 +71,41 @@ void xlm_push_window_init(struct xlm_push_window *window, uint32_t most)
     look_again(window, 0);
 }
 
-/* How many may be under way now. */
-static uint32_t pages_now(const struct xlm_push_window *window)
+uint32_t xlm_push_window_pages(const struct xlm_push_window *window)
 {
-    uint32_t calm = window->most < XLM_PUSH_WINDOW_CALM ? window->most
-                                                        : XLM_PUSH_WINDOW_CALM;
-
-    /* Who looks at the empty path leaves it empty. */
-    return window->calm && window->empty_us && window->pages < calm
-               ? calm
-               : window->pages;
+    /* While the empty path is measured it stays empty. */
+    if (!window->calm || !window->empty_us) {
+        return window->pages;
+    }
+    return window->calm_pages > XLM_PUSH_WINDOW_CALM ? window->calm_pages
+                                                     : XLM_PUSH_WINDOW_CALM;
 }
 
-uint32_t xlm_push_window_room(const struct xlm_push_window *window)
+uint64_t xlm_push_window_calm_us(const struct xlm_push_window *window)
 {
-    uint32_t pages = pages_now(window);
+    uint64_t us = CALM_ROUNDS * window->empty_us;
+
+    if (!window->empty_us || us > CALM_MOST_US) {
+        return CALM_MOST_US;
+    }
+    return us < CALM_LEAST_US ? CALM_LEAST_US : us;
+}
+
+uint32_t xlm_push_window_room(struct xlm_push_window *window)
+{
+    uint32_t pages = xlm_push_window_pages(window);
     uint32_t sending = sending_pages(pages);
 
-    if (window->nr_sendings == XLM_PUSH_WINDOW_SENDINGS) {
-        return 0;
+    if (window->nr_sendings < XLM_PUSH_WINDOW_SENDINGS) {
+        if (window->in_flight + sending <= pages) {
+            return sending;
+        }
+        if (window->in_flight < XLM_PUSH_WINDOW_SENDING) {
+            return XLM_PUSH_WINDOW_SENDING;
+        }
     }
-    if (window->in_flight + sending <= pages) {
-        return sending;
-    }
-    return window->in_flight < XLM_PUSH_WINDOW_SENDING
-               ? XLM_PUSH_WINDOW_SENDING
-               : 0;
+    window->round_full = true;
+    return 0;
 }
 
 void xlm_push_window_sent(struct xlm_push_window *window, uint32_t pages,
@@ -105,64 +126,104 @@ void xlm_push_window_sent(struct xlm_push_window *window, uint32_t pages,
     }
 }
 
-static void shrink(struct xlm_push_window *window)
+/* ---- what a round trip tells ---- */
+
+static uint64_t best_rate(const struct xlm_push_window *window)
 {
-    window->pages -= window->pages / SHRINK;
-    if (window->pages < XLM_PUSH_WINDOW_SENDING) {
-        window->pages = XLM_PUSH_WINDOW_SENDING;
+    uint64_t best = 0;
+
+    for (uint32_t i = 0; i < XLM_PUSH_WINDOW_ROUNDS; i++) {
+        best = window->rates[i] > best ? window->rates[i] : best;
     }
-    window->opening = false;
+    return best;
 }
 
-static void grow(struct xlm_push_window *window, uint32_t pages)
+/* Pages under way that fill the path so often, and while it is late; and a
+ * sending, as each is only under way no more when all of it has come. */
+static uint32_t fill(const struct xlm_push_window *window, uint64_t rate,
+                     uint64_t quarters, uint64_t late_us, uint32_t most)
 {
-    window->pages = window->most - window->pages > pages
-                        ? window->pages + pages
-                        : window->most;
+    uint64_t us = window->empty_us * quarters / 4 + late_us;
+    uint64_t pages = rate * us / 1000000;
+
+    pages = pages < most ? pages : most;
+    pages += sending_pages(pages);
+    return pages < most ? pages : most;
+}
+
+static void set_windows(struct xlm_push_window *window)
+{
+    uint64_t rate = best_rate(window);
+    bool known = window->rounds_alike >= ROUNDS_ALIKE;
+
+    window->calm_pages =
+        fill(window, rate, CALM_GAIN_QUARTERS, CALM_LATE_US,
+             XLM_PUSH_WINDOW_SENDINGS * XLM_PUSH_WINDOW_SENDING_MOST);
+    window->pages =
+        fill(window, rate, known ? ASKED_GAIN_QUARTERS : CALM_GAIN_QUARTERS,
+             ASKED_LATE_US, window->most);
+}
+
+/* A round in which there was always room tells only of a rate that is better:
+ * the path could have taken more. */
+static void take_rate(struct xlm_push_window *window, uint64_t now_us)
+{
+    uint64_t us = now_us > window->round_us ? now_us - window->round_us : 1;
+    uint64_t rate = window->round_pages * UINT64_C(1000000) / us;
+    uint64_t best = best_rate(window);
+
+    if (!window->round_full && rate < best) {
+        return;
+    }
+    window->rounds_alike =
+        rate > best + best / 4 ? 0 : window->rounds_alike + 1;
+    window->rates[window->next_rate] = rate;
+    window->next_rate = (window->next_rate + 1) % XLM_PUSH_WINDOW_ROUNDS;
 }
 
 /* A round trip is over. */
-static void judge(struct xlm_push_window *window, uint64_t now_us)
+static void end_round(struct xlm_push_window *window, uint64_t now_us)
 {
-    uint64_t took_us = window->round_sum_us / window->round_sendings;
-    bool slow = took_us > 2 * window->empty_us + GRACE_US;
-
     if (now_us - window->looked_us > XLM_PUSH_WINDOW_BELIEVED_US) {
         look_again(window, now_us);
         return;
     }
-    if (slow) {
-        shrink(window);
-    } else {
-        grow(window,
-             window->opening ? window->round_pages : window->round_sendings);
-    }
-    /* What waits in a queue now will be late for that reason alone. */
-    begin_round(window, !slow, now_us);
+    take_rate(window, now_us);
+    set_windows(window);
+    begin_round(window, now_us);
 }
 
+/* The rates of before are forgotten: the path may be another. */
 static void end_look(struct xlm_push_window *window, uint64_t now_us)
 {
     window->empty_us = window->round_sum_us / window->round_sendings + 1;
-    begin_round(window, true, now_us);
+    for (uint32_t i = 0; i < XLM_PUSH_WINDOW_ROUNDS; i++) {
+        window->rates[i] = 0;
+    }
+    window->rates[0] =
+        window->round_pages * UINT64_C(1000000) / (window->round_sum_us + 1);
+    set_windows(window);
+    begin_round(window, now_us);
 }
 
+/* All of a sending has come. */
 static void learn(struct xlm_push_window *window,
                   const struct xlm_push_sending *sending, uint64_t now_us)
 {
     bool of_round = sending->sent_us >= window->round_us;
 
-    if (!of_round && !window->heed_before) {
-        return;
-    }
-    window->round_sum_us += now_us - sending->sent_us;
-    window->round_sendings++;
-    window->round_pages += sending->pages;
-    if (window->empty_us && of_round) {
-        judge(window, now_us);
-    } else if (!window->empty_us &&
-               window->round_sendings == XLM_PUSH_WINDOW_LOOK) {
-        end_look(window, now_us);
+    if (window->empty_us) {
+        window->round_pages += sending->pages;
+        if (of_round) {
+            end_round(window, now_us);
+        }
+    } else if (of_round) {
+        window->round_sum_us += now_us - sending->sent_us;
+        window->round_pages += sending->pages;
+        window->round_sendings++;
+        if (window->round_sendings == XLM_PUSH_WINDOW_LOOK) {
+            end_look(window, now_us);
+        }
     }
 }
 

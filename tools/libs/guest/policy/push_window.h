@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * How many pushed pages may be under way in the postcopy phase: pure policy.
  *
- * A requested page queues behind the pages under way.  So their number is
- * limited to what the path takes without queueing.  As long as credit comes
- * back in not much more time than on an empty path, there may be more pages;
- * when credit takes longer, pages wait somewhere on the path, and there have
- * to be fewer.
+ * A requested page queues behind all pages that are under way.  The product of
+ * a path's rate and its round trip while it is empty fills the path; pages
+ * beyond that wait in a queue.  So the policy measures both.  It measures the
+ * empty path first, and again now and then, with one sending at a time.  The
+ * rate is that of credit, the best of the last round trips: lower ones are
+ * mostly noise of busy hosts.
  *
- * The policy compares means over one round trip or more: on busy hosts single
- * times are mostly noise.  It measures the empty path first, and again now and
- * then, with one sending at a time.
+ * While the guest requests pages, little more is under way than fills the
+ * path.  While it is idle no vCPU waits: then the pages of a round trip more
+ * are under way, and of the time for which the threads of both ends may be
+ * late.
  *
  * Not thread safe; the caller has the clock and the lock.
  */
@@ -31,21 +33,29 @@
 #define XLM_PUSH_WINDOW_LOOK 8
 /* ... and how long its result holds: the path may change. */
 #define XLM_PUSH_WINDOW_BELIEVED_US 10000000
+/* Round trips whose best rate counts. */
+#define XLM_PUSH_WINDOW_ROUNDS 8
 
 struct xlm_push_window {
-    bool calm;      /* the guest is idle: no request for a while */
-    uint32_t pages; /* how many may be under way */
-    uint32_t most;  /* limit of `pages`, and of neighbours */
+    bool calm;           /* the guest is idle: no request for a while */
+    uint32_t pages;      /* how many may be under way while it is not ... */
+    uint32_t calm_pages; /* ... and while it is */
+    uint32_t most;       /* limit of `pages`, and of neighbours */
     uint32_t in_flight;
     uint64_t empty_us;  /* round trip of the empty path; 0: being measured */
     uint64_t looked_us; /* when that measurement began */
-    bool opening;       /* no round trip was slow since then */
+    /* Round trips in a row that brought no much better rate: after a few the
+     * rate is known. */
+    uint32_t rounds_alike;
     /* Of the current round trip, or of the measurement: */
-    uint64_t round_us;     /* when it began; sendings before that ... */
-    bool heed_before;      /* ... count as well, or tell nothing new */
-    uint64_t round_sum_us; /* sum of its sendings' times */
+    uint64_t round_us;     /* when it began */
+    uint64_t round_sum_us; /* sum of its sendings' times (measurement) */
     uint32_t round_sendings;
-    uint32_t round_pages;
+    uint32_t round_pages; /* that came back */
+    bool round_full;      /* there was no room for a sending */
+    /* Pages a second of the last rounds, a ring. */
+    uint64_t rates[XLM_PUSH_WINDOW_ROUNDS];
+    uint32_t next_rate;
     struct xlm_push_sending {
         uint64_t sent_us;
         uint32_t pages;
@@ -55,13 +65,18 @@ struct xlm_push_window {
     uint32_t nr_sendings;
 };
 
-/* A requested page is never behind more than `most` pages, or three times
- * XLM_PUSH_WINDOW_SENDING if that is more, plus one sending for every turn of
- * the background but the first that it waits for. */
+/* Unless the guest is idle, a requested page is never behind more than `most`
+ * pages, or three times XLM_PUSH_WINDOW_SENDING if that is more, plus one
+ * sending for every turn of the background but the first that it waits for. */
 void xlm_push_window_init(struct xlm_push_window *window, uint32_t most);
+/* How many pages may be under way now, in all. */
+uint32_t xlm_push_window_pages(const struct xlm_push_window *window);
+/* The guest is idle when no request has come for this time: for many round
+ * trips, of which a wrong guess costs the guest one. */
+uint64_t xlm_push_window_calm_us(const struct xlm_push_window *window);
 /* How many pages may be pushed now, in one sending; 0: none.  Neighbours count
  * as well: a request can still overtake pages that are not under way. */
-uint32_t xlm_push_window_room(const struct xlm_push_window *window);
+uint32_t xlm_push_window_room(struct xlm_push_window *window);
 /* Report a sending, of requested or pushed pages. */
 void xlm_push_window_sent(struct xlm_push_window *window, uint32_t pages,
                           uint64_t now_us);

@@ -23,6 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/eventfd.h>
+
 #include "clock.h"
 #include "hypervisor/source_memory.h"
 #include "save/source.h"
@@ -68,6 +70,23 @@ struct xlm_fault_channel {
     uint64_t new_bytes;
     uint64_t new_hits;
 };
+
+/* ---- the pushing thread sleeps ---- */
+
+void xlm_push_shared_wake(struct xlm_push_shared *shared)
+{
+    if (shared->asleep) {
+        shared->asleep = false;
+        eventfd_write(shared->wake_fd, 1);
+    }
+}
+
+void xlm_push_shared_woke(struct xlm_push_shared *shared)
+{
+    eventfd_t count;
+
+    (void)eventfd_read(shared->wake_fd, &count);
+}
 
 /* ---- joining, while the guest runs here ---- */
 
@@ -198,7 +217,7 @@ static bool take_page(struct xlm_fault_channel *faults, uint64_t pfn)
             (struct sent_page){pfn, xlm_now_us()};
         faults->new_pages++;
         XLM_TRACE(&faults->ctx, chosen, pfn, faults->sent - faults->credited);
-        pthread_cond_signal(&shared->wake); /* its neighbours may go */
+        xlm_push_shared_wake(shared); /* its neighbours may go */
     }
     pthread_mutex_unlock(&shared->lock);
     return taken;
@@ -213,7 +232,7 @@ static int leave_page(struct xlm_fault_channel *faults, uint64_t pfn)
 
     pthread_mutex_lock(&shared->lock);
     rc = xlm_push_plan_request(&shared->plan, pfn);
-    pthread_cond_signal(&shared->wake);
+    xlm_push_shared_wake(shared);
     pthread_mutex_unlock(&shared->lock);
     return rc ? xlm_fail(&faults->ctx, "no memory for requests") : 0;
 }
@@ -277,7 +296,7 @@ static int take_credit(struct xlm_fault_channel *faults)
     if (honest) {
         faults->credited += credit->pages;
     }
-    pthread_cond_signal(&shared->wake);
+    xlm_push_shared_wake(shared);
     pthread_mutex_unlock(&shared->lock);
     if (!honest) {
         errno = EPROTO;
@@ -307,7 +326,7 @@ static void *serve(void *data)
     }
     pthread_mutex_lock(&faults->shared->lock);
     faults->lost = true;
-    pthread_cond_signal(&faults->shared->wake);
+    xlm_push_shared_wake(faults->shared);
     pthread_mutex_unlock(&faults->shared->lock);
     return NULL;
 }
@@ -326,7 +345,7 @@ void xlm_faults_start(struct xlm_fault_channel *faults,
     if (faults->lost) {
         return;
     }
-    xlm_channel_keep_queue_short(&faults->channel);
+    xlm_channel_keep_queue(&faults->channel, 0);
     rc = pthread_create(&faults->thread, NULL, serve, faults);
     if (rc) {
         xlm_note_failure(&faults->ctx, "cannot start a thread: %s",
@@ -452,7 +471,7 @@ int xlm_faults_take_end(struct xlm_saver *saver,
         pthread_mutex_lock(&faults->shared->lock);
         honest = is_honest(faults, end->pages);
         rc = honest ? end_after(faults, end->pages) : 0;
-        pthread_cond_signal(&faults->shared->wake);
+        xlm_push_shared_wake(faults->shared);
         pthread_mutex_unlock(&faults->shared->lock);
     }
     if (!honest) {

@@ -2,10 +2,9 @@
  * The source in the postcopy phase: the guest runs at the destination and
  * its memory follows.
  *
- * Two threads.  The one that called xlm_save() pushes; a second one reads
- * what the destination sends: requests, credit, and at last that it has
- * everything.  The plan of what goes next is between them, under one lock; a
- * fault channel has a third thread, which takes pages off the plan as well.
+ * The thread that called xlm_save() pushes, and hears what the destination
+ * says.  The plan of what goes next is shared with the thread of a fault
+ * channel, which takes pages off it as well.
  */
 #include "save/push.h"
 
@@ -14,321 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include "clock.h"
-#include "hypervisor/source_memory.h"
-#include "policy/push_plan.h"
-#include "policy/push_window.h"
-#include "save/faults.h"
+#include "save/pusher.h"
 #include "save/source.h"
-#include "wire/page_batch.h"
 
-/* So long after its last request a guest that asks for nothing is taken to go
- * on so. */
-#define CALM_US 1000000
+/* How long the destination has to hear it: see tell_lost(). */
+#define LOST_HEARD_US 30000000
 
-/* What the reader has learned, for the pushing thread: under the shared lock.
- */
-struct learned {
-    bool running;        /* the destination has said that the guest runs ... */
-    uint64_t running_us; /* ... on this connection then, or 0 */
-    bool complete;       /* it has agreed that it has everything */
-    bool gone;           /* the guest has ended over there */
-    bool failed;         /* the reader gave up; the context has the reason */
-    uint64_t asked_us;   /* when the last request came */
-    uint64_t heard_us;   /* when it said something last */
-    uint64_t window_hits; /* requests for what had been sent ... */
-    uint64_t queue_most;  /* ... and that waited at the most */
-    uint64_t unsent;      /* dropped by the guest before they were sent */
-    bool news;            /* of these two, not taken over yet */
-    struct xlm_wire_stats told;
-    uint64_t told_blocked_us[XLM_WIRE_WAIT_VCPUS];
-};
-
-/* What is on its way and not answered: under the shared lock as well. */
-struct under_way {
-    struct xlm_push_window window;
-    bool ended;      /* we said that it has everything */
-    uint64_t due_us; /* since when it owes us an answer, if it does */
-};
-
-struct xlm_pusher {
-    struct xlm_saver *saver;
-    struct xlm_source_memory memory; /* the pushing thread's ... */
-    struct xlm_page_batch batch;     /* ... and this */
-
-    struct xlm_push_shared shared; /* its lock guards all below */
-    struct learned learned;
-    struct under_way sent;
-};
-
-/* ---- the reader ---- */
-
-static int take_fault(struct xlm_pusher *pusher,
-                      const struct xlm_record *record)
-{
-    int (*request)(struct xlm_push_plan * plan, uint64_t pfn) =
-        record->type == XLM_REC_POSTCOPY_URGENT ? xlm_push_plan_urge
-                                                : xlm_push_plan_request;
-    struct xlm_pfn_list list;
-    int rc = 0;
-
-    if (xlm_parse_pfn_list(pusher->saver->ctx, record,
-                           pusher->saver->domain.nr_pfns, &list)) {
-        return -1;
-    }
-    pthread_mutex_lock(&pusher->shared.lock);
-    pusher->learned.asked_us = xlm_now_us();
-    for (size_t i = 0; i < list.count && !rc; i++) {
-        uint64_t pfn = xlm_entry_pfn(list.entries[i]);
-
-        pusher->learned.window_hits +=
-            !xlm_pfn_set_contains(&pusher->shared.plan.outstanding, pfn);
-        rc = request(&pusher->shared.plan, pfn);
-        XLM_TRACE(pusher->saver->ctx, heard, pfn,
-                  pusher->shared.plan.queued.count);
-    }
-    if (pusher->shared.plan.queued.count > pusher->learned.queue_most) {
-        pusher->learned.queue_most = pusher->shared.plan.queued.count;
-    }
-    pthread_cond_signal(&pusher->shared.wake);
-    pthread_mutex_unlock(&pusher->shared.lock);
-    return rc ? xlm_fail(pusher->saver->ctx, "no memory for requests") : 0;
-}
-
-/* The guest wants these no more: they are not sent, unless they were. */
-static int take_dropped(struct xlm_pusher *pusher,
-                        const struct xlm_record *record)
-{
-    struct xlm_pfn_list list;
-
-    if (xlm_parse_pfn_list(pusher->saver->ctx, record,
-                           pusher->saver->domain.nr_pfns, &list)) {
-        return -1;
-    }
-    pthread_mutex_lock(&pusher->shared.lock);
-    for (size_t i = 0; i < list.count; i++) {
-        pusher->learned.unsent += xlm_push_plan_drop(
-            &pusher->shared.plan, xlm_entry_pfn(list.entries[i]));
-    }
-    pthread_cond_signal(&pusher->shared.wake);
-    pthread_mutex_unlock(&pusher->shared.lock);
-    return 0;
-}
-
-static int take_credit(struct xlm_pusher *pusher,
-                       const struct xlm_record *record)
-{
-    const struct xlm_wire_credit *credit = record->body;
-    bool honest;
-
-    pthread_mutex_lock(&pusher->shared.lock);
-    honest = !xlm_push_window_credited(&pusher->sent.window, credit->pages,
-                                       xlm_now_us());
-    pthread_cond_signal(&pusher->shared.wake);
-    pthread_mutex_unlock(&pusher->shared.lock);
-    if (!honest) {
-        errno = EPROTO;
-        return xlm_fail(pusher->saver->ctx, "bad migration stream: credit "
-                                            "for pages that were not sent");
-    }
-    return 0;
-}
-
-static int take_running(struct xlm_pusher *pusher,
-                        const struct xlm_record *record)
-{
-    struct xlm_saver *saver = pusher->saver;
-
-    if (xlm_check_answer(saver->ctx, record)) {
-        return -1;
-    }
-    if (pusher->learned.running) {
-        errno = EPROTO;
-        return xlm_fail(saver->ctx, "bad migration stream: RUNNING twice");
-    }
-    pthread_mutex_lock(&pusher->shared.lock);
-    pusher->learned.running = true;
-    pusher->learned.running_us = xlm_now_us() - saver->start_us;
-    XLM_MARK(saver->ctx, running_heard);
-    pthread_cond_signal(&pusher->shared.wake);
-    pthread_mutex_unlock(&pusher->shared.lock);
-    return 0;
-}
-
-static int take_stats(struct xlm_pusher *pusher,
-                      const struct xlm_record *record)
-{
-    const struct xlm_wire_stats *wire = record->body;
-
-    if (xlm_check_stats(pusher->saver->ctx, record)) {
-        return -1;
-    }
-    pthread_mutex_lock(&pusher->shared.lock);
-    pusher->learned.told = *wire;
-    memcpy(pusher->learned.told_blocked_us, wire + 1,
-           wire->nr_vcpus * sizeof(uint64_t));
-    pusher->learned.news = true;
-    pthread_mutex_unlock(&pusher->shared.lock);
-    return 0;
-}
-
-static int take_complete(struct xlm_pusher *pusher,
-                         const struct xlm_record *record)
-{
-    bool early;
-
-    (void)record;
-    XLM_MARK(pusher->saver->ctx, all_there);
-    pthread_mutex_lock(&pusher->shared.lock);
-    early = !pusher->learned.running || !pusher->sent.ended;
-    pusher->learned.complete = !early;
-    pthread_cond_signal(&pusher->shared.wake);
-    pthread_mutex_unlock(&pusher->shared.lock);
-    if (early) {
-        errno = EPROTO;
-        return xlm_fail(pusher->saver->ctx, "bad migration stream: complete "
-                                            "while pages are outstanding");
-    }
-    return 0;
-}
-
-/* It is nobody's fault here: what this host keeps is kept. */
-static int take_state(struct xlm_pusher *pusher,
-                      const struct xlm_record *record)
-{
-    struct xlm_context *ctx = pusher->saver->ctx;
-    char text[XLM_ANSWER_TEXT_MAX + 1];
-    uint32_t status;
-
-    if (xlm_parse_answer(ctx, record, &status, text)) {
-        return -1;
-    }
-    if (status != XLM_GUEST_LOST) {
-        errno = EPROTO;
-        return xlm_fail(ctx,
-                        "bad migration stream: the guest is in state %" PRIu32
-                        " while its memory comes",
-                        status);
-    }
-    ctx->lost = true;
-    errno = ENODATA;
-    return xlm_fail(ctx, "the destination says: %s", text);
-}
-
-/* There is no guest any more that could need a page. */
-static int take_gone(struct xlm_pusher *pusher,
-                     const struct xlm_record *record)
-{
-    (void)record;
-    pthread_mutex_lock(&pusher->shared.lock);
-    pusher->learned.gone = pusher->learned.complete = pusher->learned.running;
-    pthread_cond_signal(&pusher->shared.wake);
-    pthread_mutex_unlock(&pusher->shared.lock);
-    if (!pusher->learned.gone) {
-        errno = EPROTO;
-        return xlm_fail(pusher->saver->ctx, "bad migration stream: the guest "
-                                            "ended before it ran");
-    }
-    return 0;
-}
-
-static int take_channel_end(struct xlm_pusher *pusher,
-                            const struct xlm_record *record)
-{
-    return xlm_faults_take_end(pusher->saver, record);
-}
-
-/* It has come: that is all. */
-static int take_alive(struct xlm_pusher *pusher,
-                      const struct xlm_record *record)
-{
-    (void)pusher;
-    (void)record;
-    return 0;
-}
-
-static int awaited(struct xlm_pusher *pusher, const struct xlm_record *record)
-{
-    errno = EPROTO;
-    return xlm_fail(pusher->saver->ctx, "bad migration stream: unexpected %s",
-                    xlm_record_name(record->type));
-}
-
-static int take_record(struct xlm_pusher *pusher,
-                       const struct xlm_record *record)
-{
-    static int (*const taken_by[XLM_RECORD_ROWS])(
-        struct xlm_pusher *, const struct xlm_record *) = {
-#define TO_SOURCE(constant, name, number, body, states, taken_by) \
-    [XLM_ROW_##constant] = (taken_by),
-#include "wire/records.def"
-    };
-
-    pthread_mutex_lock(&pusher->shared.lock);
-    pusher->learned.heard_us = xlm_now_us();
-    if (record->type != XLM_REC_POSTCOPY_DST_ALIVE) {
-        pusher->sent.due_us = pusher->learned.heard_us;
-    }
-    pthread_mutex_unlock(&pusher->shared.lock);
-    return taken_by[xlm_record_row(record->type)](pusher, record);
-}
-
-/* For as long as it owes us nothing: that it runs, credit, or COMPLETE; and
- * has said lately that it is alive. */
-static bool may_be_silent(void *data)
-{
-    struct xlm_pusher *pusher = data;
-    uint64_t timeout_us = pusher->saver->params->link_timeout_ms * 1000ull;
-    uint64_t now_us = xlm_now_us();
-    bool due, gone;
-
-    pthread_mutex_lock(&pusher->shared.lock);
-    due = !pusher->learned.running || pusher->sent.ended ||
-          pusher->sent.window.in_flight;
-    due = due && timeout_us && now_us - pusher->sent.due_us >= timeout_us;
-    gone = now_us - pusher->learned.heard_us >= XLM_SILENCE_MS * 1000ull;
-    pthread_mutex_unlock(&pusher->shared.lock);
-    return !due && !gone;
-}
-
-static void set_link_timeout(struct xlm_pusher *pusher)
-{
-    struct xlm_channel *channel = &pusher->saver->channel;
-    uint32_t timeout_ms = pusher->saver->params->link_timeout_ms;
-
-    pusher->sent.due_us = pusher->learned.heard_us = xlm_now_us();
-    channel->may_be_silent = may_be_silent;
-    channel->silence_data = pusher;
-    channel->idle_ms =
-        xlm_channel_look_ms(timeout_ms ? timeout_ms : XLM_SILENCE_MS);
-}
-
-static void *read_requests(void *data)
-{
-    struct xlm_pusher *pusher = data;
-    struct xlm_saver *saver = pusher->saver;
-    struct xlm_record record = XLM_RECORD_EMPTY;
-    int rc = 0;
-
-    while (!rc && !pusher->learned.complete) {
-        rc = xlm_read_record(saver->ctx, &saver->channel, XLM_READ_REQUESTS,
-                             &record);
-        if (!rc) {
-            rc = take_record(pusher, &record);
-        }
-    }
-    xlm_record_dispose(&record);
-    if (rc) {
-        pthread_mutex_lock(&pusher->shared.lock);
-        pusher->learned.failed = true;
-        pthread_cond_signal(&pusher->shared.wake);
-        pthread_mutex_unlock(&pusher->shared.lock);
-        xlm_channel_stop(&saver->channel);
-    }
-    return NULL;
-}
-
-/* ---- the pusher ---- */
+/* ---- sending ---- */
 
 /* A page that cannot be mapped: a hole, since the guest ballooned it out
  * after it was listed; or an error; or its domain is lost. */
@@ -416,7 +111,8 @@ static int send_pages(struct xlm_pusher *pusher, enum xlm_push_kind kind,
     return xlm_page_batch_write(saver->ctx, &saver->channel, batch);
 }
 
-/* What the reader has learned, for the thread that owns the stats. */
+/* What the destination has said, and what went over a fault channel: with the
+ * lock held. */
 static void update_stats(struct xlm_pusher *pusher)
 {
     struct xlm_stats *stats = pusher->saver->stats;
@@ -437,34 +133,57 @@ static void update_stats(struct xlm_pusher *pusher)
 }
 
 /* How many pages may go unasked now; if none, not for *wait_us unless
- * something comes from the reader. */
+ * something comes. */
 static uint32_t room_unasked(struct xlm_pusher *pusher, uint64_t *wait_us)
 {
+    struct xlm_push_window *window = &pusher->sent.window;
+
     *wait_us = xlm_save_background_wait_us(pusher->saver);
     if (*wait_us) {
         return 0;
     }
-    *wait_us = XLM_RATE_WAIT_EVER; /* credit comes from the reader */
-    pusher->sent.window.calm =
-        xlm_now_us() - pusher->learned.asked_us > CALM_US;
-    return xlm_push_window_room(&pusher->sent.window);
+    *wait_us = XLM_RATE_WAIT_EVER; /* until credit comes */
+    window->calm = xlm_now_us() - pusher->learned.asked_us >
+                   xlm_push_window_calm_us(window);
+    return xlm_push_window_room(window);
 }
 
-/* Until the reader has something, or the rate lets the background go on; at
- * the most for as long as it may take to notice what nobody wakes us for. */
-static void await_turn(struct xlm_pusher *pusher, uint64_t wait_us)
+static uint64_t keepalive_us(const struct xlm_pusher *pusher)
 {
-    struct timespec until;
-    uint64_t ns;
+    uint32_t ms = pusher->saver->params->keepalive_ms;
 
-    if (wait_us > XLM_SAVE_HEED_US) {
-        wait_us = XLM_SAVE_HEED_US;
+    return (ms ? ms : XLM_KEEPALIVE_MS) * 1000ull;
+}
+
+/* That this end is alive is said by the thread that would not say so if it
+ * hung; and what has to wait to be written is no less a sign of life. */
+static int say_alive(struct xlm_pusher *pusher)
+{
+    struct xlm_saver *saver = pusher->saver;
+    uint64_t now_us = xlm_now_us();
+
+    if (now_us - pusher->sent.said_us < keepalive_us(pusher)) {
+        return 0;
     }
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    ns = until.tv_nsec + wait_us * 1000;
-    until.tv_sec += ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
-    pthread_cond_timedwait(&pusher->shared.wake, &pusher->shared.lock, &until);
+    pusher->sent.said_us = now_us;
+    return xlm_write_simple_record(saver->ctx, &saver->channel,
+                                   XLM_REC_POSTCOPY_SRC_ALIVE, NULL, 0);
+}
+
+/* Until something comes, the fault channel's thread has news, or the rate lets
+ * the background go on; at the most for as long as it may take to notice what
+ * nobody wakes us for. */
+static int await_turn(struct xlm_pusher *pusher, uint64_t wait_us)
+{
+    uint64_t most_us = keepalive_us(pusher);
+
+    if (most_us > XLM_SAVE_HEED_US) {
+        most_us = XLM_SAVE_HEED_US;
+    }
+    xlm_channel_await_input(&pusher->saver->channel, pusher->shared.wake_fd,
+                            wait_us < most_us ? wait_us : most_us);
+    xlm_push_shared_woke(&pusher->shared);
+    return xlm_pusher_check_silence(pusher);
 }
 
 /* At the destination, for all that is known. */
@@ -474,35 +193,35 @@ static bool lacks_pages(const struct xlm_pusher *pusher)
            xlm_faults_pending(pusher->saver->faults);
 }
 
-/*
- * Take the next pages off the plan; waits a little while there is nothing that
- * may be sent, and then *kind can be XLM_PUSH_NOTHING.  False: all was sent,
- * or the reader failed.
- */
-static bool await_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
-                        uint64_t *pfns, size_t *count)
+static void note_sent(struct xlm_pusher *pusher, size_t count)
 {
-    uint32_t room;
-    uint64_t wait_us;
+    struct xlm_push_window *window = &pusher->sent.window;
+
+    if (!window->in_flight) {
+        pusher->sent.due_us = xlm_now_us();
+    }
+    xlm_push_window_sent(window, count, xlm_now_us());
+}
+
+/* Take the next pages off the plan, if there are any that may be sent now:
+ * else *wait_us says for how long there are none.  False: all was sent. */
+static bool next_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
+                       uint64_t *pfns, size_t *count, uint64_t *wait_us)
+{
     bool more;
 
     pthread_mutex_lock(&pusher->shared.lock);
-    more = !pusher->learned.failed && !pusher->learned.gone &&
-           lacks_pages(pusher);
-    *kind = XLM_PUSH_NOTHING;
+    more = !pusher->learned.gone && lacks_pages(pusher);
     if (more) {
-        room = room_unasked(pusher, &wait_us);
+        uint32_t room = room_unasked(pusher, wait_us);
+
         *kind = xlm_push_plan_next(&pusher->shared.plan, room, pfns, count);
+        pusher->shared.asleep = *kind == XLM_PUSH_NOTHING;
         if (*kind == XLM_PUSH_REQUESTED) {
             trace_chosen(pusher, *count, pfns);
         }
         if (*kind != XLM_PUSH_NOTHING) {
-            if (!pusher->sent.window.in_flight) {
-                pusher->sent.due_us = xlm_now_us();
-            }
-            xlm_push_window_sent(&pusher->sent.window, *count, xlm_now_us());
-        } else {
-            await_turn(pusher, wait_us);
+            note_sent(pusher, *count);
         }
     }
     update_stats(pusher);
@@ -531,129 +250,117 @@ static int push(struct xlm_pusher *pusher, enum xlm_push_kind kind,
     return 0;
 }
 
-static bool is_through(struct xlm_pusher *pusher)
+/* One sending, or a wait for what lets there be one. */
+static int go_on(struct xlm_pusher *pusher, bool *more)
 {
-    bool through;
+    struct xlm_saver *saver = pusher->saver;
+    uint64_t pfns[XLM_PUSH_WINDOW_SENDING_MOST];
+    enum xlm_push_kind kind = XLM_PUSH_NOTHING;
+    uint64_t wait_us = 0;
+    size_t count = 0;
 
-    pthread_mutex_lock(&pusher->shared.lock);
-    through = pusher->learned.gone || !lacks_pages(pusher);
-    pthread_mutex_unlock(&pusher->shared.lock);
-    return through;
+    *more = next_pages(pusher, &kind, pfns, &count, &wait_us);
+    if (!*more) {
+        return 0;
+    }
+    if (kind != XLM_PUSH_NOTHING) {
+        return push(pusher, kind, pfns, count);
+    }
+    return await_turn(pusher, wait_us) || xlm_save_check_source(saver) ? -1
+                                                                       : 0;
 }
 
 static int push_all(struct xlm_pusher *pusher)
 {
-    uint64_t pfns[XLM_PUSH_WINDOW_SENDING_MOST];
-    enum xlm_push_kind kind;
-    size_t count;
+    struct xlm_saver *saver = pusher->saver;
+    bool more = true;
 
-    while (await_pages(pusher, &kind, pfns, &count)) {
-        if (kind == XLM_PUSH_NOTHING ? xlm_save_check_source(pusher->saver)
-                                     : push(pusher, kind, pfns, count)) {
+    while (more) {
+        if (xlm_pusher_hear_all(pusher) || go_on(pusher, &more) ||
+            xlm_faults_look_after(saver->faults) || say_alive(pusher)) {
             return -1;
         }
-        if (xlm_faults_look_after(pusher->saver->faults)) {
-            return -1;
-        }
-        xlm_keepalive_step(pusher->saver->keepalive);
-        xlm_save_progress(pusher->saver, XLM_PHASE_POSTCOPY);
+        xlm_channel_keep_queue(
+            &saver->channel,
+            (uint64_t)xlm_push_window_pages(&pusher->sent.window)
+                << XLM_PAGE_SHIFT);
+        xlm_save_progress(saver, XLM_PHASE_POSTCOPY);
     }
-    return is_through(pusher) ? 0 : -1;
+    return 0;
 }
 
 static int send_end(struct xlm_pusher *pusher)
 {
-    pthread_mutex_lock(&pusher->shared.lock);
     pusher->sent.ended = true;
     XLM_MARK(pusher->saver->ctx, all_sent);
     pusher->sent.due_us = xlm_now_us();
-    pthread_mutex_unlock(&pusher->shared.lock);
     return xlm_write_simple_record(pusher->saver->ctx, &pusher->saver->channel,
                                    XLM_REC_END, NULL, 0);
 }
 
 static int await_complete(struct xlm_pusher *pusher)
 {
-    bool complete;
-
-    pthread_mutex_lock(&pusher->shared.lock);
-    while (!pusher->learned.failed && !pusher->learned.complete) {
-        pthread_cond_wait(&pusher->shared.wake, &pusher->shared.lock);
+    while (!pusher->learned.complete) {
+        if (xlm_pusher_hear(pusher)) {
+            return -1;
+        }
     }
-    complete = pusher->learned.complete;
     pusher->saver->domain.gone = pusher->learned.gone;
+    pthread_mutex_lock(&pusher->shared.lock);
     update_stats(pusher);
     pthread_mutex_unlock(&pusher->shared.lock);
-    return complete ? 0 : -1;
+    return 0;
 }
 
 /* The destination answers by closing the connection; one that does not know
  * the record waits for more. */
-#define LOST_HEARD_S 30
-
 static void tell_lost(struct xlm_pusher *pusher)
 {
     struct xlm_saver *saver = pusher->saver;
-    struct timespec until;
 
+    saver->channel.deadline_us = xlm_now_us() + LOST_HEARD_US;
     if (xlm_write_answer(saver->ctx, &saver->channel,
                          XLM_REC_POSTCOPY_SOURCE_LOST, 0,
                          saver->ctx->reason)) {
         return;
     }
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += LOST_HEARD_S;
-    pthread_mutex_lock(&pusher->shared.lock);
-    while (!pusher->learned.failed && !pusher->learned.complete &&
-           !pthread_cond_timedwait(&pusher->shared.wake, &pusher->shared.lock,
-                                   &until)) {
+    while (!pusher->learned.complete && !xlm_pusher_hear(pusher)) {
         continue;
     }
-    pthread_mutex_unlock(&pusher->shared.lock);
 }
 
-/*
- * Push everything, then END; the destination answers COMPLETE.  When sending
- * fails while the other direction is still open, the reader is stopped.
- */
-int xlm_pusher_run(struct xlm_pusher *pusher)
+/* Push everything, then END; the destination answers COMPLETE. */
+static int run(struct xlm_pusher *pusher)
 {
-    struct xlm_saver *saver = pusher->saver;
-    pthread_t reader;
-    int rc;
+    int rc = push_all(pusher);
 
-    xlm_save_progress(saver, XLM_PHASE_POSTCOPY);
-    xlm_channel_keep_queue_short(&saver->channel);
-    set_link_timeout(pusher);
-    pusher->learned.asked_us = xlm_now_us(); /* it is about to */
-    xlm_faults_start(saver->faults, &pusher->shared);
-    rc = pthread_create(&reader, NULL, read_requests, pusher);
-    if (rc) {
-        xlm_faults_stop(saver->faults);
-        errno = rc;
-        return xlm_fail(saver->ctx, "cannot start a thread: %s", strerror(rc));
-    }
-    saver->keepalive = xlm_keepalive_start(saver->ctx, &saver->channel,
-                                           XLM_REC_POSTCOPY_SRC_ALIVE,
-                                           saver->params->keepalive_ms);
-    rc = push_all(pusher);
-    if (rc && !saver->mark.lost) {
-        xlm_channel_stop(&saver->channel);
-    }
-    xlm_keepalive_stop(&saver->keepalive);
     if (!rc) {
         rc = send_end(pusher);
     }
     if (!rc) {
         rc = await_complete(pusher);
     }
-    if (rc && saver->mark.lost) {
+    if (rc && pusher->saver->mark.lost) {
         tell_lost(pusher);
+    } else if (rc) {
+        /* What cannot be sent may have a reason that was said before. */
+        (void)xlm_pusher_hear_all(pusher);
     }
-    if (rc) {
-        xlm_channel_stop(&saver->channel);
-    }
-    pthread_join(reader, NULL);
+    return rc;
+}
+
+int xlm_pusher_run(struct xlm_pusher *pusher)
+{
+    struct xlm_saver *saver = pusher->saver;
+    int rc;
+
+    xlm_save_progress(saver, XLM_PHASE_POSTCOPY);
+    pusher->sent.said_us = xlm_now_us();
+    xlm_pusher_listen(pusher);
+    xlm_faults_start(saver->faults, &pusher->shared);
+    rc = run(pusher);
+    saver->channel.while_blocked = NULL;
+    saver->channel.may_be_silent = NULL;
     xlm_faults_stop(saver->faults);
     return rc;
 }
@@ -676,13 +383,15 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
     *pusher = (struct xlm_pusher){
         .saver = saver,
         .memory = XLM_SOURCE_MEMORY_CLOSED,
+        .record = XLM_RECORD_EMPTY,
         .shared.lock = PTHREAD_MUTEX_INITIALIZER,
+        .shared.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
         .shared.plan = XLM_PUSH_PLAN_EMPTY,
     };
-    xlm_init_wake(&pusher->shared.wake);
     saver->stats->postcopy_pages = saver->sets.outstanding.count;
     saver->stats->outstanding = saver->sets.outstanding.count;
-    if (xlm_push_plan_init(&pusher->shared.plan, &saver->sets.outstanding,
+    if (pusher->shared.wake_fd < 0 ||
+        xlm_push_plan_init(&pusher->shared.plan, &saver->sets.outstanding,
                            &tuning) ||
         xlm_source_memory_open(&pusher->memory, saver->ctx->hypervisor,
                                saver->params->domid)) {
@@ -707,7 +416,10 @@ void xlm_pusher_close(struct xlm_pusher *pusher)
     }
     xlm_source_memory_close(&pusher->memory);
     xlm_push_plan_dispose(&pusher->shared.plan);
+    xlm_record_dispose(&pusher->record);
     pthread_mutex_destroy(&pusher->shared.lock);
-    pthread_cond_destroy(&pusher->shared.wake);
+    if (pusher->shared.wake_fd >= 0) {
+        close(pusher->shared.wake_fd);
+    }
     free(pusher);
 }

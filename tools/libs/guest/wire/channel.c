@@ -11,12 +11,18 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
 
-/* Bytes that may wait unsent: a requested page waits behind no more. */
-#define UNSENT_LOW_WATER (128 * 1024)
+/* Octets that may wait unsent: a part of those that may be under way, which a
+ * requested page would wait behind, and that both ends of the buffer need. */
+#define UNSENT_PART 4
+#define UNSENT_LEAST (64u << 10)
+#define UNSENT_MOST (1u << 20)
+/* Up to so many under way the kernel makes its buffer large enough. */
+#define BUFFERED_BY_KERNEL (2u << 20)
 
 static int make_nonblocking(int fd, int *flags)
 {
@@ -96,12 +102,16 @@ static int wait_ms(const struct xlm_channel *channel)
                : (int)(left_ms < INT_MAX ? left_ms : INT_MAX);
 }
 
-static int wait_once(const struct xlm_channel *channel, int fd, short events)
+/* For the descriptor and, unless that is -1, for something to read from the
+ * other one, *came. */
+static int wait_once(const struct xlm_channel *channel, int fd, short events,
+                     int in_fd, bool *came)
 {
     struct pollfd fds[] = {
         {.fd = fd, .events = events},
         {.fd = channel->abort_fd, .events = POLLIN},
         {.fd = channel->stop_fd, .events = POLLIN},
+        {.fd = in_fd, .events = POLLIN},
     };
     int ready;
 
@@ -119,13 +129,15 @@ static int wait_once(const struct xlm_channel *channel, int fd, short events)
         errno = ECANCELED;
         return -1;
     }
+    *came = fds[3].revents;
     return 0;
 }
 
-/* Wait until the descriptor may be tried again. */
-static int wait_for(const struct xlm_channel *channel, int fd, short events)
+/* Wait until the descriptor may be tried again, or something *came. */
+static int wait_for(const struct xlm_channel *channel, int fd, short events,
+                    int in_fd, bool *came)
 {
-    while (wait_once(channel, fd, events)) {
+    while (wait_once(channel, fd, events, in_fd, came)) {
         if (errno != ETIMEDOUT || !channel->may_be_silent) {
             return -1;
         }
@@ -139,10 +151,69 @@ static int wait_for(const struct xlm_channel *channel, int fd, short events)
 
 static int wait_to_read(struct xlm_channel *channel)
 {
+    bool came;
+
     if (channel->before_wait && channel->before_wait(channel->wait_data)) {
         return -1;
     }
-    return wait_for(channel, channel->in_fd, POLLIN);
+    return wait_for(channel, channel->in_fd, POLLIN, -1, &came);
+}
+
+/* A peer that is not read from may take nothing either. */
+static int wait_to_write(struct xlm_channel *channel)
+{
+    bool reads = channel->while_blocked;
+    bool came;
+
+    if (wait_for(channel, channel->out_fd, POLLOUT,
+                 reads ? channel->in_fd : -1, &came)) {
+        return -1;
+    }
+    return reads && came ? channel->while_blocked(channel->blocked_data) : 0;
+}
+
+/* A socket that can be written to has room for a good part of its buffer, a
+ * pipe for a page. */
+static bool has_room(const struct xlm_channel *channel)
+{
+    struct pollfd fd = {.fd = channel->out_fd, .events = POLLOUT};
+
+    return poll(&fd, 1, 0) > 0;
+}
+
+bool xlm_channel_try_lock(struct xlm_channel *channel)
+{
+    if (pthread_mutex_trylock(&channel->write_lock)) {
+        return false;
+    }
+    if (!has_room(channel)) {
+        pthread_mutex_unlock(&channel->write_lock);
+        return false;
+    }
+    return true;
+}
+
+bool xlm_channel_has_input(const struct xlm_channel *channel)
+{
+    struct pollfd fd = {.fd = channel->in_fd, .events = POLLIN};
+
+    return poll(&fd, 1, 0) > 0;
+}
+
+void xlm_channel_await_input(const struct xlm_channel *channel, int other_fd,
+                             uint64_t most_us)
+{
+    struct pollfd fds[] = {
+        {.fd = channel->in_fd, .events = POLLIN},
+        {.fd = other_fd, .events = POLLIN},
+        {.fd = channel->stop_fd, .events = POLLIN},
+    };
+    const struct timespec most = {
+        .tv_sec = most_us / 1000000,
+        .tv_nsec = most_us % 1000000 * 1000,
+    };
+
+    (void)ppoll(fds, sizeof(fds) / sizeof(fds[0]), &most, NULL);
 }
 
 int xlm_channel_read(struct xlm_channel *channel, void *buffer, size_t length)
@@ -210,7 +281,7 @@ int xlm_channel_write_parts(struct xlm_channel *channel, struct iovec *parts,
             channel->bytes_out += written;
             advance(&parts, &count, written);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (wait_for(channel, channel->out_fd, POLLOUT)) {
+            if (wait_to_write(channel)) {
                 return -1;
             }
         } else if (errno != EINTR) {
@@ -228,20 +299,61 @@ int xlm_channel_write(struct xlm_channel *channel, const void *bytes,
     return xlm_channel_write_parts(channel, &part, 1);
 }
 
-void xlm_channel_keep_queue_short(struct xlm_channel *channel)
+/* The kernel's limit for a process that may not pass it is as good as it gets.
+ */
+static void set_send_buffer(int fd, int octets)
 {
-    int low_water = UNSENT_LOW_WATER;
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &octets, sizeof(octets))) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
+    }
+}
+
+static uint64_t part_unsent(uint64_t under_way)
+{
+    uint64_t part = under_way / UNSENT_PART;
+
+    if (part < UNSENT_LEAST) {
+        return UNSENT_LEAST;
+    }
+    return part < UNSENT_MOST ? part : UNSENT_MOST;
+}
+
+static int buffer_for(uint64_t under_way)
+{
+    if (under_way < BUFFERED_BY_KERNEL) {
+        return BUFFERED_BY_KERNEL;
+    }
+    return under_way < INT_MAX / 4 ? (int)under_way : INT_MAX / 4;
+}
+
+/* Calls are cheap when nothing changes much. */
+static bool is_like_before(const struct xlm_channel *channel,
+                           uint64_t under_way)
+{
+    return channel->under_way && under_way < 2 * channel->under_way &&
+           channel->under_way < 2 * under_way;
+}
+
+void xlm_channel_keep_queue(struct xlm_channel *channel, uint64_t under_way)
+{
+    int unsent = part_unsent(under_way);
     int family;
     socklen_t length = sizeof(family);
 
-    if (getsockopt(channel->out_fd, SOL_SOCKET, SO_DOMAIN, &family, &length)) {
+    if (is_like_before(channel, under_way) ||
+        getsockopt(channel->out_fd, SOL_SOCKET, SO_DOMAIN, &family, &length)) {
         return; /* a pipe: 64 KiB at the most */
     }
     if (family == AF_UNIX) {
-        (void)setsockopt(channel->out_fd, SOL_SOCKET, SO_SNDBUF, &low_water,
-                         sizeof(low_water));
-        return;
+        set_send_buffer(channel->out_fd, unsent);
+    } else {
+        (void)setsockopt(channel->out_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+                         &unsent, sizeof(unsent));
+        /* Once it is set the kernel leaves it alone: so it stays set. */
+        if (under_way > BUFFERED_BY_KERNEL || channel->buffer_is_ours) {
+            channel->buffer_is_ours = true;
+            set_send_buffer(channel->out_fd, buffer_for(under_way));
+        }
     }
-    (void)setsockopt(channel->out_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
-                     &low_water, sizeof(low_water));
+    channel->under_way = under_way;
 }

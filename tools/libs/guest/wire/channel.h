@@ -36,6 +36,15 @@ struct xlm_channel {
      * read. */
     int (*before_wait)(void *data);
     void *wait_data;
+    /* Called when a write has to wait and the peer has sent something: the
+     * function reads some of that, because the peer may wait for it. -1 with
+     * errno: the write fails, too.  It may read from the channel, but not
+     * write.  NULL: another thread reads.  Otherwise only one thread uses the
+     * channel. */
+    int (*while_blocked)(void *data);
+    void *blocked_data;
+    uint64_t under_way; /* see xlm_channel_keep_queue() */
+    bool buffer_is_ours;
     _Atomic uint64_t bytes_out; /* other threads read this */
     pthread_mutex_t write_lock;
 };
@@ -81,8 +90,26 @@ int xlm_channel_look_ms(uint32_t timeout_ms);
  * would wait, fail with ECANCELED. */
 void xlm_channel_stop(struct xlm_channel *channel);
 
-/* Keep the kernel's send buffer short, so that urgent records do not queue
- * there behind others. */
-void xlm_channel_keep_queue_short(struct xlm_channel *channel);
+/* Take the write lock.  False: another thread has it, or the kernel has no
+ * room for a short record now.  The caller then writes a short record with
+ * xlm_channel_write_parts(), which does not wait, and releases the lock. */
+bool xlm_channel_try_lock(struct xlm_channel *channel);
+
+/* Is there anything to read, or the end of the stream? */
+bool xlm_channel_has_input(const struct xlm_channel *channel);
+
+/* Wait at most most_us for input, for other_fd (-1: none) to be readable, or
+ * for xlm_channel_stop().  May return before.  Ignores deadline and idle_ms.
+ */
+void xlm_channel_await_input(const struct xlm_channel *channel, int other_fd,
+                             uint64_t most_us);
+
+/*
+ * Fit the kernel's send buffer to `under_way` octets that are to be under way:
+ * it must hold them, and few of them may wait unsent, so that urgent records
+ * do not queue there behind others.  0: as short as possible.  Cheap to call
+ * for each record; only for the thread that writes.
+ */
+void xlm_channel_keep_queue(struct xlm_channel *channel, uint64_t under_way);
 
 #endif

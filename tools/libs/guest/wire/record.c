@@ -288,8 +288,8 @@ int xlm_read_record(struct xlm_context *ctx, struct xlm_channel *channel,
     return 0;
 }
 
-int xlm_write_record(struct xlm_context *ctx, struct xlm_channel *channel,
-                     uint32_t type, const struct iovec *parts, size_t count)
+static int write_locked(struct xlm_context *ctx, struct xlm_channel *channel,
+                        uint32_t type, const struct iovec *parts, size_t count)
 {
     static const char zeroes[8];
     struct iovec all[2 + XLM_BATCH_PAGES + 2];
@@ -309,10 +309,19 @@ int xlm_write_record(struct xlm_context *ctx, struct xlm_channel *channel,
     all[0] = (struct iovec){&header, sizeof(header)};
     all[count + 1] = (struct iovec){(void *)zeroes, padded(length) - length};
 
-    pthread_mutex_lock(&channel->write_lock);
     rc = xlm_channel_write_parts(channel, all, count + 2);
-    pthread_mutex_unlock(&channel->write_lock);
     return rc ? xlm_fail_on_channel(ctx, "being sent to") : 0;
+}
+
+int xlm_write_record(struct xlm_context *ctx, struct xlm_channel *channel,
+                     uint32_t type, const struct iovec *parts, size_t count)
+{
+    int rc;
+
+    pthread_mutex_lock(&channel->write_lock);
+    rc = write_locked(ctx, channel, type, parts, count);
+    pthread_mutex_unlock(&channel->write_lock);
+    return rc;
 }
 
 int xlm_write_simple_record(struct xlm_context *ctx,
@@ -392,6 +401,20 @@ int xlm_write_pfn_record(struct xlm_context *ctx, struct xlm_channel *channel,
     };
 
     return xlm_write_record(ctx, channel, type, parts, 2);
+}
+
+int xlm_write_short_list(struct xlm_context *ctx, struct xlm_channel *channel,
+                         uint32_t type, const uint64_t *entries, size_t count)
+{
+    struct xlm_wire_pfn_list head = {.count = count};
+    struct iovec parts[] = {
+        {&head, sizeof(head)},
+        {(void *)entries, count * sizeof(*entries)},
+    };
+    int rc = write_locked(ctx, channel, type, parts, 2);
+
+    pthread_mutex_unlock(&channel->write_lock);
+    return rc;
 }
 
 int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,

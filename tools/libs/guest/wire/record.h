@@ -126,6 +126,12 @@ int xlm_parse_answer(struct xlm_context *ctx, const struct xlm_record *record,
 int xlm_write_pfn_record(struct xlm_context *ctx, struct xlm_channel *channel,
                          uint32_t type, const uint64_t *entries, size_t count);
 
+/* The same after xlm_channel_try_lock(), which this ends: of XLM_SHORT_LIST
+ * pfns at the most, and without waiting. */
+#define XLM_SHORT_LIST 64
+int xlm_write_short_list(struct xlm_context *ctx, struct xlm_channel *channel,
+                         uint32_t type, const uint64_t *entries, size_t count);
+
 /*
  * Write pfns in as many records of this type, a LIST, as they need.  An empty
  * list of a type that cannot be empty writes none.  A type that can be empty
