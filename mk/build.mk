@@ -65,7 +65,7 @@ $(O)/%.schema.json: $(S)/docs/specs/%.schema.json.in $(S)/scripts/make-schema \
 # ---- for the tests between hosts, and installed nowhere ----
 
 .PHONY: test-tools
-TEST_TOOLS := $(addprefix $(O)/,stream-tool pager-probe pingpong)
+TEST_TOOLS := $(addprefix $(O)/,stream-tool pager-probe eviction-probe pingpong)
 # The example in C: check-install builds it as its readers would.
 EXAMPLES := $(patsubst $(S)/docs/examples/%.c,%,$(wildcard $(S)/docs/examples/*.c))
 EXAMPLE_PROGRAMS := $(EXAMPLES:%=$(O)/examples/%)
@@ -85,7 +85,8 @@ $(O)/stream-tool: $(O)/obj/tools/tests/system/stream-tool.o $(LIB) \
 	$(call link,$(INSTALLED_LDFLAGS),$(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS))
 
 # What a hypervisor does that we expect of it: below the library's functions.
-$(O)/pager-probe: $(O)/obj/tools/tests/system/pager-probe.o $(GUEST_OBJS)
+$(O)/pager-probe $(O)/eviction-probe: \
+    $(O)/%: $(O)/obj/tools/tests/system/%.o $(GUEST_OBJS)
 	$(call link,$(ALL_LDFLAGS) $(PROGRAM_LDFLAGS),$(GUEST_LIBS))
 
 $(O)/pingpong: $(O)/obj/tools/tests/system/pingpong.o
