@@ -35,7 +35,7 @@ void xlm_note_failure(struct xlm_context *ctx, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    /* What fails later is most often a consequence of what failed first. */
+    /* Later failures are mostly consequences of the first one. */
     pthread_mutex_lock(&ctx->reason_lock);
     if (!ctx->reason[0]) {
         memcpy(ctx->reason, text, sizeof(ctx->reason));

@@ -17,14 +17,14 @@
 
 #define ROLE_MAX 16
 
-/* Whoever puts something in has a place of its own, until the ring has gone
- * round once: then what one thread writes another may be writing over, and a
- * point can come to nothing, but memory not to harm. */
+/* Each writer has a place of its own, until the ring has gone round once.
+ * From then on two threads may write to the same place, which can spoil a
+ * point but no memory. */
 struct event {
     _Atomic uint64_t ns;
     _Atomic uint64_t pfn;
     _Atomic uint64_t value;
-    _Atomic uint32_t point; /* and 1; 0: nothing was put here */
+    _Atomic uint32_t point; /* and 1; 0: empty */
 };
 
 struct xlm_trace {
@@ -33,7 +33,7 @@ struct xlm_trace {
     uint8_t id[16];
     uint64_t began_ns;
     uint64_t began_real_ns;
-    atomic_ullong nr_pages; /* that were put */
+    atomic_ullong nr_pages; /* how many were put */
     atomic_ullong nr_marks;
     struct event *pages;
     struct event marks[XLM_TRACE_MARKS];
@@ -59,8 +59,8 @@ static uint64_t now_ns(clockid_t clock)
 
 /* ---- opening ---- */
 
-/* A file of ours, or one that was there: no device, and no link that somebody
- * has laid for us. */
+/* Open a new file, or an existing one: no device, and no link that somebody
+ * else has made. */
 static FILE *open_file(const char *path)
 {
     int fd = open(

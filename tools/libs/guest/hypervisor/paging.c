@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Which way of making pages absent this host has.
+ * Chooses this host's mechanism for making pages absent.
  */
 #include "hypervisor/paging.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* The best first. */
+/* In order of preference. */
 static const struct xlm_paging_ops *const known[] = {
     &xlm_paging_xen,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Absent pages by Xen's memory paging: pages are evicted, and who wants one is
- * told of in a ring that is shared with the hypervisor.
+ * Absent pages by Xen's memory paging: pages are evicted, and Xen puts
+ * accesses to them into a ring that it shares with the pager.
  */
 #include "hypervisor/paging.h"
 
@@ -19,8 +19,9 @@ struct ring_paging {
     struct xlm_hypervisor *hv;
     uint32_t domid;
     vm_event_back_ring_t ring;
-    struct xlm_kept_ring *kept;    /* about the ring; perhaps this: */
-    struct xlm_kept_ring own_kept; /* nobody else wants to know */
+    /* kept about the ring; perhaps the next one */
+    struct xlm_kept_ring *kept;
+    struct xlm_kept_ring own_kept; /* if no process can take over */
 };
 
 static struct ring_paging *of(struct xlm_paging *paging)
@@ -61,7 +62,7 @@ static int check_hap(struct xlm_context *ctx,
     return 0;
 }
 
-/* Of more vCPUs than the ring has room for one would find it full. */
+/* With more vCPUs than the ring has slots one would find the ring full. */
 static unsigned int ring_most_vcpus(struct xlm_context *ctx)
 {
     struct xlm_hypervisor *hv = ctx->hypervisor;
@@ -136,15 +137,15 @@ static void put_answer(struct ring_paging *paging,
     xlm_paging_ring_put(&paging->ring, &response);
 }
 
-/* Every request that was read so far is kept, or about to be answered. */
+/* Every request that was read is kept by now, or will be answered at once. */
 static void note_read(struct ring_paging *paging)
 {
     __atomic_store_n(&paging->kept->requests, paging->ring.req_cons,
                      __ATOMIC_RELEASE);
 }
 
-/* Every request holds a slot of the ring until it is answered, also those that
- * nobody waits on. */
+/* A request holds a slot of the ring until its answer, also one on which
+ * nothing waits. */
 static void ring_answer(struct xlm_paging *base, const struct xlm_fault *fault)
 {
     struct xlm_kept_waiter *kept = fault->kept;
@@ -266,7 +267,7 @@ static void ring_leave(struct xlm_paging *base)
 
 /* ---- where another process has left off ---- */
 
-/* Why a pager that has died could not be replaced. */
+/* Why this process could not take over from a dead pager. */
 static const char *why_not_replaced(int error)
 {
     switch (error) {
@@ -281,8 +282,8 @@ static const char *why_not_replaced(int error)
     }
 }
 
-/* Killed after its answer was put in the ring: then that was the last thing.
- */
+/* Was the fault answered?  The process was then killed after it had put the
+ * answer into the ring, which is the last one there. */
 static bool is_answered(const struct ring_paging *paging,
                         const struct xlm_kept_waiter *kept)
 {
@@ -293,7 +294,8 @@ static bool is_answered(const struct ring_paging *paging,
            last->flags & VM_EVENT_FLAG_VCPU_PAUSED;
 }
 
-/* Killed before it was noted: it will be read once more. */
+/* Was the process killed before it noted the request as read?  Then this
+ * process reads the request again. */
 static bool is_unread(const struct ring_paging *paging,
                       const struct xlm_kept_waiter *kept)
 {
@@ -311,8 +313,8 @@ static struct xlm_fault fault_of(struct xlm_kept_waiter *kept)
     };
 }
 
-/* A request that was read, of nobody who waits: that its page, which is none,
- * was dropped keeps the hypervisor from looking at it. */
+/* Answer a request on which no vCPU waits.  Marking an invalid page as dropped
+ * makes the hypervisor ignore the answer. */
 static void answer_nobody(struct ring_paging *paging)
 {
     const struct xlm_fault nobody = {
@@ -323,8 +325,8 @@ static void answer_nobody(struct ring_paging *paging)
     put_answer(paging, &nobody);
 }
 
-/* Each request that was read wants one answer, and one only: a ring with more
- * or fewer of them counts wrong for ever. */
+/* Each request that was read needs exactly one answer: with more or fewer the
+ * ring counts wrong for ever. */
 static int resume(struct ring_paging *paging, void *page, size_t most,
                   struct xlm_fault held[XLM_PAGING_FAULTS], size_t *nr_held)
 {
@@ -419,7 +421,7 @@ static int ring_make_hole(struct xlm_paging *base, uint64_t pfn)
 }
 
 const struct xlm_paging_ops xlm_paging_xen = {
-    .pages = 1, /* the ring's: the guest may have had a hole there */
+    .pages = 1, /* the ring's: the guest may have had a hole at its pfn */
     .check = ring_check,
     .most_vcpus = ring_most_vcpus,
     .start = ring_start,

@@ -15,9 +15,8 @@
 #include "policy/hvm_context.h"
 
 /*
- * The parameters that are worth a place in a stream: where the toolstack's
- * pages are, and what the guest can see or has set.  What is zero is not
- * sent.
+ * The parameters that a stream carries: where the toolstack's pages are, and
+ * what the guest can see or has set.  Parameters that are zero are not sent.
  */
 static const uint32_t stream_params[] = {
     HVM_PARAM_CONSOLE_PFN,
@@ -40,7 +39,7 @@ static const uint32_t stream_params[] = {
 
 #define NR_STREAM_PARAMS (sizeof(stream_params) / sizeof(stream_params[0]))
 
-/* Those that name one page of the toolstack. */
+/* Does this parameter name one page of the toolstack? */
 static bool names_toolstack_page(uint64_t index)
 {
     switch (index) {
@@ -71,11 +70,11 @@ static int get_param(struct xlm_context *ctx, uint32_t domid, uint32_t index,
 }
 
 /*
- * Those that may be set again after a domain is built.  hvm_allow_set_param()
- * in Xen 4.14 to 4.20 lets a guest and its firmware set these;
- * HVM_PARAM_IDENT_PT is the toolstack's, and may change as well.
+ * May this parameter be set again after the domain is built?
+ * hvm_allow_set_param() in Xen 4.14 to 4.20 lets a guest and its firmware set
+ * these; HVM_PARAM_IDENT_PT is the toolstack's, and may change as well.
  * HVM_PARAM_CALLBACK_IRQ, and the event channels of store and console, belong
- * to a domain and not to its guest, which sets them anew when it resumes.
+ * to a domain and not to its guest, which sets them again when it resumes.
  */
 static bool may_change(uint64_t index)
 {
@@ -216,7 +215,7 @@ int xlm_read_hvm_context(struct xlm_context *ctx, uint32_t domid,
 int xlm_write_platform(struct xlm_context *ctx, struct xlm_channel *channel,
                        uint32_t domid, const struct xlm_hvm_context *context)
 {
-    /* Parameters before the context: some say what a valid context is. */
+    /* Parameters first: some of them decide which contexts are valid. */
     if (write_state(ctx, channel, domid, XLM_STATE_TSC_INFO,
                     XLM_REC_TSC_INFO) ||
         write_params(ctx, channel, domid)) {
@@ -252,7 +251,7 @@ static void add_toolstack_pages(const struct xlm_wire_hvm_param *params,
             server_pages = params[i].value;
         }
     }
-    /* The hypervisor keeps count of these in one word. */
+    /* The hypervisor counts these in one word. */
     for (uint64_t i = 0; server_pfn && i < server_pages && i < 64; i++) {
         add_page(pages, server_pfn + i);
     }
@@ -281,7 +280,7 @@ int xlm_find_hypervisor_pages(struct xlm_context *ctx, uint32_t domid,
         return -1;
     }
     add_page(pages, ident_pt >> XLM_PAGE_SHIFT);
-    /* Address below, size above bit 32; at most three pages. */
+    /* The address is below bit 32, the size above it; at most three pages. */
     vm86_tss = (uint32_t)vm86_tss >> XLM_PAGE_SHIFT;
     for (uint64_t i = 0; vm86_tss && i < 3; i++) {
         add_page(pages, vm86_tss + i);
@@ -402,7 +401,7 @@ static int defuse_page(uint64_t pfn, uint8_t *msr, void *data)
     struct xlm_hypervisor *hv = defusal->ctx->hypervisor;
     uint32_t type = XLM_TYPE_XTAB;
 
-    /* Of CR3 the guest is the only one to suffer. */
+    /* A wrong CR3 harms only the guest. */
     if (!msr) {
         return 0;
     }
@@ -445,13 +444,13 @@ int xlm_platform_defuse(struct xlm_context *ctx, struct xlm_platform *platform,
     return 0;
 }
 
-/* What to do when the hypervisor does not take it. */
+/* What to do when the hypervisor refuses a state. */
 static const char *advice(int error, const char *usual)
 {
     return error == ENOMEM ? "free some on this host" : usual;
 }
 
-/* The domain was built with what they were then. */
+/* The domain was built with the parameters as they were then. */
 static int apply_params(struct xlm_context *ctx,
                         const struct xlm_platform *platform, uint32_t domid)
 {

@@ -12,12 +12,12 @@
 
 /* 256 KiB. */
 #define PIECE_PAGES 64
-/* A piece always lives in the same place: those of pages that are handed out
- * together never take each other's. */
+/* Each piece has one possible place in the table.  Pages that are handed out
+ * together never compete for a place. */
 #define PIECES (XLM_PUSH_ALIGN / PIECE_PAGES)
 
-/* Nobody else has these pages: what may succeed another time is tried for a
- * minute. */
+/* No other program uses these pages: a call that may succeed later is repeated
+ * for a minute. */
 #define TRIES 6000
 
 struct xlm_source_memory_piece {

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The pages that the vCPUs of a guest stand on: page table walks as the
- * processor does them (AMD64 Architecture Programmer's Manual, volume 2,
- * chapter 5).  All that is read here is the guest's, who may have written
- * anything.
+ * The pages that a guest's vCPUs need first: page table walks as the processor
+ * does them (AMD64 Architecture Programmer's Manual, volume 2, chapter 5).
+ * All that is read here is the guest's, which may have written anything.
  *
- * Mapping a page costs far more than looking at it, and the guest is stopped.
- * So all addresses of all vCPUs are followed at the same time, and the tables
- * that they have come to are mapped at once: one map for each level, for the
+ * Mapping a page costs far more than reading it, and the guest is stopped.  So
+ * the walks of all addresses of all vCPUs advance together, and the tables
+ * that they need next are mapped at once: one map for each level for the
  * registers, then one for all stacks, and one for each level for the addresses
- * on these.
+ * on the stacks.
  */
 #include "hypervisor/vcpu_pages.h"
 
@@ -33,7 +32,7 @@
 #define WIDE_ENTRY_ADDRESS UINT64_C(0x000ffffffffff000)
 
 #define LEVELS_MAX 5
-#define STACK_WORDS 64 /* of each stack that are taken for addresses */
+#define STACK_WORDS 64 /* words of each stack that may be addresses */
 
 struct mode {
     bool paging;
@@ -45,30 +44,31 @@ struct mode {
     uint64_t root;
 };
 
-/* Where it goes on, and what it looks up by itself, come first; the stack,
- * last. */
+/* First the addresses where a vCPU goes on and those that it looks up by
+ * itself; the stack is last. */
 #define ADDRESSES 24
 #define STACK (ADDRESSES - 1)
 
 struct vcpu {
     struct mode mode;
     uint64_t addresses[ADDRESSES];
-    size_t nr_words; /* of its stack ... */
+    size_t nr_words; /* words of its stack ... */
     uint64_t words[STACK_WORDS];
 };
 
-/* An address, followed from table to table. */
+/* An address whose page is looked up, table by table. */
 struct walk {
     const struct mode *mode;
     uint64_t address;
     enum { ON_THE_WAY, FOUND, NOWHERE } state;
-    unsigned int level;          /* of the table that is looked at next ... */
-    uint64_t table;              /* ... and where it is */
-    uint64_t tables[LEVELS_MAX]; /* pfns of those on the way, by level */
-    uint64_t pfn;                /* behind the address, once that is found */
+    unsigned int level;          /* of the next table ... */
+    uint64_t table;              /* ... and the address of that */
+    uint64_t tables[LEVELS_MAX]; /* pfns of the tables so far, by level */
+    /* the page of the address, once it is known */
+    uint64_t pfn;
 };
 
-/* Pages of the guest, in ascending order, side by side. */
+/* Pages of the guest, mapped side by side in ascending order. */
 struct view {
     size_t count;
     uint64_t *pfns; /* room for one of each walk */
@@ -82,12 +82,12 @@ struct finder {
     uint64_t limit;
     struct vcpu *vcpus;
     size_t nr_vcpus;
-    struct walk *walks; /* room for as many as a vCPU has words, for each */
+    struct walk *walks; /* room for one of each word of all vCPUs */
     size_t nr_walks;
     struct view view;
     uint64_t *pfns;
     size_t count;
-    uint64_t seen[2 * XLM_VCPU_PAGES_MAX]; /* those, plus 1, by their hash */
+    uint64_t seen[2 * XLM_VCPU_PAGES_MAX]; /* their pfns, plus 1, by hash */
 };
 
 /* ---- what is found ---- */
@@ -130,7 +130,7 @@ static void wish_for(struct finder *finder, uint64_t pfn)
     }
 }
 
-/* Each of them once, and as many as fit: more than can be found at all. */
+/* Map each page once, as many as fit: that is more than can be found. */
 static void open_view(struct finder *finder)
 {
     struct view *view = &finder->view;
@@ -159,7 +159,7 @@ static void close_view(struct finder *finder)
     finder->view.count = 0;
 }
 
-/* NULL: it cannot be read. */
+/* NULL: the page cannot be read. */
 static const uint8_t *look_at(const struct view *view, uint64_t pfn)
 {
     const uint64_t *found = view->octets
@@ -200,7 +200,7 @@ static struct mode mode_of(const struct hvm_hw_cpu *cpu)
     return mode;
 }
 
-/* Above its highest bit that is translated, an address repeats that bit. */
+/* All bits of an address above the highest translated one equal that one. */
 static bool is_canonical(const struct mode *mode, uint64_t address)
 {
     unsigned int unused = 64 - (12 + mode->levels * mode->index_bits);
@@ -208,7 +208,7 @@ static bool is_canonical(const struct mode *mode, uint64_t address)
     return (uint64_t)((int64_t)(address << unused) >> unused) == address;
 }
 
-/* Has the entry at this level a page instead of a table? */
+/* Does the entry at this level name a page instead of a table? */
 static bool ends_walk(const struct mode *mode, unsigned int level,
                       uint64_t entry)
 {
@@ -229,7 +229,8 @@ static uint64_t page_of(const struct mode *mode, unsigned int shift,
 
     if (mode->entry_octets == 4) {
         frame = entry & UINT64_C(0xfffff000);
-        if (shift > XLM_PAGE_SHIFT) { /* bits 32 to 39 are further down */
+        /* bits 32 to 39 are in lower bits of the entry */
+        if (shift > XLM_PAGE_SHIFT) {
             frame |= ((entry >> 13) & 0xff) << 32;
         }
     }
@@ -254,7 +255,7 @@ static bool read_entry(const struct view *view, const struct walk *walk,
     return *entry & ENTRY_PRESENT;
 }
 
-/* The first table is the next one, or none is needed. */
+/* Start a walk at its first table, or without any. */
 static void begin(struct walk *walk, const struct mode *mode, uint64_t address)
 {
     if (!mode->long_mode) {
@@ -267,13 +268,13 @@ static void begin(struct walk *walk, const struct mode *mode, uint64_t address)
         .level = mode->levels,
         .table = mode->root,
     };
-    /* What is in the first page is a number, or none. */
+    /* An address in page 0 is a number rather than an address. */
     if (address < XLM_PAGE_SIZE ||
         (mode->paging && mode->long_mode && !is_canonical(mode, address))) {
         walk->state = NOWHERE;
     } else if (!mode->paging) {
         walk->state = FOUND;
-        walk->level = mode->levels + 1; /* no table is on the way */
+        walk->level = mode->levels + 1; /* there are no tables on the way */
         walk->pfn = address >> XLM_PAGE_SHIFT;
     }
 }
@@ -298,7 +299,7 @@ static void step(const struct finder *finder, struct walk *walk)
     }
 }
 
-/* All that are on the way, a level further. */
+/* Advance all walks by one level. */
 static void step_all(struct finder *finder)
 {
     for (size_t i = 0; i < finder->nr_walks; i++) {
@@ -315,7 +316,7 @@ static void step_all(struct finder *finder)
     close_view(finder);
 }
 
-/* What a walk has found, with the tables on the way to it. */
+/* Add the page of a walk, and the tables on the way to it. */
 static void add_found(struct finder *finder, const struct walk *walk)
 {
     if (walk->state == FOUND) {
@@ -326,7 +327,8 @@ static void add_found(struct finder *finder, const struct walk *walk)
     }
 }
 
-/* In turn a page for each vCPU: none goes without because others have much. */
+/* Take a page of each vCPU in turn, so that none goes without because another
+ * has many. */
 static void follow_all(struct finder *finder)
 {
     for (unsigned int level = 0; level < LEVELS_MAX; level++) {
@@ -372,7 +374,7 @@ static void take_vcpu(struct vcpu *vcpu, const struct hvm_hw_cpu *cpu)
     memcpy(vcpu->addresses, addresses, sizeof(addresses));
 }
 
-/* Room for what was read; NULL: count them. */
+/* Read the vCPUs into `vcpus`; NULL: only count them. */
 static size_t take_vcpus(const void *context, size_t length,
                          struct vcpu *vcpus)
 {
@@ -382,7 +384,7 @@ static size_t take_vcpus(const void *context, size_t length,
     while (xlm_hvm_context_next(context, length, &at, &record)) {
         struct hvm_hw_cpu cpu = {.rip = 0};
 
-        /* Later hypervisors add to its end. */
+        /* Later hypervisors append fields. */
         if (record.type != HVM_SAVE_CODE(CPU) ||
             record.length <
                 offsetof(struct hvm_hw_cpu, msr_efer) + sizeof(cpu.msr_efer)) {
@@ -412,7 +414,7 @@ static void follow_registers(struct finder *finder)
 
 /* ---- stacks ---- */
 
-/* Return addresses are in there, and what a function has at hand. */
+/* The stack has return addresses, and pointers that the function uses. */
 static void read_stack(const struct finder *finder, struct vcpu *vcpu,
                        uint64_t pfn)
 {
@@ -463,7 +465,7 @@ static void follow_stacks(struct finder *finder)
 
 /* ---- the whole ---- */
 
-/* Without memory for it nothing is found. */
+/* Without memory no pages are found. */
 static bool make_room(struct finder *finder, size_t nr_vcpus)
 {
     size_t most = nr_vcpus * STACK_WORDS + 1;

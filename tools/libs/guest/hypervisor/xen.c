@@ -58,7 +58,7 @@ static void xen_xen_version(struct xlm_hypervisor *hv, uint32_t *major,
 {
     int version = xc_version(xen_of(hv)->xc, XENVER_version, NULL);
 
-    /* Cannot fail; should it, zero says that it is unknown. */
+    /* Cannot fail; if it should, zero stands for unknown. */
     *major = version < 0 ? 0 : (uint32_t)version >> 16;
     *minor = version < 0 ? 0 : (uint32_t)version & 0xffff;
 }
@@ -128,7 +128,7 @@ static int xen_pause(struct xlm_hypervisor *hv, uint32_t domid)
 
 /* ---- platform state ---- */
 
-/* Both parts of the policy come in one call; the one not asked for goes. */
+/* One call returns both parts of the policy; the other part is dropped. */
 static int get_policy(struct xen_hypervisor *xen, uint32_t domid,
                       bool want_leaves, void **data, size_t *length)
 {
@@ -195,7 +195,7 @@ static int get_hvm_context(struct xen_hypervisor *xen, uint32_t domid,
     if (!context) {
         return xen_failed(xen, "allocating an HVM context of %d octets", size);
     }
-    /* What there is can be less than there could be. */
+    /* The context may be shorter than the maximum. */
     size = xc_domain_hvm_getcontext(xen->xc, domid, context, size);
     if (size < 0) {
         xen_failed(xen, "reading the HVM context of domain %u", domid);
@@ -249,7 +249,7 @@ static int set_hvm_context(struct xen_hypervisor *xen, uint32_t domid,
         errno = E2BIG;
         return -1;
     }
-    /* The library only reads it, whatever its prototype says. */
+    /* The library only reads the data, despite its prototype. */
     if (xc_domain_hvm_setcontext(xen->xc, domid, (uint8_t *)data, length)) {
         return xen_failed(xen, "setting the HVM context of domain %u", domid);
     }

@@ -65,7 +65,7 @@ int xen_domain_info(struct xlm_hypervisor *hv, uint32_t domid,
     if (count < 0) {
         return xen_failed(xen_of(hv), "reading the state of domain %u", domid);
     }
-    /* The list starts at the first domain from domid on. */
+    /* The list starts with the first domain at or above domid. */
     if (count == 0 || found.domain != domid) {
         errno = ESRCH;
         return -1;
@@ -95,7 +95,7 @@ int xen_make_domctl(struct xen_hypervisor *xen, uint32_t domid,
     return rc < 0 ? -1 : 0;
 }
 
-/* What the hypervisor reads of one device model op. */
+/* What the hypervisor reads for one device model op. */
 struct device_model_call {
     struct xen_dm_op op;
     xen_dm_op_buf_t buffer;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * What differs between the versions of Xen's public headers, in one place.
  *
- * A program built with the headers of one release runs only on one that has
- * the same interface, as libxenctrl does: policy/release.c has their list.
+ * A program built with the headers of one release runs only on a hypervisor
+ * with the same interface, like libxenctrl: policy/release.c has the list.
  */
 #include "hypervisor/xen.h"
 
 #include <errno.h>
 
 /*
- * Of a domain that cannot be, so that the version is all that the hypervisor
- * looks at; and through libxenctrl, which is of the same release as its
+ * Ask for an impossible domain, so that the hypervisor looks at nothing but
+ * the version; and through libxenctrl, which is of the same release as its
  * headers.
  */
 int xen_interface(struct xlm_hypervisor *hv, struct xlm_xen_interface *ours)

@@ -55,7 +55,7 @@ void xen_memory_dispose(struct xen_hypervisor *xen)
     }
 }
 
-/* A batch that does not fit the buffers is the caller's mistake. */
+/* The caller must not pass a batch that is larger than the buffers. */
 static int check_count(size_t count)
 {
     if (count > XLM_BATCH_PAGES) {
@@ -101,7 +101,7 @@ void *xen_map(struct xlm_hypervisor *hv, uint32_t domid, bool writable,
         xen_failed(xen_of(hv), "mapping %zu pages of domain %u", count, domid);
         return NULL;
     }
-    /* The kernel's errors are negative, those of some fallbacks not. */
+    /* The kernel's errors are negative, those of some fallbacks are not. */
     for (i = 0; i < count; i++) {
         errors[i] = abs(errors[i]);
     }
@@ -133,7 +133,8 @@ int xen_logdirty_enable(struct xlm_hypervisor *hv, uint32_t domid)
     int rc = switch_logdirty(xen, domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY);
 
     if (rc && errno == EINVAL) {
-        /* It is on: for the video memory, or left by one that was killed. */
+        /* The log is on for the video memory, or because a process was
+         * killed. */
         xen_debug(xen, "log-dirty of domain %u is on: starting over", domid);
         rc = switch_logdirty(xen, domid, XEN_DOMCTL_SHADOW_OP_OFF);
         if (!rc) {
@@ -153,7 +154,7 @@ int xen_logdirty_disable(struct xlm_hypervisor *hv, uint32_t domid)
     return 0;
 }
 
-/* Guests do not grow while they migrate: this allocates once. */
+/* Guests do not grow while they migrate, so this allocates once. */
 static int dirty_bitmap_fit(struct xen_hypervisor *xen, size_t octets)
 {
     if (octets <= xen->dirty_octets) {
@@ -183,8 +184,9 @@ int xen_logdirty_read(struct xlm_hypervisor *hv, uint32_t domid, bool clean,
     }
     op.u.shadow_op.op =
         clean ? XEN_DOMCTL_SHADOW_OP_CLEAN : XEN_DOMCTL_SHADOW_OP_PEEK;
-    /* Count what the hypervisor keeps mapped for writing as dirty as well:
-     * needed in the last round, a handful of pages too many in the others. */
+    /* Also report pages that the hypervisor keeps mapped for writing as dirty:
+     * needed in the last round; in other rounds it is a handful of pages too
+     * many. */
     op.u.shadow_op.mode = XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL;
     op.u.shadow_op.pages = nr_pfns;
     set_xen_guest_handle_raw(op.u.shadow_op.dirty_bitmap, xen->dirty_bitmap);
@@ -197,8 +199,8 @@ int xen_logdirty_read(struct xlm_hypervisor *hv, uint32_t domid, bool clean,
 
 /* ---- the destination ---- */
 
-/* Of the pfns in the buffer those from first on.  Returns how many pages it
- * did before the first that cannot be done; -1: none. */
+/* Change the pfns in the buffer from `first` on.  Returns how many pages it
+ * did before the first that it could not do; -1: none. */
 static int change_reservation(struct xen_hypervisor *xen, unsigned int command,
                               uint32_t domid, struct xen_pfn_buffer *buffer,
                               size_t first, size_t count)
@@ -241,7 +243,7 @@ int xen_populate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
         return 0;
     }
     if (done > 0) {
-        /* For translated guests populating leaves the list as it was. */
+        /* For translated guests populating does not change the list. */
         change_reservation(xen, XENMEM_decrease_reservation, domid,
                            &xen->populate, 0, done);
     }
@@ -253,9 +255,9 @@ int xen_populate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
 }
 
 /*
- * Removing stopped at this pfn.  The hypervisor does not remove a page that
- * is paged out, for the guest no more than for us: bring it in, blank, and
- * try again.  Where that is not it there is a hole: over that and on.
+ * Removing stopped at this pfn.  If the page is paged out, the hypervisor does
+ * not remove it, for the guest no more than for the toolstack: bring in a page
+ * of zeroes and try again.  Otherwise the pfn is a hole, and can be skipped.
  */
 static int skip_or_revive(struct xen_hypervisor *xen, uint32_t domid,
                           uint64_t pfn, size_t *next)
@@ -299,7 +301,8 @@ int xen_depopulate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
     return 0;
 }
 
-/* Without claims: is that much free now?  Others may still be faster. */
+/* The hypervisor has no claims: is this much memory free now?  Others may take
+ * it first. */
 static int check_free(struct xen_hypervisor *xen, uint64_t wanted)
 {
     xc_physinfo_t host = {0};
@@ -326,7 +329,7 @@ int xen_claim(struct xlm_hypervisor *hv, uint32_t domid, uint64_t pages)
     if (pages > info.max_pages) {
         pages = info.max_pages;
     }
-    /* A claim is not changed but withdrawn and made anew. */
+    /* A claim cannot be changed: withdraw it and make another. */
     if (xc_domain_claim_pages(xen->xc, domid, 0) && errno != ENOSYS) {
         xen_debug(xen, "withdrawing the claim of domain %u: %s", domid,
                   strerror(errno));

@@ -10,13 +10,13 @@
 #include "hypervisor/xen.h"
 #include "policy/shadow_stacks.h"
 
-#include <xenguest.h> /* the host's features, from Xen 4.16 on */
+#include <xenguest.h> /* has the host's features from Xen 4.16 on */
 
 /* Where the stock toolstack puts the ring of a domain that has none yet. */
 #define XEN_DEFAULT_RING_PFN 0xfeff8
 
-/* How often, and how long apart, to try to bind to a port that the kernel has
- * perhaps not yet closed for the process that died. */
+/* How often, and at which intervals, to try to bind to a port: the kernel may
+ * not yet have closed it for the process that died. */
 #define BIND_TRIES 50
 #define BIND_PAUSE_NS 20000000
 
@@ -29,7 +29,8 @@ int xen_paging_supported(struct xlm_hypervisor *hv)
     if (!op) {
         return xen_failed(xen, "allocating a paging op");
     }
-    /* Nobody may page out domain 0, but who can page says so. */
+    /* No process may page out domain 0, but a hypervisor with paging says
+     * so. */
     *op = (xen_mem_paging_op_t){.op = XENMEM_paging_op_nominate};
     rc = xencall2(xen->call, __HYPERVISOR_memory_op, XENMEM_paging_op,
                   (uintptr_t)op);
@@ -42,7 +43,7 @@ int xen_paging_supported(struct xlm_hypervisor *hv)
     return -1;
 }
 
-/* More words than any release has; the feature's bit is in all. */
+/* More words than any release has; each release has the feature's bit. */
 #define FEATURE_WORDS 64
 #define CET_SS_WORD 6
 #define CET_SS_BIT 7
@@ -90,7 +91,7 @@ void xen_pager_dispose(struct xen_hypervisor *xen)
     xen_pager_init(pager);
 }
 
-/* The pfn that the domain has for its ring; given one when it has none. */
+/* The pfn for the domain's ring; chosen here if the domain has none. */
 static int find_ring_pfn(struct xen_hypervisor *xen, uint32_t domid,
                          uint64_t *pfn)
 {
@@ -164,8 +165,9 @@ static int bind_events(struct xen_hypervisor *xen, uint32_t domid,
     }
 }
 
-/* The guest must not write to the ring.  It stays where it is, for who has to
- * find it when this process is killed; but not at any price. */
+/* The guest must not be able to write to the ring.  The ring stays where it
+ * is, so that another process can find it when this one is killed; if the
+ * hypervisor refuses, the ring's page is taken out of the guest instead. */
 static int protect_ring(struct xen_hypervisor *xen, uint32_t domid,
                         uint64_t pfn)
 {
@@ -194,8 +196,8 @@ static int register_pager(struct xen_hypervisor *xen, uint32_t domid,
                : 0;
 }
 
-/* The hypervisor has kept its own hold on the ring, and its end of the event
- * channel, which waits for somebody since the end of the one before. */
+/* The hypervisor still holds the ring, and its end of the event channel, which
+ * any process can bind to since the former pager's end was closed. */
 static int adopt_pager(struct xen_hypervisor *xen, uint32_t domid,
                        uint32_t port)
 {
@@ -317,8 +319,8 @@ int xen_pager_accept(struct xlm_hypervisor *hv)
     if (port < 0) {
         return xen_failed(xen_of(hv), "taking the signal of the pager");
     }
-    /* Unmasked before the ring is read: a request that comes while it is
-     * being read signals again. */
+    /* Unmask before the ring is read: a request that comes meanwhile signals
+     * again. */
     if (xenevtchn_unmask(pager->events, port)) {
         return xen_failed(xen_of(hv), "unmasking the signal of the pager");
     }

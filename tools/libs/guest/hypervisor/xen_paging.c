@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * The real hypervisor: evicting pages and paging them in.
  *
- * A paging op is about one page, and most of what it costs is the way into
- * the hypervisor and back: multicalls take many of them there at once.
+ * A paging op is about one page, and costs mostly the way into the hypervisor
+ * and back: multicalls take many ops there at once.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 #include "hypervisor/xen.h"
 
-/* How often, and how long apart, to try to settle a page between states. */
+/* How often, and at which intervals, to try to turn back a nominated page. */
 #define SETTLE_TRIES 20
 #define SETTLE_PAUSE_NS 100000
 
@@ -88,7 +88,7 @@ static int batch_run(struct xen_hypervisor *xen,
     return rc < 0 ? -1 : 0;
 }
 
-/* What became of one op: 0 or an errno. */
+/* The result of one op: 0 or an errno. */
 static int batch_error(const struct xen_paging_batch *batch, size_t index)
 {
     return -(int)(long)batch->entries[index].result;
@@ -96,7 +96,7 @@ static int batch_error(const struct xen_paging_batch *batch, size_t index)
 
 /* ---- evicting and paging in ---- */
 
-/* One op by itself, in the batch's last place: 0 or an errno. */
+/* Run one op in the batch's last place: 0 or an errno. */
 static int single_op(struct xen_hypervisor *xen,
                      struct xen_paging_batch *batch, uint8_t what,
                      uint32_t domid, uint64_t pfn)
@@ -123,10 +123,10 @@ int xen_bring_blank(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
 }
 
 /*
- * Start to page in a page that was nominated, as a guest's access would: the
- * one way to that state from outside is to change the type of the page, which
- * is refused (EAGAIN) after the paging in has begun.  Puts a request in the
- * ring that pauses nobody.
+ * Start to page in a nominated page, as a guest's access would.  From outside
+ * the only way to that state is to change the page's type, which is refused
+ * (EAGAIN) after paging in has begun.  This puts a request into the ring on
+ * which no vCPU waits.
  */
 static void request_page(struct xen_hypervisor *xen, uint32_t domid,
                          uint64_t pfn)
@@ -135,9 +135,10 @@ static void request_page(struct xen_hypervisor *xen, uint32_t domid,
 }
 
 /*
- * A page was nominated but not evicted, as somebody mapped it in between.  It
- * must not stay that way: the next access would go to the pager, or kill the
- * guest once there is none.  Returns what the page's error is to be.
+ * Turn back a page that was nominated but not evicted, because a program
+ * mapped it in between.  It must not stay nominated: the next access would go
+ * to the pager, or kill the guest once there is no pager.  Returns the page's
+ * error.
  */
 static int settle(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
 {
@@ -149,12 +150,12 @@ static int settle(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
         if (single_op(xen, batch, XENMEM_paging_op_evict, domid, pfn) == 0) {
             return 0;
         }
-        /* Without contents: the page keeps the frame that it still has. */
+        /* Without contents: the page still has its frame. */
         request_page(xen, domid, pfn);
         if (single_op(xen, batch, XENMEM_paging_op_prep, domid, pfn) == 0) {
             return EBUSY;
         }
-        /* The ring was full, perhaps. */
+        /* Perhaps the ring was full. */
         nanosleep(&pause, NULL);
     }
     errno = EBUSY;
@@ -163,11 +164,11 @@ static int settle(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
     return EBUSY;
 }
 
-/* As many pages as a multicall takes, of whatever kind. */
+/* Handles the pages of one multicall, of any type. */
 typedef int run_chunk(struct xen_hypervisor *xen, uint32_t domid, size_t count,
                       void *pages);
 
-/* Of what kind they are, and where each has its error. */
+/* The type of these pages, and where each has its error. */
 struct page_kind {
     size_t size;
     size_t error;
@@ -176,9 +177,9 @@ struct page_kind {
 };
 
 /*
- * Pages of any number, chunk by chunk.  0: those that went through have their
- * errors set, and those that did not all have failed with errno.
- * -1: not one went through.
+ * Run on any number of pages, chunk by chunk.  0: pages that were handled have
+ * their errors set, all others have failed with errno. -1: no page was
+ * handled.
  */
 static int run_in_chunks(struct xen_hypervisor *xen, uint32_t domid,
                          size_t count, void *data,
@@ -286,8 +287,9 @@ static int page_in_chunk(struct xen_hypervisor *xen, uint32_t domid,
     }
     for (i = 0; i < count; i++) {
         pages[i].error = batch_error(batch, i);
-        /* Xen says EINVAL of any domain that is being destroyed, long before
-         * it shows as dying.  (It also does so without a buffer.) */
+        /* For a domain that is being destroyed Xen returns EINVAL, long before
+         * it shows the domain as dying. (Xen also does so without a
+         * buffer.) */
         if (pages[i].error == EINVAL) {
             pages[i].error = ESRCH;
         }

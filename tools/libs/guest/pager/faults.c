@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The pager's side of what the guest asks for.
+ * The pager's fault thread: takes faults, and answers them.
  */
 #include "pager/private.h"
 
@@ -37,7 +37,7 @@ static void answer(struct xlm_pager *pager, const struct xlm_fault *fault)
     pager->paging->ops->answer(pager->paging, fault);
 }
 
-/* The page is there, or nobody wants it: answer all who waited for it. */
+/* The page is there, or is not needed any more: answer all faults on it. */
 static bool answer_waiters(struct xlm_pager *pager, uint64_t pfn)
 {
     size_t kept = 0;
@@ -58,7 +58,8 @@ static bool answer_waiters(struct xlm_pager *pager, uint64_t pfn)
     return answered;
 }
 
-/* Long enough for a back end to have given up; see the design. */
+/* If a wait was long enough for a back end to have given up, warn; see the
+ * design. */
 static void end_outside(struct xlm_pager *pager, uint64_t pfn)
 {
     uint64_t us =
@@ -112,7 +113,7 @@ static void take_dropped(struct xlm_pager *pager, uint64_t pfn)
     }
 }
 
-/* A back end that waits tries again and again: it counts once. */
+/* A waiting back end repeats its access: trace only the first. */
 static void trace_fault(struct xlm_pager *pager, const struct xlm_fault *fault)
 {
     if (fault->vcpu_waits ||
@@ -140,13 +141,12 @@ static void take_fault(struct xlm_pager *pager, struct xlm_fault *fault)
             return;
         }
     }
-    /* Also those that nobody waits on: who maps a page from outside tries
-     * again. */
+    /* Also if nothing waits: a program that maps a page tries again. */
     answer(pager, fault);
 }
 
-/* Take at most so many as there can be at once, whatever they say; true: there
- * may be more. */
+/* Take at most as many faults as there can be at once, whatever the ring says;
+ * true: there may be more. */
 static bool take_faults(struct xlm_pager *pager)
 {
     struct xlm_fault fault;

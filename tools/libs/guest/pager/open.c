@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The pager of a domain that is being received: becoming it and ceasing to be
- * it, and what it knows.
+ * The pager of a domain that is being received: how it starts and ends, and
+ * its state.
  */
 #include "pager/private.h"
 
@@ -56,7 +56,7 @@ static int make_room(struct xlm_pager *pager, uint64_t limit,
         xlm_pfn_set_reserve(&pager->sets.arrived, limit)) {
         return -1;
     }
-    /* What was asked for before, by another. */
+    /* Requests of the former pager are made again. */
     xlm_unsent_become(&pager->sets.unsent, &pager->sets.requested);
     return 0;
 }
@@ -69,7 +69,7 @@ static int start(pthread_t *thread, bool *runs, void *(*run)(void *),
     return errno ? -1 : 0;
 }
 
-/* A guest that lacks pages is left waiting for them, and for another pager. */
+/* A guest that lacks pages goes on waiting for them, and for another pager. */
 static int end_paging(struct xlm_pager *pager)
 {
     struct xlm_paging *paging = pager->paging;
@@ -154,7 +154,7 @@ static struct xlm_pager *open_pager(struct xlm_context *ctx,
         return pager;
     }
     error = errno;
-    /* Unless who failed has said so. */
+    /* Unless the failing function has said why. */
     if (in_place_of_another) {
         xlm_fail(ctx,
                  "cannot take the place of the pager of domain %" PRIu32
@@ -206,7 +206,8 @@ static void stop_threads(struct xlm_pager *pager)
 static void cease(struct xlm_pager *pager)
 {
     if (pager->threads.fault_thread_runs) {
-        /* Once more, in case the last one was lost: no other will follow. */
+        /* Once more, in case the last signal was lost: no other will
+         * follow. */
         xlm_pager_notify(pager);
     }
     if (pager->sets.outstanding.count) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The pager brings pages out and in.
+ * The pager makes pages absent, and brings them in.
  */
 #include "pager/private.h"
 
@@ -8,7 +8,7 @@
 #include <poll.h>
 #include <string.h>
 
-/* So often a page is tried to be brought in while the guest is not ours. */
+/* How often a page is tried while the guest is still the source's. */
 #define TRIES_BEFORE_GO 20
 
 /* ---- out ---- */
@@ -20,7 +20,7 @@ int xlm_pager_make_absent(struct xlm_pager *pager, size_t nr_new,
     struct xlm_eviction pages[XLM_BATCH_PAGES];
     size_t nr_pages = 0;
 
-    /* Outstanding first: a request must find its page expected. */
+    /* Mark as outstanding first: a fault must find its page expected. */
     pthread_mutex_lock(&pager->lock);
     for (size_t i = 0; i < count; i++) {
         if (xlm_pfn_set_add(&pager->sets.outstanding, pfns[i])) {
@@ -57,8 +57,8 @@ static int page_in_failed(struct xlm_pager *pager,
 }
 
 /*
- * Account for a batch that was tried; what is left to try again moves to its
- * front.  0: *left pages remain; -1: a page failed for good.
+ * Account for a batch that was tried, and move pages to try again to its
+ * front.  0: *left of these remain; -1: a page failed for good.
  */
 static int settle_batch(struct xlm_pager *pager, size_t count,
                         struct xlm_page_in *pages, size_t *left)
@@ -82,7 +82,7 @@ static int settle_batch(struct xlm_pager *pager, size_t count,
             continue;
         }
         if (pages[i].error) {
-            /* Unless that was heard of meanwhile. */
+            /* Unless the pager has learned of that meanwhile. */
             pager->counts.pages_dropped +=
                 xlm_pfn_set_contains(&pager->sets.outstanding, pages[i].pfn);
         } else {
@@ -107,8 +107,8 @@ static void trace_arrived(struct xlm_pager *pager, uint64_t pfn)
     }
 }
 
-/* Drop from a batch what is not outstanding: a lying or repeating peer, or a
- * page that the guest has dropped meanwhile. */
+/* Drop pages from a batch that are not outstanding: the peer lies or repeats,
+ * or the guest has dropped the page meanwhile. */
 static size_t only_outstanding(struct xlm_pager *pager, size_t count,
                                struct xlm_page_in *pages)
 {
@@ -129,7 +129,7 @@ static size_t only_outstanding(struct xlm_pager *pager, size_t count,
 }
 
 /* Before the go the guest is stopped at the source, which can let it run on:
- * nobody is to wait long. */
+ * so do not try for long. */
 static int check_patience(struct xlm_pager *pager, unsigned int tries)
 {
     bool ours;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What the pager asks the source for, and what it has to tell it.
+ * The pager's request thread: requests to the source, and reports.
  */
 #include "pager/private.h"
 
@@ -7,8 +7,8 @@
 
 /* ---- asking ---- */
 
-/* What back ends in dom0 wait for goes in a record of its own, before all
- * others: they have the least patience, and a guest's vCPUs any. */
+/* Pages that back ends in dom0 wait for go in a record of their own, before
+ * all others: back ends give up, a guest's vCPUs never do. */
 static size_t take_outside(struct xlm_pager *pager, uint64_t *pfns, size_t max)
 {
     uint64_t pfn = 0;
@@ -27,8 +27,8 @@ static size_t take_outside(struct xlm_pager *pager, uint64_t *pfns, size_t max)
     return count;
 }
 
-/* Those of the next record, with the lock held; they are being written then.
- */
+/* Take the pages of the next record, with the lock held; they count as being
+ * written. */
 static size_t take_next(struct xlm_pager *pager, uint64_t *pfns, size_t max,
                         uint32_t *type)
 {
@@ -43,7 +43,7 @@ static size_t take_next(struct xlm_pager *pager, uint64_t *pfns, size_t max,
     return count;
 }
 
-/* One thread at a time writes what is asked for: in order. */
+/* Only one thread at a time may write requests, to keep their order. */
 static bool can_write(const struct xlm_pager *pager)
 {
     return pager->asking.requests_open && !pager->asking.writing &&
@@ -57,7 +57,7 @@ static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max,
 
     pthread_mutex_lock(&pager->lock);
     while (!pager->asking.stopping && !can_write(pager)) {
-        /* What was unsent may have been settled. */
+        /* Pages without a request may have arrived. */
         pthread_cond_broadcast(&pager->asking.idle);
         pthread_cond_wait(&pager->asking.wake, &pager->lock);
     }
@@ -68,9 +68,9 @@ static size_t take_unsent(struct xlm_pager *pager, uint64_t *pfns, size_t max,
     return count;
 }
 
-/* When writing has failed the stream's reader is stopped: it may not find the
- * connection dead by itself.  Until there is another one, nothing more is
- * written. */
+/* After a failed write, stop the stream's reader, which may not notice that
+ * the connection is dead.  Nothing more is written until there is another
+ * connection. */
 static void stop_writing(struct xlm_pager *pager, bool failed)
 {
     pthread_mutex_lock(&pager->lock);
@@ -112,13 +112,13 @@ void *xlm_pager_run_requests(void *data)
     return NULL;
 }
 
-/* With the lock held, and without waiting for anybody: what is not written is
- * for the request thread. */
+/* With the lock held, and without waiting: what cannot be written now is left
+ * to the request thread. */
 static size_t take_at_once(struct xlm_pager *pager, uint64_t *pfns,
                            uint32_t *type)
 {
     if (!can_write(pager)) {
-        return 0; /* who is writing will see to it */
+        return 0; /* the writing thread will write it */
     }
     if (!xlm_channel_try_lock(pager->channel)) {
         pthread_cond_signal(&pager->asking.wake);
@@ -207,9 +207,9 @@ void xlm_pager_close_requests(struct xlm_pager *pager)
     while (pager->asking.writing) {
         pthread_cond_wait(&pager->asking.idle, &pager->lock);
     }
-    /* What was asked for may not have arrived. */
+    /* Requested pages may not have arrived. */
     xlm_unsent_become(&pager->sets.unsent, &pager->sets.requested);
-    /* What is lacking will be told. */
+    /* The answer to RECOVER will say what is lacking. */
     xlm_pfn_set_clear(&pager->sets.dropped);
     pthread_mutex_unlock(&pager->lock);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Of many numbers, how large they were.
+ * A histogram of many numbers.
  */
 #include "policy/histogram.h"
 
@@ -17,7 +17,7 @@ static unsigned int bucket_of(uint64_t value)
     return bucket < XLM_HISTOGRAM_BUCKETS ? bucket : XLM_HISTOGRAM_BUCKETS - 1;
 }
 
-/* The largest number that falls into a bucket. */
+/* The largest number in a bucket. */
 static uint64_t top_of(unsigned int bucket)
 {
     unsigned int octave = bucket / XLM_HISTOGRAM_STEPS;

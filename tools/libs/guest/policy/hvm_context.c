@@ -14,7 +14,7 @@
 #define CR0_PAGING (UINT64_C(1) << 31)
 #define CR3_PFN_MASK UINT64_C(0x000fffffffffffff)
 
-/* Of every MSR that names a page, and of a timer's. */
+/* In every MSR that names a page, and in a timer's. */
 #define MSR_ENABLED UINT64_C(1)
 
 bool xlm_hvm_context_next(const void *context, size_t length, size_t *at,
@@ -82,7 +82,7 @@ static void put(uint8_t *field, uint64_t value)
     memcpy(field, &value, sizeof(value));
 }
 
-/* NULL: the record is too short to have it, which Xen takes for 0. */
+/* NULL: the record is too short for the field, which Xen takes for 0. */
 static uint8_t *field_at(const struct xlm_hvm_record *record, size_t offset)
 {
     return record->length >= offset + sizeof(uint64_t) ? record->body + offset

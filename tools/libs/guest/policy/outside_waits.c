@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Pages that somebody outside of the guest waits for.
+ * Pages that a program outside of the guest waits for.
  */
 #include "policy/outside_waits.h"
 
@@ -14,7 +14,7 @@ static struct xlm_outside_wait *find(struct xlm_outside_waits *outside,
     return NULL;
 }
 
-/* Longer than nothing, for who is told 0 when nobody waits. */
+/* At least 1, because 0 means that nothing waited. */
 static uint64_t waited(const struct xlm_outside_wait *wait, uint64_t now_us)
 {
     return now_us > wait->since_us ? now_us - wait->since_us : 1;
@@ -45,7 +45,7 @@ uint64_t xlm_outside_waits_end(struct xlm_outside_waits *outside, uint64_t pfn,
     if (us > outside->most_us) {
         outside->most_us = us;
     }
-    /* In the order in which they began. */
+    /* In the order in which the waits began. */
     for (outside->count--; wait < &outside->waits[outside->count]; wait++) {
         *wait = wait[1];
     }

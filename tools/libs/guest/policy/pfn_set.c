@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A test that counts the words which are looked at defines this. */
+/* A test that counts accesses to words defines this. */
 #ifndef XLM_PFN_SET_LOOK
 #define XLM_PFN_SET_LOOK() ((void)0)
 #endif
@@ -16,7 +16,7 @@
 #define WORD_SHIFT 6
 _Static_assert(XLM_WORD_BITS == 1 << WORD_SHIFT, "words of 64 bits");
 
-/* What has no index at a level. */
+/* A level has no such index. */
 #define NONE XLM_PFN_NONE
 
 static unsigned long bit_of(uint64_t index)
@@ -40,8 +40,8 @@ static size_t words_of(uint64_t limit, unsigned int level)
     return (limit + (UINT64_C(1) << shift) - 1) >> shift;
 }
 
-/* One piece of memory for all summaries.  calloc(): memory that stays
- * untouched costs nothing. */
+/* Allocate all summaries at once. calloc(): memory that stays untouched costs
+ * nothing. */
 static int make_summaries(struct xlm_pfn_set *set)
 {
     size_t words = 0;
@@ -96,7 +96,7 @@ bool xlm_pfn_set_contains(const struct xlm_pfn_set *set, uint64_t pfn)
            (set->levels[0][pfn / XLM_WORD_BITS] & bit_of(pfn));
 }
 
-/* From this level up: what has this index is not empty any more. */
+/* From this level up: this index is not empty any more. */
 static void mark(struct xlm_pfn_set *set, unsigned int level, uint64_t index)
 {
     unsigned long before = 0;
@@ -110,7 +110,7 @@ static void mark(struct xlm_pfn_set *set, unsigned int level, uint64_t index)
     }
 }
 
-/* From this level up: what has this index is empty from now on. */
+/* From this level up: this index is empty now. */
 static void unmark(struct xlm_pfn_set *set, unsigned int level, uint64_t index)
 {
     unsigned long left = 0;
@@ -145,7 +145,7 @@ bool xlm_pfn_set_remove(struct xlm_pfn_set *set, uint64_t pfn)
 
 /* ---- the next one ---- */
 
-/* The lowest index of the first level below this one, which is not empty. */
+/* The lowest index of the first level below this index, which is not empty. */
 static uint64_t first_below(const struct xlm_pfn_set *set, unsigned int level,
                             unsigned int down_to, uint64_t index)
 {
@@ -156,8 +156,8 @@ static uint64_t first_below(const struct xlm_pfn_set *set, unsigned int level,
     return index;
 }
 
-/* The first index of a level from this one on that has its bit set, or NONE:
- * up until a word has one, and down again. */
+/* The first index of a level, from this one on, whose bit is set, or NONE: go
+ * up until a word has a bit, and down again. */
 static uint64_t next_at(const struct xlm_pfn_set *set, unsigned int at,
                         uint64_t index)
 {
@@ -257,8 +257,8 @@ size_t xlm_pfn_set_list(const struct xlm_pfn_set *set, uint64_t from,
 
 /* ---- two sets ---- */
 
-/* Of the words that have members in both sets, the first from this one on.
- * *words is taken from for each that only one of them has. */
+/* The first word, from this one on, with members in both sets.  Each word with
+ * members in only one of them is taken from *words. */
 static uint64_t next_word_of_both(const struct xlm_pfn_set *set,
                                   const struct xlm_pfn_set *other,
                                   uint64_t word, size_t *words)
@@ -319,7 +319,7 @@ uint64_t xlm_pfn_set_next_lacking(const struct xlm_pfn_set *set,
     return NONE;
 }
 
-/* A word of the first level becomes another. */
+/* Replace a word of the first level. */
 static void put(struct xlm_pfn_set *set, uint64_t word, unsigned long now)
 {
     unsigned long before = set->levels[0][word];
@@ -338,10 +338,10 @@ static void put(struct xlm_pfn_set *set, uint64_t word, unsigned long now)
 }
 
 /*
- * For each word w in which `driver` has members, that of the set becomes
- * what combine() makes of it and of the other's.  Those of a word of the
- * summary are gone through at once: in a set that is full that is most of the
- * work.
+ * For each word w in which `driver` has members, replace the set's word by
+ * what combine() makes of it and of the other set's word.  The words below one
+ * word of the summary are handled in one loop: for a full set that is most of
+ * the work.
  */
 static inline __attribute__((always_inline)) void combine_all(
     struct xlm_pfn_set *set, const struct xlm_pfn_set *driver,
@@ -390,7 +390,7 @@ void xlm_pfn_set_intersect(struct xlm_pfn_set *set,
     combine_all(set, set, other, both);
 }
 
-/* Where either has no members there is nothing to do. */
+/* Words in which either set has no members need no change. */
 void xlm_pfn_set_subtract(struct xlm_pfn_set *set,
                           const struct xlm_pfn_set *other)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Telling a page that the hypervisor holds, or looks up, on behalf of a guest,
- * by what Xen's public headers say of its contents.
+ * Recognises pages that the hypervisor holds, or looks up, on behalf of a
+ * guest, by the contents that Xen's public headers define.
  */
 #include "policy/pinned_page.h"
 
@@ -39,7 +39,7 @@ _Static_assert(sizeof(struct vcpu_time) == INFO_SIZE - TIME_OFFSET,
 /* The TSC is stable; the guest was stopped. */
 #define MOST_FLAGS 3
 
-/* It may be read just while it is written: the version, odd then, tells
+/* The page may be written while this reads it: the version, odd then, proves
  * nothing. */
 static bool is_time(const struct vcpu_time *time)
 {
@@ -65,7 +65,7 @@ static bool has_vcpu_info(const uint8_t *page)
 
 /* ---- event channels ---- */
 
-/* Alone in a page that was empty. */
+/* A control block is alone in a page that was empty. */
 static bool is_control_block(const uint8_t *page)
 {
     static const uint8_t empty[XLM_PAGE_SIZE];
@@ -87,13 +87,13 @@ static bool is_control_block(const uint8_t *page)
 }
 
 #define EVENT_WORDS (XLM_PAGE_SIZE / sizeof(event_word_t))
-/* All that an event word can have in it. */
+/* All bits that an event word can have. */
 #define EVENT_WORD_MASK \
     (1u << EVTCHN_FIFO_PENDING | 1u << EVTCHN_FIFO_MASKED | \
      1u << EVTCHN_FIFO_LINKED | 1u << EVTCHN_FIFO_BUSY | \
      EVTCHN_FIFO_LINK_MASK)
 
-/* The events of channels that are not in use are masked: most are. */
+/* The events of unused channels are masked, and most channels are unused. */
 static bool is_event_array(const uint8_t *page)
 {
     size_t masked = 0;

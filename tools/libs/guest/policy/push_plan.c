@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A request no further than so many windows from what was pushed is of the
- * same place. */
+/* A request belongs to a place if it is no further from what was pushed there
+ * than this many times the neighbours. */
 #define NEAR_WINDOWS 4
 
 int xlm_push_plan_init(struct xlm_push_plan *plan,
@@ -68,7 +68,7 @@ bool xlm_push_plan_drop(struct xlm_push_plan *plan, uint64_t pfn)
     return had;
 }
 
-/* The oldest request that was not overtaken by the push. */
+/* The oldest request that the push has not overtaken. */
 static bool next_request(struct xlm_push_plan *plan, uint64_t *pfn)
 {
     while (plan->queue_length) {
@@ -87,7 +87,7 @@ static bool next_request(struct xlm_push_plan *plan, uint64_t *pfn)
 
 /* ---- where the guest is at work ---- */
 
-/* Pages outwards that go in turn, for so many upwards. */
+/* Pages outwards that take turns: this many, for `after` upwards. */
 static uint64_t cycle(const struct xlm_push_plan *plan)
 {
     return (uint64_t)plan->tuning.neighbours.after +
@@ -102,8 +102,8 @@ static bool is_near(const struct xlm_push_plan *plan, uint64_t first,
     return pfn + reach >= first && pfn <= last + reach;
 }
 
-/* The pivot that a request belongs to, else nr_pivots.  Who goes through
- * memory asks for what lies a little ahead of the push. */
+/* The pivot that a request belongs to, else nr_pivots.  A guest that walks
+ * through memory requests pages a little ahead of the push. */
 static size_t find_pivot(const struct xlm_push_plan *plan, uint64_t pfn)
 {
     size_t i = 0;
@@ -115,7 +115,8 @@ static size_t find_pivot(const struct xlm_push_plan *plan, uint64_t pfn)
     return i;
 }
 
-/* A new pivot, else that which was not asked for anything for longest. */
+/* A new pivot; or, if there are too many, the one without a request for the
+ * longest time. */
 static size_t new_pivot(struct xlm_push_plan *plan)
 {
     size_t oldest = 0;
@@ -144,14 +145,14 @@ static void learn_near(struct xlm_push_plan *plan,
 
 static void learn_far(struct xlm_push_plan *plan, struct xlm_push_pivot *pivot)
 {
-    /* The first request of all is far from nothing. */
+    /* The first request of all is far from no other. */
     if (plan->tuning.adapt && plan->asked) {
         plan->neighbours = xlm_neighbours_far(plan->neighbours);
     }
     pivot->neighbours = plan->neighbours;
 }
 
-/* Its neighbours are those of this page, which was asked for just now. */
+/* The neighbours of a page that was requested just now. */
 static void set_window(struct xlm_push_plan *plan,
                        struct xlm_push_pivot *pivot, uint64_t pfn)
 {
@@ -164,7 +165,7 @@ static void set_window(struct xlm_push_plan *plan,
     plan->turn = pivot - plan->pivots;
 }
 
-/* The guest works here now. */
+/* The guest is at work here now. */
 static void start_around(struct xlm_push_plan *plan, uint64_t pfn)
 {
     size_t which = find_pivot(plan, pfn);
@@ -183,7 +184,8 @@ static void start_around(struct xlm_push_plan *plan, uint64_t pfn)
     set_window(plan, pivot, pfn);
 }
 
-/* The guest has come up with what was sent there: it needs what comes next. */
+/* The guest has reached pages that were sent ahead: send those that come
+ * next. */
 static void move_window(struct xlm_push_plan *plan, uint64_t pfn)
 {
     for (size_t i = 0; i < plan->nr_pivots; i++) {
@@ -216,8 +218,8 @@ int xlm_push_plan_request(struct xlm_push_plan *plan, uint64_t pfn)
     return 0;
 }
 
-/* In front of the queue.  Where it was in the queue before it is found to be
- * handed out when its turn comes there. */
+/* Put the page in front of the queue.  Its former place in the queue is
+ * skipped when its turn comes. */
 int xlm_push_plan_urge(struct xlm_push_plan *plan, uint64_t pfn)
 {
     if (!xlm_pfn_set_contains(&plan->outstanding, pfn)) {
@@ -259,7 +261,7 @@ static void move_outwards(struct xlm_push_pivot *pivot, uint64_t pfn,
     }
 }
 
-/* The next one that was not handed out, or XLM_PFN_NONE. */
+/* The next neighbour that was not handed out, or XLM_PFN_NONE. */
 static uint64_t look_in_window(const struct xlm_push_plan *plan,
                                const struct xlm_push_pivot *pivot,
                                bool *upwards)
@@ -275,7 +277,7 @@ static uint64_t look_in_window(const struct xlm_push_plan *plan,
     return pfn != XLM_PFN_NONE && pfn >= pivot->window ? pfn : XLM_PFN_NONE;
 }
 
-/* May this page go with those before it? */
+/* May this page be handed out together with those before it? */
 static bool goes_along(const uint64_t *pfns, size_t count, uint64_t pfn)
 {
     return pfn != XLM_PFN_NONE &&
@@ -318,7 +320,7 @@ static size_t push_neighbours(struct xlm_push_plan *plan, size_t max,
 
 /* ---- the background ---- */
 
-/* The next page outwards; both ends are tried before giving up. */
+/* The next page outwards; tries both directions before it gives up. */
 static uint64_t look_outwards(const struct xlm_push_plan *plan,
                               const struct xlm_push_pivot *pivot,
                               bool *upwards)
@@ -361,8 +363,8 @@ static size_t push_outwards(struct xlm_push_plan *plan, size_t max,
     return count;
 }
 
-/* The next page of those written last, or XLM_PFN_NONE: there are none, or
- * none was found among so many words. */
+/* The next of the pages written last, or XLM_PFN_NONE: there is none, or the
+ * search reached its limit of words. */
 static uint64_t look_at_recent(struct xlm_push_plan *plan, size_t *words)
 {
     while (*words && plan->recent_set < XLM_PUSH_RECENT) {
@@ -402,8 +404,8 @@ static size_t push_recent(struct xlm_push_plan *plan, size_t max,
     return count;
 }
 
-/* By turns, once a place is known: the guest goes on with what it did, and it
- * goes on to something else. */
+/* In turn, once a pivot is known: the guest goes on with what it did, and with
+ * something else. */
 static size_t push_background(struct xlm_push_plan *plan, size_t max,
                               uint64_t *pfns)
 {
@@ -421,7 +423,7 @@ static size_t push_background(struct xlm_push_plan *plan, size_t max,
 enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan, size_t room,
                                       uint64_t *pfns, size_t *count)
 {
-    /* Neighbours never go in the place of the background's share. */
+    /* Neighbours never take the background's turn. */
     bool due =
         plan->tuning.background && plan->requested >= plan->tuning.share;
 

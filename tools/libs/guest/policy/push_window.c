@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * How much may be under way unasked in the postcopy phase.
+ * How many pushed pages may be under way in the postcopy phase.
  */
 #include "policy/push_window.h"
 
-/* While the guest asks a quarter more is under way than fills the path, and
- * what the path takes while a thread is late by so much: else the path would
- * run empty at each of them. */
+/* While the guest makes requests, a quarter more is under way than fills the
+ * path, and what the path carries while a thread is late by this time:
+ * otherwise the path would run empty each time. */
 #define ASKED_GAIN_QUARTERS 5
 #define ASKED_LATE_US 25
-/* While it does not, and while the rate is not known: twice that, which finds
- * a rate that is twice as high in one round trip. */
+/* While the guest is calm, and while the rate is not known: twice that, which
+ * finds a rate that is twice as high in one round trip. */
 #define CALM_GAIN_QUARTERS 8
 #define CALM_LATE_US 1000
-/* The rate is known when so many rounds brought none that is a quarter better.
- */
+/* The rate is known when this many rounds found none that is a quarter
+ * better. */
 #define ROUNDS_ALIKE 3
-/* The window holds so many sendings at the least, where they are not at their
- * least themselves. */
+/* The window holds at least this many sendings, unless they have the smallest
+ * size. */
 #define SENDINGS_IN_WINDOW 4
-/* A guest that asks for nothing is calm after this number of round trips, but
- * between these times. */
+/* A guest without requests is calm after this number of round trips, within
+ * these bounds of time. */
 #define CALM_ROUNDS 100
 #define CALM_LEAST_US 50000
 #define CALM_MOST_US 1000000
@@ -42,10 +42,11 @@ static void look_again(struct xlm_push_window *window, uint64_t now_us)
     begin_round(window, now_us);
 }
 
-/* What is asked for waits behind one sending at least, and each costs both
- * ends their time: small ones where little may be under way, large ones where
- * that is a small part of it.  Doubled step by step: no sending crosses an
- * aligned boundary, and others would leave ends of a few pages over. */
+/* A requested page waits behind one sending at least, and each sending costs
+ * both ends time: small ones when little may be under way, large ones when a
+ * sending is a small part of that.  Sizes are doubled step by step: no sending
+ * crosses an aligned boundary, and other sizes would leave ends of a few
+ * pages. */
 static uint32_t sending_pages(uint32_t window)
 {
     uint32_t pages = XLM_PUSH_WINDOW_SENDING;
@@ -57,8 +58,8 @@ static uint32_t sending_pages(uint32_t window)
     return pages;
 }
 
-/* A request can find all of the window before it, and then wait for a sending
- * that has its turn, with what credit came meanwhile. */
+/* A request can find the whole window before it, and then wait for one sending
+ * that has its turn with credit that came meanwhile. */
 void xlm_push_window_init(struct xlm_push_window *window, uint32_t most)
 {
     uint32_t turn = sending_pages(most);
@@ -73,7 +74,7 @@ void xlm_push_window_init(struct xlm_push_window *window, uint32_t most)
 
 uint32_t xlm_push_window_pages(const struct xlm_push_window *window)
 {
-    /* While the empty path is measured it stays empty. */
+    /* While the empty path is being measured, send nothing extra. */
     if (!window->calm || !window->empty_us) {
         return window->pages;
     }
@@ -115,7 +116,7 @@ void xlm_push_window_sent(struct xlm_push_window *window, uint32_t pages,
         (window->first + window->nr_sendings) % XLM_PUSH_WINDOW_SENDINGS;
 
     window->in_flight += pages;
-    /* More requests than can be timed: they count, and the push waits. */
+    /* More sendings than can be timed: they count, and the push waits. */
     if (window->nr_sendings < XLM_PUSH_WINDOW_SENDINGS) {
         window->sendings[slot] = (struct xlm_push_sending){
             .sent_us = now_us,
@@ -138,8 +139,9 @@ static uint64_t best_rate(const struct xlm_push_window *window)
     return best;
 }
 
-/* Pages under way that fill the path so often, and while it is late; and a
- * sending, as each is only under way no more when all of it has come. */
+/* The pages under way that fill the path this many times, and that it carries
+ * while a thread is late; plus a sending, because a sending counts as under
+ * way until all of it has come. */
 static uint32_t fill(const struct xlm_push_window *window, uint64_t rate,
                      uint64_t quarters, uint64_t late_us, uint32_t most)
 {
@@ -164,8 +166,8 @@ static void set_windows(struct xlm_push_window *window)
              ASKED_LATE_US, window->most);
 }
 
-/* A round in which there was always room tells only of a rate that is better:
- * the path could have taken more. */
+/* A round in which there was always room only tells of a better rate: the path
+ * could have carried more. */
 static void take_rate(struct xlm_push_window *window, uint64_t now_us)
 {
     uint64_t us = now_us > window->round_us ? now_us - window->round_us : 1;
@@ -193,7 +195,7 @@ static void end_round(struct xlm_push_window *window, uint64_t now_us)
     begin_round(window, now_us);
 }
 
-/* The rates of before are forgotten: the path may be another. */
+/* Forget the former rates: the path may have changed. */
 static void end_look(struct xlm_push_window *window, uint64_t now_us)
 {
     window->empty_us = window->round_sum_us / window->round_sendings + 1;
@@ -248,7 +250,8 @@ int xlm_push_window_credited(struct xlm_push_window *window, uint32_t pages,
         }
     }
     if (!window->in_flight) {
-        window->nr_sendings = 0; /* what was not timed is back as well */
+        /* sendings that were not timed are back as well */
+        window->nr_sendings = 0;
     }
     return 0;
 }

@@ -4,7 +4,7 @@
 #include "policy/rate_limit.h"
 
 #define US_PER_SECOND 1000000u
-/* Faster than any wire, and slow enough that nothing here overflows. */
+/* Faster than any wire, and small enough that nothing here overflows. */
 #define RATE_MOST ((uint64_t)1 << 40)
 #define OWED_MOST ((int64_t)1 << 40)
 #define ELAPSED_MOST_US ((uint64_t)1000000 * US_PER_SECOND)
@@ -27,7 +27,8 @@ static void fill(struct xlm_rate_limit *limit, uint64_t rate, uint64_t now_us)
         return;
     }
     limit->level += gained;
-    /* Only the time of whole octets is used up: looking often loses none. */
+    /* Use up only the time of whole octets, so that frequent calls lose
+     * none. */
     limit->at_us +=
         gained / rate * US_PER_SECOND + gained % rate * US_PER_SECOND / rate;
 }
@@ -40,7 +41,7 @@ uint64_t xlm_rate_limit_wait_us(struct xlm_rate_limit *limit, uint64_t rate,
     if (!rate || rate == XLM_RATE_UNLIMITED) {
         limit->at_us = now_us;
         if (rate) {
-            limit->level = 0; /* nothing is owed from before */
+            limit->level = 0; /* start without a debt */
         }
         return rate ? 0 : XLM_RATE_WAIT_EVER;
     }

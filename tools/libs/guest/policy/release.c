@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Releases of Xen, and what is said of one that cannot be used.
+ * Releases of Xen, and the explanation when one cannot be used.
  */
 #include "policy/release.h"
 
@@ -8,8 +8,8 @@
 
 #define NELEMS(array) (sizeof(array) / sizeof((array)[0]))
 
-/* All of major version 4.  One whose headers hypervisor/xen_compat.c was tried
- * with is added here. */
+/* All of major version 4.  Add a release once hypervisor/xen_compat.c was
+ * tested with its headers. */
 static const struct release {
     uint32_t minor;
     struct xlm_xen_interface interface;
@@ -52,7 +52,7 @@ static const struct release *of_version(uint32_t major, uint32_t minor)
     return NULL;
 }
 
-/* "Xen 4.17", or "Xen 4.19 to 4.20" where several have the same. */
+/* "Xen 4.17", or "Xen 4.19 to 4.20" if several have the same interface. */
 static void name_releases(const struct release *first, char *name,
                           size_t length)
 {

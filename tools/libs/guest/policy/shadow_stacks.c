@@ -19,7 +19,7 @@ static bool is_one_of(const char *word, size_t length,
     return false;
 }
 
-/* One of the words behind cet=, which stand in a list with commas. */
+/* One of the words behind cet=, which are separated by commas. */
 static void take_word(const char *word, size_t length, bool *in_use)
 {
     static const char *const off[] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Pages that the source is to be asked for, in order.
+ * Pages that the source must be asked for, in order.
  */
 #include "policy/unsent.h"
 
@@ -15,8 +15,8 @@ void xlm_unsent_dispose(struct xlm_unsent *unsent)
     xlm_pfn_set_dispose(&unsent->pfns);
 }
 
-/* Once there are more than fit none is put in order until all are through:
- * else those that are not would never have their turn. */
+/* Once the ring is full, no page gets an order until all others are through:
+ * otherwise those without an order would never have their turn. */
 void xlm_unsent_add(struct xlm_unsent *unsent, uint64_t pfn)
 {
     if (!xlm_pfn_set_add(&unsent->pfns, pfn)) {

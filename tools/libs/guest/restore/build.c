@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Building the domain at the destination, which the toolstack does with what
- * it is fed.
+ * Builds the domain at the destination, by feeding the toolstack.
  */
 #include "restore/build.h"
 
@@ -64,8 +63,8 @@ int xlm_restore_feed_end(struct xlm_restorer *restorer)
     return feed_record(restorer, XLM_REC_END, NULL, 0, NULL, 0);
 }
 
-/* The toolstack clears its rings when it is fed where they are: they have to
- * be there by then. */
+/* The toolstack clears its rings as soon as it knows where they are: their
+ * pages must exist by then. */
 static int populate_toolstack_pages(struct xlm_restorer *restorer)
 {
     uint64_t pfn;
@@ -93,8 +92,8 @@ static int prepare_feed(struct xlm_restorer *restorer)
     return populate_toolstack_pages(restorer);
 }
 
-/* All that the toolstack needs of the libxc stream but END, for a guest whose
- * memory is here. */
+/* Feed the toolstack all that it needs of the libxc stream but END, for a
+ * guest whose memory is here. */
 static int feed_last(struct xlm_restorer *restorer)
 {
     if (prepare_feed(restorer) ||
@@ -106,8 +105,8 @@ static int feed_last(struct xlm_restorer *restorer)
                          restorer->domain.platform.context_length);
 }
 
-/* The same for a guest whose memory is not: the hypervisor must not look for
- * any of it, and does not bear it in each release. */
+/* The same for a guest whose memory is elsewhere: the hypervisor must not look
+ * for any of it, which some releases do not survive. */
 int xlm_restore_feed_early(struct xlm_restorer *restorer)
 {
     size_t length;
@@ -130,8 +129,8 @@ int xlm_restore_feed_early(struct xlm_restorer *restorer)
 
 /* ---- the domain ---- */
 
-/* A hypervisor takes no record of a guest's state that is longer than those of
- * its own release. */
+/* A hypervisor accepts no record of a guest's state that is longer than that
+ * of its own release. */
 int xlm_restore_explain_build(struct xlm_restorer *restorer)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
@@ -190,7 +189,7 @@ int xlm_restore_take_static_end(struct xlm_restorer *restorer)
     return 0;
 }
 
-/* What the toolstack starts the devices with, when it builds early. */
+/* What the toolstack starts the devices with, if it builds early. */
 int xlm_restore_take_devices(struct xlm_restorer *restorer)
 {
     const struct xlm_record *record = &restorer->record;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The last that is done to the domain before the go: it gets the state of the
- * suspended guest, and has to be alive with it.
+ * The last step with the domain before the go: it gets the state of the
+ * suspended guest, and must be alive with it.
  *
- * Loading that state makes the hypervisor look for pages of the guest without
- * asking the pager.  The source sends them before; here nobody relies on it,
- * since with some hypervisors the host would be lost.
+ * When the hypervisor loads that state, it looks for pages of the guest
+ * without asking the pager.  The source must send these before.  The
+ * destination does not rely on that, because with some hypervisors the host
+ * would be lost.
  */
 #include "restore/context.h"
 
@@ -17,7 +18,7 @@
 
 #include "policy/hvm_context.h"
 
-/* Why a domain that is not to run yet cannot any more; NULL: it can. */
+/* Why a domain that waits for the go cannot run any more; NULL: it can. */
 static const char *what_is_wrong(const struct xlm_domain_info *info)
 {
     if (info->dying) {
@@ -51,7 +52,7 @@ int xlm_restore_check_alive(struct xlm_restorer *restorer)
                     wrong);
 }
 
-/* The source has it, and has not sent it yet. */
+/* Does the source have the page, and has not sent it yet? */
 static bool is_awaited(struct xlm_restorer *restorer, uint64_t pfn)
 {
     return pfn < restorer->domain.limit &&

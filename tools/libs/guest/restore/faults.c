@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * The destination's end of the fault channel: a second connection, over which
- * requests go and the requested pages come, past whatever the first one has
- * under way.
+ * requests go and the requested pages come, past whatever the first connection
+ * has under way.
  *
- * A thread of its own reads it.  The channel can be lost at any time without
- * the migration: whoever notices sees to it that
+ * A thread of its own reads the channel. The channel can be lost at any time,
+ * and the migration goes on: the thread that notices makes sure of this:
  *
- *   CHANNEL_END       says over the first connection how many of its pages
- *                     came, so that the source sends the others again there
- *   requests          go over the first connection from then on, those first
- *                     that were not answered
+ *   CHANNEL_END       says over the first connection how many pages came over
+ *                     the channel, so that the source sends the others again
+ *   requests          go over the first connection from then on, at first
+ *                     those without an answer
  *
- * The thread does when its connection fails, and the caller's thread when the
- * source says that it has lost it.
+ * The reading thread notices when the channel fails, and the caller's thread
+ * when the source says that it has lost the channel.
  */
 #include "restore/faults.h"
 
@@ -28,15 +28,15 @@
 
 struct xlm_fault_reader {
     struct xlm_restorer *restorer;
-    /* What fails here fails nothing else: its reason is its own. */
+    /* A failure here fails nothing else: it has its own reason. */
     struct xlm_context ctx;
     struct xlm_channel channel;
     struct xlm_record record;
     pthread_t thread;
     bool runs;
-    atomic_bool stopping; /* by the caller's thread */
-    /* The thread's, until it has ended. */
-    uint64_t pages; /* that came, of whole records */
+    atomic_bool stopping; /* set by the caller's thread */
+    /* The reading thread's, until it has ended. */
+    uint64_t pages; /* that came, in complete records */
     bool fell_back;
 };
 
@@ -51,8 +51,8 @@ static int tell_end(struct xlm_restorer *restorer, uint64_t pages)
                                    sizeof(end));
 }
 
-/* The source has to hear of the end before it is asked again for what it
- * believes to be on its way. */
+/* The source must learn of the channel's end before it reads new requests for
+ * pages that it takes to be under way. */
 static int fall_back(struct xlm_fault_reader *faults)
 {
     struct xlm_restorer *restorer = faults->restorer;
@@ -97,8 +97,8 @@ static int take_pages(struct xlm_fault_reader *faults)
                                    sizeof(credit));
 }
 
-/* When not even the first connection can be written to, who reads that finds
- * out. */
+/* If the first connection cannot be written to either, its reader will
+ * notice. */
 static void *read_faults(void *data)
 {
     struct xlm_fault_reader *faults = data;

@@ -2,19 +2,19 @@
  * The destination, when its guest ends or its source is lost before all of the
  * memory has come.
  *
- * What proves what:
+ * These are the proofs:
  *
  * - The domain is dying: the hypervisor says so, or refuses to bring a page in
  *   (ESRCH), which it does as soon as the domain is being destroyed.
- * - It has *ended*: it is dying and was not suspended.  It was running, or had
- *   shut down by itself, so nobody can have made a copy of it that is to run.
- * - It was *taken away*: it is dying and was suspended.  Whoever suspends a
- *   guest and destroys its domain has saved or moved it: with the pages that
- *   were here, and holes in place of the others.
+ * - The guest has *ended*: its domain is dying and was not suspended.  It was
+ *   running, or had shut down by itself, so nobody can have a copy of it to
+ *   run.
+ * - The guest was *taken away*: its domain is dying and was suspended.  A
+ *   program that suspends a guest and destroys its domain has saved or moved
+ *   it: with the pages that were here, and holes in place of the others.
  *
- * The hypervisor keeps the reason for which a domain has shut down for as long
- * as there is the domain, and that is for as long as this process maps the
- * ring.
+ * The hypervisor keeps the reason of a domain's shutdown as long as the domain
+ * exists, which is as long as this process maps the ring.
  */
 #include "restore/gone.h"
 
@@ -27,7 +27,7 @@
 
 #include "restore/faults.h"
 
-/* How often a suspended guest is looked at, which is nobody's waiting. */
+/* How often to look at a suspended guest, for which nothing waits. */
 #define LOOK_MS 200
 
 static uint64_t mib_of(uint64_t pages)
@@ -49,7 +49,8 @@ bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer)
         return false;
     }
     if (hv->ops->domain_info(hv, restorer->domain.domid, &info)) {
-        /* Not while the ring is mapped; then nothing is proven. */
+        /* ESRCH cannot come while the ring is mapped; without the domain
+         * nothing is proven. */
         restorer->outcome.taken = errno == ESRCH;
         return errno == ESRCH;
     }
@@ -60,7 +61,7 @@ bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer)
     return true;
 }
 
-/* The source may be in the middle of a record, and has to hear us before it
+/* The source may be in the middle of a record, and must read this before it
  * finds the connection closed. */
 static int tell(struct xlm_restorer *restorer, bool ended)
 {
@@ -72,7 +73,7 @@ static int tell(struct xlm_restorer *restorer, bool ended)
     unheard.logger = restorer->ctx->logger;
     restorer->channel.may_be_silent = NULL;
     restorer->channel.idle_ms = XLM_SOURCE_SILENCE_MS;
-    restorer->owed = 0; /* it hears no more of it */
+    restorer->owed = 0; /* the source reads no credit any more */
     if (ended ? xlm_write_simple_record(&unheard, &restorer->channel,
                                         XLM_REC_POSTCOPY_GONE, NULL, 0)
               : xlm_write_answer(&unheard, &restorer->channel,
@@ -98,9 +99,9 @@ static void forget_guest(struct xlm_restorer *restorer)
     restorer->outcome.gone = true;
 }
 
-/* Somebody has destroyed the domain, its monitor after it had shut down or a
- * person: what has not come is not needed, on neither host.  So this is no
- * failure, whatever it made fail. */
+/* A program, such as the domain's monitor, or a person has destroyed the
+ * domain: neither host needs the missing pages.  That is no failure, whatever
+ * has failed because of it. */
 static int end(struct xlm_restorer *restorer)
 {
     xlm_restate(restorer->ctx, "the guest ended here before all of its "
@@ -114,7 +115,7 @@ static int end(struct xlm_restorer *restorer)
     return 0;
 }
 
-/* Nothing is destroyed for this: a person decides. */
+/* Nothing is destroyed in this case: a person must decide. */
 static int give_up(struct xlm_restorer *restorer)
 {
     uint64_t pages = restorer->stats->outstanding;

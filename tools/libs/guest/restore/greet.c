@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Another connection, before it is known whose: its first record, and what it
- * hears when no domain is, or is no more, received here.
+ * Another connection, before it is known which migration it belongs to: its
+ * first record, and the answer if no process receives that migration.
  */
 #include "xlm.h"
 
@@ -11,8 +11,8 @@
 #include "clock.h"
 #include "wire/record.h"
 
-/* Who opens a connection for a recovery says at once what it is for: all of
- * that, however it comes, within so long. */
+/* A source that connects for a recovery says at once what the connection is
+ * for: all of that record must come within this time. */
 #define RECOVER_SECONDS 30
 
 int xlm_read_recover(struct xlm_context *ctx, int in_fd,

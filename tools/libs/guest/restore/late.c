@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The destination whose toolstack is held: the domain exists, has memory and a
- * pager before the guest is stopped, but its devices start from their final
- * state, in the stop.  Whatever they keep outside of the guest (an image with
- * metadata of its own, a lock) is then the source's no more.
+ * The destination whose toolstack is held: the domain exists and has memory
+ * and a pager before the guest is stopped, but its devices start in the stop,
+ * from their final state.  By then the source has released whatever the
+ * devices keep outside of the guest (an image with metadata of its own, a
+ * lock).
  *
- * What starts the devices may ask for pages that are not here: a device that
- * fetches from the guest's memory when it loads its state, or a back end. They
- * come from the source, which waits to hear that this host is ready.
+ * What starts the devices may need pages that are not here: a device that
+ * fetches from the guest's memory when it loads its state, or a back end.
+ * These pages come from the source, which waits for READY.
  */
 #include "restore/late.h"
 
@@ -17,7 +18,7 @@
 #include "restore/build.h"
 #include "restore/pages.h"
 
-/* How often it is looked whether pages are asked for. */
+/* How often to look for accesses to pages. */
 #define LOOK_MS 10
 #define AT_A_TIME 64
 
@@ -54,8 +55,8 @@ void xlm_restore_choose_build(struct xlm_restorer *restorer, uint32_t flags)
     }
 }
 
-/* The toolstack clears its rings as it takes the parameters; it must have done
- * so before pages are evicted. */
+/* The toolstack clears its rings as it takes the parameters; that must be done
+ * before pages are evicted. */
 int xlm_restore_hold_build(struct xlm_restorer *restorer)
 {
     const struct xlm_restore_callbacks *callbacks = restorer->callbacks;
@@ -88,7 +89,8 @@ static int take_pages(struct xlm_restorer *restorer)
     return xlm_restore_take_pages(restorer);
 }
 
-/* Ask for what is needed, and wait for it: the source does nothing else. */
+/* Ask for the needed pages, and wait for them: the source has nothing else to
+ * do. */
 static int bring_what_is_needed(struct xlm_restorer *restorer)
 {
     uint64_t pfns[AT_A_TIME];

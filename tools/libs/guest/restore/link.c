@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * How long the destination believes in a connection, from the go on.
+ * How long a silent connection counts as alive, from the go on.
  */
 #include "restore/link.h"
 
 #include "clock.h"
 
-/* Only a guest that waits for a page suffers from it; but a source that does
- * not even say that it is alive has gone. */
+/* Silence matters only while the guest waits for a page; but a source that
+ * does not even say that it is alive is gone. */
 static bool may_be_silent(void *data)
 {
     struct xlm_restorer *restorer = data;
@@ -38,7 +38,7 @@ void xlm_restore_set_link_timeout(struct xlm_restorer *restorer)
     restorer->channel.silence_data = restorer;
     restorer->channel.idle_ms =
         xlm_channel_look_ms(timeout_ms ? timeout_ms : XLM_SILENCE_MS);
-    /* Without another connection to come this one is all that there is. */
+    /* If no other connection can come, keep this one whatever happens. */
     if (!restorer->params->relink) {
         restorer->channel.idle_ms = -1;
     }

@@ -8,17 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the toolstack may have given the domain beside the pages of ours. */
+/* Pages that the toolstack may have given the domain besides. */
 #define UNCOUNTED_PAGES 64
 
-/* Records of up to 256 pages, and the list of them, are read to memory that
- * the hypervisor reads; no source that keeps faults in mind sends larger ones
+/* Records of up to 256 pages, and their lists, are read into memory that the
+ * hypervisor can read; a source that serves faults well sends no larger ones
  * while the guest runs. */
 #define LENT_PAGES 257
 
-/* Credit is kept together up to so many records like the last one ... */
+/* Credit is held back for up to this many records like the last one ... */
 #define CREDIT_RECORDS 2
-/* ... and so many pages at the least. */
+/* ... and at least this many pages. */
 #define CREDIT_PAGES 16
 
 void xlm_restore_lend_contents(struct xlm_context *ctx,
@@ -93,8 +93,8 @@ static int parse(struct xlm_restorer *restorer, struct xlm_pfn_list *list)
     return xlm_restore_reserve(restorer, end);
 }
 
-/* A guest that balloons up while it moves outgrows what the toolstack allowed
- * its domain here, since that goes by the size it had at the start. */
+/* A guest that balloons up while it moves outgrows what the toolstack has
+ * allowed its domain here, which is the size at the start. */
 static int allow_populated(struct xlm_restorer *restorer)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
@@ -121,8 +121,8 @@ static int allow_populated(struct xlm_restorer *restorer)
     return 0;
 }
 
-/* Of these pfns, those at which the domain has no page: it may have them, and
- * is about to get them. */
+/* Find the holes among these pfns.  The domain may have pages there, and will
+ * get them. */
 static int find_missing(struct xlm_restorer *restorer, size_t count,
                         const uint64_t *pfns, size_t *nr_missing,
                         uint64_t missing[XLM_BATCH_PAGES])
@@ -166,12 +166,12 @@ int xlm_restore_populate(struct xlm_restorer *restorer, size_t count,
     return 0;
 }
 
-/* What a batch of PAGE_DATA falls into. */
+/* What to do with a batch of PAGE_DATA. */
 struct sorted {
-    size_t nr_written; /* pages to be mapped and written */
+    size_t nr_written; /* pages to map and write */
     uint64_t written[XLM_BATCH_PAGES];
     const uint8_t *contents[XLM_BATCH_PAGES];
-    size_t nr_paged; /* pages that are evicted and come in */
+    size_t nr_paged; /* evicted pages that come in */
     struct xlm_page_in paged[XLM_BATCH_PAGES];
 };
 
@@ -229,7 +229,7 @@ static int write_pages(struct xlm_restorer *restorer,
     return rc;
 }
 
-/* The source has no such page (any more): nor shall the guest have it here. */
+/* The source has no such page: the guest must not have one here either. */
 static int take_hole(struct xlm_restorer *restorer, uint64_t pfn)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
@@ -252,7 +252,7 @@ static int take_hole(struct xlm_restorer *restorer, uint64_t pfn)
     return 0;
 }
 
-/* The contents of the next page of a record, which may have none to carry. */
+/* The contents of the next page of a record; a record may carry none. */
 static const uint8_t *next_contents(const struct xlm_restorer *restorer,
                                     const struct xlm_record *record,
                                     const uint8_t **at)
@@ -267,7 +267,7 @@ static const uint8_t *next_contents(const struct xlm_restorer *restorer,
     return contents;
 }
 
-/* Sort the pages of a record by what has to be done with them. */
+/* Sort the pages of a record by what must be done with them. */
 static int sort_pages(struct xlm_restorer *restorer, struct sorted *sorted,
                       const struct xlm_pfn_list *list)
 {
@@ -316,7 +316,7 @@ int xlm_restore_take_pages(struct xlm_restorer *restorer)
     return rc;
 }
 
-/* What is here and wanted later is emptied. */
+/* Pages that are here and will come later lose their contents. */
 static int make_absent(struct xlm_restorer *restorer, size_t count,
                        const uint64_t *pfns)
 {
@@ -385,8 +385,8 @@ int xlm_restore_pay_credit(struct xlm_restorer *restorer)
         return 0;
     }
     restorer->owed = 0;
-    /* Credit that overtook a request would let the source send more before it
-     * than may be under way. */
+    /* If credit overtook a request, the source could send more before the
+     * request than may be under way. */
     xlm_pager_await_requests(restorer->pager, &restorer->channel);
     return xlm_write_simple_record(restorer->ctx, &restorer->channel,
                                    XLM_REC_POSTCOPY_CREDIT, &credit,
@@ -400,15 +400,15 @@ static int before_wait(void *data)
 
 void xlm_restore_pay_before_waits(struct xlm_restorer *restorer)
 {
-    restorer->owed = 0; /* another connection, another account */
+    restorer->owed = 0; /* on another connection credit begins at 0 */
     restorer->channel.before_wait = before_wait;
     restorer->channel.wait_data = restorer;
 }
 
 /*
- * Credit costs both ends their time, the source a thread's waking up: while
- * more pages are here already it is kept together, but never for so long that
- * the source would have to stop for it.  Who sends many at a time has many
+ * Credit costs both ends time, and wakes a thread of the source's.  So hold it
+ * back while more pages are here already, but never so long that the source
+ * would have to stop for it: a source that sends many pages at a time has many
  * under way.
  */
 static int owe_credit(struct xlm_restorer *restorer, uint32_t pages)

@@ -17,7 +17,7 @@
 /* ---- GO, and after ---- */
 
 /* From here on this is the only copy that may run: nothing that can fail may
- * stand between the go and the guest, and no failure takes it back. */
+ * come between the go and the guest, and no failure takes the guest back. */
 void xlm_restore_run(struct xlm_restorer *restorer)
 {
     *restorer->outcome.resumed = true;
@@ -56,7 +56,7 @@ int xlm_restore_take_go(struct xlm_restorer *restorer)
     return 0;
 }
 
-/* They need not be sent. */
+/* Tell the source which pages it need not send. */
 static int tell_dropped(struct xlm_restorer *restorer)
 {
     uint64_t pfns[512];
@@ -107,10 +107,10 @@ int xlm_restore_complete(struct xlm_restorer *restorer)
     restorer->outcome.done = true;
     xlm_keepalive_stop(&restorer->keepalive);
     xlm_restore_close_faults(restorer);
-    /* What the guest gave up on the way is the host's again. */
+    /* Pages that the guest gave up on the way belong to the host again. */
     (void)restorer->ctx->hypervisor->ops->claim(restorer->ctx->hypervisor,
                                                 restorer->domain.domid, 0);
-    /* The guest is whole, whether or not the source hears of it. */
+    /* The guest is complete, whether or not the source hears of it. */
     if (tell_complete(restorer)) {
         xtl_log(restorer->ctx->logger, XTL_WARN, -1, "xlm",
                 "domain %" PRIu32 " is complete, but the source could not be "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * PREPARE at the destination: can the guest be here?  Then its domain is
+ * PREPARE at the destination: can the guest be here?  If it can, its domain is
  * built, now or in the stop, and gets its pager.
  */
 #include "restore/prepare.h"
@@ -36,7 +36,8 @@ static int identify(struct xlm_restorer *restorer)
     return 0;
 }
 
-/* What is outstanding survives this process, if anybody wants it to. */
+/* Keep the set of outstanding pages where it survives this process, if the
+ * caller wants that. */
 static int keep(struct xlm_restorer *restorer)
 {
     const struct xlm_restore_callbacks *callbacks = restorer->callbacks;
@@ -88,8 +89,8 @@ static int check_size(struct xlm_restorer *restorer)
     return 0;
 }
 
-/* Before anything is built: what the toolstack fails for without it would tell
- * nobody what to do. */
+/* Before anything is built: without paging the toolstack would fail, and its
+ * message would help nobody. */
 static int choose_paging(struct xlm_restorer *restorer)
 {
     restorer->paging = xlm_choose_paging_of(
@@ -97,8 +98,8 @@ static int choose_paging(struct xlm_restorer *restorer)
     return restorer->paging ? 0 : -1;
 }
 
-/* Its guest may come to have higher pfns yet; how far that may go is known by
- * its configuration only. */
+/* The source's guest may get higher pfns yet; only its configuration says how
+ * high. */
 static int make_room(struct xlm_restorer *restorer)
 {
     uint64_t pfns = prepare_of(restorer)->pfns;
@@ -111,7 +112,7 @@ static int make_room(struct xlm_restorer *restorer)
     return xlm_restore_reserve(restorer, restorer->domain.limit);
 }
 
-/* Early, or all but what starts the devices. */
+/* Build the domain: early, or all but the devices. */
 static int build(struct xlm_restorer *restorer)
 {
     xlm_restore_choose_build(restorer, prepare_of(restorer)->flags);
@@ -137,8 +138,8 @@ static int open_pager(struct xlm_restorer *restorer)
     return 0;
 }
 
-/* In this order; what the source is told of one that fails, unless the stage
- * knows better. */
+/* The stages in their order, and the refusal that the source gets when one
+ * fails, unless the stage sets another. */
 static const struct {
     int (*pass)(struct xlm_restorer *restorer);
     enum xlm_refusal refusal;

@@ -20,8 +20,8 @@ static void close_link(struct xlm_restorer *restorer)
     xlm_channel_close(&restorer->channel);
 }
 
-/* A record at a time: the guest runs meanwhile, and what it drops after it was
- * listed the source hears of as ever. */
+/* Tell one record at a time: the guest runs meanwhile, and pages that it drops
+ * after they were listed are reported as always. */
 static int tell_lacking(struct xlm_restorer *restorer)
 {
     uint64_t pfns[XLM_LIST_PFNS];
@@ -63,7 +63,7 @@ int xlm_restore_open_link(struct xlm_restorer *restorer, int in_fd, int out_fd)
     return 0;
 }
 
-/* 0: there is another one; -1: there will be none. */
+/* 0: there is another connection; -1: there will be none. */
 static int await_link(struct xlm_restorer *restorer, int *in_fd, int *out_fd)
 {
     const struct xlm_relink *relink = restorer->params->relink;

@@ -6,9 +6,10 @@
  *
  *   XLM_READ_STATIC     until STATIC_DATA_END: the domain is created, and
  *   XLM_READ_LIVE       PREPARE: built, and gets its pager
- * (restore/prepare.c); or held, to be built late (restore/late.c)
- *   XLM_READ_EVICTION   from BEGIN: lists of what comes later
- *   XLM_READ_LAST       from TRANSITION: only the go is missing
+ *                       (restore/prepare.c); or held, to be built late
+ *                       (restore/late.c)
+ *   XLM_READ_EVICTION   from BEGIN: lists of pages that come after the go
+ *   XLM_READ_LAST       from TRANSITION: the destination waits for the go
  *   XLM_READ_POSTCOPY   from GO: the guest runs, and is the only copy
  *                       (restore/postcopy.c)
  *
@@ -68,7 +69,7 @@ static int take_list_end(struct xlm_restorer *restorer)
         return xlm_restore_bad_stream(restorer, "the end of no list");
     }
     restorer->sets.listing = false;
-    /* What was evicted gave its memory back to the host: keep it for us. */
+    /* Eviction gave memory back to the host: claim it again. */
     if (xlm_restore_claim(restorer)) {
         return -1;
     }
@@ -85,8 +86,8 @@ static int refuse_go(struct xlm_restorer *restorer)
     return -1;
 }
 
-/* Ready once every page that has to be resident is: and only with a domain
- * that can run, since the source's is lost with the go. */
+/* READY is sent once every resident page is here, and only for a domain that
+ * can run, because with the go the source's is given up. */
 static int answer_when_ready(struct xlm_restorer *restorer)
 {
     if (restorer->sets.refused.count) {
@@ -101,8 +102,8 @@ static int answer_when_ready(struct xlm_restorer *restorer)
                             XLM_REC_POSTCOPY_READY, 0, "");
 }
 
-/* A device model that is there already loads the final state; it has nobody to
- * bring it a page before the go. */
+/* A device model that exists already loads the final state.  Nothing can bring
+ * it a page before the go. */
 static int load_device_state(struct xlm_restorer *restorer)
 {
     uint64_t pfn;
@@ -125,7 +126,7 @@ static int load_final_state(struct xlm_restorer *restorer)
     if (!restorer->pager || restorer->sets.listing) {
         return xlm_restore_bad_stream(restorer, "TRANSITION out of order");
     }
-    /* The toolstack loads the state that it was fed when it ends. */
+    /* The toolstack loads the state in its stream when it gets the END. */
     if ((restorer->domain.held && xlm_restore_build_late(restorer)) ||
         xlm_restore_load_context(restorer)) {
         return -1;
@@ -135,7 +136,7 @@ static int load_final_state(struct xlm_restorer *restorer)
 
 static int take_transition(struct xlm_restorer *restorer)
 {
-    /* Its guest is stopped: it wants to hear that we are ready, no less. */
+    /* The guest is stopped: from now on the source waits only for READY. */
     xlm_keepalive_stop(&restorer->keepalive);
     if (load_final_state(restorer)) {
         return refuse_go(restorer);
@@ -192,7 +193,7 @@ static int take_platform(struct xlm_restorer *restorer)
                              &restorer->record);
 }
 
-/* It has come: that is all. */
+/* The record has no other effect. */
 static int take_alive(struct xlm_restorer *restorer)
 {
     (void)restorer;
@@ -218,8 +219,8 @@ static int take_record(struct xlm_restorer *restorer)
 }
 
 /*
- * What fails while the source still prepares us is told to the source, which
- * listens for that once it has sent PREPARE: read up to there.
+ * Tell the source about a failure while it still prepares this end.  The
+ * source listens once it has sent PREPARE: read up to that.
  */
 static void refuse(struct xlm_restorer *restorer)
 {
@@ -266,7 +267,7 @@ static int read_headers(struct xlm_restorer *restorer)
     restorer->domain.source_xen.major = headers.domain.xen_major;
     restorer->domain.source_xen.minor = headers.domain.xen_minor;
     xlm_restore_keep_alive(restorer);
-    /* The first that the toolstack hears of it: it looks for room. */
+    /* With this the toolstack begins, and looks for room. */
     if (xlm_restore_feed(restorer, &headers, sizeof(headers))) {
         restorer->outcome.refusal =
             errno == ENOMEM ? XLM_REFUSED_NO_MEMORY : XLM_REFUSED_BUILD;
@@ -321,7 +322,7 @@ static int restore(struct xlm_restorer *restorer)
 
 static void dispose(struct xlm_restorer *restorer)
 {
-    /* First: its threads use the channel. */
+    /* First of all: these threads use the channel. */
     xlm_channel_stop(&restorer->channel);
     xlm_keepalive_stop(&restorer->keepalive);
     xlm_restore_close_faults(restorer);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What all parts of the destination do with the restorer: begin, tell of
- * progress, and say what is wrong with a stream.
+ * What all parts of the destination do with the restorer: begin, report
+ * progress, and report what is wrong with a stream.
  */
 #include "restore/restorer.h"
 
@@ -8,13 +8,13 @@
 
 #include "clock.h"
 
-/* Below 4 GiB there is a hole for devices, and what the toolstack and the
- * firmware have, beside the guest's own pages. */
+/* Pages beside the guest's own: below 4 GiB there is a hole for devices, and
+ * the toolstack and the firmware have some. */
 #define PFNS_BELOW_4G 0x100000u
 #define EXTRA_PAGES 4096u
 
-/* Where the guest's pfns end at the latest.  Where its devices have their
- * memory is not known: twice that leaves them room. */
+/* A bound for the guest's pfns.  It is not known where its devices have their
+ * memory: twice the guest's size leaves room for that. */
 static uint64_t pfn_limit(const struct xlm_restore_params *params)
 {
     uint64_t most = XLM_PFN_LIMIT / 2 - PFNS_BELOW_4G;

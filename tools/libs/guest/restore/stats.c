@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What the destination knows of the guest's faults: shown here, and told to
+ * What the destination knows about the guest's faults: shown here, and sent to
  * the source now and then.
  */
 #include "restore/stats.h"
@@ -8,7 +8,7 @@
 
 #include "clock.h"
 
-/* How often the source is told of the faults while its guest's pages come. */
+/* How often the source gets statistics while pages come. */
 #define TELL_STATS_US 1000000
 
 static void take_stats(struct xlm_restorer *restorer,

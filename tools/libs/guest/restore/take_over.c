@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * In place of a receiver that was killed: another process becomes the pager of
- * its guest, and goes on.
+ * Takes the place of a receiver that was killed: this process becomes the
+ * pager of its guest, and goes on.
  */
 #include "restore/gone.h"
 #include "restore/pages.h"
@@ -8,7 +8,7 @@
 #include "restore/recover.h"
 #include "restore/restore.h"
 
-/* With those that are paged out, which the hypervisor does not count. */
+/* Adds the pages that are paged out, which the hypervisor does not count. */
 static uint64_t guest_pages(struct xlm_restorer *restorer)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The source until the go: is the destination alive, and is it told that we
- * are?
+ * The source until the go: does the destination live, and does it know that
+ * the source lives?
  */
 #include "save/alive.h"
 
@@ -16,8 +16,8 @@ static void note_heard(struct xlm_saver *saver)
     pthread_mutex_unlock(&saver->heard.lock);
 }
 
-/* It takes nothing, or says nothing; but it may have said that it is alive
- * where nobody has read it yet.  From any thread that uses the channel. */
+/* The destination takes nothing, or sends nothing; but it may have said that
+ * it lives, unread so far.  From any thread that uses the channel. */
 static bool may_be_silent(void *data)
 {
     struct xlm_saver *saver = data;
@@ -36,8 +36,7 @@ static bool may_be_silent(void *data)
     return may;
 }
 
-/* Until the guest is suspended; then it is not to wait for anybody who is
- * merely alive. */
+/* Until the guest is suspended: in the stop a sign of life is not enough. */
 void xlm_save_keep_alive(struct xlm_saver *saver)
 {
     struct xlm_channel *channel = &saver->channel;
@@ -69,8 +68,8 @@ int xlm_save_check_heard(struct xlm_saver *saver)
     return xlm_fail_on_channel(saver->ctx, "preparing");
 }
 
-/* A destination that says no more than that it is alive is not believed for
- * ever: so many in a row, and in the stop, when it says so no more, those that
+/* A destination that only says that it lives is not believed for ever: at most
+ * this many in a row, and in the stop, when it no longer says so, those that
  * were under way. */
 #define ALIVE_MOST 256
 #define ALIVE_MOST_STOPPED 16

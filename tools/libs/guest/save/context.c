@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What the state of a suspended guest's vCPUs says about pages.
+ * Which pages the vCPU state of a suspended guest refers to.
  */
 #include "save/context.h"
 

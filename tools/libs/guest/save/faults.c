@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * The source's end of the fault channel: a second connection, over which the
- * guest's requests come and are answered, past whatever the first one has
- * under way.
+ * guest's requests come and are answered, past whatever the first connection
+ * has under way.
  *
  *   CHANNEL          which migration it belongs to, while the guest runs here
  *            <- JOINED
@@ -10,10 +10,11 @@
  *   POSTCOPY_PAGE_DATA
  *            <- CREDIT
  *
- * One thread reads it and answers each request at once: there is no queue.
- * What went over it and was not credited is kept in order.  When it is lost
- * the destination says how much of that came, and the rest goes over the first
- * connection: no page is lost with it, and none goes twice.
+ * One thread reads the channel and answers each request at once: there is no
+ * queue. Pages that went over the channel without credit so far are kept in
+ * order. When the channel is lost the destination says how many of them came,
+ * and the rest goes over the first connection: no page is lost with the
+ * channel, and none goes twice.
  */
 #include "save/faults.h"
 
@@ -32,8 +33,8 @@
 
 /* The destination answers at once, or it does not know the record. */
 #define JOIN_MS (30 * 1000)
-/* Pages under way at the most: what is asked for beyond them goes over the
- * first connection. */
+/* Most pages under way: further requests are served over the first
+ * connection. */
 #define UNDER_WAY 1024
 
 struct sent_page {
@@ -43,28 +44,29 @@ struct sent_page {
 
 struct xlm_fault_channel {
     struct xlm_saver *saver;
-    /* What fails here fails nothing else: its reason is its own. */
+    /* A failure here fails nothing else: it has its own reason. */
     struct xlm_context ctx;
     struct xlm_channel channel;
     struct xlm_push_shared *shared; /* NULL: not started */
     pthread_t thread;
     bool runs;
     /* The pushing thread's: */
-    bool warned;  /* a person was told that it is lost ... */
-    bool settled; /* ... and the destination */
+    bool warned;  /* the log says that the channel is lost ... */
+    bool settled; /* ... and the destination knows */
 
-    /* The thread's own. */
+    /* The reading thread's own. */
     struct xlm_record record;
     struct xlm_source_memory memory;
     struct xlm_page_batch batch;
 
-    /* Under the lock that is shared. */
-    uint64_t sent;                     /* pages handed over to the channel */
-    uint64_t credited;                 /* the first so many of them came */
+    /* Guarded by the shared lock. */
+    uint64_t sent;                     /* pages sent over the channel */
+    uint64_t credited;                 /* the first of these, which came */
     struct sent_page pages[UNDER_WAY]; /* page n is at n % UNDER_WAY */
-    bool lost;                         /* no more pages go over it ... */
-    bool ended;                        /* ... and the destination knows */
-    /* Since they were counted: */
+    /* no more pages go over the channel ... */
+    bool lost;
+    bool ended; /* ... and the destination knows */
+    /* Since the last xlm_faults_count(): */
     uint64_t new_pages;
     uint64_t new_zeroes;
     uint64_t new_bytes;
@@ -125,7 +127,7 @@ static int join(struct xlm_fault_channel *faults, int in_fd, int out_fd)
         xlm_check_answer(&faults->ctx, &faults->record)) {
         return -1;
     }
-    /* Nothing more is said until the go; then nothing is aborted any more. */
+    /* Nothing more comes until the go, and after it nothing is aborted. */
     faults->channel.idle_ms = -1;
     faults->channel.abort_fd = -1;
     return 0;
@@ -164,8 +166,8 @@ static void warn_of_none(struct xlm_saver *saver, const char *reason)
             reason);
 }
 
-/* One that has not joined is as good as lost: the destination may believe that
- * it has. */
+/* A channel that has not joined counts as lost: the destination may believe
+ * that it has joined. */
 void xlm_save_connect_faults(struct xlm_saver *saver)
 {
     const struct xlm_save_callbacks *callbacks = saver->callbacks;
@@ -202,7 +204,7 @@ void xlm_save_close_faults(struct xlm_saver *saver)
 
 /* ---- the thread ---- */
 
-/* Note it as under way.  False: not over this channel, or not any more. */
+/* Note the page as under way.  False: it does not go over this channel. */
 static bool take_page(struct xlm_fault_channel *faults, uint64_t pfn)
 {
     struct xlm_push_shared *shared = faults->shared;
@@ -217,14 +219,14 @@ static bool take_page(struct xlm_fault_channel *faults, uint64_t pfn)
             (struct sent_page){pfn, xlm_now_us()};
         faults->new_pages++;
         XLM_TRACE(&faults->ctx, chosen, pfn, faults->sent - faults->credited);
-        xlm_push_shared_wake(shared); /* its neighbours may go */
+        xlm_push_shared_wake(shared); /* the neighbours may go now */
     }
     pthread_mutex_unlock(&shared->lock);
     return taken;
 }
 
-/* For the pushing thread, which also knows what to do about a page that cannot
- * be read.  Nothing happens when it is under way. */
+/* Leave a page to the pushing thread, which also knows what to do about one
+ * that cannot be read.  Nothing happens when the page is under way. */
 static int leave_page(struct xlm_fault_channel *faults, uint64_t pfn)
 {
     struct xlm_push_shared *shared = faults->shared;
@@ -261,7 +263,7 @@ static int serve_page(struct xlm_fault_channel *faults, uint64_t pfn)
     const void *contents = xlm_source_memory_page(&faults->memory, pfn);
 
     XLM_TRACE(&faults->ctx, heard, pfn, 1);
-    /* Why it cannot be sent is for the pushing thread to say. */
+    /* If the page cannot be sent, the pushing thread reports why. */
     if (!contents || !xlm_save_source_is_sound(faults->saver) ||
         !take_page(faults, pfn)) {
         return leave_page(faults, pfn);
@@ -312,7 +314,7 @@ static int take_record(struct xlm_fault_channel *faults)
                         &faults->record)) {
         return -1;
     }
-    /* In the order in which they come: each page goes at once. */
+    /* Handle records in their order: each page goes at once. */
     return faults->record.type == XLM_REC_POSTCOPY_CREDIT ? take_credit(faults)
                                                           : take_fault(faults);
 }
@@ -380,7 +382,7 @@ static bool is_stalled(const struct xlm_fault_channel *faults)
                faults->saver->params->faults_stall_ms * UINT64_C(1000);
 }
 
-/* *heard: the destination knows. */
+/* *heard: does the destination know? */
 static bool is_lost(struct xlm_fault_channel *faults, bool *heard)
 {
     bool lost;
@@ -441,8 +443,9 @@ static bool is_honest(const struct xlm_fault_channel *faults, uint64_t pages)
            pages <= faults->sent;
 }
 
-/* The first so many of its pages came.  The others go as soon as they can: the
- * guest waits, whether or not the destination asks again. */
+/* The first `pages` of the channel's pages came.  The others go as soon as
+ * they can: the guest waits, whether or not the destination requests them
+ * again. */
 static int end_after(struct xlm_fault_channel *faults, uint64_t pages)
 {
     int rc = 0;
@@ -452,7 +455,7 @@ static int end_after(struct xlm_fault_channel *faults, uint64_t pages)
                                    faults->pages[i % UNDER_WAY].pfn);
     }
     xlm_note_failure(&faults->ctx, "the destination has lost it");
-    /* They will be counted when they go again. */
+    /* They count when they are sent again. */
     faults->new_pages -= faults->sent - pages;
     faults->sent = faults->credited = pages;
     faults->lost = faults->ended = true;

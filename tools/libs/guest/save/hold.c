@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The guest gets no page while it is moved.
+ * The guest gets no page while it moves.
  *
  * Xen up to 4.20.2 does not mark a page that is added to the physmap as dirty,
  * and logs no write to it before the log is cleared the next time.  A page
  * that is given back and got again at the same pfn between two looks is there
- * at both, with other contents, and nothing tells.  What Xen does enforce is
- * max_pages: below the number of pages that the domain has, it may give pages
- * back and gets none.  So that is what it is allowed for the time of the move;
- * a balloon driver tries again later.
+ * at both, with other contents, and nothing shows that.  But Xen enforces
+ * max_pages: a domain with more pages than that may give pages back and gets
+ * none.  So the source sets max_pages that low while the guest moves; a
+ * balloon driver tries again later.
  *
- * Whoever sets the memory of a domain lifts this (xl mem-set, xl mem-max).
- * That is noticed, since max_pages is then another, and all of the guest's
- * pages count as written.
+ * A program that sets the memory of a domain lifts this (xl mem-set, xl
+ * mem-max).  The source notices, because max_pages has changed, and all of the
+ * guest's pages then count as written.
  */
 #include "save/hold.h"
 
@@ -21,8 +21,8 @@
 
 #include "save/pages.h"
 
-/* Where the highest pfn may come to lie before the go: PREPARE says the first,
- * and the destination has room for so many times as many. */
+/* How high the highest pfn may get before the go: the destination has room for
+ * this many times the pfns in PREPARE. */
 static int check_growth(struct xlm_saver *saver, uint64_t nr_pfns)
 {
     if (!saver->asked.prepared_pfns ||
@@ -37,7 +37,7 @@ static int check_growth(struct xlm_saver *saver, uint64_t nr_pfns)
                     nr_pfns >> (20 - XLM_PAGE_SHIFT));
 }
 
-/* The pfns that the guest got above those that it had are looked at. */
+/* Look at the pfns that the guest got above its former ones. */
 static int grow(struct xlm_saver *saver)
 {
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
@@ -75,7 +75,7 @@ static int allow(struct xlm_saver *saver, uint64_t pages)
     return 0;
 }
 
-/* It is written down what the domain may have before it may no longer. */
+/* Note the domain's limit before it is lowered. */
 static int hold(struct xlm_saver *saver, uint64_t max_pages)
 {
     const struct xlm_save_callbacks *callbacks = saver->callbacks;
@@ -94,8 +94,8 @@ static int hold(struct xlm_saver *saver, uint64_t max_pages)
     return 0;
 }
 
-/* Left so by a process that was killed, and without a note: as many as it has
- * are right for a guest that has not ballooned. */
+/* A killed process left the domain held, without a note: its present size is
+ * the right limit for a guest that has not ballooned. */
 static uint64_t allowed(const struct xlm_domain_info *info)
 {
     return info->max_pages == XLM_HELD_PAGES ? info->tot_pages
@@ -127,7 +127,7 @@ void xlm_save_let_go(struct xlm_saver *saver)
 
     if (!saver->domain.max_pages || hv->ops->domain_info(hv, domid, &info) ||
         info.max_pages != XLM_HELD_PAGES) {
-        return; /* never held, gone, or as somebody else wants it */
+        return; /* never held, gone, or changed by another program */
     }
     if (hv->ops->set_max_pages(hv, domid, saver->domain.max_pages)) {
         xtl_log(saver->ctx->logger, XTL_ERROR, errno, "xlm",
@@ -137,7 +137,7 @@ void xlm_save_let_go(struct xlm_saver *saver)
     }
 }
 
-/* Somebody let it have pages: none of its pages is known to be the same. */
+/* Another program let the guest have pages: any page may have changed. */
 static int take_all_for_new(struct xlm_saver *saver)
 {
     xtl_log(saver->ctx->logger, XTL_NOTICE, -1, "xlm",
@@ -149,9 +149,9 @@ static int take_all_for_new(struct xlm_saver *saver)
 }
 
 /*
- * As long as it gets none, a guest that has given pages back is not listed
- * anew, which takes seconds where it is large: those that it gave back are
- * found to be holes when they are to be sent.
+ * While the guest gets no pages, it is not listed again when it has given some
+ * back, which would take seconds for a large guest: given back pages turn out
+ * to be holes when they are sent.
  */
 static int look(struct xlm_saver *saver, bool list, bool keep)
 {
@@ -187,8 +187,8 @@ int xlm_save_look_again(struct xlm_saver *saver, bool list)
     return 0;
 }
 
-/* Where a device model's memory lies pages are moved there and back, which is
- * no matter of how many there are. */
+/* In a device model's ranges pages are moved to and fro, which does not change
+ * their number. */
 static int look_at_devices(struct xlm_saver *saver)
 {
     for (size_t i = 0; i < XLM_DEVICE_RANGES; i++) {

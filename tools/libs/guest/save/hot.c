@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The hot set: what the guest writes in its last moments at the source.
+ * Hot pages: what the guest writes in its last moments at the source.
  *
- * Some pages have to be at the destination before the guest runs: those that
- * the hypervisor reads on the guest's behalf without asking a pager, such as
- * those of vcpu_info.  No interface names them, but a guest writes to each of
- * them on its way down.  They, and what else was written last, are also what
- * the guest needs first.
+ * Some pages must be at the destination before the guest runs: those that the
+ * hypervisor reads on the guest's behalf without asking a pager, such as
+ * vcpu_info.  No interface names them, but a guest writes to each of them as
+ * it suspends.  These, and others that were written last, are also the pages
+ * that the guest needs first.
  *
  * While the guest suspends, a thread reads the dirty log every few
- * milliseconds, so that afterwards it is known what was written last, and
- * what shortly before.  What it finds that the destination does not expect is
- * told at once: the list that is left for the stop is short.
+ * milliseconds, so that afterwards it is known which pages were written last,
+ * and which shortly before.  Dirty pages that the destination does not expect
+ * are listed at once, so that the list in the stop is short.
  *
- * What has settled, written in a sample and left alone in the next, is sent
- * between two samples: then it need not go in the stop, unless it is written
- * once more.
+ * Pages that were written in one sample and left alone in the next are sent
+ * between two samples: then they need not go in the stop, unless they are
+ * written once more.
  *
- * Of a guest that writes fast that is more than is to be sent in the stop. The
- * pages that it cannot do without are told by what is in them, and they are
- * looked for at once, too, so that the stop has few left to look at.
+ * For a guest that writes fast these are more than the stop should send.  The
+ * pages that it cannot do without are recognised by their contents, and looked
+ * for at once, so that few are left to look at in the stop.
  */
 #include "save/hot.h"
 
@@ -33,25 +33,24 @@
 #include "policy/pinned_page.h"
 #include "save/pages.h"
 
-/* Samples of which it is known one by one what was written in them. */
+/* Samples for which the written pages are known one by one. */
 #define SAMPLES 8
-/* From the end of a sample to the next, or three times what it took: after
- * each the guest pays for its first write to every page once more. */
+/* Time between samples, unless three times the time of a sample is more: after
+ * each the guest's first write to every page costs extra. */
 #define SAMPLE_PAUSE_MS 20
 
-/* Pages that are sent at a time: the guest may be stopped meanwhile, and then
- * it waits for them. */
+/* Pages sent at a time: the guest may stop meanwhile, and then waits for
+ * them. */
 #define PIECE 16
-/* More of a sample are not kept in order, however many are to be hot. */
+/* No more pages of a sample are kept in order, however many may be hot. */
 #define SAMPLE_MOST (1u << 16)
 
-/* What was written last, for the push: since the last sample and in it, in the
- * one before, and in all before that while the guest suspended. */
+/* Pages for the push: written in the last sample and since; in the one before;
+ * and in all before that while the guest suspended. */
 enum { LAST, BEFORE, OLDER };
 
-/* The lowest pfns that were written in one sample.  Twice as many as are hot
- * at the most are enough: with so many those of the later samples that are
- * among them have left enough others. */
+/* The lowest pfns that were written in one sample.  Twice hot_pages_max are
+ * enough: even if later samples have half of them, enough others are left. */
 struct sample {
     size_t count;
     uint64_t *pfns;
@@ -62,11 +61,12 @@ struct xlm_hot {
     pthread_t thread;
     int stop_fd;
     unsigned int taken;
-    size_t most; /* pfns of a sample */
+    size_t most; /* pfns to keep of a sample */
     uint64_t *pfns;
-    struct sample samples[SAMPLES]; /* by number modulo SAMPLES */
-    struct xlm_pfn_set pinned;      /* written, and held by the hypervisor */
-    uint64_t sent;                  /* pages that had settled */
+    /* index: the sample's number modulo SAMPLES */
+    struct sample samples[SAMPLES];
+    struct xlm_pfn_set pinned; /* written, and pinned */
+    uint64_t sent;             /* pages sent between samples */
     int rc;
 };
 
@@ -80,7 +80,7 @@ static void dispose(struct xlm_hot *hot)
     free(hot);
 }
 
-/* Of `count` pages, those that the hypervisor holds. */
+/* Add those of these pages that are pinned. */
 static int add_pinned(struct xlm_saver *saver, struct xlm_pfn_set *set,
                       size_t count, const uint64_t *pfns)
 {
@@ -103,8 +103,8 @@ static int add_pinned(struct xlm_saver *saver, struct xlm_pfn_set *set,
     return 0;
 }
 
-/* Of what was written, and was not before while the guest suspended, the next
- * one from `from` on, or XLM_PFN_NONE. */
+/* The next page, from `from` on, that was written now and not before while the
+ * guest suspended; or XLM_PFN_NONE. */
 static uint64_t next_new(const struct xlm_save_sets *sets, uint64_t from)
 {
     do {
@@ -117,8 +117,8 @@ static uint64_t next_new(const struct xlm_save_sets *sets, uint64_t from)
     return from;
 }
 
-/* Which pages these are does not change while a guest runs: none has to be
- * looked at twice. */
+/* Whether a page is pinned does not change while the guest runs: no page needs
+ * a second look. */
 static int look_for_pinned(struct xlm_hot *hot)
 {
     const struct xlm_save_sets *sets = &hot->saver->sets;
@@ -139,7 +139,7 @@ static int look_for_pinned(struct xlm_hot *hot)
     return 0;
 }
 
-/* What was the last sample is the one before. */
+/* What was the last sample is the one before now. */
 static void shift_recent(struct xlm_save_sets *sets)
 {
     struct xlm_pfn_set before = sets->recent[BEFORE];
@@ -187,9 +187,9 @@ static void add_members_up_to(struct xlm_pfn_set *set,
     }
 }
 
-/* What the hypervisor holds, and then what was written last, the last first.
- * Where many vCPUs share a processor the first has long been still when the
- * last one stops: so the older samples as well. */
+/* First the pinned pages, then those written last, the latest first.  Where
+ * many vCPUs share a processor the first vCPU is still long before the last
+ * one stops: so older samples count as well. */
 static void find_hottest(const struct xlm_hot *hot,
                          struct xlm_pfn_set *hottest)
 {
@@ -219,9 +219,9 @@ static bool is_stopped(const struct xlm_hot *hot, uint64_t wait_us)
     return poll(&stop, 1, (wait_us + 999) / 1000) > 0;
 }
 
-/* Of what would go in a stop that came now, what was not written in the last
- * sample, and is not there.  It is gathered in to_send, which is empty until
- * the stop. */
+/* Gather in to_send, which is empty until the stop, the pages that a stop now
+ * would send, that were not written in the last sample, and that the
+ * destination does not have. */
 static void find_settled(const struct xlm_hot *hot)
 {
     struct xlm_save_sets *sets = &hot->saver->sets;
@@ -231,7 +231,7 @@ static void find_settled(const struct xlm_hot *hot)
     xlm_pfn_set_intersect(&sets->to_send, &sets->outstanding);
 }
 
-/* What is written from now on, the log has. */
+/* The log has what is written from now on. */
 static int send_piece(struct xlm_hot *hot)
 {
     struct xlm_save_sets *sets = &hot->saver->sets;
@@ -328,7 +328,7 @@ struct xlm_hot *xlm_hot_start(struct xlm_saver *saver)
     return hot;
 }
 
-/* What was sent and not written since is there. */
+/* Take out pages that were sent and not written since. */
 static void leave_out_sent(const struct xlm_save_sets *sets,
                            struct xlm_pfn_set *hottest)
 {
@@ -352,7 +352,7 @@ int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
     pthread_join(hot->thread, NULL);
     rc = hot->rc;
     if (!rc) {
-        /* What came after the last sample. */
+        /* What was written after the last sample. */
         rc = xlm_save_read_dirty(saver, false);
     }
     if (!rc) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Pages at the source: which there are, which are dirty, and sending them
- * while nobody waits for a particular one.
+ * Pages at the source: which pages the guest has, which are dirty, and sending
+ * them while no fault waits for a particular one.
  */
 #include "save/pages.h"
 
@@ -28,7 +28,7 @@ static int page_types(struct xlm_saver *saver, size_t count,
     return 0;
 }
 
-/* A pfn is a page, of which the guest has written the contents. */
+/* A pfn has become a page; its contents count as written. */
 static void take_present(struct xlm_saver *saver, uint64_t pfn)
 {
     if (!xlm_pfn_set_contains(&saver->sets.toolstack, pfn) &&
@@ -37,12 +37,13 @@ static void take_present(struct xlm_saver *saver, uint64_t pfn)
     }
 }
 
-/* Pages that were none join those that are present, and the fresh ones; what
- * is none any more is forgotten, or not. */
+/* Add pfns that have become pages to those present, and to the fresh ones; and
+ * forget those that are no longer pages, if `forget`. */
 static int list_batch(struct xlm_saver *saver, uint64_t first, size_t count,
                       bool forget)
 {
-    uint64_t pfns[XLM_BATCH_PAGES] = {0}; /* for a compiler that sees less */
+    /* initialised only for compilers that see less */
+    uint64_t pfns[XLM_BATCH_PAGES] = {0};
     uint32_t types[XLM_BATCH_PAGES];
 
     for (size_t i = 0; i < count; i++) {
@@ -98,7 +99,7 @@ int xlm_save_find_new(struct xlm_saver *saver, uint64_t first, uint64_t end)
     return list_pages(saver, first, end, false);
 }
 
-/* Of dirty pfns that we took for holes those that are pages by now. */
+/* Find dirty pfns that were holes at the last look and are pages by now. */
 static int sort_out_batch(struct xlm_saver *saver, size_t count,
                           const uint64_t *pfns)
 {
@@ -117,7 +118,7 @@ static int sort_out_batch(struct xlm_saver *saver, size_t count,
     return 0;
 }
 
-/* All of them; the others are not our business. */
+/* All of them; other holes do not matter. */
 static int sort_out_dirty_holes(struct xlm_saver *saver)
 {
     uint64_t pfns[XLM_BATCH_PAGES];
@@ -177,7 +178,7 @@ void xlm_save_split_device(struct xlm_saver *saver, struct xlm_pfn_set *set)
     }
 }
 
-/* One batch on its way: the pages with contents come first in `mapped`. */
+/* A batch under way: pages with contents come first in `mapped`. */
 struct xlm_save_batch {
     size_t count;
     uint64_t pfns[XLM_BATCH_PAGES];
@@ -187,7 +188,7 @@ struct xlm_save_batch {
     size_t nr_mapped;
     uint8_t *mapping;
     struct xlm_page_batch out;
-    uint64_t zeroes; /* that the stats do not have yet */
+    uint64_t zeroes; /* not yet in the stats */
 };
 
 static int write_batch(struct xlm_saver *saver, struct xlm_save_batch *batch,
@@ -216,8 +217,8 @@ static int write_batch(struct xlm_saver *saver, struct xlm_save_batch *batch,
     return xlm_page_batch_write(saver->ctx, &saver->channel, out);
 }
 
-/* A page that could not be mapped is gone since its type was read; else its
- * contents would be lost. */
+/* A page that could not be mapped must be gone since its type was read;
+ * otherwise its contents would be lost. */
 static int check_gone(struct xlm_saver *saver,
                       const struct xlm_save_batch *batch)
 {
@@ -272,7 +273,7 @@ static int send_batch(struct xlm_saver *saver, struct xlm_save_batch *batch,
     return rc;
 }
 
-/* An empty one. */
+/* Start an empty batch. */
 static struct xlm_save_batch *begin_batch(struct xlm_saver *saver)
 {
     if (!saver->batch) {
@@ -385,7 +386,7 @@ int xlm_save_list_dirty(struct xlm_saver *saver)
                : 0;
 }
 
-/* Pages that the destination names are sent before the guest runs there. */
+/* Send pages that the destination names before the guest runs there. */
 static void make_resident(struct xlm_saver *saver,
                           const struct xlm_pfn_list *list)
 {
@@ -398,7 +399,7 @@ static void make_resident(struct xlm_saver *saver,
     }
 }
 
-/* Each page once, so a destination that asks for nothing ends as well. */
+/* Each page once, so that a destination that names none ends as well. */
 int xlm_save_take_needed(struct xlm_saver *saver)
 {
     struct xlm_pfn_list list;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Precopy at the source: rounds of pages while the guest runs.
  *
- * A round sends to_send, and what the guest wrote meanwhile is the next one.
- * It can be left in the middle: by the policy, which is asked whenever the
- * log was looked at, or because somebody wants postcopy now.  What was not
- * sent then stays in to_send.
+ * A round sends to_send; what the guest wrote meanwhile is the next round.  A
+ * round may end in the middle, when the policy says so, which is asked after
+ * each look at the log, or when postcopy is requested.  What was not sent then
+ * stays in to_send.
  */
 #include "save/precopy.h"
 
@@ -16,11 +16,11 @@
 #include "save/hold.h"
 #include "save/pages.h"
 
-/* The guest pauses while its log is read: in a round that takes one part of so
- * many. */
+/* The guest pauses while its log is read: looking takes at most one part in
+ * this many of a round. */
 #define LOOK_SHARE 20
-/* Under a limit of the rate a batch is to last for one part in so many of a
- * second, but so many pages go at the least. */
+/* With a limited rate a batch should last one part in this many of a second,
+ * but has at least that many pages. */
 #define BATCHES_A_SECOND 10
 #define BATCH_LEAST 16
 
@@ -29,14 +29,14 @@
 struct precopy {
     struct xlm_saver *saver;
     uint64_t start_us;
-    uint64_t sending_us; /* of the time since, spent on sending ... */
-    uint64_t sent;       /* ... so many pages */
-    /* The round under way, or the last one. */
+    uint64_t sending_us; /* time of these, spent on sending ... */
+    uint64_t sent;       /* ... this many pages */
+    /* The current or last round. */
     uint64_t round_us; /* when it began */
     uint64_t round_pages;
     uint64_t round_sent;
-    uint64_t at;      /* how far it has come */
-    uint64_t look_us; /* when the log is due to be looked at */
+    uint64_t at;      /* the next pfn */
+    uint64_t look_us; /* when to look at the log next */
     uint64_t send_rate;
     uint64_t dirty_rate;
     enum xlm_precopy_answer answer;
@@ -64,7 +64,7 @@ static bool wants_postcopy(const struct xlm_saver *saver)
     return control && xlm_two_way(saver) && atomic_load(&control->switch_now);
 }
 
-/* What to do now; dirty is what the next round would be. */
+/* What to do now; `dirty` is the size of the next round. */
 static enum xlm_precopy_answer ask(struct precopy *precopy, bool in_round,
                                    uint64_t dirty)
 {
@@ -93,7 +93,7 @@ static enum xlm_precopy_answer ask(struct precopy *precopy, bool in_round,
 
 /* ---- a round ---- */
 
-/* Nothing may be sent for a while: see whether the world goes on. */
+/* The rate allows nothing for a while: check for an end meanwhile. */
 static int wait_a_little(struct precopy *precopy, uint64_t wait_us)
 {
     struct xlm_saver *saver = precopy->saver;
@@ -155,8 +155,8 @@ static void take_dirty_rate(struct precopy *precopy)
                                   xlm_now_us() - precopy->round_us);
 }
 
-/* What is in the log now will be in it at the end of the round: it need not
- * go in this one. */
+/* Pages that are in the log now are in the next round: they need not go in
+ * this one. */
 static int leave_out_dirty(struct precopy *precopy)
 {
     struct xlm_saver *saver = precopy->saver;
@@ -180,7 +180,7 @@ static void begin_round(struct precopy *precopy)
     precopy->round_sent = 0;
     precopy->at = 0;
     precopy->look_us = 0;
-    /* It says what was written before. */
+    /* The log has earlier writes. */
     xlm_pfn_set_clear(&saver->sets.dirty);
 }
 
@@ -206,7 +206,8 @@ static int send_and_look(struct precopy *precopy)
     return 0;
 }
 
-/* Send a round, or a part of it: then the answer is no longer to continue. */
+/* Send a round; or a part of it, if the answer becomes another than to
+ * continue. */
 static int send_round(struct precopy *precopy)
 {
     struct xlm_saver *saver = precopy->saver;
@@ -251,7 +252,7 @@ static int precopy_rounds(struct precopy *precopy)
             return -1;
         }
         if (precopy->answer != XLM_PRECOPY_CONTINUE) {
-            return 0; /* in the middle of it */
+            return 0; /* ended in the middle */
         }
         take_dirty_rate(precopy);
         saver->stats->iterations++;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The source in the postcopy phase: the guest runs at the destination and
- * its memory follows.
+ * The source in the postcopy phase: the guest runs at the destination and its
+ * memory follows.
  *
- * The thread that called xlm_save() pushes, and hears what the destination
- * says.  The plan of what goes next is shared with the thread of a fault
- * channel, which takes pages off it as well.
+ * The thread that called xlm_save() pushes, and reads what the destination
+ * says.  It shares the plan of what goes next with the thread of a fault
+ * channel, which also takes pages off the plan.
  */
 #include "save/push.h"
 
@@ -20,13 +20,13 @@
 #include "save/pusher.h"
 #include "save/source.h"
 
-/* How long the destination has to hear it: see tell_lost(). */
+/* How long the destination has to read it: see tell_lost(). */
 #define LOST_HEARD_US 30000000
 
 /* ---- sending ---- */
 
-/* A page that cannot be mapped: a hole, since the guest ballooned it out
- * after it was listed; or an error; or its domain is lost. */
+/* A page cannot be mapped: it is a hole, because the guest ballooned it out
+ * after it was listed; or this is an error; or the domain is lost. */
 static int check_hole(struct xlm_pusher *pusher, uint64_t pfn)
 {
     struct xlm_saver *saver = pusher->saver;
@@ -95,7 +95,7 @@ static int send_pages(struct xlm_pusher *pusher, enum xlm_push_kind kind,
     struct xlm_page_batch *batch = &pusher->batch;
     uint64_t remapped;
 
-    do { /* a page that is mapped anew takes its neighbours along */
+    do { /* mapping a page also maps its neighbours */
         remapped = pusher->memory.remapped;
         if (fill_batch(pusher, count, pfns)) {
             return -1;
@@ -111,8 +111,8 @@ static int send_pages(struct xlm_pusher *pusher, enum xlm_push_kind kind,
     return xlm_page_batch_write(saver->ctx, &saver->channel, batch);
 }
 
-/* What the destination has said, and what went over a fault channel: with the
- * lock held. */
+/* Collect what the destination has said and what went over a fault channel;
+ * with the lock held. */
 static void update_stats(struct xlm_pusher *pusher)
 {
     struct xlm_stats *stats = pusher->saver->stats;
@@ -132,7 +132,7 @@ static void update_stats(struct xlm_pusher *pusher)
     }
 }
 
-/* How many pages may go unasked now; if none, not for *wait_us unless
+/* How many pages may be pushed now.  If none: not for *wait_us, unless
  * something comes. */
 static uint32_t room_unasked(struct xlm_pusher *pusher, uint64_t *wait_us)
 {
@@ -155,8 +155,8 @@ static uint64_t keepalive_us(const struct xlm_pusher *pusher)
     return (ms ? ms : XLM_KEEPALIVE_MS) * 1000ull;
 }
 
-/* That this end is alive is said by the thread that would not say so if it
- * hung; and what has to wait to be written is no less a sign of life. */
+/* The thread that might hang is the one that says that this end lives.  Octets
+ * that wait to be written are a sign of life, too. */
 static int say_alive(struct xlm_pusher *pusher)
 {
     struct xlm_saver *saver = pusher->saver;
@@ -170,9 +170,9 @@ static int say_alive(struct xlm_pusher *pusher)
                                    XLM_REC_POSTCOPY_SRC_ALIVE, NULL, 0);
 }
 
-/* Until something comes, the fault channel's thread has news, or the rate lets
- * the background go on; at the most for as long as it may take to notice what
- * nobody wakes us for. */
+/* Wait until something comes, the fault channel's thread has news, or the rate
+ * lets the background go on; at most as long as events that wake nobody may go
+ * unnoticed. */
 static int await_turn(struct xlm_pusher *pusher, uint64_t wait_us)
 {
     uint64_t most_us = keepalive_us(pusher);
@@ -186,7 +186,7 @@ static int await_turn(struct xlm_pusher *pusher, uint64_t wait_us)
     return xlm_pusher_check_silence(pusher);
 }
 
-/* At the destination, for all that is known. */
+/* Does the destination lack pages, as far as is known? */
 static bool lacks_pages(const struct xlm_pusher *pusher)
 {
     return pusher->shared.plan.outstanding.count ||
@@ -203,8 +203,8 @@ static void note_sent(struct xlm_pusher *pusher, size_t count)
     xlm_push_window_sent(window, count, xlm_now_us());
 }
 
-/* Take the next pages off the plan, if there are any that may be sent now:
- * else *wait_us says for how long there are none.  False: all was sent. */
+/* Take the next pages off the plan that may be sent now.  If there are none,
+ * *wait_us says for how long.  False: all was sent. */
 static bool next_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
                        uint64_t *pfns, size_t *count, uint64_t *wait_us)
 {
@@ -250,7 +250,7 @@ static int push(struct xlm_pusher *pusher, enum xlm_push_kind kind,
     return 0;
 }
 
-/* One sending, or a wait for what lets there be one. */
+/* One sending, or a wait until one is possible. */
 static int go_on(struct xlm_pusher *pusher, bool *more)
 {
     struct xlm_saver *saver = pusher->saver;
@@ -329,7 +329,7 @@ static void tell_lost(struct xlm_pusher *pusher)
     }
 }
 
-/* Push everything, then END; the destination answers COMPLETE. */
+/* Push everything, then send END; the destination answers COMPLETE. */
 static int run(struct xlm_pusher *pusher)
 {
     int rc = push_all(pusher);
@@ -343,7 +343,7 @@ static int run(struct xlm_pusher *pusher)
     if (rc && pusher->saver->mark.lost) {
         tell_lost(pusher);
     } else if (rc) {
-        /* What cannot be sent may have a reason that was said before. */
+        /* The destination may have said before why nothing can be sent. */
         (void)xlm_pusher_hear_all(pusher);
     }
     return rc;
@@ -399,7 +399,7 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
         xlm_pusher_close(pusher);
         return NULL;
     }
-    /* It said so on a connection that was lost. */
+    /* It has said so on a connection that was lost. */
     pusher->learned.running = saver->recovered;
     xlm_push_window_init(&pusher->sent.window, saver->params->credit_pages);
     for (size_t i = 0; i < XLM_PUSH_RECENT && saver->params->push_recent;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What the source reads or decides early and uses late, and what becomes of it
- * when it has changed by the stop.
+ * What the source reads or decides early and uses late, and what happens if it
+ * has changed by the stop.
  *
- * `rechecks` below is the one list of these.  Whoever adds to the source
- * something that is read while the guest runs, and relied on once it is
- * stopped, adds a row.  A row either sends again what has changed, or ends the
- * migration before the go: then the guest runs on at the source.
+ * `rechecks` below is the one list of these.  If you make the source read
+ * something while the guest runs and rely on it in the stop, add a row.  A row
+ * either sends again what has changed, or ends the migration before the go:
+ * then the guest runs on at the source.
  */
 #include "save/recheck.h"
 
@@ -14,11 +14,11 @@
 #include "save/hold.h"
 
 enum moment {
-    /* Nothing final is sent yet: what changed can still be sent.  The guest
-     * waits for it. */
+    /* Before anything final is sent: changes can still be sent.  The guest
+     * waits meanwhile. */
     IN_THE_STOP,
-    /* The destination loads the final state meanwhile, so these cost the stop
-     * nothing that it would not wait for anyway; in a stream without a way
+    /* While the destination loads the final state: these checks cost the stop
+     * nothing that it would not wait for anyway.  In a stream without a way
      * back they come before END. */
     BEFORE_THE_GO,
 };
@@ -34,8 +34,8 @@ static int recheck_toolstack(struct xlm_saver *saver)
     return 0;
 }
 
-/* Those that may be set again are, by the destination: it gets all of them
- * once more with the final state. */
+/* The destination sets again those that may be set again: it gets all
+ * parameters once more with the final state. */
 static int recheck_params(struct xlm_saver *saver)
 {
     return xlm_check_params(saver->ctx, saver->params->domid,

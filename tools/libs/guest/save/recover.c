@@ -3,10 +3,10 @@
  * another process than before.
  *
  *   RECOVER                      which migration this is about
- *                    <- STATE    what has become of it over there
+ *                    <- STATE    what has become of it at the destination
  *   and only when the guest runs there:
  *                    <- LACKING  what it lacks
- *   the postcopy phase once more, of these pages: save/push.c
+ *   the postcopy phase once more, with these pages: save/push.c
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -110,8 +110,8 @@ static int read_state(struct xlm_saver *saver, enum xlm_guest_state *state)
     }
 }
 
-/* Each pfn once and in ascending order: so no answer is longer than the guest
- * has pages. */
+/* Each pfn once and in ascending order: so no answer is longer than the
+ * guest. */
 static int take_lacking(struct xlm_saver *saver, uint64_t *next, bool *last)
 {
     struct xlm_pfn_list list;
@@ -159,7 +159,7 @@ static int read_lacking(struct xlm_saver *saver)
     return 0;
 }
 
-/* The guest was handed over long ago: nothing is aborted any more. */
+/* The guest was handed over long ago: nothing can abort this. */
 static int push(struct xlm_saver *saver, enum xlm_guest_state *state)
 {
     struct xlm_pusher *pusher;
@@ -195,7 +195,8 @@ static int recover(struct xlm_saver *saver, enum xlm_guest_state *state)
                             saver->params->out_fd)) {
         return -1;
     }
-    /* It answers from memory; its receiver may have to end first. */
+    /* The destination answers from memory; its receiver may have to end
+     * first. */
     saver->channel.idle_ms = saver->params->silence_ms;
     saver->stats->guest_pages = saver->domain.tot_pages;
     XLM_MARK(saver->ctx, recover_sent);

@@ -42,7 +42,7 @@ static int take_fault(struct xlm_pusher *pusher,
     return rc ? xlm_fail(pusher->saver->ctx, "no memory for requests") : 0;
 }
 
-/* The guest wants these no more: they are not sent, unless they were. */
+/* The guest does not need these any more: send none that is not sent yet. */
 static int take_dropped(struct xlm_pusher *pusher,
                         const struct xlm_record *record)
 {
@@ -122,7 +122,7 @@ static int take_complete(struct xlm_pusher *pusher,
     return 0;
 }
 
-/* It is nobody's fault here: what this host keeps is kept. */
+/* Not this host's failure: what this host keeps stays. */
 static int take_state(struct xlm_pusher *pusher,
                       const struct xlm_record *record)
 {
@@ -165,7 +165,7 @@ static int take_channel_end(struct xlm_pusher *pusher,
     return xlm_faults_take_end(pusher->saver, record);
 }
 
-/* It has come: that is all. */
+/* The record has no other effect. */
 static int take_alive(struct xlm_pusher *pusher,
                       const struct xlm_record *record)
 {
@@ -222,8 +222,8 @@ int xlm_pusher_hear_all(struct xlm_pusher *pusher)
     return 0;
 }
 
-/* A record that waits to be sent waits for what may be none of its business.
- * After the last word there is nothing to be heard but the end. */
+/* A record that waits to be written may wait for reasons that do not concern
+ * it: read meanwhile.  After the last word nothing comes but the end. */
 static int while_blocked(void *data)
 {
     struct xlm_pusher *pusher = data;
@@ -235,8 +235,8 @@ static int while_blocked(void *data)
     return xlm_pusher_hear(pusher);
 }
 
-/* For as long as it owes us nothing: that it runs, credit, or COMPLETE; and
- * has said lately that it is alive. */
+/* Silence is allowed while the destination owes nothing (RUNNING, credit or
+ * COMPLETE) and has said lately that it lives. */
 static bool may_be_silent(void *data)
 {
     const struct xlm_pusher *pusher = data;
@@ -265,7 +265,8 @@ void xlm_pusher_listen(struct xlm_pusher *pusher)
     uint32_t timeout_ms = pusher->saver->params->link_timeout_ms;
 
     pusher->sent.due_us = pusher->learned.heard_us = xlm_now_us();
-    pusher->learned.asked_us = pusher->learned.heard_us; /* it is about to */
+    /* RUNNING will come */
+    pusher->learned.asked_us = pusher->learned.heard_us;
     channel->may_be_silent = may_be_silent;
     channel->silence_data = pusher;
     channel->idle_ms =

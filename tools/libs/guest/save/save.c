@@ -113,7 +113,7 @@ static int check_domain(struct xlm_saver *saver)
     return 0;
 }
 
-/* They never cross the wire to a host that has its own. */
+/* They never cross the wire, because each host has its own. */
 static int find_toolstack_pages(struct xlm_saver *saver)
 {
     return xlm_find_toolstack_pages(saver->ctx, saver->params->domid,
@@ -224,7 +224,7 @@ static int send_early_devices(struct xlm_saver *saver)
     return rc;
 }
 
-/* The order of enum xlm_build. */
+/* Indexed by enum xlm_build. */
 static const uint32_t prepare_flags[] = {
     0,
     XLM_PREPARE_EARLY,
@@ -232,7 +232,7 @@ static const uint32_t prepare_flags[] = {
     XLM_PREPARE_LATE_DEVICES,
 };
 
-/* The answer to PREPARE: yes, and how. */
+/* The answer to PREPARE: accepted, and how it builds. */
 static int take_prepared(struct xlm_saver *saver)
 {
     char text[XLM_ANSWER_TEXT_MAX + 1];
@@ -283,9 +283,9 @@ static int await_prepared(struct xlm_saver *saver)
         return -1;
     }
     xlm_save_connect_faults(saver);
-    /* The log was on meanwhile: new pages would be lost with it.  The list is
-     * made once more: Xen may have been giving the guest a page when it was
-     * told to give it none. */
+    /* The log was on meanwhile, and would lose new pages.  List the pages once
+     * more: Xen may have been giving the guest a page when it was told to give
+     * none. */
     return xlm_save_keep_dirty(saver) || xlm_save_look_again(saver, true) ? -1
                                                                           : 0;
 }
@@ -310,7 +310,7 @@ static int precopy_for_image(struct xlm_saver *saver)
     return 0;
 }
 
-/* What came to be since the last round. */
+/* Look for changes since the last round. */
 static int look_once_more(struct xlm_saver *saver)
 {
     return xlm_save_look_again(saver, false);
@@ -331,9 +331,10 @@ static int await_evicted(struct xlm_saver *saver)
     return 0;
 }
 
-/* What was written to the device's pages by now need not wait for the stop.
- * Nor need a look at all pages, should the guest have got some: evicting takes
- * long where it is large.  Other pages are listed, as all that come after. */
+/* Send the device model's pages that were written by now: they need not wait
+ * for the stop.  If the guest has got pages, list all of them now as well,
+ * because evicting takes long for a large guest.  Other pages are listed, like
+ * all that come after. */
 static int update_before_stop(struct xlm_saver *saver)
 {
     if (xlm_save_look_again(saver, false) ||
@@ -349,7 +350,7 @@ static int update_before_stop(struct xlm_saver *saver)
 static int evict_while_running(struct xlm_saver *saver)
 {
     xlm_save_progress(saver, XLM_PHASE_EVICTING);
-    /* What must be there before the guest runs is sent, not listed. */
+    /* Resident pages are sent, not listed. */
     xlm_pfn_set_subtract(&saver->sets.to_send, &saver->sets.resident);
     if (write_empty(saver, XLM_REC_POSTCOPY_BEGIN) ||
         xlm_save_list_outstanding(saver, &saver->sets.to_send)) {
@@ -366,14 +367,14 @@ static int suspend(struct xlm_saver *saver)
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
     struct xlm_domain_info info;
 
-    /* A guest that has shut down, and that nobody buries, would be waited for
-     * until the toolstack's patience ends. */
+    /* A guest that has shut down, and that nobody cleans up, would be waited
+     * for until the toolstack's time-out. */
     if (xlm_save_check_alive(saver, &info)) {
         return -1;
     }
     saver->stats->suspend_us = elapsed_us(saver);
     XLM_MARK(saver->ctx, suspending);
-    saver->domain.suspended = true; /* perhaps, also when it fails */
+    saver->domain.suspended = true; /* perhaps, also on failure */
     if (saver->callbacks->suspend(saver->callbacks->data)) {
         return xlm_fail(saver->ctx, "the guest did not suspend; is its "
                                     "kernel alive?");
@@ -393,7 +394,7 @@ static int suspend(struct xlm_saver *saver)
     return 0;
 }
 
-/* Stop the guest and send what is left of its memory. */
+/* Stop the guest and send the rest of its memory. */
 static int stop_and_copy(struct xlm_saver *saver)
 {
     if (suspend(saver) || xlm_save_mark_source(saver)) {
@@ -411,8 +412,8 @@ static int stop_and_copy(struct xlm_saver *saver)
                              &saver->stats->stop_pages);
 }
 
-/* Stop the guest, watching what it writes: the hot set is in to_send and the
- * rest of its last writes in dirty. */
+/* Stop the guest while a thread watches what it writes: hot pages are then in
+ * to_send, and the rest of its last writes in dirty. */
 static int suspend_watched(struct xlm_saver *saver)
 {
     struct xlm_hot *hot = xlm_hot_start(saver);
@@ -425,7 +426,7 @@ static int suspend_watched(struct xlm_saver *saver)
     if (xlm_hot_stop(hot, &saver->sets.to_send)) {
         rc = -1;
     }
-    /* Not before: the thread that watches asks for pages' types as well. */
+    /* Not before: the watching thread asks for pages' types as well. */
     return rc ? rc : xlm_save_mark_source(saver);
 }
 
@@ -440,9 +441,8 @@ static int send_hot(struct xlm_saver *saver)
 }
 
 /*
- * Stop the guest and send what it needs first: what was written last, and
- * what has to be resident.  Other pages of its last writes join the
- * outstanding.
+ * Stop the guest and send what it needs first: hot pages and resident pages.
+ * Other pages of its last writes become outstanding.
  */
 static int stop_for_postcopy(struct xlm_saver *saver)
 {
@@ -458,7 +458,8 @@ static int stop_for_postcopy(struct xlm_saver *saver)
         xlm_save_add_context_pages(saver)) {
         return -1;
     }
-    /* What has to be resident is waited for there, even if it is gone. */
+    /* The destination waits for resident pages, even for those that are
+     * gone. */
     xlm_pfn_set_intersect(&saver->sets.to_send, &saver->sets.present);
     saver->stats->hot_pages = saver->sets.to_send.count;
     xlm_pfn_set_unite(&saver->sets.to_send, &saver->sets.resident);
@@ -474,7 +475,7 @@ static int stop_for_postcopy(struct xlm_saver *saver)
     return send_hot(saver);
 }
 
-/* The destination found pages that it cannot evict: it gets them now. */
+/* Send the pages that the destination could not evict. */
 static int send_refused(struct xlm_saver *saver)
 {
     return xlm_save_send_set(saver, &saver->sets.resident,
@@ -530,8 +531,8 @@ static int write_end(struct xlm_saver *saver)
     return write_final_state(saver, XLM_REC_END);
 }
 
-/* While the destination loads what it was sent, the last that has to be done
- * before the go. */
+/* While the destination loads the final state, do all that must be done before
+ * the go. */
 static int put_away(struct xlm_saver *saver)
 {
     if (saver->callbacks->put_away(saver->callbacks->data)) {
@@ -549,8 +550,8 @@ static int make_pusher(struct xlm_saver *saver)
 
 /*
  * The commit point.  Before the go is written nothing that happens here can
- * make the guest run elsewhere; once a single octet of it may have left, the
- * guest can be running there, and must never be resumed here.
+ * make the guest run elsewhere.  Once a single octet of the go may have left,
+ * the guest can be running there, and must never be resumed here.
  */
 static int go(struct xlm_saver *saver)
 {
@@ -559,12 +560,12 @@ static int go(struct xlm_saver *saver)
     saver->stats->ready_us = elapsed_us(saver);
     XLM_MARK(saver->ctx, ready_heard);
     xlm_save_progress(saver, XLM_PHASE_READY);
-    /* The last chance: an answer that is there already is read without a
-     * look at the descriptor. */
+    /* The last chance: without this an answer that is there already would be
+     * read without a look at abort_fd. */
     if (xlm_save_check_abort(saver) || xlm_save_check_memory(saver)) {
         return -1;
     }
-    /* There is no way back any more, and so nothing to abort. */
+    /* The go cannot be taken back, so nothing can be aborted from here on. */
     saver->channel.abort_fd = -1;
     saver->channel.idle_ms = -1;
     saver->domain.let_go = true;
@@ -584,7 +585,7 @@ static int push(struct xlm_saver *saver)
 
 typedef int stage(struct xlm_saver *saver);
 
-/* One after the other, until one fails. */
+/* Run the stages until one fails. */
 static int pass(struct xlm_saver *saver, stage *const *stages)
 {
     int rc = 0;
@@ -595,8 +596,8 @@ static int pass(struct xlm_saver *saver, stage *const *stages)
     return rc;
 }
 
-/* Precopy has ended, and the guest stops: with pages outstanding, or with all
- * of them sent. */
+/* Precopy has ended, and the guest stops: with outstanding pages, or after
+ * sending all. */
 static int stop_guest(struct xlm_saver *saver)
 {
     static stage *const with_pages_outstanding[] = {
@@ -660,8 +661,8 @@ static stage *const image[] = {
     NULL,
 };
 
-/* The domain is as the toolstack had it, whether the guest runs here or not,
- * and no thread uses the channel any more. */
+/* The domain is left as the toolstack had it, whether the guest runs here or
+ * not, and no thread uses the channel any more. */
 static void leave_domain(struct xlm_saver *saver)
 {
     disable_logdirty(saver);

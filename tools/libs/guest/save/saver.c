@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What all parts of the source do with the saver: begin, tell of progress, see
- * whether to go on, and release it.
+ * What all parts of the source do with the saver: begin, report progress,
+ * check whether to go on, and release it.
  */
 #include "save/saver.h"
 
@@ -109,7 +109,7 @@ void xlm_save_cancel_suspend(struct xlm_context *ctx, uint32_t domid)
 {
     struct xlm_hypervisor *hv = ctx->hypervisor;
 
-    /* EINVAL: it has not suspended after all, or shut down instead. */
+    /* EINVAL: the guest has not suspended after all, or shut down instead. */
     if (hv->ops->cancel_suspend(hv, domid) && errno != EINVAL) {
         xtl_log(ctx->logger, XTL_ERROR, errno, "xlm",
                 "domain %" PRIu32 " is not told that it goes on where it was: "

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Whether the domain that is moved out is still as the guest left it.
+ * Is the source's domain still as the guest left it?
  *
- * Once the guest is suspended nothing of the domain may change: neither its
- * contents, nor which pages there are.  Somebody can resume it all the same,
- * or destroy it, and a domain that is being destroyed looks as if the guest
- * had ballooned: its pages cannot be mapped and have the type of a hole, for
- * long before the hypervisor says that it is dying.  What tells both apart:
+ * Once the guest is suspended nothing in the domain may change: neither the
+ * contents of pages, nor which pages there are.  A program can resume it all
+ * the same, or destroy it.  A domain that is being destroyed looks as if the
+ * guest had ballooned: its pages cannot be mapped and have the type of a hole,
+ * for long before the hypervisor says that it is dying.  These differences
+ * tell:
  *
  * - a domain that was resumed is not suspended any more, or has run since;
  * - one that is being destroyed has fewer pages than at the stop, or has lost
- *   the one that was marked then: Xen frees pages one by one, or,
- * since 4.14.5, forgets where all of them are at once.
+ *   the page that was marked then: Xen frees pages one by one or, since
+ *   4.14.5, forgets where all of them are at once.
  */
 #include "save/source.h"
 
@@ -21,7 +22,7 @@
 #include <xen/xen.h>
 #include <xen/sched.h>
 
-/* What a vCPU may still be charged for once the domain has shut down. */
+/* vCPUs may be charged this much once the domain has shut down. */
 #define SETTLING_NS 1000000
 
 static int get_info(struct xlm_saver *saver, struct xlm_domain_info *info)
@@ -29,14 +30,14 @@ static int get_info(struct xlm_saver *saver, struct xlm_domain_info *info)
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
     int rc;
 
-    /* The thread of a fault channel asks as well. */
+    /* The thread of a fault channel calls this, too. */
     pthread_mutex_lock(&saver->mark.asking);
     rc = hv->ops->domain_info(hv, saver->params->domid, info);
     pthread_mutex_unlock(&saver->mark.asking);
     return rc;
 }
 
-/* The first page that is there. */
+/* The first page that exists. */
 static int find_anchor(struct xlm_saver *saver)
 {
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
@@ -81,7 +82,7 @@ int xlm_save_mark_source(struct xlm_saver *saver)
     return 0;
 }
 
-/* -1 with errno: it cannot be told. */
+/* -1 with errno: it could not be found out. */
 static int find_fate(struct xlm_saver *saver, const char **fate)
 {
     const struct xlm_mark *mark = &saver->mark.left;
@@ -150,6 +151,6 @@ int xlm_save_check_memory(struct xlm_saver *saver)
         !xlm_type_has_contents(type)) {
         return lose(saver, "is being destroyed");
     }
-    /* Last: what it says holds for all that was looked at before. */
+    /* Last, because the result is true for all that was read before. */
     return xlm_save_check_source(saver);
 }

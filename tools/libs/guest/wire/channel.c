@@ -16,12 +16,13 @@
 
 #include "clock.h"
 
-/* Octets that may wait unsent: a part of those that may be under way, which a
- * requested page would wait behind, and that both ends of the buffer need. */
+/* Octets that may wait unsent: a part of those that may be under way, because
+ * a requested page would wait behind them, and enough for both ends of the
+ * buffer. */
 #define UNSENT_PART 4
 #define UNSENT_LEAST (64u << 10)
 #define UNSENT_MOST (1u << 20)
-/* Up to so many under way the kernel makes its buffer large enough. */
+/* For up to this much under way the kernel makes its buffer large enough. */
 #define BUFFERED_BY_KERNEL (2u << 20)
 
 static int make_nonblocking(int fd, int *flags)
@@ -40,8 +41,8 @@ static int make_nonblocking(int fd, int *flags)
 }
 
 /* Both ends write little at a time and wait for the answer; TCP by itself
- * would hold a request back until the one before it is acknowledged.  What is
- * not TCP does not know the option and needs it not. */
+ * would hold a request back until the one before it is acknowledged.  On
+ * anything but TCP the option is unknown and not needed. */
 static void send_at_once(int fd)
 {
     int on = 1;
@@ -69,7 +70,8 @@ void xlm_channel_close(struct xlm_channel *channel)
 {
     int saved_errno = errno;
 
-    /* In and out can be one descriptor: the first flags seen go in last. */
+    /* One descriptor may serve both directions: restore the flags read first
+     * last. */
     if (channel->out_flags >= 0) {
         fcntl(channel->out_fd, F_SETFL, channel->out_flags);
     }
@@ -85,7 +87,7 @@ void xlm_channel_close(struct xlm_channel *channel)
     errno = saved_errno;
 }
 
-/* How long the peer may be waited for; -1: any time. */
+/* How long to wait for the peer; -1: without limit. */
 static int wait_ms(const struct xlm_channel *channel)
 {
     uint64_t now_us = xlm_now_us(), left_ms;
@@ -102,8 +104,8 @@ static int wait_ms(const struct xlm_channel *channel)
                : (int)(left_ms < INT_MAX ? left_ms : INT_MAX);
 }
 
-/* For the descriptor and, unless that is -1, for something to read from the
- * other one, *came. */
+/* Wait for the descriptor and, unless that is -1, for input from the other
+ * one, *came. */
 static int wait_once(const struct xlm_channel *channel, int fd, short events,
                      int in_fd, bool *came)
 {
@@ -133,7 +135,7 @@ static int wait_once(const struct xlm_channel *channel, int fd, short events,
     return 0;
 }
 
-/* Wait until the descriptor may be tried again, or something *came. */
+/* Wait until the descriptor is ready, or input has come (*came). */
 static int wait_for(const struct xlm_channel *channel, int fd, short events,
                     int in_fd, bool *came)
 {
@@ -159,7 +161,7 @@ static int wait_to_read(struct xlm_channel *channel)
     return wait_for(channel, channel->in_fd, POLLIN, -1, &came);
 }
 
-/* A peer that is not read from may take nothing either. */
+/* A peer whose octets nobody reads may stop reading as well. */
 static int wait_to_write(struct xlm_channel *channel)
 {
     bool reads = channel->while_blocked;
@@ -172,8 +174,8 @@ static int wait_to_write(struct xlm_channel *channel)
     return reads && came ? channel->while_blocked(channel->blocked_data) : 0;
 }
 
-/* A socket that can be written to has room for a good part of its buffer, a
- * pipe for a page. */
+/* A socket that is writable has room for a good part of its buffer, a pipe for
+ * a page. */
 static bool has_room(const struct xlm_channel *channel)
 {
     struct pollfd fd = {.fd = channel->out_fd, .events = POLLOUT};
@@ -299,8 +301,7 @@ int xlm_channel_write(struct xlm_channel *channel, const void *bytes,
     return xlm_channel_write_parts(channel, &part, 1);
 }
 
-/* The kernel's limit for a process that may not pass it is as good as it gets.
- */
+/* If the process may not exceed the kernel's limit, that limit must do. */
 static void set_send_buffer(int fd, int octets)
 {
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &octets, sizeof(octets))) {
@@ -326,7 +327,7 @@ static int buffer_for(uint64_t under_way)
     return under_way < INT_MAX / 4 ? (int)under_way : INT_MAX / 4;
 }
 
-/* Calls are cheap when nothing changes much. */
+/* Calls are cheap while little changes. */
 static bool is_like_before(const struct xlm_channel *channel,
                            uint64_t under_way)
 {
@@ -342,14 +343,15 @@ void xlm_channel_keep_queue(struct xlm_channel *channel, uint64_t under_way)
 
     if (is_like_before(channel, under_way) ||
         getsockopt(channel->out_fd, SOL_SOCKET, SO_DOMAIN, &family, &length)) {
-        return; /* a pipe: 64 KiB at the most */
+        return; /* a pipe: at most 64 KiB */
     }
     if (family == AF_UNIX) {
         set_send_buffer(channel->out_fd, unsent);
     } else {
         (void)setsockopt(channel->out_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
                          &unsent, sizeof(unsent));
-        /* Once it is set the kernel leaves it alone: so it stays set. */
+        /* Once the size is set the kernel never changes it: so keep setting
+         * it. */
         if (under_way > BUFFERED_BY_KERNEL || channel->buffer_is_ours) {
             channel->buffer_is_ours = true;
             set_send_buffer(channel->out_fd, buffer_for(under_way));

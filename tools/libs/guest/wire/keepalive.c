@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A thread that says, now and then, that this end of a migration is alive.
+ * A thread that tells the peer now and then that this end of a migration
+ * lives.
  */
 #include "wire/keepalive.h"
 
@@ -12,20 +13,20 @@
 #include "wire/record.h"
 
 struct xlm_keepalive {
-    /* Of its own: the reason for a failure is the caller's to give. */
+    /* The thread's own: the caller reports why the migration fails. */
     struct xlm_context ctx;
     struct xlm_channel *channel;
     uint32_t type;
     uint32_t period_ms;
     pthread_t thread;
-    _Atomic uint64_t step_us; /* when the caller got on last */
+    _Atomic uint64_t step_us; /* when the caller last made progress */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool stopping; /* under the lock */
+    bool stopping; /* guarded by the lock */
 };
 
-/* False: the caller wants no more of them. */
+/* False: the caller has stopped the thread. */
 static bool await_turn(struct xlm_keepalive *keepalive)
 {
     struct timespec until;

@@ -7,7 +7,7 @@
 
 #include "wire/record.h"
 
-/* So many pages ahead of the one that is looked at. */
+/* Prefetch this many pages ahead. */
 #define PREFETCH_PAGES 8
 
 void xlm_page_batch_begin(struct xlm_page_batch *batch, uint32_t type,
@@ -18,7 +18,7 @@ void xlm_page_batch_begin(struct xlm_page_batch *batch, uint32_t type,
     batch->nr_entries = batch->nr_zeroes = batch->nr_runs = 0;
 }
 
-/* All zeroes: the first octets are, and each is like the one before it. */
+/* The first octets are zero, and each octet equals the one before it. */
 static bool is_zero(const uint8_t *page)
 {
     static const uint8_t zeroes[16];
@@ -28,7 +28,7 @@ static bool is_zero(const uint8_t *page)
                    XLM_PAGE_SIZE - sizeof(zeroes));
 }
 
-/* Contents that follow on the last ones make one run with them. */
+/* Contents that lie directly behind the last ones extend their run. */
 static bool extends_last(const struct xlm_page_batch *batch,
                          const uint8_t *contents)
 {
@@ -55,8 +55,8 @@ void xlm_page_batch_add(struct xlm_page_batch *batch, uint64_t pfn,
                         uint32_t type, const void *contents)
 {
     if (contents && batch->find_zeroes) {
-        /* The first look at a page waits for memory.  Mostly this is a page to
-         * come; it need not be one at all. */
+        /* The first look at a page waits for memory.  This address is mostly a
+         * page to come; it need not be a page at all. */
         __builtin_prefetch((const uint8_t *)contents +
                            PREFETCH_PAGES * XLM_PAGE_SIZE);
     }

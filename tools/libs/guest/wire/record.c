@@ -10,14 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Memory for a body is taken in steps of at least so many octets. */
+/* Memory for a body grows in steps of at least this many octets. */
 #define BODY_STEP (256u << 10)
 
 #define ENTRIES(count) \
     (sizeof(struct xlm_wire_pfn_list) + sizeof(uint64_t) * (count))
 #define PAGE_OCTETS(pages) (ENTRIES(pages) + (size_t)XLM_PAGE_SIZE * (pages))
 
-/* What a body is, and how long it may be. */
+/* The layout of a body, and its length. */
 #define EMPTY XLM_BODY_EMPTY, 0, 0, 0
 #define LIST(least, most) XLM_BODY_LIST, ENTRIES(least), ENTRIES(most), most
 #define PAGES(least, most) \
@@ -192,8 +192,8 @@ static int make_room(struct xlm_context *ctx, struct xlm_record *record,
     return 0;
 }
 
-/* No more memory is taken than twice what has come, whatever is announced;
- * what there is from the record before is used at once. */
+/* Allocate no more than twice what has come, whatever length the peer
+ * announces; memory from the record before is used at once. */
 static int read_and_grow(struct xlm_context *ctx, struct xlm_channel *channel,
                          struct xlm_record *record, size_t length)
 {
@@ -233,8 +233,8 @@ static int read_body(struct xlm_context *ctx, struct xlm_channel *channel,
     return 0;
 }
 
-/* An optional record that nobody here knows, one of `skipped` in a row: read
- * past it. */
+/* Skip an optional record of unknown type; `skipped` is how many came in a
+ * row. */
 static int skip_body(struct xlm_context *ctx, struct xlm_channel *channel,
                      const struct xlm_wire_record_header *header,
                      unsigned int skipped)
@@ -356,7 +356,7 @@ int xlm_parse_answer(struct xlm_context *ctx, const struct xlm_record *record,
         return bad_record(ctx, "%s with a text of %" PRIu32 " octets",
                           xlm_record_name(record->type), answer->length);
     }
-    /* The words are the peer's and will be shown on somebody's terminal. */
+    /* The words are the peer's, and will appear on a terminal. */
     memcpy(text, answer + 1, answer->length);
     for (i = 0; i < answer->length; i++) {
         if (text[i] < ' ' || text[i] > '~') {
