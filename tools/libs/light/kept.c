@@ -15,7 +15,7 @@
 
 #include "pager/kept.h"
 
-#define LM_KEPT_VERSION 3
+#define LM_KEPT_VERSION 4
 /* What the pager keeps begins here: the state may grow. */
 #define LM_KEPT_HEAD 4096
 

@@ -303,7 +303,7 @@ static void set_flag(struct fake_domain *domain, bool *flag, bool value)
 {
     fake_lock(domain->host);
     *flag = value;
-    if (!domain->paused && !domain->suspended &&
+    if (!fake_is_held(domain) && !domain->suspended &&
         fake_context_can_run(domain)) {
         domain->ran = true;
         fake_context_run(domain);
@@ -359,7 +359,7 @@ bool fake_domain_running(struct fake_domain *domain)
     bool runs;
 
     fake_lock(domain->host);
-    runs = !domain->paused && !domain->suspended && !domain->crashed &&
+    runs = !fake_is_held(domain) && !domain->suspended && !domain->crashed &&
            !domain->dead && fake_context_can_run(domain);
     fake_unlock(domain->host);
     return runs;

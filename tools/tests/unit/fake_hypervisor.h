@@ -27,6 +27,7 @@
     X(set_param) \
     X(cancel_suspend) \
     X(pause) \
+    X(unpause) \
     X(page_types) \
     X(map) \
     X(logdirty_enable) \

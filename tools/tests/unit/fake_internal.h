@@ -85,7 +85,8 @@ struct fake_domain {
     uint32_t domid;
     uint8_t handle[16];
     bool hap;
-    bool paused;
+    bool paused;         /* by the toolstack */
+    unsigned int pauses; /* by handles: they nest */
     bool suspended;
     bool suspend_cancelled;
     bool dying; /* its pages are gone, and nothing else shows it */
@@ -146,6 +147,11 @@ void fake_violation(struct fake_host *host, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Whether the pager is to bring in a page of this state, asked for or not. */
+static inline bool fake_is_held(const struct fake_domain *domain)
+{
+    return domain->paused || domain->pauses;
+}
+
 static inline bool fake_is_paged(enum fake_page state)
 {
     return state == FAKE_PAGED || state == FAKE_PAGING_IN;

@@ -16,10 +16,27 @@ int fake_op_pause(struct xlm_hypervisor *hv, uint32_t domid)
         fake_op_begin_on(handle, FAKE_OP_pause, domid);
 
     if (domain) {
-        domain->paused = true;
+        domain->pauses++;
         fake_wake(handle->host);
     }
     return fake_op_end(handle, FAKE_OP_pause, domain ? 0 : -1);
+}
+
+int fake_op_unpause(struct xlm_hypervisor *hv, uint32_t domid)
+{
+    struct fake_handle *handle = fake_handle_of(hv);
+    struct fake_domain *domain =
+        fake_op_begin_on(handle, FAKE_OP_unpause, domid);
+    int rc = -1;
+
+    if (domain && !domain->pauses) {
+        errno = EINVAL;
+    } else if (domain) {
+        domain->pauses--;
+        fake_wake(handle->host);
+        rc = 0;
+    }
+    return fake_op_end(handle, FAKE_OP_unpause, rc);
 }
 
 void fake_op_close(struct xlm_hypervisor *hv)
@@ -60,7 +77,7 @@ static void fill_info(const struct fake_domain *domain,
     memcpy(info->handle, domain->handle, sizeof(info->handle));
     info->hvm = true;
     info->hap = domain->hap;
-    info->paused = domain->paused;
+    info->paused = fake_is_held(domain);
     info->shutdown = domain->suspended || domain->crashed;
     info->shutdown_reason = domain->crashed ? 3 : 2; /* SHUTDOWN_crash */
     info->tot_pages = domain->tot_pages;
@@ -194,7 +211,7 @@ int fake_op_set_state(struct xlm_hypervisor *hv, uint32_t domid,
     struct fake_domain *domain =
         fake_op_begin_on(handle, FAKE_OP_set_state, domid);
 
-    if (domain && !domain->paused) {
+    if (domain && !fake_is_held(domain)) {
         fake_violation(handle->host, "state set of a domain that is running");
     }
     if (domain && which != XLM_STATE_TSC_INFO &&

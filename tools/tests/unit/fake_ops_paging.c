@@ -27,7 +27,7 @@ static int pager_enable(struct fake_handle *handle, struct fake_domain *domain,
     if (handle->pager_of) {
         fake_violation(handle->host, "one pager at a time per handle");
     }
-    if (!domain->paused) {
+    if (!fake_is_held(domain)) {
         fake_violation(handle->host, "pager enabled on a running domain");
     }
     errno = handle->host->no_paging ? ENOSYS : ENODEV;

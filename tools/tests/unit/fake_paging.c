@@ -382,7 +382,7 @@ static enum fake_access may_run(const struct fake_domain *domain)
     if (domain->crashed) {
         return FAKE_ACCESS_CRASHED;
     }
-    if (domain->paused || domain->suspended) {
+    if (fake_is_held(domain) || domain->suspended) {
         return FAKE_ACCESS_NOT_RUNNING;
     }
     return FAKE_ACCESS_DONE;
@@ -459,7 +459,10 @@ bool fake_guest_unballoon(struct fake_domain *domain, uint64_t pfn)
     bool got = false;
 
     fake_lock(domain->host);
-    if (domain->p2m[pfn] == FAKE_HOLE) {
+    while (domain->pauses && !domain->stopped && !domain->dead) {
+        fake_wait(domain->host);
+    }
+    if (domain->p2m[pfn] == FAKE_HOLE || fake_is_paged(domain->p2m[pfn])) {
         got = fake_page_move(domain, pfn, FAKE_RAM) == 0;
         domain->unlogged[pfn] |= got;
     }

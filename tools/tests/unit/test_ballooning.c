@@ -295,6 +295,35 @@ static void ballooning_at_the_destination(void **state)
     fake_migration_free(migration);
 }
 
+/* Given back before the stop, and got again before the source has come to say
+ * that it has no such page.  (Those that came in a round, and were not written
+ * since, are at the destination.) */
+static void take_again(struct fake_migration *migration)
+{
+    unsigned int i;
+
+    for (i = 0; i < 4; i++) {
+        assert_true(fake_guest_take_page(migration->guest, 32 + i));
+        if (!migration->rounds) {
+            assert_true(fake_guest_take_page(migration->guest, 202 + i));
+        }
+    }
+}
+
+static void given_back_here_and_taken_there(void **state)
+{
+    unsigned int i;
+
+    (void)state;
+    for (i = 0; i < 3; i++) {
+        struct fake_migration *migration = new_quiet(i, XLM_PRECOPY_POSTCOPY);
+
+        migration->at_suspend = shrink_at_suspend;
+        migration->at_run = take_again;
+        succeed(migration);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +337,7 @@ int main(void)
         cmocka_unit_test(growing_beyond_the_limit),
         cmocka_unit_test(refused_and_given_back),
         cmocka_unit_test(ballooning_at_the_destination),
+        cmocka_unit_test(given_back_here_and_taken_there),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -187,6 +187,11 @@ static void dropped_while_waited_for(void **state)
     assert_int_equal(rig_stats(rig).pages_dropped, 1);
 }
 
+static int bring_hole(struct rig *rig, uint64_t pfn)
+{
+    return xlm_pager_bring_holes(rig->pager, 1, &pfn);
+}
+
 static void hole_at_the_source(void **state)
 {
     struct rig *rig = *state;
@@ -194,11 +199,11 @@ static void hole_at_the_source(void **state)
     rig_run_evicted(rig);
     rig_start_touch(rig, 0, 12);
     assert_int_equal(rig_next_fault(rig), 12);
-    assert_int_equal(xlm_pager_bring_hole(rig->pager, 12), 0);
+    assert_int_equal(bring_hole(rig, 12), 0);
     pthread_join(rig->vcpus[0], NULL);
     assert_int_equal(rig->touches[0].access, FAKE_ACCESS_NO_PAGE);
-    assert_int_equal(xlm_pager_bring_hole(rig->pager, 12), 0);
-    assert_int_equal(xlm_pager_bring_hole(rig->pager, 13), 0);
+    assert_int_equal(bring_hole(rig, 12), 0);
+    assert_int_equal(bring_hole(rig, 13), 0);
     assert_int_equal(fake_page_get(rig->domain, 13), FAKE_HOLE);
     rig_await_answers(rig);
     rig_bring_in_rest(rig);
@@ -259,6 +264,26 @@ static void page_in_fails(void **state)
     rig_bring_in_rest(rig);
 }
 
+/* Its driver has put pages there before the pager hears that the source has
+ * none: what it has got is its own. */
+static void holes_that_the_guest_has_filled(void **state)
+{
+    static const uint64_t pfns[] = {11, 12, 13};
+    struct rig *rig = *state;
+
+    rig_run_evicted(rig);
+    assert_true(fake_guest_unballoon(rig->domain, 12));
+    assert_int_equal(xlm_pager_bring_holes(rig->pager, 3, pfns), 0);
+    assert_int_equal(fake_page_get(rig->domain, 11), FAKE_HOLE);
+    assert_int_equal(fake_page_get(rig->domain, 12), FAKE_RAM);
+    assert_int_equal(fake_page_get(rig->domain, 13), FAKE_HOLE);
+    assert_false(xlm_pager_is_outstanding(rig->pager, 12));
+    assert_true(fake_domain_running(rig->domain));
+    rig_await_answers(rig);
+    rig_bring_in_rest(rig);
+    assert_int_equal(rig_stats(rig).pages_dropped, 3);
+}
+
 /* What may go otherwise the next time does not end the guest's memory. */
 static void calls_that_fail_for_a_while(void **state)
 {
@@ -271,7 +296,7 @@ static void calls_that_fail_for_a_while(void **state)
         fake_fail(rig->host, FAKE_OP_page_in, 1, errors[i]);
         assert_int_equal(rig_bring_in(rig, i), 0);
         fake_fail(rig->host, FAKE_OP_depopulate, 1, errors[i]);
-        assert_int_equal(xlm_pager_bring_hole(rig->pager, 10 + i), 0);
+        assert_int_equal(bring_hole(rig, 10 + i), 0);
     }
     rig_await_answers(rig);
     rig_bring_in_rest(rig);
@@ -423,6 +448,7 @@ int main(void)
         TEST(page_no_longer_wanted),
         TEST(dropped_while_waited_for),
         TEST(hole_at_the_source),
+        TEST(holes_that_the_guest_has_filled),
         TEST(no_memory_for_a_while),
         TEST(no_memory_for_one),
         TEST(page_in_fails),

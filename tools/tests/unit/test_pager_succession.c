@@ -243,6 +243,31 @@ static void before_who_waits_was_answered(void **state)
     rig_bring_in_rest(rig);
 }
 
+/* It had the guest paused, or was about to. */
+static void while_it_paused_the_guest(void **state)
+{
+    struct rig *rig = *state;
+
+    for (unsigned int paused = 0; paused < 2; paused++) {
+        struct xlm_hypervisor *hv;
+
+        leave_waiting(rig, 2);
+        hv = rig->ctx.hypervisor;
+        left_ring()->pausing = 1;
+        if (paused) {
+            assert_int_equal(hv->ops->pause(hv, fake_domain_id(rig->domain)),
+                             0);
+        }
+        succeed(rig);
+        assert_true(fake_domain_running(rig->domain));
+        serve(rig, 2);
+        die(rig);
+        drop(state);
+        make(state);
+        rig = *state;
+    }
+}
+
 /* ---- what cannot be ---- */
 
 static void refuse(struct rig *rig, int error)
@@ -294,6 +319,7 @@ int main(void)
         TEST(before_an_answer_was_noted),
         TEST(who_was_answered_last_waits_again),
         TEST(before_who_waits_was_answered),
+        TEST(while_it_paused_the_guest),
         TEST(a_ring_that_is_not_the_one_kept),
     };
 

@@ -116,6 +116,8 @@ struct xlm_hypervisor_ops {
 
     /* Pause the domain on the toolstack's behalf.  Pauses nest. */
     int (*pause)(struct xlm_hypervisor *hv, uint32_t domid);
+    /* Take one such pause back.  EINVAL: there is none. */
+    int (*unpause)(struct xlm_hypervisor *hv, uint32_t domid);
 
     /* ---- memory ---- */
 

@@ -21,7 +21,7 @@
 #define XLM_PAGING_FAULTS 8
 /* Words, all 0 at first, that only the mechanism uses and that outlive the
  * process. */
-#define XLM_PAGING_KEPT_WORDS 33
+#define XLM_PAGING_KEPT_WORDS 34
 
 /* An access to an absent page. */
 struct xlm_fault {
@@ -84,8 +84,11 @@ struct xlm_paging_ops {
      * became of it. -1 with errno: no page came. */
     int (*bring_in)(struct xlm_paging *paging, size_t count,
                     struct xlm_page_in *pages);
-    /* Turn an absent page into a hole. */
-    int (*make_hole)(struct xlm_paging *paging, uint64_t pfn);
+    /* Turn up to XLM_BATCH_PAGES absent pages into holes.  Where the guest has
+     * put a page in the meantime, as its balloon driver may, that page stays.
+     * -1 with errno: some may be holes. */
+    int (*make_holes)(struct xlm_paging *paging, size_t count,
+                      const uint64_t *pfns);
 
     /* Call when `fd` is readable; fd is then ready for the next fault. */
     int (*accept)(struct xlm_paging *paging);

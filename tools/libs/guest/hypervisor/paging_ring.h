@@ -58,6 +58,8 @@ struct xlm_kept_ring {
     /* how many were read: stored when each is kept here, or before its
      * answer */
     uint32_t requests;
+    uint32_t pausing; /* the process has paused the domain, or is about to */
+    uint32_t unused;
     struct xlm_kept_waiter waiters[XLM_KEPT_WAITERS];
 };
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -356,6 +357,44 @@ static int resume(struct ring_paging *paging, void *page, size_t most,
     return 0;
 }
 
+static void note_pausing(struct ring_paging *paging, uint32_t pausing)
+{
+    __atomic_store_n(&paging->kept->pausing, pausing, __ATOMIC_SEQ_CST);
+}
+
+static int unpause(struct ring_paging *paging)
+{
+    struct xlm_hypervisor *hv = paging->hv;
+
+    while (hv->ops->unpause(hv, paging->domid)) {
+        if (!xlm_try_again(errno)) {
+            return -1;
+        }
+        poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
+    }
+    note_pausing(paging, 0);
+    return 0;
+}
+
+/* The process that died may have had the domain paused. */
+static int unpause_again(struct ring_paging *paging)
+{
+    struct xlm_hypervisor *hv = paging->hv;
+    struct xlm_domain_info info;
+
+    if (!paging->kept->pausing) {
+        return 0;
+    }
+    if (hv->ops->domain_info(hv, paging->domid, &info)) {
+        return -1;
+    }
+    if (info.paused) {
+        return unpause(paging);
+    }
+    note_pausing(paging, 0);
+    return 0;
+}
+
 static struct xlm_paging *ring_take_over(
     struct xlm_context *ctx, uint32_t domid, unsigned long *kept, size_t most,
     struct xlm_fault held[XLM_PAGING_FAULTS], size_t *nr_held)
@@ -367,10 +406,11 @@ static struct xlm_paging *ring_take_over(
     if (paging && !paging->hv->ops->pager_take_over(paging->hv, domid,
                                                     paging->kept->port, &page,
                                                     &paging->base.fd)) {
-        if (!resume(paging, page, most, held, nr_held)) {
+        if (resume(paging, page, most, held, nr_held)) {
+            errno = EPROTO;
+        } else if (!unpause_again(paging)) {
             return &paging->base;
         }
-        errno = EPROTO;
     }
     error = errno;
     free(paging);
@@ -413,11 +453,50 @@ static int ring_bring_in(struct xlm_paging *base, size_t count,
     return paging->hv->ops->page_in(paging->hv, paging->domid, count, pages);
 }
 
-static int ring_make_hole(struct xlm_paging *base, uint64_t pfn)
+/* The domain is paused. */
+static int remove_absent(struct ring_paging *paging, size_t count,
+                         const uint64_t *pfns)
+{
+    struct xlm_hypervisor *hv = paging->hv;
+    uint32_t types[XLM_BATCH_PAGES];
+    uint64_t absent[XLM_BATCH_PAGES];
+    size_t nr_absent = 0;
+
+    if (hv->ops->page_types(hv, paging->domid, count, pfns, types)) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!xlm_type_has_contents(types[i])) {
+            absent[nr_absent++] = pfns[i];
+        }
+    }
+    return nr_absent
+               ? hv->ops->depopulate(hv, paging->domid, nr_absent, absent)
+               : 0;
+}
+
+/* Xen removes what it finds at a pfn, and tells nobody when a guest puts a page
+ * in place of an absent one.  So the guest must stand still between the look
+ * and the removal; else a page that it has just got could be removed. */
+static int ring_make_holes(struct xlm_paging *base, size_t count,
+                           const uint64_t *pfns)
 {
     struct ring_paging *paging = of(base);
+    struct xlm_hypervisor *hv = paging->hv;
+    int rc, error;
 
-    return paging->hv->ops->depopulate(paging->hv, paging->domid, 1, &pfn);
+    note_pausing(paging, 1);
+    if (hv->ops->pause(hv, paging->domid)) {
+        note_pausing(paging, 0);
+        return -1;
+    }
+    rc = remove_absent(paging, count, pfns);
+    error = errno;
+    if (unpause(paging)) {
+        return -1;
+    }
+    errno = error;
+    return rc;
 }
 
 const struct xlm_paging_ops xlm_paging_xen = {
@@ -430,7 +509,7 @@ const struct xlm_paging_ops xlm_paging_xen = {
     .leave = ring_leave,
     .make_absent = ring_make_absent,
     .bring_in = ring_bring_in,
-    .make_hole = ring_make_hole,
+    .make_holes = ring_make_holes,
     .accept = ring_accept,
     .next_fault = ring_next_fault,
     .keep = ring_keep,

@@ -126,6 +126,13 @@ static int xen_pause(struct xlm_hypervisor *hv, uint32_t domid)
                : 0;
 }
 
+static int xen_unpause(struct xlm_hypervisor *hv, uint32_t domid)
+{
+    return xc_domain_unpause(xen_of(hv)->xc, domid)
+               ? xen_failed(xen_of(hv), "unpausing domain %u", domid)
+               : 0;
+}
+
 /* ---- platform state ---- */
 
 /* One call returns both parts of the policy; the other part is dropped. */
@@ -304,6 +311,7 @@ static const struct xlm_hypervisor_ops xen_ops = {
     .set_param = xen_set_param,
     .cancel_suspend = xen_cancel_suspend,
     .pause = xen_pause,
+    .unpause = xen_unpause,
     .page_types = xen_page_types,
     .map = xen_map,
     .unmap = xen_unmap,

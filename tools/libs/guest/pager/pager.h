@@ -83,9 +83,11 @@ uint64_t xlm_pager_outstanding(struct xlm_pager *pager);
 int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
                        struct xlm_page_in *pages);
 
-/* Turn an outstanding page into a hole, because the source has no such
- * page. */
-int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn);
+/* The source has no such pages: turn those that are outstanding, of at most
+ * XLM_BATCH_PAGES, into holes.  A page that the guest has got there in the
+ * meantime stays, and is outstanding no more. */
+int xlm_pager_bring_holes(struct xlm_pager *pager, size_t count,
+                          const uint64_t *pfns);
 
 /* Before requests are open: pages that something other than the guest
  * accessed, at most max, each one once.  Returns how many. */

@@ -186,42 +186,67 @@ int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
     return 0;
 }
 
-static int make_hole(struct xlm_pager *pager, uint64_t pfn)
+static int make_holes(struct xlm_pager *pager, size_t count,
+                      const uint64_t *pfns)
 {
     int rc;
 
     pthread_mutex_lock(&pager->entry);
-    rc = pager->paging->ops->make_hole(pager->paging, pfn);
+    rc = pager->paging->ops->make_holes(pager->paging, count, pfns);
     pthread_mutex_unlock(&pager->entry);
     return rc;
 }
 
-int xlm_pager_bring_hole(struct xlm_pager *pager, uint64_t pfn)
+static size_t holes_outstanding(struct xlm_pager *pager, size_t count,
+                                const uint64_t *pfns, uint64_t *outstanding)
 {
-    bool answered;
+    size_t kept = 0;
 
-    if (!xlm_pager_is_outstanding(pager, pfn)) {
-        return 0;
-    }
     pthread_mutex_lock(&pager->lock);
-    trace_arrived(pager, pfn);
-    pthread_mutex_unlock(&pager->lock);
-    while (make_hole(pager, pfn)) {
-        if (!xlm_try_again(errno)) {
-            return xlm_fail(pager->ctx,
-                            "cannot remove page %#" PRIx64
-                            " of domain %" PRIu32 ": %s",
-                            pfn, pager->domid, strerror(errno));
+    for (size_t i = 0; i < count; i++) {
+        if (xlm_pfn_set_contains(&pager->sets.outstanding, pfns[i])) {
+            trace_arrived(pager, pfns[i]);
+            outstanding[kept++] = pfns[i];
         }
-        poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
     }
+    pthread_mutex_unlock(&pager->lock);
+    return kept;
+}
+
+static void settle_holes(struct xlm_pager *pager, size_t count,
+                         const uint64_t *pfns)
+{
+    bool answered = false;
+
     pthread_mutex_lock(&pager->lock);
-    pager->counts.pages_dropped +=
-        xlm_pfn_set_contains(&pager->sets.outstanding, pfn);
-    answered = xlm_pager_settle(pager, pfn);
+    for (size_t i = 0; i < count; i++) {
+        pager->counts.pages_dropped +=
+            xlm_pfn_set_contains(&pager->sets.outstanding, pfns[i]);
+        answered |= xlm_pager_settle(pager, pfns[i]);
+    }
     pthread_mutex_unlock(&pager->lock);
     if (answered) {
         xlm_pager_notify(pager);
     }
+}
+
+int xlm_pager_bring_holes(struct xlm_pager *pager, size_t count,
+                          const uint64_t *pfns)
+{
+    uint64_t outstanding[XLM_BATCH_PAGES];
+
+    count = holes_outstanding(pager, count, pfns, outstanding);
+    if (!count) {
+        return 0;
+    }
+    while (make_holes(pager, count, outstanding)) {
+        if (!xlm_try_again(errno)) {
+            return xlm_fail(pager->ctx,
+                            "cannot remove pages of domain %" PRIu32 ": %s",
+                            pager->domid, strerror(errno));
+        }
+        poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
+    }
+    settle_holes(pager, count, outstanding);
     return 0;
 }

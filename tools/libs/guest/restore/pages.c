@@ -240,7 +240,7 @@ static int take_hole(struct xlm_restorer *restorer, uint64_t pfn)
         return 0;
     }
     if (restorer->pager && xlm_pager_is_outstanding(restorer->pager, pfn)) {
-        return xlm_pager_bring_hole(restorer->pager, pfn);
+        return xlm_pager_bring_holes(restorer->pager, 1, &pfn);
     }
     if (hv->ops->depopulate(hv, restorer->domain.domid, 1, &pfn)) {
         return xlm_fail(restorer->ctx,
@@ -427,8 +427,9 @@ static int bring_in(struct xlm_restorer *restorer,
                     const struct xlm_pfn_list *list)
 {
     struct xlm_page_in pages[XLM_BATCH_PAGES];
+    uint64_t holes[XLM_BATCH_PAGES];
     const uint8_t *contents = list->contents;
-    size_t count = 0;
+    size_t count = 0, nr_holes = 0;
 
     for (size_t i = 0; i < list->count; i++) {
         uint64_t pfn = xlm_entry_pfn(list->entries[i]);
@@ -438,11 +439,14 @@ static int bring_in(struct xlm_restorer *restorer,
                 .pfn = pfn,
                 .contents = next_contents(restorer, record, &contents),
             };
-        } else if (xlm_pager_bring_hole(restorer->pager, pfn)) {
-            return -1;
+        } else {
+            holes[nr_holes++] = pfn;
         }
     }
-    return xlm_pager_bring_in(restorer->pager, count, pages);
+    return xlm_pager_bring_in(restorer->pager, count, pages) ||
+                   xlm_pager_bring_holes(restorer->pager, nr_holes, holes)
+               ? -1
+               : 0;
 }
 
 int xlm_restore_bring_in(struct xlm_restorer *restorer,
