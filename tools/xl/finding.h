@@ -26,6 +26,10 @@ struct xl_finding {
 /* Ends the findings of the other host. */
 #define XL_FINDINGS_END "end\n"
 
+/* Begins a line of the other host's profile: see
+ * libxl_live_migrate_host_profile(). */
+#define XL_FINDING_PROFILE "profile\t"
+
 /* Write a finding for the other host; parse such a line; false: it is none. */
 void xl_finding_put(FILE *to, enum xl_verdict verdict, const char *what,
                     const char *text);

@@ -15,8 +15,10 @@
 #include "config.h"
 #include "finding.h"
 #include "global_config.h"
+#include "image_lock.h"
 #include "libxl_live_migrate.h"
 #include "receive_policy_file.h"
+#include "utf8.h"
 
 /* dom0's weight when nobody has set it: as heavy as any guest. */
 #define PLAIN_WEIGHT 256
@@ -94,6 +96,33 @@ static void look_at_bridges(FILE *to, const libxl_domain_config *config)
     }
 }
 
+/* QEMU must be able to open what it emulates; and of whatever writes to a disk
+ * that this guest writes to, one corrupts the other.  The guest itself may
+ * have it open, at the source: on storage that shows that here. */
+static void look_at_lock(FILE *to, const char *path)
+{
+    struct xl_image_lock lock = xl_image_lock_look(path, "/proc");
+    char text[XL_FINDING_TEXT_MAX];
+
+    switch (lock.state) {
+    case XL_IMAGE_LOCKED_HERE:
+        snprintf(text, sizeof(text), "%.300s: process %d (%s) has locked it",
+                 path, (int)lock.pid, lock.name);
+        put(to, XL_VERDICT_NO, "disk-lock", text);
+        break;
+    case XL_IMAGE_LOCKED_ELSEWHERE:
+        snprintf(text, sizeof(text),
+                 "%.300s: locked, by the source's device "
+                 "model if by nothing else",
+                 path);
+        put(to, XL_VERDICT_OK, "disk-lock", text);
+        break;
+    case XL_IMAGE_FREE:
+    case XL_IMAGE_UNKNOWN:
+        break;
+    }
+}
+
 static void look_at_disk(FILE *to, const libxl_device_disk *disk)
 {
     const char *format = libxl_disk_format_to_string(disk->format);
@@ -106,9 +135,36 @@ static void look_at_disk(FILE *to, const libxl_device_disk *disk)
              missing ? ": " : "", missing ? strerror(errno) : "");
     if (path[0] && path[0] != '/') {
         put(to, XL_VERDICT_UNKNOWN, "disk", text); /* not a file's name */
-    } else {
-        put(to, missing ? XL_VERDICT_NO : XL_VERDICT_OK, "disk", text);
+        return;
     }
+    put(to, missing ? XL_VERDICT_NO : XL_VERDICT_OK, "disk", text);
+    if (path[0] && !missing && disk->readwrite) {
+        look_at_lock(to, path);
+    }
+}
+
+static void look_at_processors(struct xl_context *xl, FILE *to,
+                               libxl_domain_config *config)
+{
+    bool good = !xl_global_restrict_cpus(xl, config);
+
+    put(to, good ? XL_VERDICT_OK : XL_VERDICT_NO, "cpumask",
+        good ? "" : "the receiver says why");
+}
+
+/* For the source, which knows what its guest uses. */
+static void describe_host(FILE *to, const libxl_domain_config *config)
+{
+    char *profile, *rest;
+
+    if (libxl_live_migrate_host_profile(config, &profile)) {
+        return;
+    }
+    rest = profile;
+    for (char *line; (line = strsep(&rest, "\n")) && rest;) {
+        fprintf(to, XL_FINDING_PROFILE "%s\n", line);
+    }
+    free(profile);
 }
 
 /* Of more vCPUs than there are processors, those that wait keep dom0 from
@@ -159,6 +215,8 @@ int xl_preflight_answer(struct xl_context *xl, libxl_domain_config *config,
         look_at_disk(to, &config->disks[i]);
     }
     look_at_weight(xl, to, config);
+    describe_host(to, config);
+    look_at_processors(xl, to, config);
     /* Last: it may fill in the configuration. */
     look_at_obstacles(xl, to, config);
     fputs(XL_FINDINGS_END, to);
@@ -194,24 +252,70 @@ static bool look_here(struct xl_context *xl, uint32_t domid)
     return show("here", &finding);
 }
 
-int xl_preflight_show(struct xl_context *xl, uint32_t domid, int fd)
+static bool show_fit(const char *what, int rc, const char *reason)
 {
+    struct xl_finding finding = {
+        .verdict = !rc              ? XL_VERDICT_OK
+                   : rc == ERROR_NI ? XL_VERDICT_NO
+                                    : XL_VERDICT_WARNING,
+    };
+
+    snprintf(finding.what, sizeof(finding.what), "%s", what);
+    lm_utf8_show(finding.text, sizeof(finding.text), reason);
+    return show("both", &finding);
+}
+
+/* What the other host has said of itself, compared with the guest. */
+static bool compare(struct xl_context *xl, uint32_t domid, const char *profile)
+{
+    libxl_live_migrate_fit fit;
+    bool good;
+
+    (void)libxl_live_migrate_fits(xl->ctx, domid, profile, &fit);
+    good = show_fit("cpu", fit.cpu, fit.cpu_reason);
+    return show_fit("device-model", fit.device_model,
+                    fit.device_model_reason) &&
+           good;
+}
+
+/* False: it ended too early. */
+static bool read_findings(FILE *from, FILE *profile, bool *good)
+{
+    const size_t prefix = sizeof(XL_FINDING_PROFILE) - 1;
     char line[2 * XL_FINDING_TEXT_MAX];
-    FILE *from = fdopen(dup(fd), "r");
-    bool good = look_here(xl, domid), whole = false;
     struct xl_finding finding;
 
-    for (int i = 0;
-         from && !whole && i < LINES_MAX && fgets(line, sizeof(line), from);
-         i++) {
-        whole = !strcmp(line, XL_FINDINGS_END);
-        if (!whole && xl_finding_read(line, &finding)) {
-            good &= show("there", &finding);
+    for (int i = 0; i < LINES_MAX && fgets(line, sizeof(line), from); i++) {
+        if (!strcmp(line, XL_FINDINGS_END)) {
+            return true;
         }
+        if (!strncmp(line, XL_FINDING_PROFILE, prefix)) {
+            fputs(line + prefix, profile);
+        } else if (xl_finding_read(line, &finding)) {
+            *good &= show("there", &finding);
+        }
+    }
+    return false;
+}
+
+int xl_preflight_show(struct xl_context *xl, uint32_t domid, int fd)
+{
+    FILE *from = fdopen(dup(fd), "r");
+    bool good = look_here(xl, domid), whole = false;
+    char *text = NULL;
+    size_t length;
+    FILE *profile = open_memstream(&text, &length);
+
+    if (from && profile) {
+        whole = read_findings(from, profile, &good);
     }
     if (from) {
         fclose(from);
     }
+    if (profile && !fclose(profile) && whole) {
+        good &= compare(xl, domid, text);
+    }
+    free(text);
     if (!whole) {
         fprintf(stderr, "xl: the destination has not told all that it has "
                         "found\n");

@@ -204,3 +204,4 @@ _Static_assert(sizeof(libxl_live_migrate_status) == 3032, "interface");
 _Static_assert(sizeof(libxl_live_migrate_waits) == 1288, "interface");
 _Static_assert(sizeof(libxl_live_migrate_inspection) == 928, "interface");
 _Static_assert(sizeof(libxl_live_migrate_readiness) == 664, "interface");
+_Static_assert(sizeof(libxl_live_migrate_fit) == 1160, "interface");

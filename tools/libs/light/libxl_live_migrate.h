@@ -771,6 +771,49 @@ int libxl_live_migrate_can_receive(
     const libxl_live_migrate_receive_params *params,
     libxl_live_migrate_readiness *readiness);
 
+/* libxl_live_migrate_host_profile(), libxl_live_migrate_fits() */
+#define LIBXL_HAVE_LIVE_MIGRATE_FITS 1
+
+/*
+ * Describe this host, for libxl_live_migrate_fits() at another one: what its
+ * processors and hypervisor give an HVM or PVH guest, and which device model
+ * libxl starts. Changes nothing; any thread may call it.
+ *
+ * @param config   of the guest that may come; stays the caller's.  NULL: no
+ *                 device model is described.
+ * @param profile  lines of plain text; the caller must free it.  NULL on
+ *                 failure.
+ *
+ * Returns 0, or a libxl error.
+ */
+int libxl_live_migrate_host_profile(const libxl_domain_config *config,
+                                    char **profile);
+
+/* Each of the two: 0, it fits; ERROR_NI, it does not; another libxl error, it
+ * is not known.  The reasons are one line each, and may be empty. */
+typedef struct libxl_live_migrate_fit {
+    int cpu;          /* the guest may use no more than the host gives */
+    int device_model; /* the host's takes the state of the guest's */
+    char cpu_reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+    char device_model_reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
+    uint64_t reserved[16];
+} libxl_live_migrate_fit;
+
+/*
+ * Would the state of a domain of this host fit a host of that profile? No
+ * other call checks this, because a guest need not use what it may use, and a
+ * device model may take more than its version promises. Changes nothing, and
+ * the guest runs on; any thread may call it.
+ *
+ * @param profile  as the other host's libxl_live_migrate_host_profile() gave
+ *                 it.  It need not be trusted.
+ * @param fit      written on every path.
+ *
+ * Returns 0 when both were looked at, or a libxl error.
+ */
+int libxl_live_migrate_fits(libxl_ctx *ctx, uint32_t domid,
+                            const char *profile, libxl_live_migrate_fit *fit);
+
 typedef enum libxl_live_migrate_command {
     /* Switch to postcopy now, also in the middle of a precopy round. */
     LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY = 0,

@@ -83,6 +83,9 @@ def test_a_check_touches_nothing(world):
     for command in ("xl -N migrate --postcopy", "xl migrate --postcopy --check"):
         done = world.lab.run("a", f"{command} {guest.name} xen-b")
         assert "there  paging        ok" in done.stdout, done
+        assert "there  cpumask       ok" in done.stdout, done
+        assert "both   cpu           ok" in done.stdout, done
+        assert "both   device-model  ok" in done.stdout, done
         assert " no " not in done.stdout, done
     world.lab.run("a", ["xl", "pause", guest.name])
     done = world.lab.run("a", f"xl -N migrate --postcopy {guest.name} xen-b",

@@ -110,6 +110,7 @@ void fake_host_free(struct fake_host *host)
         next = domain->next;
         domain_free(domain);
     }
+    free(host->cpuid.data);
     pthread_mutex_destroy(&host->gate);
     pthread_mutex_destroy(&host->lock);
     pthread_cond_destroy(&host->changed);
@@ -393,6 +394,17 @@ bool fake_domain_pager_enabled(struct fake_domain *domain)
     enabled = domain->paging;
     fake_unlock(domain->host);
     return enabled;
+}
+
+void fake_host_put_cpuid(struct fake_host *host, const void *data,
+                         size_t length)
+{
+    fake_lock(host);
+    free(host->cpuid.data);
+    host->cpuid.data = malloc(length ? length : 1);
+    memcpy(host->cpuid.data, data, length);
+    host->cpuid.length = length;
+    fake_unlock(host);
 }
 
 void fake_domain_put_state(struct fake_domain *domain,

@@ -21,6 +21,7 @@
     X(domain_info) \
     X(domain_by_handle) \
     X(nr_pfns) \
+    X(host_cpuid) \
     X(get_state) \
     X(set_state) \
     X(get_param) \
@@ -162,6 +163,9 @@ bool fake_domain_eoi_lost(struct fake_domain *domain);
 void fake_domain_load_context(struct fake_domain *domain, const void *context,
                               size_t length);
 
+/* The most of CPUID that a guest of this host gets; none at first. */
+void fake_host_put_cpuid(struct fake_host *host, const void *data,
+                         size_t length);
 /* Platform state and parameters from the side of the test. */
 void fake_domain_put_state(struct fake_domain *domain,
                            enum xlm_platform_state which, const void *data,

@@ -37,6 +37,7 @@ struct fake_host {
     uint32_t minor; /* of Xen 4 */
     struct xlm_xen_interface interface;
     bool shadow_stacks;
+    struct fake_blob cpuid; /* the most that a guest gets */
     bool all_mapped;
     bool drops_paged;
     unsigned int enomem;

@@ -179,6 +179,17 @@ static int copy_state(const struct fake_blob *blob, void **data,
     return 0;
 }
 
+int fake_op_host_cpuid(struct xlm_hypervisor *hv, void **data, size_t *length)
+{
+    struct fake_handle *handle = fake_handle_of(hv);
+    int rc = fake_op_begin(handle, FAKE_OP_host_cpuid);
+
+    if (!rc) {
+        rc = copy_state(&handle->host->cpuid, data, length);
+    }
+    return fake_op_end(handle, FAKE_OP_host_cpuid, rc);
+}
+
 int fake_op_get_state(struct xlm_hypervisor *hv, uint32_t domid,
                       enum xlm_platform_state which, void **data,
                       size_t *length)

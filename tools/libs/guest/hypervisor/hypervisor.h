@@ -93,6 +93,9 @@ struct xlm_hypervisor_ops {
      * fail. */
     int (*interface)(struct xlm_hypervisor *hv,
                      struct xlm_xen_interface *ours);
+    /* The most that this host gives an HVM or PVH guest of CPUID, in the form
+     * of XLM_STATE_CPUID_POLICY.  *data as below. */
+    int (*host_cpuid)(struct xlm_hypervisor *hv, void **data, size_t *length);
     /* *data is malloc()ed, and the caller must free it.  Works on a running
      * domain. */
     int (*get_state)(struct xlm_hypervisor *hv, uint32_t domid,

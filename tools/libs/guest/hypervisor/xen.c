@@ -170,6 +170,12 @@ static int get_policy(struct xen_hypervisor *xen, uint32_t domid,
     return rc;
 }
 
+static int xen_host_cpuid(struct xlm_hypervisor *hv, void **data,
+                          size_t *length)
+{
+    return get_policy(xen_of(hv), XEN_POLICY_OF_HOST, true, data, length);
+}
+
 static int get_tsc_info(struct xen_hypervisor *xen, uint32_t domid,
                         void **data, size_t *length)
 {
@@ -305,6 +311,7 @@ static const struct xlm_hypervisor_ops xen_ops = {
     .nr_pfns = xen_nr_pfns,
     .xen_version = xen_xen_version,
     .interface = xen_interface,
+    .host_cpuid = xen_host_cpuid,
     .get_state = xen_get_state,
     .set_state = xen_set_state,
     .get_param = xen_get_param,

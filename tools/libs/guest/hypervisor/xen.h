@@ -184,8 +184,11 @@ void xen_contents_free(struct xlm_hypervisor *hv, void *contents,
 
 /* ---- hypervisor/xen_compat.c ---- */
 
+/* In place of a domain: the most that this host gives an HVM or PVH guest. */
+#define XEN_POLICY_OF_HOST DOMID_INVALID
+
 /*
- * The domain's CPU policy, in arrays with the sizes from xen_policy_size();
+ * The CPU policy of a domain, or XEN_POLICY_OF_HOST, in arrays with the sizes from xen_policy_size();
  * the counts become those of the entries that are there.
  */
 int xen_policy_size(struct xen_hypervisor *xen, uint32_t *leaves,

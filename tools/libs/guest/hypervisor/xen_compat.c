@@ -41,6 +41,15 @@ int xen_policy_size(struct xen_hypervisor *xen, uint32_t *leaves,
     return xc_cpu_policy_get_size(xen->xc, leaves, msrs) ? -1 : 0;
 }
 
+static int read_policy(struct xen_hypervisor *xen, uint32_t domid,
+                       xc_cpu_policy_t *policy)
+{
+    return domid == XEN_POLICY_OF_HOST
+               ? xc_cpu_policy_get_system(
+                     xen->xc, XEN_SYSCTL_cpu_policy_hvm_max, policy)
+               : xc_cpu_policy_get_domain(xen->xc, domid, policy);
+}
+
 int xen_policy_read(struct xen_hypervisor *xen, uint32_t domid,
                     xen_cpuid_leaf_t *leaves, uint32_t *nr_leaves,
                     xen_msr_entry_t *msrs, uint32_t *nr_msrs)
@@ -52,7 +61,7 @@ int xen_policy_read(struct xen_hypervisor *xen, uint32_t domid,
         errno = ENOMEM;
         return -1;
     }
-    if (xc_cpu_policy_get_domain(xen->xc, domid, policy) == 0 &&
+    if (read_policy(xen, domid, policy) == 0 &&
         xc_cpu_policy_serialise(xen->xc, policy, leaves, nr_leaves, msrs,
                                 nr_msrs) == 0) {
         rc = 0;
@@ -75,8 +84,12 @@ int xen_policy_read(struct xen_hypervisor *xen, uint32_t domid,
                     xen_cpuid_leaf_t *leaves, uint32_t *nr_leaves,
                     xen_msr_entry_t *msrs, uint32_t *nr_msrs)
 {
-    int rc = xc_get_domain_cpu_policy(xen->xc, domid, nr_leaves, leaves,
-                                      nr_msrs, msrs);
+    int rc =
+        domid == XEN_POLICY_OF_HOST
+            ? xc_get_system_cpu_policy(xen->xc, XEN_SYSCTL_cpu_policy_hvm_max,
+                                       nr_leaves, leaves, nr_msrs, msrs)
+            : xc_get_domain_cpu_policy(xen->xc, domid, nr_leaves, leaves,
+                                       nr_msrs, msrs);
 
     return rc ? -1 : 0;
 }
