@@ -3,7 +3,8 @@
 
 from moving import GONE, POSTCOPY, PRECOPY
 from test_1_moves import assert_moved
-from test_3_errors_before_the_go import RUNS_ON, assert_unharmed, small
+from test_3_errors_before_the_go import (ENDLESS_PRECOPY, RUNS_ON, assert_unharmed,
+                                         small)
 from world import TAKES_LONG, on_request
 
 SHUT_DOWN = "shut down or was destroyed|has shut down"
@@ -25,7 +26,7 @@ def test_a_guest_paused_on_the_way_stays_as_it_is(world):
     """It cannot answer the request to suspend, for which libxl gives it a
     minute; the migration fails as that of the stock xl does."""
     guest = small(world)
-    migration = world.migrate(guest, "--precopy-iterations 3")
+    migration = world.migrate(guest, ENDLESS_PRECOPY)
     migration.wait_output(PRECOPY)
     world.lab.run("a", ["xl", "pause", guest.name])
     migration.expect_failure("did not answer the request to suspend", RUNS_ON)

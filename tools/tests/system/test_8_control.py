@@ -32,6 +32,7 @@ def store_of(world, host, domid):
 
 
 def busy(world):
+    """One that leaves pages to be sent after each round, on a busy machine too."""
     return world.pattern(memory=64, rate="max", check="max").start("a")
 
 
@@ -144,7 +145,7 @@ def test_a_watch_ends_as_the_migration_does(world):
 def test_held_precopy_goes_on(world):
     """Rate 0 holds it; the guest does not care, and neither does the way
     out."""
-    guest = world.pattern(memory=64, rate=100).start("a")
+    guest = busy(world)
     migration = endless(world, guest)
     control(world, "a", f"set-rate {guest.name} 0")
     world.until(lambda: status(world, "a")[0]["rate"] == 0,
@@ -174,7 +175,7 @@ def test_who_cannot_be_asked(world):
 
 @on_request(TAKES_LONG)
 def test_a_killed_migration_is_known_as_such(world):
-    guest = world.pattern(memory=32, rate=100).start("a")
+    guest = busy(world)
     migration = endless(world, guest)
     world.lab.run("a", "kill -9 $(pgrep -o -f '^xl migrate --postcopy')")
     migration.finish()
