@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The network learns where a guest is once it runs there, and not before.
+ * Tell the network where a guest is, once the guest runs there and not before.
  */
 #include "announce.h"
 
@@ -10,7 +10,7 @@
 #include "device_model.h"
 #include "libxl_live_migrate.h"
 
-/* The first QEMU that can be told so. */
+/* The first QEMU with such an option. */
 #define FIRST_THAT_KNOWS 4
 /* Where libxl keeps the configuration that it has built a domain with. */
 #define KEPT "libxl-json"
@@ -56,8 +56,9 @@ int lm_announce_keep_quiet(libxl_domain_config *config,
     return 0;
 }
 
-/* True: they were there.  Wherever they stand, or an odd migration of a guest
- * that was built so would leave them for ever. */
+/* True: the words were there.  They are removed wherever they are; otherwise a
+ * later migration of a guest that was built with them would keep them for
+ * ever. */
 static bool remove_words(char **words)
 {
     size_t count = count_words(words);
@@ -115,7 +116,7 @@ void lm_announce_restore_kept(libxl_ctx *ctx, uint32_t domid)
     }
     json = strndup((const char *)data, length);
     free(data);
-    /* What is left does no harm here. */
+    /* A word that is left does no harm here. */
     if (json) {
         (void)restore_kept(ctx, domid, json);
     }
@@ -161,8 +162,8 @@ void lm_announcer_end(struct lm_announcer *announcer)
     announcer->runs = false;
 }
 
-/* libxl_domain_info() tells an HVM guest from no PVH one: the configuration
- * does. */
+/* libxl_domain_info() does not tell an HVM guest from a PVH one; the
+ * configuration does. */
 static bool is_hvm(libxl_ctx *ctx, uint32_t domid)
 {
     libxl_domain_config config;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * When the devices of a guest that comes are started.
+ * When the destination starts a guest's devices.
  */
 #include "build_way.h"
 
@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* xen-load-devices-state works once a QEMU has loaded its first state: what
- * unregisters the migration then aborts from 6.0 on when it finds none, and
- * does so still in 10.0. */
+/* xen-load-devices-state works after a QEMU has loaded a first state.  From
+ * 6.0 on, and still in 10.0, the code that unregisters the migration then
+ * aborts when it finds none. */
 #define FIRST_THAT_ABORTS 6
 
 static bool late(char *why, size_t room, const char *format, ...)
@@ -46,9 +46,9 @@ static bool is_block_device(const char *path)
 }
 
 /*
- * Early is safe where what opens the disk keeps nothing of it until the guest
- * runs: a block device that the hypervisor's back end in the kernel serves,
- * and what nobody writes.
+ * An early start is safe if what opens the disk keeps nothing of it until the
+ * guest runs: the kernel's back end on a block device, and a disk that nobody
+ * writes.
  */
 static bool is_late_for(const libxl_device_disk *disk, char *why, size_t room)
 {
@@ -73,8 +73,8 @@ static bool is_late_for(const libxl_device_disk *disk, char *why, size_t room)
     return false;
 }
 
-/* Such a controller fetches from the guest's memory when it loads its state.
- */
+/* Such a controller fetches from the guest's memory when it loads its
+ * state. */
 static bool fetches_at_load(const libxl_domain_build_info *info)
 {
     return info->u.hvm.hdtype == LIBXL_HDTYPE_AHCI ||

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * The stock libxl builds the domain, in a thread of its own, from a pipe.
  *
- * The pipe has room for one page, in one slot, so that it polls writable
- * exactly when the reader has taken all that was written.  That is how we
- * know that the domain exists: libxl makes it, with its limits, before it
- * reads the first byte.
+ * The pipe has room for one page, in one slot, so it polls writable exactly
+ * when the reader has taken all that was written.  So this end knows when the
+ * domain exists: libxl makes it, with its limits, before it reads the first
+ * byte.
  */
 #include "builder.h"
 
@@ -49,8 +49,8 @@ static void close_fd(int *fd)
 }
 
 /*
- * The ctx is the caller's, in use by two threads as libxl allows: so the
- * children that libxl starts are reaped the way the caller has set up.
+ * The ctx is the caller's; two threads use it, as libxl allows.  So the
+ * children that libxl starts are reaped in the way that the caller has set up.
  */
 static void *build(void *data)
 {
@@ -64,7 +64,7 @@ static void *build(void *data)
         builder->ctx, builder->config, &builder->domid, builder->take_fd, -1,
         &params, NULL, NULL);
     libxl_domain_restore_params_dispose(&params);
-    /* Wakes the feeding side when this came before the end of the stream. */
+    /* Wakes the feeding thread if this comes before the end of the stream. */
     close_fd(&builder->take_fd);
     eventfd_write(builder->done_fd, 1);
     return NULL;
@@ -118,7 +118,7 @@ static void join(struct lm_builder *builder)
     builder->state = builder->rc ? LM_BUILDER_FAILED : LM_BUILDER_BUILT;
 }
 
-/* The thread is done before it should: nobody reads the pipe any more. */
+/* The thread has ended too early: nothing reads the pipe any more. */
 static int fail_early(struct lm_builder *builder)
 {
     join(builder);
@@ -208,8 +208,8 @@ int lm_builder_await_domain(struct lm_builder *builder, uint32_t *domid)
     if (await_taken(builder)) {
         return -1;
     }
-    /* By name and not by uuid: on a host that migrates to itself the source
-     * has the same uuid. */
+    /* By name and not by uuid: in a move within one host the source has the
+     * same uuid. */
     rc = libxl_name_to_domid(builder->ctx, name, domid);
     if (rc) {
         return xlm_fail(builder->xlm,
@@ -271,9 +271,9 @@ int lm_builder_poll(struct lm_builder *builder, int timeout_ms)
     return take_outcome(builder) ? -1 : 1;
 }
 
-/* With the caller's signals, which the scripts that libxl runs for it get as
- * well: a shell that waits for its children must not have them all blocked.
- * But for SIGPIPE, as one of ours may be pending. */
+/* With the caller's signal mask, which the scripts that libxl runs get, too: a
+ * shell that waits for its children must not have all signals blocked.  But
+ * SIGPIPE stays blocked, because one that is pending may be this library's. */
 static int destroy_domain(struct lm_builder *builder, uint32_t domid)
 {
     sigset_t mask = builder->signal_mask;
@@ -288,7 +288,7 @@ static int destroy_domain(struct lm_builder *builder, uint32_t domid)
     return rc;
 }
 
-/* libxl gave up while its domain was withheld, and could not remove it. */
+/* Did libxl give up while its domain was withheld, and could not remove it? */
 static bool is_left(const struct lm_builder *builder)
 {
     libxl_dominfo info;
@@ -315,7 +315,7 @@ int lm_builder_abandon(struct lm_builder *builder)
         close_fd(&builder->done_fd);
     }
     if (builder->state == LM_BUILDER_RUNNING) {
-        join(builder); /* it has met the end of its stream too soon */
+        join(builder); /* the thread met the end of its stream too soon */
     }
     if (builder->state == LM_BUILDER_BUILT) {
         rc = destroy_domain(builder, builder->domid);

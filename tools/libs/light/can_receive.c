@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Could this host receive a guest by postcopy?  The same is found out when it
- * comes, by the same functions; here before anything has begun.
+ * Could this host receive a guest by postcopy?  The same functions check the
+ * guest when it comes; here they run before anything has begun.
  */
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static int check_type(struct question *question)
     return 0;
 }
 
-/* Of the host: the guest's own is for check_paging(). */
+/* For the host: check_paging() looks at the guest's own. */
 static int check_hap(struct question *question)
 {
     libxl_physinfo info;
@@ -93,8 +93,8 @@ static int check_paging(struct question *question)
     return 0;
 }
 
-/* Whose devices access memory by themselves: they find no page that is
- * absent, and nobody tells them to wait. */
+/* Passed-through devices access memory directly: they would find no page where
+ * one is absent, and nothing makes them wait. */
 static int check_devices(struct question *question)
 {
     const libxl_domain_config *config = question->config;
@@ -128,7 +128,8 @@ static int check_memory(struct question *question)
     return question->autoballoon ? 0 : lm_check_room(&room, &question->xlm);
 }
 
-/* What the first that fails stands in the way with, unless it knows better. */
+/* The stages, and the obstacle when one fails, unless the stage sets
+ * another. */
 static const struct {
     int (*pass)(struct question *question);
     libxl_live_migrate_obstacle obstacle;

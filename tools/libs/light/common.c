@@ -39,7 +39,7 @@ void lm_sigpipe_restore(const struct lm_sigpipe *guard)
 
     sigemptyset(&sigpipe);
     sigaddset(&sigpipe, SIGPIPE);
-    /* Ours is swallowed, one that was the caller's stays. */
+    /* Take this library's SIGPIPE; one that was pending before stays. */
     if (!guard->was_pending) {
         while (sigtimedwait(&sigpipe, NULL, &at_once) == SIGPIPE) {
             continue;
@@ -48,8 +48,8 @@ void lm_sigpipe_restore(const struct lm_sigpipe *guard)
     pthread_sigmask(SIG_SETMASK, &guard->saved_mask, NULL);
 }
 
-/* Else it would refuse one thing after the other, and say nothing but EACCES.
- */
+/* Otherwise the hypervisor would refuse one call after the other with
+ * EACCES. */
 static int check_interface(struct xlm_context *xlm)
 {
     struct xlm_hypervisor *hv = xlm->hypervisor;
@@ -125,7 +125,7 @@ void lm_export_stats(libxl_live_migrate_stats *out,
 {
 #define EXPORT_SOURCE(field) out->field = stats->field;
 #define EXPORT_DESTINATION(field) out->field = stats->field;
-#define EXPORT_SHOWN(field) /* lm_observe() works it out */
+#define EXPORT_SHOWN(field) /* lm_observe() computes it */
 #define EXPORT(end, field, ...) EXPORT_##end(field)
     *out = (libxl_live_migrate_stats){0};
     LIBXL_LIVE_MIGRATE_COUNTERS(EXPORT)
@@ -195,7 +195,8 @@ int lm_check_how(const libxl_asyncop_how *ao_how,
 
 /* ---- what programs were built with ---- */
 
-/* Fields take the place of reserved ones: none of these ever changes. */
+/* New fields take the place of reserved ones: none of these sizes may
+ * change. */
 _Static_assert(sizeof(libxl_live_migrate_stats) == 2056, "interface");
 _Static_assert(sizeof(libxl_live_migrate_result) == 2704, "interface");
 _Static_assert(sizeof(libxl_live_migrate_params) == 184, "interface");

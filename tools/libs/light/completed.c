@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What is kept of migrations that have ended.
+ * The list of migrations that have ended.
  */
 #include "completed.h"
 
@@ -24,7 +24,8 @@
 
 /* ---- the file ---- */
 
-/* All of it, with a 0 behind it, to be freed; NULL with errno. */
+/* The whole file with a 0 behind it, which the caller must free; NULL with
+ * errno. */
 static char *read_all(int directory, size_t *length)
 {
     int fd = openat(directory, FILE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -63,7 +64,7 @@ static int write_file(int directory, const char *name, int flags,
     if (fd < 0) {
         return -1;
     }
-    /* In one call: a reader finds whole lines, or the last one is none. */
+    /* In one call: a reader finds whole lines, or an incomplete last one. */
     written = write(fd, text, length);
     if (close(fd) || written < 0) {
         return -1;
@@ -72,7 +73,7 @@ static int write_file(int directory, const char *name, int flags,
     return (size_t)written == length ? 0 : -1;
 }
 
-/* Before a line of this length comes. */
+/* To make room for a line of this length. */
 static void drop_older_half(int directory, size_t coming)
 {
     size_t length;
@@ -114,7 +115,7 @@ int lm_completed_put(const libxl_live_migrate_status *status)
         rc = append(directory, json);
     }
     if (directory >= 0) {
-        close(directory); /* which ends the lock */
+        close(directory); /* this also unlocks */
     }
     free(json);
     return rc;
@@ -129,7 +130,7 @@ static const char *text_of(yajl_val object, const char *name)
     return YAJL_GET_STRING(yajl_tree_get(object, path, yajl_t_string));
 }
 
-/* As it stands there, since the tree's own numbers have a sign. */
+/* Parsed from the text, because the tree's own numbers have a sign. */
 static uint64_t number_of(yajl_val value)
 {
     return value && YAJL_IS_NUMBER(value)
@@ -188,7 +189,7 @@ static void take_numbers(yajl_val object, libxl_live_migrate_status *status)
                               LIBXL_LIVE_MIGRATE_WAIT_VCPUS);
 }
 
-/* The three that say what it is about; the rest may be lacking. */
+/* The three words that a status must have; others may be missing. */
 static bool take_words(yajl_val object, libxl_live_migrate_status *status)
 {
     const char *role = text_of(object, "role");

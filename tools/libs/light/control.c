@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A migration under way, to be seen and steered from outside.
+ * A migration under way that other programs can see and steer.
  *
- * The thread sleeps until a second is over, a phase begins, or a request
- * comes.  A request stays in xenstore until its answer is known: so those that
- * have to wait for the next phase need no list, they are looked at again.
+ * The thread sleeps until a second has passed, a phase begins, or a request
+ * comes.  A request stays in xenstore until its answer is known: so requests
+ * that wait for a later phase need no list, the thread just reads them again.
  */
 #include "control.h"
 
@@ -27,11 +27,11 @@
 #include "memo.h"
 
 #define PUBLISH_US 1000000u
-/* A transaction that meets another one is tried again so often. */
+/* How often a transaction that conflicts with another is tried. */
 #define TRIES 10
 #define WATCH_TOKEN "live-migrate"
 
-/* What is shown, and was. */
+/* What is shown, or was. */
 struct view {
     libxl_live_migrate_phase phase;
     uint64_t elapsed_ms;
@@ -53,7 +53,7 @@ struct lm_control {
     int wake_fd;
     uint64_t start_us;
 
-    pthread_mutex_t lock; /* for what follows */
+    pthread_mutex_t lock; /* guards what follows */
     struct view view;
     struct lm_control_state state;
     libxl_live_migrate_state end;
@@ -97,8 +97,7 @@ static bool make_directory(struct lm_control *control, xs_transaction_t t,
     return xs_mkdir(control->xs, t, path);
 }
 
-/* Run in a transaction, again when another one came between.  False with
- * errno. */
+/* Run in a transaction, and again after a conflict.  False with errno. */
 static bool transact(struct lm_control *control,
                      bool (*run)(struct lm_control *control,
                                  xs_transaction_t t))
@@ -176,8 +175,8 @@ static bool node_exists(struct lm_control *control, xs_transaction_t t,
     return exists;
 }
 
-/* Nothing of a domain that libxl has not made, or that is being moved; what
- * somebody has left behind goes. */
+/* Refuse a domain that libxl has not made, or that another process migrates;
+ * remove the nodes of a dead process. */
 static bool take_place(struct lm_control *control, xs_transaction_t t)
 {
     char path[LM_STORE_PATH_MAX];
@@ -211,7 +210,7 @@ static bool write_id(struct lm_control *control, xs_transaction_t t)
     return write_node(control, t, "id", text);
 }
 
-/* A recovery takes the place of the same migration, of which this holds. */
+/* A recovery keeps some nodes of the same migration. */
 static void take_over(struct lm_control *control, xs_transaction_t t)
 {
     struct view *view = &control->view;
@@ -237,7 +236,8 @@ static void take_over(struct lm_control *control, xs_transaction_t t)
 
 static bool begin(struct lm_control *control, xs_transaction_t t)
 {
-    /* For the toolstack's domain alone; what is below it inherits that. */
+    /* Only the toolstack's domain may read it; the nodes below inherit
+     * that. */
     struct xs_permissions nobody = {.id = 0, .perms = XS_PERM_NONE};
     char path[LM_STORE_PATH_MAX];
 
@@ -264,8 +264,8 @@ static bool begin(struct lm_control *control, xs_transaction_t t)
 
 /* ---- showing ---- */
 
-/* When the domain goes, libxl takes our nodes with all of its own: they must
- * not come back. */
+/* When the domain goes, libxl removes these nodes with all of its own: they
+ * must not come back. */
 static bool is_ours(struct lm_control *control, xs_transaction_t t)
 {
     char *pid = lm_store_read(control->xs, t, control->setup.domid, "pid");
@@ -318,7 +318,7 @@ static bool show_back_ends(struct lm_control *control, xs_transaction_t t,
     return true;
 }
 
-/* Paused, and why; or no more. */
+/* Show that the migration is paused, and why; or that it goes on. */
 static bool show_pause(struct lm_control *control, xs_transaction_t t,
                        const struct view *view)
 {
@@ -403,14 +403,15 @@ static void publish(struct lm_control *control)
 {
     control->due_us = xlm_now_us() + PUBLISH_US;
     control->showing = look(control);
-    /* When it fails, what is there is not known: next time all of it. */
+    /* After a failure it is not known which nodes exist: write all of them
+     * next time. */
     control->anything_shown = transact(control, show);
     control->shown = control->showing;
 }
 
 /* ---- requests ---- */
 
-/* Heeded again each time that it is looked at, which changes nothing. */
+/* A request that is read again has the same effect again, so none in sum. */
 static void heed(struct lm_control *control, const struct lm_request *request)
 {
     struct xlm_control *engine = control->setup.engine;
@@ -433,8 +434,8 @@ static void heed(struct lm_control *control, const struct lm_request *request)
     }
 }
 
-/* Who has given up has taken the request away, and takes no answer: it would
- * stay for ever. */
+/* A program that has given up has removed its request, and takes no answer:
+ * the answer would stay for ever. */
 static bool put_answer(struct lm_control *control, xs_transaction_t t)
 {
     char node[LM_STORE_PATH_MAX - 40], path[LM_STORE_PATH_MAX];
@@ -494,7 +495,7 @@ static void take_requests(struct lm_control *control)
     lm_store_path(path, control->setup.domid, "request");
     ids = xs_directory(control->xs, XBT_NULL, path, &count);
     for (unsigned int i = 0; ids && i < count; i++) {
-        /* Longer ones would not be found again. */
+        /* Longer ids would not be found again. */
         if (strlen(ids[i]) <= 64) {
             take_request(control, ids[i]);
         }
@@ -513,7 +514,7 @@ static bool show_end(struct lm_control *control, xs_transaction_t t)
             write_node(control, t, "reason", control->reason));
 }
 
-/* A guest that has come as a whole has nothing more to show. */
+/* A guest that has come completely has nothing more to show. */
 static bool remove_all(struct lm_control *control, xs_transaction_t t)
 {
     char path[LM_STORE_PATH_MAX];
@@ -522,7 +523,7 @@ static bool remove_all(struct lm_control *control, xs_transaction_t t)
     return is_ours(control, t) && xs_rm(control->xs, t, path);
 }
 
-/* The domain, and with it what is shown, may go at once. */
+/* The domain, and with it the nodes, may go at any time. */
 static void keep(struct lm_control *control)
 {
     const struct view view = look(control);
@@ -568,7 +569,7 @@ static void finish(struct lm_control *control)
     }
     publish(control);
     transact(control, show_end);
-    /* Nobody asks any more once it says that it has ended. */
+    /* No new request comes once the nodes say that the migration has ended. */
     take_requests(control);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Migrations under way, from outside: looking at them, and asking.
+ * Other programs' side of a migration: list migrations, and make requests.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,7 +16,7 @@
 #include "control_policy.h"
 #include "control_store.h"
 
-/* How often it is looked whether the process that is to answer still lives. */
+/* How often to check whether the process that must answer still lives. */
 #define LOOK_MS 1000
 #define TRIES 10
 
@@ -33,7 +33,7 @@ static uint64_t read_rate(struct xs_handle *xs, uint32_t domid)
                : LIBXL_LIVE_MIGRATE_RATE_UNLIMITED;
 }
 
-/* The process cannot say any more what is to be done. */
+/* Say what to do, in place of the process that is gone. */
 static void explain_death(libxl_live_migrate_status *status)
 {
     const char *what = "";
@@ -60,7 +60,7 @@ static void read_waits(struct xs_handle *xs, uint32_t domid,
                            waits->blocked_us, LIBXL_LIVE_MIGRATE_WAIT_VCPUS);
 }
 
-/* False: there is none, or it is going. */
+/* False: there is none, or it is being removed. */
 static bool read_status(struct xs_handle *xs, uint32_t domid,
                         libxl_live_migrate_status *status)
 {
@@ -148,7 +148,7 @@ out:
 void libxl_live_migrate_status_list_free(libxl_live_migrate_status *list,
                                          int count)
 {
-    (void)count; /* no element owns anything, as yet */
+    (void)count; /* the elements own nothing so far */
     free(list);
 }
 
@@ -193,8 +193,8 @@ static bool domain_exists(struct asking *asking)
     return exists;
 }
 
-/* Only of a migration that will look at it: all in one transaction, as that
- * may end at any time, and its nodes must not come back then. */
+/* Only to a migration that will read it: in one transaction, because the
+ * migration may end at any time, and its nodes must not come back then. */
 static int put_request(struct asking *asking, xs_transaction_t t)
 {
     char path[LM_STORE_PATH_MAX];
@@ -278,7 +278,7 @@ static int take_back(struct asking *asking)
 {
     char path[LM_STORE_PATH_MAX];
 
-    /* In this order: without the request there comes no answer. */
+    /* In this order: without the request no answer comes. */
     id_path(asking, "request", path);
     xs_rm(asking->xs, XBT_NULL, path);
     id_path(asking, "answer", path);
@@ -351,7 +351,8 @@ static int request(struct asking *asking, int timeout_ms)
     return rc ? rc : await_answer(asking, timeout_ms);
 }
 
-/* Of this process and this request: others may ask at the same time. */
+/* Unique to this process and this request: others may make theirs at the same
+ * time. */
 static void take_id(struct asking *asking)
 {
     static atomic_uint taken;

@@ -8,8 +8,8 @@
 #include "control_store.h"
 #include "utf8.h"
 
-/* As it is, but for what a terminal would not show; that is all below 0x10000.
- */
+/* As it is, except for characters that a terminal would not show; all of these
+ * are below 0x10000. */
 static void put_string(FILE *file, const char *text)
 {
     size_t length;
@@ -29,7 +29,7 @@ static void put_string(FILE *file, const char *text)
     fputc('"', file);
 }
 
-/* NULL: there is none, or it is of a later library. */
+/* NULL: there is none, or a later library has reported it. */
 static void put_named(FILE *file, const char *name, const char *text)
 {
     fprintf(file, ", \"%s\": ", name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What is asked of a migration from outside, and the answers.
+ * Requests to a migration from other programs, and the answers.
  */
 #include "control_policy.h"
 
@@ -9,7 +9,7 @@
 
 #include "libxl_live_migrate.h"
 
-/* What follows the name of a command that something follows. */
+/* The argument behind the name of a command. */
 static const char *after(const char *name, const char *text)
 {
     size_t length = strlen(name);

@@ -32,7 +32,7 @@ const size_t lm_store_nr_outside =
 
 /* ---- names ---- */
 
-/* The number of a name, -1: there is none such. */
+/* The number of a name; -1: unknown. */
 #define NUMBER_OF(what) \
     int lm_store_##what(const char *name) \
     { \
@@ -57,7 +57,7 @@ char *lm_store_read(struct xs_handle *xs, xs_transaction_t transaction,
     unsigned int length;
 
     lm_store_path(path, domid, node);
-    /* libxenstore puts an end behind what it has read. */
+    /* libxenstore appends a zero to what it has read. */
     return xs_read(xs, transaction, path, &length);
 }
 
@@ -120,7 +120,7 @@ struct xlm_mark lm_store_read_mark(struct xs_handle *xs,
 {
     uint64_t numbers[LM_STORE_MARK] = {0};
 
-    /* Zeroes at the end are not written. */
+    /* Zeroes at the end were not written. */
     return (struct xlm_mark){
         .is_set = lm_store_read_list(xs, transaction, domid, "mark", numbers,
                                      LM_STORE_MARK),
@@ -147,8 +147,8 @@ uint64_t lm_process_start(pid_t pid)
     }
     text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
     fclose(file);
-    /* The second field is in brackets, and may have any others in it; the
-     * start is the 22nd. */
+    /* The second field is in brackets, and may contain any characters; the
+     * start is the 22nd field. */
     at = strrchr(text, ')');
     if (at && at[1] && (at[2] == 'Z' || at[2] == 'X')) {
         return 0; /* dead, and its parent has not noticed */

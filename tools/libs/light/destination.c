@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The destination of a migration, as far as it does not matter how the guest
- * came to be here.
+ * The destination of a migration: what does not depend on how the guest came
+ * here.
  */
 #include "destination.h"
 
@@ -31,7 +31,7 @@ static void free_destination(struct lm_operation *op)
     free(destination);
 }
 
-/* Nothing of the params is needed any more once this has returned. */
+/* The library needs nothing of the params once this has returned. */
 struct lm_destination *lm_destination_new(
     libxl_ctx *ctx, const libxl_live_migrate_receive_params *params,
     libxl_live_migrate_result *result, int (*run)(struct lm_operation *op))
@@ -65,7 +65,7 @@ static const char *name_of(const struct lm_destination *destination)
                                    : destination->config->c_info.name;
 }
 
-/* While libxl builds the domain, it makes the nodes that ours are below. */
+/* While libxl builds the domain, it makes the nodes above these. */
 void lm_destination_show(struct lm_destination *destination)
 {
     const struct lm_control_setup setup = {
@@ -96,8 +96,8 @@ void lm_destination_show_end(struct lm_destination *destination, int rc)
     destination->op.observer.control = NULL;
 }
 
-/* On a host that migrates to itself the guest has its name until its source is
- * put away. */
+/* In a move within one host the guest has its name until the source's domain
+ * is renamed. */
 static bool is_the_guest_itself(struct lm_destination *destination,
                                 uint32_t domid)
 {
@@ -129,8 +129,8 @@ int lm_destination_check_name(struct lm_destination *destination)
                     name, domid);
 }
 
-/* A name that is taken must not keep the only copy of a guest from running:
- * it keeps the name that it was built under. */
+/* A taken name must not keep the only copy of a guest from running: the guest
+ * keeps the name that it was built under. */
 void lm_destination_take_name(struct lm_destination *destination,
                               const char *built)
 {
@@ -153,12 +153,13 @@ void lm_destination_take_name(struct lm_destination *destination,
 
 /* ---- other connections ---- */
 
-/* How often it is seen whether a guest that waits is still there. */
+/* How often to check whether a waiting guest is still there. */
 #define LOOK_MS 1000
 #define US_PER_S 1000000u
 #define PATIENCE_MAX 112
 
-/* What the guest's disks are about to do, while nobody can help it. */
+/* How soon the guest's disks will have I/O errors, unless the migration is
+ * recovered. */
 static void spell_patience(const struct xlm_stats *stats,
                            char text[PATIENCE_MAX])
 {
@@ -196,7 +197,8 @@ static void spell_pause(const struct lm_destination *destination,
              name, name, patience, destination->op.xlm.reason);
 }
 
-/* Said once, and again when a back end begins to wait; shown all the time. */
+/* Logged once, and again when a back end begins to wait; shown all the
+ * time. */
 static void note_pause(struct lm_destination *destination)
 {
     bool waits = destination->op.stats.back_ends.waiting;
@@ -246,7 +248,7 @@ static void drop_faults(void *data)
     lm_reconnect_drop_faults(destination->reconnect);
 }
 
-/* What a front end was told shows in what it does. */
+/* Whether a front end copies shows in what its back end needs. */
 static void note_exposure(struct lm_destination *destination,
                           const struct xlm_stats *stats)
 {
@@ -290,8 +292,8 @@ int lm_destination_listen(struct lm_destination *destination)
 
 /* ---- the end ---- */
 
-/* For a source that asks; before those that wait for an answer hear of the
- * end. */
+/* Note the end before those that wait for an answer learn of it, for a source
+ * that asks later. */
 void lm_destination_note_end(struct lm_destination *destination,
                              enum xlm_guest_state state)
 {
@@ -316,8 +318,8 @@ void lm_destination_note_end(struct lm_destination *destination,
     }
     lm_reconnect_close(destination->reconnect);
     destination->reconnect = NULL;
-    /* Of a guest that is left here, paused for ever, the file says what it
-     * lacks to those who ask. */
+    /* For a guest that is left here, paused for ever, the file says what it
+     * lacks. */
     if (state == XLM_GUEST_LOST && destination->kept.state) {
         destination->kept.state->lost = 1;
     }

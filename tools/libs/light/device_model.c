@@ -2,8 +2,8 @@
  * The device model of a domain: libxl's QEMU, in dom0.
  *
  * State goes to it and comes from it through a file in memory, whose
- * descriptor is handed over: it needs no place in a file system, and a QEMU
- * that may open no file can do it as well.
+ * descriptor is passed: that needs no place in a file system, and works for a
+ * QEMU that may open no file.
  */
 #include "device_model.h"
 
@@ -21,8 +21,8 @@
 #include "xen_directories.h"
 
 #define PAGE_SHIFT_KIB 2
-/* Where libxl's guests have the hole for devices when nothing else is said:
- * from 3.75 GiB up to 4 GiB. */
+/* Where libxl's guests have the hole for devices by default: from 3.75 GiB up
+ * to 4 GiB. */
 #define HOLE_END_PFN 0x100000u
 #define HOLE_DEFAULT_PAGES 0x10000u
 /* Video memory and ROMs of the PC, below 1 MiB. */
@@ -31,7 +31,8 @@
 
 #define STATE_MAX_OCTETS (64u << 20)
 
-/* Where libxl leaves the state of a domain's device model, with its number. */
+/* Where libxl leaves the state of a domain's device model; the domain's number
+ * follows. */
 #ifndef LM_SAVED_STATES
 #define LM_SAVED_STATES XEN_LIB_DIR "/qemu-save."
 #endif
@@ -68,7 +69,8 @@ static int say(struct xlm_context *xlm, uint32_t domid, int abort_fd,
     return rc;
 }
 
-/* Run a command on a file name, which stands for a descriptor of ours. */
+/* Run a command on a file name that stands for a descriptor of this
+ * process. */
 static int execute_on_fd(struct lm_qmp *qmp, const char *command,
                          const char *more_arguments, int fd)
 {
@@ -100,7 +102,7 @@ static int open_memory(struct xlm_context *xlm)
     return fd;
 }
 
-/* The same file for one way only: QEMU takes it for nothing else. */
+/* Open the same file for one direction only: QEMU accepts nothing else. */
 static int open_again(struct xlm_context *xlm, int fd, int flags)
 {
     char path[64];
@@ -162,7 +164,7 @@ static int write_whole(struct xlm_context *xlm, int fd,
     return 0;
 }
 
-/* Run a command on the memory file opened in one way. */
+/* Run a command on the memory file, opened for one direction. */
 static int execute_on_memory(struct xlm_context *xlm, uint32_t domid,
                              const char *command, const char *more_arguments,
                              int fd, int flags)
@@ -187,7 +189,7 @@ static int execute_on_memory(struct xlm_context *xlm, uint32_t domid,
 
 int lm_device_model_log(struct xlm_context *xlm, uint32_t domid, bool enable)
 {
-    /* Whoever gives up wants it off. */
+    /* A caller that gives up must still be able to turn it off. */
     return say(xlm, domid, enable ? xlm->abort_fd : -1,
                "xen-set-global-dirty-log",
                enable ? "{\"enable\": true}" : "{\"enable\": false}");
@@ -259,7 +261,7 @@ int lm_device_model_take_saved(struct xlm_context *xlm, uint32_t domid,
     return rc;
 }
 
-/* Such a process only serves disks: what it says of its state is of no use. */
+/* Such a process only serves disks: its other state is of no use. */
 int lm_disk_server_release(struct xlm_context *xlm, uint32_t domid)
 {
     struct lm_device_state state;

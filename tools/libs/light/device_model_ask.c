@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What is asked of a device model before it is relied on.
+ * Questions to a device model before the migration relies on it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -8,14 +8,14 @@
 #include "device_model.h"
 #include "qmp.h"
 
-/* Whatever else is wrong with it: no device keeps the guest here.  An image
- * format that says so cannot be opened at two places at a time, which it is
- * not: such a guest's devices start late. */
+/* This reason does not count, and is no device's: it is about an image format
+ * that cannot be open in two places at a time.  Such a guest's devices start
+ * late, so its image is not. */
 #define ABOUT_FORMAT "format used by node"
-/* From here on query-migrate tells what is in the way. */
+/* From this version on query-migrate reports the reasons. */
 #define FIRST_WITH_REASONS 6
-/* What an earlier one says to a migration that could begin but for its
- * address, which is none. */
+/* How an earlier version answers a migration that could begin, except that it
+ * has no address to go to. */
 #define NO_ADDRESS "none"
 #define ABOUT_ADDRESS "migration protocol"
 
@@ -95,7 +95,7 @@ static int check_reasons(struct lm_qmp *qmp)
     return 0;
 }
 
-/* It looks at its devices before it looks at the address. */
+/* QEMU checks its devices before it checks the address. */
 static int try_to_begin(struct lm_qmp *qmp)
 {
     struct xlm_context *ours = qmp->xlm;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * How fast a migration goes, and how long it still takes.
+ * How fast a migration goes, and how long it will still take.
  */
 #include "estimate.h"
 
 #include "wire/wire.h"
 
 #define US_PER_SECOND 1000000u
-/* What is measured over less says nothing. */
+/* A shorter sample says nothing. */
 #define SAMPLE_US 500000
-/* What was measured last counts for one part in so many. */
+/* The last sample counts for one part in this many. */
 #define WEIGHT 3
 
 static uint64_t pages_left(enum xlm_phase phase, const struct xlm_stats *stats)
@@ -66,7 +66,8 @@ void lm_estimate_update(struct lm_estimate *estimate, enum xlm_phase phase,
         begin_sample(estimate, stats, left, now_us);
     } else if (stats->iterations != estimate->iterations ||
                left > estimate->left) {
-        /* Another round: what is left says nothing of what was sent. */
+        /* In another round the difference of what is left does not say what
+         * was sent. */
         begin_sample(estimate, stats, left, now_us);
     } else if (now_us - estimate->at_us >= SAMPLE_US) {
         end_sample(estimate, stats, left, now_us);

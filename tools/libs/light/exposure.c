@@ -15,9 +15,9 @@
 #define NODE_TEXT_MAX 120
 #define CONNECTED "4" /* XenbusStateConnected */
 
-/* Those that hand over the guest's pages; others copy to and from rings that
- * they have had from the beginning, or map once, by the device model, which
- * waits. */
+/* Kinds of front end that hand over the guest's pages.  Others copy to and
+ * from rings that they have had from the beginning, or map pages once, by the
+ * device model, which can wait. */
 static const char *const kinds[] = {"vif",  "vbd",  "vscsi",
                                     "vusb", "vsnd", "vdispl"};
 #define NR_KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -55,7 +55,7 @@ struct look {
     bool windows;
 };
 
-/* NULL when there is no such node; to be freed. */
+/* NULL when there is no such node; the caller must free it. */
 static char *read_node(const struct look *look, const char *top,
                        const char *node)
 {
@@ -86,7 +86,8 @@ static bool says(const struct look *look, const char *top, const char *node,
     return same;
 }
 
-/* Windows' bus driver lists the drivers below `drivers`, others nothing. */
+/* Windows' bus driver lists the drivers below `drivers`; other systems list
+ * none. */
 static bool is_windows(const struct look *look)
 {
     char path[NODE_PATH_MAX];
@@ -110,7 +111,7 @@ static bool back_end_can(const struct look *look, const char *top,
     return can;
 }
 
-/* Why that front end is exposed; NULL: it is not, or not connected. */
+/* Why that front end is exposed; NULL: it is not, or is not connected. */
 static const char *look_at(const struct look *look, const char *kind,
                            const char *device)
 {
@@ -130,7 +131,7 @@ static const char *look_at(const struct look *look, const char *kind,
     return lm_exposed_because(&front_end);
 }
 
-/* 1: one of them is exposed, and why is in the text; 0: none; -1: errno. */
+/* 1: one of them is exposed, and the text says why; 0: none; -1: errno. */
 static int look_at_kind(const struct look *look, const char *kind,
                         char text[NODE_TEXT_MAX])
 {

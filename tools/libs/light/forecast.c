@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * How precopy will go on.  The rounds to come are told from each other by the
- * policy itself, so a change of the policy changes the forecast.
+ * How precopy will go on.  The policy itself decides about the future rounds,
+ * so a change of the policy changes the forecast.
  */
 #include "forecast.h"
 
@@ -14,7 +14,7 @@ static uint64_t least(uint64_t one, uint64_t other)
     return one < other ? one : other;
 }
 
-/* Numbers of pages and rates are far below what would overflow. */
+/* Numbers of pages and rates are far too small to overflow. */
 static uint64_t sending_us(uint64_t pages, uint64_t rate)
 {
     return pages * US_PER_SECOND / rate;
@@ -32,8 +32,8 @@ struct course {
     uint64_t left_us;
 };
 
-/* Send the round, of which `pages` are left and which has taken `before_us`
- * so far. */
+/* Pass a round: `pages` of it are left, and it has taken `before_us` so
+ * far. */
 static void pass_round(struct course *course,
                        const struct lm_precopy_limits *limits,
                        const struct lm_forecast_input *now, uint64_t pages,

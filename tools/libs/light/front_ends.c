@@ -16,7 +16,7 @@
 #define NODE_PATH_MAX 160
 #define DISTRUSTED "0"
 
-/* Those whose back ends take the guest's pages as they are. */
+/* Kinds whose back ends use the guest's pages directly. */
 static const char *const kinds[] = {"vif", "vbd"};
 #define NR_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -37,7 +37,7 @@ static void trusted_path(char path[NODE_PATH_MAX], uint32_t domid,
              device);
 }
 
-/* Where only dom0 writes, and what goes with the domain. */
+/* A place where only dom0 writes, and that goes with the domain. */
 static void kept_path(char path[NODE_PATH_MAX], uint32_t domid,
                       const char *kind, const char *device)
 {
@@ -56,7 +56,7 @@ static bool write_text(struct xs_handle *xs, const char *path,
     return xs_write(xs, XBT_NULL, path, value, strlen(value));
 }
 
-/* "" when there is no such node: none of these is ever empty. */
+/* "" when there is no such node: no such node is ever empty. */
 static void read_text(struct xs_handle *xs, const char *path, char text[16])
 {
     unsigned int length;
@@ -85,8 +85,8 @@ static bool for_each(struct xs_handle *xs, uint32_t domid, const char *kind,
 
 /* ---- distrust ---- */
 
-/* Kept before it is changed, so that whoever is killed here has lost nothing.
- */
+/* Keep the value before it is changed, so that nothing is lost when this
+ * process is killed. */
 static bool distrust(struct xs_handle *xs, uint32_t domid, const char *kind,
                      const char *device)
 {
@@ -127,8 +127,8 @@ int lm_front_ends_distrust(struct xlm_context *xlm, uint32_t domid)
 
 /* ---- trust ---- */
 
-/* Not of a device that was taken away meanwhile: it would come back as a node
- * that is nobody's. */
+/* Not for a device that was taken away meanwhile: its node would come back and
+ * belong to nothing. */
 static bool trust(struct xs_handle *xs, uint32_t domid, const char *kind,
                   const char *device)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Which half of a guest a domain is, when a migration has its memory in two
- * places.
+ * Which half of a guest a domain is, when a migration has the guest's memory
+ * in two places.
  *
- * Three witnesses are heard, since each can be missing: the nodes in xenstore,
+ * There are three sources, because each can be missing: the nodes in xenstore,
  * which a migration writes about once a second and another one removes; the
  * file that a receiver keeps, which is true at every moment and outlives its
  * process; and the hypervisor, which knows how many pages are paged out and

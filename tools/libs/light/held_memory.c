@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What a guest may have of memory, and is told to have, while it is moved.
+ * How much memory a guest may have, and is told to have, while it moves.
  */
 #include "held_memory.h"
 
@@ -17,8 +17,8 @@
 #define PATH_MAX_OF_NODE 64
 #define NUMBER_MAX 24
 #define KIB_PER_PAGE 4u
-/* What libxl keeps for itself of a guest's memory, and the toolstack's pages:
- * a guest that has so much more than it is told to have is not at fault. */
+/* libxl keeps this much of a guest's memory for itself and the toolstack's
+ * pages: a guest may exceed its target by that much. */
 #define SLACK_KIB 2048u
 
 #define LIBXL "/libxl/%" PRIu32
@@ -71,7 +71,7 @@ static bool remove_node(struct xs_handle *xs, const char *node, uint32_t domid)
     return xs_rm(xs, XBT_NULL, path) || errno == ENOENT;
 }
 
-/* With its domain go its nodes: none is to be made again. */
+/* The nodes go with the domain: none must be made again. */
 static bool is_gone(struct xs_handle *xs, const char *node, uint32_t domid)
 {
     char path[PATH_MAX_OF_NODE], *value;
@@ -85,8 +85,8 @@ static bool is_gone(struct xs_handle *xs, const char *node, uint32_t domid)
 
 /* ---- what it is told to have ---- */
 
-/* Everything that was not put back before is from a process that was killed:
- * the first that was kept is what the owner wanted. */
+/* If a value is there already, a killed process has left it: the first value
+ * is what the owner wanted. */
 static bool keep_target(struct xs_handle *xs, uint32_t domid, uint64_t target)
 {
     uint64_t kept, held;
@@ -98,7 +98,7 @@ static bool keep_target(struct xs_handle *xs, uint32_t domid, uint64_t target)
     return write_number(xs, KEPT_TARGET, domid, target);
 }
 
-/* What the guest has, as it would be told; never more than it can have. */
+/* What the guest has, as a target; never more than it can have. */
 static uint64_t has_kib(struct xs_handle *xs, uint32_t domid, uint64_t pages)
 {
     uint64_t kib = pages * KIB_PER_PAGE;
@@ -113,8 +113,8 @@ static uint64_t has_kib(struct xs_handle *xs, uint32_t domid, uint64_t pages)
     return kib;
 }
 
-/* A guest that is giving pages back would go on with it at the destination.
- * One that wants more gets none here, and may there. */
+/* A guest that is giving pages back would go on with that at the destination.
+ * A guest that wants more gets none at the source, and may get some there. */
 static bool hold_target(struct xs_handle *xs, uint32_t domid, uint64_t pages)
 {
     uint64_t target;
@@ -129,7 +129,7 @@ static bool hold_target(struct xs_handle *xs, uint32_t domid, uint64_t pages)
            write_number(xs, TARGET, domid, has);
 }
 
-/* Unless somebody has told it something else since. */
+/* Unless another program has set it since. */
 static bool put_target_back(struct xs_handle *xs, uint32_t domid)
 {
     uint64_t target, kept, held;
@@ -148,8 +148,8 @@ static bool put_target_back(struct xs_handle *xs, uint32_t domid)
            remove_node(xs, KEPT_TARGET, domid);
 }
 
-/* It is kept before it is taken away: a process that is killed in between
- * leaves a domain that can be given it back. */
+/* Keep the value before it is removed: if this process is killed in between,
+ * another can restore it. */
 static bool withhold_target(struct xs_handle *xs, uint32_t domid)
 {
     uint64_t target;
@@ -168,7 +168,7 @@ static bool note_max_pages(struct xs_handle *xs, uint32_t domid,
     uint64_t kept;
 
     if (is_gone(xs, LIBXL, domid)) {
-        return true; /* whatever domain it is, libxl does not know of it */
+        return true; /* libxl does not know this domain */
     }
     if (held && read_number(xs, KEPT_MAX_PAGES, domid, &kept)) {
         *pages = kept;

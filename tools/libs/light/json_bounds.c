@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * JSON that somebody else has written.
+ * Bounds for JSON from elsewhere.
  */
 #include "json_bounds.h"
 
-/* Behind the string that begins at text[at]. */
+/* The position behind the string that begins at text[at]. */
 static size_t skip_string(const char *text, size_t length, size_t at)
 {
     for (at++; at < length && text[at] != '"'; at++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What a receiver keeps for who takes its place.
+ * What a receiver keeps for a process that takes its place.
  */
 #include "kept.h"
 
@@ -16,10 +16,10 @@
 #include "pager/kept.h"
 
 #define LM_KEPT_VERSION 4
-/* What the pager keeps begins here: the state may grow. */
+/* The pager's words begin here, so the state before them may grow. */
 #define LM_KEPT_HEAD 4096
 
-/* Who only looks holds the file for moments. */
+/* A process that only looks locks the file for moments. */
 #define LM_KEPT_TRIES 50
 #define LM_KEPT_PAUSE_MS 20
 
@@ -98,8 +98,8 @@ static void abandon(struct lm_kept *kept)
     errno = saved_errno;
 }
 
-/* Its room is taken at once: a write to it later, to memory, could not say
- * that there is none. */
+/* Allocate the file's room at once: a later write to the mapping could not
+ * report a full file system. */
 static int make_room(const struct lm_kept *kept, size_t octets)
 {
     errno = posix_fallocate(kept->fd, 0, octets);
@@ -128,7 +128,7 @@ int lm_kept_create(struct lm_kept *kept, const struct xlm_identity *identity,
     return 0;
 }
 
-/* Enough of it to be looked at. */
+/* Enough of it to be read. */
 static int read_state(int fd, struct lm_kept_state *state)
 {
     struct stat status;
@@ -144,7 +144,7 @@ static int read_state(int fd, struct lm_kept_state *state)
     return 0;
 }
 
-/* Whoever had the lock before may have taken it away. */
+/* The former owner of the lock may have removed the file. */
 static int check_linked(const struct lm_kept *kept)
 {
     struct stat status;
@@ -226,7 +226,7 @@ static bool is_of_domain(int fd, uint32_t domid, const uint8_t handle[16],
            !memcmp(state->handle, handle, sizeof(state->handle));
 }
 
-/* Its owner writes to it meanwhile: each bit is true of a moment. */
+/* The owner writes meanwhile: each bit was true at some moment. */
 static int count_outstanding(int fd, struct lm_kept_view *view)
 {
     size_t words = xlm_pfn_set_words(view->state.identity.pfns);
@@ -246,8 +246,8 @@ static int count_outstanding(int fd, struct lm_kept_view *view)
     return 0;
 }
 
-/* A lock that is shared, and gone with the descriptor at once: whoever wants
- * it alone tries for longer than that. */
+/* A shared lock, which is gone with the descriptor: a process that wants the
+ * file alone tries for longer. */
 static int look_at(int fd, struct lm_kept_view *view)
 {
     view->attended = flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
@@ -278,8 +278,8 @@ static int look_into(int directory, const char *name, uint32_t domid,
     return rc;
 }
 
-/* The number can have been another domain's before, which left its file: one
- * that a process looks after is the right one. */
+/* Another domain may have had the number before, and left its file: a file
+ * that a process has locked is the right one. */
 static int look_through(DIR *files, uint32_t domid, const uint8_t handle[16],
                         struct lm_kept_view *view)
 {

@@ -43,10 +43,10 @@
 #include "tuning.h"
 #include "withheld.h"
 
-/* Ordinary live migration makes at most so many rounds. */
+/* Most rounds of an ordinary live migration. */
 #define LM_LIVE_ITERATIONS 5
 #define LM_DIRTY_THRESHOLD 50
-/* When the rates decide: rounds at the most, and what a stop may take. */
+/* When the rates decide: most rounds, and the longest stop. */
 #define LM_AUTO_ITERATIONS 30
 #define LM_MAX_DOWNTIME_MS 300
 #define LM_NO_ANSWER \
@@ -56,7 +56,7 @@
 enum lm_source_state {
     LM_SOURCE_RUNNING,
     LM_SOURCE_SUSPENDED,
-    LM_SOURCE_AWAY, /* let go of: suspended for good, renamed */
+    LM_SOURCE_AWAY, /* handed over: suspended for good, renamed */
 };
 
 struct lm_source {
@@ -72,13 +72,13 @@ struct lm_source {
     enum lm_source_state state;
     bool suspend_timed_out;
     bool device_model;
-    enum xlm_build build; /* how the destination is to build */
+    enum xlm_build build; /* what the source asks of the destination */
     struct xlm_pfn_range device_ranges[XLM_DEVICE_RANGES];
     char *name;
     char *away_name;
-    char *sent_config; /* the caller's word for it; NULL: it has none */
-    char *told; /* of the configuration, what the destination builds from */
-    struct xlm_control steering; /* what requests from outside change */
+    char *sent_config; /* the caller's configuration; NULL: none */
+    char *told;        /* the configuration that the destination builds from */
+    struct xlm_control steering; /* what requests change */
 };
 
 /* ---- callbacks, in execution order ---- */
@@ -102,8 +102,8 @@ static enum xlm_precopy_answer source_policy(
     return lm_precopy_policy(&source->limits, stats);
 }
 
-/* Paused for as long as the device model takes to tell its state: meanwhile it
- * heeds no access to its devices. */
+/* The guest is paused while the device model saves its state, because it
+ * serves no access to its devices meanwhile. */
 static int save_devices_paused(struct lm_source *source,
                                struct lm_device_state *state)
 {
@@ -152,7 +152,7 @@ static int source_early_devices(void **records, size_t *length, void *data)
     return *records ? 0 : -1;
 }
 
-/* Whether the guest is: libxl can fail after that, and does not undo it. */
+/* Is the guest suspended? libxl can fail after that, and does not undo it. */
 static bool is_suspended(struct lm_source *source)
 {
     libxl_dominfo info;
@@ -188,13 +188,13 @@ static int source_suspend(void *data)
                         rc);
     }
     source->state = LM_SOURCE_SUSPENDED;
-    /* Only we may let it run on. */
+    /* Only this process may let it run on. */
     lm_withhold(source->domid, source->op.xlm.logger);
     return 0;
 }
 
-/* The state that libxl has left; another one, which lets go of the disks, when
- * the destination has not opened them yet. */
+/* The state that libxl has left; or, if the destination has not opened the
+ * disks yet, a new one from QEMU, which then releases the disks. */
 static int take_final_devices(struct lm_source *source,
                               struct lm_device_state *state)
 {
@@ -239,13 +239,12 @@ static int source_write_device_state(struct xlm_channel *channel, void *data)
     if (source->device_model && write_final_devices(source, channel)) {
         return -1;
     }
-    /* Of what becomes of the domain after an image was made nothing is known.
-     */
+    /* After an image was made it is not known what becomes of the domain. */
     if (!source->device_model && source->recv_fd >= 0 &&
         lm_disk_server_release(&source->op.xlm, source->domid)) {
         return -1;
     }
-    /* To a destination the stream goes on, in an image it ends. */
+    /* The stream to a destination goes on, an image ends here. */
     return lm_write_empty_record(
         &source->op.xlm, channel,
         source->recv_fd >= 0 ? LM_REC_POSTCOPY_TRANSITION_END : LM_REC_END);
@@ -323,7 +322,7 @@ static int check_arguments(struct lm_source *source)
     return ERROR_INVAL;
 }
 
-/* Only libxl's own QEMU, in dom0, can be asked for what is needed. */
+/* Only libxl's own QEMU, in dom0, can answer the questions. */
 static int check_device_model(struct lm_source *source,
                               const libxl_domain_config *config)
 {
@@ -332,7 +331,7 @@ static int check_device_model(struct lm_source *source,
         !libxl_defbool_is_default(info->device_model_stubdomain) &&
         libxl_defbool_val(info->device_model_stubdomain);
 
-    /* What was left to libxl may not be filled in. */
+    /* Defaults of libxl may not be filled in. */
     if (info->device_model_version ==
             LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN_TRADITIONAL ||
         stubdomain) {
@@ -347,7 +346,7 @@ static int check_device_model(struct lm_source *source,
     return 0;
 }
 
-/* What QEMU's emulated controller has of the host's. */
+/* Does QEMU's emulated controller have a USB device of the host? */
 static bool has_usb_of_host(const libxl_domain_config *config)
 {
     const libxl_domain_build_info *info = &config->b_info;
@@ -365,7 +364,7 @@ static bool has_usb_of_host(const libxl_domain_config *config)
     return one && !strncmp(one, "host:", 5);
 }
 
-/* Whatever kind of guest it is: what is bound to this host. */
+/* For any type of guest: what is bound to this host? */
 static int check_what_stays(struct lm_source *source,
                             const libxl_domain_config *config)
 {
@@ -389,7 +388,7 @@ static int check_what_stays(struct lm_source *source,
     return ERROR_NI;
 }
 
-/* What can be seen beforehand to fail, or to break the guest. */
+/* What can be foreseen to fail, or to break the guest. */
 static int check_config(struct lm_source *source,
                         const libxl_domain_config *config)
 {
@@ -443,8 +442,8 @@ out:
     return rc;
 }
 
-/* What the caller has told the destination, when it says so: read again now
- * the configuration would already be that after a change. */
+/* The configuration from which the caller has made the destination's, if the
+ * caller passes it: to read it now would include a change since then. */
 static int take_told(struct lm_source *source)
 {
     char *json = source->sent_config;
@@ -495,7 +494,7 @@ out:
     return rc;
 }
 
-/* By which the guest is asked for when the connection was lost. */
+/* The id finds the guest again after the connection was lost. */
 static int choose_id(struct lm_source *source)
 {
     if (getrandom(source->id, sizeof(source->id), 0) !=
@@ -520,8 +519,8 @@ static int choose_away_name(struct lm_source *source)
     return 0;
 }
 
-/* Somebody else who moves the same domain would be in our way, and we in his;
- * without xenstore we go on unseen. */
+/* Another process that moves the same domain excludes this one; without
+ * xenstore the migration goes on unseen. */
 static int show_outside(struct lm_source *source)
 {
     const struct lm_control_setup setup = {
@@ -563,9 +562,9 @@ static void show_end(struct lm_source *source, int rc)
 }
 
 /*
- * libxl stops an HVM guest that has no Xen drivers as it is, but asks every
- * PVH guest, and gives it a minute.  What it takes for a sign of drivers is
- * where the guest wants its events.
+ * libxl suspends an HVM guest without Xen drivers without its help, but asks
+ * every PVH guest, and gives it a minute.  For libxl a guest has drivers if it
+ * has said where it wants its events.
  */
 static int check_drivers(struct lm_source *source)
 {
@@ -592,7 +591,7 @@ static int check_drivers(struct lm_source *source)
     return 0;
 }
 
-/* Only what follows the guest can be wanted before it is there. */
+/* Only with postcopy can a back end need a page before it is there. */
 static int check_front_ends(struct lm_source *source)
 {
     if (!source->limits.postcopy) {
@@ -661,7 +660,7 @@ static int move_out(struct lm_source *source)
     return 0;
 }
 
-/* Undo the suspend, and the name, of a guest that is still ours. */
+/* Undo the suspend, and the rename, of a guest that is still this host's. */
 static void take_back(struct lm_source *source)
 {
     int rc;
@@ -680,7 +679,7 @@ static void take_back(struct lm_source *source)
         return;
     }
     (void)lm_give_back(source->domid, source->op.xlm.logger);
-    /* libxl sees to a device model. */
+    /* If there is a device model, libxl resumes it. */
     if (!source->device_model) {
         lm_disk_server_resume(&source->op.xlm, source->domid);
     }
@@ -698,7 +697,7 @@ static void take_back(struct lm_source *source)
 }
 
 /* A guest that ends by itself makes any call fail, with any reason; and libxl
- * 4.14 reports one that never answered as suspended. */
+ * 4.14 reports a guest that never answered as suspended. */
 static void explain_state(struct lm_source *source)
 {
     libxl_dominfo info;
@@ -729,10 +728,10 @@ static int source_error(const struct lm_source *source, int rc)
     return lm_aborted(source->op.xlm.abort_fd) ? ERROR_ABORTED : rc;
 }
 
-/* A guest whose memory is in two places is not here to be moved.  Before
- * anything is shown of this migration, which takes the place of what is known
- * of the other.  Without xenstore it goes on unseen, as ever: the engine asks
- * the hypervisor. */
+/* A guest whose memory is in two places cannot be moved from here.  Checked
+ * before the nodes of this migration replace those of the other.  Without
+ * xenstore the migration goes on unseen, as ever: the engine asks the
+ * hypervisor. */
 static int check_whole(struct lm_source *source)
 {
     struct lm_witnesses seen;
@@ -744,7 +743,7 @@ static int check_whole(struct lm_source *source)
     lm_half_describe(&seen, &found);
     switch (found.half) {
     case LIBXL_LIVE_MIGRATE_HALF_NONE:
-    case LIBXL_LIVE_MIGRATE_HALF_LEAVING: /* show_outside() says so */
+    case LIBXL_LIVE_MIGRATE_HALF_LEAVING: /* show_outside() reports this */
         return 0;
     case LIBXL_LIVE_MIGRATE_HALF_LEFT:
     case LIBXL_LIVE_MIGRATE_HALF_ARRIVING:
@@ -882,7 +881,7 @@ static struct lm_precopy_limits make_limits(
     return limits;
 }
 
-/* Nothing of the params is needed any more once this has returned. */
+/* The library needs nothing of the params once this has returned. */
 static struct lm_source *new_source(libxl_ctx *ctx,
                                     const libxl_live_migrate_params *params,
                                     libxl_live_migrate_result *result)

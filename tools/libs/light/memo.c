@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * What a host keeps of the migrations that it has received.
  *
- * How one ended is the target of a symbolic link, which is made at one go,
- * with all that it says, or not at all.
+ * How a migration ended is the target of a symbolic link, which is either made
+ * with all of its text, or not at all.
  */
 #include "memo.h"
 
@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* As xenstore, it is gone when the host has been started anew: then no guest
- * is left that it could tell of. */
+/* Like xenstore, it is gone when the host has booted: then none of the guests
+ * is left. */
 #ifndef LM_MEMO_PARENT
 #define LM_MEMO_PARENT "/run/xen"
 #endif
@@ -56,7 +56,7 @@ int lm_id_from_text(const char *text, uint8_t id[LM_ID_SIZE])
 
 /* ---- the directory ---- */
 
-/* What lies in it decides whether a guest is run: nobody else may write. */
+/* The contents decide whether a guest may run: nobody else may write there. */
 static bool is_private(int directory)
 {
     struct stat status;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Is there room on this host for a domain?
+ * Has this host enough free memory for a domain?
  */
 #include "memory.h"
 
 #include <inttypes.h>
 
 #define DOM0 0
-/* Each try gives dom0 so many seconds to shrink, as long as it gets on. */
+/* Each try gives dom0 this many seconds to shrink, as long as that makes
+ * progress. */
 #define LM_BALLOON_TRIES 3
 #define LM_BALLOON_WAIT_SECONDS 10
 

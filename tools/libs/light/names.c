@@ -33,7 +33,7 @@ static int find(const char *const *names, size_t count, const char *name)
 
 #define NELEMS(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Both directions of one enumeration, whose names are what follows. */
+/* Both functions of one enumeration, whose names follow. */
 #define NAMES(what, ...) \
     static const char *const what##_names[] = {__VA_ARGS__}; \
 \

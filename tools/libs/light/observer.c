@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Progress, as it is told: to the caller and to whoever watches from outside.
+ * Reports progress to the caller and to the nodes in xenstore.
  */
 #include "observer.h"
 
@@ -7,7 +7,8 @@
 #include "common.h"
 #include "control.h"
 
-/* Until the guest runs again it is stopped; then the engine knows. */
+/* From the suspend until the guest runs again it is stopped; then the engine
+ * knows the time. */
 static uint64_t downtime_us(struct lm_observer *observer,
                             const struct xlm_stats *stats, uint64_t now_us)
 {

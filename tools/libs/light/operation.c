@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A call of ours as a whole: made in the caller's thread or, when that does
- * not want to wait, in one of its own.
+ * One call of the public interface: it runs in the caller's thread or, with
+ * ao_how, in a thread of its own.
  */
 #include "operation.h"
 
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* In the caller's thread, whose signal mask it is. */
+/* In the caller's thread, because it reads that thread's signal mask. */
 static void open_all(struct lm_operation *op)
 {
     op->xlm = (struct xlm_context)XLM_CONTEXT_INIT;
@@ -18,7 +18,7 @@ static void open_all(struct lm_operation *op)
     pthread_sigmask(SIG_SETMASK, NULL, &op->signal_mask);
 }
 
-/* A path that does not do is found before anything has begun. */
+/* A wrong path is found before anything has begun. */
 static int open_trace(struct lm_operation *op)
 {
     char reason[LIBXL_LIVE_MIGRATE_REASON_MAX];
@@ -37,7 +37,7 @@ static int open_trace(struct lm_operation *op)
     return lm_refuse(ERROR_INVAL, op->result, op->logger, reason);
 }
 
-/* It is only a trace: the migration is what it is. */
+/* A lost trace changes nothing about the migration. */
 static void write_trace(struct lm_operation *op)
 {
     if (xlm_trace_close(op->xlm.trace)) {
@@ -92,14 +92,14 @@ static void *run_and_call_back(void *data)
     libxl_ctx *ctx = op->ctx;
     int rc = run(op);
 
-    /* The last thing that is done: whoever hears of it may free all that was
-     * handed in, the ctx as well. */
+    /* The last thing that is done: the callback may free all of the caller's
+     * arguments, including the ctx. */
     how.callback(ctx, rc, how.u.for_callback);
     return NULL;
 }
 
-/* Nobody is there to join it, as the caller has no handle; so it is detached,
- * the only thread that is, and the library is never unloaded. */
+/* The caller has no handle to join the thread, so it is detached, the only
+ * such thread, and the library is never unloaded. */
 static int start_thread(struct lm_operation *op)
 {
     pthread_attr_t attributes;
@@ -111,7 +111,8 @@ static int start_thread(struct lm_operation *op)
         return ERROR_NOMEM;
     }
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    /* From its first moment on no signal of the caller's gets to it. */
+    /* From the thread's first moment on it gets none of the caller's
+     * signals. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &callers);
     error = pthread_create(&thread, &attributes, run_and_call_back, op);

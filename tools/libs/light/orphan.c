@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * A guest whose receiver was killed.
  *
- * Before the go it never ran, and is destroyed.  After it the guest runs on
- * until it needs a page that has not come: its requests wait in the hypervisor
- * until another process becomes its pager.  That has to know what is
- * outstanding and who waits, for which there is a file, and needs a connection
- * to the source, which brings it here.
+ * Before the go it never ran, and is destroyed.  After the go the guest runs
+ * on until it needs a page that has not come: its faults wait in the
+ * hypervisor until another process becomes its pager.  That process must know
+ * which pages are outstanding and which vCPUs wait, and reads that from a
+ * file; and it needs a connection to the source, which is why it was started.
  */
 #include "orphan.h"
 
@@ -26,7 +26,7 @@
 
 /* ---- which domain it is ---- */
 
-/* The id of the migration that a domain belongs to; -1: none is known. */
+/* The id of the migration that a domain belongs to; -1: unknown. */
 static int read_id(uint32_t domid, uint8_t id[LM_ID_SIZE])
 {
     struct xs_handle *xs = xs_open(0);
@@ -47,8 +47,9 @@ static int read_id(uint32_t domid, uint8_t id[LM_ID_SIZE])
 
 enum finding {
     IT_IS_HERE,
-    IT_IS_GONE, /* no domain has its number: Xen gives none twice at a time */
-    IT_HAS_ENDED, /* it is dying, and nobody had suspended it */
+    /* no domain has its number, which Xen gives to one domain at a time */
+    IT_IS_GONE,
+    IT_HAS_ENDED, /* it is dying, and was not suspended */
     IT_IS_UNKNOWN,
 };
 
@@ -57,9 +58,9 @@ static bool is_suspended(const struct xlm_domain_info *info)
     return info->shutdown && info->shutdown_reason == SHUTDOWN_suspend;
 }
 
-/* Numbers are used again, so a domain is its number and its handle; the id
- * that its own nodes have in xenstore proves as much.  A domain of that number
- * which is neither proves nothing: not that the guest has ended, nor how. */
+/* Numbers are used again, so a domain is identified by number and handle, or
+ * by the id in its nodes in xenstore.  A domain with that number which matches
+ * neither proves nothing: not that the guest has ended, nor how. */
 static bool is_the_domain(const struct xlm_domain_info *info,
                           const struct lm_kept_state *state)
 {
@@ -105,9 +106,9 @@ static struct xlm_orphan orphan_of(const struct lm_kept *kept)
 
 /* ---- another receiver ---- */
 
-/* Nobody has seen how it came to be gone: by its own end, or because it was
- * saved or moved away without the pages that had not come.  Whoever knows that
- * it has ended had noted it, and this file would not be there. */
+/* No process has seen how the guest went: by its own end, or because a program
+ * saved it or moved it away without the pages that had not come.  A program
+ * that knew of an end would have noted it, and this file would be gone. */
 static enum xlm_guest_state judge_gone(struct lm_destination *destination)
 {
     if (!lm_kept_lacks_pages(&destination->kept)) {
@@ -185,7 +186,7 @@ enum xlm_guest_state lm_orphan_find(struct lm_destination *destination)
     return state;
 }
 
-/* What the receiver did not come to do after the go. */
+/* Do what the receiver could not do any more after the go. */
 static int let_run(struct lm_destination *destination)
 {
     struct lm_kept_state *state = destination->kept.state;
@@ -220,7 +221,7 @@ static int orphan_run(void *data)
     return 0;
 }
 
-/* As it is called, or shall be. */
+/* The guest's name, as it is or will be. */
 static int find_name(struct lm_destination *destination)
 {
     const struct lm_kept_state *state = destination->kept.state;
@@ -310,7 +311,8 @@ static int destroy(libxl_ctx *ctx, uint32_t domid, const uint8_t *id)
     return rc;
 }
 
-/* It lacks nothing, and a vCPU may wait for an answer of the dead. */
+/* The guest lacks nothing, but a vCPU may wait for an answer of the dead
+ * pager. */
 static int end_paging(const struct lm_kept *kept)
 {
     const struct xlm_orphan orphan = orphan_of(kept);
@@ -328,7 +330,7 @@ static int end_paging(const struct lm_kept *kept)
     return rc;
 }
 
-/* What is kept of a guest says whether it may have run. */
+/* The file says whether the guest may have run. */
 static int look_after(libxl_ctx *ctx, struct lm_kept *kept)
 {
     bool ours = kept->state->ours;
@@ -373,7 +375,7 @@ int libxl_domain_live_migrate_receive_settle(libxl_ctx *ctx, uint32_t domid)
     struct lm_kept kept;
 
     if (read_id(domid, id) || lm_kept_open(&kept, id, NULL)) {
-        return 0; /* whole, or ended, or somebody has it */
+        return 0; /* complete, or ended, or another process has it */
     }
     return look_after(ctx, &kept);
 }
@@ -398,7 +400,7 @@ int libxl_domain_live_migrate_receive_end(libxl_ctx *ctx, uint32_t domid)
     int rc = 0;
 
     if (read_id(domid, id) || lm_kept_open(&kept, id, NULL)) {
-        return 0; /* whole, or a receiver has it */
+        return 0; /* complete, or a receiver has it */
     }
     if (!kept.state->ours || has_suspended(ctx, domid)) {
         rc = ERROR_INVAL;

@@ -4,9 +4,9 @@
 #include "precopy_policy.h"
 
 #define US_PER_SECOND 1000000u
-/* Watched precopy goes on while each round is less than one part in so many of
- * the one before: all together then send the guest's memory less than twice.
- */
+/* Watched precopy goes on while each round is less than one part in this many
+ * of the one before: then all rounds together send the guest's memory less
+ * than twice. */
 #define SHRINK 2
 
 static enum xlm_precopy_answer over(const struct lm_precopy_limits *limits)
@@ -20,7 +20,7 @@ static bool time_is_up(const struct lm_precopy_limits *limits,
     return limits->after_us && stats->elapsed_us >= limits->after_us;
 }
 
-/* What is dirty now is soon sent. */
+/* Can the dirty pages be sent soon? */
 static bool ends_well(const struct lm_precopy_limits *limits,
                       const struct xlm_precopy_stats *stats)
 {
@@ -32,7 +32,7 @@ static bool ends_well(const struct lm_precopy_limits *limits,
                limits->downtime_us;
 }
 
-/* The guest writes so fast that another round leaves it no better. */
+/* The guest writes so fast that another round would not help. */
 static bool is_lost(const struct lm_precopy_limits *limits,
                     const struct xlm_precopy_stats *stats)
 {
@@ -50,8 +50,8 @@ enum xlm_precopy_answer lm_precopy_policy(
     if (stats->in_round) {
         return is_lost(limits, stats) ? over(limits) : XLM_PRECOPY_CONTINUE;
     }
-    /* Before the first round every page counts as dirty: a guest so small
-     * that they are below the threshold still gets what was asked for. */
+    /* Before the first round every page counts as dirty: a guest with fewer
+     * pages than the threshold still gets the rounds that the caller wants. */
     if (stats->iteration > 0) {
         if (ends_well(limits, stats)) {
             return XLM_PRECOPY_STOP_AND_COPY;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Which QEMU libxl will start on this host.
  *
- * The program itself tells: what it prints as its version stands in it as one
- * piece of text.  To run it would be to run a foreign program in the caller's
+ * The program's file contains the text that the program prints as its version.
+ * To run the program instead would put a foreign process into the caller's
  * process tree, for some tenths of a second on a slow host.
  */
 #include "qemu_version.h"

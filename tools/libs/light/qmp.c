@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * A connection to the monitor of a QEMU (QMP).
  *
- * Each message is a JSON object on a line of its own.  QEMU greets, wants to
- * hear qmp_capabilities first, and answers commands in their order; events
+ * Each message is a JSON object on a line of its own.  QEMU sends a greeting,
+ * expects qmp_capabilities first, and answers commands in their order; events
  * may come between any two messages.
  */
 #include "qmp.h"
@@ -22,11 +22,11 @@
 #include "json_bounds.h"
 #include "xen_directories.h"
 
-/* No message that is for us is nearly as long. */
+/* No message for this library is nearly as long. */
 #define LINE_MAX_OCTETS (256u << 10)
 #define READ_OCTETS 4096u
 
-/* Where libxl has the monitors of its QEMUs, each with its domain's number. */
+/* libxl puts the monitor of each QEMU there; the domain's number follows. */
 #ifndef LM_MONITORS
 #define LM_MONITORS XEN_RUN_DIR "/qmp-libxl-"
 #endif
@@ -40,7 +40,7 @@ static int fail(struct lm_qmp *qmp, int error, const char *what)
 
 /* ---- octets ---- */
 
-/* Wait until the socket is ready, the caller gives up, or time is over. */
+/* Wait until the socket is ready, the caller gives up, or the time is over. */
 static int await(struct lm_qmp *qmp, short events, uint64_t deadline_us)
 {
     struct pollfd pollers[2] = {
@@ -342,7 +342,7 @@ static int open_socket(struct lm_qmp *qmp, const char *path)
     return 0;
 }
 
-/* While somebody else is served the greeting does not come. */
+/* While QEMU serves another client the greeting does not come. */
 static int take_greeting(struct lm_qmp *qmp)
 {
     yajl_val greeting;

@@ -75,7 +75,7 @@ static int start_building(struct lm_destination *destination)
     return 0;
 }
 
-/* Whether the guest runs on this host as well: then its uuid is here twice. */
+/* Does the guest run on this host as well?  Then its uuid is here twice. */
 static bool is_same_host(struct lm_destination *destination)
 {
     int count = 0;
@@ -145,7 +145,7 @@ static int destination_await_domain(uint32_t *domid, void *data)
     return 0;
 }
 
-/* Nothing begins here that could not be gone on with. */
+/* Nothing may begin here that could not be recovered. */
 static int destination_identify(const struct xlm_identity *identity,
                                 void *data)
 {
@@ -185,8 +185,8 @@ static unsigned long *destination_keep(uint64_t pfns, void *data)
     return lm_kept_words(&destination->kept);
 }
 
-/* The devices run with a state that is not the last, or before the go: they
- * must not go on with what they were doing. */
+/* The devices have an early state, or it is before the go: they must not run
+ * on with it. */
 static int note_built(struct lm_destination *destination)
 {
     destination->state = LM_DESTINATION_BUILT;
@@ -215,7 +215,7 @@ static int note_built(struct lm_destination *destination)
                                 destination->local_domid);
 }
 
-/* Which QEMU libxl starts was found out by looking at the host's files. */
+/* The QEMU that libxl would start was guessed from the host's files. */
 static int check_loads_twice(struct lm_destination *destination)
 {
     struct lm_qemu_version version;
@@ -245,7 +245,7 @@ static int destination_await_build(void *data)
         return -1;
     }
     lm_destination_show(destination);
-    /* In an ordinary stream there is no second state. */
+    /* An ordinary stream has no second state. */
     if (destination->reconnect && check_loads_twice(destination)) {
         destination->state = LM_DESTINATION_BUILT;
         return -1;
@@ -273,8 +273,7 @@ static int destination_poll_build(int timeout_ms, void *data)
     return rc == 1 && note_built(destination) ? -1 : rc;
 }
 
-/* The final state takes the place of the one that the device model was
- * started with. */
+/* The final state replaces the one that the device model was started with. */
 static int load_device_state(struct lm_destination *destination,
                              const struct lm_record *record)
 {
@@ -326,7 +325,7 @@ static int destination_read_device_state(struct xlm_channel *channel,
 {
     struct lm_destination *destination = data;
     struct lm_record record;
-    uint32_t seen = 0; /* types, as bits: each comes once */
+    uint32_t seen = 0; /* types seen, as bits: each may come once */
     bool ended = false;
     int rc = 0;
 
@@ -345,14 +344,14 @@ static int destination_read_device_state(struct xlm_channel *channel,
         }
         lm_record_dispose(&record);
     }
-    /* The last that is done before the source is told that we are ready. */
+    /* The last check before READY. */
     if (!rc && destination->reconnect) {
         rc = lm_destination_check_name(destination);
     }
     return rc;
 }
 
-/* An ordinary stream leaves nothing to anybody. */
+/* An ordinary stream has no kept file. */
 static void note_ran(struct lm_destination *destination)
 {
     if (destination->kept.state) {
@@ -360,8 +359,8 @@ static void note_ran(struct lm_destination *destination)
     }
 }
 
-/* Nothing is to come once it runs: its front ends need not be slower than
- * before. */
+/* If no page will come once it runs, its front ends need not be slowed
+ * down. */
 static bool is_whole(const struct lm_destination *destination)
 {
     return !destination->kept.state ||
@@ -377,11 +376,12 @@ static int destination_run(void *data)
         lm_front_ends_trust(destination->op.xlm.logger,
                             destination->local_domid);
     }
-    /* From here on who comes after us must not destroy it. */
+    /* From here on a process that takes over must not destroy it. */
     if (destination->kept.state) {
         destination->kept.state->ours = 1;
     }
-    /* The guest first: its name can wait, and it has waited long enough. */
+    /* Let the guest run first; its name can wait, and the guest has waited
+     * long enough. */
     if (destination->params.paused) {
         (void)lm_give_back(destination->local_domid,
                            destination->op.xlm.logger);
@@ -408,8 +408,8 @@ static int destination_run(void *data)
 
 /* ---- stages ---- */
 
-/* What libxl makes of it when nothing is said is as much as 32 MiB; a
- * configuration that was never filled in says nothing at all. */
+/* libxl's defaults are up to 32 MiB; a configuration that was never filled in
+ * has no value at all. */
 static uint64_t max_pages(const libxl_domain_config *config)
 {
     uint64_t kib = config->b_info.max_memkb;

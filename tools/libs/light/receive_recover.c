@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The destination: brings another connection to the call that waits for it, or
- * answers in place of one that has ended, or takes the place of one that was
- * killed.
+ * The destination: passes another connection to the call that waits for it; or
+ * answers for a migration that has ended; or takes the place of a killed
+ * receiver.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ static int answer_unknown(struct lm_destination *visit)
     return rc ? rc : ERROR_NOTFOUND;
 }
 
-/* Nobody here receives it, and how it ended was not noted. */
+/* No process here receives it, and there is no note of its end. */
 static int serve_orphan(struct lm_destination *visit)
 {
     enum xlm_guest_state state = lm_orphan_find(visit);
@@ -62,7 +62,7 @@ static int hand_over(struct lm_destination *visit, bool for_faults)
                                   visit->send_fd);
 }
 
-/* It may end at any time without the migration. */
+/* The channel may end at any time without the migration. */
 static int serve_faults(struct lm_destination *visit)
 {
     static const char text[] =
@@ -109,7 +109,7 @@ static int serve_recovery(struct lm_destination *visit)
         xlm_fail(&visit->op.xlm, "the connection was lost again");
         return ERROR_FAIL;
     }
-    /* Only now: one that was still receiving has ended. */
+    /* Only now: a call that was still receiving has ended. */
     state = lm_memo_get(visit->identity.id);
     return state == XLM_GUEST_UNKNOWN ? serve_orphan(visit)
                                       : answer(visit, state, text_for(state));

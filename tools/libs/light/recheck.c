@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Does what the destination was told of a domain still hold?
+ * Has the domain's configuration changed since the destination was told about
+ * it?
  */
 #include "recheck.h"
 
@@ -7,16 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the JSON that libxl writes: what stands at the outermost level. */
+/* In the JSON that libxl writes: the beginning of a line at the outermost
+ * level. */
 #define TOP "    \""
 #define TOP_LENGTH (sizeof(TOP) - 1)
 #define NAME_SIZE 32
 
 /* ---- what must not change ---- */
 
-/* The destination chooses its own number, and its own target: the guest may
- * balloon all the time.  What share of the processors it gets is no part of
- * it. */
+/* The destination chooses its own number, and its own target, because the
+ * guest may balloon at any time.  The share of the processors is no part of
+ * the configuration. */
 static void leave_out(libxl_domain_config *config)
 {
     libxl_domain_sched_params *sched = &config->b_info.sched_params;
@@ -46,8 +48,8 @@ char *lm_config_told_json(libxl_ctx *ctx, const char *json,
     return told;
 }
 
-/* By way of JSON as well: so two that are the same are the same text,
- * whichever way they came. */
+/* Convert it to JSON and back first: so equal configurations are equal text,
+ * however they were made. */
 char *lm_config_told(libxl_ctx *ctx, libxl_domain_config *config,
                      struct xlm_context *xlm)
 {
@@ -70,7 +72,7 @@ static size_t line_length(const char *text)
     return strcspn(text, "\n");
 }
 
-/* NAME of a line at the outermost level; else name stays as it is. */
+/* The NAME of a line at the outermost level; on other lines name stays. */
 static void take_name(const char *line, char name[NAME_SIZE])
 {
     size_t length = 0;
@@ -86,8 +88,8 @@ static void take_name(const char *line, char name[NAME_SIZE])
     name[length] = '\0';
 }
 
-/* The outermost name that the first difference is below: one that the other
- * text does not have at all is what came or went. */
+/* The outermost name below which the first difference is.  A name that the
+ * other text does not have at all has come or gone. */
 static void find_change(const char *told, const char *now,
                         char name[NAME_SIZE])
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * How another connection gets to the call that receives a migration.
  *
- *   who accepted it                      the call that receives
+ *   the process that accepted it         the call that receives
  *   identity, two descriptors  ------>   keeps them until it needs them
  *                              <------   TAKEN
  *                              <------   the end: it is done with them
  *
- * The end without TAKEN says that how the migration ended was noted before.  A
- * fault channel is taken at once, and has a word before its identity.
+ * The end without TAKEN says that the end of the migration had been noted
+ * before. A fault channel is taken at once, and sends a word before its
+ * identity.
  */
 #include "reconnect.h"
 
@@ -26,10 +27,10 @@
 #define TAKEN 'T'
 static const char for_faults_word[8] = "faults";
 #define BACKLOG 8
-/* Who connects has all that it wants to say: a second is plenty. */
+/* A process that connects sends its message at once: seconds are plenty. */
 #define GREETING_MS 5000
 
-/* A connection to a source, and one to who has brought it. */
+/* A connection to a source, and one to the process that has brought it. */
 struct link {
     int recv_fd;
     int send_fd;
@@ -46,7 +47,7 @@ struct lm_reconnect {
     int event_fd;
     int abort_event_fd; /* the caller's */
     pthread_t thread;
-    struct link used; /* the caller's thread */
+    struct link used; /* used by the caller's thread */
 
     pthread_mutex_t lock;
     struct link waiting;
@@ -66,7 +67,8 @@ static void close_link(struct link *link)
 {
     close_fd(&link->recv_fd);
     close_fd(&link->send_fd);
-    close_fd(&link->from_fd); /* last: it says that the others are closed */
+    /* last, because it says that the others are closed */
+    close_fd(&link->from_fd);
 }
 
 /* ---- what is said ---- */
@@ -104,7 +106,7 @@ static int send_link(int fd, const struct xlm_identity *identity,
                : -1;
 }
 
-/* What it is for, when it is for this migration at all. */
+/* What the connection is for, if it is for this migration at all. */
 static bool parse_greeting(const struct lm_reconnect *reconnect,
                            const char *octets, size_t length, bool *for_faults)
 {
@@ -120,7 +122,7 @@ static bool parse_greeting(const struct lm_reconnect *reconnect,
     return xlm_is_same(&identity, &reconnect->identity);
 }
 
-/* Also a message that is bad may bring descriptors: they are in the link. */
+/* A bad message may also bring descriptors: they are in the link. */
 static bool receive_link(struct lm_reconnect *reconnect, struct link *link,
                          bool *for_faults)
 {
@@ -155,7 +157,7 @@ static bool receive_link(struct lm_reconnect *reconnect, struct link *link,
 
 /* ---- the thread ---- */
 
-/* Who brought it may have gone: the connection says so as well. */
+/* The process that brought it may have gone; the connection says so, too. */
 static void say_taken(const struct link *link)
 {
     const char word = TAKEN;
@@ -163,7 +165,7 @@ static void say_taken(const struct link *link)
     (void)send(link->from_fd, &word, 1, MSG_NOSIGNAL);
 }
 
-/* The first is kept, and nobody waits for it. */
+/* The first one is kept, and nothing waits for it. */
 static void take_channel(struct lm_reconnect *reconnect, struct link *link)
 {
     bool wanted;
@@ -253,7 +255,7 @@ static int listen_at_address(struct lm_reconnect *reconnect)
         return -1;
     }
     lm_memo_address(reconnect->directory, reconnect->identity.id, &address);
-    /* Whoever was to be reached there before us was killed. */
+    /* A former receiver with this address was killed. */
     lm_memo_remove_address(reconnect->directory, reconnect->identity.id);
     if (bind(reconnect->listen_fd, (struct sockaddr *)&address,
              sizeof(address))) {
@@ -390,7 +392,7 @@ static int connect_to(const struct xlm_identity *identity)
     return fd;
 }
 
-/* The next octet that it says, or 0 when it says no more. */
+/* The next octet, or 0 when the connection has ended. */
 static char next_word(int fd)
 {
     char word;

@@ -29,10 +29,10 @@ struct lm_recovery {
     libxl_live_migrate_recovery *recovery;
     char *name;             /* the guest's own */
     uint8_t id[LM_ID_SIZE]; /* of the migration */
-    /* How far it was, to be shown until there is something newer. */
+    /* How far the migration was, shown until there is something newer. */
     enum xlm_phase kept_phase;
     libxl_live_migrate_stats kept;
-    struct xlm_mark mark; /* of the domain, when it was suspended */
+    struct xlm_mark mark; /* the domain's, when it was suspended */
     enum xlm_guest_state found;
     struct xlm_control steering;
 };
@@ -124,7 +124,7 @@ static int show_outside(struct lm_recovery *recovery)
         return ERROR_FAIL;
     }
     if (recovery->op.observer.control) {
-        /* Back ends wait at the other end. */
+        /* Back ends wait at the destination. */
         lm_control_observe(recovery->op.observer.control, recovery->kept_phase,
                            &recovery->kept, &nobody_waits);
     }
@@ -133,8 +133,8 @@ static int show_outside(struct lm_recovery *recovery)
 
 /* ---- stages ---- */
 
-/* Before xenstore is touched: what is kept there must stay for a domain that
- * runs, and so cannot be recovered. */
+/* Before xenstore is touched: a domain that runs cannot be recovered, and must
+ * keep its nodes. */
 static int check_suspended(struct lm_recovery *recovery)
 {
     libxl_dominfo info;
@@ -181,7 +181,7 @@ static int ask_and_push(struct lm_recovery *recovery)
     return 0;
 }
 
-/* The process that let the guest go may have had no time to stop this. */
+/* The process that handed the guest over may have had no time to stop this. */
 static void stop_device_log(struct lm_recovery *recovery)
 {
     libxl_domain_config config;
@@ -215,7 +215,7 @@ static int take_name_back(struct lm_recovery *recovery)
     return rc;
 }
 
-/* The destination has said that it never ran there and never will. */
+/* The destination has said that the guest never ran there and never will. */
 static int take_back(struct lm_recovery *recovery)
 {
     int rc = take_name_back(recovery);
@@ -226,7 +226,8 @@ static int take_back(struct lm_recovery *recovery)
     (void)lm_give_back(recovery->domid, recovery->op.xlm.logger);
     stop_device_log(recovery);
     xlm_take_back(&recovery->op.xlm, recovery->domid);
-    /* libxl sees to a device model; once more does no harm. */
+    /* libxl resumes a device model, if there is one; doing so twice does no
+     * harm. */
     lm_disk_server_resume(&recovery->op.xlm, recovery->domid);
     lm_memory_release(recovery->op.xlm.hypervisor, recovery->domid,
                       recovery->op.xlm.logger);
@@ -306,7 +307,7 @@ static int recover(struct lm_operation *op)
         rc = conclude(recovery);
     }
     if (!rc) {
-        /* It runs here, or the caller destroys it. */
+        /* The guest runs here, or the caller destroys the domain. */
         (void)lm_give_back(recovery->domid, recovery->op.xlm.logger);
     }
 

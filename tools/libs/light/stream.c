@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Our side of the libxl migration stream, version 2.
+ * This project's side of the libxl migration stream, version 2.
  */
 #include "stream.h"
 
@@ -30,7 +30,7 @@ struct lm_wire_prologue {
 
 #define LM_EMULATOR_QEMU 2u
 #define LM_EMULATOR_HEADER 8u
-/* Far more than any device model has to say. */
+/* Far more than any device model saves. */
 #define LM_RECORD_MAX (64u << 20)
 #define LM_READ_STEP (256u << 10)
 
@@ -175,7 +175,8 @@ static bool may_come(uint32_t type, uint32_t length)
     }
 }
 
-/* No more memory is taken than twice what has come, whatever is announced. */
+/* Allocate no more than twice what has come, whatever length the peer
+ * announces. */
 static int read_octets(struct xlm_context *xlm, struct xlm_channel *channel,
                        struct lm_record *record,
                        const struct lm_wire_record *head)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A caller's tunables, as the guest layer wants them.
+ * A caller's parameters, converted for the guest layer.
  */
 #include "tuning.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * UTF-8, and what of it may be shown.
+ * UTF-8, and which of it a terminal may show.
  */
 #include "utf8.h"
 
@@ -10,7 +10,8 @@ static bool continues(unsigned char octet)
     return (octet & 0xc0) == 0x80;
 }
 
-/* By a first octet, how many there are: no more than 0x10ffff has. */
+/* How many octets a character with this first octet has; no character is above
+ * 0x10ffff. */
 static size_t length_of(unsigned char first)
 {
     if (first >= 0xc2 && first <= 0xdf) {
@@ -22,7 +23,7 @@ static size_t length_of(unsigned char first)
     return first >= 0xf0 && first <= 0xf4 ? 4 : 1;
 }
 
-/* Neither a longer form of another character nor half of one of UTF-16. */
+/* Neither a longer form of another character nor half of a UTF-16 pair. */
 static bool is_whole(uint32_t character, size_t length)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A domain that is a part of a guest, withheld from libxl.
+ * A domain that is only part of a guest, withheld from libxl.
  */
 #include "withheld.h"
 
@@ -22,7 +22,8 @@
 #define KEPT_TYPE_NODE "live-migrate-type"
 #define WITHHELD_TYPE "invalid"
 
-/* libxl's own name of its configuration, and ours of what is kept of it. */
+/* libxl's name for the configuration, and this library's for the withheld
+ * one. */
 #define CONFIG_KEY "libxl-json"
 #define KEPT_CONFIG_KEY "live-migrate-config"
 
@@ -52,8 +53,8 @@ static bool write_node(struct xs_handle *xs, uint32_t domid, const char *node,
     return xs_write(xs, XBT_NULL, path, value, strlen(value));
 }
 
-/* What is kept stands there before the other goes: a process that is killed in
- * between leaves a domain that can be given back. */
+/* Keep the type before it is replaced: if this process is killed in between,
+ * another can give the domain back. */
 static bool withhold_type(struct xs_handle *xs, uint32_t domid)
 {
     char *type = read_node(xs, domid, TYPE_NODE);
@@ -124,7 +125,7 @@ int lm_give_back(uint32_t domid, xentoollog_logger *logger)
 
 /* ---- running ---- */
 
-/* As often as Xen counts. */
+/* Xen counts up to this many. */
 #define PAUSES_MAX 255
 
 static bool is_paused(libxl_ctx *ctx, uint32_t domid)
@@ -138,7 +139,8 @@ static bool is_paused(libxl_ctx *ctx, uint32_t domid)
     return paused;
 }
 
-/* A stock xl destroy that was refused has paused the domain, once each. */
+/* A stock xl destroy that was refused has paused the domain, once each
+ * time. */
 int lm_unpause_again(libxl_ctx *ctx, uint32_t domid)
 {
     int rc = 0;
@@ -171,8 +173,8 @@ static bool exists(libxl_ctx *ctx, uint32_t domid)
     return is;
 }
 
-/* From one name to another: it is there under one of them at any time.  True
- * also when there is none. */
+/* From one name to the other: at any time the configuration has one of them.
+ * True also when there is none. */
 static bool move_config(libxl_ctx *ctx, uint32_t domid, const char *from,
                         const char *to)
 {
@@ -218,7 +220,8 @@ int lm_give_back_config(libxl_ctx *ctx, uint32_t domid,
 
 /* ---- for those who know what they do ---- */
 
-/* The rest is as libxl would fill it in: but the name is the domain's own. */
+/* The other values as libxl would fill them in; but the name is the domain's
+ * own. */
 static int config_of_text(libxl_ctx *ctx, uint32_t domid, const char *json,
                           libxl_domain_config *config)
 {
