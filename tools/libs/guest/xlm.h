@@ -165,30 +165,10 @@ struct xlm_save_params {
      * starts, and they cannot be evicted. {0, 0}: unused. */
     struct xlm_pfn_range device_ranges[XLM_DEVICE_RANGES];
     /* Tuning; xlm_save_params_init() sets values that suit most guests. */
-    uint32_t credit_pages;  /* most pushed pages under way */
-    uint32_t hot_pages_max; /* most hot pages to send in the stop */
-    uint32_t window_before; /* neighbours sent along with a request ... */
-    uint32_t window_after;
-    bool window_adapts; /* ... at first; else always */
-    /* one background batch after this many requested pages */
-    uint32_t background_share;
-    /* only requested pages and their neighbours go */
-    bool no_push;
-    bool push_recent; /* push first what the guest wrote last */
-    /* A page under way on the fault channel for longer than this counts as
-     * lost, with the channel. */
-    uint32_t faults_stall_ms;
+#define TUNABLE(type, field, ...) type field;
+#include "tunables.def"
     struct xlm_control *control; /* the caller's; NULL: no changes */
     enum xlm_build build;        /* what the source asks of the destination */
-    /* Longest silence of the destination, in milliseconds, until the go, and
-     * until it has answered a recovery.  While the guest runs, a sign of life
-     * is enough. */
-    uint32_t silence_ms;
-    /* How often this end says that it lives; 0: every 20 s. */
-    uint32_t keepalive_ms;
-    /* After the go, a connection counts as lost when the destination has owed
-     * an answer for this number of milliseconds; 0: never. */
-    uint32_t link_timeout_ms;
     /* For xlm_recover(): from the stats of the call that suspended the domain.
      * Not set: the domain is taken as it is. */
     struct xlm_mark mark;

@@ -3,23 +3,15 @@
  */
 #include "tuning.h"
 
-static void set_hot_pages(const libxl_live_migrate_params *from,
-                          struct xlm_save_params *to)
+static uint32_t or_ours(uint64_t wanted, uint64_t none, uint32_t ours)
 {
-    if (from->hot_pages_max == LIBXL_LIVE_MIGRATE_NO_HOT_PAGES) {
-        to->hot_pages_max = 0;
-    } else if (from->hot_pages_max) {
-        to->hot_pages_max = from->hot_pages_max < UINT32_MAX
-                                ? from->hot_pages_max
-                                : UINT32_MAX;
+    if (wanted == none) {
+        return 0;
     }
-}
-
-static void set_window(uint32_t *to, uint32_t from)
-{
-    if (from) {
-        *to = from == UINT32_MAX ? 0 : from;
+    if (!wanted) {
+        return ours;
     }
+    return wanted < UINT32_MAX ? (uint32_t)wanted : UINT32_MAX;
 }
 
 uint32_t lm_timeout_ms(uint64_t seconds)
@@ -27,18 +19,23 @@ uint32_t lm_timeout_ms(uint64_t seconds)
     return seconds < UINT32_MAX / 1000 ? (uint32_t)seconds * 1000 : UINT32_MAX;
 }
 
+/* By the list; `ours` is what suits most guests. */
+#define NOBODY ours
+#define SAME(name) params->name
+#define UNLESS_0(name) (params->name ? params->name : ours)
+#define UNLESS_0_NONE(name, none) or_ours(params->name, none, ours)
+#define UNSET(one, other) (!params->one && !params->other)
+#define IS(name, value) (params->name == LIBXL_LIVE_MIGRATE_##value)
+#define SECONDS(name) lm_timeout_ms(params->name)
+
 void lm_tune(struct xlm_save_params *out,
              const libxl_live_migrate_params *params)
 {
-    set_hot_pages(params, out);
-    set_window(&out->window_before, params->window_before);
-    set_window(&out->window_after, params->window_after);
-    out->window_adapts = !params->window_before && !params->window_after;
-    if (params->credit_pages) {
-        out->credit_pages = params->credit_pages;
+#define TUNABLE(type, field, standard, from) \
+    { \
+        const type ours = (standard); \
+        (void)ours; \
+        out->field = (from); \
     }
-    out->no_push = params->no_background_push;
-    out->push_recent =
-        params->push_order == LIBXL_LIVE_MIGRATE_PUSH_ORDER_RECENT;
-    out->link_timeout_ms = lm_timeout_ms(params->link_timeout);
+#include "tunables.def"
 }

@@ -55,15 +55,8 @@ void xlm_save_params_init(struct xlm_save_params *params)
     *params = (struct xlm_save_params){
         .out_fd = -1,
         .in_fd = -1,
-        .credit_pages = 1024,
-        .hot_pages_max = 256,
-        .window_before = 8,
-        .window_after = 24,
-        .window_adapts = true,
-        .background_share = 8,
-        .push_recent = true,
-        .silence_ms = 60 * 1000,
-        .faults_stall_ms = 10000,
+#define TUNABLE(type, field, standard, from) .field = (standard),
+#include "tunables.def"
     };
 }
 
