@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Configurations of domains: where they come from and how they travel.
+ * Configurations of domains: where they come from, and how they travel.
  */
 #include "config.h"
 
@@ -35,7 +35,7 @@ static int await_room(int fd)
     return ready > 0 ? 0 : -1;
 }
 
-/* What goes after a poll() for it cannot block. */
+/* In pieces that cannot block after a poll(). */
 static int write_all(int fd, const void *bytes, size_t length)
 {
     const char *at = bytes;
@@ -74,8 +74,8 @@ static int read_all(int fd, void *buffer, size_t length, uint64_t deadline,
 
 /* ---- to send ---- */
 
-/* The parser of xl's configuration files is in no library: the stock xl is
- * asked to show what it makes of one. */
+/* The parser of xl's configuration files is in no library: so let the stock xl
+ * show what it reads from one. */
 static int read_config_file(struct xl_context *xl, const char *path,
                             libxl_domain_config *config)
 {

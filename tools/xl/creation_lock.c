@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The lock on making domains: a record lock on the whole file, as the stock xl
- * takes it.
+ * The lock on making domains: a record lock on the whole file, like the stock
+ * xl's.
  */
 #include "creation_lock.h"
 
@@ -16,12 +16,12 @@
 
 #include "prologue.h"
 
-/* A lock cannot be waited for together with anything else. */
+/* There is no way to wait for a lock and for a descriptor at once. */
 #define LOOK_MS 200
 
 static const struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
-/* The process that has the lock; 0: not known. */
+/* The process that has the lock; 0: unknown. */
 static long holder(int fd)
 {
     struct flock found = whole;
@@ -30,7 +30,7 @@ static long holder(int fd)
                                                                   : 0;
 }
 
-/* Wait a moment.  False: the peer has gone. */
+/* Wait a moment.  False: the peer is gone. */
 static bool is_wanted(int peer_fd)
 {
     struct pollfd poller = {.fd = peer_fd, .events = POLLRDHUP};

@@ -32,7 +32,8 @@ static bool is_known(const char *key)
     return !strcmp(key, PLAIN_MIGRATE);
 }
 
-/* The library that reads it does not tell what nobody has asked for. */
+/* The library that reads the file does not report keys that nobody asked
+ * for. */
 static void warn_of_slips(void)
 {
     FILE *file = fopen(XL_DEFAULTS_FILE, "re");
@@ -52,7 +53,7 @@ static void warn_of_slips(void)
     }
 }
 
-/* *config is NULL where there is no file.  0, or -1 having said why. */
+/* *config is NULL if there is no file.  0, or -1 with a message on stderr. */
 static int open_file(XLU_Config **config)
 {
     *config = NULL;
@@ -73,7 +74,8 @@ static int open_file(XLU_Config **config)
 
 /* ---- the command line ---- */
 
-/* The word for a row, or NULL in *word: nothing is said of it. */
+/* The word for a row; *word is NULL if the file does not mention the
+ * option. */
 static int make_word(XLU_Config *config, int row, char **word)
 {
     char key[XL_OPTION_KEY_MAX], wrong[XL_OPTION_WRONG_MAX];
@@ -92,7 +94,7 @@ static int make_word(XLU_Config *config, int row, char **word)
     return 0;
 }
 
-/* A bare --postcopy asks for what the file says of it. */
+/* For a bare --postcopy take the file's word for it. */
 static char *user_word(char *word, char *postcopy)
 {
     return postcopy && !strcmp(word, POSTCOPY) ? postcopy : word;
@@ -131,8 +133,8 @@ static int add(XLU_Config *config, enum xl_command_id command, int *argc,
     return 0;
 }
 
-/* Not those that look and steer: a slip in the file must not keep anybody from
- * that. */
+/* Not the commands that show and steer: an error in the file must not keep
+ * anybody from these. */
 static bool takes_defaults(enum xl_command_id command)
 {
     return command == XL_COMMAND_MIGRATE || command == XL_COMMAND_RECEIVE ||

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A second connection to the receiver.
+ * The fault channel: a second connection to the receiver.
  *
- * It is made while the guest still runs, by the thread that moves it.  What
- * answers there is a process like that of a recovery: it finds the receiver by
- * what it is told over the connection.
+ * The thread that moves the guest makes it, while the guest still runs.  A
+ * process like that of a recovery answers there: it finds the receiver by what
+ * it reads over the connection.
  */
 #include "fault_channel.h"
 #include "transport_command.h"

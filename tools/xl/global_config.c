@@ -16,7 +16,7 @@
 #define XL_GLOBAL_CONFIG XEN_CONFIG_DIR "/xl.conf"
 #define XL_LOCK_FILE XEN_LOCK_DIR "/xl"
 
-/* NULL: there is none, or the library has said what is wrong with it. */
+/* NULL: there is none, or the library has reported what is wrong with it. */
 static XLU_Config *open_config(void)
 {
     XLU_Config *config = xlu_cfg_init(stderr, XL_GLOBAL_CONFIG);
@@ -35,7 +35,7 @@ static void close_config(XLU_Config *config)
     }
 }
 
-/* In the configuration's memory.  NULL: nothing is said of it. */
+/* In the configuration's memory.  NULL: the key is not there. */
 static const char *find(XLU_Config *config, const char *key)
 {
     const char *value;
@@ -46,7 +46,7 @@ static const char *find(XLU_Config *config, const char *key)
 
 /* ---- memory ---- */
 
-/* By default, dom0 is shrunk unless the hypervisor was told its size. */
+/* By default, dom0 shrinks unless the hypervisor was told its size. */
 static bool dom0_size_is_fixed(struct xl_context *xl)
 {
     const libxl_version_info *info = libxl_get_version_info(xl->ctx);
@@ -122,7 +122,8 @@ static const char *read_mask(struct xl_context *xl, const char *list,
     return problem;
 }
 
-/* A vCPU about which the guest's configuration says nothing may use all. */
+/* A vCPU that the guest's configuration does not mention may use all
+ * processors. */
 static int know_all_vcpus(struct xl_context *xl, libxl_domain_build_info *info)
 {
     libxl_bitmap *all;

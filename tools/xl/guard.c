@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A process that looks after what a receiver that was killed has left.
+ * A process that cleans up after a receiver that was killed.
  */
 #include "guard.h"
 
@@ -16,18 +16,18 @@
 
 #include "libxl_live_migrate.h"
 
-/* What it is told, in one write each. */
+/* What the receiver tells the guard, in one write each. */
 struct xl_guard_word {
     char what;
     uint32_t domid;
 };
-#define XL_GUARD_RELEASED 'R' /* nobody is needed any more */
+#define XL_GUARD_RELEASED 'R' /* the guard may end */
 #define XL_GUARD_OURS 'O'     /* the guest runs here, or is about to */
 
 static void __attribute__((noreturn))
 become_guard(int read_fd, const char *incoming_name)
 {
-    /* What ends the receiver's session must not end the guard as well. */
+    /* The guard must survive the end of the receiver's session. */
     setsid();
     if (dup2(read_fd, STDIN_FILENO) >= 0) {
         execl("/proc/self/exe", "xl", "incoming-guard", "--postcopy",
@@ -59,7 +59,7 @@ int xl_guard_start(struct xl_guard *guard, const char *incoming_name)
     return 0;
 }
 
-/* EPIPE: it is gone. */
+/* EPIPE: the guard is gone. */
 static void tell(const struct xl_guard *guard, struct xl_guard_word word)
 {
     while (write(guard->fd, &word, sizeof(word)) < 0 && errno == EINTR) {
@@ -89,7 +89,7 @@ void xl_guard_release(struct xl_guard *guard)
 
 /* ---- the guard itself ---- */
 
-/* True: it died, and *last is what it has said last, if anything. */
+/* True: the receiver died, and *last is the last word it sent, if any. */
 static bool receiver_died(struct xl_guard_word *last)
 {
     struct xl_guard_word word;
@@ -122,7 +122,7 @@ static int destroy_leftover(struct xl_context *xl, const char *name)
     int rc;
 
     if (libxl_name_to_domid(xl->ctx, name, &domid)) {
-        return 0; /* it did not come so far */
+        return 0; /* the receiver died before that */
     }
     rc = libxl_domain_live_migrate_receive_clean_up(xl->ctx, domid);
     fprintf(stderr,
@@ -139,7 +139,7 @@ int xl_main_guard(struct xl_context *xl, int argc, char **argv)
     int rc;
 
     signal(SIGPIPE, SIG_IGN); /* the ssh that carries stderr may be gone */
-    /* Before: then it will not take long. */
+    /* Open it now: later there may be little time. */
     if (xl_context_open(xl)) {
         return EXIT_FAILURE;
     }

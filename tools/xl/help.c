@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * xl help, xl help COMMAND, and the --help of commands that are also ours.
+ * xl help, xl help COMMAND, and --help of commands that the stock xl has as
+ * well.
  */
 #include "help.h"
 
@@ -15,7 +16,8 @@ static bool is_help(const char *word)
     return !strcmp(word, "-h") || !strcmp(word, "--help");
 }
 
-/* The command that is asked about, "" for all of them; NULL: none is. */
+/* The command that the help is about, "" for all of them; NULL: not about
+ * help. */
 static const char *asked_about(int argc, char **argv)
 {
     if (argc >= 1 && !strcmp(argv[0], "help")) {
@@ -24,7 +26,8 @@ static const char *asked_about(int argc, char **argv)
     return argc >= 2 && is_help(argv[1]) ? argv[0] : NULL;
 }
 
-/* What the stock xl says; nothing where there is none, as it said itself. */
+/* What the stock xl prints; nothing if there is no stock xl, which it reports
+ * itself. */
 static void show_stock(const char *about)
 {
     char help[] = "help", *name = strdup(about);

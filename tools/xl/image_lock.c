@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Locks on disk images.  QEMU has an octet of the file for each thing that it
- * may do, and one for each that it lets no other do, and locks those for
- * reading; a program that wants to do it tries to lock the latter for writing.
+ * may do, and one for each that it allows no other process to do, and locks
+ * those for reading.  A program that wants to do such a thing tries to lock
+ * the latter octet for writing.
  */
 #include "image_lock.h"
 
@@ -19,7 +20,7 @@
 
 #include "utf8.h"
 
-/* Of writing: that a QEMU does it, and that no other may. */
+/* For writing: a QEMU does it, and allows no other to do it. */
 #define WRITES 101
 #define ALONE 201
 
@@ -120,7 +121,7 @@ static bool find_process(const char *proc, ino_t inode,
     bool has = false;
 
     while (all && !has && (entry = readdir(all))) {
-        found->pid = atoi(entry->d_name); /* 0: it is none */
+        found->pid = atoi(entry->d_name); /* 0: no process */
         has = found->pid > 0 && process_has_lock(proc, entry->d_name, inode);
     }
     if (all) {

@@ -10,18 +10,19 @@
 enum xl_image_lock_state {
     XL_IMAGE_FREE, /* no program that locks images writes to it */
     XL_IMAGE_LOCKED_HERE,
-    XL_IMAGE_LOCKED_ELSEWHERE, /* by no process of this host that was found */
-    XL_IMAGE_UNKNOWN,          /* it cannot be opened, or has no locks */
+    /* by none of this host's processes that were found */
+    XL_IMAGE_LOCKED_ELSEWHERE,
+    XL_IMAGE_UNKNOWN, /* it cannot be opened, or has no locks */
 };
 
 struct xl_image_lock {
     enum xl_image_lock_state state;
     pid_t pid;     /* of LOCKED_HERE */
-    char name[32]; /* that process's, with nothing that a terminal obeys */
+    char name[32]; /* that process's, made harmless for a terminal */
 };
 
-/* Who keeps others from writing to `path`?  Takes no lock.  `proc` is where
- * processes are looked for: "/proc". */
+/* Which process keeps others from writing to `path`?  Takes no lock.  `proc`
+ * is the directory of processes: "/proc". */
 struct xl_image_lock xl_image_lock_look(const char *path, const char *proc);
 
 #endif

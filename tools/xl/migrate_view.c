@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * How a migration looks to a person.
+ * Migrations as lines of text for people.
  */
 #include "migrate_view.h"
 
@@ -27,13 +27,14 @@ static uint64_t pages_left(libxl_live_migrate_phase phase,
     return phase == POSTCOPY ? stats->outstanding : stats->dirty_pages;
 }
 
-/* Until the end where that can be told, else of what is under way. */
+/* Until the end if that can be told, else until the end of the current
+ * phase. */
 static uint64_t time_left(const libxl_live_migrate_stats *stats)
 {
     return stats->total_left_us ? stats->total_left_us : stats->time_left_us;
 }
 
-/* Do pages go, and is known how many are left? */
+/* Do pages go, and is it known how many are left? */
 static bool moves(libxl_live_migrate_phase phase)
 {
     return phase == PRECOPY || phase == POSTCOPY;
@@ -98,7 +99,7 @@ void xl_view_progress(char line[XL_VIEW_MAX], size_t columns,
     if (moves(phase)) {
         add_numbers(line + length, XL_VIEW_MAX - length, phase, stats);
     }
-    /* One that wraps would not be drawn over. */
+    /* A line that wraps could not be drawn over. */
     if (columns && columns < XL_VIEW_MAX) {
         line[columns - 1] = '\0';
     }

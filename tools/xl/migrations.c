@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Finding a migration.
+ * Finds the migration that a user means.
  */
 #include "migrations.h"
 

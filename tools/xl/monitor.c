@@ -31,22 +31,22 @@
 #include "xen_directories.h"
 
 #define XL_DUMP_DIR XEN_LIB_DIR "/dump"
-/* What the old domain's back ends get to let go of its devices. */
+/* Time for the old domain's back ends to release its devices. */
 #define XL_RESTART_PAUSE_SECONDS 2
 #define XL_SUFFIX_SIZE 24
-/* How often a suspended domain, or one whose memory has not come, is looked
- * at. */
+/* How often to look at a suspended domain, or at one whose memory has not
+ * come. */
 #define XL_LOOK_SECONDS 1
-/* What a stock daemon gets to notice that its domain was suspended, and end.
- */
+/* Time for a stock daemon to notice that its domain was suspended, and to
+ * end. */
 #define XL_SUCCEED_SECONDS 30
-/* What a dump waits for a lost source. */
+/* How long a dump waits for a lost source. */
 #define XL_DUMP_PATIENCE_SECONDS 120
 
 enum xl_end {
-    XL_END_SHUTDOWN, /* it is still there, with a reason */
-    XL_END_GONE,     /* somebody destroyed it */
-    XL_END_UNKNOWN,  /* no more events: libxl has said why */
+    XL_END_SHUTDOWN, /* it still exists, with a reason */
+    XL_END_GONE,     /* a program destroyed it */
+    XL_END_UNKNOWN,  /* no more events: libxl has reported why */
 };
 
 enum xl_next {
@@ -60,8 +60,8 @@ struct xl_monitor {
     uint32_t domid;
     libxl_domain_config *config;
     libxl_shutdown_reason reason;
-    int memory_fd; /* ends when all memory is here; -1: it is */
-    int claim_fd;  /* nobody else of ours watches over domid */
+    int memory_fd; /* closed when all memory is here; -1: it is */
+    int claim_fd;  /* no other daemon of this project watches over domid */
 };
 
 static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
@@ -122,8 +122,8 @@ static void discard_events(struct xl_monitor *monitor)
     }
 }
 
-/* The stock xl also watches for the ejection of a removable disk; here it
- * stays in the configuration until that is read anew. */
+/* The stock xl also watches for the ejection of a removable disk; here the
+ * disk stays in the configuration until that is read again. */
 static enum xl_end await_end(struct xl_monitor *monitor)
 {
     libxl_evgen_domain_death *watch;
@@ -145,8 +145,8 @@ static enum xl_end await_end(struct xl_monitor *monitor)
 
 /* ---- await_resumed ---- */
 
-/* It is being saved or migrated, and may come back: after a migration that
- * failed, a snapshot, a guest that was taken back.  Then it is watched over
+/* The domain is being saved or migrated, and may come back: after a failed
+ * migration, a snapshot, a guest that was taken back.  Then watch over it
  * again. */
 static enum xl_end await_resumed(struct xl_monitor *monitor)
 {
@@ -163,7 +163,7 @@ static enum xl_end await_resumed(struct xl_monitor *monitor)
             end = XL_END_GONE;
         } else if (!info.shutdown ||
                    info.shutdown_reason != LIBXL_SHUTDOWN_REASON_SUSPEND) {
-            end = XL_END_UNKNOWN; /* as that is to be seen anew */
+            end = XL_END_UNKNOWN; /* to find out again */
         }
         libxl_dominfo_dispose(&info);
     } while (end == XL_END_SHUTDOWN);
@@ -194,8 +194,7 @@ static libxl_action_on_shutdown choose_action(const struct xl_monitor *monitor)
 
 /* ---- carry_out ---- */
 
-/* Whether the domain's migration is under way, by what is shown of it, and its
- * source there. */
+/* Do the domain's nodes say that its migration is under way, with a source? */
 static bool is_coming(const struct xl_monitor *monitor, bool *source_lost)
 {
     libxl_live_migrate_status *list;
@@ -218,8 +217,8 @@ static bool is_coming(const struct xl_monitor *monitor, bool *source_lost)
     return coming;
 }
 
-/* It is done with the domain, or has died, when its end of the pipe is closed.
- */
+/* The receiver has done with the domain, or has died, when its end of the pipe
+ * is closed. */
 static bool has_receiver(const struct xl_monitor *monitor)
 {
     struct pollfd poller = {.fd = monitor->memory_fd};
@@ -227,9 +226,9 @@ static bool has_receiver(const struct xl_monitor *monitor)
     return monitor->memory_fd >= 0 && poll(&poller, 1, 0) == 0;
 }
 
-/* Whoever maps a page that has not come waits for it.  So a dump waits for all
- * of them; but not for ever for a source that may never come back: the guest
- * is to be started again.  False: they will not come. */
+/* A program that maps a page which has not come waits for it.  So a dump must
+ * wait for all of them; but not for ever if the source is lost, because the
+ * guest should be started again.  False: the pages will not come. */
 static bool await_memory(struct xl_monitor *monitor)
 {
     unsigned int lost_seconds = 0;
@@ -265,8 +264,8 @@ static void dump_core(struct xl_monitor *monitor)
     free(path);
 }
 
-/* A source that still keeps memory of it, and whose receiver was killed, can
- * then be told that the guest has ended. */
+/* If the receiver was killed, a source that still keeps memory can then be
+ * told that the guest has ended. */
 static void destroy(struct xl_monitor *monitor)
 {
     int rc;
@@ -298,7 +297,7 @@ static void refresh_config(struct xl_monitor *monitor)
     *monitor->config = fresh;
 }
 
-/* Keep the dead domain under another name, so that its own is free again. */
+/* Keep the dead domain under another name, so that its own becomes free. */
 static int rename_away(struct xl_monitor *monitor)
 {
     char suffix[XL_SUFFIX_SIZE] = "";
@@ -378,7 +377,8 @@ static int start_again(struct xl_monitor *monitor, enum xl_next next)
 /* In the words of the stock xl: see watcher.h. */
 static int begin_watching(struct xl_monitor *monitor)
 {
-    /* That of the domain before, or of the same after a soft reset. */
+    /* The claim on the domain before, or on the same one before a soft
+     * reset. */
     if (monitor->claim_fd >= 0) {
         close(monitor->claim_fd);
     }
@@ -450,7 +450,7 @@ static int await_word(struct xl_monitor_word *word)
     return got == sizeof(*word) ? 0 : -1;
 }
 
-/* Nobody is to wait for us, who waits for what our output goes to. */
+/* Let nobody wait for this process by waiting for its output to close. */
 static void leave_output(void)
 {
     int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -491,8 +491,8 @@ static int open_log(struct xl_context *xl, const char *domain)
     return fd;
 }
 
-/* No tie to the connection may be left, or the ssh at the other end would
- * wait for us.  The pipe to the receiver stays. */
+/* Nothing may tie this process to the connection, or the ssh at the other end
+ * would wait for it.  The pipe to the receiver stays. */
 static int detach(struct xl_context *xl, const char *domain)
 {
     int log_fd = open_log(xl, domain);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The command lines of our commands, by the list in options.def.
+ * The command lines of this project's commands, by the list in options.def.
  */
 #include "options.h"
 
@@ -13,7 +13,7 @@
 #include "rate.h"
 #include "transport_command.h"
 
-/* getopt_long() returns this and the row for an option by its long name. */
+/* getopt_long() returns this plus the row for an option by its long name. */
 #define FIRST_ROW 0x100
 
 /* ---- the list ---- */
@@ -25,26 +25,27 @@ typedef int reader(struct xl_options *options, const struct option_row *row,
                    const char *text, char *wrong);
 
 struct option_row {
-    unsigned commands; /* a bit for each that has it */
-    const char *name;  /* without its dashes; NULL: a letter only */
+    unsigned commands; /* a bit for each command that has the option */
+    const char *name;  /* without its dashes; NULL: only a letter */
     char letter;       /* 0: none */
     unsigned to;
     const char *help;
-    /* What it takes: the name of its argument, NULL: it has none. */
+    /* The name of the argument; NULL: there is none. */
     const char *argument;
     bool optional;
     reader *read;
-    const char *words;  /* what the argument may be */
+    const char *words;  /* the words that the argument may be */
     size_t field, size; /* in struct xl_options */
     uint64_t value;     /* of the field: for options without an argument */
     uint64_t least, most;
-    uint64_t none; /* in place of a given 0 */
+    uint64_t none; /* replaces a given 0 */
 };
 
 struct command_row {
     const char *name;
-    bool with_postcopy; /* among its options, or it is the stock xl's */
-    int least, most;    /* arguments */
+    /* --postcopy must be among its options, or the stock xl runs it */
+    bool with_postcopy;
+    int least, most; /* arguments */
     const char *arguments;
     const char *about;
     const char *after;
@@ -191,7 +192,7 @@ static int read_rate(struct xl_options *options, const struct option_row *row,
     uint64_t rate;
     const char *why = xl_parse_rate(text, &rate);
 
-    /* Held from the start it would not begin. */
+    /* A migration whose rate is 0 from the start would never begin. */
     if (why || !rate) {
         snprintf(wrong, XL_OPTION_WRONG_MAX, "%s",
                  why ? why : "nothing would ever be sent");
@@ -327,7 +328,7 @@ static int argument_kind(const struct option_row *row)
     return row->optional ? optional_argument : required_argument;
 }
 
-/* What getopt_long() wants to know of a command's options. */
+/* What getopt_long() needs to know about a command's options. */
 static void describe(enum xl_command_id command, struct option *names,
                      char *letters)
 {
@@ -351,7 +352,7 @@ static void describe(enum xl_command_id command, struct option *names,
     *letters = '\0';
 }
 
-/* Of what getopt_long() has found; -1: of no row. */
+/* The row of what getopt_long() has found; -1: none. */
 static int row_of(const struct xl_options *options, int found)
 {
     const char letter[] = {(char)found, '\0'};
@@ -366,7 +367,7 @@ static int take_next(struct xl_options *options, int found)
     char wrong[XL_OPTION_WRONG_MAX];
     int row = row_of(options, found);
 
-    if (row < 0) { /* getopt_long() said what is wrong */
+    if (row < 0) { /* getopt_long() has printed what is wrong */
         xl_options_usage(options->command, stderr);
         return -1;
     }
@@ -411,7 +412,7 @@ bool xl_options_read(struct xl_options *options, enum xl_command_id command,
     xl_options_init(options, command);
     describe(command, names, letters);
     *status = EXIT_FAILURE;
-    optind = 0; /* begin anew, in glibc's words */
+    optind = 0; /* in glibc: start over */
     while ((found = getopt_long(argc, argv, letters, names, NULL)) != -1) {
         if (take_next(options, found)) {
             return false;
@@ -520,7 +521,7 @@ char *xl_options_recovery(const struct xl_options *options, const char *domain)
 
 #define USAGE_COLUMNS 79
 
-/* Write the text from this column on, which is where the line has come to. */
+/* Write the text from this column on, where the line ends so far. */
 static void put_wrapped(FILE *to, int column, const char *text)
 {
     int at = column;
@@ -539,7 +540,7 @@ static void put_wrapped(FILE *to, int column, const char *text)
     fputc('\n', to);
 }
 
-/* As it is given: "-d, --debug", "--postcopy[=WHEN]", "-C FILE". */
+/* As a user types it: "-d, --debug", "--postcopy[=WHEN]", "-C FILE". */
 static int spell(char *text, size_t room, const struct option_row *row)
 {
     const char letter[] = {'-', row->letter, '\0'};

@@ -39,7 +39,7 @@
 #define DEVICES(kind) DEVICE(kind "-attach", R), DEVICE(kind "-detach", A)
 
 const struct xl_part_command xl_part_commands[] = {
-    /* What reads, copies or moves it. */
+    /* Commands that read, copy or move it. */
     {"save", "", false, {R, R, R, R}, COPY_AND_END, READS_A_PART},
     {"migrate", "Cs", false, {R, R, R, R}, COPY_AND_END, READS_A_PART},
     {"remus", "isN", false, {R, R, R, R}, COPY_AND_END, READS_A_PART},
@@ -52,7 +52,7 @@ const struct xl_part_command xl_part_commands[] = {
      "the dump would not have the guest as it is: of a guest that has been "
      "handed over it has what it was then, and of one that lacks memory not "
      "that"},
-    /* What ends it. */
+    /* Commands that end it. */
     {"destroy",
      "",
      false,
@@ -63,7 +63,7 @@ const struct xl_part_command xl_part_commands[] = {
     {"reboot", "", true, {A, R, R, A}, NULL, OF_A_GUEST},
     {"trigger", "", false, {A, R, R, A}, NULL, OF_A_GUEST},
     {"sysrq", "", false, {A, R, R, A}, NULL, OF_A_GUEST},
-    /* What stops it or lets it run. */
+    /* Commands that stop it or let it run. */
     {"pause", "", false, {A, R, R, A}, NULL, OF_A_GUEST},
     {"unpause",
      "",
@@ -77,7 +77,7 @@ const struct xl_part_command xl_part_commands[] = {
      {R, R, R, A},
      "it may be stopped for its move at this moment, and would run twice",
      "the guest would run twice, or from memory that is not there"},
-    /* What changes it. */
+    /* Commands that change it. */
     {"vcpu-set", "", false, {R, R, R, A}, SENT_ALREADY, OF_A_GUEST},
     {"mem-set", "", false, {R, R, R, R}, SENT_ALREADY, MEMORY_CHANGES},
     {"mem-max", "", false, {R, R, R, R}, SENT_ALREADY, MEMORY_CHANGES},
@@ -101,7 +101,7 @@ const struct xl_part_command xl_part_commands[] = {
     DEVICES("vsnd"),
     DEVICE("cd-insert", R),
     DEVICE("cd-eject", R),
-    /* What only looks. */
+    /* Commands that only look. */
     {"console", "nte", false, {A, R, R, A}, NULL, OF_A_GUEST},
     {"vncviewer", "", false, {A, A, A, A}, NULL, NULL},
     {"domname", "", false, {A, A, A, A}, NULL, NULL},
@@ -135,7 +135,7 @@ bool xl_names_command(const char *word, const struct xl_part_command *command)
     return length && !strncmp(word, command->name, length);
 }
 
-/* The letters of one word; true: the next word is an argument. */
+/* Read the letters of one word; true: the next word is an argument. */
 static bool take_letters(const struct xl_part_command *command,
                          const char *letters, struct xl_part_line *line)
 {
@@ -149,7 +149,7 @@ static bool take_letters(const struct xl_part_command *command,
     return false;
 }
 
-/* getopt_long() takes a long option that is shortened as well. */
+/* getopt_long() also accepts a long option that is shortened. */
 static bool is_option(const char *word, const char *option)
 {
     return strlen(word) > 2 && !strncmp(word, option, strlen(word));
@@ -207,7 +207,7 @@ static enum xl_part part_at_source(const libxl_live_migrate_status *status)
     case LIBXL_LIVE_MIGRATE_STATE_LOST:
         return XL_PART_SHELL;
     case LIBXL_LIVE_MIGRATE_STATE_KILLED:
-        /* Whether it was handed over only the destination knows. */
+        /* Only the destination knows whether it was handed over. */
         return status->phase >= LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED
                    ? XL_PART_SHELL
                    : XL_PART_NONE;
@@ -253,7 +253,7 @@ bool xl_part_is_left(const libxl_live_migrate_status *status)
     return status->state != LIBXL_LIVE_MIGRATE_STATE_RUNNING;
 }
 
-/* Nothing is lost with it. */
+/* To destroy the domain loses nothing. */
 static bool is_needless(const struct xl_part_domain *domain)
 {
     const libxl_live_migrate_status *status = domain->status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Commands of the stock xl, where they are about a guest that moves.
+ * Commands of the stock xl about a guest that moves.
  */
 #include "part_gate.h"
 
@@ -24,8 +24,8 @@ struct gate {
     bool by_guest; /* the line has the guest's name, not the domain's */
     libxl_live_migrate_status *list;
     int count;
-    libxl_live_migrate_status made; /* of one that is not in the list */
-    /* The domain in question. */
+    libxl_live_migrate_status made; /* for a domain that is not in the list */
+    /* The domain that the line is about. */
     struct xl_part_domain domain;
     uint32_t domid;
     char *called;
@@ -75,8 +75,8 @@ static void close_gate(struct gate *gate)
     gate->list = NULL;
 }
 
-/* What xenstore shows of it; or, when that is lost, what the library has found
- * out of the domain itself. */
+/* What xenstore says about the domain or, if that is lost, what the library
+ * has found out. */
 static const libxl_live_migrate_status *status_of(
     struct gate *gate, const libxl_live_migrate_inspection *found)
 {
@@ -106,7 +106,7 @@ static void look_at(struct gate *gate, uint32_t domid)
     gate->domid = domid;
     gate->domain = (struct xl_part_domain){.part = XL_PART_NONE};
     gate->called = libxl_domid_to_name(gate->xl->ctx, domid);
-    /* What is not known of a domain keeps nobody from using it. */
+    /* If nothing is known about a domain, anybody may use it. */
     if (!gate->called || libxl_live_migrate_inspect(domid, &found) ||
         found.half == LIBXL_LIVE_MIGRATE_HALF_NONE) {
         return;
@@ -120,7 +120,7 @@ static void look_at(struct gate *gate, uint32_t domid)
     };
 }
 
-/* For the stock xl, which knows the domain by what it is called now. */
+/* For the stock xl, which knows the domain by its present name. */
 static void call_it_as_it_is(struct gate *gate)
 {
     struct xl_context *xl = gate->xl;
@@ -133,8 +133,8 @@ static void call_it_as_it_is(struct gate *gate)
     }
 }
 
-/* A guest whose domain here has another name is meant by its own as well: who
- * asks should hear of it. */
+/* A guest whose domain here has another name is also found by its own: the
+ * user should learn about it. */
 static bool find_domain(struct gate *gate)
 {
     uint32_t domid;
@@ -164,7 +164,7 @@ static void explain(struct gate *gate, bool force)
     free(lines);
 }
 
-/* 0, or -1 after having said why not. */
+/* 0, or -1 with a message on stderr. */
 static int pass(struct gate *gate)
 {
     switch (xl_part_verdict(gate->command, &gate->domain)) {
@@ -247,7 +247,7 @@ static int await_all(int started)
     return ret;
 }
 
-/* At the same time, as the stock xl does it: each may take long. */
+/* At the same time, like the stock xl: each may take long. */
 static int run_on_all(struct gate *gate, int word)
 {
     libxl_dominfo *domains;
@@ -293,7 +293,7 @@ static bool is_dom0(void)
            !access("/dev/xen/privcmd", F_OK);
 }
 
-/* -1: it is for the stock xl; else an exit status. */
+/* -1: the stock xl must run it; else an exit status. */
 static int try_command(struct gate *gate, int word)
 {
     struct xl_context *xl = gate->xl;
@@ -304,7 +304,7 @@ static int try_command(struct gate *gate, int word)
         return -1;
     }
     if (!is_dom0() || xl_context_open(xl)) {
-        return -1; /* the stock xl says what is wrong */
+        return -1; /* the stock xl reports what is wrong */
     }
     if (gate->line.all) {
         return any_is_refused(gate) ? run_on_all(gate, word) : -1;
@@ -325,8 +325,8 @@ static int try_command(struct gate *gate, int word)
     return -1;
 }
 
-/* The one that is meant, or those that a shortened word can mean: what one of
- * them may not, none of them may. */
+/* The command, or each command that a shortened word can mean: what one of
+ * them may not do, none of them may. */
 static const struct xl_part_command *next_command(
     const char *word, const struct xl_part_command *last)
 {
@@ -361,7 +361,7 @@ int xl_gate_stock(struct xl_context *xl, int word)
     if (!exact && !next_command(name, NULL)) {
         return xl_stock_exec(xl->argv);
     }
-    /* Without xenstore the stock xl says what is wrong. */
+    /* Without xenstore the stock xl reports what is wrong. */
     if (libxl_live_migrate_list(&gate.list, &gate.count)) {
         gate.count = 0;
     }

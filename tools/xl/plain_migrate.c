@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A plain xl migrate: postcopy where both ends can, else the stock xl's.
+ * A plain xl migrate: by postcopy if both ends can, else the stock xl's.
  */
 #include "plain_migrate.h"
 
@@ -16,12 +16,12 @@
 
 #define OPTION "--postcopy="
 
-/* Why the command line is one for the stock xl; NULL: it can be ours.  A
- * second connection can be made by ssh, and not by whatever else somebody has
- * set up for one. */
+/* Why the command line must go to the stock xl; NULL: it need not. ssh can
+ * connect a second time; another transport, which somebody has set up for one
+ * connection, perhaps cannot. */
 static const char *why_stock(int argc, char **argv)
 {
-    char **copy = calloc(argc + 1, sizeof(*copy)); /* it may be sorted */
+    char **copy = calloc(argc + 1, sizeof(*copy)); /* getopt may sort it */
     const char *why = NULL;
     struct xl_options options;
 
@@ -38,7 +38,8 @@ static const char *why_stock(int argc, char **argv)
     return why;
 }
 
-/* What the stock xl would be asked for otherwise: only a dry run, or help. */
+/* Does the stock xl move a guest for this line?  Not for a dry run, or
+ * help. */
 static bool asks_for_a_move(struct xl_context *xl, int word)
 {
     for (int i = 1; i < word; i++) {
@@ -54,7 +55,7 @@ static bool asks_for_a_move(struct xl_context *xl, int word)
     return xl->argc - word >= 3;
 }
 
-/* As it was for this process, so that it is for the stock xl. */
+/* As they were for this process, for the stock xl. */
 static void restore_signals(void)
 {
     sigset_t none;
@@ -64,7 +65,7 @@ static void restore_signals(void)
     signal(SIGPIPE, SIG_DFL);
 }
 
-/* xl migrate --postcopy=WHEN, with all that was given. */
+/* xl migrate --postcopy=WHEN, with all other words of the line. */
 static int migrate(struct xl_context *xl, int word, const char *when)
 {
     int argc = xl->argc - word;

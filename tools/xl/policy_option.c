@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The number behind a prefix; false: it is not that prefix, or no number. */
+/* The number behind a prefix; false: no such prefix, or no number. */
 static bool number_after(const char *text, const char *prefix,
                          uint32_t *number)
 {
@@ -33,7 +33,7 @@ bool xl_parse_policy(const char *text, struct xl_policy *policy)
     struct xl_policy made = {.automatic = false};
 
     if (!text) {
-        /* What --precopy-iterations says, or at once. */
+        /* With the rounds of --precopy-iterations, or at once. */
     } else if (!strcmp(text, "now")) {
         made.has_rounds = true;
     } else if (!strcmp(text, "auto")) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What is looked at before a migration, at both ends.
+ * Checks before a migration, at both ends.
  */
 #include "preflight.h"
 
@@ -20,7 +20,7 @@
 #include "receive_policy_file.h"
 #include "utf8.h"
 
-/* dom0's weight when nobody has set it: as heavy as any guest. */
+/* dom0's weight by default: that of any guest. */
 #define PLAIN_WEIGHT 256
 #define LINES_MAX 1000
 
@@ -57,7 +57,7 @@ static void look_at_name(struct xl_context *xl, FILE *to, const char *name)
     free(incoming);
 }
 
-/* The library looks in this order, and at no more than the first. */
+/* The library checks in this order, and stops at the first obstacle. */
 static void look_at_obstacles(struct xl_context *xl, FILE *to,
                               libxl_domain_config *config)
 {
@@ -96,9 +96,9 @@ static void look_at_bridges(FILE *to, const libxl_domain_config *config)
     }
 }
 
-/* QEMU must be able to open what it emulates; and of whatever writes to a disk
- * that this guest writes to, one corrupts the other.  The guest itself may
- * have it open, at the source: on storage that shows that here. */
+/* QEMU must be able to open what it emulates; and if another program writes to
+ * a disk of this guest, one corrupts the other's data.  The guest itself may
+ * have the disk open, at the source: on storage that shows that here. */
 static void look_at_lock(FILE *to, const char *path)
 {
     struct xl_image_lock lock = xl_image_lock_look(path, "/proc");
@@ -167,8 +167,8 @@ static void describe_host(FILE *to, const libxl_domain_config *config)
     free(profile);
 }
 
-/* Of more vCPUs than there are processors, those that wait keep dom0 from
- * bringing their pages. */
+/* If more vCPUs than there are processors wait, they keep dom0 from bringing
+ * their pages. */
 static void look_at_weight(struct xl_context *xl, FILE *to,
                            const libxl_domain_config *config)
 {
@@ -217,7 +217,7 @@ int xl_preflight_answer(struct xl_context *xl, libxl_domain_config *config,
     look_at_weight(xl, to, config);
     describe_host(to, config);
     look_at_processors(xl, to, config);
-    /* Last: it may fill in the configuration. */
+    /* Last, because it may fill in the configuration. */
     look_at_obstacles(xl, to, config);
     fputs(XL_FINDINGS_END, to);
     free(json);
@@ -232,7 +232,7 @@ static bool show(const char *where, const struct xl_finding *finding)
     return finding->verdict <= XL_VERDICT_WARNING;
 }
 
-/* What the library would refuse it for, as far as one sees from outside. */
+/* Would the library refuse the domain, as far as can be seen from here? */
 static bool look_here(struct xl_context *xl, uint32_t domid)
 {
     struct xl_finding finding = {.verdict = XL_VERDICT_OK, .what = "guest"};
@@ -265,7 +265,7 @@ static bool show_fit(const char *what, int rc, const char *reason)
     return show("both", &finding);
 }
 
-/* What the other host has said of itself, compared with the guest. */
+/* Compare what the other host has said of itself with the guest. */
 static bool compare(struct xl_context *xl, uint32_t domid, const char *profile)
 {
     libxl_live_migrate_fit fit;
@@ -278,7 +278,7 @@ static bool compare(struct xl_context *xl, uint32_t domid, const char *profile)
            good;
 }
 
-/* False: it ended too early. */
+/* False: the findings ended too early. */
 static bool read_findings(FILE *from, FILE *profile, bool *good)
 {
     const size_t prefix = sizeof(XL_FINDING_PROFILE) - 1;

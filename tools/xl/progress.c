@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What is seen of a migration.
+ * What the user sees of a migration.
  */
 #include "progress.h"
 
@@ -154,15 +154,15 @@ static bool is_due(const struct xl_progress *progress,
 {
     uint64_t pause_us = progress->terminal ? DRAW_US : US_PER_SECOND;
 
-    /* The rounds of a guest that writes little follow each other fast: on a
-     * terminal nobody could read them. */
+    /* The rounds of a guest that writes little are too short to read on a
+     * terminal. */
     return phase != progress->last_phase ||
            now - progress->last_us >= pause_us ||
            (!progress->terminal &&
             stats->iterations != progress->last_iteration);
 }
 
-/* Ctrl-C, or a signal that means the same, once for each. */
+/* Answer a Ctrl-C, or a signal of the same meaning, once for each. */
 static void answer_signal(struct xl_progress *progress,
                           libxl_live_migrate_phase phase)
 {
@@ -173,7 +173,7 @@ static void answer_signal(struct xl_progress *progress,
     if (progress->abort_fd < 1 || poll(&poller, 1, 0) != 1) {
         return;
     }
-    /* Before, it stays for the library to see. */
+    /* Before that, leave it for the library to see. */
     if (too_late) {
         (void)!read(progress->abort_fd, &signal, sizeof(signal));
     } else if (progress->asked) {
@@ -240,7 +240,7 @@ static void show_count(const char *what, uint64_t count)
     fprintf(stderr, "  %-32s %8" PRIu64 "\n", what, count);
 }
 
-/* How many waits took how long, and which vCPUs. */
+/* How many waits took how long, and for which vCPUs. */
 static void show_waits(const libxl_live_migrate_waits *waits)
 {
     char what[40];
@@ -289,7 +289,7 @@ static void show_postcopy(const libxl_live_migrate_stats *stats)
     show_count("requests of back ends", stats->outside);
 }
 
-/* The guest stops somewhere in the first part, and runs before the last one
+/* The guest stops during the first part, and runs before the last part
  * ends. */
 static void show_stop(const libxl_live_migrate_stats *stats)
 {

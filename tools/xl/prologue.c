@@ -24,7 +24,7 @@ uint64_t xl_deadline(unsigned int seconds)
     return now_ms() + seconds * UINT64_C(1000);
 }
 
-/* A minute and more at a time would do as well. */
+/* No longer than a minute at a time. */
 static int left_ms(uint64_t deadline)
 {
     uint64_t now = now_ms();
@@ -35,7 +35,7 @@ static int left_ms(uint64_t deadline)
     return deadline - now < 60000 ? deadline - now : 60000;
 }
 
-/* Until a read does not wait. */
+/* Until a read does not block. */
 static int await(int fd, uint64_t deadline)
 {
     struct pollfd poller = {.fd = fd, .events = POLLIN};

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Which guests a receiver takes.
+ * Which guests a receiver accepts.
  *
- * By the names of keys, wherever they stand: the configuration differs from
- * one release of libxl to the next.  Text under a key that is not in the table
- * must be a plain word, which names no file and is no list of arguments.
+ * It goes by the names of keys, at any place, because the configuration
+ * differs from one release of libxl to the next.  Text under a key that is not
+ * in the table must be a plain word, which names no file and is no list of
+ * arguments.
  */
 #include "receive_policy.h"
 
@@ -27,7 +28,7 @@ struct look {
     char *why;
 };
 
-/* Sees to it that a text may stand there; else says why not. */
+/* May this text be there?  If not, say why. */
 typedef bool judge(struct look *look, const char *key, const char *text);
 
 /* ---- reasons ---- */
@@ -45,7 +46,7 @@ static bool refuse(struct look *look, const char *key, const char *text,
 
 /* ---- paths ---- */
 
-/* Not by way of a directory that is not allowed. */
+/* The path must not lead through `..`. */
 static bool is_straight(const char *path)
 {
     return path[0] == '/' && !strstr(path, "/../") && !strstr(path, "/./") &&
@@ -90,13 +91,13 @@ static bool judge_program(struct look *look, const char *key, const char *text)
     return refuse(look, key, text, "no line of programs allows that");
 }
 
-/* By its name alone it is looked for among this host's own. */
+/* A bare name is searched for among this host's own scripts. */
 static bool judge_script(struct look *look, const char *key, const char *text)
 {
     return (text[0] && !strchr(text, '/')) || judge_program(look, key, text);
 }
 
-/* What a PVH guest was once started from nobody reads again. */
+/* For a PVH guest nobody reads its first kernel again. */
 static bool judge_kernel(struct look *look, const char *key, const char *text)
 {
     return !look->hvm || judge_program(look, key, text);
@@ -120,7 +121,7 @@ static bool judge_disk(struct look *look, const char *key, const char *text)
 
 /* ---- other text ---- */
 
-/* What is told to the guest, and to nobody else. */
+/* Only the guest gets this text. */
 static bool judge_any(struct look *look, const char *key, const char *text)
 {
     (void)look;
@@ -210,7 +211,7 @@ static bool judge_text(struct look *look, const char *key, const char *text)
 
 /* ---- all of it ---- */
 
-/* The trees of others are no deeper than lm_json_problem() lets them be. */
+/* lm_json_problem() has bounded the depth of this tree. */
 static bool judge_value(struct look *look, const char *key, yajl_val value)
 {
     bool good = true;

@@ -15,7 +15,8 @@
 #include "xen_directories.h"
 
 #define NONE "none"
-/* So many processes are between us and whoever has let the peer in. */
+/* At most this many processes are between this one and the daemon that has let
+ * the peer in. */
 #define ANCESTORS 4
 #define COMM_MAX 32
 
@@ -57,9 +58,9 @@ static bool is_own(void)
 
 /* ---- the file ---- */
 
-/* A list of texts, or one; NULL where it is not there, and *bad where it is
- * something else, as no guest may come for a slip in the file.  The texts are
- * the file's. */
+/* A list of texts, or a single one; NULL if the key is missing.  *bad is set
+ * if the value is anything else: no guest may come because of a slip in the
+ * file.  The texts belong to the file's configuration. */
 static const char **read_list(XLU_Config *config, const char *name, bool *bad)
 {
     const char **texts, *text = NULL;
@@ -89,7 +90,8 @@ static long read_memory(XLU_Config *config, bool *bad)
     return memory;
 }
 
-/* NULL having said why; with no file at all, what is empty allows little. */
+/* NULL with a message on stderr.  Without a file the policy is empty, which
+ * allows little. */
 static XLU_Config *read_file(const char *path)
 {
     XLU_Config *config = xlu_cfg_init(stderr, path);

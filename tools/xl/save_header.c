@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * xl's own header: pure, so that the tests can show it bad ones.
+ * xl's own header: pure, so that tests can pass bad ones.
  */
 #include "save_header.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The daemon is started, and told which domain it is for.
+ * Starts the daemon, and tells it which domain to watch over.
  */
 #include "standby.h"
 
@@ -14,7 +14,7 @@
 
 #include "watcher.h"
 
-/* Not a child of the receiver, which has no time for its end. */
+/* Not a child of the receiver, which cannot wait for it to end. */
 static void __attribute__((noreturn)) become_standby(int read_fd)
 {
     sigset_t none;
@@ -99,7 +99,8 @@ int xl_monitor_succeed(uint32_t domid)
     int ret;
 
     if (!watcher.pid) {
-        return 0; /* nobody did before, or somebody who is not xl */
+        /* there was no daemon, or libvirt or the like watches over it */
+        return 0;
     }
     ret = xl_monitor_standby(&standby);
     if (ret) {

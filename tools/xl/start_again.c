@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A guest is started again.
+ * Starts a guest again.
  */
 #include "start_again.h"
 
@@ -9,11 +9,12 @@
 #include "global_config.h"
 
 #define DOM0 0
-/* How often dom0 is asked to shrink, and the seconds that it gets each time. */
+/* How often dom0 is asked to shrink, and how many seconds it gets each
+ * time. */
 #define TRIES 3
 #define TRY_SECONDS 10
 
-/* Without enough memory libxl says so when it makes the domain. */
+/* If memory is short, libxl reports that when it makes the domain. */
 static void make_room(libxl_ctx *ctx, libxl_domain_config *config)
 {
     uint64_t needed, available;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A guest is started again, when it has rebooted for instance.
+ * Starts a guest again, for example after a reboot.
  */
 #ifndef XL_START_AGAIN_H
 #define XL_START_AGAIN_H

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * xl create and xl restore, of a guest that is at another host or on its way.
+ * xl create and xl restore of a guest that is at another host, or on its way
+ * there.
  *
- * Its name is free here meanwhile, as its domain has another one: a habit, or
- * the list of guests that start with the host, could run it twice on the same
- * disks.
+ * The guest's name is free here meanwhile, because its domain has another one:
+ * out of habit, or from the list of guests that start with the host, it could
+ * be started a second time on the same disks.
  */
 #include "start_gate.h"
 
@@ -19,7 +20,8 @@
 #include "part_gate.h"
 #include "stock.h"
 
-/* The stock xl has commands that begin like these; those are not so short. */
+/* The stock xl has commands that begin like these; a shortened word can mean
+ * them. */
 static bool names(const char *word, const char *command, size_t least)
 {
     size_t length = strlen(word);
@@ -57,7 +59,7 @@ static int config_of_create(struct xl_context *xl, int word,
     return rc;
 }
 
-/* The image is what stands last. */
+/* The image is the last argument. */
 static int config_of_image(struct xl_context *xl, libxl_domain_config *config)
 {
     int fd = open(xl->argv[xl->argc - 1], O_RDONLY | O_CLOEXEC);
@@ -143,8 +145,8 @@ bool xl_gate_start(struct xl_context *xl, int word)
     bool refused = false;
     int rc;
 
-    /* Asking the stock xl takes a moment: only while something is under way.
-     */
+    /* To ask the stock xl takes a moment: only while something is under
+     * way. */
     if ((!create && !restore) || !any_on_its_way() || xl_context_open(xl)) {
         return false;
     }

@@ -19,10 +19,10 @@
 
 #define XL_STOCK_VARIABLE "XL_STOCK"
 
-/* In this order; relative to the directory that we are in, what installing us
- * has found in our place, be it moved out of the way or not: the
- * distributions' front end goes by its name.  Then that front end, which picks
- * the one that fits the running hypervisor. */
+/* In this order, relative to this program's directory: first the xl that the
+ * installation found in this program's place, whether it was moved out of the
+ * way or not, because the distributions' front end goes by its own name.  Then
+ * that front end, which picks the xl that fits the running hypervisor. */
 static const char *const stock_patterns[] = {
     "../stock/xl",          "/usr/sbin/xl", "/usr/lib/xen-*/bin/xl",
     "/usr/lib*/xen/bin/xl", "/sbin/xl",
@@ -36,8 +36,8 @@ static bool is_same(const struct stat *file, const char *path)
            other.st_ino == file->st_ino;
 }
 
-/* By identity and not by name: links and relative paths must not make us call
- * ourselves for ever, nor the front end that calls us. */
+/* By identity and not by name: through links and relative paths this program
+ * could otherwise call itself for ever, or the front end that calls it. */
 static bool is_stock(const char *path)
 {
     struct stat theirs;
@@ -47,7 +47,7 @@ static bool is_stock(const char *path)
            !is_same(&theirs, getenv(XL_FRONT_VARIABLE));
 }
 
-/* The directory that this program is in, or an empty string. */
+/* The directory of this program, or an empty string. */
 static void find_own_directory(char directory[PATH_MAX])
 {
     ssize_t length = readlink("/proc/self/exe", directory, PATH_MAX - 1);

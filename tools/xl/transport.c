@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The process that connects us with the receiver: ssh, or what the user said.
+ * The process that connects this host with the receiver: ssh, or the user's
+ * command.
  */
 #include "transport.h"
 
@@ -16,11 +17,12 @@
 
 #include "exit_status.h"
 
-/* What the transport gets to end by itself, and then after a SIGTERM. */
+/* Time for the transport to end by itself, and then after a SIGTERM. */
 #define XL_END_PATIENCE_MS 5000
 #define XL_END_STEP_MS 20
 
-/* ssh's own failure, as against that of the remote command. */
+/* The exit status of ssh's own failures, in contrast to the remote
+ * command's. */
 #define XL_SSH_FAILED 255
 #define XL_NOT_FOUND 127
 
@@ -31,8 +33,8 @@ run_command(const char *command, int stdin_fd, int stdout_fd)
 {
     sigset_t none;
 
-    /* A Ctrl-C is for us to act on: once the guest has gone, the connection
-     * must stay. */
+    /* Only this process acts on a Ctrl-C: once the guest has gone, the
+     * connection must stay. */
     signal(SIGINT, SIG_IGN);
     signal(SIGQUIT, SIG_IGN);
     signal(SIGPIPE, SIG_DFL);
@@ -62,7 +64,7 @@ int xl_transport_start(struct xl_transport *transport, const char *host,
     transport->host = host;
     transport->command = command;
     transport->is_ssh = is_ssh;
-    /* Sockets and not pipes: what waits in them can be kept short. */
+    /* Sockets and not pipes, because their queues can be kept short. */
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, out) ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in)) {
         goto failed;
@@ -90,7 +92,7 @@ failed:
 
 /* ---- the banner ---- */
 
-/* One octet at a time: what follows the line is not ours to read. */
+/* One octet at a time: octets behind the line are for another reader. */
 static ssize_t read_octet(struct xl_transport *transport, int abort_fd,
                           char *octet)
 {
@@ -160,10 +162,11 @@ static int say_no_receiver(struct xl_transport *transport)
     return -1;
 }
 
-/* A greeting of ours, which this is not: what xl_transport_greet() returns. */
+/* What a line in place of the greeting means: returns what
+ * xl_transport_greet() returns. */
 static int explain_banner(const char *host, const char *line)
 {
-    size_t length = sizeof(XL_BANNER) - 2; /* without its end */
+    size_t length = sizeof(XL_BANNER) - 2; /* without its line end */
 
     if (!strncmp(line, XL_BANNER, length)) {
         fprintf(stderr,
@@ -284,7 +287,8 @@ void xl_transport_end(struct xl_transport *transport)
             kill(transport->pid, SIGKILL);
             reap(transport, XL_END_PATIENCE_MS);
         }
-        transport->status = -1; /* our own doing: it says nothing */
+        /* this process has killed it: no status counts */
+        transport->status = -1;
     }
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The command lines that connect with a receiver.
+ * Command lines that connect with a receiver.
  */
 #include "transport_command.h"
 
@@ -10,11 +10,11 @@
 const char xl_ssh_default[] = "ssh";
 
 /*
- * For every ssh, behind the user's own options, of which ssh takes the first:
- * it notices a dead link, on which it would sit until TCP gives that up, a
- * quarter of an hour later; it has a connection of its own, not one that a
- * dead master or the stream of pages holds up; and no terminal at the other
- * end, which would change octets.
+ * For every ssh, behind the user's own options, of which ssh prefers the
+ * first: it notices a dead link, for which it would otherwise wait a quarter
+ * of an hour, until TCP gives up; it has a connection of its own, which
+ * neither a dead master nor the stream of pages holds up; and it has no
+ * terminal at the other end, which would change octets.
  */
 static const char ssh_options[] =
     " -o ServerAliveInterval=5 -o ServerAliveCountMax=6 -o ControlPath=none "

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Who watches over a domain on this host.
+ * Which process watches over a domain on this host.
  *
  * Nothing registers that.  But each daemon of xl writes into a log of its own
- * for which domain it waits; so a daemon that has gone, as the stock one of
+ * for which domain it waits.  So a daemon that has ended, as the stock one of
  * Xen up to 4.19 does when its domain is suspended, can be told from one that
- * never was.
+ * never existed.
  */
 #include "watcher.h"
 
@@ -25,7 +25,7 @@
 
 #include "xen_directories.h"
 
-/* Of a log, that much of its end is looked at. */
+/* How much of the end of a log is read. */
 #define LOG_ROOM (1 << 20)
 #define STEP_MS 100
 
@@ -46,7 +46,7 @@ pid_t xl_watcher_in_log(const char *text, uint32_t domid)
     return last;
 }
 
-/* A number means another process once that has ended: see that it is an xl. */
+/* A process number is used again later: make sure that it is an xl. */
 static bool lives(pid_t pid)
 {
     char path[64], name[16] = "";
@@ -87,7 +87,7 @@ static pid_t look_in(const char *path, uint32_t domid, time_t since)
     return pid;
 }
 
-/* Before that the numbers of domains were those of others. */
+/* Before that the domain numbers belonged to other domains. */
 static time_t boot_time(void)
 {
     struct timespec now, up;
@@ -123,7 +123,7 @@ struct xl_watcher xl_watcher_find(uint32_t domid)
     return watcher;
 }
 
-/* A name that ends with the process, however that ends. */
+/* An abstract socket's name, which ends with the process in any case. */
 int xl_watcher_claim(uint32_t domid)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

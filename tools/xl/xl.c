@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * xl with postcopy: runs the commands of ours and leaves all others to the
+ * xl with postcopy: runs this project's commands and leaves all others to the
  * stock xl.
  */
 #include <stdio.h>
@@ -19,7 +19,7 @@
 struct xl_command {
     const char *name;
     int (*run)(struct xl_context *xl, int argc, char **argv);
-    bool always; /* else only when --postcopy is among its options */
+    bool always; /* false: only when --postcopy is among its options */
 };
 
 #define ALWAYS true
@@ -28,13 +28,14 @@ struct xl_command {
 static const struct xl_command commands[] = {
 #define COMMAND(id, name, when_ours, main, ...) {name, main, when_ours},
 #include "options.def"
-    {"incoming-guard", xl_main_guard, false}, /* for ourselves only */
+    /* only this program calls these */
+    {"incoming-guard", xl_main_guard, false},
     {"domain-monitor", xl_main_monitor, false},
 };
 
 /* ---- dispatch ---- */
 
-/* The options that stand before the command all have no argument. */
+/* No option before the command has an argument. */
 static int find_command_word(struct xl_context *xl)
 {
     const char *letter;
@@ -48,8 +49,8 @@ static int find_command_word(struct xl_context *xl)
     return i;
 }
 
-/* Of those before the command: all that the stock xl knows may stand there,
- * but what it would do nothing for must not be done. */
+/* Options before the command: the stock xl's are accepted, but not one with
+ * which it would do nothing. */
 static int check_options(const struct xl_context *xl, int word,
                          const char *command)
 {
@@ -59,7 +60,7 @@ static int check_options(const struct xl_context *xl, int word,
     for (int i = 1; i < word; i++) {
         for (letter = xl->argv[i] + 1; *letter; letter++) {
             if (*letter == 'N' && !strcmp(command, "migrate")) {
-                continue; /* a look, and nothing else */
+                continue; /* only a check */
             }
             if (*letter == 'N') {
                 fprintf(stderr,
@@ -85,7 +86,8 @@ static bool wants_postcopy(int argc, char **argv)
     int i;
 
     for (i = 1; i < argc && strcmp(argv[i], "--"); i++) {
-        /* Or --postcopy=WHEN, or =SOMETHING that we refuse with a word. */
+        /* Or --postcopy=WHEN, or =SOMETHING, which the option's parser
+         * refuses. */
         if (!strncmp(argv[i], option, length) &&
             (argv[i][length] == '\0' || argv[i][length] == '=')) {
             return true;
@@ -118,7 +120,7 @@ static bool is_dry_run(const struct xl_context *xl, int word)
     return false;
 }
 
-/* As if --check were the first option; for as long as the process lives. */
+/* As if --check were the first option; the memory is never freed. */
 static char **with_check(int argc, char **argv)
 {
     static char check[] = "--check";
@@ -155,7 +157,7 @@ int main(int argc, char **argv)
     const struct xl_command *command = find_command(argc - word, argv + word);
     int status;
 
-    /* Not what /proc/self/exe made of it. */
+    /* Instead of the name that /proc/self/exe gave it. */
     prctl(PR_SET_NAME, "xl");
     if (!command && xl_plain_migrate(&xl, word, &status)) {
         return status;

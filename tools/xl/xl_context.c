@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What main() makes and all commands use.
+ * What main() makes, and all commands use.
  */
 #include "xl_context.h"
 
@@ -11,7 +11,7 @@ static const libxl_childproc_hooks child_hooks = {
     .chldowner = libxl_sigchld_owner_libxl_always_selective_reap,
 };
 
-/* What libxl and libxc say unasked is for those who look for a fault. */
+/* What libxl and libxc log by themselves is for people who look for a bug. */
 static xentoollog_level log_level(int verbosity)
 {
     switch (verbosity) {
@@ -26,7 +26,7 @@ static xentoollog_level log_level(int verbosity)
     }
 }
 
-/* Where the hypervisor is asked; and whether it obeys this domain. */
+/* Where the hypervisor is called, and whether it obeys this domain. */
 #define PRIVILEGED_CALLS "/dev/xen/privcmd"
 #define CAPABILITIES "/proc/xen/capabilities"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * xl migrate-start-postcopy, migrate-abort, migrate-set-rate: migrations of
- * other processes on this host are steered.
+ * xl migrate-start-postcopy, migrate-abort, migrate-set-rate: steer migrations
+ * of other processes on this host.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -20,7 +20,7 @@
 struct xl_migrate {
     struct xl_sender sender;
     char *config;
-    char *own_config; /* the domain's own, of the same moment */
+    char *own_config; /* the domain's, of the same moment */
     struct xl_fault_channel channel;
 };
 
@@ -96,14 +96,14 @@ static int say_where_it_runs(struct xl_migrate *migrate, bool was_suspended)
     fprintf(stderr, "xl: %s\n",
             stopped ? "The guest does not run here any more: see xl list."
                     : "The guest runs on here, as before.");
-    /* The stock xl's daemon has taken the suspending for the end. */
+    /* The stock xl's daemon has taken the suspend for the end. */
     if (!stopped && was_suspended) {
         (void)xl_monitor_succeed(migrate->sender.domid);
     }
     return stopped ? XL_EXIT_GONE : -1;
 }
 
-/* To exit with. */
+/* Returns the exit status. */
 static int report_failure(struct xl_migrate *migrate,
                           const libxl_live_migrate_result *result, int rc,
                           bool transitioned)
@@ -141,7 +141,7 @@ static libxl_live_migrate_state end_state(int rc, bool transitioned, bool lost)
                         : LIBXL_LIVE_MIGRATE_STATE_FAILED;
 }
 
-/* For whoever finds the domain here when this process is gone. */
+/* For a program that finds the domain here when this process is gone. */
 static void keep_recovery(struct xl_migrate *migrate, const char *name)
 {
     char *line = xl_options_recovery(&migrate->sender.options, name);
@@ -181,7 +181,7 @@ static int move_domain(struct xl_migrate *migrate)
     return 0;
 }
 
-/* 0, -1 or one of XL_EXIT_. */
+/* 0, -1 or one of XL_EXIT_*. */
 static int migrate_domain(struct xl_migrate *migrate)
 {
     struct xl_sender *sender = &migrate->sender;

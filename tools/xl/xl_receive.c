@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * xl migrate-receive --postcopy: the destination.  It is started by the source
- * and speaks with it on stdin and stdout.
+ * xl migrate-receive --postcopy: the destination.  The source starts it, and
+ * talks to it over its stdin and stdout.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@
 struct xl_receive {
     struct xl_context *xl;
     struct xl_options options; /* as given */
-    /* Made of what comes in. */
+    /* Made from the stream: */
     int recv_fd;
     int send_fd;
     libxl_domain_config config;
@@ -39,12 +39,12 @@ struct xl_receive {
     struct xl_monitor_standby standby;
     struct xl_creation_lock lock; /* until the domain has its memory */
     bool stays;                   /* the guest has come here */
-    bool unwatched;               /* though it should be watched over */
+    bool unwatched;               /* though a daemon should watch over it */
 };
 
 /* ---- stages ---- */
 
-/* The stream moves away from stdin and stdout: what anybody prints, hotplug
+/* Move the stream away from stdin and stdout: output of any program, hotplug
  * scripts included, must not get into it. */
 static int take_streams(struct xl_receive *receive)
 {
@@ -87,7 +87,7 @@ static void show_config(struct xl_receive *receive)
     free(json);
 }
 
-/* As the source has it: nothing of it has been used yet. */
+/* The source's configuration, before anything of it is used. */
 static int check_policy(struct xl_receive *receive)
 {
     char *json =
@@ -99,8 +99,8 @@ static int check_policy(struct xl_receive *receive)
     return ret;
 }
 
-/* Until the domain is ours it must not have the name that it has at the
- * source: both may be this very host. */
+/* Until the guest is this host's, the domain must not have the name that it
+ * has at the source: both may be on this very host. */
 static int choose_names(struct xl_receive *receive)
 {
     libxl_domain_create_info *info = &receive->config.c_info;
@@ -126,7 +126,7 @@ static void report_failure(const struct xl_receive *receive,
             result->reason[0] ? result->reason : "no reason was given",
             libxl_live_migrate_phase_to_string(result->phase), rc);
     if (result->lost) {
-        return; /* the reason says all there is to say */
+        return; /* the reason says everything */
     }
     if (resumed) {
         fprintf(stderr,
@@ -139,7 +139,7 @@ static void report_failure(const struct xl_receive *receive,
     }
 }
 
-/* What is known of the migration by which that domain came; false: nothing. */
+/* The migration by which that domain came; false: none is known. */
 static bool find_migration(uint32_t domid, libxl_live_migrate_status *status)
 {
     libxl_live_migrate_status *list;
@@ -160,8 +160,8 @@ static bool find_migration(uint32_t domid, libxl_live_migrate_status *status)
     return found;
 }
 
-/* That can be told only of a domain that is paused and has had no processor.
- */
+/* That is only certain for a domain that is paused and has had no
+ * processor. */
 static bool never_ran(struct xl_receive *receive, uint32_t domid)
 {
     libxl_dominfo info;
@@ -174,8 +174,9 @@ static bool never_ran(struct xl_receive *receive, uint32_t domid)
     return never;
 }
 
-/* A domain of the same name would only show as an error of libxl's.  It may be
- * the only copy of a guest: whoever is told to destroy it must know better. */
+/* With a domain of the same name libxl would only report an error.  It may be
+ * the only copy of a guest: a user who is told to destroy it must know
+ * better. */
 static int check_name_free(struct xl_receive *receive)
 {
     const char *incoming = receive->config.c_info.name;
@@ -217,8 +218,9 @@ static void stay(void)
     setsid();
 }
 
-/* Before the guest can run here, the guard must know; and once it runs, it
- * may end.  Who takes the place of another receiver has no guard yet. */
+/* The guard must know before the guest can run here; and once it runs, the
+ * guard may end.  A process that takes the place of another receiver has no
+ * guard yet. */
 static void note_phase(libxl_live_migrate_phase phase,
                        const libxl_live_migrate_stats *stats, void *user)
 {
@@ -243,7 +245,7 @@ static void note_phase(libxl_live_migrate_phase phase,
     }
 }
 
-/* Memory may come from dom0 then, and nobody else is to use it. */
+/* Memory may come from dom0 then, and no other program may take it. */
 static int lock_creation(struct xl_receive *receive)
 {
     char *path;
@@ -297,7 +299,7 @@ static int receive_domain(struct xl_receive *receive)
     return 0;
 }
 
-/* A restart is to make a domain of the right name. */
+/* A restart must make a domain with the right name. */
 static void take_final_name(struct xl_receive *receive)
 {
     free(receive->config.c_info.name);
@@ -305,7 +307,7 @@ static void take_final_name(struct xl_receive *receive)
     receive->name = NULL;
 }
 
-/* The connection goes first: the source need not wait for anything now. */
+/* Close the connection first: the source need not wait for anything now. */
 static int watch_over(struct xl_receive *receive)
 {
     close(receive->recv_fd);
@@ -318,8 +320,8 @@ static int watch_over(struct xl_receive *receive)
     return receive->unwatched ? -1 : 0;
 }
 
-/* Another connection: of a guest that runs here or that never ran, or the
- * fault channel of one that is coming. */
+/* Another connection: for a guest that runs here or never ran, or the fault
+ * channel of one that is coming. */
 static int serve_recovery(struct xl_receive *receive)
 {
     libxl_live_migrate_receive_params params;

@@ -22,8 +22,8 @@ struct xl_recover {
 
 /* ---- stages ---- */
 
-/* By the guest's own name before all else: on a host that migrates to itself
- * that is the name of the copy that runs. */
+/* By the guest's own name before all others: in a move within one host that is
+ * the name of the copy that runs. */
 static int find_domain(struct xl_recover *recover)
 {
     libxl_live_migrate_status *list;
@@ -126,8 +126,8 @@ static int conclude(struct xl_recover *recover,
     return XL_EXIT_PAUSED;
 }
 
-/* Whether one of them gave up only the destination's log and the guest know.
- */
+/* Only the destination's log and the guest know whether one of them gave
+ * up. */
 static void say_exposed(const struct xl_recover *recover,
                         const libxl_live_migrate_stats *stats)
 {

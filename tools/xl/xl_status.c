@@ -16,8 +16,8 @@
 
 struct status {
     struct xl_options options; /* as given */
-    uint32_t domid;            /* of the domain, if one is given */
-    /* Of its migration, what was seen last; role and state are of no use
+    uint32_t domid;            /* the domain's, if one is given */
+    /* The last status of its migration; role and state are of no use
      * before. */
     libxl_live_migrate_status last;
     bool seen;
@@ -84,7 +84,7 @@ static void show(const struct status *status,
 
 /* ---- under way ---- */
 
-/* At the source nobody waits when it is paused. */
+/* At the source no process is left when the migration is paused. */
 static bool is_under_way(const libxl_live_migrate_status *status)
 {
     return status->state == LIBXL_LIVE_MIGRATE_STATE_RUNNING ||
@@ -92,7 +92,7 @@ static bool is_under_way(const libxl_live_migrate_status *status)
             status->role == LIBXL_LIVE_MIGRATE_ROLE_DESTINATION);
 }
 
-/* How many were shown; -1 having said why. */
+/* How many were shown; -1 with a message on stderr. */
 static int show_current(struct status *status)
 {
     libxl_live_migrate_status *list;
@@ -166,8 +166,9 @@ static int show_completed(const struct status *status)
     return EXIT_SUCCESS;
 }
 
-/* Of the domain that is watched, which is not shown any more: at the source it
- * goes at once after success, and so do the nodes of one that has arrived. */
+/* The end of the watched migration, which is not shown any more: at the source
+ * the domain goes at once after success, and so do the nodes of a guest that
+ * has arrived. */
 static bool find_end(struct status *status)
 {
     libxl_live_migrate_status *list;

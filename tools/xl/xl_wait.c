@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * xl migrate-wait: until no guest of this host has its memory in two places.
+ * xl migrate-wait: waits until no guest of this host has its memory in two
+ * places.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,8 +18,8 @@
 #include "part_commands.h"
 #include "part_gate.h"
 
-/* How often it is looked, and how often something is said while nothing new is
- * to be said. */
+/* How often to look, and how often to print something while nothing
+ * changes. */
 #define LOOK_SECONDS 1
 #define SAY_SECONDS 10
 /* A guest may take a minute to suspend. */
@@ -27,7 +28,7 @@
 struct waiting {
     struct xl_context *xl;
     struct xl_options options; /* as given */
-    /* Looked at anew each time. */
+    /* Read again each time. */
     libxl_live_migrate_status *list;
     int count;
 };
@@ -63,7 +64,7 @@ static bool is_meant(const struct waiting *waiting,
     return true;
 }
 
-/* Leaves in the list what is waited for.  -1 after having said why. */
+/* Leaves in the list what to wait for. -1 with a message on stderr. */
 static int look(struct waiting *waiting)
 {
     int kept = 0;
@@ -113,7 +114,7 @@ static void describe_all(struct waiting *waiting)
 
 /* ---- stages ---- */
 
-/* 0: there is nothing left; 1: the limit is over; -1. */
+/* 0: nothing is left; 1: the limit was reached; -1. */
 static int wait_for_all(struct waiting *waiting)
 {
     uint64_t began = now_seconds(), said = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * xl-postcopy, which xl is a link to: runs the build of our xl that was made
- * for the Xen that this host has booted.  libxl and the hypervisor have to be
- * of one release, and between an upgrade and the next boot a host has the
- * libraries of two.
+ * xl-postcopy, which xl is a link to: runs the build of this project's xl that
+ * was made for the Xen that this host has booted. libxl and the hypervisor
+ * must be of one release, and between an upgrade and the next boot a host has
+ * the libraries of two.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -31,7 +31,7 @@ static bool read_number(const char *path, unsigned int *number)
     return found;
 }
 
-/* Of the Xen that runs, or an empty string. */
+/* The running Xen's version, or an empty string. */
 static void find_version(char version[VERSION_MAX])
 {
     const char *wanted = getenv(XL_VERSION_VARIABLE);
@@ -48,7 +48,7 @@ static void find_version(char version[VERSION_MAX])
 
 /* ---- which builds there are ---- */
 
-/* A build's program, when there is one. */
+/* The program of a build, if that exists. */
 static bool find_build(const char *directory, const char *version,
                        char program[PATH_MAX])
 {
@@ -58,8 +58,8 @@ static bool find_build(const char *directory, const char *version,
            length < PATH_MAX && !access(program, X_OK);
 }
 
-/* The newest: where the one that is wanted is lacking it says so itself, and
- * what to do. */
+/* The newest build: if the right one is missing, that one says so, and what to
+ * do. */
 static bool find_newest(const char *directory, char program[PATH_MAX])
 {
     char version[VERSION_MAX] = "", candidate[PATH_MAX];
@@ -79,7 +79,8 @@ static bool find_newest(const char *directory, char program[PATH_MAX])
     return find_build(directory, version, program);
 }
 
-/* Beside us, as all is installed below one prefix; or as configured. */
+/* Beside this program, because all is installed below one prefix; or as
+ * configured. */
 static bool find_directory(const char *self, char directory[PATH_MAX])
 {
     const char *slash = strrchr(self, '/');
