@@ -15,7 +15,7 @@ COMPILED += $(GUEST_OBJS) $(LIGHT_OBJS) $(XL_OBJS)
 
 # ---- the library ----
 
-# The links are for whoever links against it or runs it here.
+# The links are for programs that are linked with it or run here.
 libs: $(LIB)
 $(LIB): $(LIGHT_OBJS) $(GUEST_OBJS) $(LIB_MAP)
 	$(call link,$(ALL_LDFLAGS) $(LIBRARY_LDFLAGS) -Wl$(comma)-soname$(comma)$(LIB_SONAME) \

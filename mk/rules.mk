@@ -6,7 +6,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(subst $(O)/,,$@)')
 
 BUILD_DEPS := $(O)/config.mk $(S)/Config.mk
 
-# Objects that have a file of dependencies: whoever compiles adds to them.
+# Objects that have a file of dependencies; other files add theirs.
 COMPILED :=
 
 # $(call compile_into,DIR,COMPILER,FLAGS): objects of any source below $(O)/DIR, by

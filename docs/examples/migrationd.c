@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * An example of a daemon that moves guests between hosts with
- * libxenlight-postcopy.  Any number of guests may come and go at a time; one
+ * libxenlight-postcopy. Any number of guests may come and go at a time; one
  * thread waits for all of them.
  *
- *   migrationd PORT
+ *   migrationd PORT: listens for guests on a TCP port, reads orders on stdin:
  *
- * listens for guests on a TCP port and takes orders on stdin:
+ *     send DOMAIN HOST [ROUNDS]   move it there; ROUNDS of precopy first
+ *     abort DOMAIN                give that up, as long as it is safe
  *
- *   send DOMAIN HOST [ROUNDS]   move it there; ROUNDS of precopy first
- *   abort DOMAIN                give that up, as long as it is safe
+ * It reports on stdout what becomes of them. At the end of stdin it gives up
+ * all that can be given up, waits for the rest, and ends.
  *
- * What becomes of them it says on stdout.  At the end of stdin it gives up all
- * that can be given up, waits for the rest, and ends.
- *
- * What a real one has and this has not: it would know who connects, and
- * encrypt.  Whoever reaches the port can have any guest built here.
+ * A real daemon must do more: know its peers, and encrypt. A peer that reaches
+ * the port can have any guest built here.
  *
  *   cc -o migrationd migrationd.c $(pkg-config --cflags --libs \
  *       xenlight-postcopy xentoollog)

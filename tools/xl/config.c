@@ -63,7 +63,7 @@ static int read_all(int fd, void *buffer, size_t length, uint64_t deadline,
     }
     if (errno == ETIMEDOUT) {
         fprintf(stderr,
-                "xl: whoever has connected here has not sent a %s within %d "
+                "xl: the peer has not sent a %s within %d "
                 "seconds\n",
                 what, XL_PROLOGUE_SECONDS);
     } else {

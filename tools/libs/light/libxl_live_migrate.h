@@ -546,7 +546,7 @@ int libxl_domain_live_migrate_receive_settle(libxl_ctx *ctx, uint32_t domid);
  */
 int libxl_domain_live_migrate_receive_end(libxl_ctx *ctx, uint32_t domid);
 
-/* ---- migrations under way, whoever does them ---- */
+/* ---- migrations under way, in any process ---- */
 
 /*
  * Each migration shows itself in xenstore and accepts requests there: see

@@ -285,7 +285,7 @@ out:
     return rc;
 }
 
-/* ---- those who watch over a receiver ---- */
+/* ---- for a process that watches over a receiver ---- */
 
 static int destroy(libxl_ctx *ctx, uint32_t domid, const uint8_t *id)
 {

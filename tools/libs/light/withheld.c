@@ -218,7 +218,7 @@ int lm_give_back_config(libxl_ctx *ctx, uint32_t domid,
     return 0;
 }
 
-/* ---- for those who know what they do ---- */
+/* ---- for programs that use force ---- */
 
 /* The other values as libxl would fill them in; but the name is the domain's
  * own. */

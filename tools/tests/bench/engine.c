@@ -4,7 +4,7 @@
  *
  *     engine MODE MIB [TRACE]
  *
- * makes one migration of a guest of so many MiB and, before it, plain copies
+ * makes one migration of a guest of MIB MiB and, before it, plain copies
  * of the same pages through the same socket, from and to the same memory.
  * Prints what it measured as one JSON object; bench-engine runs it again and
  * again and compares.  With TRACE both ends write one, TRACE.source and

@@ -24,7 +24,7 @@
 
 /* What of the guest's pages is written between two looks at the log. */
 #define WRITTEN 2000
-/* So long it takes to suspend. */
+/* How long the guest takes to suspend. */
 #define SUSPEND_MS 150
 
 /* ---- the source's hypervisor: as fast as can be ---- */

@@ -12,8 +12,8 @@
 
 #define PAGES 300
 #define VCPUS 2
-/* So many numbers of domains are used up at the second host: both hosts have
- * the one fake xenstore. */
+/* The second host skips this many domain numbers, because both hosts have the
+ * one fake xenstore. */
 #define OTHER_NUMBERS 8
 
 struct fake_pair {

@@ -21,7 +21,7 @@ void fuzz_peer_free(struct fuzz_peer *peer);
 int fuzz_file(const uint8_t *octets, size_t length);
 void fuzz_close(int fd);
 
-/* Says these octets to whoever connects, and reads all that is said. */
+/* Sends these octets to the end that connects, and reads all that it sends. */
 struct fuzz_speaker;
 struct fuzz_speaker *fuzz_speaker_new(int listener, const uint8_t *octets,
                                       size_t length);

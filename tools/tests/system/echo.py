@@ -16,7 +16,7 @@ END_LIMIT = 120
 
 
 def stream(offset, size):
-    """So much of the stream of all numbers, from there on."""
+    """This many octets of the stream of all numbers, from a position on."""
     step = len(NUMBER % 0)
     first = offset // step
     text = b"".join(NUMBER % number for number in
@@ -99,7 +99,7 @@ class Echo:
             assert self.closing or not self.ended, self._complaint("it ended")
 
     def wait_progress(self, octets=4 * WINDOW):
-        """So much of the stream from now on comes back: more than was on the
+        """This many octets of the stream come back from now on: more than were on the
         way at this moment."""
         with self.change:
             goal = self.sent + octets

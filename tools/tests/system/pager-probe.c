@@ -21,8 +21,8 @@
 #include "hypervisor/hypervisor.h"
 #include "wire/wire.h"
 
-/* The ring is among what Xen's headers have for tools only, and its macros
- * leave the barriers to who uses them. */
+/* Xen's headers have the ring for tools only, and its macros leave the
+ * barriers to the program that uses them. */
 #define __XEN_TOOLS__ 1
 #define xen_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define xen_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
@@ -33,7 +33,7 @@
 
 #define PROBE_PAGES 4096
 #define PROBE_PAGES_MAX 65536
-/* Others use the machine as well: the best of so many is what counts. */
+/* Others use the machine as well: the best of this many tries counts. */
 #define PROBE_ROUNDS 5
 #define UNCOPIED_BATCH 64
 

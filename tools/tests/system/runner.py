@@ -160,7 +160,8 @@ class Runner:
                 self.lab.down()
 
     def show_result(self, took):
-        """What failed in short, for who sees only the last lines; the counts."""
+        """Print the failures in short, for a reader who sees only the last lines; and
+        the counts."""
         for failure in self.failures:
             print(failure)
         counts = self.counts

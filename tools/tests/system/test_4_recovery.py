@@ -74,8 +74,8 @@ def test_sender_killed_in_postcopy(world):
 
 
 def kill_receiver(world, guest):
-    """Whoever receives it now; what it leaves is seen, and runs on until it
-    needs what has not come."""
+    """The present receiver is killed. Its guest is seen, and runs on until it needs
+    what has not come."""
     before, = status(world, "b")
     world.lab.run("b", f"kill -9 {before['pid']}")
     world.until(lambda: [seen["state"] for seen in status(world, "b")]

@@ -168,7 +168,7 @@ def test_a_daemon_gives_up_one_of_two(world):
 
 @on_request(TAKES_LONG)
 def test_a_killed_daemon_takes_no_guest_with_it(world):
-    """It is killed in precopy; whoever comes after it finds the guest."""
+    """The sender is killed in precopy; the next one finds the guest."""
     guest = world.pattern(memory=32).start("a")
     daemons = both(world)
     daemons["a"].order(f"send {guest.name} xen-b 1000000")

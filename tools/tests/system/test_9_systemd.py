@@ -174,7 +174,8 @@ def test_receiver_that_systemd_starts(world):
             migration.expect_success()
             guest.assert_runs()
             guest.assert_ran_once("a", "b")
-        # Who waits for a guest's end outlives the service, without a terminal.
+        # A daemon that waits for a guest's end outlives the service, without a
+        # terminal.
         world.until(lambda: terminals(world) == ["?"] * len(guests),
                     lambda: f"xl has the terminals {terminals(world)}; it said\n"
                             + world.lab.run("b", f"cat {LOG}").stdout)

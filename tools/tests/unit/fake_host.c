@@ -30,8 +30,8 @@ const char *const fake_op_names[FAKE_OP_COUNT] = {FAKE_OPS(FAKE_OP_NAME)};
 
 /* ---- hosts ---- */
 
-/* By way of a gate: a vCPU that takes the lock again and again would leave
- * none to those who wait for it, on a machine that is busy. */
+/* By way of a gate: on a busy machine a vCPU that takes the lock again and
+ * again would leave no turn to waiting threads. */
 void fake_lock(struct fake_host *host)
 {
     pthread_mutex_lock(&host->gate);

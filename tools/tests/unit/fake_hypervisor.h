@@ -130,8 +130,8 @@ struct fake_domain *fake_domain_new(struct fake_host *host, uint64_t nr_pfns,
 uint32_t fake_domain_id(const struct fake_domain *domain);
 /* ESRCH for all that still use it; its pages go back to the host. */
 void fake_domain_destroy(struct fake_domain *domain);
-/* Somebody destroys it, and Xen has only begun: it looks as before, but has no
- * pages any more for those who have not mapped them. */
+/* The domain is being destroyed, and Xen has only begun: it looks as before,
+ * but a process that has not mapped its pages finds none. */
 void fake_domain_begin_dying(struct fake_domain *domain);
 void fake_domain_set_handle(struct fake_domain *domain,
                             const uint8_t handle[16]);
@@ -178,7 +178,7 @@ void fake_domain_put_param(struct fake_domain *domain, uint32_t index,
                            uint64_t value);
 uint64_t fake_domain_peek_param(struct fake_domain *domain, uint32_t index);
 
-/* As whoever sets the memory of a domain does: what it may have. */
+/* Sets what the domain may have, as programs do that set its memory. */
 void fake_domain_set_max_pages(struct fake_domain *domain, uint64_t pages);
 uint64_t fake_domain_max_pages(struct fake_domain *domain);
 /* There are more pfns from here on, all of them holes; nobody may be looking
@@ -231,15 +231,15 @@ void fake_host_drops_paged(struct fake_host *host);
  * before the log is cleared the next time.  False: it may have no more. */
 bool fake_guest_unballoon(struct fake_domain *domain, uint64_t pfn);
 
-/* Wait until so many guest vCPUs are waiting for the pager, or until the
- * domain is stopped or crashes. */
+/* Wait until this many guest vCPUs wait for the pager, or until the domain is
+ * stopped or crashes. */
 void fake_await_waiting(struct fake_domain *domain, unsigned int vcpus);
 /* Wait until the pager has taken every request out of the ring. */
 void fake_await_taken(struct fake_domain *domain);
 /* Times that a vCPU found the ring full. */
 unsigned int fake_ring_full(struct fake_domain *domain);
-/* Somebody writes octets of his own all over the ring's page, and signals: no
- * vCPU is to touch a page that is paged after that. */
+/* Another process writes its own octets all over the ring's page, and signals:
+ * no vCPU may touch a paged page after that. */
 void fake_ring_scribble(struct fake_domain *domain, unsigned int seed);
 /* From here on vCPUs that want the same page look at it at the same moment,
  * before one of them has asked for it: so all of them ask. */

@@ -212,9 +212,9 @@ static void strike(struct way *way)
     }
 }
 
-/* Pass on what was heard and not passed on; false: that is all.  Whoever is to
- * hear the last octets may have gone, as the other way has ended: the link has
- * come to that point all the same. */
+/* Pass on what was read and not passed on; false: there is no more.  The
+ * reader of the last octets may have gone, because the other direction has
+ * ended: the link has come to that point all the same. */
 static bool pass_on(struct way *way, size_t *passed)
 {
     bool strikes;

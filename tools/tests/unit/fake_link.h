@@ -34,7 +34,7 @@ enum fake_strike {
 /* Where a link ends. */
 struct fake_cut {
     enum fake_way way;
-    /* So many octets of that way after ... */
+    /* This many octets of that direction after ... */
     uint64_t octets;
     /* ... its beginning, or the start of the nth record of a type (0 and 1:
      * the first). */

@@ -99,8 +99,8 @@ void fake_paging_copy_ring(struct fake_domain *domain)
     memcpy(domain->paging->ring, domain->buried->ring, XLM_PAGE_SIZE);
 }
 
-/* The ring is as it was left.  Who binds to the port is signalled once: what
- * came meanwhile was lost. */
+/* The ring is as the former pager left it.  The process that binds to the port
+ * gets one signal: earlier ones were lost. */
 int fake_paging_take_over(struct fake_domain *domain, uint32_t port,
                           void **ring, int *event_fd)
 {
@@ -226,8 +226,8 @@ bool fake_paging_drop(struct fake_domain *domain, uint64_t pfn)
     return true;
 }
 
-/* The hypervisor asks once for a page.  Who looks at it after that is not
- * stopped and does nothing else until it is there. */
+/* The hypervisor asks once for a page.  A vCPU that touches the page after
+ * that is not stopped, and does nothing else until the page is there. */
 static void spin(struct fake_domain *domain, unsigned int vcpu)
 {
     domain->spins++;

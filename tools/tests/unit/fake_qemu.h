@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * A device model: the monitor of a QEMU, as far as the light layer talks to
- * it, with what the real one does to those who ask wrongly.
+ * it, which answers wrong commands as the real one does.
  */
 #ifndef FAKE_QEMU_H
 #define FAKE_QEMU_H

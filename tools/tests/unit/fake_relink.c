@@ -109,7 +109,7 @@ void fake_relink_over(struct fake_migration *migration)
     pthread_mutex_unlock(&relink->lock);
 }
 
-/* ---- the one who answers another connection ---- */
+/* ---- the process that answers another connection ---- */
 
 static enum xlm_guest_state state_of(const struct fake_migration *migration)
 {

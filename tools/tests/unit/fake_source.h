@@ -11,7 +11,7 @@
 
 /* A destination of PAGES pages that waits for its stream ... */
 struct puppet *start_restore(void);
-/* ... whose configuration gives the guest so many at the most ... */
+/* ... whose configuration gives the guest at most this many pages ... */
 struct puppet *start_restore_with(uint64_t max_pages);
 /* ... and one that has come as far as one of these stages. */
 struct puppet *restore_at(void (*stage)(struct puppet *));

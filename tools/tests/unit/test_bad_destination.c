@@ -110,7 +110,7 @@ static void play_to_go(struct puppet *puppet)
     assert_true(hear(puppet, XLM_REC_POSTCOPY_GO));
 }
 
-/* A source of a guest of so many pages that has come so far. */
+/* A source that moves a guest of this many pages, and has reached a stage. */
 static struct puppet *save_of(uint64_t pages, void (*stage)(struct puppet *))
 {
     struct puppet *puppet = start_save(pages, 1000000);

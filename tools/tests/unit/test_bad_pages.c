@@ -118,9 +118,9 @@ static void pages_of_zeroes(void **state)
     expect_runs_on(puppet);
 }
 
-/* So many records of zero pages each, and perhaps END, in one piece: all of it
- * is there before the first is taken.  Without END a page stays outstanding.
- */
+/* This many records of zero pages each, and perhaps END, in one piece: all of
+ * it is there before the first is read.  Without END a page stays
+ * outstanding. */
 static void say_zeroes(struct puppet *puppet, size_t records, uint64_t pages,
                        bool end)
 {

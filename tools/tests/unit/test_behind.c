@@ -279,7 +279,7 @@ static void no_more_than_a_little(void **state)
     }
 }
 
-/* The background has its turn after so many requests, whoever waits. */
+/* The background has its turn after this many requests, whatever waits. */
 static void a_turn_more_for_each_share_of_requests(void **state)
 {
     (void)state;

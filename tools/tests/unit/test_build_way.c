@@ -95,7 +95,8 @@ static void disks(void **state)
         disk = phy();
         disk.format = images[i].format;
         expect(disk, images[i].name);
-        /* What nobody writes is the same for whoever opens it. */
+        /* A disk that nobody writes is the same for every process that opens
+         * it. */
         disk.readwrite = 0;
         expect(disk, NULL);
     }

@@ -564,7 +564,7 @@ static void switches_and_says_so(void **state)
     at(shown, XLM_PHASE_EVICTING);
     pthread_join(asker.thread, NULL);
     assert_int_equal(asker.rc, 0);
-    /* Who asks again hears the same. */
+    /* A second request gets the same answer. */
     assert_int_equal(ask(LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY, 0, reason),
                      0);
     at(shown, XLM_PHASE_GO);

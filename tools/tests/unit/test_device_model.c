@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What is asked of a device model, against one that does what the real one
- * does to those who ask wrongly.
+ * Questions to a device model, against a fake that answers wrong commands as
+ * the real one does.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -223,7 +223,8 @@ static void early_is_told(void **state)
     fake_migration_free(migration);
 }
 
-/* Who orders it late need not pause the guest for a state that nobody uses. */
+/* A source that asks for a late start need not pause the guest for a state
+ * that nobody uses. */
 static void late_is_ordered(void **state)
 {
     static const enum xlm_build orders[] = {XLM_BUILD_LATE,

@@ -134,7 +134,7 @@ struct cell {
     bool over;
 };
 
-/* What runs, for those who end this program: a name as in FAULT_CELL. */
+/* What runs, for a user who ends this program: a name as in FAULT_CELL. */
 static char cell_name[200];
 static unsigned int cells, not_reached, failed_there;
 

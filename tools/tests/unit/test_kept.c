@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What a receiver leaves in a file to who takes its place.
+ * What a receiver leaves in a file for a process that takes its place.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -442,7 +442,7 @@ static void see_mask(struct fake_migration *migration)
     pthread_sigmask(SIG_SETMASK, NULL, &move->ends[1].mask);
 }
 
-/* What libxl starts while it builds has the signals of whoever called. */
+/* What libxl starts while it builds has the signal mask of the caller. */
 static void libxl_builds_with_the_callers_signals(void **state)
 {
     struct move *move = new_move();

@@ -163,8 +163,8 @@ static void *run_drainer(void *data)
     return NULL;
 }
 
-/* Whoever has waited for them comes after them, even where the connection
- * takes them late. */
+/* A thread that has waited for requests writes after them, even if the
+ * connection takes them late. */
 static void requests_go_before_what_waits_for_them(void **state)
 {
     struct rig *rig = *state;

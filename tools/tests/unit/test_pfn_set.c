@@ -165,7 +165,7 @@ static void taking_ignores_noise(void **state)
     xlm_pfn_set_dispose(&set);
 }
 
-/* What somebody has left in words of his own, changed there. */
+/* Words of the caller's become a set, which changes them. */
 static void words_are_lent(void **state)
 {
     unsigned long words[] = {0, ~0UL, 1};

@@ -221,7 +221,7 @@ static void after_a_time(void **state)
     us = play(&limits, &busy, &answer);
     assert_int_equal(answer, XLM_PRECOPY_POSTCOPY);
     assert_in_range(us, 3 * SECOND, 3 * SECOND + SECOND / 5);
-    /* Whoever is done before does not wait for it. */
+    /* A precopy that ends before does not wait for it. */
     us = play(&limits, &idle, &answer);
     assert_int_equal(answer, XLM_PRECOPY_STOP_AND_COPY);
     assert_in_range(us, 1, SECOND);
@@ -422,7 +422,8 @@ static void recorded_rates(void **state)
      * before. */
     EXPECT(&limits, written_600, XLM_PRECOPY_POSTCOPY, 1);
     EXPECT(&limits, as_fast_as_it_can, XLM_PRECOPY_POSTCOPY, 0);
-    /* Who can stand a longer stop needs no postcopy; the last one does. */
+    /* A guest that may stop for longer needs no postcopy; the last one
+     * does. */
     limits.downtime_us = 7000000;
     EXPECT(&limits, written_200, XLM_PRECOPY_STOP_AND_COPY, 1);
     EXPECT(&limits, written_600, XLM_PRECOPY_STOP_AND_COPY, 1);

@@ -51,7 +51,7 @@ static void reads_what_is_there(void **state)
     assert_string_equal(text, "hello");
 }
 
-/* A part of it, by whoever sends an octet now and then, is no excuse. */
+/* A peer that sends an octet now and then gets no more time. */
 static void does_not_wait_longer(void **state)
 {
     int *ends = *state;

@@ -500,7 +500,8 @@ static uint64_t sent_with(struct xlm_push_plan *plan)
     return sum;
 }
 
-/* Who walks on asks for what is beyond the last window: it grows. */
+/* A guest that walks on requests pages beyond the last neighbours, which
+ * become more. */
 static void windows_grow_for_who_walks(void **state)
 {
     struct xlm_push_plan plan;
@@ -523,8 +524,8 @@ static void windows_grow_for_who_walks(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* Who meets a neighbour before it has arrived needs what comes next, at once
- * and without a request for it. */
+/* A guest that meets a neighbour before it has arrived needs the pages that
+ * come next, at once and without a request for them. */
 static void hits_move_the_window_on(void **state)
 {
     struct xlm_push_plan plan;
@@ -546,8 +547,8 @@ static void hits_move_the_window_on(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* Who jumps about has no use for neighbours; a place where somebody walks
- * keeps its own window. */
+/* A guest that jumps about has no use for neighbours; a place where it walks
+ * keeps its own. */
 static void windows_shrink_for_who_jumps(void **state)
 {
     struct xlm_push_plan plan;

@@ -82,7 +82,7 @@ static void take_credit(struct play *play)
         xlm_push_window_credited(&play->window, one->pages, play->now_us), 0);
 }
 
-/* Push for so long. */
+/* Push for this time. */
 static void play_for(struct play *play, const struct path *path, uint64_t us)
 {
     uint64_t until_us = play->now_us + us;

@@ -334,7 +334,7 @@ static void asked_where_it_is_not_known(void **state)
     free_move(move);
 }
 
-/* The guest of that id has other pages: whoever asks lies, or is confused. */
+/* The guest of that id has other pages: the source lies, or is confused. */
 static void asked_for_another_guest(void **state)
 {
     struct fake_move *move =
@@ -691,7 +691,8 @@ static void gone_after_its_receiver(void **state)
     bury(move);
 }
 
-/* Whoever destroys it, as it has shut down, has noted that. */
+/* The program that destroyed the domain, because it had shut down, has noted
+ * that. */
 static void ended_after_its_receiver(void **state)
 {
     struct fake_move *move = lose_receiver(0);
@@ -908,8 +909,8 @@ static void move_with(struct fake_move *move, struct second *second)
         fake_guest_compare(migration->guest, migration->destination), 0);
 }
 
-/* Whoever has accepted it finds the call that receives, over the host's own
- * socket. */
+/* The process that has accepted the connection finds the call that receives,
+ * over a local socket. */
 static void with_a_fault_channel(void **state)
 {
     enum { WITHOUT, WITH, BESIDE_A_PUSH, LOST, NR_WAYS };

@@ -23,8 +23,8 @@
 #include "wire/wire.h"
 
 #define PAGES 160
-/* How long a stalled link is believed in.  On a busy machine others are given
- * up as well: whoever is to get through is told to be patient. */
+/* How long a stalled link counts as alive.  On a busy machine other links are
+ * given up as well: a test that must get through sets a longer time. */
 #define MS 100
 #define PATIENT_MS (1000 * WATCHDOG_SECONDS)
 #define STALL(where, record, after) \

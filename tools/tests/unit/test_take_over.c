@@ -21,8 +21,8 @@
 #define PAGES 500
 #define DEATHS 3
 
-/* Who is killed, and when: at the start of his nth call of the hypervisor
- * since the guest runs here, which then comes to nothing. */
+/* Which process is killed, and when: at the start of its nth call of the
+ * hypervisor since the guest runs here, which then has no effect. */
 struct murder {
     struct fake_migration *migration;
     unsigned int vcpus;
@@ -91,7 +91,7 @@ static unsigned int ordered_deaths(const struct murder *murder)
     return ordered;
 }
 
-/* Who watched over the receiver sees to what it has left. */
+/* The process that watched over the receiver handles what it has left. */
 static void end_paging(struct fake_migration *migration)
 {
     const struct xlm_orphan orphan = {
@@ -107,8 +107,8 @@ static void end_paging(struct fake_migration *migration)
     xlm_hypervisor_close(ctx.hypervisor);
 }
 
-/* True: whoever was to be killed lived until he had told the source that it
- * was all there. */
+/* True: the process to be killed lived until it had told the source that all
+ * was there. */
 static bool kill_and_take_over(struct murder *murder)
 {
     struct fake_migration *migration = new_migration(murder);

@@ -82,7 +82,7 @@ static void a_shell_is_left_alone(void **state)
     assert_int_equal(libxl_domain_destroy(scene->ctx, scene->domid, NULL),
                      ERROR_FAIL);
     assert_true(fake_libxl_has(scene->ctx, NAME));
-    /* Again, as by who takes over: what is kept is the first. */
+    /* Again, as a process that takes over would: the first value is kept. */
     lm_withhold(scene->domid, fake_logger());
     assert_int_equal(lm_give_back(scene->domid, fake_logger()), 0);
     assert_string_equal(fake_store_get(scene->type), "pvh");

@@ -123,7 +123,7 @@ class Completion(Shell):
                 self.assertFalse((self.where / "ran").exists(), line)
 
     def test_no_name_is_run(self):
-        """Whoever may name a guest is not root."""
+        """Others than root may choose a guest's name."""
         names = ("web$(id>ran)", "web`id>ran`", "web;id>ran", "web$HOME",
                  "web*", "web two", "web'", 'web"', "web\\", "web\x1b[31m")
         self.guests(*names)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * The Linux guest's work: file trees with recorded checksums.
  *
- *   treecheck make TREE MIB     a tree of about so many MiB
+ *   treecheck make TREE MIB     a tree of about MIB MiB
  *   treecheck place TREE        where in the guest's memory its files are
  *   treecheck check TREE PAUSE-MS
  *                               on the CPU of that number (modulo CPUs), for
  *                               ever: verify each file, rewrite every fourth
  *   treecheck beat MS TREES     a heartbeat line every MS milliseconds
  *   treecheck kernel            repeat the kernel's cries of pain
- *   treecheck events COUNT      hold so many event channels
+ *   treecheck events COUNT      hold COUNT event channels
  *   treecheck direct FILE MIB   write a buffer of that size to the file past
  *                               the page cache, for ever, and read it back
- *   treecheck clocks MS         sleep so long, for ever: no clock goes back,
+ *   treecheck clocks MS         sleep MS ms, for ever: no clock goes back,
  *                               no sleep ends early
  *   treecheck say TEXT          print a line
  *
@@ -425,8 +425,8 @@ static bool is_cry(const char *record)
 
 /*
  * Linux on Xen stops the timers of all CPUs a little before the CPUs, and
- * starts them a little after these.  An idle one that stops its tick meanwhile
- * warns, the first time: no fault of who moves it.
+ * starts them a little later.  An idle CPU that stops its tick meanwhile
+ * warns, the first time: the migration is not at fault.
  */
 static bool is_wonder_at_timer(const char *record)
 {
@@ -521,8 +521,8 @@ static void __attribute__((noreturn)) watch_clocks(unsigned int sleep_time_ms)
 
 /* ---- event channels ---- */
 
-/* For ever: they are dead after a resume, and Linux stumbles over whoever lets
- * go of such a one. */
+/* For ever: the channels are dead after a resume, and Linux stumbles when a
+ * process closes such a channel. */
 static int hold_events(unsigned int count)
 {
     struct ioctl_evtchn_bind_unbound_port bind = {.remote_domain = 0};

@@ -223,7 +223,7 @@ timer_interrupt:
 7:      pop     %rax
         iretq
 
-/* Whoever wanted it tells the APIC of its end. */
+/* apic_keep_interrupt()'s caller tells the APIC of its end. */
         .globl kept_interrupt
 kept_interrupt:
         lock incq interrupts_kept

@@ -36,8 +36,8 @@ bool xen_take(uint64_t pfn);
 /* True if the suspend was cancelled: same domain, same rings. */
 bool xen_suspend(void);
 
-/* The hypervisor shuts the domain down unless this is called again within so
- * many seconds.  True: this is the first call in this domain. */
+/* The hypervisor shuts the domain down unless this is called again within this
+ * number of seconds.  True: this is the first call in this domain. */
 bool xen_watchdog(uint32_t seconds);
 
 /* SHUTDOWN_poweroff and the like; does not return. */

@@ -174,8 +174,8 @@ class Monitor:
         return int(found[1])
 
     def resume_loaded(self, timeout=120):
-        """Let a machine run once its saved state is loaded. Whoever connects
-        to it before waits seconds for a packet to be sent again."""
+        """Let a machine run once its saved state is loaded. A program that connects to
+        it before waits seconds for a packet to be sent again."""
         deadline = time.monotonic() + timeout
         while self.execute("query-status")["status"] == "inmigrate":
             if time.monotonic() > deadline:
