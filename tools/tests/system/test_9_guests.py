@@ -95,7 +95,7 @@ def of_kernel_and_vcpus(make, kernel, vcpus):
     def test(world):
         if world.lab.run("a", f"test -e /usr/lib/xen-lab/vmlinuz-{kernel}",
                          check=False).returncode:
-            raise Skip(f"hosts of this release have no Linux {kernel}")
+            raise Skip(f"these hosts have no Linux {kernel}: no mirror had it")
         play_linux(world, make(world, kernel=f"vmlinux-{kernel}", vcpus=vcpus,
                                memory=MEMORY[vcpus], busy=min(vcpus, 2), tree=8),
                    linux_there_and_back)

@@ -118,11 +118,17 @@ class Suite(unittest.TestCase):
             self.assertEqual(config.read_list(self.where / "list", suite),
                              ["one", other])
 
-    def test_guests_get_the_kernels_of_supported_suites(self):
-        for suite, others in (("bullseye", ("bookworm", "trixie")),
-                              ("bookworm", ("trixie",)),
-                              ("trixie", ("bookworm",))):
-            self.assertEqual(image.guest_suites(suite), others)
+    def test_guests_get_the_kernels_of_all_suites_that_can_be_had(self):
+        for label, suite, others in (
+                ("Debian", "bullseye", ("bookworm", "trixie")),
+                ("Debian", "bookworm", ("bullseye", "trixie")),
+                ("Debian", "trixie", ("bullseye", "bookworm")),
+                (None, "bullseye", ("bookworm", "trixie")),
+                (None, "bookworm", ("trixie",)),
+                (None, "trixie", ("bookworm",))):
+            with unittest.mock.patch.object(image, "release_label",
+                                            return_value=label):
+                self.assertEqual(image.guest_suites(suite, "uri"), others)
 
     def test_hosts_are_of_one_suite_or_of_two(self):
         for given, of_b in (("trixie", "trixie"), ("trixie,bullseye", "bullseye")):

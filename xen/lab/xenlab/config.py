@@ -16,8 +16,8 @@ HOSTS = ("a", "b")
 SUITES = ("bullseye", "bookworm", "trixie")
 XEN_OF = {"bullseye": "4.14", "bookworm": "4.17", "trixie": "4.20"}
 DEFAULT_SUITE = "bookworm"
-# Guests get kernels of these on hosts of any.
-GUEST_SUITES = ("bookworm", "trixie")
+# Debian supports these: mirrors have them.
+SUPPORTED_SUITES = ("bookworm", "trixie")
 # Of these the packaged hypervisor has memory paging.
 PAGED_AS_PACKAGED = ("bullseye",)
 # What runs hosts: two in QEMU, one in Bochs.

@@ -23,10 +23,12 @@ LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*",
             "/usr/share/info/*", "/usr/share/lintian/*")
 
 
-def guest_suites(suite):
+def guest_suites(suite, uri):
     """Of these are kernels for guests, and nothing else, on a host of the suite:
-    releases that are supported."""
-    return tuple(name for name in config.GUEST_SUITES if name != suite)
+    releases that are supported, and older ones that the mirror still has."""
+    return tuple(name for name in config.SUITES if name != suite and
+                 (name in config.SUPPORTED_SUITES or
+                  release_label(uri, name) == "Debian"))
 
 
 def release_label(uri, suite):
@@ -69,7 +71,9 @@ def mirror(suite):
 
 def mmdebstrap(program, suite, target):
     packages = config.read_list(f"{program}.packages", suite)
-    suites = (suite, *guest_suites(suite))
+    uri = mirror(suite)
+    others = guest_suites(suite, uri)
+    suites = (suite, *others)
     command = ["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar",
                "--include=" + ",".join(packages),
                "--aptopt=APT::Install-Recommends \"false\"",
@@ -81,12 +85,11 @@ def mmdebstrap(program, suite, target):
     command += [f"--keyring={key}" for key in keys]
     command += [f"--customize-hook={config.SOURCE}/customize.sh \"$1\"",
                 suite, str(target)]
-    uri = mirror(suite)
     command += [f"deb {uri} {name} main" for name in suites]
     env = dict(os.environ, XEN_LAB_SRC=str(config.SOURCE),
                XEN_LAB_PROGRAM=program, XEN_LAB_SUITE=suite,
                XEN_LAB_XEN=config.XEN_OF[suite],
-               XEN_LAB_GUEST_SUITES=" ".join(guest_suites(suite)))
+               XEN_LAB_GUEST_SUITES=" ".join(others))
     run(command, env=env)
 
 
