@@ -13,7 +13,7 @@ PURE_SRCS := $(addprefix $(S)/tools/xl/,save_header.c rate.c policy_option.c \
                migrate_view.c options.c part_commands.c transport_command.c \
                watcher.c exit_status.c prologue.c \
                receive_policy.c finding.c cpu_list.c creation_lock.c \
-               image_lock.c)
+               image_lock.c terminal.c)
 
 objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
 GUEST_OBJS := $(call objects,$(GUEST_SRCS),obj)

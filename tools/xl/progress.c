@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "migrate_view.h"
+#include "terminal.h"
 
 #define US_PER_SECOND 1000000u
 /* How often a line on a terminal is drawn over. */
@@ -97,14 +98,16 @@ static void draw(struct xl_progress *progress, libxl_live_migrate_phase phase,
 
     ioctl(STDERR_FILENO, TIOCGWINSZ, &size);
     xl_view_progress(line, size.ws_col, phase, stats);
-    fprintf(stderr, "\r%s\033[K", line);
+    xl_terminal_control(stderr, "\r");
+    fputs(line, stderr);
+    xl_terminal_control(stderr, "\033[K");
     progress->drawn = true;
 }
 
 static void undraw(struct xl_progress *progress)
 {
     if (progress->drawn) {
-        fprintf(stderr, "\r\033[K");
+        xl_terminal_control(stderr, "\r\033[K");
     }
     progress->drawn = false;
 }

@@ -15,6 +15,7 @@
 #include "part_gate.h"
 #include "plain_migrate.h"
 #include "start_gate.h"
+#include "terminal.h"
 
 struct xl_command {
     const char *name;
@@ -159,6 +160,10 @@ int main(int argc, char **argv)
 
     /* Instead of the name that /proc/self/exe gave it. */
     prctl(PR_SET_NAME, "xl");
+    if (xl_terminal_open()) {
+        perror("xl");
+        return EXIT_FAILURE;
+    }
     if (!command && xl_plain_migrate(&xl, word, &status)) {
         return status;
     }

@@ -13,6 +13,7 @@
 #include "migrations.h"
 #include "options.h"
 #include "part_commands.h"
+#include "terminal.h"
 
 struct status {
     struct xl_options options; /* as given */
@@ -215,7 +216,7 @@ static int watch_status(struct status *status)
 
     for (;;) {
         if (redraws) {
-            fputs("\033[H\033[2J", stdout);
+            xl_terminal_control(stdout, "\033[H\033[2J");
         }
         shown = show_current(status);
         if (shown < 0 || ferror(stdout)) {

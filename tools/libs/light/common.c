@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "utf8.h"
+
 xentoollog_logger *lm_logger(xentoollog_logger *callers,
                              xentoollog_logger **own)
 {
@@ -149,10 +151,10 @@ void lm_export_result(libxl_live_migrate_result *result, enum xlm_phase phase,
     result->phase = (libxl_live_migrate_phase)phase;
     lm_export_stats(&result->stats, stats);
     result->stats.downtime_us = lm_downtime_us(stats);
-    snprintf(result->reason, sizeof(result->reason), "%s", reason);
+    lm_utf8_show(result->reason, sizeof(result->reason), reason);
     result->build = (libxl_live_migrate_build)stats->devices.build;
-    snprintf(result->late_reason, sizeof(result->late_reason), "%s",
-             stats->devices.late_reason);
+    lm_utf8_show(result->late_reason, sizeof(result->late_reason),
+                 stats->devices.late_reason);
 }
 
 _Static_assert((int)LIBXL_LIVE_MIGRATE_BUILD_EARLY == (int)XLM_BUILD_EARLY &&

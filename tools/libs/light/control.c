@@ -25,6 +25,7 @@
 #include "control_policy.h"
 #include "control_store.h"
 #include "memo.h"
+#include "utf8.h"
 
 #define PUBLISH_US 1000000u
 /* How often a transaction that conflicts with another is tried. */
@@ -712,7 +713,7 @@ void lm_control_note_build(struct lm_control *control,
 
     pthread_mutex_lock(&control->lock);
     view->build = build;
-    snprintf(view->late_reason, sizeof(view->late_reason), "%s", late_reason);
+    lm_utf8_show(view->late_reason, sizeof(view->late_reason), late_reason);
     pthread_mutex_unlock(&control->lock);
 }
 
@@ -751,7 +752,7 @@ static void set_paused(struct lm_control *control, bool paused,
     }
     pthread_mutex_lock(&control->lock);
     control->view.paused = paused;
-    snprintf(control->view.reason, sizeof(control->view.reason), "%s", reason);
+    lm_utf8_show(control->view.reason, sizeof(control->view.reason), reason);
     pthread_mutex_unlock(&control->lock);
     eventfd_write(control->wake_fd, 1);
 }
@@ -775,7 +776,7 @@ void lm_control_end(struct lm_control *control, libxl_live_migrate_state state,
     pthread_mutex_lock(&control->lock);
     control->end = state;
     if (state != LIBXL_LIVE_MIGRATE_STATE_COMPLETE) {
-        snprintf(control->reason, sizeof(control->reason), "%s", reason);
+        lm_utf8_show(control->reason, sizeof(control->reason), reason);
     }
     control->state.ended = true;
     control->state.transitioned = state != LIBXL_LIVE_MIGRATE_STATE_FAILED;

@@ -7,6 +7,7 @@
 
 #include "device_model.h"
 #include "qmp.h"
+#include "utf8.h"
 
 /* This reason does not count, and is no device's: it is about an image format
  * that cannot be open in two places at a time.  Such a guest's devices start
@@ -64,12 +65,7 @@ static int fail_blocked(struct xlm_context *xlm, const char *why)
 {
     char text[200];
 
-    snprintf(text, sizeof(text), "%s", why);
-    for (char *at = text; *at; at++) {
-        if ((unsigned char)*at < ' ' || *at == 0x7f) {
-            *at = ' ';
-        }
-    }
+    lm_utf8_show(text, sizeof(text), why);
     errno = EOPNOTSUPP;
     return xlm_fail(xlm,
                     "a device of the guest cannot be moved (%s): take it out "

@@ -20,6 +20,7 @@
 
 #include "clock.h"
 #include "json_bounds.h"
+#include "utf8.h"
 #include "xen_directories.h"
 
 /* No message for this library is nearly as long. */
@@ -255,12 +256,7 @@ static int fail_refused(struct lm_qmp *qmp, const char *command,
     const char *words = string_in(error, "desc");
     char text[200];
 
-    snprintf(text, sizeof(text), "%s", words ? words : "no reason given");
-    for (char *at = text; *at; at++) {
-        if ((unsigned char)*at < ' ' || *at == 0x7f) {
-            *at = ' ';
-        }
-    }
+    lm_utf8_show(text, sizeof(text), words ? words : "no reason given");
     errno = EREMOTEIO;
     return xlm_fail(qmp->xlm, "the device model (QEMU) refuses %s: %s",
                     command, text);

@@ -225,7 +225,7 @@ static void refused(void **state)
     expect((struct peer){.says = {GREETING, DONE,
                                   "{\"error\": {\"class\": \"GenericError\", "
                                   "\"desc\": \"not\\u0007 now\"}}\n"}},
-           EREMOTEIO, "refuses stop: not  now");
+           EREMOTEIO, "refuses stop: not? now");
     expect((struct peer){.says = {GREETING, "{\"error\": 3}\n"}}, EREMOTEIO,
            "refuses qmp_capabilities: no reason");
 }

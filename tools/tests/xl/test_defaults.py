@@ -83,6 +83,20 @@ class Defaults(unittest.TestCase):
                             "a", "b")
         self.assertIn("with postcopy (now)", said)
 
+    def test_nothing_that_a_terminal_obeys_is_printed(self):
+        """Of names and values, whoever prints them."""
+        hostile = "w\x1b[2J\u009b2J\u202egnp\r\x07\x9f"
+        for text, *words in (
+                ("", "migrate", "--postcopy=" + hostile, "a", "b"),
+                ("", "migrate", "--postcopy", "--" + hostile, "a", "b"),
+                ("", "migrate-status", "--" + hostile),
+                (f'push_order = "{hostile}"', "migrate", "--postcopy", "a", "b"),
+                (hostile + " = 1", "migrate", "--postcopy", "a", "b")):
+            said, _ = self.said(text, *words)
+            self.assertIn("?[2J?2J?gnp", said)
+            for character in "\x1b\u009b\u202e\x07\x9f":
+                self.assertNotIn(character, said)
+
     def test_managers(self):
         """The command lines of their drivers: those that connect by ssh go with
         postcopy; the others, which name a receiver of the stock xl, go to that."""
