@@ -15,7 +15,7 @@
 
 #include "pager/kept.h"
 
-#define LM_KEPT_VERSION 4
+#define LM_KEPT_VERSION 5
 /* The pager's words begin here, so the state before them may grow. */
 #define LM_KEPT_HEAD 4096
 

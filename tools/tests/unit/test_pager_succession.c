@@ -81,7 +81,7 @@ static void succeed(struct rig *rig)
 {
     memcpy(rig->kept, left, left_octets());
     rig->pager =
-        xlm_pager_take_over(&rig->ctx, &xlm_paging_xen, &rig->channel,
+        xlm_pager_take_over(&rig->ctx, &rig->channel,
                             fake_domain_id(rig->domain), RIG_PAGES, rig->kept);
     assert_non_null(rig->pager);
     xlm_pager_open_requests(rig->pager);
@@ -270,14 +270,15 @@ static void while_it_paused_the_guest(void **state)
 
 /* ---- what cannot be ---- */
 
-static void refuse(struct rig *rig, int error)
+static void refuse(struct rig *rig, int error, const char *why)
 {
     memcpy(rig->kept, left, left_octets());
     errno = 0;
-    assert_null(xlm_pager_take_over(&rig->ctx, &xlm_paging_xen, &rig->channel,
+    assert_null(xlm_pager_take_over(&rig->ctx, &rig->channel,
                                     fake_domain_id(rig->domain), RIG_PAGES,
                                     rig->kept));
     assert_int_equal(errno, error);
+    assert_non_null(strstr(rig->ctx.reason, why));
     xlm_forget_failure(&rig->ctx);
     /* Its end of the event channel is free again. */
     xlm_hypervisor_close(rig->ctx.hypervisor);
@@ -292,16 +293,34 @@ static void a_ring_that_is_not_the_one_kept(void **state)
     leave_waiting(rig, 2);
     good = *left_ring();
     left_ring()->requests = 100;
-    refuse(rig, EPROTO);
+    refuse(rig, EPROTO, "ring is not in the state");
     left_ring()->requests = 1u << 31;
-    refuse(rig, EPROTO);
+    refuse(rig, EPROTO, "ring is not in the state");
     *left_ring() = good;
     left_ring()->waiters[2] = good.waiters[0];
-    refuse(rig, EPROTO);
+    refuse(rig, EPROTO, "ring is not in the state");
     *left_ring() = good;
     left_ring()->port++;
-    refuse(rig, EINVAL);
+    refuse(rig, EINVAL, "event channel is not free");
     *left_ring() = good;
+    succeed(rig);
+    serve(rig, 2);
+}
+
+/* A build that knows another way of making pages absent. */
+static void a_mechanism_that_is_not_known(void **state)
+{
+    struct rig *rig = *state;
+    unsigned long *mechanism;
+
+    leave_waiting(rig, 2);
+    mechanism = xlm_kept_mechanism(left, RIG_PAGES);
+    assert_ptr_equal(xlm_paging_of_number(*mechanism), &xlm_paging_xen);
+    *mechanism = 77;
+    refuse(rig, EPROTO, "in a way (77) that this build does not know");
+    *mechanism = 0;
+    refuse(rig, EPROTO, "(0)");
+    *mechanism = xlm_paging_number(&xlm_paging_xen);
     succeed(rig);
     serve(rig, 2);
 }
@@ -321,6 +340,7 @@ int main(void)
         TEST(before_who_waits_was_answered),
         TEST(while_it_paused_the_guest),
         TEST(a_ring_that_is_not_the_one_kept),
+        TEST(a_mechanism_that_is_not_known),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -6,10 +6,33 @@
 #include <errno.h>
 #include <string.h>
 
-/* In order of preference. */
-static const struct xlm_paging_ops *const known[] = {
-    &xlm_paging_xen,
-};
+static const struct mechanism {
+    const struct xlm_paging_ops *ops;
+    unsigned long number;
+} known[] = {
+#define ROW(name, number) {&xlm_paging_##name, number},
+    XLM_PAGING_MECHANISMS(ROW)};
+#define NR_KNOWN (sizeof(known) / sizeof(known[0]))
+
+unsigned long xlm_paging_number(const struct xlm_paging_ops *ops)
+{
+    for (size_t i = 0; i < NR_KNOWN; i++) {
+        if (known[i].ops == ops) {
+            return known[i].number;
+        }
+    }
+    return 0;
+}
+
+const struct xlm_paging_ops *xlm_paging_of_number(unsigned long number)
+{
+    for (size_t i = 0; i < NR_KNOWN; i++) {
+        if (known[i].number == number) {
+            return known[i].ops;
+        }
+    }
+    return NULL;
+}
 
 const struct xlm_paging_ops *xlm_choose_paging(
     struct xlm_context *ctx, const struct xlm_paged_guest *guest,
@@ -17,12 +40,12 @@ const struct xlm_paging_ops *xlm_choose_paging(
 {
     enum xlm_refusal others;
 
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (!known[i]->check(ctx, guest, i ? &others : refusal)) {
+    for (size_t i = 0; i < NR_KNOWN; i++) {
+        if (!known[i].ops->check(ctx, guest, i ? &others : refusal)) {
             if (i) {
                 xlm_forget_failure(ctx);
             }
-            return known[i];
+            return known[i].ops;
         }
     }
     return NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * The seam of faults: how pages of a domain are made absent, and how the pager
  * learns of accesses to them.  Xen's memory paging (paging_xen.c) is one
- * mechanism; another one is another table, and a row in paging.c.
+ * mechanism; another one is another table in a file of its own, and a name in
+ * XLM_PAGING_MECHANISMS.
  *
  * Only one thread at a time may read, keep and answer faults; the same holds
  * for making pages absent, and for bringing them in.  Every slot is filled.
@@ -110,8 +111,19 @@ struct xlm_paging {
     int fd; /* readable when there may be faults */
 };
 
-/* Xen's memory paging. */
-extern const struct xlm_paging_ops xlm_paging_xen;
+/* The one list of mechanisms, the best first: X(name, number) has the table
+ * xlm_paging_name, in paging_name.c.  By the number, which never changes, a
+ * process that takes over finds the mechanism of the process that died. */
+#define XLM_PAGING_MECHANISMS(X) X(xen, 1) /* Xen's memory paging */
+
+#define XLM_PAGING_TABLE_(name, number) \
+    extern const struct xlm_paging_ops xlm_paging_##name;
+XLM_PAGING_MECHANISMS(XLM_PAGING_TABLE_)
+
+/* The number of a mechanism, and the mechanism of a number; 0 or NULL: it is
+ * not in the list. */
+unsigned long xlm_paging_number(const struct xlm_paging_ops *ops);
+const struct xlm_paging_ops *xlm_paging_of_number(unsigned long number);
 
 /* The first mechanism that this host has for this guest; NULL: none, with the
  * reason of the first. */

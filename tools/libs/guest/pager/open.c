@@ -175,15 +175,30 @@ struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
                                  struct xlm_channel *channel, uint32_t domid,
                                  uint64_t limit, unsigned long *kept)
 {
+    if (kept) {
+        *xlm_kept_mechanism(kept, limit) = xlm_paging_number(ops);
+    }
     return open_pager(ctx, ops, channel, domid, limit, kept, false);
 }
 
 struct xlm_pager *xlm_pager_take_over(struct xlm_context *ctx,
-                                      const struct xlm_paging_ops *ops,
                                       struct xlm_channel *channel,
                                       uint32_t domid, uint64_t limit,
                                       unsigned long *kept)
 {
+    unsigned long number = *xlm_kept_mechanism(kept, limit);
+    const struct xlm_paging_ops *ops = xlm_paging_of_number(number);
+
+    if (!ops) {
+        xlm_fail(ctx,
+                 "cannot take the place of the pager of domain %" PRIu32
+                 ", which was killed: it made pages absent in a way (%lu) "
+                 "that this build does not know; use the build that received "
+                 "the guest",
+                 domid, number);
+        errno = EPROTO;
+        return NULL;
+    }
     return open_pager(ctx, ops, channel, domid, limit, kept, true);
 }
 

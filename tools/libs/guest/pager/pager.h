@@ -37,11 +37,10 @@ struct xlm_pager *xlm_pager_open(struct xlm_context *ctx,
                                  struct xlm_channel *channel, uint32_t domid,
                                  uint64_t limit, unsigned long *kept);
 
-/* Take over from a pager whose process died, by what that pager kept: the
- * waiting vCPUs, the outstanding pages, and the requests, which will be made
- * again.  The domain may run. */
+/* Take over from a pager whose process died, by what that pager kept: its
+ * mechanism, the waiting vCPUs, the outstanding pages, and the requests, which
+ * will be made again.  The domain may run.  EPROTO: it kept what cannot be. */
 struct xlm_pager *xlm_pager_take_over(struct xlm_context *ctx,
-                                      const struct xlm_paging_ops *ops,
                                       struct xlm_channel *channel,
                                       uint32_t domid, uint64_t limit,
                                       unsigned long *kept);

@@ -14,7 +14,7 @@
  *   it: with the pages that were here, and holes in place of the others.
  *
  * The hypervisor keeps the reason of a domain's shutdown as long as the domain
- * exists, which is as long as this process maps the ring.
+ * exists, which is as long as this process is its pager.
  */
 #include "restore/gone.h"
 
@@ -49,8 +49,8 @@ bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer)
         return false;
     }
     if (hv->ops->domain_info(hv, restorer->domain.domid, &info)) {
-        /* ESRCH cannot come while the ring is mapped; without the domain
-         * nothing is proven. */
+        /* ESRCH cannot come while this process is its pager; without the
+         * domain nothing is proven. */
         restorer->outcome.taken = errno == ESRCH;
         return errno == ESRCH;
     }

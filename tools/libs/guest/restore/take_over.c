@@ -27,8 +27,8 @@ static int take_over(struct xlm_restorer *restorer,
         return -1;
     }
     restorer->pager =
-        xlm_pager_take_over(restorer->ctx, &xlm_paging_xen, &restorer->channel,
-                            orphan->domid, orphan->pfns, orphan->kept);
+        xlm_pager_take_over(restorer->ctx, &restorer->channel, orphan->domid,
+                            orphan->pfns, orphan->kept);
     if (!restorer->pager) {
         return -1;
     }
@@ -45,8 +45,8 @@ static int take_over(struct xlm_restorer *restorer,
 
 int xlm_end_paging(struct xlm_context *ctx, const struct xlm_orphan *orphan)
 {
-    struct xlm_pager *pager = xlm_pager_take_over(
-        ctx, &xlm_paging_xen, NULL, orphan->domid, orphan->pfns, orphan->kept);
+    struct xlm_pager *pager = xlm_pager_take_over(ctx, NULL, orphan->domid,
+                                                  orphan->pfns, orphan->kept);
 
     xlm_pager_close(pager);
     return pager ? 0 : -1;
