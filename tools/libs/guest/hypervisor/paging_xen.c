@@ -475,9 +475,9 @@ static int remove_absent(struct ring_paging *paging, size_t count,
                : 0;
 }
 
-/* Xen removes what it finds at a pfn, and tells nobody when a guest puts a page
- * in place of an absent one.  So the guest must stand still between the look
- * and the removal; else a page that it has just got could be removed. */
+/* Xen removes what it finds at a pfn, and tells nobody when a guest puts a
+ * page in place of an absent one.  So the guest must stand still between the
+ * look and the removal; else a page that it has just got could be removed. */
 static int ring_make_holes(struct xlm_paging *base, size_t count,
                            const uint64_t *pfns)
 {

@@ -188,7 +188,8 @@ void xen_contents_free(struct xlm_hypervisor *hv, void *contents,
 #define XEN_POLICY_OF_HOST DOMID_INVALID
 
 /*
- * The CPU policy of a domain, or XEN_POLICY_OF_HOST, in arrays with the sizes from xen_policy_size();
+ * The CPU policy of a domain, or XEN_POLICY_OF_HOST, in arrays with the sizes
+ * from xen_policy_size();
  * the counts become those of the entries that are there.
  */
 int xen_policy_size(struct xen_hypervisor *xen, uint32_t *leaves,
