@@ -19,7 +19,8 @@ XEN_DIRECTORIES = -DXEN_CONFIG_DIR='"$(SYSCONFDIR)/xen"' \
                   -DXEN_RUN_DIR='"$(LOCALSTATEDIR)/run/xen"' \
                   -DXEN_LIB_DIR='"$(LOCALSTATEDIR)/lib/xen"' \
                   -DXEN_LOG_DIR='"$(LOCALSTATEDIR)/log/xen"' \
-                  -DXEN_LOCK_DIR='"$(LOCALSTATEDIR)/lock"'
+                  -DXEN_LOCK_DIR='"$(LOCALSTATEDIR)/lock"' \
+                  -DXL_TLS_DIRECTORY='"$(SYSCONFDIR)/pki/xen-postcopy"'
 ALL_CFLAGS = $(COMMON_CFLAGS) $(XEN_DIRECTORIES) $(OPTFLAGS) $(HARDENING) $(USER_CFLAGS)
 ALL_LDFLAGS = $(SYSROOT_FLAGS) $(HARDENING_LD) -pthread -Wl,--as-needed \
               $(USER_LDFLAGS)

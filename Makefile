@@ -17,6 +17,10 @@ BARE_GOALS := demo deps format check-format clean distclean help docs man covera
               deb check-deb rpm hypervisor check-hypervisor check-versions
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(O)/config.mk
+ifneq ($(XL_LIBS),)
+$(if $(findstring -lgnutls,$(XL_LIBS)),,$(error $(O)/config.mk is of an older configure: \
+  run that again))
+endif
 endif
 include $(S)/Config.mk
 

@@ -10,7 +10,7 @@ $(O)/obj/tools/libs/guest/%.o: EXTRA_CFLAGS = $(LIBRARY_CFLAGS) $(GUEST_CFLAGS)
 $(O)/obj/tools/libs/light/%.o: EXTRA_CFLAGS = $(LIBRARY_CFLAGS) \
                                               $(LIGHT_CFLAGS) $(GUEST_CFLAGS)
 $(O)/obj/tools/xl/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(XL_CFLAGS) \
-                                      $(LIGHT_CFLAGS)
+                                      $(LIGHT_CFLAGS) -I$(S)/tools/xl
 COMPILED += $(GUEST_OBJS) $(LIGHT_OBJS) $(XL_OBJS)
 
 # ---- the library ----

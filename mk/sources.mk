@@ -3,7 +3,9 @@
 
 GUEST_SRCS := $(wildcard $(S)/tools/libs/guest/*.c $(S)/tools/libs/guest/*/*.c)
 LIGHT_SRCS := $(wildcard $(S)/tools/libs/light/*.c)
-XL_SRCS := $(wildcard $(S)/tools/xl/*.c)
+# TLS is a room of its own, which knows nothing of libxl.
+TLS_SRCS := $(wildcard $(S)/tools/xl/tls/*.c)
+XL_SRCS := $(wildcard $(S)/tools/xl/*.c) $(TLS_SRCS)
 UNIT_SRCS := $(wildcard $(S)/tools/tests/unit/test_*.c)
 FAKE_SRCS := $(wildcard $(S)/tools/tests/unit/fake_*.c) \
              $(wildcard $(S)/tools/tests/fake/*.c)
@@ -14,6 +16,7 @@ PURE_SRCS := $(addprefix $(S)/tools/xl/,save_header.c rate.c policy_option.c \
                watcher.c exit_status.c prologue.c \
                receive_policy.c finding.c cpu_list.c creation_lock.c \
                image_lock.c terminal.c)
+PURE_SRCS += $(TLS_SRCS)
 
 objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
 GUEST_OBJS := $(call objects,$(GUEST_SRCS),obj)

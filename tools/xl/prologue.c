@@ -24,8 +24,7 @@ uint64_t xl_deadline(unsigned int seconds)
     return now_ms() + seconds * UINT64_C(1000);
 }
 
-/* No longer than a minute at a time. */
-static int left_ms(uint64_t deadline)
+int xl_left_ms(uint64_t deadline)
 {
     uint64_t now = now_ms();
 
@@ -35,14 +34,13 @@ static int left_ms(uint64_t deadline)
     return deadline - now < 60000 ? deadline - now : 60000;
 }
 
-/* Until a read does not block. */
-static int await(int fd, uint64_t deadline)
+int xl_await_until(int fd, short events, uint64_t deadline)
 {
-    struct pollfd poller = {.fd = fd, .events = POLLIN};
+    struct pollfd poller = {.fd = fd, .events = events};
     int left, ready;
 
     do {
-        left = left_ms(deadline);
+        left = xl_left_ms(deadline);
         ready = poll(&poller, 1, left);
     } while ((ready < 0 && errno == EINTR) || (!ready && left));
     if (!ready) {
@@ -57,7 +55,7 @@ int xl_read_until(int fd, void *buffer, size_t length, uint64_t deadline)
     ssize_t got;
 
     while (length) {
-        if (await(fd, deadline)) {
+        if (xl_await_until(fd, POLLIN, deadline)) {
             return -1;
         }
         got = read(fd, at, length);

@@ -15,6 +15,12 @@
  * clock. */
 uint64_t xl_deadline(unsigned int seconds);
 
+/* For poll(): the milliseconds until then, a minute at the most. */
+int xl_left_ms(uint64_t deadline);
+
+/* Wait for events of poll()'s, or until the deadline: 0, or -1 with errno. */
+int xl_await_until(int fd, short events, uint64_t deadline);
+
 /*
  * Read exactly length octets before the deadline, in pieces of any size.  0,
  * or -1 with errno: ETIMEDOUT, the deadline has passed; ECONNRESET, the other

@@ -2,6 +2,7 @@
  * What a receiver waits for before it has a guest, and for how long.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -98,6 +99,25 @@ static void a_channel_with_a_deadline(void **state)
     xlm_channel_close(&channel);
 }
 
+/* EIO, which any file gives that has nothing at an address, is the end where
+ * the kernel does TLS. */
+static void a_channel_whose_kernel_says_the_end(void **state)
+{
+    struct xlm_channel channel = XLM_CHANNEL_CLOSED;
+    int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    char octet;
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(read(fd, &octet, 1), -1);
+    assert_int_equal(errno, EIO);
+    assert_int_equal(xlm_channel_open(&channel, fd, -1, -1), 0);
+    assert_int_equal(xlm_channel_read(&channel, &octet, 1), -1);
+    assert_int_equal(errno, ECONNRESET);
+    xlm_channel_close(&channel);
+    close(fd);
+}
+
 /* After the go a link that stands still is left, unless the caller wants to
  * wait for ever. */
 static void links_that_stand_still(void **state)
@@ -121,6 +141,7 @@ int main(void)
         PIPED(does_not_wait_longer),
         PIPED(notices_the_end),
         PIPED(a_channel_with_a_deadline),
+        cmocka_unit_test(a_channel_whose_kernel_says_the_end),
         cmocka_unit_test(links_that_stand_still),
     };
 

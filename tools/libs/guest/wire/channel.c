@@ -87,6 +87,13 @@ void xlm_channel_close(struct xlm_channel *channel)
     errno = saved_errno;
 }
 
+/* Where the kernel does TLS on a socket, a read meets the peer's last word as
+ * EIO. */
+static bool is_end(ssize_t got)
+{
+    return !got || (got < 0 && errno == EIO);
+}
+
 /* How long to wait for the peer; -1: without limit. */
 static int wait_ms(const struct xlm_channel *channel)
 {
@@ -228,7 +235,7 @@ int xlm_channel_read(struct xlm_channel *channel, void *buffer, size_t length)
         if (got > 0) {
             at += got;
             length -= got;
-        } else if (!got) {
+        } else if (is_end(got)) {
             errno = ECONNRESET;
             return -1;
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {

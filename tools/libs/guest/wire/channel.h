@@ -68,7 +68,8 @@ int xlm_channel_open(struct xlm_channel *channel, int in_fd, int out_fd,
 void xlm_channel_close(struct xlm_channel *channel);
 
 /*
- * Read exactly length octets.  ECONNRESET: the peer has closed the channel;
+ * Read exactly length octets.  ECONNRESET: the peer has closed the channel, or
+ * the kernel, which does TLS on the descriptor, has met the peer's last word;
  * ETIMEDOUT: the peer was silent for too long, or the deadline has passed;
  * ECANCELED: aborted; otherwise errno of read(2).
  */

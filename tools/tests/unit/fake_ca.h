@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * A CA, and directories of what it has signed, made anew for each test.
+ */
+#ifndef FAKE_CA_H
+#define FAKE_CA_H
+
+#include <gnutls/x509.h>
+
+#include "tls/credentials.h"
+
+struct fake_ca {
+    gnutls_x509_privkey_t key;
+    gnutls_x509_crt_t certificate;
+};
+
+/* For whom a certificate is, and from when to when, in seconds from now. */
+struct fake_certificate {
+    const char *common_name;
+    const char *alternative; /* a name of a host, or an address; NULL: none */
+    int from, to;
+    const char *purpose; /* NULL: that of its end */
+};
+
+#define FAKE_DAY (24 * 60 * 60)
+#define FAKE_NAMED(name) \
+    { \
+        .common_name = (name), .alternative = (name), .from = -FAKE_DAY, \
+        .to = FAKE_DAY \
+    }
+
+void fake_ca_make(struct fake_ca *ca);
+void fake_ca_forget(struct fake_ca *ca);
+
+/* A directory of its own, whose path is written to path, of PATH_MAX; it is
+ * gone with fake_directory_remove(). */
+void fake_directory_make(char *path);
+void fake_directory_remove(const char *path);
+
+/* Its certificate into the directory, and one that it signs, with its key, for
+ * one end. */
+void fake_ca_fill(const struct fake_ca *ca, const char *directory,
+                  enum xl_tls_end end,
+                  const struct fake_certificate *certificate);
+
+/* Its list of what is revoked into the directory: the certificate of that end
+ * there. */
+void fake_ca_revoke(const struct fake_ca *ca, const char *directory,
+                    enum xl_tls_end end, const char *of);
+
+/* What a peer has that does not look at its own files. */
+void fake_credentials_load(struct xl_tls_credentials *credentials,
+                           const char *directory, enum xl_tls_end end);
+
+#endif
