@@ -17,6 +17,7 @@
 #include "save_header.h"
 #include "stock.h"
 #include "transport.h"
+#include "wishes.h"
 
 /* ---- waiting for the other host ---- */
 
@@ -163,7 +164,32 @@ int xl_config_write(int fd, const char *json)
     return 0;
 }
 
+int xl_config_write_wishes(int fd, const struct xl_wishes *wishes)
+{
+    if (write_all(fd, wishes, sizeof(*wishes))) {
+        fprintf(stderr, "xl: the receiver does not take what it is told\n");
+        return -1;
+    }
+    return 0;
+}
+
 /* ---- to receive ---- */
+
+int xl_config_read_wishes(int fd, struct xl_wishes *wishes)
+{
+    const char *problem;
+
+    if (read_all(fd, wishes, sizeof(*wishes), xl_deadline(XL_PROLOGUE_SECONDS),
+                 "wish")) {
+        return -1;
+    }
+    problem = xl_wishes_check(wishes);
+    if (problem) {
+        fprintf(stderr, "xl: what comes in is %s\n", problem);
+        return -1;
+    }
+    return 0;
+}
 
 static int parse_config(struct xl_context *xl, const char *json,
                         libxl_domain_config *config)

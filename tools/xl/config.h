@@ -26,6 +26,11 @@ char *xl_config_own(struct xl_context *xl, uint32_t domid);
  * stderr. */
 int xl_config_write(int fd, const char *json);
 
+/* The same of what a source wishes, before them. */
+struct xl_wishes;
+int xl_config_write_wishes(int fd, const struct xl_wishes *wishes);
+int xl_config_read_wishes(int fd, struct xl_wishes *wishes);
+
 /* Read both into an initialised configuration, within XL_PROLOGUE_SECONDS.  0,
  * or -1 with a message on stderr. */
 int xl_config_read(struct xl_context *xl, int fd, libxl_domain_config *config);

@@ -138,7 +138,8 @@ static int add(XLU_Config *config, enum xl_command_id command, int *argc,
 static bool takes_defaults(enum xl_command_id command)
 {
     return command == XL_COMMAND_MIGRATE || command == XL_COMMAND_RECEIVE ||
-           command == XL_COMMAND_RECOVER || command == XL_COMMAND_WAIT;
+           command == XL_COMMAND_RECOVER || command == XL_COMMAND_WAIT ||
+           command == XL_COMMAND_LISTEN || command == XL_COMMAND_CONNECT;
 }
 
 int xl_defaults_add(enum xl_command_id command, int *argc, char ***argv)

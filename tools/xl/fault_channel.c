@@ -6,19 +6,20 @@
  * it reads over the connection.
  */
 #include "fault_channel.h"
-#include "transport_command.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int connect_channel(int *send_fd, int *recv_fd, void *user)
 {
     struct xl_fault_channel *channel = user;
     struct xl_sender *sender = channel->sender;
-    bool is_ssh = !channel->connect;
+    enum xl_transport_kind kind =
+        channel->connect ? XL_TRANSPORT_COMMAND : xl_sender_kind(sender);
 
     if (xl_transport_start(&channel->transport, sender->options.host,
-                           channel->command, is_ssh) ||
+                           channel->command, kind) ||
         xl_transport_greet(&channel->transport, sender->abort_fd)) {
         return -1;
     }
@@ -33,7 +34,7 @@ int xl_fault_channel_want(struct xl_fault_channel *channel,
     const char *given = sender->options.fault_channel;
     const char *connect = given[0] ? given : NULL;
 
-    if (!sender->options.ssh_command[0] && !connect) {
+    if (xl_sender_kind(sender) == XL_TRANSPORT_COMMAND && !connect) {
         fprintf(stderr,
                 "xl: with -s '' say how to connect again: --fault-channel="
                 "COMMAND, which runs xl migrate-receive --postcopy --recover "
@@ -43,9 +44,7 @@ int xl_fault_channel_want(struct xl_fault_channel *channel,
     channel->sender = sender;
     channel->connect = connect;
     channel->command =
-        xl_transport_command(connect ? "" : sender->options.ssh_command,
-                             connect ? connect : sender->options.host,
-                             sender->xl->verbosity, " --recover");
+        connect ? strdup(connect) : xl_sender_command(sender, " --recover");
     if (!channel->command) {
         perror("xl");
         return -1;

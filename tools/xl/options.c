@@ -94,6 +94,8 @@ enum {
 #define TO_RECEIVER 1u
 #define TO_RECOVERY 2u
 #define TO_BOTH (TO_RECEIVER | TO_RECOVERY)
+#define TO_CONNECTOR 4u
+#define TO_CONNECTIONS (TO_CONNECTOR | TO_RECOVERY)
 
 static const struct option_row rows[] = {
 #define OPTION(of, long_name, short_name, takes, goes_on, text) \
@@ -224,8 +226,14 @@ static int read_word(struct xl_options *options, const struct option_row *row,
 static int read_text(struct xl_options *options, const struct option_row *row,
                      const char *text, char *wrong)
 {
+    const char **field = (const char **)((char *)options + row->field);
+
     (void)wrong;
-    *(const char **)((char *)options + row->field) = text ? text : "";
+    /* Without an argument it asks for what was said of it before, by the file
+     * of defaults for instance. */
+    if (text || !*field) {
+        *field = text ? text : "";
+    }
     return 0;
 }
 
@@ -269,8 +277,9 @@ bool xl_option_is_of(enum xl_command_id command, int row)
 
 bool xl_option_key(int row, char key[XL_OPTION_KEY_MAX])
 {
-    static const char *const orders[] = {
-        "help", "recover", "live", "check", "watch", "completed", "commands"};
+    static const char *const orders[] = {"help",     "recover", "live",
+                                         "check",    "watch",   "completed",
+                                         "commands", "pass-fd"};
     const char *name = rows[row].name;
 
     if (!name || rows[row].read == read_nothing) {
@@ -316,6 +325,7 @@ void xl_options_init(struct xl_options *options, enum xl_command_id command)
     *options = (struct xl_options){
         .command = command,
         .ssh_command = xl_ssh_default,
+        .max_connections = 256,
     };
     libxl_live_migrate_params_init(&options->params);
 }
@@ -423,6 +433,10 @@ bool xl_options_read(struct xl_options *options, enum xl_command_id command,
             return false;
         }
     }
+    /* What says so in the file of defaults may not hold for once. */
+    if (options->tls && !strcmp(options->tls, "none")) {
+        options->tls = NULL;
+    }
     return !take_arguments(options, argc, argv);
 }
 
@@ -450,26 +464,47 @@ bool xl_options_try(struct xl_options *options, enum xl_command_id command,
 
 /* ---- what goes on ---- */
 
+/* An argument that may be left out stands behind a =, in the same word. */
+static void put_optional(FILE *line, const struct option_row *row,
+                         const char *argument)
+{
+    char *word;
+
+    if (!argument[0]) {
+        fprintf(line, " --%s", row->name);
+    } else if (asprintf(&word, "--%s=%s", row->name, argument) >= 0) {
+        xl_put_word(line, word);
+        free(word);
+    }
+}
+
+static void put_option(FILE *line, const struct option_row *row,
+                       const char *argument)
+{
+    if (row->optional) {
+        put_optional(line, row, argument);
+        return;
+    }
+    if (row->letter) {
+        fprintf(line, " -%c", row->letter);
+    } else {
+        fprintf(line, " --%s", row->name);
+    }
+    if (row->argument) {
+        xl_put_word(line, argument);
+    }
+}
+
 static void pass_on(const struct xl_options *options, unsigned to, FILE *line)
 {
     for (int i = 0; i < XL_NR_OPTIONS; i++) {
-        const struct option_row *row = &rows[i];
-
-        if (!options->given[i] || !(row->to & to)) {
-            continue;
-        }
-        if (row->letter) {
-            fprintf(line, " -%c", row->letter);
-        } else {
-            fprintf(line, " --%s", row->name);
-        }
-        if (row->argument) {
-            xl_put_word(line, options->given[i]);
+        if (options->given[i] && rows[i].to & to) {
+            put_option(line, &rows[i], options->given[i]);
         }
     }
 }
 
-char *xl_options_for_receiver(const struct xl_options *options)
+static char *pass_on_as_text(const struct xl_options *options, unsigned to)
 {
     char *text = NULL;
     size_t length;
@@ -478,12 +513,22 @@ char *xl_options_for_receiver(const struct xl_options *options)
     if (!line) {
         return NULL;
     }
-    pass_on(options, TO_RECEIVER, line);
+    pass_on(options, to, line);
     if (fclose(line)) {
         free(text);
         return NULL;
     }
     return text;
+}
+
+char *xl_options_for_receiver(const struct xl_options *options)
+{
+    return pass_on_as_text(options, TO_RECEIVER);
+}
+
+char *xl_options_for_connector(const struct xl_options *options)
+{
+    return pass_on_as_text(options, TO_CONNECTOR);
 }
 
 bool xl_options_trace(const struct xl_options *options, const char *end,

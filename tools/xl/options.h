@@ -37,6 +37,10 @@ struct xl_options {
     /* The library's; the receiver uses link_timeout as well. */
     libxl_live_migrate_params params;
     const char *trace; /* of both sides */
+    /* Directory of the certificates; NULL: no TLS; "": the default one. */
+    const char *tls;
+    const char *tls_hostname; /* NULL: that of the host */
+    bool no_ktls;
     /* For the sending side. */
     const char *ssh_command;
     const char *config_file;
@@ -52,6 +56,9 @@ struct xl_options {
     bool check; /* both sides: only check whether it would work */
     bool recover;
     const char *policy; /* NULL: depends on the process at the other end */
+    const char *peers;  /* NULL: those of the policy */
+    uint64_t max_connections;
+    bool pass_fd; /* migrate-connect: stdout is a socket for the descriptor */
     /* For the commands that show migrations. */
     bool watch;
     bool completed;
@@ -111,6 +118,9 @@ int xl_option_default(int row, const char *value, char **word,
 /* The options for the receiver, quoted for a shell, each with a blank before
  * it; the caller must free them; NULL: no memory. */
 char *xl_options_for_receiver(const struct xl_options *options);
+
+/* The same for xl migrate-connect. */
+char *xl_options_for_connector(const struct xl_options *options);
 
 /* The path of this end's trace; `end` is "source" or "destination".  True: the
  * caller must free *path, which is NULL if no trace is wanted; false: no

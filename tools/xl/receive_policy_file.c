@@ -160,3 +160,92 @@ int xl_receive_policy_check(const char *option, const char *json)
     xlu_cfg_destroy(config);
     return rc;
 }
+
+/* ---- peers ---- */
+
+/* At the commas; NULL: no memory. */
+static const char **split(char *text)
+{
+    const char **names = calloc(strlen(text) / 2 + 2, sizeof(*names));
+    char *rest = text, *name;
+
+    for (size_t count = 0; names && (name = strsep(&rest, ", "));) {
+        if (name[0]) {
+            names[count++] = name;
+        }
+    }
+    return names;
+}
+
+/* A copy of them, with commas between; NULL: no memory. */
+static char *join(const char *const *names)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *to = open_memstream(&text, &length);
+
+    for (; to && *names; names++) {
+        fprintf(to, "%s,", *names);
+    }
+    return to && !fclose(to) ? text : NULL;
+}
+
+/* What the file has, as --peers would; *text is NULL where it says nothing. */
+static int read_peers(const char *path, char **text)
+{
+    XLU_Config *config = read_file(path);
+    const char **names;
+    bool bad = false;
+
+    *text = NULL;
+    if (!config) {
+        return -1;
+    }
+    names = read_list(config, "peers", &bad);
+    if (names && !bad) {
+        *text = join(names);
+        bad = !*text;
+    }
+    if (bad) {
+        fprintf(stderr,
+                "xl: peers is a list of texts in %s: nobody may send "
+                "guests\n",
+                path);
+    }
+    free(names);
+    xlu_cfg_destroy(config);
+    return bad ? -1 : 0;
+}
+
+int xl_receive_policy_peers(const char *policy, const char *given,
+                            struct xl_peers *peers)
+{
+    const char *path =
+        policy && strcmp(policy, NONE) ? policy : XL_RECEIVE_POLICY_FILE;
+
+    *peers = (struct xl_peers){.names = NULL};
+    snprintf(peers->where, sizeof(peers->where), "peers in %s, or to --peers",
+             path);
+    if (given) {
+        snprintf(peers->where, sizeof(peers->where), "%s", "--peers");
+        peers->text = strdup(given);
+    } else if (read_peers(path, &peers->text)) {
+        return -1;
+    }
+    if (peers->text) {
+        peers->names = split(peers->text);
+    }
+    if ((given && !peers->text) || (peers->text && !peers->names)) {
+        perror("xl");
+        xl_peers_free(peers);
+        return -1;
+    }
+    return 0;
+}
+
+void xl_peers_free(struct xl_peers *peers)
+{
+    free(peers->names);
+    free(peers->text);
+    *peers = (struct xl_peers){.names = NULL};
+}

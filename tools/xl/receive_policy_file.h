@@ -16,4 +16,22 @@
  */
 int xl_receive_policy_check(const char *option, const char *json);
 
+/* Which hosts may send guests by TLS: patterns for the names in their
+ * certificates. */
+struct xl_peers {
+    const char **names; /* NULL: any that the CA has signed; else ends with
+                           NULL */
+    char where[200];    /* for a person: where the list is */
+    char *text;         /* what the names point into */
+};
+
+/*
+ * By the argument of --peers, names with commas between, or NULL: by `peers`
+ * of that policy, or of the host's where the policy is none or not said.  0;
+ * or -1, having said why: nobody may then.  xl_peers_free() after 0.
+ */
+int xl_receive_policy_peers(const char *policy, const char *given,
+                            struct xl_peers *peers);
+void xl_peers_free(struct xl_peers *peers);
+
 #endif

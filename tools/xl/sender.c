@@ -30,7 +30,7 @@ bool xl_sender_read(struct xl_sender *sender, struct xl_context *xl,
     if (!xl_options_read(&sender->options, command, argc, argv, status)) {
         return false;
     }
-    if (options->ssh_command[0] &&
+    if ((options->tls || options->ssh_command[0]) &&
         !xl_transport_host_is_plain(options->host)) {
         fprintf(stderr, "xl: the host has characters that no host's name has; "
                         "a command instead of a host wants -s ''\n");
@@ -80,17 +80,47 @@ int xl_sender_take_signals(struct xl_sender *sender)
     return 0;
 }
 
+/* By TLS the receiver has a command line of its own. */
+static char *tls_command(const struct xl_sender *sender)
+{
+    char *options = xl_options_for_connector(&sender->options);
+    char *command =
+        options ? xl_transport_tls_command(sender->options.host,
+                                           sender->xl->verbosity, options)
+                : NULL;
+
+    free(options);
+    return command;
+}
+
+char *xl_sender_command(const struct xl_sender *sender,
+                        const char *receive_options)
+{
+    return sender->options.tls
+               ? tls_command(sender)
+               : xl_transport_command(sender->options.ssh_command,
+                                      sender->options.host,
+                                      sender->xl->verbosity, receive_options);
+}
+
+enum xl_transport_kind xl_sender_kind(const struct xl_sender *sender)
+{
+    if (sender->options.tls) {
+        return XL_TRANSPORT_TLS;
+    }
+    return sender->options.ssh_command[0] ? XL_TRANSPORT_SSH
+                                          : XL_TRANSPORT_COMMAND;
+}
+
 int xl_sender_connect(struct xl_sender *sender, const char *receive_options)
 {
-    sender->command =
-        xl_transport_command(sender->options.ssh_command, sender->options.host,
-                             sender->xl->verbosity, receive_options);
+    sender->command = xl_sender_command(sender, receive_options);
     if (!sender->command) {
         perror("xl");
         return -1;
     }
     if (xl_transport_start(&sender->transport, sender->options.host,
-                           sender->command, sender->options.ssh_command[0])) {
+                           sender->command, xl_sender_kind(sender))) {
         return -1;
     }
     return xl_transport_greet(&sender->transport, sender->abort_fd);
@@ -154,7 +184,7 @@ void xl_sender_say_recovery(const struct xl_sender *sender)
     line = xl_options_recovery(&sender->options, domid);
     fprintf(stderr, "xl:     %s\n", line ? line : "xl migrate-recover");
     free(line);
-    if (!sender->options.ssh_command[0]) {
+    if (xl_sender_kind(sender) == XL_TRANSPORT_COMMAND) {
         fprintf(stderr,
                 "xl: where what it connects to runs xl migrate-receive "
                 "--postcopy --recover.\n");

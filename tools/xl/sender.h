@@ -41,6 +41,11 @@ int xl_sender_open(struct xl_sender *sender);
 /* Turn Ctrl-C, SIGTERM and SIGHUP into a readable descriptor: they stop a
  * migration only while that is safe. */
 int xl_sender_take_signals(struct xl_sender *sender);
+/* The command that connects, which the caller must free (NULL: no memory); and
+ * its kind. */
+char *xl_sender_command(const struct xl_sender *sender,
+                        const char *receive_options);
+enum xl_transport_kind xl_sender_kind(const struct xl_sender *sender);
 /* Connect with a receiver on the host that has these options (each with a
  * blank before it), and wait until it reports that it is there.  Also returns
  * XL_TRANSPORT_NO_POSTCOPY. */

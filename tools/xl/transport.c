@@ -5,6 +5,7 @@
 #include "transport.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "exit_status.h"
+#include "pass_fd.h"
 
 /* Time for the transport to end by itself, and then after a SIGTERM. */
 #define XL_END_PATIENCE_MS 5000
@@ -57,13 +59,13 @@ static void close_pair(int pair[2])
 }
 
 int xl_transport_start(struct xl_transport *transport, const char *host,
-                       const char *command, bool is_ssh)
+                       const char *command, enum xl_transport_kind kind)
 {
     int out[2] = {-1, -1}, in[2] = {-1, -1};
 
     transport->host = host;
     transport->command = command;
-    transport->is_ssh = is_ssh;
+    transport->kind = kind;
     /* Sockets and not pipes, because their queues can be kept short. */
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, out) ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in)) {
@@ -92,15 +94,13 @@ failed:
 
 /* ---- the banner ---- */
 
-/* One octet at a time: octets behind the line are for another reader. */
-static ssize_t read_octet(struct xl_transport *transport, int abort_fd,
-                          char *octet)
+/* 0: something has come, or the other end has closed the connection. */
+static int await_word(struct xl_transport *transport, int abort_fd)
 {
     struct pollfd pollers[2] = {
         {.fd = transport->recv_fd, .events = POLLIN},
         {.fd = abort_fd, .events = POLLIN},
     };
-
     int ready;
 
     while ((ready = poll(pollers, 2, XL_PATIENCE_MS)) < 0) {
@@ -116,7 +116,50 @@ static ssize_t read_octet(struct xl_transport *transport, int abort_fd,
         errno = ECANCELED;
         return -1;
     }
-    return read(transport->recv_fd, octet, 1);
+    return 0;
+}
+
+/* One octet at a time: octets behind the line are for another reader. */
+static ssize_t read_octet(struct xl_transport *transport, int abort_fd,
+                          char *octet)
+{
+    return await_word(transport, abort_fd)
+               ? -1
+               : read(transport->recv_fd, octet, 1);
+}
+
+/* In place of the sockets to the process that has made it. */
+static int use_connection(struct xl_transport *transport, int fd)
+{
+    int other = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+    if (other < 0) {
+        perror("xl");
+        close(fd);
+        return -1;
+    }
+    close(transport->recv_fd);
+    close(transport->send_fd);
+    transport->recv_fd = fd;
+    transport->send_fd = other;
+    return 0;
+}
+
+/* A connection by TLS, from who makes it.  0, 1: it has said why there is
+ * none; -1 with errno. */
+static int take_connection(struct xl_transport *transport, int abort_fd)
+{
+    int ret, fd;
+
+    if (await_word(transport, abort_fd)) {
+        return -1;
+    }
+    ret = xl_take_fd(transport->recv_fd, &fd);
+    if (ret) {
+        return ret;
+    }
+    transport->connected = true;
+    return fd < 0 ? 0 : use_connection(transport, fd);
 }
 
 static int say_no_receiver(struct xl_transport *transport)
@@ -127,7 +170,14 @@ static int say_no_receiver(struct xl_transport *transport)
     xl_transport_end(transport);
     status =
         WIFEXITED(transport->status) ? WEXITSTATUS(transport->status) : -1;
-    if (!transport->is_ssh) {
+    if (transport->kind == XL_TRANSPORT_TLS) {
+        if (transport->connected) {
+            fprintf(stderr,
+                    "xl: %s has closed the connection before a receiver "
+                    "answered: its log says why\n",
+                    host);
+        }
+    } else if (transport->kind == XL_TRANSPORT_COMMAND) {
         fprintf(stderr,
                 "xl: '%s' ended before a receiver answered: is the "
                 "destination reachable, and has its xl postcopy support?\n",
@@ -168,6 +218,13 @@ static int explain_banner(const char *host, const char *line)
 {
     size_t length = sizeof(XL_BANNER) - 2; /* without its line end */
 
+    if (!strcmp(line, XL_BANNER_TLS)) {
+        fprintf(stderr,
+                "xl: %s takes connections by TLS only: xl migrate --postcopy "
+                "--tls\n",
+                host);
+        return -1;
+    }
     if (!strncmp(line, XL_BANNER, length)) {
         fprintf(stderr,
                 "xl: a terminal at %s changes what is sent: leave out -t, and "
@@ -218,31 +275,42 @@ static int refuse_banner(struct xl_transport *transport, const char *line)
     return ret;
 }
 
+/* The greeting does not come: what xl_transport_greet() returns. */
+static int give_up(struct xl_transport *transport)
+{
+    if (errno == ECANCELED) {
+        fprintf(stderr, "xl: given up before the receiver answered\n");
+        return -1;
+    }
+    if (errno == ETIMEDOUT) {
+        xl_transport_end(transport);
+        fprintf(stderr,
+                "xl: %s has not answered for three minutes: is the link "
+                "cut, or does something there wait for input?\n",
+                transport->host);
+        return -1;
+    }
+    return say_no_receiver(transport);
+}
+
 int xl_transport_greet(struct xl_transport *transport, int abort_fd)
 {
     char line[sizeof(XL_BANNER)] = "";
     size_t length = 0;
     ssize_t got;
 
+    if (transport->kind == XL_TRANSPORT_TLS &&
+        take_connection(transport, abort_fd)) {
+        return give_up(transport);
+    }
     while (length < sizeof(line) - 1) {
         got = read_octet(transport, abort_fd, &line[length]);
         if (got < 0 && errno == EINTR) {
             continue;
         }
-        if (got < 0 && errno == ECANCELED) {
-            fprintf(stderr, "xl: given up before the receiver answered\n");
-            return -1;
-        }
-        if (got < 0 && errno == ETIMEDOUT) {
-            xl_transport_end(transport);
-            fprintf(stderr,
-                    "xl: %s has not answered for three minutes: is the link "
-                    "cut, or does something there wait for input?\n",
-                    transport->host);
-            return -1;
-        }
         if (got <= 0) {
-            return say_no_receiver(transport);
+            errno = got ? errno : ECONNRESET;
+            return give_up(transport);
         }
         length++;
         if (line[length - 1] == '\n') {
@@ -276,6 +344,8 @@ static bool reap(struct xl_transport *transport, int patience_ms)
 void xl_transport_end(struct xl_transport *transport)
 {
     if (transport->send_fd >= 0) {
+        xl_tls_kernel_say_end(transport->send_fd);
+        transport->how = xl_tls_kernel_how_ended(transport->recv_fd);
         close(transport->send_fd);
         close(transport->recv_fd);
     }
@@ -297,14 +367,22 @@ void xl_transport_explain(const struct xl_transport *transport, char *text,
 {
     int status = transport->status;
 
-    if (status == -1 || status == 0) {
+    if (transport->how == XL_TLS_CUT) {
+        snprintf(text, room,
+                 "The TLS connection with %s was cut: it has ended, and the "
+                 "other end has not said so.",
+                 transport->host);
+    } else if (status == -1 || status == 0) {
         snprintf(text, room, "%s", "");
     } else if (WIFSIGNALED(status)) {
         snprintf(text, room,
                  "The connection's own process was ended by "
                  "signal %d (%s).",
                  WTERMSIG(status), strsignal(WTERMSIG(status)));
-    } else if (transport->is_ssh && WEXITSTATUS(status) == XL_SSH_FAILED) {
+    } else if (transport->kind == XL_TRANSPORT_TLS) {
+        snprintf(text, room, "%s", ""); /* it has said so itself */
+    } else if (transport->kind == XL_TRANSPORT_SSH &&
+               WEXITSTATUS(status) == XL_SSH_FAILED) {
         snprintf(text, room,
                  "ssh lost the connection, or the receiver was "
                  "killed at %s.",

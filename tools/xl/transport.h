@@ -9,18 +9,31 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "tls/kernel.h"
+
 /* The receiver's first line: it is there, and knows postcopy. */
 #define XL_BANNER_START "xl postcopy migration receiver ready, version "
 #define XL_BANNER XL_BANNER_START "1\n"
+
+/* The line in clear of a listener that takes TLS only. */
+#define XL_BANNER_TLS "xl postcopy migration receiver wants --tls\n"
 
 /* Longest silence of the other host until the library has taken over: longer
  * than sshd waits for a password. */
 #define XL_PATIENCE_MS (3 * 60 * 1000)
 
+enum xl_transport_kind {
+    XL_TRANSPORT_COMMAND, /* of the user's */
+    XL_TRANSPORT_SSH,     /* its exit status means what ssh's means */
+    XL_TRANSPORT_TLS,     /* xl migrate-connect, which says why it fails */
+};
+
 struct xl_transport {
     const char *host;
     const char *command; /* for the shell */
-    bool is_ssh;         /* its exit status has the meaning of ssh's */
+    enum xl_transport_kind kind;
+    bool connected;      /* TLS: the process has connected and verified */
+    enum xl_tls_how how; /* once closed: how TLS ended, if the kernel did it */
     pid_t pid;           /* 0: none, or reaped */
     int status;          /* once reaped; -1: not known */
     int send_fd;
@@ -33,7 +46,7 @@ struct xl_transport {
 /* These return 0, or -1 with a message on stderr.  The host and the command
  * must outlive the transport. */
 int xl_transport_start(struct xl_transport *transport, const char *host,
-                       const char *command, bool is_ssh);
+                       const char *command, enum xl_transport_kind kind);
 #define XL_TRANSPORT_NO_POSTCOPY 1
 /* Wait for the receiver's banner, or until abort_fd is readable.  Also returns
  * XL_TRANSPORT_NO_POSTCOPY: the xl there has no postcopy, or another version

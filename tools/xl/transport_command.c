@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const char xl_ssh_default[] = "ssh";
 
@@ -44,22 +45,48 @@ bool xl_transport_host_is_plain(const char *host)
     return host[0] && host[0] != '-' && !host[strspn(host, plain)];
 }
 
+/* Options of the word before the command, each with a blank before it. */
+struct verbose {
+    char text[16];
+};
+
+static struct verbose make_verbose(int verbosity)
+{
+    struct verbose verbose = {""};
+
+    for (int i = 0; i < verbosity && i < 4; i++) {
+        strcat(verbose.text, " -v");
+    }
+    return verbose;
+}
+
 char *xl_transport_command(const char *ssh_command, const char *host,
                            int verbosity, const char *receive_options)
 {
-    char verbose[16] = "";
     char *command;
 
     if (!ssh_command[0]) {
         return strdup(host);
     }
-    for (int i = 0; i < verbosity && i < 4; i++) {
-        strcat(verbose, " -v");
-    }
     if (asprintf(&command, "exec %s%s '%s' xl%s migrate-receive --postcopy%s",
                  ssh_command,
                  xl_transport_is_ssh(ssh_command) ? ssh_options : "", host,
-                 verbose, receive_options) < 0) {
+                 make_verbose(verbosity).text, receive_options) < 0) {
+        return NULL;
+    }
+    return command;
+}
+
+/* Not by its path, where there may be another version by now. */
+char *xl_transport_tls_command(const char *host, int verbosity,
+                               const char *options)
+{
+    char *command;
+
+    if (asprintf(&command,
+                 "exec /proc/%d/exe%s migrate-connect --pass-fd%s -- '%s'",
+                 (int)getpid(), make_verbose(verbosity).text, options,
+                 host) < 0) {
         return NULL;
     }
     return command;

@@ -27,6 +27,13 @@ bool xl_transport_is_ssh(const char *command);
 char *xl_transport_command(const char *ssh_command, const char *host,
                            int verbosity, const char *receive_options);
 
+/*
+ * The same for TLS: xl migrate-connect of this very program, with these options
+ * (each with a blank before it), to the host.
+ */
+char *xl_transport_tls_command(const char *host, int verbosity,
+                               const char *options);
+
 /* Write a blank and the word, in quotes if a shell needs them. */
 void xl_put_word(FILE *line, const char *word);
 

@@ -16,6 +16,7 @@
 #include "sender.h"
 #include "standby.h"
 #include "transport.h"
+#include "wishes.h"
 
 struct xl_migrate {
     struct xl_sender sender;
@@ -50,6 +51,21 @@ static int connect_receiver(struct xl_migrate *migrate)
     ret = xl_sender_connect(&migrate->sender, options);
     free(options);
     return ret;
+}
+
+/* By TLS the receiver has no command line of ours. */
+static int send_prologue(struct xl_migrate *migrate)
+{
+    struct xl_sender *sender = &migrate->sender;
+    struct xl_wishes wishes;
+
+    if (sender->options.tls) {
+        xl_wishes_make(&wishes, &sender->options);
+        if (xl_config_write_wishes(sender->transport.send_fd, &wishes)) {
+            return -1;
+        }
+    }
+    return xl_config_write(sender->transport.send_fd, migrate->config);
 }
 
 static void say_handed_over(struct xl_migrate *migrate)
@@ -219,7 +235,7 @@ static int migrate_domain(struct xl_migrate *migrate)
         return where == -1 && ret == XL_TRANSPORT_NO_POSTCOPY ? XL_EXIT_REFUSED
                                                               : where;
     }
-    ret = xl_config_write(sender->transport.send_fd, migrate->config);
+    ret = send_prologue(migrate);
     if (ret) {
         return say_where_it_runs(migrate, false);
     }

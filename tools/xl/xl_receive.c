@@ -2,8 +2,6 @@
  * xl migrate-receive --postcopy: the destination.  The source starts it, and
  * talks to it over its stdin and stdout.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +12,7 @@
 
 #include "commands.h"
 #include "config.h"
+#include "connection.h"
 #include "creation_lock.h"
 #include "global_config.h"
 #include "guard.h"
@@ -21,17 +20,18 @@
 #include "monitor.h"
 #include "options.h"
 #include "preflight.h"
-#include "prologue.h"
+#include "receive.h"
 #include "receive_policy_file.h"
 #include "standby.h"
 #include "transport.h"
+#include "visitor.h"
+#include "wishes.h"
 
 struct xl_receive {
     struct xl_context *xl;
     struct xl_options options; /* as given */
     /* Made from the stream: */
-    int recv_fd;
-    int send_fd;
+    struct xl_connection connection;
     libxl_domain_config config;
     char *name;
     uint32_t domid;
@@ -44,32 +44,11 @@ struct xl_receive {
 
 /* ---- stages ---- */
 
-/* Move the stream away from stdin and stdout: output of any program, hotplug
- * scripts included, must not get into it. */
-static int take_streams(struct xl_receive *receive)
-{
-    int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-    signal(SIGPIPE, SIG_IGN);
-    receive->recv_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-    receive->send_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-    if (null_fd < 0 || receive->recv_fd < 0 || receive->send_fd < 0 ||
-        dup2(null_fd, STDIN_FILENO) < 0 ||
-        dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
-        fprintf(stderr, "xl: stdin and stdout must be open: %s\n",
-                strerror(errno));
-        return -1;
-    }
-    close(null_fd);
-    xl_keep_alive(receive->recv_fd);
-    return 0;
-}
-
 static int greet(struct xl_receive *receive)
 {
-    if (libxl_write_exactly(receive->xl->ctx, receive->send_fd, XL_BANNER,
-                            sizeof(XL_BANNER) - 1, "migration stream",
-                            "banner")) {
+    if (libxl_write_exactly(receive->xl->ctx, receive->connection.send_fd,
+                            XL_BANNER, sizeof(XL_BANNER) - 1,
+                            "migration stream", "banner")) {
         fprintf(stderr, "xl: the source does not listen\n");
         return -1;
     }
@@ -257,7 +236,7 @@ static int lock_creation(struct xl_receive *receive)
     path = xl_global_lockfile();
     ret = path ? xl_creation_lock_take(&receive->lock, path,
                                        XL_CREATION_PATIENCE_SECONDS,
-                                       receive->recv_fd)
+                                       receive->connection.recv_fd)
                : -1;
     free(path);
     return ret;
@@ -285,8 +264,9 @@ static int receive_domain(struct xl_receive *receive)
     params.progress = note_phase;
     params.progress_user = receive;
     rc = libxl_domain_live_migrate_receive(
-        receive->xl->ctx, &receive->config, &receive->domid, receive->recv_fd,
-        receive->send_fd, &params, &result, &resumed, NULL);
+        receive->xl->ctx, &receive->config, &receive->domid,
+        receive->connection.recv_fd, receive->connection.send_fd, &params,
+        &result, &resumed, NULL);
     free(trace_path);
     if (rc) {
         report_failure(receive, &result, rc, resumed);
@@ -310,10 +290,7 @@ static void take_final_name(struct xl_receive *receive)
 /* Close the connection first: the source need not wait for anything now. */
 static int watch_over(struct xl_receive *receive)
 {
-    close(receive->recv_fd);
-    close(receive->send_fd);
-    receive->recv_fd = -1;
-    receive->send_fd = -1;
+    xl_connection_close(&receive->connection);
     if (receive->options.foreground) {
         return xl_monitor_run(receive->xl, receive->domid, &receive->config);
     }
@@ -328,17 +305,14 @@ static int serve_recovery(struct xl_receive *receive)
     libxl_live_migrate_result result;
     int rc;
 
-    if (greet(receive)) {
-        return -1;
-    }
     libxl_live_migrate_receive_params_init(&params);
     params.logger = receive->xl->logger;
     params.local_domid = &receive->domid;
     params.progress = note_phase;
     params.progress_user = receive;
     rc = libxl_domain_live_migrate_receive_recover(
-        receive->xl->ctx, receive->recv_fd, receive->send_fd, &params, &result,
-        NULL);
+        receive->xl->ctx, receive->connection.recv_fd,
+        receive->connection.send_fd, &params, &result, NULL);
     xl_guard_release(&receive->guard);
     if (rc) {
         fprintf(stderr, "xl: destination: %s (libxl error %d).\n",
@@ -347,15 +321,24 @@ static int serve_recovery(struct xl_receive *receive)
     return rc;
 }
 
+/* Beside what the command line says, which an ssh's source has as well. */
+static int take_wishes(struct xl_receive *receive)
+{
+    struct xl_wishes wishes;
+
+    if (xl_config_read_wishes(receive->connection.recv_fd, &wishes)) {
+        return -1;
+    }
+    xl_wishes_grant(&wishes, &receive->options);
+    return 0;
+}
+
 static int migrate_receive(struct xl_receive *receive)
 {
     int ret;
 
-    ret = greet(receive);
-    if (ret) {
-        goto out;
-    }
-    ret = xl_config_read(receive->xl, receive->recv_fd, &receive->config);
+    ret = xl_config_read(receive->xl, receive->connection.recv_fd,
+                         &receive->config);
     if (ret) {
         goto out;
     }
@@ -364,7 +347,8 @@ static int migrate_receive(struct xl_receive *receive)
     }
     if (receive->options.check) {
         ret = xl_preflight_answer(receive->xl, &receive->config,
-                                  receive->options.policy, receive->send_fd);
+                                  receive->options.policy,
+                                  receive->connection.send_fd);
         goto out;
     }
     ret = check_policy(receive);
@@ -411,32 +395,62 @@ out:
     return ret;
 }
 
-int xl_main_migrate_receive(struct xl_context *xl, int argc, char **argv)
+/* What the source wants tells by its first octets; --recover is what it was
+ * told by before that. */
+static int serve(struct xl_receive *receive)
+{
+    int visitor;
+
+    if (greet(receive)) {
+        return -1;
+    }
+    visitor = receive->options.recover
+                  ? XL_VISITOR_AGAIN
+                  : xl_connection_await_visitor(&receive->connection);
+    switch (visitor) {
+    case XL_VISITOR_AGAIN:
+        receive->options.recover = true;
+        return serve_recovery(receive);
+    case XL_VISITOR_WISHES:
+        return take_wishes(receive) ? -1 : migrate_receive(receive);
+    case XL_VISITOR_GUEST:
+        return migrate_receive(receive);
+    default:
+        return -1;
+    }
+}
+
+int xl_receive(struct xl_context *xl, const struct xl_options *options)
 {
     struct xl_receive receive = {
         .xl = xl,
-        .recv_fd = -1,
-        .send_fd = -1,
+        .options = *options,
+        .connection = XL_CONNECTION_NONE,
         .guard = XL_GUARD_NONE,
         .standby = XL_MONITOR_NOBODY,
         .lock = XL_CREATION_UNLOCKED,
     };
-    int status, ret;
+    int ret;
 
-    if (!xl_options_read(&receive.options, XL_COMMAND_RECEIVE, argc, argv,
-                         &status)) {
-        return status;
-    }
-    status = xl_check_host();
-    if (status) {
-        return status;
-    }
-    if (take_streams(&receive) || xl_context_open(xl)) {
+    if (xl_connection_take(&receive.connection, options) ||
+        xl_context_open(xl)) {
         return EXIT_FAILURE;
     }
     libxl_domain_config_init(&receive.config);
-    ret = receive.options.recover ? serve_recovery(&receive)
-                                  : migrate_receive(&receive);
+    ret = serve(&receive);
     libxl_domain_config_dispose(&receive.config);
+    xl_connection_close(&receive.connection);
     return ret ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int xl_main_migrate_receive(struct xl_context *xl, int argc, char **argv)
+{
+    struct xl_options options;
+    int status;
+
+    if (!xl_options_read(&options, XL_COMMAND_RECEIVE, argc, argv, &status)) {
+        return status;
+    }
+    status = xl_check_host();
+    return status ? status : xl_receive(xl, &options);
 }

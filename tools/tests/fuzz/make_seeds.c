@@ -14,6 +14,8 @@
 #include "fake_log.h"
 #include "fake_migration.h"
 #include "save_header.h"
+#include "visitor.h"
+#include "wishes.h"
 #include "stream.h"
 #include "wire/record.h"
 
@@ -180,6 +182,23 @@ static void make_config_seed(void **state)
     write_seed("config", 0, seed, sizeof(seed));
 }
 
+static void make_visitor_seeds(void **state)
+{
+    static const uint8_t others[][XL_VISITOR_OCTETS] = {
+        {0x26}, {0x29}, {0x16, 3, 1}, {'X', 'e', 'n', ' '}};
+    struct xl_options options;
+    struct xl_wishes wishes;
+
+    (void)state;
+    xl_options_init(&options, XL_COMMAND_MIGRATE);
+    options.check = true;
+    xl_wishes_make(&wishes, &options);
+    write_seed("visitor", 0, &wishes, sizeof(wishes));
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        write_seed("visitor", 1 + i, others[i], sizeof(others[i]));
+    }
+}
+
 /* What others write, as they do. */
 static void make_text_seeds(void **state)
 {
@@ -208,6 +227,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(make_recovery_seeds),
         cmocka_unit_test(make_light_seeds),
         cmocka_unit_test(make_config_seed),
+        cmocka_unit_test(make_visitor_seeds),
         cmocka_unit_test(make_text_seeds),
     };
 

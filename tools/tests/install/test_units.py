@@ -72,11 +72,23 @@ class Units(unittest.TestCase):
         self.assertEqual(self.said_of(name), [])
 
     def test_no_unit_that_receives_may_be_killed(self):
-        text = (EXAMPLES / "xl-migrate-receive@.service").read_text()
-        for line in ("SendSIGKILL=no", "KillMode=process", "OOMPolicy=continue"):
-            self.assertIn(f"\n{line}\n", text)
-        self.put("xl-migrate-receive@1.service", text)
-        self.assertEqual(self.said_of("xl-migrate-receive@1.service"), [])
+        for unit, name in (
+                ("xl-migrate-receive@.service", "xl-migrate-receive@1.service"),
+                ("xl-migrate-listen.service", "xl-migrate-listen.service")):
+            text = (EXAMPLES / unit).read_text()
+            for line in ("SendSIGKILL=no", "KillMode=process",
+                         "OOMPolicy=continue"):
+                self.assertIn(f"\n{line}\n", text)
+            self.put(name, text)
+            self.assertEqual(self.said_of(name), [])
+
+    def test_the_unit_that_listens_wants_certificates(self):
+        lines = re.findall(
+            r"(?m)^(?:#   )?ExecStart=(.+)$",
+            (EXAMPLES / "xl-migrate-listen.service").read_text())
+        self.assertEqual(len(lines), 2)
+        for line in lines:
+            self.assertIn("migrate-listen --tls", line)
 
 
 if __name__ == "__main__":

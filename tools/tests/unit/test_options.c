@@ -352,6 +352,31 @@ static void the_usage_when_it_is_asked_for(void **state)
     assert_int_equal(status, EXIT_SUCCESS);
 }
 
+/* An option whose argument may be left out asks for what was said before. */
+static void a_directory_of_tls(void **state)
+{
+    struct xl_options options;
+    char *text;
+
+    (void)state;
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "--tls", "web", "xen-b"));
+    assert_string_equal(options.tls, "");
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "--tls=/files", "--tls",
+                     "web", "xen-b"));
+    assert_string_equal(options.tls, "/files");
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "--tls=/files",
+                     "--tls=none", "web", "xen-b"));
+    assert_null(options.tls);
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "--tls=/it's", "--no-ktls",
+                     "-p", "web", "xen-b"));
+    text = xl_options_for_connector(&options);
+    assert_string_equal(text, " '--tls=/it'\\''s' --no-ktls");
+    free(text);
+    text = xl_options_for_receiver(&options);
+    assert_string_equal(text, " -p");
+    free(text);
+}
+
 /* ---- what goes on ---- */
 
 static void what_the_receiver_is_told(void **state)
@@ -428,6 +453,15 @@ static void a_recovery_that_is_pasted(void **state)
                   "migrate-recover\n--background-rate\n10M\n"
                   "--link-timeout\n30\n--json\n-s\nssh -p 2222 -i "
                   "'/root/my key'\nit's $(id) web\nxen-b\n");
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "--tls", "--tls-hostname=b",
+                     "web", "10.0.0.2:9"));
+    assert_pasted(&options, "5",
+                  "migrate-recover\n--tls\n--tls-hostname\nb\n5\n"
+                  "10.0.0.2:9\n");
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "--tls=/my $files",
+                     "--no-ktls", "web", "xen-b"));
+    assert_pasted(&options, "5",
+                  "migrate-recover\n--tls=/my $files\n--no-ktls\n5\nxen-b\n");
     assert_true(READ(&options, XL_COMMAND_RECOVER, "-s", "", "web",
                      "echo $$ > f; exec nc b 1"));
     assert_pasted(&options, "5",
@@ -541,6 +575,7 @@ int main(void)
         cmocka_unit_test(the_usage_fits_a_terminal),
         cmocka_unit_test(the_usage_has_what_a_user_is_told_of),
         cmocka_unit_test(the_usage_when_it_is_asked_for),
+        cmocka_unit_test(a_directory_of_tls),
         cmocka_unit_test(what_the_receiver_is_told),
         cmocka_unit_test(the_receiver_takes_what_it_is_told),
         cmocka_unit_test(a_recovery_that_is_pasted),

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -344,6 +345,21 @@ static void commands_of_transports(void **state)
     }
 }
 
+/* The program itself, wherever its file has gone. */
+static void the_command_of_tls(void **state)
+{
+    char *command = xl_transport_tls_command("h:9", 2, " --tls=/d");
+    char expected[128];
+
+    (void)state;
+    snprintf(expected, sizeof(expected),
+             "exec /proc/%d/exe -v -v migrate-connect --pass-fd --tls=/d "
+             "-- 'h:9'",
+             (int)getpid());
+    assert_string_equal(command, expected);
+    free(command);
+}
+
 static void hosts_that_a_shell_reads_as_they_are(void **state)
 {
     static const char *const good[] = {
@@ -434,6 +450,7 @@ int main(void)
         cmocka_unit_test(when_it_ended),
         cmocka_unit_test(who_watches_by_a_log),
         cmocka_unit_test(commands_of_transports),
+        cmocka_unit_test(the_command_of_tls),
         cmocka_unit_test(hosts_that_a_shell_reads_as_they_are),
     };
 

@@ -295,10 +295,11 @@ static int refuse(struct xl_tls *tls, const struct xl_tls_wishes *wishes)
     int length;
 
     xl_tls_names_show(&tls->peer, names, sizeof(names));
-    length = snprintf(reason, sizeof(reason),
-                      "%cno name of this host's certificate (%s) is among the "
-                      "peers of the other end: add one to %s there",
-                      REFUSED, names, wishes->peers_where);
+    reason[0] = REFUSED;
+    length = 1 + snprintf(reason + 1, sizeof(reason) - 1,
+                          "no name of this host's certificate (%s) is among "
+                          "the peers of the other end: add one to %s there",
+                          names, wishes->peers_where);
     (void)send_record(tls, reason, length);
     (void)gnutls_bye(tls->session, GNUTLS_SHUT_WR);
     return fail(tls,

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * A receiver's connection.
+ */
+#include "connection.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "prologue.h"
+#include "receive_policy_file.h"
+#include "tcp.h"
+#include "tls/kernel.h"
+#include "tls/relay.h"
+#include "tls_options.h"
+#include "transport.h"
+#include "visitor.h"
+
+/* ---- a process between, where the kernel does no TLS ---- */
+
+/* It ends when both sides have, whatever somebody else wants of it: the guest
+ * cannot do without it. */
+static void __attribute__((noreturn))
+run_relay(struct xl_tls *tls, int plain_fd)
+{
+    static const int ignored[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE};
+    enum xl_tls_how how;
+
+    prctl(PR_SET_NAME, "xl-tls");
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
+        signal(ignored[i], SIG_IGN);
+    }
+    how = xl_tls_relay(tls, plain_fd, plain_fd, XL_TLS_REKEY_OCTETS);
+    if (how == XL_TLS_CUT) {
+        fprintf(stderr, "xl: destination: %s\n", tls->why);
+    }
+    _exit(how == XL_TLS_CUT ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+/* A descriptor that speaks plain, or -1. */
+static int start_relay(struct xl_tls *tls)
+{
+    int ends[2];
+    pid_t pid;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) {
+        return -1;
+    }
+    pid = fork();
+    if (!pid) {
+        close(ends[0]);
+        run_relay(tls, ends[1]);
+    }
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        return -1;
+    }
+    close(tls->fd);
+    return ends[0];
+}
+
+/* ---- TLS ---- */
+
+/* The descriptor that speaks plain from now on, or -1 having said why. */
+static int go_on_in_plain(struct xl_tls *tls)
+{
+    int ret = tls->for_kernel ? xl_tls_kernel_take(tls->session, tls->fd) : 1;
+
+    if (!ret) {
+        return tls->fd;
+    }
+    ret = ret < 0 ? -1 : start_relay(tls);
+    if (ret < 0) {
+        perror("xl: destination: TLS cannot go on");
+    }
+    return ret;
+}
+
+static int open_tls(struct xl_tls *tls, int fd,
+                    const struct xl_options *options, const char *const *peers,
+                    const char *peers_where)
+{
+    struct xl_tls_credentials credentials;
+    const struct xl_tls_wishes wishes = {
+        .credentials = &credentials,
+        .kernel = !options->no_ktls,
+        .deadline = xl_deadline(XL_TLS_SECONDS),
+        .peers = peers,
+        .peers_where = peers_where,
+        .clear_answer = XL_BANNER_TLS,
+    };
+    int plain_fd = -1;
+
+    if (xl_tls_credentials_load(&credentials, xl_tls_directory(options),
+                                XL_TLS_SERVER, tls->why) ||
+        xl_tls_open(tls, fd, &wishes)) {
+        fprintf(stderr, "xl: destination: no connection by TLS: %s\n",
+                tls->why);
+    } else {
+        plain_fd = go_on_in_plain(tls);
+    }
+    xl_tls_close(tls);
+    xl_tls_credentials_free(&credentials);
+    return plain_fd;
+}
+
+static int take_tls(int fd, const struct xl_options *options)
+{
+    struct xl_peers peers;
+    struct xl_tls tls = XL_TLS_CLOSED;
+    int plain_fd;
+
+    if (xl_receive_policy_peers(options->policy, options->peers, &peers)) {
+        return -1;
+    }
+    plain_fd = open_tls(&tls, fd, options, peers.names, peers.where);
+    xl_peers_free(&peers);
+    return plain_fd;
+}
+
+/* ---- plain ---- */
+
+static int use_tls(struct xl_connection *connection,
+                   const struct xl_options *options)
+{
+    int fd = take_tls(connection->recv_fd, options);
+
+    close(connection->send_fd);
+    if (fd < 0) {
+        close(connection->recv_fd);
+    }
+    connection->recv_fd = fd;
+    connection->send_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    return fd < 0 || connection->send_fd < 0 ? -1 : 0;
+}
+
+int xl_connection_take(struct xl_connection *connection,
+                       const struct xl_options *options)
+{
+    int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    signal(SIGPIPE, SIG_IGN);
+    connection->recv_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    connection->send_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (null_fd < 0 || connection->recv_fd < 0 || connection->send_fd < 0 ||
+        dup2(null_fd, STDIN_FILENO) < 0 ||
+        dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+        fprintf(stderr, "xl: stdin and stdout must be open: %s\n",
+                strerror(errno));
+        return -1;
+    }
+    close(null_fd);
+    if (!options->tls) {
+        xl_keep_alive(connection->recv_fd);
+        return 0;
+    }
+    xl_tcp_tune(connection->recv_fd);
+    return use_tls(connection, options);
+}
+
+int xl_connection_await_visitor(const struct xl_connection *connection)
+{
+    int visitor = xl_visitor_await(connection->recv_fd,
+                                   xl_deadline(XL_PROLOGUE_SECONDS));
+
+    if (visitor < 0 && errno == ETIMEDOUT) {
+        fprintf(stderr,
+                "xl: whoever has connected here has not said what it wants "
+                "within %d seconds\n",
+                XL_PROLOGUE_SECONDS);
+    } else if (visitor < 0) {
+        fprintf(stderr, "xl: the source is gone before it said what it "
+                        "wants\n");
+    } else if (visitor == XL_VISITOR_TLS) {
+        fprintf(stderr,
+                "xl: whoever has connected here speaks TLS: start what "
+                "listens here with --tls\n");
+    } else if (visitor == XL_VISITOR_UNKNOWN) {
+        fprintf(stderr, "xl: whoever has connected here sends nothing that a "
+                        "source does: it is no xl migrate\n");
+    } else {
+        return visitor;
+    }
+    return -1;
+}
+
+void xl_connection_close(struct xl_connection *connection)
+{
+    if (connection->send_fd >= 0) {
+        xl_tls_kernel_say_end(connection->send_fd);
+        close(connection->send_fd);
+        close(connection->recv_fd);
+    }
+    *connection = XL_CONNECTION_NONE;
+}

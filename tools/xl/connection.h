@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * A receiver's connection: stdin and stdout, or what TLS makes of them.
+ */
+#ifndef XL_CONNECTION_H
+#define XL_CONNECTION_H
+
+#include "options.h"
+
+struct xl_connection {
+    int recv_fd;
+    int send_fd;
+};
+
+#define XL_CONNECTION_NONE ((struct xl_connection){-1, -1})
+
+/*
+ * Move the connection away from stdin and stdout, which lead nowhere and to
+ * stderr from then on: what anybody prints, hotplug scripts included, must not
+ * get into it.  With --tls whoever is at the other end has been verified then.
+ * For a process that has one thread and has not used libxl yet.  0, or -1
+ * having said why.
+ */
+int xl_connection_take(struct xl_connection *connection,
+                       const struct xl_options *options);
+
+/* What the other end wants, of enum xl_visitor; or -1 having said why nothing
+ * can be made of it. */
+int xl_connection_await_visitor(const struct xl_connection *connection);
+
+/* Close it, and have the other end know that it was no accident.  Harmless
+ * when there is none. */
+void xl_connection_close(struct xl_connection *connection);
+
+#endif
