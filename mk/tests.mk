@@ -45,6 +45,7 @@ check-unit: $(UNIT_PROGRAMS)
 	    $(S)/tools/tests/xl/test_json_schema.py \
 	    $(S)/tools/tests/runners/test_record.py \
 	    $(S)/tools/tests/xl/test_completion.py \
+	    $(S)/tools/tests/xl/test_tls.py \
 	    $(S)/tools/tests/install/test_install.py \
 	    $(S)/tools/tests/install/test_units.py
 
@@ -91,7 +92,9 @@ COMPILED += $(FAKE_LIB_OBJS)
 $(FAKE_LIB): $(FAKE_LIB_OBJS)
 	$(call link,-shared $(PLAIN_LDFLAGS),$(TEST_LIBS))
 
-check-unit: $(FAKE_LIB)
+# Programs that are run as they are.
+check-unit: $(FAKE_LIB) $(XL)
+check-unit: export XL := $(XL)
 check-unit: export FAKE_LIBRARY := $(FAKE_LIB)
 # Of a recovery, for the test of what reads it.
 check-unit: export KEEP_TRACES := $(O)/tests/traces
