@@ -47,6 +47,7 @@ check-unit: $(UNIT_PROGRAMS)
 	    $(S)/tools/tests/xl/test_completion.py \
 	    $(S)/tools/tests/xl/test_tls.py \
 	    $(S)/tools/tests/install/test_install.py \
+	    $(S)/tools/tests/install/test_rpm.py \
 	    $(S)/tools/tests/install/test_units.py
 
 # ---- in which threads meet, with the thread sanitizer ----

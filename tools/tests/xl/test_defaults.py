@@ -84,7 +84,7 @@ class Defaults(unittest.TestCase):
         self.assertIn("with postcopy (now)", said)
 
     def test_nothing_that_a_terminal_obeys_is_printed(self):
-        """Of names and values, whoever prints them."""
+        """Of names and values, in each message."""
         hostile = "w\x1b[2J\u009b2J\u202egnp\r\x07\x9f"
         for text, *words in (
                 ("", "migrate", "--postcopy=" + hostile, "a", "b"),
