@@ -29,8 +29,12 @@ static uint64_t pages_left(libxl_live_migrate_phase phase,
 
 /* Until the end if that can be told, else until the end of the current
  * phase. */
-static uint64_t time_left(const libxl_live_migrate_stats *stats)
+static uint64_t time_left(libxl_live_migrate_phase phase,
+                          const libxl_live_migrate_stats *stats)
 {
+    if (phase == LIBXL_LIVE_MIGRATE_PHASE_EVICTING) {
+        return stats->evict_left_us;
+    }
     return stats->total_left_us ? stats->total_left_us : stats->time_left_us;
 }
 
@@ -74,7 +78,7 @@ static void add_numbers(char *text, size_t room,
     char bar[BAR + 1], until_end[16], extra[48];
 
     draw_bar(bar, there, whole);
-    spell_time(until_end, time_left(stats));
+    spell_time(until_end, time_left(phase, stats));
     if (phase == PRECOPY) {
         snprintf(extra, sizeof(extra), "round %" PRIu64,
                  stats->iterations + 1);
@@ -89,6 +93,16 @@ static void add_numbers(char *text, size_t room,
              (left + PAGES_PER_MIB - 1) / PAGES_PER_MIB, extra, until_end);
 }
 
+static void add_evicted(char *text, size_t room,
+                        const libxl_live_migrate_stats *stats)
+{
+    char until_end[16];
+
+    spell_time(until_end, stats->evict_left_us);
+    snprintf(text, room, " %" PRIu64 " MiB, %s",
+             stats->evicted_pages / PAGES_PER_MIB, until_end);
+}
+
 void xl_view_progress(char line[XL_VIEW_MAX], size_t columns,
                       libxl_live_migrate_phase phase,
                       const libxl_live_migrate_stats *stats)
@@ -98,6 +112,8 @@ void xl_view_progress(char line[XL_VIEW_MAX], size_t columns,
 
     if (moves(phase)) {
         add_numbers(line + length, XL_VIEW_MAX - length, phase, stats);
+    } else if (phase == LIBXL_LIVE_MIGRATE_PHASE_EVICTING) {
+        add_evicted(line + length, XL_VIEW_MAX - length, stats);
     }
     /* A line that wraps could not be drawn over. */
     if (columns && columns < XL_VIEW_MAX) {
@@ -131,7 +147,7 @@ void xl_view_row(char line[XL_VIEW_MAX],
     char name[sizeof(status->name)], until_end[16];
 
     lm_utf8_show(name, sizeof(name), status->name);
-    spell_time(until_end, running ? time_left(stats) : 0);
+    spell_time(until_end, running ? time_left(status->phase, stats) : 0);
     snprintf(line, XL_VIEW_MAX,
              "%-24s %5" PRIu32 " %-11s %-11s %5" PRIu64 " %8" PRIu64
              " %8" PRIu64 " %7" PRIu64 " %6" PRIu64 ".%" PRIu64 " %s",

@@ -67,6 +67,9 @@ struct xlm_precopy_stats {
     uint64_t send_rate;   /* pages a second while sending; 0: not known yet */
     /* pages a second that the guest writes, each page counted once a round */
     uint64_t dirty_rate;
+    /* How long evicting takes if precopy ends now, but for pages that have
+     * been evicted; 0: not known yet. */
+    uint64_t evict_us;
 };
 
 /* ---- the source ---- */
@@ -165,6 +168,8 @@ struct xlm_save_params {
      * starts, and they cannot be evicted. {0, 0}: unused. */
     struct xlm_pfn_range device_ranges[XLM_DEVICE_RANGES];
     /* Tuning; xlm_save_params_init() sets values that suit most guests. */
+    /* Postcopy is likely: the destination begins to evict during precopy. */
+    bool evict_early;
 #define TUNABLE(type, field, ...) type field;
 #include "tunables.def"
     struct xlm_control *control; /* the caller's; NULL: no changes */

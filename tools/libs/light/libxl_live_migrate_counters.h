@@ -96,7 +96,11 @@
     X(SHOWN, downtime_us, "downtime-us", \
       "how long the guest was stopped, or is until now") \
     X(SHOWN, total_left_us, "total-left-us", \
-      "until the destination has everything, by the rates of late")
+      "until the destination has everything, by the rates of late") \
+    X(SOURCE, evicted_pages, "evicted-pages", \
+      "made absent at the destination while the guest ran at the source") \
+    X(SOURCE, evict_left_us, "evict-left-us", \
+      "how long making absent takes of what precopy would leave now")
 
 #define LIBXL_LIVE_MIGRATE_COUNT_ONE_(...) +1
 

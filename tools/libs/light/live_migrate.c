@@ -653,6 +653,7 @@ static int move_out(struct lm_source *source)
     source->forecaster.stop_pages = params.hot_pages_max;
     params.control = &source->steering;
     params.build = source->build;
+    params.evict_early = source->limits.postcopy;
     if (xlm_save(&source->op.xlm, &params, &callbacks, &source->op.stats,
                  source->transitioned)) {
         return ERROR_FAIL;

@@ -14,10 +14,13 @@ static enum xlm_precopy_answer over(const struct lm_precopy_limits *limits)
     return limits->postcopy ? XLM_PRECOPY_POSTCOPY : XLM_PRECOPY_STOP_AND_COPY;
 }
 
+/* The guest moves when the pages that are left have been evicted: that is
+ * part of the time. */
 static bool time_is_up(const struct lm_precopy_limits *limits,
                        const struct xlm_precopy_stats *stats)
 {
-    return limits->after_us && stats->elapsed_us >= limits->after_us;
+    return limits->after_us &&
+           stats->elapsed_us + stats->evict_us >= limits->after_us;
 }
 
 /* Can the dirty pages be sent soon? */

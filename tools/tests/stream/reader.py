@@ -22,7 +22,8 @@ LIBXL_TRANSITION_END, LIBXL_END = 6, 0
 LOST = 5                        # a state of the guest
 WITH_CONTENTS = ("PAGE_DATA", "POSTCOPY_PAGE_DATA")
 REQUESTS = ("POSTCOPY_FAULT", "POSTCOPY_URGENT")
-ALIVE = ("POSTCOPY_DST_ALIVE", "POSTCOPY_SRC_ALIVE")     # between any two others
+# Between any two others.
+ALIVE = ("POSTCOPY_DST_ALIVE", "POSTCOPY_SRC_ALIVE", "POSTCOPY_EVICT_TIME")
 
 
 class Bad(Exception):
@@ -287,6 +288,7 @@ class Back(Way):
         self.channel_end = None     # pages
         self.seen = []
         self.answers = 0        # whole answers to lists
+        self.times = []         # how many pages each EVICT_TIME is about
         self.evicted = set()
         self.faults = []
         self.dropped = set()
@@ -298,6 +300,8 @@ class Back(Way):
             kind, body = source.record(f"a record after {self.seen[-1:]}")
             self.advance(kind)
             name = self.checked(kind, body)
+            if name == "POSTCOPY_EVICT_TIME":
+                self.times.append(struct.unpack("<QQ", body)[0])
             if name is None:
                 continue
             if name in ALIVE and "POSTCOPY_COMPLETE" not in self.seen:
@@ -539,6 +543,8 @@ class Forth(Way):
             raise Bad(f"the last record back is {back.seen[-1:]}")
         if back.answers != self.lists:
             raise Bad(f"{self.lists} lists and {back.answers} answers")
+        if len(back.times) != self.lists or back.times != sorted(back.times):
+            raise Bad(f"{self.lists} lists, and EVICT_TIME for {back.times}")
         taken = set(accumulate(count for count, _ in self.taken))
         credited = list(accumulate(back.credit))
         if not taken.issuperset(credited) or len(credited) != \

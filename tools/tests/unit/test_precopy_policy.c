@@ -437,6 +437,26 @@ static void recorded_rates(void **state)
     EXPECT(&limits, written_600, XLM_PRECOPY_POSTCOPY, 0);
 }
 
+/* The guest moves once evicting is done, so that begins before the time is up;
+ * a time that nobody has set is not spent on it. */
+static void evicting_is_part_of_the_time(void **state)
+{
+    struct lm_precopy_limits limits = {
+        .postcopy = true, .iterations = 10, .after_us = 9 * SECOND};
+    struct xlm_precopy_stats stats = {
+        .iteration = 1, .dirty_count = GUEST, .elapsed_us = 5 * SECOND};
+
+    (void)state;
+    stats.evict_us = 4 * SECOND - 1;
+    assert_int_equal(lm_precopy_policy(&limits, &stats), XLM_PRECOPY_CONTINUE);
+    stats.evict_us = 4 * SECOND;
+    assert_int_equal(lm_precopy_policy(&limits, &stats), XLM_PRECOPY_POSTCOPY);
+    stats.in_round = true;
+    assert_int_equal(lm_precopy_policy(&limits, &stats), XLM_PRECOPY_POSTCOPY);
+    limits.after_us = 0;
+    assert_int_equal(lm_precopy_policy(&limits, &stats), XLM_PRECOPY_CONTINUE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,6 +467,7 @@ int main(void)
         cmocka_unit_test(a_hot_part_lets_the_rest_go_first),
         cmocka_unit_test(after_a_time),
         cmocka_unit_test(counted_rounds_are_whole),
+        cmocka_unit_test(evicting_is_part_of_the_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

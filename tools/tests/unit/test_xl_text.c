@@ -140,6 +140,12 @@ static void progress(void **state)
     check(LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY, 0, &stats,
           "postcopy  [###################.]  99% 3.5 MiB/s, 1 MiB left, "
           "12 faults, 0:01");
+    stats.evicted_pages = 32768;
+    check(LIBXL_LIVE_MIGRATE_PHASE_EVICTING, 0, &stats,
+          "evicting  128 MiB, -");
+    stats.evict_left_us = 61000001;
+    check(LIBXL_LIVE_MIGRATE_PHASE_EVICTING, 0, &stats,
+          "evicting  128 MiB, 1:02");
     /* Nothing is known of it. */
     stats = (libxl_live_migrate_stats){.guest_pages = 0};
     check(LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY, 0, &stats,

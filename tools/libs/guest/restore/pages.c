@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+
 /* Pages that the toolstack may have given the domain besides. */
 #define UNCOUNTED_PAGES 64
 
@@ -320,14 +322,19 @@ int xlm_restore_take_pages(struct xlm_restorer *restorer)
 static int make_absent(struct xlm_restorer *restorer, size_t count,
                        const uint64_t *pfns)
 {
+    uint64_t began_us = xlm_now_us();
     uint64_t missing[XLM_BATCH_PAGES];
     size_t nr_missing;
+    int rc;
 
     if (find_missing(restorer, count, pfns, &nr_missing, missing)) {
         return -1;
     }
-    return xlm_pager_make_absent(restorer->pager, nr_missing, missing, count,
-                                 pfns, &restorer->sets.refusing);
+    rc = xlm_pager_make_absent(restorer->pager, nr_missing, missing, count,
+                               pfns, &restorer->sets.refusing);
+    restorer->evicted.pages += count;
+    restorer->evicted.us += xlm_now_us() - began_us;
+    return rc;
 }
 
 int xlm_restore_take_outstanding(struct xlm_restorer *restorer)
@@ -364,6 +371,11 @@ int xlm_restore_answer_evicted(struct xlm_restorer *restorer)
     size_t count;
 
     xlm_pfn_set_unite(&restorer->sets.refused, refusing);
+    if (xlm_write_simple_record(
+            restorer->ctx, &restorer->channel, XLM_REC_POSTCOPY_EVICT_TIME,
+            &restorer->evicted, sizeof(restorer->evicted))) {
+        return -1;
+    }
     do {
         count = xlm_pfn_set_list(refusing, 0, pfns, XLM_LIST_PFNS);
         for (size_t i = 0; i < count; i++) {

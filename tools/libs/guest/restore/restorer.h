@@ -82,7 +82,8 @@ struct xlm_restorer {
     enum xlm_reader_state state;
     struct xlm_stats *stats;
     uint64_t start_us;
-    uint32_t owed; /* pages taken, and not yet credited */
+    struct xlm_wire_evict_time evicted; /* how long evicting has taken */
+    uint32_t owed;                      /* pages taken, and not yet credited */
     /* tells the source that this end lives; or NULL */
     struct xlm_keepalive *keepalive;
     struct xlm_fault_reader *faults; /* restore/faults.c; NULL: none */

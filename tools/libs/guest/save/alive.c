@@ -5,6 +5,7 @@
 #include "save/alive.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "clock.h"
@@ -85,7 +86,10 @@ int xlm_save_read_answer(struct xlm_saver *saver, enum xlm_reader_state state)
                             &saver->record)) {
             return -1;
         }
-        if (saver->record.type != XLM_REC_POSTCOPY_DST_ALIVE) {
+        if (saver->record.type == XLM_REC_POSTCOPY_EVICT_TIME) {
+            memcpy(&saver->evicting.took, saver->record.body,
+                   sizeof(saver->evicting.took));
+        } else if (saver->record.type != XLM_REC_POSTCOPY_DST_ALIVE) {
             return 0;
         }
     } while (left--);

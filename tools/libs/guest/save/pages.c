@@ -267,6 +267,9 @@ static int send_batch(struct xlm_saver *saver, struct xlm_save_batch *batch,
     if (!rc) {
         rc = write_batch(saver, batch, sent);
     }
+    for (size_t i = 0; i < batch->count; i++) {
+        xlm_pfn_set_remove(&saver->sets.outstanding, batch->pfns[i]);
+    }
     if (batch->mapping) {
         hv->ops->unmap(hv, batch->mapping, batch->nr_mapped);
     }
@@ -344,37 +347,57 @@ int xlm_save_send_set(struct xlm_saver *saver, struct xlm_pfn_set *set,
     return rc;
 }
 
+int xlm_save_begin_list(struct xlm_saver *saver)
+{
+    return xlm_write_simple_record(saver->ctx, &saver->channel,
+                                   XLM_REC_POSTCOPY_PFNS_BEGIN, NULL, 0);
+}
+
+int xlm_save_add_to_list(struct xlm_saver *saver, const uint64_t *pfns,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        xlm_pfn_set_add(&saver->sets.outstanding, pfns[i]);
+    }
+    return xlm_write_pfns(saver->ctx, &saver->channel, XLM_REC_POSTCOPY_PFNS,
+                          pfns, count);
+}
+
+int xlm_save_end_list(struct xlm_saver *saver)
+{
+    saver->asked.lists++;
+    return xlm_write_simple_record(saver->ctx, &saver->channel,
+                                   XLM_REC_POSTCOPY_PFNS_END, NULL, 0);
+}
+
+int xlm_save_list_pfns(struct xlm_saver *saver, const uint64_t *pfns,
+                       size_t count)
+{
+    return xlm_save_begin_list(saver) ||
+                   xlm_save_add_to_list(saver, pfns, count) ||
+                   xlm_save_end_list(saver)
+               ? -1
+               : 0;
+}
+
 int xlm_save_list_outstanding(struct xlm_saver *saver,
                               const struct xlm_pfn_set *set)
 {
-    struct xlm_context *ctx = saver->ctx;
-    struct xlm_channel *channel = &saver->channel;
     uint64_t pfns[XLM_LIST_PFNS / 8];
-    size_t count = 0;
-    uint64_t pfn;
+    uint64_t from = 0;
+    size_t count;
 
-    if (xlm_write_simple_record(ctx, channel, XLM_REC_POSTCOPY_PFNS_BEGIN,
-                                NULL, 0)) {
+    if (xlm_save_begin_list(saver)) {
         return -1;
     }
-    for (pfn = xlm_pfn_set_next(set, 0); pfn != XLM_PFN_NONE;
-         pfn = xlm_pfn_set_next(set, pfn + 1)) {
-        xlm_pfn_set_add(&saver->sets.outstanding, pfn);
-        pfns[count++] = pfn;
-        if (count == sizeof(pfns) / sizeof(pfns[0])) {
-            if (xlm_write_pfns(ctx, channel, XLM_REC_POSTCOPY_PFNS, pfns,
-                               count)) {
-                return -1;
-            }
-            count = 0;
+    do {
+        count = xlm_pfn_set_list(set, from, pfns, XLM_LIST_PFNS / 8);
+        if (xlm_save_add_to_list(saver, pfns, count)) {
+            return -1;
         }
-    }
-    if (xlm_write_pfns(ctx, channel, XLM_REC_POSTCOPY_PFNS, pfns, count)) {
-        return -1;
-    }
-    saver->asked.lists++;
-    return xlm_write_simple_record(ctx, channel, XLM_REC_POSTCOPY_PFNS_END,
-                                   NULL, 0);
+        from = count ? pfns[count - 1] + 1 : 0;
+    } while (count == XLM_LIST_PFNS / 8);
+    return xlm_save_end_list(saver);
 }
 
 int xlm_save_list_dirty(struct xlm_saver *saver)

@@ -30,8 +30,16 @@ int xlm_save_send_pfns(struct xlm_saver *saver, size_t count,
                        const uint64_t *pfns, uint64_t *sent);
 /* Add to the stats the zero pages that another thread has counted here. */
 void xlm_save_count_zeroes(struct xlm_saver *saver);
-/* Tell the destination that it lacks these pages, in a list of POSTCOPY_PFNS
- * records from PFNS_BEGIN to PFNS_END: they become outstanding. */
+/* Tell the destination that it lacks pages, in a list of POSTCOPY_PFNS records
+ * from PFNS_BEGIN to PFNS_END: they become outstanding.  The pages of a list
+ * part by part, at most XLM_LIST_PFNS in one; or all at once, at most as many;
+ * or those of a set. */
+int xlm_save_begin_list(struct xlm_saver *saver);
+int xlm_save_add_to_list(struct xlm_saver *saver, const uint64_t *pfns,
+                         size_t count);
+int xlm_save_end_list(struct xlm_saver *saver);
+int xlm_save_list_pfns(struct xlm_saver *saver, const uint64_t *pfns,
+                       size_t count);
 int xlm_save_list_outstanding(struct xlm_saver *saver,
                               const struct xlm_pfn_set *set);
 /* The same for those of saver->sets.dirty that are not outstanding; the others

@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "save/alive.h"
+#include "save/evict.h"
 #include "save/hold.h"
 #include "save/pages.h"
 
@@ -64,6 +65,17 @@ static bool wants_postcopy(const struct xlm_saver *saver)
     return control && xlm_two_way(saver) && atomic_load(&control->switch_now);
 }
 
+/* How long evicting `dirty` pages takes; those that have been evicted are among
+ * them. */
+static uint64_t evict_us(struct xlm_saver *saver, uint64_t dirty)
+{
+    uint64_t evicted = saver->sets.outstanding.count;
+
+    saver->stats->evict_left_us =
+        xlm_save_evict_us(saver, dirty > evicted ? dirty - evicted : 0);
+    return saver->stats->evict_left_us;
+}
+
 /* What to do now; `dirty` is the size of the next round. */
 static enum xlm_precopy_answer ask(struct precopy *precopy, bool in_round,
                                    uint64_t dirty)
@@ -80,6 +92,8 @@ static enum xlm_precopy_answer ask(struct precopy *precopy, bool in_round,
         .elapsed_us = xlm_now_us() - precopy->start_us,
         .send_rate = precopy->send_rate,
         .dirty_rate = precopy->dirty_rate,
+        .evict_us = evict_us(
+            saver, dirty + (in_round ? saver->sets.to_send.count : 0)),
     };
 
     enum xlm_precopy_answer answer =
@@ -168,7 +182,7 @@ static int leave_out_dirty(struct precopy *precopy)
     take_dirty_rate(precopy);
     xlm_pfn_set_subtract(&saver->sets.to_send, &saver->sets.dirty);
     saver->stats->left_out_pages += before - saver->sets.to_send.count;
-    return 0;
+    return xlm_save_evict_early(saver);
 }
 
 static void begin_round(struct precopy *precopy)

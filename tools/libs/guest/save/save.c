@@ -40,6 +40,7 @@
 #include "clock.h"
 #include "save/alive.h"
 #include "save/context.h"
+#include "save/evict.h"
 #include "save/faults.h"
 #include "save/hold.h"
 #include "save/hot.h"
@@ -311,19 +312,6 @@ static int look_once_more(struct xlm_saver *saver)
 
 /* ---- evicting, while the guest still runs ---- */
 
-static int await_evicted(struct xlm_saver *saver)
-{
-    bool last;
-
-    do {
-        if (xlm_save_read_answer(saver, XLM_READ_EVICTED) ||
-            xlm_save_take_evicted(saver, &last)) {
-            return -1;
-        }
-    } while (!last);
-    return 0;
-}
-
 /* Send the device model's pages that were written by now: they need not wait
  * for the stop.  If the guest has got pages, list all of them now as well,
  * because evicting takes long for a large guest.  Other pages are listed, like
@@ -345,12 +333,11 @@ static int evict_while_running(struct xlm_saver *saver)
     xlm_save_progress(saver, XLM_PHASE_EVICTING);
     /* Resident pages are sent, not listed. */
     xlm_pfn_set_subtract(&saver->sets.to_send, &saver->sets.resident);
-    if (write_empty(saver, XLM_REC_POSTCOPY_BEGIN) ||
-        xlm_save_list_outstanding(saver, &saver->sets.to_send)) {
+    if (xlm_save_evict(saver, &saver->sets.to_send)) {
         return -1;
     }
     xlm_pfn_set_clear(&saver->sets.to_send);
-    return await_evicted(saver) || update_before_stop(saver) ? -1 : 0;
+    return update_before_stop(saver);
 }
 
 /* ---- suspended ---- */
@@ -400,6 +387,9 @@ static int stop_and_copy(struct xlm_saver *saver)
     xlm_pfn_set_unite(&saver->sets.to_send, &saver->sets.dirty);
     xlm_pfn_set_unite(&saver->sets.to_send, &saver->sets.fresh);
     xlm_pfn_set_unite(&saver->sets.to_send, &saver->sets.device_send);
+    if (saver->evicting.begun) { /* pages that could not be evicted */
+        xlm_pfn_set_unite(&saver->sets.to_send, &saver->sets.resident);
+    }
     xlm_pfn_set_intersect(&saver->sets.to_send, &saver->sets.present);
     return xlm_save_send_set(saver, &saver->sets.to_send,
                              &saver->stats->stop_pages);
@@ -624,6 +614,7 @@ static stage *const migration[] = {
     prepare_destination,
     await_prepared,
     precopy,
+    xlm_save_await_early,
     look_once_more,
     stop_guest,
     write_transition,

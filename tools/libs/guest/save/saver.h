@@ -46,6 +46,14 @@ struct xlm_save_asked {
     uint64_t answered;      /* pages in the answer to the oldest of them */
 };
 
+/* Eviction while the guest runs here, list by list: the caller's thread's. */
+struct xlm_save_evicting {
+    bool begun;      /* BEGIN was sent */
+    uint64_t at;     /* where the next search for early pages begins */
+    uint64_t listed; /* pages of the last list */
+    struct xlm_wire_evict_time took; /* as the destination said last */
+};
+
 /* Sets of pages with the same limit.  They are the caller's thread's, but from
  * xlm_hot_start() to xlm_hot_stop() the watching thread's. */
 struct xlm_save_sets {
@@ -89,6 +97,7 @@ struct xlm_saver {
     enum xlm_precopy_answer answer; /* the policy's, when precopy ended */
     struct xlm_save_domain domain;
     struct xlm_save_asked asked;
+    struct xlm_save_evicting evicting;
     struct xlm_save_sets sets;
     struct xlm_rate_limit limit; /* for the background */
     /* tells the destination that this end lives; or NULL */

@@ -163,6 +163,12 @@ struct xlm_wire_channel_end {
     uint64_t pages; /* in all records that came completely */
 };
 
+/* POSTCOPY_EVICT_TIME: how long evicting has taken the destination so far. */
+struct xlm_wire_evict_time {
+    uint64_t pages;
+    uint64_t us;
+};
+
 #define XLM_WIRE_WAIT_BUCKETS 32
 #define XLM_WIRE_WAIT_VCPUS 128
 struct xlm_wire_stats {
@@ -198,6 +204,7 @@ _Static_assert(sizeof(struct xlm_wire_recover) == 48, "wire");
 _Static_assert(sizeof(struct xlm_wire_answer) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_credit) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_channel_end) == 8, "wire");
+_Static_assert(sizeof(struct xlm_wire_evict_time) == 16, "wire");
 _Static_assert(sizeof(struct xlm_wire_stats) == 360, "wire");
 
 static inline uint64_t xlm_entry(uint64_t pfn, uint32_t type)
