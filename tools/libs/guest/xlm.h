@@ -167,9 +167,9 @@ struct xlm_save_params {
     /* A device model may map pages in these ranges: it needs them before it
      * starts, and they cannot be evicted. {0, 0}: unused. */
     struct xlm_pfn_range device_ranges[XLM_DEVICE_RANGES];
-    /* Tuning; xlm_save_params_init() sets values that suit most guests. */
     /* Postcopy is likely: the destination begins to evict during precopy. */
     bool evict_early;
+    /* Tuning; xlm_save_params_init() sets values that suit most guests. */
 #define TUNABLE(type, field, ...) type field;
 #include "tunables.def"
     struct xlm_control *control; /* the caller's; NULL: no changes */
