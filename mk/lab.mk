@@ -123,7 +123,8 @@ BENCH_OPTIONS ?=
 bench bench-downtime: deps
 	$(S)/scripts/install-deps $(S)/scripts/packages.bench
 	$(MAKE) lab-build
-	$(if $(filter bench,$@),$(MAKE) bench-engine)
+	$(if $(filter bench,$@),$(MAKE) bench-engine && $(MAKE) bench-qemu)
 	$(BENCH) --repeat $(BENCH_REPEAT) --memory $(BENCH_MEMORY) \
-	    $(if $(filter bench,$@),--engine $(O)/bench/engine.json,--part downtimes) \
+	    $(if $(filter bench,$@),--engine $(O)/bench/engine.json \
+	        --qemu $(O)/bench/qemu.json,--part downtimes) \
 	    $(BENCH_OPTIONS)

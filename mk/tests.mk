@@ -173,6 +173,11 @@ bench-engine: $(BENCH_ENGINE)
 bench-scale: $(BENCH_SCALE)
 	$(BENCH_SCALE)
 
+#? bench-qemu   QEMU's postcopy beside the engine's, where there is a QEMU
+.PHONY: bench-qemu
+bench-qemu: $(BENCH_ENGINE)
+	$(S)/tools/tests/bench/bench-qemu --engine $(BENCH_ENGINE) --to $(O)/bench
+
 # ---- what is installed ----
 
 #? check-install  the installed library, and the example built with it

@@ -322,12 +322,12 @@ def rounded(thing):
 
 def make(measured):
     """The report on what was measured: {"about": ..., "runs": [...], "engine":
-    what bench-engine wrote, or []}."""
+    what bench-engine wrote, or [], "qemu": what bench-qemu wrote, or None}."""
     runs = measured["runs"]
     report = {"format": FORMAT, "about": measured["about"],
               "moves": moves(runs), "floors": floors(runs),
               "faults": faults(runs), "evictions": evictions(runs),
-              "engine": measured["engine"]}
+              "engine": measured["engine"], "qemu": measured.get("qemu")}
     report["ratios"] = ratios(report)
     report["goals"] = goals(report)
     return rounded(report)

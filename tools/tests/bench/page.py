@@ -315,6 +315,49 @@ def engine_page(report, has_plot):
                     for line in trace_lines(row["trace"])]
 
 
+# ---- beside QEMU ----
+
+QEMU_NOTES = """\
+The same: the guest's size, without a page of zeroes; loopback TCP; postcopy before
+anything else is sent, on the same machine and by turns. Not the same: QEMU runs its
+guest, on a processor that the migration could use, and puts pages in place by
+userfaultfd. The engine has a fake hypervisor, which copies pages to their place, and a
+guest of one thread that does nothing but touch pages. QEMU's wait for a page is the
+mean: the time for which its vCPU was blocked, by its own count, through the pages that
+it asked for. Its stop is what it calls downtime; the engine has none here, and the
+stop of a real guest is above. A guest that reads its memory uses CPU itself, so only
+that of the guest that halts is compared."""
+
+
+def qemu_lines(rows):
+    engine = {row["touch"]: row["mib_s"] for row in rows
+              if row["way"] == "engine"}
+    for row in rows:
+        own = row["way"] == "engine"
+        yield ["reads its memory" if row["touch"] else "halts",
+               "the engine" if own else f"QEMU, {row['way']}",
+               show(row["mib_s"], ".0f", " MiB/s"),
+               show(None if own or row["touch"] not in engine else
+                    engine[row["touch"]] / row["mib_s"], ".2f"),
+               show(row["stop_ms"], ".0f", " ms"),
+               show(None if row["touch"] else row["cpu_s_per_gib"], ".2f"),
+               show(row["requests"] or None, ".0f"),
+               show(row["wait_us"], ".0f",
+                    " us, median" if own else " us, mean")]
+
+
+def qemu_page(told):
+    """told: what bench-qemu wrote, or None."""
+    if not told:
+        return []
+    return ["", "## Beside QEMU's postcopy", "",
+            f"A guest of {told['mib']} MiB, beside {told['qemu']} without "
+            "hardware virtualisation.", "", *table(
+                ("guest", "moved by", "rate", "the engine's to this", "stop",
+                 "CPU s/GiB", "pages asked for", "wait for one"),
+                list(qemu_lines(told["rows"]))), "", QEMU_NOTES]
+
+
 # ---- all of it ----
 
 REACHED = {True: "reached", False: "NOT REACHED", None: "not measured"}
@@ -365,7 +408,8 @@ def markdown(report, runs, kept, plots):
         *change_lines(report, kept),
         *move_pages(report, runs, plots), *stop_page(report),
         *fault_pages(report, plots), *eviction_page(report),
-        *engine_page(report, engine_plot.exists()), ""])
+        *engine_page(report, engine_plot.exists()),
+        *qemu_page(report.get("qemu")), ""])
 
 
 def write(directory, report, runs, kept, style):

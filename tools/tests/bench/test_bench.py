@@ -38,6 +38,7 @@ def script(name):
 
 
 bench = script("bench")
+bench_qemu = script("bench-qemu")
 
 KEPT = TREE / "docs" / "figures.json"
 ABOUT = {"when": "2026-01-02 03:04 UTC", "tree": "v1", "processors": 2,
@@ -440,6 +441,51 @@ class Page(unittest.TestCase):
         text, _ = self.write(figures.make(measured(runs, [])), runs)
         self.assertIn("| stock xl | - |", text)
         self.assertIn("stock xl: 1 of 1 given up after 300 s.", text)
+
+
+def qemu_run(way, touch, mib_s, wait_us=None):
+    return {"way": way, "touch": touch, "mib_s": mib_s,
+            "stop_ms": None if way == "engine" else 7, "cpu_s_per_gib": 1.5,
+            "requests": 5 if touch else 0, "wait_us": wait_us}
+
+
+class BesideQemu(unittest.TestCase):
+    def told(self):
+        runs = [qemu_run("engine", False, 600), qemu_run("engine", False, 800),
+                qemu_run("engine", False, 700),
+                qemu_run("postcopy", False, 350),
+                qemu_run("engine", True, 500, 40),
+                qemu_run("postcopy", True, 250, 900)]
+        return {"mib": 64, "qemu": "QEMU 7.2", "repeat": 1,
+                "rows": bench_qemu.figures(runs)}
+
+    def test_each_way_has_its_medians_and_its_ratio(self):
+        text = "\n".join(page.qemu_page(self.told()))
+        self.assertIn("| halts | the engine | 700 MiB/s | - | - | 1.50 |",
+                      text)
+        self.assertIn("| halts | QEMU, postcopy | 350 MiB/s | 2.00 | 7 ms |",
+                      text)
+        self.assertIn("250 MiB/s | 2.00 | 7 ms | - | 5 | 900 us, mean |", text)
+        self.assertIn("40 us, median", text)
+
+    def test_the_report_has_it_where_it_was_measured(self):
+        report = figures.make({**measured(), "qemu": self.told()})
+        with tempfile.TemporaryDirectory() as where:
+            self.assertIn("## Beside QEMU", page.markdown(
+                report, RUNS, None, page.Plots(pathlib.Path(where))))
+        self.assertEqual(page.qemu_page(figures.make(measured())["qemu"]), [])
+
+    def test_where_there_is_no_qemu_it_says_so(self):
+        out = io.StringIO()
+        with tempfile.TemporaryDirectory() as where, \
+                contextlib.redirect_stdout(out), \
+                mock.patch("shutil.which", return_value=None), \
+                mock.patch("sys.argv", ["bench-qemu", "--engine", "none",
+                                        "--to", where]):
+            self.assertEqual(bench_qemu.main(), 0)
+            self.assertEqual(list(pathlib.Path(where).iterdir()), [])
+        self.assertIn("skipped: bench-qemu: no qemu-system-x86_64 here",
+                      out.getvalue())
 
 
 class Parts(unittest.TestCase):
