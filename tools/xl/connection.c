@@ -172,7 +172,7 @@ int xl_connection_await_visitor(const struct xl_connection *connection)
 
     if (visitor < 0 && errno == ETIMEDOUT) {
         fprintf(stderr,
-                "xl: whoever has connected here has not said what it wants "
+                "xl: the host that has connected has not said what it wants "
                 "within %d seconds\n",
                 XL_PROLOGUE_SECONDS);
     } else if (visitor < 0) {
@@ -180,10 +180,10 @@ int xl_connection_await_visitor(const struct xl_connection *connection)
                         "wants\n");
     } else if (visitor == XL_VISITOR_TLS) {
         fprintf(stderr,
-                "xl: whoever has connected here speaks TLS: start what "
+                "xl: the host that has connected speaks TLS: start what "
                 "listens here with --tls\n");
     } else if (visitor == XL_VISITOR_UNKNOWN) {
-        fprintf(stderr, "xl: whoever has connected here sends nothing that a "
+        fprintf(stderr, "xl: the host that has connected sends nothing that a "
                         "source does: it is no xl migrate\n");
     } else {
         return visitor;

@@ -16,7 +16,7 @@ struct xl_connection {
 /*
  * Move the connection away from stdin and stdout, which lead nowhere and to
  * stderr from then on: what anybody prints, hotplug scripts included, must not
- * get into it.  With --tls whoever is at the other end has been verified then.
+ * get into it.  With --tls the other end has been verified then.
  * For a process that has one thread and has not used libxl yet.  0, or -1
  * having said why.
  */

@@ -9,7 +9,7 @@
 #include "xl_context.h"
 
 /*
- * Serve whoever is at the other end of stdin and stdout, to the end: with
+ * Serve the other end of stdin and stdout until all of its guest is here, with
  * options of xl migrate-receive.  For a process that has one thread and has
  * not used libxl yet; an exit status.
  */

@@ -145,8 +145,8 @@ static int use_connection(struct xl_transport *transport, int fd)
     return 0;
 }
 
-/* A connection by TLS, from who makes it.  0, 1: it has said why there is
- * none; -1 with errno. */
+/* A connection by TLS, from the process that has made it.  0; 1: that process
+ * has said why there is none; -1 with errno. */
 static int take_connection(struct xl_transport *transport, int abort_fd)
 {
     int ret, fd;

@@ -28,8 +28,8 @@ char *xl_transport_command(const char *ssh_command, const char *host,
                            int verbosity, const char *receive_options);
 
 /*
- * The same for TLS: xl migrate-connect of this very program, with these options
- * (each with a blank before it), to the host.
+ * The same for TLS: xl migrate-connect of this very program to the host, with
+ * these options (each with a blank before it).
  */
 char *xl_transport_tls_command(const char *host, int verbosity,
                                const char *options);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What somebody wants who has connected.
+ * What a visitor wants.
  */
 #include "visitor.h"
 

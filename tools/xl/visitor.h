@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What somebody wants who has connected, by the first octets that come.
+ * What a visitor, a host that has connected, wants: by the first octets that
+ * come.
  */
 #ifndef XL_VISITOR_H
 #define XL_VISITOR_H
@@ -12,8 +13,8 @@ enum xl_visitor {
     XL_VISITOR_UNCLEAR, /* it may become any of the others */
     XL_VISITOR_WISHES,  /* a guest is to come, and the source has wishes */
     XL_VISITOR_GUEST,   /* a guest is to come */
-    XL_VISITOR_AGAIN, /* another connection of one: recovery or fault channel */
-    XL_VISITOR_TLS,   /* whoever it is speaks TLS */
+    XL_VISITOR_AGAIN,   /* its recovery, or its fault channel */
+    XL_VISITOR_TLS,     /* the visitor speaks TLS */
 };
 
 /* As many octets as tell any of them from the others. */

@@ -20,15 +20,17 @@ static const struct {
 
 void xl_wishes_make(struct xl_wishes *wishes, const struct xl_options *options)
 {
-    *wishes = (struct xl_wishes){
-        .version = XL_WISHES_VERSION,
-        .link_timeout = options->params.link_timeout,
-    };
+    *wishes = (struct xl_wishes){.version = XL_WISHES_VERSION};
     memcpy(wishes->magic, XL_WISHES_MAGIC, sizeof(wishes->magic));
     for (size_t i = 0; i < NR_FIELDS; i++) {
         if (*(const bool *)((const char *)options + fields[i].field)) {
             wishes->flags |= fields[i].flag;
         }
+    }
+    /* Where the source's user has not said it, the receiver's may have. */
+    if (options->given[xl_option_find(XL_COMMAND_MIGRATE, "link-timeout")]) {
+        wishes->flags |= XL_WISH_LINK_TIMEOUT;
+        wishes->link_timeout = options->params.link_timeout;
     }
 }
 
@@ -48,7 +50,9 @@ const char *xl_wishes_check(const struct xl_wishes *wishes)
 void xl_wishes_grant(const struct xl_wishes *wishes,
                      struct xl_options *options)
 {
-    options->params.link_timeout = wishes->link_timeout;
+    if (wishes->flags & XL_WISH_LINK_TIMEOUT) {
+        options->params.link_timeout = wishes->link_timeout;
+    }
     for (size_t i = 0; i < NR_FIELDS; i++) {
         if (wishes->flags & fields[i].flag) {
             *(bool *)((char *)options + fields[i].field) = true;

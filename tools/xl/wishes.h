@@ -15,13 +15,14 @@
 #define XL_WISH_PAUSED (1u << 1)
 #define XL_WISH_DEBUG (1u << 2)
 #define XL_WISH_CHECK (1u << 3)
-#define XL_WISHES_ALL 0xfu
+#define XL_WISH_LINK_TIMEOUT (1u << 4)
+#define XL_WISHES_ALL 0x1fu
 
 struct xl_wishes {
     char magic[8];
     uint32_t version;
     uint32_t flags;        /* XL_WISH_ */
-    uint64_t link_timeout; /* seconds */
+    uint64_t link_timeout; /* seconds, with its flag; else 0 */
 };
 
 _Static_assert(sizeof(struct xl_wishes) == 24, "wire");

@@ -114,7 +114,8 @@ static int relay(struct connector *connector)
     return -1;
 }
 
-/* Whoever has started us has the connection itself, or us between. */
+/* The process that has started us gets the connection itself, or keeps us
+ * between. */
 static int serve(struct connector *connector)
 {
     int ret = give_to_kernel(connector);
@@ -124,7 +125,8 @@ static int serve(struct connector *connector)
     }
     if (connector->options.pass_fd &&
         xl_pass_fd(STDOUT_FILENO, ret ? -1 : connector->fd)) {
-        perror("xl: whoever has started this does not take the connection");
+        perror("xl: the process that has started this does not take the "
+               "connection");
         return -1;
     }
     return ret ? relay(connector) : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * xl migrate-listen: receivers for whoever connects, a process for each.
+ * xl migrate-listen: receivers, a process for each connection.
  *
  * The process that listens never reads what comes, and knows nothing of TLS
  * and guests: it accepts, forks, and counts.
@@ -48,9 +48,10 @@ static int find_address(struct listener *listener)
         given = ":" XL_TCP_PORT;
     }
     if (!given) {
-        fprintf(stderr, "xl: without --tls whoever can connect is root here: "
-                        "say at which ADDRESS, on a network that only the "
-                        "hosts can reach\n");
+        fprintf(stderr,
+                "xl: without --tls any host that can connect is root here: "
+                "say at which ADDRESS, on a network that only the "
+                "hosts can reach\n");
         return -1;
     }
     if (!xl_tcp_parse(given, &listener->address)) {
@@ -64,7 +65,7 @@ static int find_address(struct listener *listener)
 }
 
 /* Each receiver reads the files anew; but what is wrong with them shows now,
- * to whoever starts this. */
+ * to the person that starts this. */
 static int check_files(const struct listener *listener)
 {
     const struct xl_options *options = &listener->options;
@@ -105,7 +106,7 @@ static int start_listening(struct listener *listener)
             address->host[0] ? address->host : "any address", address->port,
             listener->options.tls
                 ? "for hosts that TLS knows"
-                : "without TLS: whoever can connect is root here");
+                : "without TLS: any host that can connect is root here");
     return 0;
 }
 
@@ -264,7 +265,7 @@ int xl_main_migrate_listen(struct xl_context *xl, int argc, char **argv)
     if (status) {
         return status;
     }
-    /* Not by who has started a receiver: that is us. */
+    /* A receiver would look at the process that has started it: that is us. */
     if (!listener.options.policy) {
         listener.options.policy = XL_RECEIVE_POLICY_FILE;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The first octets of whoever connects, and what a source wishes.
+ * The first octets of a connection, and what a source wishes.
  */
 #include <string.h>
 

@@ -110,7 +110,7 @@ void fake_tls_meet(struct fake_tls *tls)
     require(
         !pthread_create(&tls->server.thread, NULL, open_end, &tls->server));
     open_end(&tls->client);
-    /* Whoever has given up is gone. */
+    /* A host that has given up is gone. */
     if (tls->client.ret) {
         shutdown(tls->client.fd, SHUT_WR);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What a receiver makes of whoever connects: what the visitor wants, by its
+ * What a receiver makes of a connection: what the visitor wants, by its
  * first octets, what a source wishes, addresses, and how a connection gets
  * from the process that makes it to the one that uses it.
  */
@@ -155,22 +155,32 @@ static void a_pipe_has_a_guest(void **state)
 static void wishes_are_granted(void **state)
 {
     struct xl_options asked, granted;
+    char wrong[XL_OPTION_WRONG_MAX];
     struct xl_wishes wishes;
 
     (void)state;
     xl_options_init(&asked, XL_COMMAND_MIGRATE);
     asked.leave_paused = true;
     asked.check = true;
-    asked.params.link_timeout = 7;
     xl_wishes_make(&wishes, &asked);
     assert_null(xl_wishes_check(&wishes));
     xl_options_init(&granted, XL_COMMAND_RECEIVE);
+    granted.params.link_timeout = 5;
     granted.no_monitor = true; /* its own command line's */
     xl_wishes_grant(&wishes, &granted);
     assert_true(granted.leave_paused);
     assert_true(granted.check);
     assert_true(granted.no_monitor);
     assert_false(granted.debug);
+    assert_int_equal(granted.params.link_timeout, 5);
+    assert_int_equal(
+        xl_option_take(&asked,
+                       xl_option_find(XL_COMMAND_MIGRATE, "link-timeout"), "7",
+                       wrong),
+        0);
+    xl_wishes_make(&wishes, &asked);
+    assert_null(xl_wishes_check(&wishes));
+    xl_wishes_grant(&wishes, &granted);
     assert_int_equal(granted.params.link_timeout, 7);
 }
 

@@ -127,7 +127,7 @@ static void a_client_that_has_expired(void **state)
     load_carelessly(tls);
     fake_tls_meet(tls);
     assert_refused(tls, "client-cert.pem: it has expired",
-                   "whoever has connected here has expired");
+                   "the host that has connected has expired");
 }
 
 static void a_client_without_a_certificate(void **state)

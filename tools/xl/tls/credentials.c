@@ -76,7 +76,7 @@ static int check_secret(const struct xl_tls_credentials *credentials,
     return -1;
 }
 
-/* So many certificates were in it. */
+/* `count` certificates were in it. */
 static int check_taken(int count, const struct path *path, char *why)
 {
     if (count > 0) {

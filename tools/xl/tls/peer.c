@@ -183,7 +183,8 @@ static void explain_status(gnutls_session_t session, unsigned int status,
     *alert = problems[i].alert;
     if (problems[i].what) {
         snprintf(why, XL_TLS_WHY_MAX, "the certificate of %s %s",
-                 host ? host : "whoever has connected here", problems[i].what);
+                 host ? host : "the host that has connected",
+                 problems[i].what);
     } else {
         explain_name(session, host, why);
     }
@@ -213,7 +214,7 @@ int xl_tls_peer_verify(gnutls_session_t session,
         snprintf(why, XL_TLS_WHY_MAX,
                  "%s shows no certificate that can be "
                  "read: %s",
-                 host ? host : "whoever has connected here",
+                 host ? host : "the host that has connected",
                  gnutls_strerror(ret));
         return -1;
     }

@@ -12,7 +12,8 @@
 #include "credentials.h"
 
 /* The names of a certificate: its subject's common name, and its alternative
- * names for hosts, addresses among them.  More than so many do not count. */
+ * names for hosts, addresses among them.  Those
+ * beyond XL_TLS_NAMES_MAX do not count. */
 #define XL_TLS_NAMES_MAX 16
 #define XL_TLS_NAME_ROOM 256
 struct xl_tls_names {

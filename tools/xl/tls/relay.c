@@ -249,7 +249,7 @@ static bool wants_to_read(const struct relay *relay)
     return !relay->up.ended && is_empty(&relay->up);
 }
 
-/* What was cut off still gets to whoever reads here. */
+/* Octets that came before the cut still get to the reader here. */
 static bool is_done(const struct relay *relay)
 {
     bool nothing_left = is_empty(&relay->down) || relay->out_fd < 0;

@@ -63,7 +63,7 @@ static bool is_client(const struct xl_tls *tls)
 
 static const char *other_end(const struct xl_tls *tls)
 {
-    return tls->host ? tls->host : "whoever has connected here";
+    return tls->host ? tls->host : "the host that has connected";
 }
 
 static int fail_by_time(struct xl_tls *tls)
@@ -81,7 +81,7 @@ static int fail_in_clear(struct xl_tls *tls)
                       "%s answers without TLS: start what listens there with "
                       "--tls, or leave --tls out here",
                       other_end(tls))
-               : fail(tls, "whoever has connected here does not speak TLS: "
+               : fail(tls, "the host that has connected does not speak TLS: "
                            "has its xl migrate no --tls?");
 }
 

@@ -44,7 +44,7 @@ struct xl_tls_wishes {
     const char *host;
     /* Of a server: a list of patterns for the names of clients, that ends with
      * NULL, or NULL: any that its CA has signed a certificate for; where a
-     * person finds the list; and a line for who does not speak TLS. */
+     * person finds the list; and a line for clients that do not speak TLS. */
     const char *const *peers;
     const char *peers_where;
     const char *clear_answer;
