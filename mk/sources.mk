@@ -16,7 +16,8 @@ PURE_SRCS := $(addprefix $(S)/tools/xl/,save_header.c rate.c policy_option.c \
                watcher.c exit_status.c prologue.c \
                receive_policy.c finding.c cpu_list.c creation_lock.c \
                image_lock.c terminal.c)
-PURE_SRCS += $(TLS_SRCS) $(addprefix $(S)/tools/xl/,visitor.c wishes.c pass_fd.c tcp.c)
+PURE_SRCS += $(TLS_SRCS) $(addprefix $(S)/tools/xl/,connection.c visitor.c \
+               wishes.c pass_fd.c tcp.c)
 
 objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
 GUEST_OBJS := $(call objects,$(GUEST_SRCS),obj)

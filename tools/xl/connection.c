@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "prologue.h"
-#include "receive_policy_file.h"
 #include "tcp.h"
 #include "tls/kernel.h"
 #include "tls/relay.h"
@@ -83,54 +82,42 @@ static int go_on_in_plain(struct xl_tls *tls)
     return ret;
 }
 
-static int open_tls(struct xl_tls *tls, int fd,
-                    const struct xl_options *options, const char *const *peers,
-                    const char *peers_where)
+/* The same, of a connection that is verified first. */
+static int open_tls(int fd, const struct xl_options *options,
+                    const struct xl_peers *peers)
 {
+    struct xl_tls tls = XL_TLS_CLOSED;
     struct xl_tls_credentials credentials;
     const struct xl_tls_wishes wishes = {
         .credentials = &credentials,
         .kernel = !options->no_ktls,
         .deadline = xl_deadline(XL_TLS_SECONDS),
-        .peers = peers,
-        .peers_where = peers_where,
+        .peers = peers->names,
+        .peers_where = peers->where,
         .clear_answer = XL_BANNER_TLS,
     };
     int plain_fd = -1;
 
     if (xl_tls_credentials_load(&credentials, xl_tls_directory(options),
-                                XL_TLS_SERVER, tls->why) ||
-        xl_tls_open(tls, fd, &wishes)) {
+                                XL_TLS_SERVER, tls.why) ||
+        xl_tls_open(&tls, fd, &wishes)) {
         fprintf(stderr, "xl: destination: no connection by TLS: %s\n",
-                tls->why);
+                tls.why);
     } else {
-        plain_fd = go_on_in_plain(tls);
+        plain_fd = go_on_in_plain(&tls);
     }
-    xl_tls_close(tls);
+    xl_tls_close(&tls);
     xl_tls_credentials_free(&credentials);
-    return plain_fd;
-}
-
-static int take_tls(int fd, const struct xl_options *options)
-{
-    struct xl_peers peers;
-    struct xl_tls tls = XL_TLS_CLOSED;
-    int plain_fd;
-
-    if (xl_receive_policy_peers(options->policy, options->peers, &peers)) {
-        return -1;
-    }
-    plain_fd = open_tls(&tls, fd, options, peers.names, peers.where);
-    xl_peers_free(&peers);
     return plain_fd;
 }
 
 /* ---- plain ---- */
 
 static int use_tls(struct xl_connection *connection,
-                   const struct xl_options *options)
+                   const struct xl_options *options,
+                   const struct xl_peers *peers)
 {
-    int fd = take_tls(connection->recv_fd, options);
+    int fd = open_tls(connection->recv_fd, options, peers);
 
     close(connection->send_fd);
     if (fd < 0) {
@@ -142,7 +129,8 @@ static int use_tls(struct xl_connection *connection,
 }
 
 int xl_connection_take(struct xl_connection *connection,
-                       const struct xl_options *options)
+                       const struct xl_options *options,
+                       const struct xl_peers *peers)
 {
     int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -162,7 +150,7 @@ int xl_connection_take(struct xl_connection *connection,
         return 0;
     }
     xl_tcp_tune(connection->recv_fd);
-    return use_tls(connection, options);
+    return use_tls(connection, options, peers);
 }
 
 int xl_connection_await_visitor(const struct xl_connection *connection)

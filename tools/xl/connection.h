@@ -5,6 +5,7 @@
 #define XL_CONNECTION_H
 
 #include "options.h"
+#include "peers.h"
 
 struct xl_connection {
     int recv_fd;
@@ -16,12 +17,13 @@ struct xl_connection {
 /*
  * Move the connection away from stdin and stdout, which lead nowhere and to
  * stderr from then on: what anybody prints, hotplug scripts included, must not
- * get into it.  With --tls the other end has been verified then.
- * For a process that has one thread and has not used libxl yet.  0, or -1
+ * get into it.  With --tls the other end has been verified then, and is one of
+ * the peers (else NULL).  For a process that has one thread and has not used libxl yet.  0, or -1
  * having said why.
  */
 int xl_connection_take(struct xl_connection *connection,
-                       const struct xl_options *options);
+                       const struct xl_options *options,
+                       const struct xl_peers *peers);
 
 /* What the other end wants, of enum xl_visitor; or -1 having said why nothing
  * can be made of it. */

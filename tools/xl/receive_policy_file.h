@@ -4,6 +4,7 @@
 #ifndef XL_RECEIVE_POLICY_FILE_H
 #define XL_RECEIVE_POLICY_FILE_H
 
+#include "peers.h"
 #include "receive_policy.h"
 
 /* Its path, unless --policy names another file. */
@@ -15,15 +16,6 @@
  * own command is at the other end.  0, or -1 with a message on stderr.
  */
 int xl_receive_policy_check(const char *option, const char *json);
-
-/* Which hosts may send guests by TLS: patterns for the names in their
- * certificates. */
-struct xl_peers {
-    const char **names; /* NULL: any that the CA has signed; else ends with
-                           NULL */
-    char where[200];    /* for a person: where the list is */
-    char *text;         /* what the names point into */
-};
 
 /*
  * By the argument of --peers, names with commas between, or NULL: by `peers`

@@ -420,6 +420,23 @@ static int serve(struct xl_receive *receive)
     }
 }
 
+static int take_connection(struct xl_receive *receive)
+{
+    const struct xl_options *options = &receive->options;
+    struct xl_peers peers;
+    int ret;
+
+    if (!options->tls) {
+        return xl_connection_take(&receive->connection, options, NULL);
+    }
+    if (xl_receive_policy_peers(options->policy, options->peers, &peers)) {
+        return -1;
+    }
+    ret = xl_connection_take(&receive->connection, options, &peers);
+    xl_peers_free(&peers);
+    return ret;
+}
+
 int xl_receive(struct xl_context *xl, const struct xl_options *options)
 {
     struct xl_receive receive = {
@@ -432,8 +449,7 @@ int xl_receive(struct xl_context *xl, const struct xl_options *options)
     };
     int ret;
 
-    if (xl_connection_take(&receive.connection, options) ||
-        xl_context_open(xl)) {
+    if (take_connection(&receive) || xl_context_open(xl)) {
         return EXIT_FAILURE;
     }
     libxl_domain_config_init(&receive.config);

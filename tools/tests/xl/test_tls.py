@@ -10,51 +10,18 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
+sys.path.append(str(TOP / "tools/tests/system"))
+from certificates import Authority              # noqa: E402
+
 XL = os.environ.get("XL") or TOP / "build/xl"
 PROTOCOL = "xen-postcopy/1"
 LIMIT = 60          # seconds, for what hangs
-
-EXTENSIONS = """\
-basicConstraints = CA:FALSE
-keyUsage = digitalSignature
-extendedKeyUsage = {purpose}
-subjectAltName = DNS:{name}
-"""
-
-
-def openssl(*words, where):
-    subprocess.run(["openssl", *words], cwd=where, check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def make_key(where, name):
-    openssl("genpkey", "-algorithm", "EC", "-pkeyopt",
-            "ec_paramgen_curve:P-256", "-out", name, where=where)
-    (where / name).chmod(0o600)
-
-
-def make_ca(where):
-    make_key(where, "ca-key.pem")
-    openssl("req", "-x509", "-new", "-key", "ca-key.pem", "-subj", "/CN=CA",
-            "-days", "2", "-out", "ca-cert.pem", where=where)
-
-
-def sign(where, end, name, purpose):
-    """The certificate of an end, as a host has it; its name and its purpose."""
-    make_key(where, f"{end}-key.pem")
-    openssl("req", "-new", "-key", f"{end}-key.pem", "-subj", f"/CN={name}",
-            "-out", "request.pem", where=where)
-    (where / "extensions").write_text(
-        EXTENSIONS.format(name=name, purpose=purpose))
-    openssl("x509", "-req", "-in", "request.pem", "-CA", "ca-cert.pem",
-            "-CAkey", "ca-key.pem", "-CAcreateserial", "-days", "1",
-            "-extfile", "extensions", "-out", f"{end}-cert.pem", where=where)
-
 
 @unittest.skipUnless(shutil.which("openssl"), "this machine has no openssl")
 @unittest.skipUnless(pathlib.Path(XL).exists(), "xl is not built")
@@ -64,9 +31,9 @@ class Connect(unittest.TestCase):
         directory = tempfile.TemporaryDirectory()
         cls.addClassCleanup(directory.cleanup)
         cls.files = pathlib.Path(directory.name)
-        make_ca(cls.files)
-        sign(cls.files, "server", "localhost", "serverAuth")
-        sign(cls.files, "client", "source", "clientAuth")
+        authority = Authority(cls.files)
+        authority.make("server", "localhost")
+        authority.make("client", "source")
 
     def setUp(self):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
