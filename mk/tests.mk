@@ -161,8 +161,21 @@ COMPILED += $(SCALE_OBJS)
 $(BENCH_SCALE): $(SCALE_OBJS)
 	$(call link,$(ALL_LDFLAGS),$(TEST_LIBS))
 
+# What lies between xl and the network.
+TRANSPORTS_SRCS := $(TLS_SRCS) \
+                   $(addprefix $(S)/tools/xl/,prologue.c tcp.c) \
+                   $(S)/tools/libs/light/utf8.c \
+                   $(addprefix $(S)/tools/tests/unit/,fake_ca.c fake_tls.c) \
+                   $(addprefix $(S)/tools/tests/bench/,transports.c die.c)
+TRANSPORTS_OBJS := $(call objects,$(TRANSPORTS_SRCS),bench/obj)
+BENCH_TRANSPORTS := $(O)/bench/transports
+COMPILED += $(TRANSPORTS_OBJS)
+
+$(BENCH_TRANSPORTS): $(TRANSPORTS_OBJS)
+	$(call link,$(ALL_LDFLAGS),$(TEST_LIBS))
+
 # Nobody measures every day, and then it should build.
-check-unit: $(BENCH_ENGINE) $(BENCH_SCALE) test-tools
+check-unit: $(BENCH_ENGINE) $(BENCH_SCALE) $(BENCH_TRANSPORTS) test-tools
 
 #? bench-engine  the engine at native speed, beside a plain copy
 #? bench-scale  its bookkeeping alone, for guests of up to 4 TiB
@@ -172,6 +185,11 @@ bench-engine: $(BENCH_ENGINE)
 
 bench-scale: $(BENCH_SCALE)
 	$(BENCH_SCALE)
+
+#? bench-transports  TLS and ssh, beside plain TCP
+.PHONY: bench-transports
+bench-transports: $(BENCH_TRANSPORTS)
+	$(S)/tools/tests/bench/bench-transports --transports $(BENCH_TRANSPORTS)
 
 #? bench-qemu   QEMU's postcopy beside the engine's, where there is a QEMU
 .PHONY: bench-qemu
