@@ -8,33 +8,12 @@
 #include "control_store.h"
 #include "utf8.h"
 
-/* As it is, except for characters that a terminal would not show; all of these
- * are below 0x10000. */
-static void put_string(FILE *file, const char *text)
-{
-    size_t length;
-
-    fputc('"', file);
-    for (; *text; text += length) {
-        uint32_t character = lm_utf8_next(text, &length);
-
-        if (character == '"' || character == '\\') {
-            fprintf(file, "\\%c", *text);
-        } else if (lm_utf8_is_shown(character)) {
-            fwrite(text, 1, length, file);
-        } else {
-            fprintf(file, "\\u%04" PRIx32, character);
-        }
-    }
-    fputc('"', file);
-}
-
 /* NULL: there is none, or a later library has reported it. */
 static void put_named(FILE *file, const char *name, const char *text)
 {
     fprintf(file, ", \"%s\": ", name);
     if (text) {
-        put_string(file, text);
+        lm_utf8_put_json(file, text);
     } else {
         fputs("null", file);
     }

@@ -3,6 +3,7 @@
  */
 #include "utf8.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static bool continues(unsigned char octet)
@@ -104,4 +105,24 @@ void lm_utf8_show(char *shown, size_t room, const char *text)
         used += octets;
     }
     shown[used] = '\0';
+}
+
+/* All characters that a terminal would not show are below 0x10000. */
+void lm_utf8_put_json(FILE *to, const char *text)
+{
+    size_t length;
+
+    fputc('"', to);
+    for (; *text; text += length) {
+        uint32_t character = lm_utf8_next(text, &length);
+
+        if (character == '"' || character == '\\') {
+            fprintf(to, "\\%c", *text);
+        } else if (lm_utf8_is_shown(character)) {
+            fwrite(text, 1, length, to);
+        } else {
+            fprintf(to, "\\u%04" PRIx32, character);
+        }
+    }
+    fputc('"', to);
 }

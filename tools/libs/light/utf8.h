@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Stands for an octet that is no character. */
 #define LM_UTF8_BAD 0xfffdu
@@ -29,5 +30,9 @@ bool lm_utf8_is_harmless(const char *text);
 /* Copy as much of the text as fits into `room` octets, with a question mark
  * for each character that a terminal does more with than show it. */
 void lm_utf8_show(char *shown, size_t room, const char *text);
+
+/* Write the text as a string of JSON: as UTF-8, with \\uXXXX for each character
+ * that a terminal does not show. */
+void lm_utf8_put_json(FILE *to, const char *text);
 
 #endif
