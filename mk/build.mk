@@ -79,8 +79,8 @@ COMPILED += $(TEST_TOOLS:$(O)/%=$(O)/obj/tools/tests/system/%.o) \
 
 # Streams in files.
 $(O)/stream-tool: $(O)/obj/tools/tests/system/stream-tool.o $(LIB) \
-                  $(addprefix $(O)/obj/tools/xl/,config.o prologue.o \
-                    save_header.o stock.o) \
+                  $(addprefix $(O)/obj/tools/xl/,config.o evacuation/room.o \
+                    finding.o prologue.o save_header.o stock.o) \
                   $(call objects,$(XL_LIGHT_SRCS),obj)
 	$(call link,$(INSTALLED_LDFLAGS),$(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS))
 

@@ -25,6 +25,7 @@ TRACE_TOOL := xl-migrate-trace
 PC := xenlight-postcopy.pc
 HEADER := libxl_live_migrate.h
 HEADERS := $(HEADER) libxl_live_migrate_counters.h
+SCHEMA_OF_ALL := $(S)/docs/specs/live-migrate-all.schema.json
 SCHEMAS_TO = $(DESTDIR)$(PREFIX)/share/xen-postcopy
 
 # Without pandoc there are no man pages.
@@ -53,7 +54,7 @@ install: all $(if $(HAVE_PANDOC),man)
 	    -e 's|@VERSION@|$(LIB_MAJOR).$(LIB_MINOR)|' \
 	    $(S)/tools/libs/light/$(PC).in > $(LIBS_TO)/pkgconfig/$(PC)
 	install -m 644 $(HEADERS:%=$(S)/tools/libs/light/%) $(HEADERS_TO)
-	install -m 644 $(O)/$(SCHEMA) $(SCHEMAS_TO)
+	install -m 644 $(O)/$(SCHEMA) $(SCHEMA_OF_ALL) $(SCHEMAS_TO)
 	install -m 644 $(O)/completion/xl.bash $(COMPLETIONS_TO)/$(XL_NAME)
 	$(call in_front,put,$(COMPLETIONS_TO))
 	install -D -m 644 $(O)/completion/xl.zsh $(ZSH_TO)/_$(XL_NAME)
@@ -76,6 +77,7 @@ uninstall:
 	-rmdir $(BUILD_TO) 2> /dev/null
 	rm -f $(addprefix $(PROGRAMS_TO)/,$(XL_NAME) $(TRACE_TOOL)) $(COMPLETIONS_TO)/$(XL_NAME) \
 	    $(HEADERS:%=$(HEADERS_TO)/%) $(SCHEMAS_TO)/$(SCHEMA) \
+	    $(SCHEMAS_TO)/$(notdir $(SCHEMA_OF_ALL)) \
 	    $(LIBS_TO)/pkgconfig/$(PC) $(UNITS_TO)/$(WAIT_UNIT) \
 	    $(UNITS_TO)/session-.scope.d/xl-migrate-wait.conf \
 	    $(addprefix $(LIBS_TO)/,$(LIB_FILE) $(LIB_SONAME) $(LIB_NAME)) \

@@ -5,7 +5,7 @@ GUEST_SRCS := $(wildcard $(S)/tools/libs/guest/*.c $(S)/tools/libs/guest/*/*.c)
 LIGHT_SRCS := $(wildcard $(S)/tools/libs/light/*.c)
 # TLS is a room of its own, which knows nothing of libxl.
 TLS_SRCS := $(wildcard $(S)/tools/xl/tls/*.c)
-XL_SRCS := $(wildcard $(S)/tools/xl/*.c) $(TLS_SRCS)
+XL_SRCS := $(wildcard $(S)/tools/xl/*.c $(S)/tools/xl/evacuation/*.c) $(TLS_SRCS)
 UNIT_SRCS := $(wildcard $(S)/tools/tests/unit/test_*.c)
 FAKE_SRCS := $(wildcard $(S)/tools/tests/unit/fake_*.c) \
              $(wildcard $(S)/tools/tests/fake/*.c)
@@ -18,6 +18,8 @@ PURE_SRCS := $(addprefix $(S)/tools/xl/,save_header.c rate.c policy_option.c \
                image_lock.c terminal.c)
 PURE_SRCS += $(TLS_SRCS) $(addprefix $(S)/tools/xl/,connection.c visitor.c \
                wishes.c pass_fd.c tcp.c)
+PURE_SRCS += $(addprefix $(S)/tools/xl/evacuation/,evacuation.c placement.c share.c \
+               stop_estimate.c room.c child.c view.c view_json.c show.c conductor.c)
 
 objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
 GUEST_OBJS := $(call objects,$(GUEST_SRCS),obj)

@@ -13,6 +13,7 @@
 
 #include <libxl_utils.h>
 
+#include "evacuation/room.h"
 #include "prologue.h"
 #include "save_header.h"
 #include "stock.h"
@@ -220,6 +221,10 @@ int xl_config_read(struct xl_context *xl, int fd, libxl_domain_config *config)
     int ret = -1;
 
     if (read_all(fd, &header, sizeof(header), deadline, "header")) {
+        goto out;
+    }
+    if (xl_room_is_asked(&header)) {
+        ret = XL_CONFIG_ROOM;
         goto out;
     }
     problem = xl_save_header_check(&header);

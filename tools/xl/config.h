@@ -31,8 +31,10 @@ struct xl_wishes;
 int xl_config_write_wishes(int fd, const struct xl_wishes *wishes);
 int xl_config_read_wishes(int fd, struct xl_wishes *wishes);
 
-/* Read both into an initialised configuration, within XL_PROLOGUE_SECONDS.  0,
+/* Read both into an initialised configuration, within XL_PROLOGUE_SECONDS.  0;
+ * XL_CONFIG_ROOM: the source asks what room this host has, and sends no more;
  * or -1 with a message on stderr. */
+#define XL_CONFIG_ROOM 1
 int xl_config_read(struct xl_context *xl, int fd, libxl_domain_config *config);
 
 #endif

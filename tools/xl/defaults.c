@@ -137,9 +137,11 @@ static int add(XLU_Config *config, enum xl_command_id command, int *argc,
  * anybody from these. */
 static bool takes_defaults(enum xl_command_id command)
 {
-    return command == XL_COMMAND_MIGRATE || command == XL_COMMAND_RECEIVE ||
-           command == XL_COMMAND_RECOVER || command == XL_COMMAND_WAIT ||
-           command == XL_COMMAND_LISTEN || command == XL_COMMAND_CONNECT;
+    return command == XL_COMMAND_MIGRATE ||
+           command == XL_COMMAND_MIGRATE_ALL ||
+           command == XL_COMMAND_RECEIVE || command == XL_COMMAND_RECOVER ||
+           command == XL_COMMAND_WAIT || command == XL_COMMAND_LISTEN ||
+           command == XL_COMMAND_CONNECT;
 }
 
 int xl_defaults_add(enum xl_command_id command, int *argc, char ***argv)

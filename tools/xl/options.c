@@ -52,7 +52,7 @@ struct command_row {
 };
 
 static reader read_nothing, read_value, read_number, read_rate, read_word,
-    read_text, read_when;
+    read_text, read_texts, read_when;
 
 #define WITH_POSTCOPY true
 #define ALWAYS false
@@ -85,6 +85,8 @@ enum {
 #define WORD(what, member, list) \
     .argument = (what), .read = read_word, .words = (list), FIELD(member)
 #define TEXT(what, member) .argument = (what), .read = read_text, FIELD(member)
+#define TEXTS(what, member) \
+    .argument = (what), .read = read_texts, FIELD(member)
 #define TEXT_OR_NOTHING(what, member) TEXT(what, member), .optional = true
 #define WHEN(what, list) \
     .argument = (what), .optional = true, .read = read_when, .words = (list)
@@ -96,6 +98,7 @@ enum {
 #define TO_BOTH (TO_RECEIVER | TO_RECOVERY)
 #define TO_CONNECTOR 4u
 #define TO_CONNECTIONS (TO_CONNECTOR | TO_RECOVERY)
+#define TO_EACH 8u
 
 static const struct option_row rows[] = {
 #define OPTION(of, long_name, short_name, takes, goes_on, text) \
@@ -237,6 +240,22 @@ static int read_text(struct xl_options *options, const struct option_row *row,
     return 0;
 }
 
+static int read_texts(struct xl_options *options, const struct option_row *row,
+                      const char *text, char *wrong)
+{
+    struct xl_texts *list = (void *)((char *)options + row->field);
+    const char **more =
+        realloc(list->texts, (list->count + 1) * sizeof(*list->texts));
+
+    if (!more) {
+        snprintf(wrong, XL_OPTION_WRONG_MAX, "out of memory");
+        return -1;
+    }
+    more[list->count++] = text;
+    list->texts = more;
+    return 0;
+}
+
 static int read_when(struct xl_options *options, const struct option_row *row,
                      const char *text, char *wrong)
 {
@@ -277,9 +296,9 @@ bool xl_option_is_of(enum xl_command_id command, int row)
 
 bool xl_option_key(int row, char key[XL_OPTION_KEY_MAX])
 {
-    static const char *const orders[] = {"help",     "recover", "live",
-                                         "check",    "watch",   "completed",
-                                         "commands", "pass-fd"};
+    static const char *const orders[] = {
+        "help",      "recover",  "live",    "check", "watch",  "share",
+        "completed", "commands", "pass-fd", "only",  "except", "all"};
     const char *name = rows[row].name;
 
     if (!name || rows[row].read == read_nothing) {
@@ -393,9 +412,15 @@ static bool has_arguments(struct xl_options *options, int argc, char **argv)
 {
     const struct command_row *command = &commands[options->command];
     int count = argc - optind;
+    /* --all stands for the domain. */
+    int domains = !options->all && options->command != XL_COMMAND_MIGRATE_ALL;
+    int instead = options->all;
 
-    options->domain = count > 0 ? argv[optind] : NULL;
-    options->host = count > 1 ? argv[optind + 1] : NULL;
+    options->domain = domains && count ? argv[optind] : NULL;
+    options->host = count > domains ? argv[optind + domains] : NULL;
+    options->hosts = argv + optind + domains;
+    options->nr_hosts = count > domains ? count - domains : 0;
+    count += instead;
     return count >= command->least && count <= command->most;
 }
 
@@ -553,13 +578,62 @@ char *xl_options_recovery(const struct xl_options *options, const char *domain)
     }
     fputs("xl migrate-recover", line);
     pass_on(options, TO_RECOVERY, line);
-    xl_put_word(line, domain);
+    xl_put_word(line, domain ? domain : "--all");
     xl_put_word(line, options->host);
     if (fclose(line)) {
         free(text);
         return NULL;
     }
     return text;
+}
+
+/* As one word, so that none can be taken for another option. */
+static char *word_of(const struct option_row *row, const char *text)
+{
+    bool bare = !row->argument || (row->optional && !text[0]);
+    char *word;
+
+    return asprintf(&word, "--%s%s%s", row->name, bare ? "" : "=",
+                    bare ? "" : text) < 0
+               ? NULL
+               : word;
+}
+
+char **xl_options_for_each(const struct xl_options *options,
+                           enum xl_command_id command)
+{
+    char **words = calloc(XL_NR_OPTIONS + 1, sizeof(*words));
+    size_t count = 0;
+
+    for (int i = 0; words && i < XL_NR_OPTIONS; i++) {
+        const struct option_row *row = &rows[i];
+
+        if (!options->given[i] || !(row->to & TO_EACH) ||
+            xl_option_find(command, row->name) < 0) {
+            continue;
+        }
+        words[count] = word_of(row, options->given[i]);
+        if (!words[count++]) {
+            xl_words_free(words);
+            return NULL;
+        }
+    }
+    return words;
+}
+
+void xl_words_free(char **words)
+{
+    for (size_t i = 0; words && words[i]; i++) {
+        free(words[i]);
+    }
+    free(words);
+}
+
+void xl_options_free(struct xl_options *options)
+{
+    free(options->only.texts);
+    free(options->except.texts);
+    options->only = options->except = (struct xl_texts){.count = 0};
 }
 
 /* ---- the usage ---- */

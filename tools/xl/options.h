@@ -25,6 +25,21 @@ enum {
 #include "options.def"
 };
 
+/* Most arguments of a command that takes hosts. */
+#define XL_HOSTS_MAX 64
+
+/* What the arguments of an option are that may be given again and again. */
+struct xl_texts {
+    const char **texts; /* malloc'ed, each of the command line's */
+    size_t count;
+};
+
+/* Which of many guests goes first: in the words of --order. */
+enum xl_order {
+    XL_ORDER_STOP, /* which is expected to stand still for the shortest time */
+    XL_ORDER_GIVEN,
+};
+
 struct xl_options {
     enum xl_command_id command;
     bool help; /* show the usage, and do nothing else */
@@ -34,6 +49,9 @@ struct xl_options {
         const char *host;
         const char *rate; /* of migrate-set-rate */
     };
+    /* All of them, for a command that takes hosts alone. */
+    char **hosts;
+    size_t nr_hosts;
     /* The library's; the receiver uses link_timeout as well. */
     libxl_live_migrate_params params;
     const char *trace; /* of both sides */
@@ -48,6 +66,12 @@ struct xl_options {
     const char *fault_channel;
     bool preserve_domid;
     bool json;
+    bool quiet;
+    /* For the commands about many guests. */
+    struct xl_texts only, except;
+    uint32_t parallel; /* 0: as the command sees fit */
+    enum xl_order order;
+    bool all;
     /* For the receiving side. */
     bool no_monitor;
     bool foreground;
@@ -130,9 +154,20 @@ bool xl_options_trace(const struct xl_options *options, const char *end,
 
 /* The command that goes on with a migration whose connection was lost, with
  * the options that the migration began with, as a line for a shell.  `domain`
- * is a name or a number.  The caller must free the line; NULL: no memory. */
+ * is a name or a number; NULL: all domains that were on their way to the host.
+ * The caller must free the line; NULL: no memory. */
 char *xl_options_recovery(const struct xl_options *options,
                           const char *domain);
+
+/* The options that go on to such a command for one guest: words as
+ * getopt_long() takes them, and NULL at the end.  The caller must free them
+ * with xl_words_free().  NULL: no memory. */
+char **xl_options_for_each(const struct xl_options *options,
+                           enum xl_command_id command);
+void xl_words_free(char **words);
+
+/* Frees what xl_options_read() has allocated. */
+void xl_options_free(struct xl_options *options);
 
 /* The command of this name; -1: it is none of this project's. */
 int xl_options_command(const char *name);

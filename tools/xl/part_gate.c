@@ -16,6 +16,7 @@
 #include "stock.h"
 
 #define RECOVERY_KEY "xl-migrate-recover"
+#define HOST_KEY "xl-migrate-host"
 
 struct gate {
     struct xl_context *xl;
@@ -34,21 +35,20 @@ struct gate {
 
 /* ---- what is kept of a recovery ---- */
 
-void xl_gate_keep_recovery(struct xl_context *xl, uint32_t domid,
-                           const char *command)
+static void keep(struct xl_context *xl, uint32_t domid, const char *key,
+                 const char *text)
 {
     /* Without it a message is less precise, and nothing else is worse. */
-    (void)libxl_userdata_store(xl->ctx, domid, RECOVERY_KEY,
-                               (const uint8_t *)command, strlen(command) + 1);
+    (void)libxl_userdata_store(xl->ctx, domid, key, (const uint8_t *)text,
+                               strlen(text) + 1);
 }
 
-char *xl_gate_recovery(struct xl_context *xl, uint32_t domid)
+static char *kept(struct xl_context *xl, uint32_t domid, const char *key)
 {
     uint8_t *text = NULL;
     int length = 0;
 
-    if (libxl_userdata_retrieve(xl->ctx, domid, RECOVERY_KEY, &text,
-                                &length)) {
+    if (libxl_userdata_retrieve(xl->ctx, domid, key, &text, &length)) {
         return NULL;
     }
     if (!text || length <= 0 || text[length - 1]) {
@@ -56,6 +56,23 @@ char *xl_gate_recovery(struct xl_context *xl, uint32_t domid)
         return NULL;
     }
     return (char *)text;
+}
+
+void xl_gate_keep_recovery(struct xl_context *xl, uint32_t domid,
+                           const char *command, const char *host)
+{
+    keep(xl, domid, RECOVERY_KEY, command);
+    keep(xl, domid, HOST_KEY, host);
+}
+
+char *xl_gate_recovery(struct xl_context *xl, uint32_t domid)
+{
+    return kept(xl, domid, RECOVERY_KEY);
+}
+
+char *xl_gate_host(struct xl_context *xl, uint32_t domid)
+{
+    return kept(xl, domid, HOST_KEY);
 }
 
 /* ---- which domain, and which part it is ---- */

@@ -20,10 +20,12 @@ int xl_gate_stock(struct xl_context *xl, int word);
 int xl_gate_move(struct xl_context *xl, uint32_t domid);
 
 /* Keep, with the domain here, the command that recovers its migration, so that
- * other programs can show it. */
+ * other programs can show it, and the host that it goes to. */
 void xl_gate_keep_recovery(struct xl_context *xl, uint32_t domid,
-                           const char *command);
-/* Read that command, which the caller must free; NULL: there is none. */
+                           const char *command, const char *host);
+/* Read that command, or that host, which the caller must free; NULL: there is
+ * none. */
 char *xl_gate_recovery(struct xl_context *xl, uint32_t domid);
+char *xl_gate_host(struct xl_context *xl, uint32_t domid);
 
 #endif

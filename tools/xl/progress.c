@@ -201,7 +201,8 @@ void xl_progress_show(libxl_live_migrate_phase phase,
     if (!progress->begun) {
         progress->begun = true;
         progress->start_us = now;
-        progress->terminal = !progress->json && isatty(STDERR_FILENO);
+        progress->terminal =
+            !progress->json && !progress->quiet && isatty(STDERR_FILENO);
     } else if (!is_due(progress, phase, stats, now)) {
         return;
     }
@@ -209,6 +210,9 @@ void xl_progress_show(libxl_live_migrate_phase phase,
     progress->last_phase = phase;
     progress->last_iteration = stats->iterations;
 
+    if (progress->quiet) {
+        return;
+    }
     if (progress->json) {
         show_object(progress, LIBXL_LIVE_MIGRATE_STATE_RUNNING, phase, stats,
                     NULL);
@@ -360,6 +364,9 @@ void xl_progress_end(struct xl_progress *progress,
                      const libxl_live_migrate_result *result)
 {
     undraw(progress);
+    if (progress->quiet) {
+        return;
+    }
     if (progress->json) {
         show_object(progress, state, result->phase, &result->stats, result);
     } else if (state == LIBXL_LIVE_MIGRATE_STATE_COMPLETE) {

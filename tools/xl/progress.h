@@ -12,7 +12,8 @@
 #include "libxl_live_migrate.h"
 
 struct xl_progress {
-    bool json; /* objects on stdout, and nothing else */
+    bool quiet; /* shows nothing; a signal is answered all the same */
+    bool json;  /* objects on stdout, and nothing else */
     /* In those objects: */
     uint32_t domid;
     const char *name;

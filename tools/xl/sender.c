@@ -136,6 +136,7 @@ bool xl_sender_has_given_up(const struct xl_sender *sender)
 void xl_sender_show(struct xl_sender *sender, const char *name)
 {
     sender->progress = (struct xl_progress){
+        .quiet = sender->options.quiet,
         .json = sender->options.json,
         .domid = sender->domid,
         .name = name,

@@ -9,6 +9,7 @@
 
 #include "commands.h"
 #include "defaults.h"
+#include "evacuation/host_room.h"
 #include "guard.h"
 #include "help.h"
 #include "monitor.h"
@@ -32,6 +33,7 @@ static const struct xl_command commands[] = {
     /* only this program calls these */
     {"incoming-guard", xl_main_guard, false},
     {"domain-monitor", xl_main_monitor, false},
+    {XL_HOST_ROOM, xl_main_host_room, false},
 };
 
 /* ---- dispatch ---- */
@@ -50,6 +52,12 @@ static int find_command_word(struct xl_context *xl)
     return i;
 }
 
+/* Has it --check: a look, and nothing else? */
+static bool can_look(const char *command)
+{
+    return !strcmp(command, "migrate") || !strcmp(command, "migrate-all");
+}
+
 /* Options before the command: the stock xl's are accepted, but not one with
  * which it would do nothing. */
 static int check_options(const struct xl_context *xl, int word,
@@ -60,8 +68,8 @@ static int check_options(const struct xl_context *xl, int word,
 
     for (int i = 1; i < word; i++) {
         for (letter = xl->argv[i] + 1; *letter; letter++) {
-            if (*letter == 'N' && !strcmp(command, "migrate")) {
-                continue; /* only a check */
+            if (*letter == 'N' && can_look(command)) {
+                continue;
             }
             if (*letter == 'N') {
                 fprintf(stderr,

@@ -163,7 +163,8 @@ static void keep_recovery(struct xl_migrate *migrate, const char *name)
     char *line = xl_options_recovery(&migrate->sender.options, name);
 
     if (line) {
-        xl_gate_keep_recovery(migrate->sender.xl, migrate->sender.domid, line);
+        xl_gate_keep_recovery(migrate->sender.xl, migrate->sender.domid, line,
+                              migrate->sender.options.host);
     }
     free(line);
 }

@@ -14,6 +14,7 @@
 #include "config.h"
 #include "connection.h"
 #include "creation_lock.h"
+#include "evacuation/host_room.h"
 #include "global_config.h"
 #include "guard.h"
 #include "libxl_live_migrate.h"
@@ -339,6 +340,10 @@ static int migrate_receive(struct xl_receive *receive)
 
     ret = xl_config_read(receive->xl, receive->connection.recv_fd,
                          &receive->config);
+    if (ret == XL_CONFIG_ROOM) {
+        ret = xl_host_room_answer(receive->xl, receive->connection.send_fd);
+        goto out;
+    }
     if (ret) {
         goto out;
     }

@@ -9,6 +9,7 @@
 #include <libxl_utils.h>
 
 #include "commands.h"
+#include "evacuation/evacuate.h"
 #include "libxl_live_migrate.h"
 #include "progress.h"
 #include "sender.h"
@@ -185,6 +186,9 @@ int xl_main_migrate_recover(struct xl_context *xl, int argc, char **argv)
     if (!xl_sender_read(&recover.sender, xl, XL_COMMAND_RECOVER, argc, argv,
                         &status)) {
         return status;
+    }
+    if (recover.sender.options.all) {
+        return xl_recover_all(xl, &recover.sender.options);
     }
     if (xl_sender_open(&recover.sender)) {
         return EXIT_FAILURE;

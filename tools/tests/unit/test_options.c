@@ -215,6 +215,35 @@ static void command_lines_for_the_stock_xl(void **state)
     }
 }
 
+static void commands_for_many_guests(void **state)
+{
+    struct xl_options options;
+
+    (void)state;
+    assert_true(READ(&options, XL_COMMAND_MIGRATE_ALL, "--except", "web",
+                     "--parallel", "3", "--except=5", "--only", "mail",
+                     "--order", "given", "one", "two", "three"));
+    assert_int_equal(options.except.count, 2);
+    assert_string_equal(options.except.texts[0], "web");
+    assert_string_equal(options.except.texts[1], "5");
+    assert_int_equal(options.only.count, 1);
+    assert_int_equal(options.parallel, 3);
+    assert_int_equal(options.order, XL_ORDER_GIVEN);
+    assert_null(options.domain);
+    assert_int_equal(options.nr_hosts, 3);
+    assert_string_equal(options.hosts[2], "three");
+    xl_options_free(&options);
+    assert_true(READ(&options, XL_COMMAND_RECOVER, "--all", "host"));
+    assert_true(options.all);
+    assert_null(options.domain);
+    assert_string_equal(options.host, "host");
+    assert_int_equal(options.nr_hosts, 1);
+    assert_true(READ(&options, XL_COMMAND_RECOVER, "-q", "web", "host"));
+    assert_true(options.quiet && !options.all);
+    assert_string_equal(options.domain, "web");
+    assert_string_equal(options.host, "host");
+}
+
 /* ---- what is refused ---- */
 
 static void command_lines_that_are_wrong(void **state)
@@ -231,6 +260,10 @@ static void command_lines_that_are_wrong(void **state)
         {XL_COMMAND_RECEIVE, {"web"}},
         {XL_COMMAND_RECEIVE, {"-C", "file"}},
         {XL_COMMAND_RECOVER, {"--max-downtime", "5", "web", "host"}},
+        {XL_COMMAND_RECOVER, {"--all", "web", "host"}},
+        {XL_COMMAND_RECOVER, {"--all"}},
+        {XL_COMMAND_MIGRATE_ALL, {"--parallel", "0", "host"}},
+        {XL_COMMAND_MIGRATE_ALL, {NULL}},
         {XL_COMMAND_STATUS, {"web", "mail"}},
         {XL_COMMAND_STATUS, {"--no-such"}},
         {XL_COMMAND_WAIT, {"--limit"}},
@@ -466,6 +499,39 @@ static void a_recovery_that_is_pasted(void **state)
                      "echo $$ > f; exec nc b 1"));
     assert_pasted(&options, "5",
                   "migrate-recover\n-s\n\n5\necho $$ > f; exec nc b 1\n");
+    assert_true(READ(&options, XL_COMMAND_MIGRATE_ALL, "--background-rate",
+                     "9M", "--max-downtime", "7", "xen-b", "xen-c"));
+    assert_pasted(&options, NULL,
+                  "migrate-recover\n--background-rate\n9M\n--all\nxen-b\n");
+    /* A part of what many share is nobody's when it goes on alone. */
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "--share", "9M", "--quiet",
+                     "web", "xen-b"));
+    assert_pasted(&options, "5", "migrate-recover\n5\nxen-b\n");
+}
+
+/* Options that the command for one guest has not stay behind, and no text can
+ * be taken for another option. */
+static void what_each_of_many_is_told(void **state)
+{
+    struct xl_options options;
+    char **words;
+
+    (void)state;
+    assert_true(READ(&options, XL_COMMAND_MIGRATE_ALL, "--postcopy", "--json",
+                     "--fault-channel", "-s", "", "--max-downtime", "7",
+                     "--background-rate", "5M", "-e", "--parallel=9", "host"));
+    words = xl_options_for_each(&options, XL_COMMAND_MIGRATE);
+    assert_string_equal(words[0], "--postcopy");
+    assert_string_equal(words[1], "--max-downtime=7");
+    assert_string_equal(words[2], "--fault-channel");
+    assert_string_equal(words[3], "--ssh-command=");
+    assert_string_equal(words[4], "--no-monitor");
+    assert_null(words[5]);
+    xl_words_free(words);
+    words = xl_options_for_each(&options, XL_COMMAND_RECOVER);
+    assert_string_equal(words[0], "--ssh-command=");
+    assert_null(words[1]);
+    xl_words_free(words);
 }
 
 static void commands_by_name(void **state)
@@ -509,6 +575,7 @@ static void what_a_file_calls_options(void **state)
         {"C", NULL},
         {"live", NULL},
         {"policy", "policy"},
+        {"share", NULL},
     };
     char key[XL_OPTION_KEY_MAX];
 
@@ -569,6 +636,7 @@ int main(void)
         cmocka_unit_test(options_of_other_commands),
         cmocka_unit_test(command_lines_of_managers),
         cmocka_unit_test(command_lines_for_the_stock_xl),
+        cmocka_unit_test(commands_for_many_guests),
         cmocka_unit_test(command_lines_that_are_wrong),
         cmocka_unit_test(arguments_that_are_wrong),
         cmocka_unit_test(names_of_one_command_are_of_one_row),
@@ -579,6 +647,7 @@ int main(void)
         cmocka_unit_test(what_the_receiver_is_told),
         cmocka_unit_test(the_receiver_takes_what_it_is_told),
         cmocka_unit_test(a_recovery_that_is_pasted),
+        cmocka_unit_test(what_each_of_many_is_told),
         cmocka_unit_test(commands_by_name),
         cmocka_unit_test(what_a_file_calls_options),
         cmocka_unit_test(words_of_defaults),

@@ -108,6 +108,8 @@ class Completion(Shell):
                 ("xl migrate --window-before ", []),
                 ("xl migrate --fault-channel=", []),
                 ("xl migrate-wait --limit ", []),
+                ("xl migrate-all --except ", ["web"]),
+                ("xl migrate-all --order ", ["stop", "given"]),
                 ("xl migrate -C web", ["web.cfg"]),
                 ("xl migrate -p web", ["web"]),
                 ("xl migrate-set-rate web unl", ["unlimited"])):
@@ -134,12 +136,12 @@ class Completion(Shell):
         for line in ("xl console web", "xl migrate --postcopy web",
                      "xl migrate-abort web", "xl migrate-recover web",
                      "xl migrate-status web", "xl migrate-wait web",
-                     "xl migrate-set-rate web"):
+                     "xl migrate-all --only web", "xl migrate-set-rate web"):
             answers = self.complete(line)
             self.assertEqual(len(answers), len(names), (line, answers))
             for name, answer in zip(names, answers):
                 self.assertTrue(answer.isprintable(), answer)
-                if "migrate-" in line:
+                if "migrate-" in line and "migrate-all" not in line:
                     name = name.replace(" ", "-")
                 said = subprocess.run(["bash", "-c", f"printf %s {answer}"],
                                       cwd=self.where, capture_output=True,
@@ -197,6 +199,7 @@ class OtherShells(Shell):
         self.assertIn("--push-order=[", said)
         self.assertIn(":ORDER:(recent ascending)", said)
         self.assertIn("2:host:_hosts", said)
+        self.assertIn("*:host:_hosts", path.read_text(encoding="utf-8"))
 
     @unittest.skipUnless(shutil.which("fish"), "no fish here")
     def test_fish_offers_commands_options_and_guests(self):

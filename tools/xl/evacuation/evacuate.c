@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * xl migrate-all, and xl migrate-recover --all: many guests at a time.
+ */
+#include "evacuate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "conductor.h"
+#include "gather.h"
+#include "libxl_live_migrate.h"
+#include "transport_command.h"
+#include "xen_directories.h"
+
+/* There is one evacuation of a host at a time. */
+#define LOCK XEN_LOCK_DIR "/xl-migrate-all"
+#define PROGRAM "/proc/self/exe"
+
+/* ---- stages ---- */
+
+static int check_hosts(const struct xl_options *options)
+{
+    for (size_t i = 0; i < options->nr_hosts; i++) {
+        if ((options->tls || options->ssh_command[0]) &&
+            !xl_transport_host_is_plain(options->hosts[i])) {
+            fprintf(stderr,
+                    "xl: the host has characters that no host's name has; a "
+                    "command instead of a host wants -s ''\n");
+            return -1;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (!strcmp(options->hosts[i], options->hosts[j])) {
+                fprintf(stderr, "xl: %s is named twice\n", options->hosts[i]);
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+static int open_host(struct xl_context *xl)
+{
+    char reason[LIBXL_LIVE_MIGRATE_REASON_MAX] = "out of memory";
+
+    if (xl_check_host() || xl_context_open(xl)) {
+        return -1;
+    }
+    if (libxl_live_migrate_check_host(reason)) {
+        fprintf(stderr, "xl: %s\n", reason);
+        return -1;
+    }
+    return 0;
+}
+
+/* -1: another one is at work.  Where no lock can be made there is none. */
+static int lock_host(void)
+{
+    int fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+        fprintf(stderr, "xl: another xl migrate-all is at work on this "
+                        "host\n");
+        close(fd);
+        return -1;
+    }
+    return 0;
+}
+
+static int take_signals(void)
+{
+    sigset_t signals;
+    int fd;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0) {
+        perror("xl: signalfd");
+    }
+    return fd;
+}
+
+static int conduct(struct xl_context *xl, const struct xl_options *options,
+                   struct xl_evacuation *evacuation)
+{
+    struct xl_conductor conductor = {
+        .evacuation = evacuation,
+        .ops = &xl_conductor_library,
+        .options = options,
+        .program = PROGRAM,
+        .verbosity = xl->verbosity,
+        .signal_fd = take_signals(),
+    };
+    int status;
+
+    if (conductor.signal_fd < 0) {
+        return EXIT_FAILURE;
+    }
+    status = xl_conduct(&conductor);
+    close(conductor.signal_fd);
+    return status;
+}
+
+/* ---- the commands ---- */
+
+static int migrate_all(struct xl_context *xl, const struct xl_options *options,
+                       struct xl_evacuation *evacuation)
+{
+    bool missing = false;
+    int status;
+
+    if (check_hosts(options) || open_host(xl) || lock_host() ||
+        xl_gather_all(xl, options, evacuation, &missing)) {
+        return EXIT_FAILURE;
+    }
+    if (!evacuation->nr_guests && !missing) {
+        fprintf(stderr, "xl: there is no guest here to be moved\n");
+    }
+    status = conduct(xl, options, evacuation);
+    return status == EXIT_SUCCESS && missing ? EXIT_FAILURE : status;
+}
+
+int xl_main_migrate_all(struct xl_context *xl, int argc, char **argv)
+{
+    struct xl_evacuation evacuation;
+    struct xl_options options;
+    int status;
+
+    if (xl_options_read(&options, XL_COMMAND_MIGRATE_ALL, argc, argv,
+                        &status)) {
+        xl_evacuation_init(&evacuation, &options);
+        status = migrate_all(xl, &options, &evacuation);
+        xl_evacuation_free(&evacuation);
+    }
+    xl_options_free(&options);
+    return status;
+}
+
+int xl_recover_all(struct xl_context *xl, const struct xl_options *options)
+{
+    struct xl_evacuation evacuation;
+    int status = EXIT_FAILURE;
+
+    xl_evacuation_init(&evacuation, options);
+    evacuation.recovers = true;
+    if (!check_hosts(options) && !open_host(xl) &&
+        !xl_gather_paused(xl, options, &evacuation)) {
+        if (!evacuation.nr_guests) {
+            fprintf(stderr, "xl: no guest is paused on its way to %s\n",
+                    options->host);
+        }
+        status = conduct(xl, options, &evacuation);
+    }
+    xl_evacuation_free(&evacuation);
+    return status;
+}
