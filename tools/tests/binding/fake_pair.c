@@ -27,10 +27,10 @@ static void make_hosts(struct fake_pair *pair)
     fake_store_clear();
     pair->migration = fake_migration_new(PAGES, VCPUS);
     for (int i = 0; i < OTHER_NUMBERS; i++) {
-        fake_domain_new(pair->migration->hosts[1], 1, 1, 1);
+        fake_domain_new(pair->migration->setup.hosts[1], 1, 1, 1);
     }
     for (int i = 0; i < 2; i++) {
-        pair->ctxs[i] = fake_libxl_new(pair->migration->hosts[i]);
+        pair->ctxs[i] = fake_libxl_new(pair->migration->setup.hosts[i]);
     }
 }
 
@@ -40,7 +40,7 @@ static void make_node(struct fake_pair *pair)
     char path[32];
 
     snprintf(path, sizeof(path), "/libxl/%u",
-             fake_domain_id(pair->migration->source));
+             fake_domain_id(pair->migration->setup.source));
     fake_store_put(path, "");
 }
 
@@ -61,8 +61,9 @@ struct fake_pair *fake_pair_new(const char *name, struct fake_pair *against)
     make_node(pair);
     fake_libxl_add(pair->ctxs[0], name, pair->migration);
     fake_libxl_expect(pair->ctxs[1], incoming, pair->migration);
-    pair->migration->link = fake_link_new(&pair->migration->cut);
-    fake_guest_start(pair->migration->guest, 1);
+    pair->migration->outcome.link =
+        fake_link_new(&pair->migration->script.cut);
+    fake_guest_start(pair->migration->setup.guest, 1);
     return pair;
 }
 
@@ -88,34 +89,34 @@ xentoollog_logger *fake_pair_logger(struct fake_pair *pair, unsigned int end)
 
 void fake_pair_no_paging(struct fake_pair *pair)
 {
-    fake_host_no_paging(pair->migration->hosts[1]);
+    fake_host_no_paging(pair->migration->setup.hosts[1]);
 }
 
 int fake_pair_fd(struct fake_pair *pair, unsigned int end)
 {
-    return fake_link_end(pair->migration->link, end);
+    return fake_link_end(pair->migration->outcome.link, end);
 }
 
 void fake_pair_hang_up(struct fake_pair *pair, unsigned int end)
 {
-    fake_link_hang_up(pair->migration->link, end);
+    fake_link_hang_up(pair->migration->outcome.link, end);
 }
 
 void fake_pair_check_moved(struct fake_pair *pair)
 {
-    pair->migration->transitioned = true;
-    pair->migration->resumed = true;
+    pair->migration->outcome.transitioned = true;
+    pair->migration->outcome.resumed = true;
     fake_migration_check_success(pair->migration);
 }
 
 void fake_pair_check_stayed(struct fake_pair *pair)
 {
     for (int i = 0; i < 2; i++) {
-        snprintf(pair->migration->contexts[i].reason, XLM_REASON_MAX,
+        snprintf(pair->migration->outcome.contexts[i].reason, XLM_REASON_MAX,
                  "as the caller has seen");
     }
-    pair->migration->save_rc = -1;
-    pair->migration->restore_rc = -1;
-    pair->migration->put_away = false;
+    pair->migration->outcome.save_rc = -1;
+    pair->migration->outcome.restore_rc = -1;
+    pair->migration->outcome.put_away = false;
     fake_migration_check_promise(pair->migration);
 }

@@ -66,7 +66,7 @@ static void keep(struct fake_link *link, enum fake_way way, const char *kind,
 
 static void refuse_one(struct fake_migration *migration)
 {
-    fake_page_busy(migration->destination, 3, true);
+    fake_page_busy(migration->outcome.destination, 3, true);
 }
 
 static void make_seeds(void **state)
@@ -85,19 +85,19 @@ static void make_seeds(void **state)
     for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         struct fake_migration *migration = fake_migration_new(10, 1);
 
-        migration->rounds = ways[i].rounds;
-        migration->answer = ways[i].answer;
-        migration->at_build = refuse_one;
-        migration->params.in_fd = ways[i].one_way ? -1 : 0;
+        migration->script.rounds = ways[i].rounds;
+        migration->script.answer = ways[i].answer;
+        migration->script.at_build = refuse_one;
+        migration->setup.params.in_fd = ways[i].one_way ? -1 : 0;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        keep(migration->link, FAKE_FORTH, "restore", i);
-        keep(migration->link, FAKE_BACK, "save", i);
+        keep(migration->outcome.link, FAKE_FORTH, "restore", i);
+        keep(migration->outcome.link, FAKE_BACK, "save", i);
         if (!ways[i].one_way) { /* else libxl's follow without a word */
-            fake_link_each_record(migration->link, FAKE_FORTH,
+            fake_link_each_record(migration->outcome.link, FAKE_FORTH,
                                   fake_first_record(FAKE_FORTH), keep_record,
                                   NULL);
-            fake_link_each_record(migration->link, FAKE_BACK,
+            fake_link_each_record(migration->outcome.link, FAKE_BACK,
                                   fake_first_record(FAKE_BACK), keep_record,
                                   NULL);
         }
@@ -129,16 +129,16 @@ static void make_recovery_seeds(void **state)
     for (i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
         struct fake_migration *migration = fake_migration_new(10, 1);
 
-        migration->recoveries = 1;
-        migration->cut = cuts[i];
+        migration->script.recoveries = 1;
+        migration->script.cut = cuts[i];
         fake_migration_run(migration);
-        assert_int_equal(migration->recovered, 1);
-        assert_int_equal(migration->save_rc, 0);
-        keep(migration->recovery_links[0], FAKE_BACK, "recover", i);
-        fake_link_each_record(migration->recovery_links[0], FAKE_FORTH, 0,
-                              keep_record, NULL);
-        fake_link_each_record(migration->recovery_links[0], FAKE_BACK, 0,
-                              keep_record, NULL);
+        assert_int_equal(migration->outcome.recovered, 1);
+        assert_int_equal(migration->outcome.save_rc, 0);
+        keep(migration->outcome.recovery_links[0], FAKE_BACK, "recover", i);
+        fake_link_each_record(migration->outcome.recovery_links[0], FAKE_FORTH,
+                              0, keep_record, NULL);
+        fake_link_each_record(migration->outcome.recovery_links[0], FAKE_BACK,
+                              0, keep_record, NULL);
         fake_migration_free(migration);
     }
 }

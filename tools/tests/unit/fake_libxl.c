@@ -117,11 +117,11 @@ void fake_libxl_add(libxl_ctx *ctx, const char *name,
                     struct fake_migration *migration)
 {
     /* It has Xen drivers. */
-    fake_domain_put_param(migration->source, HVM_PARAM_CALLBACK_IRQ, 1);
+    fake_domain_put_param(migration->setup.source, HVM_PARAM_CALLBACK_IRQ, 1);
     put(ctx, (struct domain){
                  .name = strdup(name),
-                 .domid = fake_domain_id(migration->source),
-                 .domain = migration->source,
+                 .domid = fake_domain_id(migration->setup.source),
+                 .domain = migration->setup.source,
                  .migration = migration,
              });
 }
@@ -557,8 +557,8 @@ int libxl_domain_rename(libxl_ctx *ctx, uint32_t domid, const char *old_name,
     } else {
         free(domain->name);
         domain->name = strdup(new_name);
-        domain->migration->put_away |=
-            domain->domain == domain->migration->source;
+        domain->migration->outcome.put_away |=
+            domain->domain == domain->migration->setup.source;
     }
     pthread_mutex_unlock(&ctx->lock);
     return rc;
@@ -640,16 +640,17 @@ int libxl_domain_suspend_only(libxl_ctx *ctx, uint32_t domid,
     if (is_of_type_invalid(domid)) {
         return ERROR_FAIL;
     }
-    if (migration->at_suspend) {
-        migration->at_suspend(migration);
+    if (migration->script.at_suspend) {
+        migration->script.at_suspend(migration);
     }
     if (rc) {
         return rc;
     }
-    fake_guest_move(migration->guest, NULL);
-    fake_domain_suspend(migration->source);
-    fake_domain_put_state(migration->source, XLM_STATE_HVM_CONTEXT,
-                          migration->final_context, migration->final_length);
+    fake_guest_move(migration->setup.guest, NULL);
+    fake_domain_suspend(migration->setup.source);
+    fake_domain_put_state(migration->setup.source, XLM_STATE_HVM_CONTEXT,
+                          migration->setup.final_context,
+                          migration->setup.final_length);
     return failure(ctx, FAKE_LIBXL_SAVE_DEVICES);
 }
 
@@ -663,8 +664,8 @@ int libxl_domain_resume(libxl_ctx *ctx, uint32_t domid, int fast,
     if (is_of_type_invalid(domid)) {
         return ERROR_FAIL;
     }
-    fake_domain_resume(migration->source);
-    fake_guest_move(migration->guest, migration->source);
+    fake_domain_resume(migration->setup.source);
+    fake_guest_move(migration->setup.guest, migration->setup.source);
     return 0;
 }
 
@@ -690,11 +691,11 @@ int libxl_domain_unpause(libxl_ctx *ctx, uint32_t domid,
     /* Its drivers say so wherever they run. */
     fake_domain_put_param(domain.domain, HVM_PARAM_CALLBACK_IRQ, 1);
     fake_domain_run(domain.domain);
-    fake_guest_move(migration->guest, domain.domain);
-    if (domain.domain == migration->destination) {
-        migration->ran = true;
-        if (migration->at_run) {
-            migration->at_run(migration);
+    fake_guest_move(migration->setup.guest, domain.domain);
+    if (domain.domain == migration->outcome.destination) {
+        migration->outcome.ran = true;
+        if (migration->script.at_run) {
+            migration->script.at_run(migration);
         }
     }
     return 0;
@@ -756,11 +757,12 @@ static struct fake_domain *create(libxl_ctx *ctx, const char *name)
     ctx->calls++;
     expected = slot(ctx, name, 0);
     migration = expected->migration;
-    domain = fake_domain_new(ctx->host, migration->nr_pfns,
-                             migration->max_pages, migration->vcpus);
+    domain =
+        fake_domain_new(ctx->host, migration->setup.nr_pfns,
+                        migration->setup.max_pages, migration->setup.vcpus);
     expected->domain = domain;
     expected->domid = fake_domain_id(domain);
-    migration->destination = domain;
+    migration->outcome.destination = domain;
     pthread_mutex_unlock(&ctx->lock);
     return domain;
 }
@@ -782,12 +784,13 @@ int libxl_domain_create_restore(libxl_ctx *ctx, libxl_domain_config *config,
     (void)ao_how;
     (void)console_how;
     *domid = fake_domain_id(domain);
-    if (migration->at_build) {
-        migration->at_build(migration);
+    if (migration->script.at_build) {
+        migration->script.at_build(migration);
     }
     /* It looks at the type when it attaches devices. */
     if (rc || !build(domain, restore_fd) || is_of_type_invalid(*domid) ||
-        (migration->at_start && !migration->at_start(migration))) {
+        (migration->script.at_start &&
+         !migration->script.at_start(migration))) {
         libxl_domain_destroy(ctx, *domid, NULL);
         return rc ? rc : ERROR_FAIL;
     }

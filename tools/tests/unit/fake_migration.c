@@ -23,36 +23,36 @@
 
 static void note_end(struct fake_migration *migration)
 {
-    pthread_mutex_lock(&migration->lock);
-    migration->ended++;
-    pthread_cond_broadcast(&migration->changed);
-    pthread_mutex_unlock(&migration->lock);
+    pthread_mutex_lock(&migration->run.lock);
+    migration->run.ended++;
+    pthread_cond_broadcast(&migration->run.changed);
+    pthread_mutex_unlock(&migration->run.lock);
 }
 
 bool fake_migration_await_go(struct fake_migration *migration)
 {
     bool let_go;
 
-    pthread_mutex_lock(&migration->lock);
-    while (!migration->let_go && migration->ended < 2) {
-        pthread_cond_wait(&migration->changed, &migration->lock);
+    pthread_mutex_lock(&migration->run.lock);
+    while (!migration->outcome.let_go && migration->run.ended < 2) {
+        pthread_cond_wait(&migration->run.changed, &migration->run.lock);
     }
-    let_go = migration->let_go;
-    pthread_mutex_unlock(&migration->lock);
+    let_go = migration->outcome.let_go;
+    pthread_mutex_unlock(&migration->run.lock);
     return let_go;
 }
 
 /* With room for those that the guest gets. */
 static uint64_t kept_pfns(const struct fake_migration *migration)
 {
-    return migration->restore_params.max_pages
-               ? migration->nr_pfns * XLM_PREPARE_GROWTH
-               : migration->nr_pfns;
+    return migration->setup.restore_params.max_pages
+               ? migration->setup.nr_pfns * XLM_PREPARE_GROWTH
+               : migration->setup.nr_pfns;
 }
 
 static size_t kept_octets(const struct fake_migration *migration)
 {
-    return migration->kept
+    return migration->outcome.kept
                ? xlm_kept_words(kept_pfns(migration)) * sizeof(unsigned long)
                : 0;
 }
@@ -62,20 +62,23 @@ static unsigned long *keep(uint64_t pfns, void *data)
     struct fake_migration *migration = data;
 
     assert_int_equal(pfns, kept_pfns(migration));
-    assert_null(migration->kept);
-    migration->kept = calloc(xlm_kept_words(pfns), sizeof(unsigned long));
-    migration->inherited = calloc(xlm_kept_words(pfns), sizeof(unsigned long));
-    return migration->kept;
+    assert_null(migration->outcome.kept);
+    migration->outcome.kept =
+        calloc(xlm_kept_words(pfns), sizeof(unsigned long));
+    migration->outcome.inherited =
+        calloc(xlm_kept_words(pfns), sizeof(unsigned long));
+    return migration->outcome.kept;
 }
 
 void fake_migration_kill(struct fake_migration *migration, unsigned int end)
 {
-    atomic_store(&migration->dead[end], true);
+    atomic_store(&migration->outcome.dead[end], true);
     if (end) {
-        fake_kill(migration->contexts[end].hypervisor, migration->kept,
-                  migration->inherited, kept_octets(migration));
+        fake_kill(migration->outcome.contexts[end].hypervisor,
+                  migration->outcome.kept, migration->outcome.inherited,
+                  kept_octets(migration));
     } else {
-        fake_kill(migration->contexts[end].hypervisor, NULL, NULL, 0);
+        fake_kill(migration->outcome.contexts[end].hypervisor, NULL, NULL, 0);
     }
     fake_link_kill(fake_relink_link(migration), end);
 }
@@ -91,11 +94,13 @@ static int run_heir(void *data)
 /* The process before it has ended, with all its threads. */
 static void succeed_the_dead(struct fake_migration *migration)
 {
-    xlm_hypervisor_close(migration->contexts[1].hypervisor);
-    fake_migration_init_context(&migration->contexts[1], migration->hosts[1]);
-    memcpy(migration->kept, migration->inherited, kept_octets(migration));
-    migration->heirs++;
-    atomic_store(&migration->dead[1], false);
+    xlm_hypervisor_close(migration->outcome.contexts[1].hypervisor);
+    fake_migration_init_context(&migration->outcome.contexts[1],
+                                migration->setup.hosts[1]);
+    memcpy(migration->outcome.kept, migration->outcome.inherited,
+           kept_octets(migration));
+    migration->outcome.heirs++;
+    atomic_store(&migration->outcome.dead[1], false);
 }
 
 void fake_migration_take_over(struct fake_migration *migration, int fd)
@@ -110,16 +115,16 @@ void fake_migration_take_over(struct fake_migration *migration, int fd)
         .relink = fake_relink_for(migration),
     };
     const struct xlm_orphan orphan = {
-        .domid = fake_domain_id(migration->destination),
+        .domid = fake_domain_id(migration->outcome.destination),
         .pfns = kept_pfns(migration),
-        .kept = migration->kept,
+        .kept = migration->outcome.kept,
     };
     bool resumed;
 
     succeed_the_dead(migration);
-    migration->restore_rc =
-        xlm_take_over(&migration->contexts[1], &params, &orphan, &callbacks,
-                      &migration->stats[1], &resumed);
+    migration->outcome.restore_rc =
+        xlm_take_over(&migration->outcome.contexts[1], &params, &orphan,
+                      &callbacks, &migration->outcome.stats[1], &resumed);
 }
 
 static void *run_save(void *data)
@@ -127,12 +132,12 @@ static void *run_save(void *data)
     struct fake_migration *migration = data;
     const struct xlm_save_callbacks callbacks = fake_parts_source(migration);
 
-    migration->save_rc =
-        xlm_save(&migration->contexts[0], &migration->params, &callbacks,
-                 &migration->stats[0], &migration->transitioned);
-    fake_link_hang_up(migration->link, 0);
+    migration->outcome.save_rc = xlm_save(
+        &migration->outcome.contexts[0], &migration->setup.params, &callbacks,
+        &migration->outcome.stats[0], &migration->outcome.transitioned);
+    fake_link_hang_up(migration->outcome.link, 0);
     fake_faults_end_source(migration);
-    if (migration->save_rc && migration->transitioned) {
+    if (migration->outcome.save_rc && migration->outcome.transitioned) {
         fake_relink_recover(migration);
     }
     fake_relink_give_up(migration);
@@ -144,18 +149,18 @@ static void *run_restore(void *data)
 {
     struct fake_migration *migration = data;
     struct xlm_restore_callbacks callbacks = fake_parts_destination(migration);
-    struct xlm_restore_params *params = &migration->restore_params;
+    struct xlm_restore_params *params = &migration->setup.restore_params;
 
-    callbacks.keep = migration->has_heir ? keep : NULL;
-    params->in_fd = fake_link_end(migration->link, 1);
-    params->out_fd = migration->params.in_fd < 0 ? -1 : params->in_fd;
+    callbacks.keep = migration->script.has_heir ? keep : NULL;
+    params->in_fd = fake_link_end(migration->outcome.link, 1);
+    params->out_fd = migration->setup.params.in_fd < 0 ? -1 : params->in_fd;
     params->relink = fake_relink_for(migration);
-    fake_memory_watch(&migration->memory);
-    migration->restore_rc =
-        xlm_restore(&migration->contexts[1], params, &callbacks,
-                    &migration->stats[1], &migration->resumed);
+    fake_memory_watch(&migration->setup.memory);
+    migration->outcome.restore_rc =
+        xlm_restore(&migration->outcome.contexts[1], params, &callbacks,
+                    &migration->outcome.stats[1], &migration->outcome.resumed);
     fake_memory_watch(NULL);
-    fake_link_hang_up(migration->link, 1);
+    fake_link_hang_up(migration->outcome.link, 1);
     fake_relink_over(migration);
     note_end(migration);
     return NULL;
@@ -166,15 +171,17 @@ void fake_migration_run(struct fake_migration *migration)
     pthread_t saver;
     int fd;
 
-    memset(migration->params.id, 0x1d, sizeof(migration->params.id));
+    memset(migration->setup.params.id, 0x1d,
+           sizeof(migration->setup.params.id));
     fake_relink_open(migration);
-    migration->link = fake_link_new(&migration->cut);
-    fd = fake_link_end(migration->link, 0);
-    migration->params.domid = fake_domain_id(migration->source);
-    migration->params.out_fd = fd;
-    migration->params.in_fd = migration->params.in_fd < 0 ? -1 : fd;
-    if (migration->vcpu_seed) {
-        fake_guest_start(migration->guest, migration->vcpu_seed);
+    migration->outcome.link = fake_link_new(&migration->script.cut);
+    fd = fake_link_end(migration->outcome.link, 0);
+    migration->setup.params.domid = fake_domain_id(migration->setup.source);
+    migration->setup.params.out_fd = fd;
+    migration->setup.params.in_fd =
+        migration->setup.params.in_fd < 0 ? -1 : fd;
+    if (migration->script.vcpu_seed) {
+        fake_guest_start(migration->setup.guest, migration->script.vcpu_seed);
     }
     if (pthread_create(&saver, NULL, run_save, migration)) {
         abort();
@@ -203,35 +210,37 @@ static struct fake_migration *new_on(struct fake_host *from,
     struct fake_migration *migration = calloc(1, sizeof(*migration));
     int i;
 
-    pthread_mutex_init(&migration->lock, NULL);
-    pthread_cond_init(&migration->changed, NULL);
+    pthread_mutex_init(&migration->run.lock, NULL);
+    pthread_cond_init(&migration->run.changed, NULL);
     alarm(WATCHDOG_SECONDS);
 
-    migration->guest_pfns = guest_pfns;
-    migration->nr_pfns = guest_pfns + FAKE_PARTS_PAGES;
-    migration->max_pages = migration->nr_pfns;
-    migration->vcpus = vcpus;
-    migration->hosts[0] = from;
-    migration->hosts[1] = to;
+    migration->setup.guest_pfns = guest_pfns;
+    migration->setup.nr_pfns = guest_pfns + FAKE_PARTS_PAGES;
+    migration->setup.max_pages = migration->setup.nr_pfns;
+    migration->setup.vcpus = vcpus;
+    migration->setup.hosts[0] = from;
+    migration->setup.hosts[1] = to;
     for (i = 0; i < 2; i++) {
-        fake_migration_init_context(&migration->contexts[i],
-                                    migration->hosts[i]);
+        fake_migration_init_context(&migration->outcome.contexts[i],
+                                    migration->setup.hosts[i]);
     }
-    migration->source = fake_domain_new(
-        migration->hosts[0], migration->nr_pfns, migration->nr_pfns, vcpus);
+    migration->setup.source =
+        fake_domain_new(migration->setup.hosts[0], migration->setup.nr_pfns,
+                        migration->setup.nr_pfns, vcpus);
     fake_parts_fill(migration);
-    migration->guest = fake_guest_new(migration->source, guest_pfns, vcpus);
-    fake_domain_run(migration->source);
+    migration->setup.guest =
+        fake_guest_new(migration->setup.source, guest_pfns, vcpus);
+    fake_domain_run(migration->setup.source);
 
-    xlm_save_params_init(&migration->params);
+    xlm_save_params_init(&migration->setup.params);
     /* However long the machine lets one end wait for the other. */
-    migration->params.silence_ms = 1000 * WATCHDOG_SECONDS;
-    migration->params.faults_stall_ms = 1000 * WATCHDOG_SECONDS;
-    migration->params.in_fd = 0; /* there is a way back */
-    migration->answer = XLM_PRECOPY_POSTCOPY;
-    migration->cut.octets = FAKE_UNCUT;
-    migration->final_context = "final context";
-    migration->final_length = 13;
+    migration->setup.params.silence_ms = 1000 * WATCHDOG_SECONDS;
+    migration->setup.params.faults_stall_ms = 1000 * WATCHDOG_SECONDS;
+    migration->setup.params.in_fd = 0; /* there is a way back */
+    migration->script.answer = XLM_PRECOPY_POSTCOPY;
+    migration->script.cut.octets = FAKE_UNCUT;
+    migration->setup.final_context = "final context";
+    migration->setup.final_length = 13;
     return migration;
 }
 
@@ -245,65 +254,67 @@ struct fake_migration *fake_migration_new(uint64_t guest_pfns,
 struct fake_migration *fake_migration_against(
     const struct fake_migration *other)
 {
-    struct fake_migration *migration = new_on(other->hosts[1], other->hosts[0],
-                                              other->guest_pfns, other->vcpus);
+    struct fake_migration *migration =
+        new_on(other->setup.hosts[1], other->setup.hosts[0],
+               other->setup.guest_pfns, other->setup.vcpus);
 
-    migration->hosts_are_others = true;
+    migration->setup.hosts_are_others = true;
     return migration;
 }
 
 void fake_migration_turn_round(struct fake_migration *migration)
 {
-    struct fake_host *host = migration->hosts[0];
+    struct fake_host *host = migration->setup.hosts[0];
     int i;
 
-    fake_domain_destroy(migration->source);
-    migration->source = migration->destination;
-    migration->destination = NULL;
-    migration->hosts[0] = migration->hosts[1];
-    migration->hosts[1] = host;
+    fake_domain_destroy(migration->setup.source);
+    migration->setup.source = migration->outcome.destination;
+    migration->outcome.destination = NULL;
+    migration->setup.hosts[0] = migration->setup.hosts[1];
+    migration->setup.hosts[1] = host;
     for (i = 0; i < 2; i++) {
-        xlm_hypervisor_close(migration->contexts[i].hypervisor);
+        xlm_hypervisor_close(migration->outcome.contexts[i].hypervisor);
     }
     for (i = 0; i < 2; i++) {
-        fake_migration_init_context(&migration->contexts[i],
-                                    migration->hosts[i]);
+        fake_migration_init_context(&migration->outcome.contexts[i],
+                                    migration->setup.hosts[i]);
     }
-    fake_link_free(migration->link);
-    migration->link = NULL;
+    fake_link_free(migration->outcome.link);
+    migration->outcome.link = NULL;
     fake_relink_free(migration);
     fake_faults_free(migration);
-    migration->fed_length = migration->fed_taken = 0;
-    migration->transitioned = migration->resumed = false;
-    migration->suspended = migration->put_away = migration->ran = false;
-    migration->let_go = false;
-    migration->ended = 0;
+    migration->run.fed_length = migration->run.fed_taken = 0;
+    migration->outcome.transitioned = migration->outcome.resumed = false;
+    migration->outcome.suspended = migration->outcome.put_away =
+        migration->outcome.ran = false;
+    migration->outcome.let_go = false;
+    migration->run.ended = 0;
 }
 
 void fake_migration_free(struct fake_migration *migration)
 {
     int i;
 
-    if (migration->destination) {
-        fake_domain_stop(migration->destination);
+    if (migration->outcome.destination) {
+        fake_domain_stop(migration->outcome.destination);
     }
-    fake_guest_free(migration->guest);
-    if (migration->link) {
-        fake_link_free(migration->link);
+    fake_guest_free(migration->setup.guest);
+    if (migration->outcome.link) {
+        fake_link_free(migration->outcome.link);
     }
     fake_relink_free(migration);
     fake_faults_free(migration);
     for (i = 0; i < 2; i++) {
-        xlm_hypervisor_close(migration->contexts[i].hypervisor);
-        fake_host_check(migration->hosts[i]);
-        if (!migration->hosts_are_others) {
-            fake_host_free(migration->hosts[i]);
+        xlm_hypervisor_close(migration->outcome.contexts[i].hypervisor);
+        fake_host_check(migration->setup.hosts[i]);
+        if (!migration->setup.hosts_are_others) {
+            fake_host_free(migration->setup.hosts[i]);
         }
     }
-    pthread_mutex_destroy(&migration->lock);
-    pthread_cond_destroy(&migration->changed);
-    free(migration->kept);
-    free(migration->inherited);
-    free(migration->fed);
+    pthread_mutex_destroy(&migration->run.lock);
+    pthread_cond_destroy(&migration->run.changed);
+    free(migration->outcome.kept);
+    free(migration->outcome.inherited);
+    free(migration->run.fed);
     free(migration);
 }

@@ -48,8 +48,8 @@ typedef void fake_moment(struct fake_migration *migration);
 typedef void fake_liar(struct fake_migration *migration,
                        struct xlm_context *ctx, struct xlm_channel *channel);
 
-struct fake_migration {
-    /* ---- before the run ---- */
+/* What is moved, and from where to where: before the run. */
+struct fake_setup {
     struct fake_host *hosts[2];
     bool hosts_are_others;
     struct fake_domain *source;
@@ -58,6 +58,22 @@ struct fake_migration {
     uint64_t nr_pfns;    /* with those of the toolstack */
     unsigned int vcpus;
     struct xlm_save_params params;
+    /* Of the destination, but for its connection; at_pause may change them for
+     * those to come. */
+    struct xlm_restore_params restore_params;
+    uint64_t max_pages; /* of the domain at the destination */
+    bool no_hap;        /* and that has none */
+    bool device_model;  /* its devices go early */
+    const char *late; /* they start late at the destination, for this reason */
+    /* Of the suspended guest. */
+    const void *final_context;
+    size_t final_length;
+    struct fake_memory memory;          /* of the process at the destination */
+    const struct fake_mixture *mixture; /* of fake_mixed_new(); else NULL */
+};
+
+/* What happens on the way: before the run, and at its moments. */
+struct fake_script {
     /* Rounds of precopy, then this. */
     unsigned int rounds;
     enum xlm_precopy_answer answer;
@@ -68,15 +84,9 @@ struct fake_migration {
     int failing_errno;
     /* The guest's own threads run during all of it; 0: they do not. */
     unsigned int vcpu_seed;
-    uint64_t max_pages; /* of the domain at the destination */
-    bool no_hap;        /* and that has none */
-    bool device_model;  /* its devices go early */
-    const char *late; /* they start late at the destination, for this reason */
-    /* What starts them then: NULL, or false for as long as it needs more. */
+    /* What starts the devices that start late: NULL, or false for as long as
+     * it needs more. */
     bool (*at_start)(struct fake_migration *migration);
-    /* Of the suspended guest. */
-    const void *final_context;
-    size_t final_length;
     /* Moments at which a test may act; NULL: does not. */
     fake_moment *at_policy;   /* the guest runs at the source */
     fake_moment *at_round;    /* the same, in the middle of a round */
@@ -85,6 +95,9 @@ struct fake_migration {
     fake_moment *at_run;      /* the guest runs at the destination */
     fake_moment *at_pause;    /* it still does, and has lost its source */
     fake_moment *at_recovery; /* before each; `recovered` counts it */
+    /* Before and after each of the toolstacks' parts, in its thread. */
+    void (*at_part)(struct fake_migration *migration, enum fake_part part,
+                    bool after);
     /* After the go a connection that ends is followed by others, at most so
      * many, each asked for by a process that knows no more than the domain and
      * what xenstore keeps. */
@@ -95,9 +108,6 @@ struct fake_migration {
     /* A receiver that was killed after the go is replaced by another, which
      * the next connection starts. */
     bool has_heir;
-    /* Of the destination, but for its connection; at_pause may change them for
-     * those to come. */
-    struct xlm_restore_params restore_params;
     /* There is a fault channel, which ends like this, or is refused. */
     bool fault_channel;
     struct fake_cut fault_cut;
@@ -105,26 +115,19 @@ struct fake_migration {
     /* In place of the source, or of the destination, there; NULL: nobody lies.
      */
     fake_liar *fault_liars[2];
-    /* Before and after each of the toolstacks' parts, in its thread. */
-    void (*at_part)(struct fake_migration *migration, enum fake_part part,
-                    bool after);
-    struct fake_memory memory;          /* of the process at the destination */
-    const struct fake_mixture *mixture; /* of fake_mixed_new(); else NULL */
-    void *data;
+};
 
-    /* ---- after it ---- */
+/* What has become of it: after the run, and at its moments so far. */
+struct fake_outcome {
     struct fake_domain *destination; /* NULL: it came to none */
     struct fake_link *link;
     struct fake_link *recovery_links[FAKE_RECOVERIES];
     unsigned int recovered;     /* how many there were */
     enum xlm_guest_state found; /* by the last one */
-    struct fake_relink *relink;
-    unsigned long *kept;      /* what is outstanding, by the receiver ... */
-    unsigned long *inherited; /* ... and as it was when that was killed */
-    unsigned int heirs;       /* how many there were */
-    struct fake_link *fault_link; /* NULL: it came to none */
-    atomic_bool fault_joined;
-    pthread_t fault_thread;
+    unsigned int heirs;         /* how many there were */
+    unsigned long *kept;        /* what is outstanding, by the receiver ... */
+    unsigned long *inherited;   /* ... as it was when that was killed */
+    struct fake_link *fault_link;   /* NULL: it came to none */
     struct xlm_context contexts[2]; /* their reasons are of interest */
     struct xlm_stats stats[2];
     int save_rc;
@@ -133,19 +136,34 @@ struct fake_migration {
     bool resumed;
     unsigned int iteration; /* of the policy call under way, or the last */
     struct xlm_precopy_stats asked; /* the same */
+    enum xlm_build asked_for;       /* of the destination */
     bool suspended;
     bool put_away;
     bool let_go;         /* the source has sent the go, or is about to */
     bool ran;            /* the run callback was called */
     atomic_bool dead[2]; /* see fake_migration_kill() */
     int qemu_logdirty;
+};
+
+/* The fakes' own, while it runs. */
+struct fake_run {
+    struct fake_relink *relink;
+    atomic_bool fault_joined;
+    pthread_t fault_thread;
     uint8_t *fed;
     size_t fed_length;
-    size_t fed_taken;         /* of that, by the destination's toolstack */
-    enum xlm_build asked_for; /* of it */
-    pthread_mutex_t lock;     /* for the next, and for let_go */
+    size_t fed_taken;     /* of that, by the destination's toolstack */
+    pthread_mutex_t lock; /* for the rest, and for let_go */
     pthread_cond_t changed;
     unsigned int ended;
+};
+
+struct fake_migration {
+    struct fake_setup setup;
+    struct fake_script script;
+    struct fake_outcome outcome;
+    struct fake_run run;
+    void *data; /* the test's */
 };
 
 /* A guest with so many pages, some holes among them, all state set; and the

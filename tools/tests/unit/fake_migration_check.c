@@ -17,86 +17,91 @@
 /* The guest goes on at the source and has all its memory. */
 static void check_still_at_source(struct fake_migration *migration)
 {
-    bool alone = migration->dead[0]; /* a person has to resume it */
+    bool alone = migration->outcome.dead[0]; /* a person has to resume it */
 
-    assert_true(alone || migration->save_rc == -1);
-    assert_false(migration->ran);
-    assert_false(migration->resumed && !migration->dead[1]);
-    if (migration->destination) {
-        assert_false(fake_domain_ran(migration->destination));
-        fake_domain_destroy(migration->destination);
+    assert_true(alone || migration->outcome.save_rc == -1);
+    assert_false(migration->outcome.ran);
+    assert_false(migration->outcome.resumed && !migration->outcome.dead[1]);
+    if (migration->outcome.destination) {
+        assert_false(fake_domain_ran(migration->outcome.destination));
+        fake_domain_destroy(migration->outcome.destination);
     }
-    if (migration->suspended) {
+    if (migration->outcome.suspended) {
         assert_true(alone ||
-                    fake_domain_suspend_cancelled(migration->source) ||
-                    !migration->stats[0].suspend_us);
-        fake_domain_resume(migration->source);
-        fake_guest_move(migration->guest, migration->source);
+                    fake_domain_suspend_cancelled(migration->setup.source) ||
+                    !migration->outcome.stats[0].suspend_us);
+        fake_domain_resume(migration->setup.source);
+        fake_guest_move(migration->setup.guest, migration->setup.source);
     }
-    assert_true(fake_domain_running(migration->source));
-    assert_true(alone || fake_domain_max_pages(migration->source) > 1);
-    fake_guest_stop(migration->guest);
-    assert_int_equal(fake_guest_compare(migration->guest, migration->source),
-                     0);
+    assert_true(fake_domain_running(migration->setup.source));
+    assert_true(alone || fake_domain_max_pages(migration->setup.source) > 1);
+    fake_guest_stop(migration->setup.guest);
+    assert_int_equal(
+        fake_guest_compare(migration->setup.guest, migration->setup.source),
+        0);
 }
 
 /* The guest is the destination's: each of its pages is there, or still to be
  * had at the source. */
 static void check_gone(struct fake_migration *migration)
 {
-    struct fake_domain *source = migration->source;
+    struct fake_domain *source = migration->setup.source;
     uint64_t pfn;
 
-    assert_true(migration->put_away);
+    assert_true(migration->outcome.put_away);
     assert_false(fake_domain_running(source));
-    if (!migration->ran) {
+    if (!migration->outcome.ran) {
         /* The go was lost: it runs nowhere, and all is at the source. */
-        assert_false(migration->resumed && !migration->dead[1]);
-        fake_guest_stop(migration->guest);
-        assert_int_equal(fake_guest_compare(migration->guest, source), 0);
+        assert_false(migration->outcome.resumed &&
+                     !migration->outcome.dead[1]);
+        fake_guest_stop(migration->setup.guest);
+        assert_int_equal(fake_guest_compare(migration->setup.guest, source),
+                         0);
         return;
     }
-    assert_false(fake_domain_crashed(migration->destination));
-    assert_true(fake_domain_pager_enabled(migration->destination) ||
-                fake_domain_paged(migration->destination) == 0);
+    assert_false(fake_domain_crashed(migration->outcome.destination));
+    assert_true(fake_domain_pager_enabled(migration->outcome.destination) ||
+                fake_domain_paged(migration->outcome.destination) == 0);
     /* vCPUs wait for pages that do not come any more. */
-    fake_domain_stop(migration->destination);
-    fake_guest_stop(migration->guest);
-    for (pfn = 0; pfn < migration->guest_pfns; pfn++) {
-        if (fake_guest_has(migration->guest, pfn) &&
-            !fake_guest_page_good(migration->guest, migration->destination,
-                                  pfn)) {
-            assert_int_not_equal(fake_page_get(migration->destination, pfn),
-                                 FAKE_RAM);
-            assert_true(fake_guest_page_good(migration->guest, source, pfn));
+    fake_domain_stop(migration->outcome.destination);
+    fake_guest_stop(migration->setup.guest);
+    for (pfn = 0; pfn < migration->setup.guest_pfns; pfn++) {
+        if (fake_guest_has(migration->setup.guest, pfn) &&
+            !fake_guest_page_good(migration->setup.guest,
+                                  migration->outcome.destination, pfn)) {
+            assert_int_not_equal(
+                fake_page_get(migration->outcome.destination, pfn), FAKE_RAM);
+            assert_true(
+                fake_guest_page_good(migration->setup.guest, source, pfn));
         }
     }
 }
 
 void fake_migration_check_promise(struct fake_migration *migration)
 {
-    bool source_lives = !migration->dead[0];
-    bool destination_lives = !migration->dead[1];
+    bool source_lives = !migration->outcome.dead[0];
+    bool destination_lives = !migration->outcome.dead[1];
 
-    if (migration->ran) {
-        assert_true(migration->transitioned || !source_lives);
-        assert_true(migration->resumed || !destination_lives);
+    if (migration->outcome.ran) {
+        assert_true(migration->outcome.transitioned || !source_lives);
+        assert_true(migration->outcome.resumed || !destination_lives);
     }
-    if (source_lives && migration->save_rc == 0) {
-        assert_true(migration->restore_rc == 0 || !destination_lives);
+    if (source_lives && migration->outcome.save_rc == 0) {
+        assert_true(migration->outcome.restore_rc == 0 || !destination_lives);
     } else if (source_lives) {
-        assert_true(migration->contexts[0].reason[0]);
+        assert_true(migration->outcome.contexts[0].reason[0]);
     }
-    if (destination_lives && migration->restore_rc) {
-        assert_true(migration->contexts[1].reason[0]);
+    if (destination_lives && migration->outcome.restore_rc) {
+        assert_true(migration->outcome.contexts[1].reason[0]);
     }
-    assert_false(migration->qemu_logdirty && source_lives);
-    if (source_lives ? migration->transitioned : migration->ran) {
+    assert_false(migration->outcome.qemu_logdirty && source_lives);
+    if (source_lives ? migration->outcome.transitioned
+                     : migration->outcome.ran) {
         check_gone(migration);
     } else {
         check_still_at_source(migration);
     }
-    assert_int_equal(fake_guest_errors(migration->guest), 0);
+    assert_int_equal(fake_guest_errors(migration->setup.guest), 0);
 }
 
 static void check_state(struct fake_migration *migration,
@@ -104,8 +109,9 @@ static void check_state(struct fake_migration *migration,
 {
     size_t lengths[2];
     const void *states[] = {
-        fake_domain_peek_state(migration->source, which, &lengths[0]),
-        fake_domain_peek_state(migration->destination, which, &lengths[1]),
+        fake_domain_peek_state(migration->setup.source, which, &lengths[0]),
+        fake_domain_peek_state(migration->outcome.destination, which,
+                               &lengths[1]),
     };
 
     assert_int_equal(lengths[0], lengths[1]);
@@ -116,58 +122,62 @@ void fake_migration_check_success(struct fake_migration *migration)
 {
     size_t i;
 
-    if (migration->save_rc || migration->restore_rc) {
-        fail_msg("source: %s; destination: %s", migration->contexts[0].reason,
-                 migration->contexts[1].reason);
+    if (migration->outcome.save_rc || migration->outcome.restore_rc) {
+        fail_msg("source: %s; destination: %s",
+                 migration->outcome.contexts[0].reason,
+                 migration->outcome.contexts[1].reason);
     }
-    assert_true(migration->resumed);
-    assert_false(fake_domain_running(migration->source));
-    assert_true(fake_domain_running(migration->destination));
-    fake_guest_stop(migration->guest);
-    assert_int_equal(
-        fake_guest_compare(migration->guest, migration->destination), 0);
-    assert_int_equal(fake_guest_errors(migration->guest), 0);
-    assert_int_equal(fake_domain_paged(migration->destination), 0);
-    assert_false(fake_domain_pager_enabled(migration->destination));
-    assert_false(fake_domain_logdirty(migration->source));
-    assert_false(migration->qemu_logdirty);
+    assert_true(migration->outcome.resumed);
+    assert_false(fake_domain_running(migration->setup.source));
+    assert_true(fake_domain_running(migration->outcome.destination));
+    fake_guest_stop(migration->setup.guest);
+    assert_int_equal(fake_guest_compare(migration->setup.guest,
+                                        migration->outcome.destination),
+                     0);
+    assert_int_equal(fake_guest_errors(migration->setup.guest), 0);
+    assert_int_equal(fake_domain_paged(migration->outcome.destination), 0);
+    assert_false(fake_domain_pager_enabled(migration->outcome.destination));
+    assert_false(fake_domain_logdirty(migration->setup.source));
+    assert_false(migration->outcome.qemu_logdirty);
     check_state(migration, XLM_STATE_CPUID_POLICY);
     check_state(migration, XLM_STATE_MSR_POLICY);
     check_state(migration, XLM_STATE_TSC_INFO);
     check_state(migration, XLM_STATE_HVM_CONTEXT);
     fake_parts_check_params(migration);
-    assert_int_equal(migration->stats[0].requested_pages +
-                         migration->stats[0].pushed_pages +
-                         migration->stats[0].unsent_pages,
-                     migration->stats[0].postcopy_pages);
-    assert_int_equal(migration->stats[0].outstanding, 0);
+    assert_int_equal(migration->outcome.stats[0].requested_pages +
+                         migration->outcome.stats[0].pushed_pages +
+                         migration->outcome.stats[0].unsent_pages,
+                     migration->outcome.stats[0].postcopy_pages);
+    assert_int_equal(migration->outcome.stats[0].outstanding, 0);
     for (i = 0; i < 2; i++) {
-        assert_int_equal(migration->stats[i].duplicate_pages, 0);
+        assert_int_equal(migration->outcome.stats[i].duplicate_pages, 0);
     }
 }
 
 void fake_migration_check_recovered(struct fake_migration *migration)
 {
-    assert_true(migration->recovered > 0);
-    assert_true(migration->transitioned);
-    if (migration->found == XLM_GUEST_COMPLETE) {
+    assert_true(migration->outcome.recovered > 0);
+    assert_true(migration->outcome.transitioned);
+    if (migration->outcome.found == XLM_GUEST_COMPLETE) {
         fake_migration_check_success(migration);
         return;
     }
     /* The go did not arrive. */
-    assert_int_equal(migration->found, XLM_GUEST_NEVER_RAN);
-    assert_int_equal(migration->save_rc, 0);
-    assert_false(migration->ran);
-    assert_false(migration->resumed);
-    assert_false(fake_domain_ran(migration->destination));
-    xlm_take_back(&migration->contexts[0], migration->params.domid);
-    assert_true(fake_domain_suspend_cancelled(migration->source));
-    assert_false(fake_domain_logdirty(migration->source));
-    fake_domain_resume(migration->source);
-    fake_guest_move(migration->guest, migration->source);
-    fake_guest_stop(migration->guest);
-    assert_int_equal(fake_guest_compare(migration->guest, migration->source),
-                     0);
+    assert_int_equal(migration->outcome.found, XLM_GUEST_NEVER_RAN);
+    assert_int_equal(migration->outcome.save_rc, 0);
+    assert_false(migration->outcome.ran);
+    assert_false(migration->outcome.resumed);
+    assert_false(fake_domain_ran(migration->outcome.destination));
+    xlm_take_back(&migration->outcome.contexts[0],
+                  migration->setup.params.domid);
+    assert_true(fake_domain_suspend_cancelled(migration->setup.source));
+    assert_false(fake_domain_logdirty(migration->setup.source));
+    fake_domain_resume(migration->setup.source);
+    fake_guest_move(migration->setup.guest, migration->setup.source);
+    fake_guest_stop(migration->setup.guest);
+    assert_int_equal(
+        fake_guest_compare(migration->setup.guest, migration->setup.source),
+        0);
 }
 
 /* ---- what went over the link ---- */
@@ -177,7 +187,8 @@ size_t fake_migration_records(struct fake_migration *migration,
 {
     struct xlm_wire_record_header header;
     size_t length, count = 0, at = fake_first_record(way);
-    const uint8_t *heard = fake_link_heard(migration->link, way, &length);
+    const uint8_t *heard =
+        fake_link_heard(migration->outcome.link, way, &length);
 
     for (; at + sizeof(header) <= length;
          at += fake_record_size(header.type, header.length)) {

@@ -3,8 +3,9 @@
 
 static void write_from(struct fake_migration *migration, uint64_t pfn)
 {
-    for (; pfn < migration->mixture->pages; pfn += migration->mixture->step) {
-        fake_guest_write(migration->guest, 0, pfn);
+    for (; pfn < migration->setup.mixture->pages;
+         pfn += migration->setup.mixture->step) {
+        fake_guest_write(migration->setup.guest, 0, pfn);
     }
 }
 
@@ -16,26 +17,29 @@ static void at_policy(struct fake_migration *migration)
 static void at_suspend(struct fake_migration *migration)
 {
     write_from(migration, 3);
-    if (migration->mixture->hot) {
-        fake_guest_write(migration->guest, 0, migration->mixture->hot);
+    if (migration->setup.mixture->hot) {
+        fake_guest_write(migration->setup.guest, 0,
+                         migration->setup.mixture->hot);
     }
-    fake_guest_give_back(migration->guest, migration->mixture->given_back);
+    fake_guest_give_back(migration->setup.guest,
+                         migration->setup.mixture->given_back);
 }
 
 void fake_mixed_at_build(struct fake_migration *migration)
 {
     for (int i = 0; i < 2; i++) {
-        fake_page_busy(migration->destination, migration->mixture->busy[i],
-                       true);
+        fake_page_busy(migration->outcome.destination,
+                       migration->setup.mixture->busy[i], true);
     }
 }
 
 /* No vCPU waits for the pager of a process that died. */
 void fake_mixed_at_run(struct fake_migration *migration)
 {
-    fake_guest_start(migration->guest, 1);
-    if (migration->answer == XLM_PRECOPY_POSTCOPY && !migration->dead[1]) {
-        fake_await_waiting(migration->destination, 1);
+    fake_guest_start(migration->setup.guest, 1);
+    if (migration->script.answer == XLM_PRECOPY_POSTCOPY &&
+        !migration->outcome.dead[1]) {
+        fake_await_waiting(migration->outcome.destination, 1);
     }
 }
 
@@ -44,14 +48,14 @@ struct fake_migration *fake_mixed_new(const struct fake_mixture *mixture,
 {
     struct fake_migration *migration = fake_migration_new(mixture->pages, 2);
 
-    migration->mixture = mixture;
-    migration->rounds = way == PURE ? 0 : 1;
-    migration->answer = way == STOP_AND_COPY ? XLM_PRECOPY_STOP_AND_COPY
-                                             : XLM_PRECOPY_POSTCOPY;
-    migration->params.hot_pages_max = 4;
-    migration->at_policy = at_policy;
-    migration->at_suspend = at_suspend;
-    migration->at_build = fake_mixed_at_build;
-    migration->at_run = fake_mixed_at_run;
+    migration->setup.mixture = mixture;
+    migration->script.rounds = way == PURE ? 0 : 1;
+    migration->script.answer = way == STOP_AND_COPY ? XLM_PRECOPY_STOP_AND_COPY
+                                                    : XLM_PRECOPY_POSTCOPY;
+    migration->setup.params.hot_pages_max = 4;
+    migration->script.at_policy = at_policy;
+    migration->script.at_suspend = at_suspend;
+    migration->script.at_build = fake_mixed_at_build;
+    migration->script.at_run = fake_mixed_at_run;
     return migration;
 }

@@ -18,7 +18,7 @@ void fake_move_init(struct fake_move *move, struct fake_migration *migration,
 
     *move = (struct fake_move){.migration = migration};
     for (end = 0; end < 2; end++) {
-        move->ctxs[end] = fake_libxl_new(migration->hosts[end]);
+        move->ctxs[end] = fake_libxl_new(migration->setup.hosts[end]);
     }
     fake_libxl_add(move->ctxs[0], name, migration);
     fake_libxl_expect(move->ctxs[1], incoming, migration);
@@ -38,9 +38,9 @@ void fake_move_cut(struct fake_move *move, struct fake_cut cut)
     struct fake_migration *migration = move->migration;
 
     fake_store_clear();
-    migration->cut = cut;
-    migration->cut.stream = FAKE_LIBXL;
-    fake_domain_new(migration->hosts[1], 1, 1, 1);
+    migration->script.cut = cut;
+    migration->script.cut.stream = FAKE_LIBXL;
+    fake_domain_new(migration->setup.hosts[1], 1, 1, 1);
     /* What is asked for, and when, is not for the pages of the stop to decide.
      */
     move->params.hot_pages_max = 4;
@@ -59,12 +59,13 @@ static void *receive(void *data)
 {
     struct fake_move *move = data;
     struct fake_migration *migration = move->migration;
-    int fd = fake_link_end(migration->link, 1);
+    int fd = fake_link_end(migration->outcome.link, 1);
 
     move->rcs[1] = libxl_domain_live_migrate_receive(
         move->ctxs[1], &move->config, &move->domid, fd, fd,
-        &move->receive_params, &move->results[1], &migration->resumed, NULL);
-    fake_link_hang_up(migration->link, 1);
+        &move->receive_params, &move->results[1], &migration->outcome.resumed,
+        NULL);
+    fake_link_hang_up(migration->outcome.link, 1);
     return NULL;
 }
 
@@ -73,15 +74,16 @@ int fake_move_start(struct fake_move *move)
     struct fake_migration *migration = move->migration;
     int fd;
 
-    migration->link = fake_link_new(&migration->cut);
-    fake_guest_start(migration->guest, 1);
+    migration->outcome.link = fake_link_new(&migration->script.cut);
+    fake_guest_start(migration->setup.guest, 1);
     assert_int_equal(pthread_create(&move->receiver, NULL, receive, move), 0);
     move->receives = true;
-    fd = fake_link_end(migration->link, 0);
+    fd = fake_link_end(migration->outcome.link, 0);
     move->rcs[0] = libxl_domain_live_migrate_tuned(
-        move->ctxs[0], fake_domain_id(migration->source), fd, 0, fd,
-        &move->params, &move->results[0], &migration->transitioned, NULL);
-    fake_link_hang_up(migration->link, 0);
+        move->ctxs[0], fake_domain_id(migration->setup.source), fd, 0, fd,
+        &move->params, &move->results[0], &migration->outcome.transitioned,
+        NULL);
+    fake_link_hang_up(migration->outcome.link, 0);
     return move->rcs[0];
 }
 
@@ -152,7 +154,7 @@ int fake_move_recover(struct fake_move *move, struct fake_cut cut,
     fake_visit_start(&visit);
     fd = fake_link_end(visit.link, 0);
     rc = libxl_domain_live_migrate_recover(
-        move->ctxs[0], fake_domain_id(move->migration->source), fd, fd,
+        move->ctxs[0], fake_domain_id(move->migration->setup.source), fd, fd,
         &move->params, &move->results[0], found, NULL);
     fake_link_hang_up(visit.link, 0);
     fake_visit_await(&visit);

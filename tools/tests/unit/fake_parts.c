@@ -62,8 +62,10 @@ const char *fake_part_name(enum fake_part part)
 
 static int part(const struct fake_migration *migration, enum fake_part part)
 {
-    if (migration->failing == part) {
-        errno = migration->failing_errno ? migration->failing_errno : EIO;
+    if (migration->script.failing == part) {
+        errno = migration->script.failing_errno
+                    ? migration->script.failing_errno
+                    : EIO;
         return -1;
     }
     return 0;
@@ -74,10 +76,10 @@ static int part(const struct fake_migration *migration, enum fake_part part)
 static int begin_part(struct fake_migration *migration, enum fake_part which)
 {
     fake_memory_leave_alone();
-    if (migration->at_part) {
-        migration->at_part(migration, which, false);
+    if (migration->script.at_part) {
+        migration->script.at_part(migration, which, false);
     }
-    if (!atomic_load(&migration->dead[parts[which].end])) {
+    if (!atomic_load(&migration->outcome.dead[parts[which].end])) {
         return 0;
     }
     fake_memory_watch_again();
@@ -90,8 +92,8 @@ static int end_part(struct fake_migration *migration, enum fake_part which,
 {
     int saved_errno = errno;
 
-    if (migration->at_part) {
-        migration->at_part(migration, which, true);
+    if (migration->script.at_part) {
+        migration->script.at_part(migration, which, true);
     }
     fake_memory_watch_again();
     errno = saved_errno;
@@ -112,25 +114,26 @@ static enum xlm_precopy_answer do_policy(const struct xlm_precopy_stats *stats,
 {
     struct fake_migration *migration = data;
 
-    migration->iteration = stats->iteration;
-    migration->asked = *stats;
+    migration->outcome.iteration = stats->iteration;
+    migration->outcome.asked = *stats;
     if (stats->in_round) {
-        moment(migration, migration->at_round);
-        return migration->round_answer;
+        moment(migration, migration->script.at_round);
+        return migration->script.round_answer;
     }
-    moment(migration, migration->at_policy);
+    moment(migration, migration->script.at_policy);
     if (part(migration, FAKE_PART_POLICY)) {
         return XLM_PRECOPY_ABORT;
     }
-    return stats->iteration < migration->rounds ? XLM_PRECOPY_CONTINUE
-                                                : migration->answer;
+    return stats->iteration < migration->script.rounds
+               ? XLM_PRECOPY_CONTINUE
+               : migration->script.answer;
 }
 
 static int do_switch_qemu_logdirty(bool enable, void *data)
 {
     struct fake_migration *migration = data;
 
-    migration->qemu_logdirty = enable;
+    migration->outcome.qemu_logdirty = enable;
     return enable ? part(migration, FAKE_PART_QEMU_LOGDIRTY) : 0;
 }
 
@@ -141,7 +144,7 @@ static int do_early_devices(void **records, size_t *length, void *data)
     if (part(migration, FAKE_PART_EARLY_DEVICES)) {
         return -1;
     }
-    if (migration->device_model) {
+    if (migration->setup.device_model) {
         *records = strdup(EARLY_DEVICES);
         *length = sizeof(EARLY_DEVICES);
     }
@@ -155,12 +158,13 @@ static int do_suspend(void *data)
     if (part(migration, FAKE_PART_SUSPEND)) {
         return -1;
     }
-    moment(migration, migration->at_suspend);
-    fake_guest_move(migration->guest, NULL);
-    fake_domain_suspend(migration->source);
-    fake_domain_put_state(migration->source, XLM_STATE_HVM_CONTEXT,
-                          migration->final_context, migration->final_length);
-    migration->suspended = true;
+    moment(migration, migration->script.at_suspend);
+    fake_guest_move(migration->setup.guest, NULL);
+    fake_domain_suspend(migration->setup.source);
+    fake_domain_put_state(migration->setup.source, XLM_STATE_HVM_CONTEXT,
+                          migration->setup.final_context,
+                          migration->setup.final_length);
+    migration->outcome.suspended = true;
     return 0;
 }
 
@@ -178,8 +182,8 @@ static int do_recheck(void *data)
 {
     struct fake_migration *migration = data;
 
-    assert_true(migration->suspended);
-    assert_false(migration->put_away);
+    assert_true(migration->outcome.suspended);
+    assert_false(migration->outcome.put_away);
     return part(migration, FAKE_PART_RECHECK);
 }
 
@@ -190,7 +194,7 @@ static int do_put_away(void *data)
     if (part(migration, FAKE_PART_PUT_AWAY)) {
         return -1;
     }
-    migration->put_away = true;
+    migration->outcome.put_away = true;
     return 0;
 }
 
@@ -203,12 +207,12 @@ static int do_feed(const void *bytes, size_t length, void *data)
     if (part(migration, FAKE_PART_FEED)) {
         return -1;
     }
-    migration->fed =
-        realloc(migration->fed, migration->fed_length + length + 1);
+    migration->run.fed =
+        realloc(migration->run.fed, migration->run.fed_length + length + 1);
     if (length) {
-        memcpy(migration->fed + migration->fed_length, bytes, length);
+        memcpy(migration->run.fed + migration->run.fed_length, bytes, length);
     }
-    migration->fed_length += length;
+    migration->run.fed_length += length;
     return 0;
 }
 
@@ -219,11 +223,12 @@ static int do_await_domain(uint32_t *domid, void *data)
     if (part(migration, FAKE_PART_AWAIT_DOMAIN)) {
         return -1;
     }
-    migration->destination =
-        fake_domain_new(migration->hosts[1], migration->nr_pfns,
-                        migration->max_pages, migration->vcpus);
-    fake_domain_set_hap(migration->destination, !migration->no_hap);
-    *domid = fake_domain_id(migration->destination);
+    migration->outcome.destination =
+        fake_domain_new(migration->setup.hosts[1], migration->setup.nr_pfns,
+                        migration->setup.max_pages, migration->setup.vcpus);
+    fake_domain_set_hap(migration->outcome.destination,
+                        !migration->setup.no_hap);
+    *domid = fake_domain_id(migration->outcome.destination);
     return 0;
 }
 
@@ -276,21 +281,21 @@ static bool take_fed(struct fake_migration *migration)
 {
     struct xlm_wire_record_header header = {.type = XLM_REC_STATIC_DATA_END};
 
-    if (!migration->fed_taken) {
-        migration->fed_taken = sizeof(struct xlm_wire_image_header) +
-                               sizeof(struct xlm_wire_domain_header);
+    if (!migration->run.fed_taken) {
+        migration->run.fed_taken = sizeof(struct xlm_wire_image_header) +
+                                   sizeof(struct xlm_wire_domain_header);
     }
     while (header.type != XLM_REC_END &&
-           migration->fed_taken < migration->fed_length) {
-        size_t at = migration->fed_taken;
+           migration->run.fed_taken < migration->run.fed_length) {
+        size_t at = migration->run.fed_taken;
 
-        assert_true(at + sizeof(header) <= migration->fed_length);
-        memcpy(&header, migration->fed + at, sizeof(header));
+        assert_true(at + sizeof(header) <= migration->run.fed_length);
+        memcpy(&header, migration->run.fed + at, sizeof(header));
         at += sizeof(header);
-        assert_true(at + header.length <= migration->fed_length);
-        fake_build_record(migration->destination, header.type,
-                          migration->fed + at, header.length);
-        migration->fed_taken = at + ((header.length + 7) & ~7u);
+        assert_true(at + header.length <= migration->run.fed_length);
+        fake_build_record(migration->outcome.destination, header.type,
+                          migration->run.fed + at, header.length);
+        migration->run.fed_taken = at + ((header.length + 7) & ~7u);
     }
     return header.type == XLM_REC_END;
 }
@@ -304,13 +309,13 @@ static int do_await_build(void *data)
         return -1;
     }
     assert_true(take_fed(migration));
-    if (migration->device_model) {
-        assert_memory_equal(migration->fed + migration->fed_taken,
+    if (migration->setup.device_model) {
+        assert_memory_equal(migration->run.fed + migration->run.fed_taken,
                             EARLY_DEVICES, sizeof(EARLY_DEVICES));
-        migration->fed_taken += sizeof(EARLY_DEVICES);
+        migration->run.fed_taken += sizeof(EARLY_DEVICES);
     }
-    assert_int_equal(migration->fed_taken, migration->fed_length);
-    moment(migration, migration->at_build);
+    assert_int_equal(migration->run.fed_taken, migration->run.fed_length);
+    moment(migration, migration->script.at_build);
     return 0;
 }
 
@@ -319,7 +324,7 @@ static int do_await_fed(void *data)
 {
     struct fake_migration *migration = data;
 
-    assert_non_null(migration->late);
+    assert_non_null(migration->setup.late);
     assert_false(take_fed(migration));
     return 0;
 }
@@ -331,14 +336,15 @@ static int do_poll_build(void *data)
     if (part(migration, FAKE_PART_AWAIT_BUILD)) {
         return -1;
     }
-    if (migration->fed_taken < migration->fed_length) {
+    if (migration->run.fed_taken < migration->run.fed_length) {
         /* Not a moment before. */
-        assert_false(fake_domain_running(migration->source));
+        assert_false(fake_domain_running(migration->setup.source));
         assert_true(take_fed(migration));
-        moment(migration, migration->at_build);
+        moment(migration, migration->script.at_build);
     }
-    assert_int_equal(migration->fed_taken, migration->fed_length);
-    return !migration->at_start || migration->at_start(migration);
+    assert_int_equal(migration->run.fed_taken, migration->run.fed_length);
+    return !migration->script.at_start ||
+           migration->script.at_start(migration);
 }
 
 static int do_read_device_state(struct xlm_channel *channel, void *data)
@@ -359,15 +365,16 @@ static int do_run(void *data)
     struct fake_migration *migration = data;
 
     /* The first half of the promise, at the very moment. */
-    assert_false(fake_domain_running(migration->source));
-    assert_true(migration->put_away || migration->params.in_fd < 0);
-    migration->ran = true;
+    assert_false(fake_domain_running(migration->setup.source));
+    assert_true(migration->outcome.put_away ||
+                migration->setup.params.in_fd < 0);
+    migration->outcome.ran = true;
     if (part(migration, FAKE_PART_RUN)) {
         return -1;
     }
-    fake_domain_run(migration->destination);
-    fake_guest_move(migration->guest, migration->destination);
-    moment(migration, migration->at_run);
+    fake_domain_run(migration->outcome.destination);
+    fake_guest_move(migration->setup.guest, migration->outcome.destination);
+    moment(migration, migration->script.at_run);
     return 0;
 }
 
@@ -440,10 +447,10 @@ static void note_go(enum xlm_phase phase, const struct xlm_stats *stats,
     if (phase != XLM_PHASE_GO) {
         return;
     }
-    pthread_mutex_lock(&migration->lock);
-    migration->let_go = true;
-    pthread_cond_broadcast(&migration->changed);
-    pthread_mutex_unlock(&migration->lock);
+    pthread_mutex_lock(&migration->run.lock);
+    migration->outcome.let_go = true;
+    pthread_cond_broadcast(&migration->run.changed);
+    pthread_mutex_unlock(&migration->run.lock);
 }
 
 static int feed(const void *bytes, size_t length, void *data)
@@ -472,8 +479,8 @@ static const char *why_late(enum xlm_build asked, void *data)
 {
     struct fake_migration *migration = data;
 
-    migration->asked_for = asked;
-    return migration->late;
+    migration->outcome.asked_for = asked;
+    return migration->setup.late;
 }
 
 static int await_fed(void *data)
@@ -517,7 +524,7 @@ struct xlm_save_callbacks fake_parts_source(struct fake_migration *migration)
         .recheck = recheck,
         .put_away = put_away,
         .connect_faults =
-            migration->fault_channel ? fake_faults_connect : NULL,
+            migration->script.fault_channel ? fake_faults_connect : NULL,
         .progress = note_go,
         .data = migration,
     };
@@ -544,17 +551,17 @@ struct xlm_restore_callbacks fake_parts_destination(
 
 void fake_parts_fill(struct fake_migration *migration)
 {
-    struct fake_domain *source = migration->source;
+    struct fake_domain *source = migration->setup.source;
     uint64_t pfn;
     size_t i;
 
-    for (pfn = 0; pfn < migration->guest_pfns; pfn++) {
+    for (pfn = 0; pfn < migration->setup.guest_pfns; pfn++) {
         if (pfn % 13 != 5) {
             fake_page_set(source, pfn, FAKE_RAM);
         }
     }
     for (i = 0; i < NR_PAGE_PARAMS; i++) {
-        pfn = migration->guest_pfns + page_params[i].page;
+        pfn = migration->setup.guest_pfns + page_params[i].page;
         fake_domain_put_param(source, page_params[i].index, pfn);
         /* The ring of a domain that nobody pages is a hole. */
         if (page_params[i].page != PAGING_RING) {
@@ -571,8 +578,8 @@ void fake_parts_fill(struct fake_migration *migration)
 void fake_parts_check_params(const struct fake_migration *migration)
 {
     for (size_t i = 0; i < NR_PAGE_PARAMS; i++) {
-        assert_int_equal(fake_domain_peek_param(migration->destination,
+        assert_int_equal(fake_domain_peek_param(migration->outcome.destination,
                                                 page_params[i].index),
-                         migration->guest_pfns + page_params[i].page);
+                         migration->setup.guest_pfns + page_params[i].page);
     }
 }

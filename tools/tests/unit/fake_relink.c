@@ -38,18 +38,18 @@ static int await(int *in_fd, int *out_fd, void *data)
     eventfd_t events;
     int rc = -1;
 
-    if (atomic_load(&relink->migration->dead[1])) {
+    if (atomic_load(&relink->migration->outcome.dead[1])) {
         return -1;
     }
-    if (!relink->paused && relink->migration->at_pause) {
-        relink->migration->at_pause(relink->migration);
+    if (!relink->paused && relink->migration->script.at_pause) {
+        relink->migration->script.at_pause(relink->migration);
     }
     relink->paused = true;
     if (relink->used) {
         fake_link_hang_up(relink->used, 1);
         relink->used = NULL;
     } else {
-        fake_link_hang_up(relink->migration->link, 1);
+        fake_link_hang_up(relink->migration->outcome.link, 1);
     }
     pthread_mutex_lock(&relink->lock);
     while (!relink->offered && !relink->given_up) {
@@ -90,14 +90,14 @@ static void drop_faults(void *data)
 
 const struct xlm_relink *fake_relink_for(struct fake_migration *migration)
 {
-    return migration->recoveries || migration->fault_channel
-               ? &migration->relink->engine
+    return migration->script.recoveries || migration->script.fault_channel
+               ? &migration->run.relink->engine
                : NULL;
 }
 
 void fake_relink_over(struct fake_migration *migration)
 {
-    struct fake_relink *relink = migration->relink;
+    struct fake_relink *relink = migration->run.relink;
 
     if (relink->used) {
         fake_link_hang_up(relink->used, 1);
@@ -113,24 +113,24 @@ void fake_relink_over(struct fake_migration *migration)
 
 static enum xlm_guest_state state_of(const struct fake_migration *migration)
 {
-    if (migration->stays_silent) {
+    if (migration->script.stays_silent) {
         return XLM_GUEST_UNKNOWN;
     }
-    if (!migration->resumed) {
+    if (!migration->outcome.resumed) {
         return XLM_GUEST_NEVER_RAN;
     }
-    if (migration->restore_rc) {
+    if (migration->outcome.restore_rc) {
         return XLM_GUEST_UNKNOWN;
     }
-    return migration->stats[1].outstanding ? XLM_GUEST_ENDED
-                                           : XLM_GUEST_COMPLETE;
+    return migration->outcome.stats[1].outstanding ? XLM_GUEST_ENDED
+                                                   : XLM_GUEST_COMPLETE;
 }
 
 static bool hand_over(struct fake_relink *relink, struct fake_link *link)
 {
     bool taken;
 
-    if (relink->migration->stays_silent) {
+    if (relink->migration->script.stays_silent) {
         return false;
     }
     pthread_mutex_lock(&relink->lock);
@@ -148,7 +148,7 @@ static bool hand_over(struct fake_relink *relink, struct fake_link *link)
 
 void fake_relink_await_heir(struct fake_migration *migration)
 {
-    struct fake_relink *relink = migration->relink;
+    struct fake_relink *relink = migration->run.relink;
 
     if (relink->heir_runs) {
         pthread_join(relink->heir, NULL);
@@ -170,8 +170,8 @@ static bool take_over(struct fake_relink *relink, struct fake_link *link)
 {
     struct fake_migration *migration = relink->migration;
 
-    if (!migration->has_heir || !atomic_load(&migration->dead[1]) ||
-        !migration->ran) {
+    if (!migration->script.has_heir ||
+        !atomic_load(&migration->outcome.dead[1]) || !migration->outcome.ran) {
         return false;
     }
     fake_relink_await_heir(migration);
@@ -187,9 +187,9 @@ static bool take_over(struct fake_relink *relink, struct fake_link *link)
 
 struct fake_link *fake_relink_link(struct fake_migration *migration)
 {
-    struct fake_relink *relink = migration->relink;
+    struct fake_relink *relink = migration->run.relink;
 
-    return relink->used ? relink->used : migration->link;
+    return relink->used ? relink->used : migration->outcome.link;
 }
 
 struct greeting {
@@ -207,14 +207,14 @@ static void *greet(void *data)
     struct xlm_context ctx;
     bool for_faults;
 
-    fake_migration_init_context(&ctx, migration->hosts[1]);
+    fake_migration_init_context(&ctx, migration->setup.hosts[1]);
     if (xlm_read_recover(&ctx, fd, &identity, &for_faults)) {
         fake_link_hang_up(greeting->link, 1);
     } else {
         atomic_store(&greeting->greeted, true);
         assert_false(for_faults);
-        assert_true(identity.pfns >= migration->nr_pfns);
-        assert_memory_equal(identity.id, migration->params.id,
+        assert_true(identity.pfns >= migration->setup.nr_pfns);
+        assert_memory_equal(identity.id, migration->setup.params.id,
                             sizeof(identity.id));
         if (!hand_over(greeting->relink, greeting->link) &&
             !take_over(greeting->relink, greeting->link)) {
@@ -231,35 +231,36 @@ static void *greet(void *data)
 
 static void recover_once(struct fake_migration *migration)
 {
-    unsigned int turn = migration->recovered++;
+    unsigned int turn = migration->outcome.recovered++;
     const struct xlm_save_callbacks callbacks = {.data = migration};
-    struct greeting greeting = {.relink = migration->relink};
+    struct greeting greeting = {.relink = migration->run.relink};
     struct xlm_save_params params;
     pthread_t greeter;
 
     /* Nothing of the process before is left. */
-    xlm_hypervisor_close(migration->contexts[0].hypervisor);
-    fake_migration_init_context(&migration->contexts[0], migration->hosts[0]);
-    if (migration->sender_dies) {
-        struct xlm_hypervisor *hv = migration->contexts[0].hypervisor;
+    xlm_hypervisor_close(migration->outcome.contexts[0].hypervisor);
+    fake_migration_init_context(&migration->outcome.contexts[0],
+                                migration->setup.hosts[0]);
+    if (migration->script.sender_dies) {
+        struct xlm_hypervisor *hv = migration->outcome.contexts[0].hypervisor;
 
-        hv->ops->logdirty_enable(hv, migration->params.domid);
+        hv->ops->logdirty_enable(hv, migration->setup.params.domid);
     }
-    greeting.link = fake_link_new(&migration->recovery_cuts[turn]);
-    migration->recovery_links[turn] = greeting.link;
+    greeting.link = fake_link_new(&migration->script.recovery_cuts[turn]);
+    migration->outcome.recovery_links[turn] = greeting.link;
     if (pthread_create(&greeter, NULL, greet, &greeting)) {
         abort();
     }
-    if (migration->at_recovery) {
-        migration->at_recovery(migration);
+    if (migration->script.at_recovery) {
+        migration->script.at_recovery(migration);
     }
-    params = migration->params;
+    params = migration->setup.params;
     params.in_fd = params.out_fd = fake_link_end(greeting.link, 0);
-    migration->save_rc =
-        xlm_recover(&migration->contexts[0], &params, &callbacks,
-                    &migration->stats[0], &migration->found);
+    migration->outcome.save_rc =
+        xlm_recover(&migration->outcome.contexts[0], &params, &callbacks,
+                    &migration->outcome.stats[0], &migration->outcome.found);
     fake_link_hang_up(greeting.link, 0);
-    if (migration->save_rc && !atomic_load(&greeting.greeted)) {
+    if (migration->outcome.save_rc && !atomic_load(&greeting.greeted)) {
         fake_link_kill(greeting.link, 1); /* it would wait for a minute */
     }
     pthread_join(greeter, NULL);
@@ -267,15 +268,15 @@ static void recover_once(struct fake_migration *migration)
 
 void fake_relink_recover(struct fake_migration *migration)
 {
-    while (migration->save_rc &&
-           migration->recovered < migration->recoveries) {
+    while (migration->outcome.save_rc &&
+           migration->outcome.recovered < migration->script.recoveries) {
         recover_once(migration);
     }
 }
 
 void fake_relink_give_up(struct fake_migration *migration)
 {
-    struct fake_relink *relink = migration->relink;
+    struct fake_relink *relink = migration->run.relink;
 
     pthread_mutex_lock(&relink->lock);
     relink->given_up = true;
@@ -301,33 +302,33 @@ void fake_relink_open(struct fake_migration *migration)
     };
     pthread_mutex_init(&relink->lock, NULL);
     pthread_cond_init(&relink->changed, NULL);
-    migration->relink = relink;
+    migration->run.relink = relink;
     for (i = 0; i < FAKE_RECOVERIES; i++) {
-        migration->recovery_cuts[i].stream = FAKE_BARE;
-        if (!migration->recovery_cuts[i].octets &&
-            !migration->recovery_cuts[i].at_record) {
-            migration->recovery_cuts[i].octets = FAKE_UNCUT;
+        migration->script.recovery_cuts[i].stream = FAKE_BARE;
+        if (!migration->script.recovery_cuts[i].octets &&
+            !migration->script.recovery_cuts[i].at_record) {
+            migration->script.recovery_cuts[i].octets = FAKE_UNCUT;
         }
     }
 }
 
 void fake_relink_free(struct fake_migration *migration)
 {
-    struct fake_relink *relink = migration->relink;
+    struct fake_relink *relink = migration->run.relink;
     unsigned int i;
 
     for (i = 0; i < FAKE_RECOVERIES; i++) {
-        if (migration->recovery_links[i]) {
-            fake_link_free(migration->recovery_links[i]);
-            migration->recovery_links[i] = NULL;
+        if (migration->outcome.recovery_links[i]) {
+            fake_link_free(migration->outcome.recovery_links[i]);
+            migration->outcome.recovery_links[i] = NULL;
         }
     }
-    migration->recovered = 0;
+    migration->outcome.recovered = 0;
     if (relink) {
         close(relink->engine.fd);
         pthread_mutex_destroy(&relink->lock);
         pthread_cond_destroy(&relink->changed);
         free(relink);
-        migration->relink = NULL;
+        migration->run.relink = NULL;
     }
 }

@@ -15,7 +15,7 @@ static inline struct fake_migration *new_migration(unsigned int vcpus)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, vcpus);
 
-    migration->vcpu_seed = 1;
+    migration->script.vcpu_seed = 1;
     return migration;
 }
 
@@ -25,8 +25,8 @@ static inline struct fake_migration *new_quiet(unsigned int rounds,
 {
     struct fake_migration *migration = fake_migration_new(PAGES, 1);
 
-    migration->rounds = rounds;
-    migration->answer = answer;
+    migration->script.rounds = rounds;
+    migration->script.answer = answer;
     return migration;
 }
 
@@ -42,8 +42,8 @@ static inline void write_some(struct fake_migration *migration)
 {
     uint64_t pfn;
 
-    for (pfn = migration->iteration; pfn < PAGES; pfn += 7) {
-        fake_guest_write(migration->guest, 0, pfn);
+    for (pfn = migration->outcome.iteration; pfn < PAGES; pfn += 7) {
+        fake_guest_write(migration->setup.guest, 0, pfn);
     }
 }
 

@@ -250,14 +250,14 @@ static void build(struct fake_migration *migration)
 {
     uint8_t uuid[16];
 
-    memset(uuid, (int)fake_domain_id(migration->source), sizeof(uuid));
-    fake_domain_set_handle(migration->destination, uuid);
-    put_devices(fake_domain_id(migration->destination));
+    memset(uuid, (int)fake_domain_id(migration->setup.source), sizeof(uuid));
+    fake_domain_set_handle(migration->outcome.destination, uuid);
+    put_devices(fake_domain_id(migration->outcome.destination));
 }
 
 static void check_distrust(struct fake_migration *migration)
 {
-    expect_distrust(fake_domain_id(migration->destination));
+    expect_distrust(fake_domain_id(migration->outcome.destination));
 }
 
 static struct fake_move *new_move(struct fake_cut cut)
@@ -267,9 +267,9 @@ static struct fake_move *new_move(struct fake_cut cut)
 
     fake_move_init(move, migration, NAME, INCOMING);
     fake_move_cut(move, cut);
-    migration->at_build = build;
-    migration->at_run = check_distrust;
-    fake_store_put(kept(fake_domain_id(migration->source), ""), "");
+    migration->script.at_build = build;
+    migration->script.at_run = check_distrust;
+    fake_store_put(kept(fake_domain_id(migration->setup.source), ""), "");
     return move;
 }
 
@@ -279,11 +279,12 @@ static void check_whole(struct fake_move *move)
 
     fake_move_await(move);
     assert_int_equal(move->rcs[1], 0);
-    assert_true(migration->ran);
-    fake_guest_stop(migration->guest);
-    assert_int_equal(
-        fake_guest_compare(migration->guest, migration->destination), 0);
-    expect_as_before(fake_domain_id(migration->destination));
+    assert_true(migration->outcome.ran);
+    fake_guest_stop(migration->setup.guest);
+    assert_int_equal(fake_guest_compare(migration->setup.guest,
+                                        migration->outcome.destination),
+                     0);
+    expect_as_before(fake_domain_id(migration->outcome.destination));
 }
 
 static void free_move(struct fake_move *move)
@@ -306,7 +307,7 @@ static void distrusted_while_pages_come(void **state)
 
 static void check_as_before(struct fake_migration *migration)
 {
-    expect_as_before(fake_domain_id(migration->destination));
+    expect_as_before(fake_domain_id(migration->outcome.destination));
 }
 
 /* Nothing is absent when it runs: it need not be slower for that. */
@@ -317,7 +318,7 @@ static void trusted_after_stop_and_copy(void **state)
     (void)state;
     move->params.strategy = LIBXL_LIVE_MIGRATE_STRATEGY_STOP_AND_COPY;
     move->params.precopy_iterations = 1;
-    move->migration->at_run = check_as_before;
+    move->migration->script.at_run = check_as_before;
     assert_int_equal(fake_move_start(move), 0);
     check_whole(move);
     free_move(move);
@@ -331,13 +332,13 @@ static void exposed_is_refused(void **state)
     bool transitioned;
 
     (void)state;
-    fake_store_put(device(fake_domain_id(migration->source), "vif/0/state"),
-                   "4");
-    assert_int_equal(libxl_domain_live_migrate_tuned(
-                         move->ctxs[0], fake_domain_id(migration->source), -1,
-                         0, 0, &move->params, &move->results[0], &transitioned,
-                         NULL),
-                     ERROR_NI);
+    fake_store_put(
+        device(fake_domain_id(migration->setup.source), "vif/0/state"), "4");
+    assert_int_equal(
+        libxl_domain_live_migrate_tuned(
+            move->ctxs[0], fake_domain_id(migration->setup.source), -1, 0, 0,
+            &move->params, &move->results[0], &transitioned, NULL),
+        ERROR_NI);
     assert_false(transitioned);
     assert_non_null(strstr(move->results[0].reason, "vif 0"));
     move->params.allow_exposed_backends = true;
@@ -354,8 +355,8 @@ static void exposed_is_refused(void **state)
  * already, and of these the hypervisor does not tell again. */
 static void want_pages(struct fake_migration *migration)
 {
-    struct xlm_hypervisor *hv = fake_open(migration->hosts[1]);
-    uint32_t domid = fake_domain_id(migration->destination);
+    struct xlm_hypervisor *hv = fake_open(migration->setup.hosts[1]);
+    uint32_t domid = fake_domain_id(migration->outcome.destination);
     void *mapping;
     int error;
 
@@ -396,9 +397,9 @@ static void a_back_end_waits(void **state)
     libxl_live_migrate_recovery found;
 
     (void)state;
-    move->migration->at_run = want_pages;
+    move->migration->script.at_run = want_pages;
     assert_int_equal(fake_move_start(move), ERROR_FAIL);
-    await_status(fake_domain_id(move->migration->destination),
+    await_status(fake_domain_id(move->migration->outcome.destination),
                  "a back end here ");
     assert_int_equal(fake_move_recover(move, uncut, &found), 0);
     assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);

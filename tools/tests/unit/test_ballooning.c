@@ -21,7 +21,7 @@ static void make_busy(struct fake_migration *migration)
     uint64_t pfn;
 
     for (pfn = 0; pfn < PAGES; pfn += 3) {
-        fake_page_busy(migration->destination, pfn, true);
+        fake_page_busy(migration->outcome.destination, pfn, true);
     }
 }
 
@@ -33,9 +33,9 @@ static void refused_evictions(void **state)
     for (rounds = 0; rounds < 3; rounds++) {
         struct fake_migration *migration = new_migration(2);
 
-        migration->rounds = rounds;
-        migration->at_build = make_busy;
-        migration->at_suspend = write_some;
+        migration->script.rounds = rounds;
+        migration->script.at_build = make_busy;
+        migration->script.at_suspend = write_some;
         succeed(migration);
     }
 }
@@ -44,8 +44,8 @@ static void make_all_busy(struct fake_migration *migration)
 {
     uint64_t pfn;
 
-    for (pfn = 0; pfn < migration->guest_pfns; pfn++) {
-        fake_page_busy(migration->destination, pfn, true);
+    for (pfn = 0; pfn < migration->setup.guest_pfns; pfn++) {
+        fake_page_busy(migration->outcome.destination, pfn, true);
     }
 }
 
@@ -54,10 +54,10 @@ static void nothing_can_be_evicted(void **state)
     struct fake_migration *migration = new_migration(2);
 
     (void)state;
-    migration->at_build = make_all_busy;
+    migration->script.at_build = make_all_busy;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
-    assert_int_equal(migration->stats[0].postcopy_pages, 0);
+    assert_int_equal(migration->outcome.stats[0].postcopy_pages, 0);
     fake_migration_free(migration);
 }
 
@@ -73,18 +73,19 @@ static void as_many_refusals_as_fit(void **state)
             fake_migration_new(refusals * 13 / 12 + 20, 1);
         uint64_t pfn;
 
-        for (pfn = 0; pfn < migration->guest_pfns; pfn++) {
-            if (fake_domain_resident(migration->source) <= refusals + 4) {
+        for (pfn = 0; pfn < migration->setup.guest_pfns; pfn++) {
+            if (fake_domain_resident(migration->setup.source) <=
+                refusals + 4) {
                 break;
             }
-            if (fake_guest_has(migration->guest, pfn)) {
-                fake_guest_give_back(migration->guest, pfn);
+            if (fake_guest_has(migration->setup.guest, pfn)) {
+                fake_guest_give_back(migration->setup.guest, pfn);
             }
         }
-        migration->at_build = make_all_busy;
+        migration->script.at_build = make_all_busy;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        assert_int_equal(migration->stats[0].guest_pages, refusals);
+        assert_int_equal(migration->outcome.stats[0].guest_pages, refusals);
         fake_migration_free(migration);
     }
 }
@@ -93,13 +94,13 @@ static void as_many_refusals_as_fit(void **state)
 
 static void balloon_at_policy(struct fake_migration *migration)
 {
-    unsigned int i = migration->iteration;
+    unsigned int i = migration->outcome.iteration;
 
     if (i < 3) {
-        fake_guest_write(migration->guest, 0, 20 + i);
-        fake_guest_give_back(migration->guest, 20 + i);
-        fake_guest_give_back(migration->guest, 100 + i);
-        fake_guest_take_page(migration->guest, 5 + 13 * i);
+        fake_guest_write(migration->setup.guest, 0, 20 + i);
+        fake_guest_give_back(migration->setup.guest, 20 + i);
+        fake_guest_give_back(migration->setup.guest, 100 + i);
+        fake_guest_take_page(migration->setup.guest, 5 + 13 * i);
     }
 }
 
@@ -112,7 +113,7 @@ static void ballooning_in_precopy(void **state)
         struct fake_migration *migration = new_quiet(
             i / 2, i % 2 ? XLM_PRECOPY_POSTCOPY : XLM_PRECOPY_STOP_AND_COPY);
 
-        migration->at_policy = balloon_at_policy;
+        migration->script.at_policy = balloon_at_policy;
         succeed(migration);
     }
 }
@@ -124,9 +125,9 @@ static void balloon_at_suspend(struct fake_migration *migration)
     unsigned int i;
 
     for (i = 0; i < 4; i++) {
-        fake_guest_write(migration->guest, 0, 32 + i);
-        fake_guest_give_back(migration->guest, 32 + i);
-        fake_guest_take_page(migration->guest, 5 + 13 * i);
+        fake_guest_write(migration->setup.guest, 0, 32 + i);
+        fake_guest_give_back(migration->setup.guest, 32 + i);
+        fake_guest_take_page(migration->setup.guest, 5 + 13 * i);
     }
 }
 
@@ -135,9 +136,9 @@ static void shrink_at_suspend(struct fake_migration *migration)
     unsigned int i;
 
     for (i = 0; i < 4; i++) {
-        fake_guest_write(migration->guest, 0, 32 + i);
-        fake_guest_give_back(migration->guest, 32 + i);
-        fake_guest_give_back(migration->guest, 202 + i);
+        fake_guest_write(migration->setup.guest, 0, 32 + i);
+        fake_guest_give_back(migration->setup.guest, 32 + i);
+        fake_guest_give_back(migration->setup.guest, 202 + i);
     }
 }
 
@@ -152,7 +153,7 @@ static void ballooning_at_suspend(void **state)
         struct fake_migration *migration = new_quiet(
             i / 4, i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY);
 
-        migration->at_suspend = moments[i / 2 % 2];
+        migration->script.at_suspend = moments[i / 2 % 2];
         succeed(migration);
     }
 }
@@ -163,15 +164,16 @@ static void give_one_back(struct fake_migration *migration)
 {
     unsigned int *calls = migration->data;
 
-    fake_guest_give_back(migration->guest, 32);
-    *calls = fake_calls(migration->hosts[0], FAKE_OP_page_types);
+    fake_guest_give_back(migration->setup.guest, 32);
+    *calls = fake_calls(migration->setup.hosts[0], FAKE_OP_page_types);
 }
 
 static void count_calls(struct fake_migration *migration)
 {
     unsigned int *calls = migration->data;
 
-    *calls = fake_calls(migration->hosts[0], FAKE_OP_page_types) - *calls;
+    *calls =
+        fake_calls(migration->setup.hosts[0], FAKE_OP_page_types) - *calls;
 }
 
 /* One that gave pages back is not looked through anew while it is stopped. */
@@ -184,13 +186,13 @@ static void shrinking_costs_the_stop_nothing(void **state)
     for (i = 0; i < 2; i++) {
         struct fake_migration *migration = fake_migration_new(LARGE, 1);
 
-        migration->vcpu_seed = 0;
-        migration->answer =
+        migration->script.vcpu_seed = 0;
+        migration->script.answer =
             i ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY;
-        migration->rounds = i;
+        migration->script.rounds = i;
         migration->data = &calls;
-        migration->at_suspend = give_one_back;
-        migration->at_run = count_calls;
+        migration->script.at_suspend = give_one_back;
+        migration->script.at_run = count_calls;
         succeed(migration);
         assert_in_range(calls, 1, LARGE / XLM_BATCH_PAGES - 1);
     }
@@ -199,9 +201,10 @@ static void shrinking_costs_the_stop_nothing(void **state)
 /* New pages that the guest has not written to are pages all the same. */
 static void grow_at_suspend(struct fake_migration *migration)
 {
-    fake_domain_set_max_pages(migration->source, migration->nr_pfns);
-    assert_true(fake_guest_take_quietly(migration->guest, 5));
-    assert_true(fake_guest_take_quietly(migration->guest, 18));
+    fake_domain_set_max_pages(migration->setup.source,
+                              migration->setup.nr_pfns);
+    assert_true(fake_guest_take_quietly(migration->setup.guest, 5));
+    assert_true(fake_guest_take_quietly(migration->setup.guest, 18));
 }
 
 static void growing_at_suspend(void **state)
@@ -213,7 +216,7 @@ static void growing_at_suspend(void **state)
         struct fake_migration *migration = new_quiet(
             i / 2, i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY);
 
-        migration->at_suspend = grow_at_suspend;
+        migration->script.at_suspend = grow_at_suspend;
         succeed(migration);
     }
 }
@@ -224,13 +227,15 @@ static void fill_holes(struct fake_migration *migration)
 {
     uint64_t pfn;
 
-    if (!migration->iteration) {
-        fake_domain_set_max_pages(migration->source, migration->nr_pfns);
+    if (!migration->outcome.iteration) {
+        fake_domain_set_max_pages(migration->setup.source,
+                                  migration->setup.nr_pfns);
     }
-    for (pfn = 0; !migration->iteration && pfn < migration->guest_pfns;
+    for (pfn = 0;
+         !migration->outcome.iteration && pfn < migration->setup.guest_pfns;
          pfn++) {
-        if (!fake_guest_has(migration->guest, pfn)) {
-            assert_true(fake_guest_take_page(migration->guest, pfn));
+        if (!fake_guest_has(migration->setup.guest, pfn)) {
+            assert_true(fake_guest_take_page(migration->setup.guest, pfn));
         }
     }
 }
@@ -244,11 +249,12 @@ static void growing_beyond_the_limit(void **state)
     for (i = 0; i < 4; i++) {
         struct fake_migration *migration = fake_migration_new(20000, 1);
 
-        migration->rounds = i / 2;
-        migration->answer =
+        migration->script.rounds = i / 2;
+        migration->script.answer =
             i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY;
-        migration->max_pages = migration->nr_pfns - migration->guest_pfns / 13;
-        migration->at_policy = fill_holes;
+        migration->setup.max_pages =
+            migration->setup.nr_pfns - migration->setup.guest_pfns / 13;
+        migration->script.at_policy = fill_holes;
         succeed(migration);
     }
 }
@@ -259,8 +265,8 @@ static void refused_and_given_back(void **state)
     struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
 
     (void)state;
-    migration->at_build = make_busy;
-    migration->at_suspend = shrink_at_suspend;
+    migration->script.at_build = make_busy;
+    migration->script.at_suspend = shrink_at_suspend;
     succeed(migration);
 }
 
@@ -271,9 +277,9 @@ static void balloon_at_run(struct fake_migration *migration)
     unsigned int i;
 
     for (i = 0; i < 4; i++) {
-        fake_guest_give_back(migration->guest, 40 + i);
-        fake_guest_give_back(migration->guest, 60 + i);
-        fake_guest_take_page(migration->guest, 60 + i);
+        fake_guest_give_back(migration->setup.guest, 40 + i);
+        fake_guest_give_back(migration->setup.guest, 60 + i);
+        fake_guest_take_page(migration->setup.guest, 60 + i);
     }
 }
 
@@ -283,15 +289,15 @@ static void ballooning_at_the_destination(void **state)
     unsigned int i;
 
     (void)state;
-    fake_host_drops_paged(migration->hosts[1]);
-    migration->at_run = balloon_at_run;
+    fake_host_drops_paged(migration->setup.hosts[1]);
+    migration->script.at_run = balloon_at_run;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     for (i = 0; i < 4; i++) {
-        assert_int_equal(fake_page_get(migration->destination, 40 + i),
+        assert_int_equal(fake_page_get(migration->outcome.destination, 40 + i),
                          FAKE_HOLE);
     }
-    assert_int_equal(migration->stats[0].dropped_pages, 8);
+    assert_int_equal(migration->outcome.stats[0].dropped_pages, 8);
     fake_migration_free(migration);
 }
 
@@ -303,9 +309,9 @@ static void take_again(struct fake_migration *migration)
     unsigned int i;
 
     for (i = 0; i < 4; i++) {
-        assert_true(fake_guest_take_page(migration->guest, 32 + i));
-        if (!migration->rounds) {
-            assert_true(fake_guest_take_page(migration->guest, 202 + i));
+        assert_true(fake_guest_take_page(migration->setup.guest, 32 + i));
+        if (!migration->script.rounds) {
+            assert_true(fake_guest_take_page(migration->setup.guest, 202 + i));
         }
     }
 }
@@ -318,8 +324,8 @@ static void given_back_here_and_taken_there(void **state)
     for (i = 0; i < 3; i++) {
         struct fake_migration *migration = new_quiet(i, XLM_PRECOPY_POSTCOPY);
 
-        migration->at_suspend = shrink_at_suspend;
-        migration->at_run = take_again;
+        migration->script.at_suspend = shrink_at_suspend;
+        migration->script.at_run = take_again;
         succeed(migration);
     }
 }

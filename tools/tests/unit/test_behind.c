@@ -303,9 +303,9 @@ static bool is_zero(uint64_t pfn)
 /* The first faults, whatever the push is doing. */
 static void start_vcpus(struct fake_migration *migration)
 {
-    fake_guest_start(migration->guest, 1);
-    fake_await_waiting(migration->destination, migration->vcpus);
-    fake_await_taken(migration->destination);
+    fake_guest_start(migration->setup.guest, 1);
+    fake_await_waiting(migration->outcome.destination, migration->setup.vcpus);
+    fake_await_taken(migration->outcome.destination);
 }
 
 /* Pages of zeroes are small on the wire: more than a batch of them fits into
@@ -319,15 +319,15 @@ static struct fake_migration *new_of_zeroes(unsigned int vcpus,
     alarm(WATCHDOG_SECONDS);
     migration = fake_migration_new(PAGES, vcpus);
     for (uint64_t pfn = 0; pfn < PAGES; pfn++) {
-        if (fake_guest_has(migration->guest, pfn) && !is_zero(pfn)) {
-            fake_guest_give_back(migration->guest, pfn);
+        if (fake_guest_has(migration->setup.guest, pfn) && !is_zero(pfn)) {
+            fake_guest_give_back(migration->setup.guest, pfn);
         }
     }
-    migration->params.hot_pages_max = 0;
+    migration->setup.params.hot_pages_max = 0;
     if (credit) {
-        migration->params.credit_pages = credit;
+        migration->setup.params.credit_pages = credit;
     }
-    migration->at_run = start_vcpus;
+    migration->script.at_run = start_vcpus;
     return migration;
 }
 
@@ -337,25 +337,28 @@ static void when_all_wait(enum fake_op op, void *data)
 {
     struct fake_migration *migration = data;
 
-    if (op == FAKE_OP_page_in && migration->ran &&
-        fake_domain_paged(migration->destination)) {
-        fake_await_waiting(migration->destination, migration->vcpus);
-        fake_await_taken(migration->destination);
+    if (op == FAKE_OP_page_in && migration->outcome.ran &&
+        fake_domain_paged(migration->outcome.destination)) {
+        fake_await_waiting(migration->outcome.destination,
+                           migration->setup.vcpus);
+        fake_await_taken(migration->outcome.destination);
     }
 }
 
 static void expect_behind(struct fake_migration *migration, uint64_t least,
                           uint64_t most)
 {
-    const struct xlm_stats *stats = &migration->stats[0];
+    const struct xlm_stats *stats = &migration->outcome.stats[0];
 
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     assert_true(stats->faults > 0);
     assert_in_range(stats->behind_most, least, most);
     assert_true(stats->behind_median <= stats->behind_most);
-    assert_int_equal(stats->behind_median, migration->stats[1].behind_median);
-    assert_int_equal(stats->behind_most, migration->stats[1].behind_most);
+    assert_int_equal(stats->behind_median,
+                     migration->outcome.stats[1].behind_median);
+    assert_int_equal(stats->behind_most,
+                     migration->outcome.stats[1].behind_most);
     fake_migration_free(migration);
 }
 
@@ -373,7 +376,7 @@ static void always_faulting(void **state)
         struct fake_migration *migration =
             new_of_zeroes(settings[i].vcpus, credit);
 
-        fake_host_hook(migration->hosts[1], when_all_wait, migration);
+        fake_host_hook(migration->setup.hosts[1], when_all_wait, migration);
         expect_behind(migration, 1, credit ? credit : DEFAULT_CREDIT);
     }
 }

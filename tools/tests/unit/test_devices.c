@@ -32,13 +32,14 @@ static void map_pages(struct fake_migration *migration)
     uint64_t pfn;
 
     for (pfn = 0; pfn < PAGES; pfn++) {
-        enum fake_page page = fake_page_get(migration->destination, pfn);
+        enum fake_page page =
+            fake_page_get(migration->outcome.destination, pfn);
 
         if (!is_device_page(pfn)) {
             assert_int_equal(page, FAKE_HOLE);
-        } else if (fake_guest_has(migration->guest, pfn)) {
+        } else if (fake_guest_has(migration->setup.guest, pfn)) {
             assert_int_equal(page, FAKE_RAM);
-            fake_page_busy(migration->destination, pfn, true);
+            fake_page_busy(migration->outcome.destination, pfn, true);
         }
     }
 }
@@ -49,7 +50,7 @@ static void draw(struct fake_migration *migration)
     uint64_t pfn;
 
     for (pfn = PAGES - 60; pfn < PAGES - 30; pfn++) {
-        fake_guest_write(migration->guest, 0, pfn);
+        fake_guest_write(migration->setup.guest, 0, pfn);
     }
 }
 
@@ -57,12 +58,12 @@ static struct fake_migration *new_migration(void)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, 2);
 
-    migration->vcpu_seed = 1;
-    migration->device_model = true;
-    migration->params.device_ranges[0] = ranges[0];
-    migration->params.device_ranges[1] = ranges[1];
-    migration->at_build = map_pages;
-    migration->at_suspend = draw;
+    migration->script.vcpu_seed = 1;
+    migration->setup.device_model = true;
+    migration->setup.params.device_ranges[0] = ranges[0];
+    migration->setup.params.device_ranges[1] = ranges[1];
+    migration->script.at_build = map_pages;
+    migration->script.at_suspend = draw;
     return migration;
 }
 
@@ -84,7 +85,7 @@ static void hybrid(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->rounds = 3;
+    migration->script.rounds = 3;
     succeed(migration);
 }
 
@@ -93,8 +94,8 @@ static void stop_and_copy(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->rounds = 1;
-    migration->answer = XLM_PRECOPY_STOP_AND_COPY;
+    migration->script.rounds = 1;
+    migration->script.answer = XLM_PRECOPY_STOP_AND_COPY;
     succeed(migration);
 }
 
@@ -104,10 +105,10 @@ static void image(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->params.in_fd = -1;
-    migration->answer = XLM_PRECOPY_STOP_AND_COPY;
-    migration->device_model = false;
-    migration->at_build = NULL;
+    migration->setup.params.in_fd = -1;
+    migration->script.answer = XLM_PRECOPY_STOP_AND_COPY;
+    migration->setup.device_model = false;
+    migration->script.at_build = NULL;
     succeed(migration);
 }
 
@@ -117,12 +118,12 @@ static void state_cannot_be_had(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->failing = FAKE_PART_EARLY_DEVICES;
+    migration->script.failing = FAKE_PART_EARLY_DEVICES;
     fake_migration_run(migration);
-    assert_int_equal(migration->save_rc, -1);
-    assert_false(migration->suspended);
-    assert_false(fake_domain_logdirty(migration->source));
-    assert_false(migration->qemu_logdirty);
+    assert_int_equal(migration->outcome.save_rc, -1);
+    assert_false(migration->outcome.suspended);
+    assert_false(fake_domain_logdirty(migration->setup.source));
+    assert_false(migration->outcome.qemu_logdirty);
     fake_migration_check_promise(migration);
     fake_migration_free(migration);
 }
@@ -138,11 +139,12 @@ static void map_pages_late(struct fake_migration *migration)
     uint64_t pfn;
 
     for (pfn = 0; pfn < PAGES; pfn++) {
-        if (is_device_page(pfn) && fake_guest_has(migration->guest, pfn)) {
-            assert_int_equal(fake_page_get(migration->destination, pfn),
-                             FAKE_RAM);
-            assert_true(fake_guest_page_good(migration->guest,
-                                             migration->destination, pfn));
+        if (is_device_page(pfn) &&
+            fake_guest_has(migration->setup.guest, pfn)) {
+            assert_int_equal(
+                fake_page_get(migration->outcome.destination, pfn), FAKE_RAM);
+            assert_true(fake_guest_page_good(
+                migration->setup.guest, migration->outcome.destination, pfn));
         }
     }
 }
@@ -151,8 +153,8 @@ static struct fake_migration *new_late(void)
 {
     struct fake_migration *migration = new_migration();
 
-    migration->late = WHY;
-    migration->at_build = map_pages_late;
+    migration->setup.late = WHY;
+    migration->script.at_build = map_pages_late;
     return migration;
 }
 
@@ -161,8 +163,10 @@ static void check_late(struct fake_migration *migration)
     int end;
 
     for (end = 0; end < 2; end++) {
-        assert_int_equal(migration->stats[end].devices.build, XLM_BUILD_LATE);
-        assert_string_equal(migration->stats[end].devices.late_reason, WHY);
+        assert_int_equal(migration->outcome.stats[end].devices.build,
+                         XLM_BUILD_LATE);
+        assert_string_equal(migration->outcome.stats[end].devices.late_reason,
+                            WHY);
     }
 }
 
@@ -171,12 +175,12 @@ static void late_postcopy(void **state)
     struct fake_migration *migration = new_late();
 
     (void)state;
-    migration->params.hot_pages_max = PAGES / 4; /* some are left */
+    migration->setup.params.hot_pages_max = PAGES / 4; /* some are left */
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     check_late(migration);
-    assert_true(migration->stats[0].postcopy_pages > 0);
-    assert_int_equal(migration->asked_for, XLM_BUILD_ANY);
+    assert_true(migration->outcome.stats[0].postcopy_pages > 0);
+    assert_int_equal(migration->outcome.asked_for, XLM_BUILD_ANY);
     fake_migration_free(migration);
 }
 
@@ -185,7 +189,7 @@ static void late_after_rounds(void **state)
     struct fake_migration *migration = new_late();
 
     (void)state;
-    migration->rounds = 3;
+    migration->script.rounds = 3;
     succeed(migration);
 }
 
@@ -194,8 +198,8 @@ static void late_stop_and_copy(void **state)
     struct fake_migration *migration = new_late();
 
     (void)state;
-    migration->rounds = 1;
-    migration->answer = XLM_PRECOPY_STOP_AND_COPY;
+    migration->script.rounds = 1;
+    migration->script.answer = XLM_PRECOPY_STOP_AND_COPY;
     succeed(migration);
 }
 
@@ -205,7 +209,7 @@ static void late_without_device_model(void **state)
     struct fake_migration *migration = fake_migration_new(PAGES, 2);
 
     (void)state;
-    migration->late = WHY;
+    migration->setup.late = WHY;
     succeed(migration);
 }
 
@@ -214,12 +218,13 @@ static void early_is_told(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->params.build = XLM_BUILD_EARLY;
+    migration->setup.params.build = XLM_BUILD_EARLY;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
-    assert_int_equal(migration->asked_for, XLM_BUILD_EARLY);
-    assert_int_equal(migration->stats[0].devices.build, XLM_BUILD_EARLY);
-    assert_string_equal(migration->stats[0].devices.late_reason, "");
+    assert_int_equal(migration->outcome.asked_for, XLM_BUILD_EARLY);
+    assert_int_equal(migration->outcome.stats[0].devices.build,
+                     XLM_BUILD_EARLY);
+    assert_string_equal(migration->outcome.stats[0].devices.late_reason, "");
     fake_migration_free(migration);
 }
 
@@ -235,11 +240,11 @@ static void late_is_ordered(void **state)
     for (i = 0; i < 2; i++) {
         struct fake_migration *migration = new_late();
 
-        migration->params.build = orders[i];
-        migration->failing = FAKE_PART_EARLY_DEVICES;
+        migration->setup.params.build = orders[i];
+        migration->script.failing = FAKE_PART_EARLY_DEVICES;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        assert_int_equal(migration->asked_for, orders[i]);
+        assert_int_equal(migration->outcome.asked_for, orders[i]);
         fake_migration_free(migration);
     }
 }
@@ -249,8 +254,8 @@ static void late_is_ordered(void **state)
 /* Dom0 maps a page, or is to try again. */
 static bool can_map(struct fake_migration *migration, uint64_t pfn)
 {
-    struct xlm_hypervisor *hv = fake_open(migration->hosts[1]);
-    uint32_t domid = fake_domain_id(migration->destination);
+    struct xlm_hypervisor *hv = fake_open(migration->setup.hosts[1]);
+    uint32_t domid = fake_domain_id(migration->outcome.destination);
     int error = 0;
     void *page = hv->ops->map(hv, domid, false, 1, &pfn, &error);
 
@@ -267,7 +272,7 @@ static bool fetch(struct fake_migration *migration)
     uint64_t pfn;
 
     for (pfn = 30; pfn < 60; pfn++) {
-        if (fake_guest_has(migration->guest, pfn) &&
+        if (fake_guest_has(migration->setup.guest, pfn) &&
             !can_map(migration, pfn)) {
             return false;
         }
@@ -281,7 +286,7 @@ static bool lose_source(struct fake_migration *migration)
     bool done = fetch(migration);
 
     if (!done) {
-        fake_link_kill(migration->link, 0);
+        fake_link_kill(migration->outcome.link, 0);
     }
     return done;
 }
@@ -291,11 +296,11 @@ static void late_device_gets_what_it_fetches(void **state)
     struct fake_migration *migration = new_late();
 
     (void)state;
-    migration->params.hot_pages_max = 1;
-    migration->at_start = fetch;
+    migration->setup.params.hot_pages_max = 1;
+    migration->script.at_start = fetch;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
-    assert_true(migration->stats[0].outside > 0);
+    assert_true(migration->outcome.stats[0].outside > 0);
     fake_migration_free(migration);
 }
 
@@ -305,10 +310,10 @@ static void late_device_is_let_down(void **state)
     struct fake_migration *migration = new_late();
 
     (void)state;
-    migration->params.hot_pages_max = 1;
-    migration->at_start = lose_source;
+    migration->setup.params.hot_pages_max = 1;
+    migration->script.at_start = lose_source;
     fake_migration_run(migration);
-    assert_int_equal(migration->save_rc, -1);
+    assert_int_equal(migration->outcome.save_rc, -1);
     fake_migration_check_promise(migration);
     fake_migration_free(migration);
 }
@@ -318,9 +323,9 @@ static void late_build_fails(void **state)
     struct fake_migration *migration = new_late();
 
     (void)state;
-    migration->failing = FAKE_PART_READ_DEVICE_STATE;
+    migration->script.failing = FAKE_PART_READ_DEVICE_STATE;
     fake_migration_run(migration);
-    assert_int_equal(migration->save_rc, -1);
+    assert_int_equal(migration->outcome.save_rc, -1);
     fake_migration_check_promise(migration);
     fake_migration_free(migration);
 }

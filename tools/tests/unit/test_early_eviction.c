@@ -21,7 +21,7 @@
 static void write_hot(struct fake_migration *migration)
 {
     for (uint64_t pfn = HOT_FROM; pfn < HOT_END; pfn++) {
-        fake_guest_write(migration->guest, 0, pfn);
+        fake_guest_write(migration->setup.guest, 0, pfn);
     }
 }
 
@@ -29,11 +29,11 @@ static struct fake_migration *new_migration(enum xlm_precopy_answer answer)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, 2);
 
-    migration->rounds = ROUNDS;
-    migration->answer = answer;
-    migration->at_policy = write_hot;
-    migration->params.evict_early = true;
-    migration->params.hot_pages_max = 4;
+    migration->script.rounds = ROUNDS;
+    migration->script.answer = answer;
+    migration->script.at_policy = write_hot;
+    migration->setup.params.evict_early = true;
+    migration->setup.params.hot_pages_max = 4;
     return migration;
 }
 
@@ -69,7 +69,7 @@ static struct order order_of(struct fake_migration *migration)
 {
     struct order order = {0};
 
-    fake_link_each_record(migration->link, FAKE_FORTH,
+    fake_link_each_record(migration->outcome.link, FAKE_FORTH,
                           fake_first_record(FAKE_FORTH), note_record, &order);
     return order;
 }
@@ -79,7 +79,7 @@ static struct order order_of(struct fake_migration *migration)
 static void it_begins_in_precopy(void **state)
 {
     struct fake_migration *migration = new_migration(XLM_PRECOPY_POSTCOPY);
-    const struct xlm_stats *stats = &migration->stats[0];
+    const struct xlm_stats *stats = &migration->outcome.stats[0];
     struct order order;
 
     (void)state;
@@ -90,10 +90,10 @@ static void it_begins_in_precopy(void **state)
     assert_true(order.rounds > 1);
     assert_true(order.early_pages >= (HOT_END - HOT_FROM) / 2);
     assert_true(stats->evicted_pages >= order.early_pages / 2);
-    assert_true(migration->asked.evict_us < 600 * 1000000ull);
+    assert_true(migration->outcome.asked.evict_us < 600 * 1000000ull);
     assert_int_equal(stats->evict_left_us, 0);
     assert_true(stats->postcopy_pages > 0);
-    assert_int_equal(migration->stats[1].duplicate_pages, 0);
+    assert_int_equal(migration->outcome.stats[1].duplicate_pages, 0);
     fake_migration_free(migration);
 }
 
@@ -108,7 +108,7 @@ static void a_stop_that_sends_all(void **state)
     fake_migration_check_success(migration);
     assert_int_equal(order_of(migration).begins, 1);
     assert_true(order_of(migration).listed > 0);
-    assert_int_equal(migration->stats[0].postcopy_pages, 0);
+    assert_int_equal(migration->outcome.stats[0].postcopy_pages, 0);
     fake_migration_free(migration);
 }
 
@@ -117,11 +117,11 @@ static void not_unless_it_is_wanted(void **state)
     struct fake_migration *migration = new_migration(XLM_PRECOPY_POSTCOPY);
 
     (void)state;
-    migration->params.evict_early = false;
+    migration->setup.params.evict_early = false;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     assert_int_equal(order_of(migration).begins, 1);
-    assert_int_equal(migration->stats[0].evicted_pages,
+    assert_int_equal(migration->outcome.stats[0].evicted_pages,
                      order_of(migration).listed);
     fake_migration_free(migration);
 }
@@ -131,7 +131,7 @@ static void not_unless_it_is_wanted(void **state)
 static void hold_some(struct fake_migration *migration)
 {
     for (uint64_t pfn = HOT_FROM; pfn < HOT_END; pfn += 3) {
-        fake_page_busy(migration->destination, pfn, true);
+        fake_page_busy(migration->outcome.destination, pfn, true);
     }
 }
 
@@ -144,7 +144,7 @@ static void refused_pages_come_before_the_guest(void **state)
     for (size_t i = 0; i < 2; i++) {
         struct fake_migration *migration = new_migration(answers[i]);
 
-        migration->at_build = hold_some;
+        migration->script.at_build = hold_some;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
         fake_migration_free(migration);
@@ -162,7 +162,7 @@ static void with_a_guest_that_runs(void **state)
     for (size_t i = 0; i < 8; i++) {
         struct fake_migration *migration = new_migration(answers[i % 2]);
 
-        migration->vcpu_seed = i + 1;
+        migration->script.vcpu_seed = i + 1;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
         fake_migration_free(migration);
@@ -176,7 +176,7 @@ static void lost_at_a_list(void **state)
     for (unsigned int nth = 1; nth <= 2; nth++) {
         struct fake_migration *migration = new_migration(XLM_PRECOPY_POSTCOPY);
 
-        migration->cut = (struct fake_cut){
+        migration->script.cut = (struct fake_cut){
             .at_record = true,
             .type = XLM_REC_POSTCOPY_PFNS,
             .nth = nth,
@@ -184,8 +184,8 @@ static void lost_at_a_list(void **state)
         };
         fake_migration_run(migration);
         fake_migration_check_promise(migration);
-        assert_int_equal(migration->save_rc, -1);
-        assert_false(migration->transitioned);
+        assert_int_equal(migration->outcome.save_rc, -1);
+        assert_false(migration->outcome.transitioned);
         fake_migration_free(migration);
     }
 }

@@ -22,7 +22,7 @@ static struct fake_migration *new_migration(void)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, 1);
 
-    migration->answer = XLM_PRECOPY_POSTCOPY;
+    migration->script.answer = XLM_PRECOPY_POSTCOPY;
     return migration;
 }
 
@@ -30,7 +30,7 @@ static struct fake_migration *new_migration(void)
 
 static void shut_down(struct fake_migration *migration)
 {
-    fake_domain_suspend(migration->source);
+    fake_domain_suspend(migration->setup.source);
 }
 
 /* Nobody buries it: no call fails, and still there is nothing to move. */
@@ -42,15 +42,15 @@ static void shuts_down(void **state)
     for (rounds = 0; rounds < 2; rounds++) {
         struct fake_migration *migration = new_migration();
 
-        migration->rounds = rounds;
-        migration->at_policy = shut_down;
+        migration->script.rounds = rounds;
+        migration->script.at_policy = shut_down;
         fake_migration_run(migration);
-        assert_int_equal(migration->save_rc, -1);
-        assert_false(migration->transitioned);
-        assert_false(migration->resumed);
-        assert_false(migration->suspended);
+        assert_int_equal(migration->outcome.save_rc, -1);
+        assert_false(migration->outcome.transitioned);
+        assert_false(migration->outcome.resumed);
+        assert_false(migration->outcome.suspended);
         assert_non_null(
-            strstr(migration->contexts[0].reason, "has shut down"));
+            strstr(migration->outcome.contexts[0].reason, "has shut down"));
         fake_migration_free(migration);
     }
 }
@@ -59,23 +59,23 @@ static void shuts_down(void **state)
 
 static void destroy(struct fake_migration *migration)
 {
-    fake_domain_destroy(migration->destination);
+    fake_domain_destroy(migration->outcome.destination);
 }
 
 static void destroy_in_postcopy(const struct fake_cut *cut, int source_rc)
 {
     struct fake_migration *migration = new_migration();
 
-    migration->params.hot_pages_max = 0;
-    migration->at_run = destroy;
-    migration->cut = *cut;
+    migration->setup.params.hot_pages_max = 0;
+    migration->script.at_run = destroy;
+    migration->script.cut = *cut;
     fake_migration_run(migration);
-    assert_true(migration->transitioned);
-    assert_true(migration->resumed);
-    assert_int_equal(migration->restore_rc, 0);
-    assert_non_null(strstr(migration->contexts[1].reason, "ended"));
-    assert_true(migration->stats[1].outstanding > 0);
-    assert_int_equal(migration->save_rc, source_rc);
+    assert_true(migration->outcome.transitioned);
+    assert_true(migration->outcome.resumed);
+    assert_int_equal(migration->outcome.restore_rc, 0);
+    assert_non_null(strstr(migration->outcome.contexts[1].reason, "ended"));
+    assert_true(migration->outcome.stats[1].outstanding > 0);
+    assert_int_equal(migration->outcome.save_rc, source_rc);
     fake_migration_free(migration);
 }
 
@@ -99,8 +99,8 @@ static void destroyed_in_postcopy(void **state)
 
 static void take_away(struct fake_migration *migration)
 {
-    fake_domain_suspend(migration->destination);
-    fake_domain_destroy(migration->destination);
+    fake_domain_suspend(migration->outcome.destination);
+    fake_domain_destroy(migration->outcome.destination);
 }
 
 /* As xl save does: that is no end of the guest, and nothing is given up for
@@ -110,24 +110,24 @@ static void saved_by_another(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->params.hot_pages_max = 0;
-    migration->at_run = take_away;
+    migration->setup.params.hot_pages_max = 0;
+    migration->script.at_run = take_away;
     fake_migration_run(migration);
-    assert_true(migration->transitioned);
-    assert_int_equal(migration->restore_rc, -1);
-    assert_int_equal(migration->save_rc, -1);
-    assert_true(migration->contexts[0].lost);
-    assert_true(migration->contexts[1].lost);
-    assert_true(migration->stats[1].outstanding > 0);
-    assert_non_null(strstr(migration->contexts[0].reason,
+    assert_true(migration->outcome.transitioned);
+    assert_int_equal(migration->outcome.restore_rc, -1);
+    assert_int_equal(migration->outcome.save_rc, -1);
+    assert_true(migration->outcome.contexts[0].lost);
+    assert_true(migration->outcome.contexts[1].lost);
+    assert_true(migration->outcome.stats[1].outstanding > 0);
+    assert_non_null(strstr(migration->outcome.contexts[0].reason,
                            "was suspended and destroyed here by another"));
-    assert_false(fake_domain_running(migration->source));
+    assert_false(fake_domain_running(migration->setup.source));
     fake_migration_free(migration);
 }
 
 static void suspend_there(struct fake_migration *migration)
 {
-    fake_domain_suspend(migration->destination);
+    fake_domain_suspend(migration->outcome.destination);
 }
 
 /* The first looks are the engine's own; then somebody resumes it. */
@@ -135,9 +135,9 @@ static void resume_when_looked_at(enum fake_op op, void *data)
 {
     struct fake_migration *migration = data;
 
-    if (op == FAKE_OP_domain_info && migration->ran &&
-        fake_calls(migration->hosts[1], op) % 8 == 0) {
-        fake_domain_resume(migration->destination);
+    if (op == FAKE_OP_domain_info && migration->outcome.ran &&
+        fake_calls(migration->setup.hosts[1], op) % 8 == 0) {
+        fake_domain_resume(migration->outcome.destination);
     }
 }
 
@@ -145,9 +145,9 @@ static void kill_when_looked_at(enum fake_op op, void *data)
 {
     struct fake_migration *migration = data;
 
-    if (op == FAKE_OP_domain_info && migration->ran &&
-        fake_calls(migration->hosts[1], op) % 8 == 0) {
-        fake_domain_destroy(migration->destination);
+    if (op == FAKE_OP_domain_info && migration->outcome.ran &&
+        fake_calls(migration->setup.hosts[1], op) % 8 == 0) {
+        fake_domain_destroy(migration->outcome.destination);
     }
 }
 
@@ -161,14 +161,14 @@ static void suspended_until_all_has_come(void **state)
     for (int way = 0; way < 2; way++) {
         struct fake_migration *migration = new_migration();
 
-        migration->params.hot_pages_max = 0;
-        migration->at_run = suspend_there;
-        fake_host_hook(migration->hosts[1], hooks[way], migration);
+        migration->setup.params.hot_pages_max = 0;
+        migration->script.at_run = suspend_there;
+        fake_host_hook(migration->setup.hosts[1], hooks[way], migration);
         fake_migration_run(migration);
-        assert_int_equal(migration->save_rc, -way);
-        assert_int_equal(migration->restore_rc, -way);
-        assert_int_equal(migration->contexts[0].lost, way);
-        assert_int_equal(migration->contexts[1].lost, way);
+        assert_int_equal(migration->outcome.save_rc, -way);
+        assert_int_equal(migration->outcome.restore_rc, -way);
+        assert_int_equal(migration->outcome.contexts[0].lost, way);
+        assert_int_equal(migration->outcome.contexts[1].lost, way);
         fake_migration_free(migration);
     }
 }
@@ -177,23 +177,23 @@ static void suspended_until_all_has_come(void **state)
 
 static void begin_to_destroy(struct fake_migration *migration)
 {
-    fake_domain_begin_dying(migration->source);
+    fake_domain_begin_dying(migration->setup.source);
 }
 
 static void destroy_source(struct fake_migration *migration)
 {
-    fake_domain_destroy(migration->source);
+    fake_domain_destroy(migration->setup.source);
 }
 
 static void resume_source(struct fake_migration *migration)
 {
-    fake_domain_resume(migration->source);
+    fake_domain_resume(migration->setup.source);
 }
 
 static void resume_and_suspend_source(struct fake_migration *migration)
 {
-    fake_domain_resume(migration->source);
-    fake_domain_suspend(migration->source);
+    fake_domain_resume(migration->setup.source);
+    fake_domain_suspend(migration->setup.source);
 }
 
 static const struct {
@@ -212,27 +212,28 @@ static void lose_source(fake_moment *loss, const char *fate, bool silent)
 {
     struct fake_migration *migration = new_migration();
 
-    migration->params.hot_pages_max = 0;
-    migration->params.no_push = silent;
-    migration->vcpu_seed = silent ? 0 : 1;
-    migration->at_run = loss;
+    migration->setup.params.hot_pages_max = 0;
+    migration->setup.params.no_push = silent;
+    migration->script.vcpu_seed = silent ? 0 : 1;
+    migration->script.at_run = loss;
     fake_migration_run(migration);
-    assert_true(migration->transitioned);
-    assert_true(migration->resumed);
-    assert_int_equal(migration->save_rc, -1);
-    assert_int_equal(migration->restore_rc, -1);
+    assert_true(migration->outcome.transitioned);
+    assert_true(migration->outcome.resumed);
+    assert_int_equal(migration->outcome.save_rc, -1);
+    assert_int_equal(migration->outcome.restore_rc, -1);
     for (int end = 0; end < 2; end++) {
-        assert_true(migration->contexts[end].lost);
-        if (!strstr(migration->contexts[end].reason, fate)) {
+        assert_true(migration->outcome.contexts[end].lost);
+        if (!strstr(migration->outcome.contexts[end].reason, fate)) {
             fail_msg("'%s' is not in '%s'", fate,
-                     migration->contexts[end].reason);
+                     migration->outcome.contexts[end].reason);
         }
     }
-    assert_non_null(strstr(migration->contexts[1].reason, "it is paused"));
-    assert_false(fake_domain_running(migration->destination));
-    assert_int_equal(migration->stats[1].dropped_pages, 0);
-    assert_true(fake_domain_paged(migration->destination) > 0);
-    assert_int_equal(fake_guest_errors(migration->guest), 0);
+    assert_non_null(
+        strstr(migration->outcome.contexts[1].reason, "it is paused"));
+    assert_false(fake_domain_running(migration->outcome.destination));
+    assert_int_equal(migration->outcome.stats[1].dropped_pages, 0);
+    assert_true(fake_domain_paged(migration->outcome.destination) > 0);
+    assert_int_equal(fake_guest_errors(migration->setup.guest), 0);
     fake_migration_free(migration);
 }
 
@@ -254,7 +255,7 @@ static void lose_before_the_go(struct fake_migration *migration,
                                enum fake_part part, bool after)
 {
     if (part == FAKE_PART_PUT_AWAY && after) {
-        fake_domain_begin_dying(migration->source);
+        fake_domain_begin_dying(migration->setup.source);
     }
 }
 
@@ -263,13 +264,13 @@ static void lost_before_the_go(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->at_part = lose_before_the_go;
+    migration->script.at_part = lose_before_the_go;
     fake_migration_run(migration);
-    assert_false(migration->transitioned);
-    assert_false(migration->ran);
-    assert_int_equal(migration->save_rc, -1);
+    assert_false(migration->outcome.transitioned);
+    assert_false(migration->outcome.ran);
+    assert_int_equal(migration->outcome.save_rc, -1);
     assert_non_null(
-        strstr(migration->contexts[0].reason, "is being destroyed"));
+        strstr(migration->outcome.contexts[0].reason, "is being destroyed"));
     fake_migration_free(migration);
 }
 
@@ -279,13 +280,13 @@ static void paged_out(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    fake_page_set(migration->source, 5, FAKE_PAGED);
+    fake_page_set(migration->setup.source, 5, FAKE_PAGED);
     fake_migration_run(migration);
-    assert_false(migration->transitioned);
-    assert_int_equal(migration->save_rc, -1);
+    assert_false(migration->outcome.transitioned);
+    assert_int_equal(migration->outcome.save_rc, -1);
     assert_non_null(
-        strstr(migration->contexts[0].reason, "1 pages of domain"));
-    fake_page_set(migration->source, 5, FAKE_HOLE);
+        strstr(migration->outcome.contexts[0].reason, "1 pages of domain"));
+    fake_page_set(migration->setup.source, 5, FAKE_HOLE);
     fake_migration_free(migration);
 }
 

@@ -38,11 +38,12 @@ static void run_and_check(struct fake_migration *migration)
 {
     fake_migration_run(migration);
     fake_migration_check_promise(migration);
-    if (migration->save_rc == 0) {
-        assert_true(migration->resumed);
-        assert_int_equal(fake_domain_paged(migration->destination), 0);
-        assert_int_equal(
-            fake_guest_compare(migration->guest, migration->destination), 0);
+    if (migration->outcome.save_rc == 0) {
+        assert_true(migration->outcome.resumed);
+        assert_int_equal(fake_domain_paged(migration->outcome.destination), 0);
+        assert_int_equal(fake_guest_compare(migration->setup.guest,
+                                            migration->outcome.destination),
+                         0);
     }
 }
 
@@ -76,7 +77,7 @@ static unsigned int calls_of(enum way_to_move way, unsigned int host,
         fake_migration_check_success(migration);
         for (h = 0; h < 2; h++) {
             for (o = 0; o < FAKE_OP_COUNT; o++) {
-                calls[way][h][o] = fake_calls(migration->hosts[h], o);
+                calls[way][h][o] = fake_calls(migration->setup.hosts[h], o);
             }
         }
         fake_migration_free(migration);
@@ -90,11 +91,13 @@ static void one_call_fails(enum way_to_move way, unsigned int host,
 {
     struct fake_migration *migration = new_migration(way);
 
-    fake_fail(migration->hosts[host], op, nth, EIO);
+    fake_fail(migration->setup.hosts[host], op, nth, EIO);
     run_and_check(migration);
-    if (migration->save_rc && !fake_failed(migration->hosts[host])) {
+    if (migration->outcome.save_rc &&
+        !fake_failed(migration->setup.hosts[host])) {
         fail_msg("%s: failed without reason: %s; %s", fake_op_names[op],
-                 migration->contexts[0].reason, migration->contexts[1].reason);
+                 migration->outcome.contexts[0].reason,
+                 migration->outcome.contexts[1].reason);
     }
     fake_migration_free(migration);
 }
@@ -140,7 +143,7 @@ static void page_that_cannot_be_mapped(void **state)
     for (way = 0; way < NR_WAYS; way++) {
         struct fake_migration *migration = new_migration(way);
 
-        fake_page_map_error(migration->source, 22, ENOMEM);
+        fake_page_map_error(migration->setup.source, 22, ENOMEM);
         run_and_check(migration);
         fake_migration_free(migration);
     }
@@ -149,7 +152,7 @@ static void page_that_cannot_be_mapped(void **state)
 static void spoil_page(struct fake_migration *migration)
 {
     fake_mixed_at_build(migration);
-    fake_page_map_error(migration->destination, 22, ENOMEM);
+    fake_page_map_error(migration->outcome.destination, 22, ENOMEM);
 }
 
 static void page_that_cannot_be_mapped_there(void **state)
@@ -160,10 +163,10 @@ static void page_that_cannot_be_mapped_there(void **state)
     for (way = HYBRID; way < NR_WAYS; way++) {
         struct fake_migration *migration = new_migration(way);
 
-        migration->at_build = spoil_page;
+        migration->script.at_build = spoil_page;
         run_and_check(migration);
-        assert_int_equal(migration->restore_rc, -1);
-        assert_false(migration->transitioned);
+        assert_int_equal(migration->outcome.restore_rc, -1);
+        assert_false(migration->outcome.transitioned);
         fake_migration_free(migration);
     }
 }
@@ -174,13 +177,14 @@ static void guest_is_gone(void **state)
     struct fake_migration *migration = new_migration(PURE);
 
     (void)state;
-    fake_guest_move(migration->guest, NULL);
-    fake_domain_suspend(migration->source);
-    migration->suspended = true;
-    migration->at_policy = NULL;
+    fake_guest_move(migration->setup.guest, NULL);
+    fake_domain_suspend(migration->setup.source);
+    migration->outcome.suspended = true;
+    migration->script.at_policy = NULL;
     run_and_check(migration);
-    assert_int_equal(migration->save_rc, -1);
-    assert_non_null(strstr(migration->contexts[0].reason, "shut down"));
+    assert_int_equal(migration->outcome.save_rc, -1);
+    assert_non_null(
+        strstr(migration->outcome.contexts[0].reason, "shut down"));
     fake_migration_free(migration);
 }
 
@@ -196,12 +200,13 @@ static void toolstack_fails(void **state)
         for (part = FAKE_PART_NONE + 1; part < FAKE_PART_COUNT; part++) {
             struct fake_migration *migration = new_migration(way);
 
-            migration->failing = part;
+            migration->script.failing = part;
             run_and_check(migration);
             /* A guest that cannot be started has moved all the same. */
-            assert_int_equal(migration->transitioned, part == FAKE_PART_RUN);
-            if (part != FAKE_PART_RUN &&
-                (!migration->save_rc || !migration->restore_rc)) {
+            assert_int_equal(migration->outcome.transitioned,
+                             part == FAKE_PART_RUN);
+            if (part != FAKE_PART_RUN && (!migration->outcome.save_rc ||
+                                          !migration->outcome.restore_rc)) {
                 fail_msg("part %u of way %u failed, they did not", part, way);
             }
             fake_migration_free(migration);
@@ -215,8 +220,8 @@ static void cut(enum way_to_move way, enum fake_way cut_way, size_t after)
 {
     struct fake_migration *migration = new_migration(way);
 
-    migration->cut.way = cut_way;
-    migration->cut.octets = after;
+    migration->script.cut.way = cut_way;
+    migration->script.cut.octets = after;
     run_and_check(migration);
     fake_migration_free(migration);
 }
@@ -289,7 +294,7 @@ static struct fake_migration *cut_in_record(enum fake_way way, uint32_t type,
 {
     struct fake_migration *migration = new_migration(PURE);
 
-    migration->cut = (struct fake_cut){
+    migration->script.cut = (struct fake_cut){
         .way = way, .octets = octets, .at_record = true, .type = type};
     run_and_check(migration);
     return migration;
@@ -306,9 +311,9 @@ static void go_is_lost(void **state)
         struct fake_migration *migration =
             cut_in_record(FAKE_FORTH, XLM_REC_POSTCOPY_GO, octets);
 
-        assert_true(migration->transitioned);
-        assert_false(migration->resumed);
-        assert_false(migration->ran);
+        assert_true(migration->outcome.transitioned);
+        assert_false(migration->outcome.resumed);
+        assert_false(migration->outcome.ran);
         fake_migration_free(migration);
     }
 }
@@ -319,10 +324,10 @@ static void go_arrives_and_the_link_dies(void **state)
         cut_in_record(FAKE_FORTH, XLM_REC_POSTCOPY_GO, 8);
 
     (void)state;
-    assert_true(migration->transitioned);
-    assert_true(migration->resumed);
-    assert_true(migration->ran);
-    assert_true(fake_domain_paged(migration->destination) > 0);
+    assert_true(migration->outcome.transitioned);
+    assert_true(migration->outcome.resumed);
+    assert_true(migration->outcome.ran);
+    assert_true(fake_domain_paged(migration->outcome.destination) > 0);
     fake_migration_free(migration);
 }
 
@@ -336,8 +341,8 @@ static void ready_is_lost(void **state)
         struct fake_migration *migration =
             cut_in_record(FAKE_BACK, XLM_REC_POSTCOPY_READY, octets);
 
-        assert_int_equal(migration->transitioned, octets == 16);
-        assert_false(migration->resumed);
+        assert_int_equal(migration->outcome.transitioned, octets == 16);
+        assert_false(migration->outcome.resumed);
         fake_migration_free(migration);
     }
 }
@@ -352,10 +357,10 @@ static void complete_is_lost(void **state)
         struct fake_migration *migration =
             cut_in_record(FAKE_BACK, XLM_REC_POSTCOPY_COMPLETE, octets);
 
-        assert_int_equal(migration->save_rc, -1);
-        assert_true(migration->transitioned);
-        assert_true(migration->resumed);
-        assert_int_equal(migration->restore_rc, 0);
+        assert_int_equal(migration->outcome.save_rc, -1);
+        assert_true(migration->outcome.transitioned);
+        assert_true(migration->outcome.resumed);
+        assert_int_equal(migration->outcome.restore_rc, 0);
         fake_migration_free(migration);
     }
 }
@@ -365,10 +370,10 @@ static void complete_is_lost(void **state)
 static void refused_for(struct fake_migration *migration, const char *word)
 {
     run_and_check(migration);
-    assert_int_equal(migration->save_rc, -1);
-    assert_false(migration->suspended);
-    assert_non_null(strstr(migration->contexts[0].reason, word));
-    assert_non_null(strstr(migration->contexts[1].reason, word));
+    assert_int_equal(migration->outcome.save_rc, -1);
+    assert_false(migration->outcome.suspended);
+    assert_non_null(strstr(migration->outcome.contexts[0].reason, word));
+    assert_non_null(strstr(migration->outcome.contexts[1].reason, word));
     fake_migration_free(migration);
 }
 
@@ -377,7 +382,7 @@ static void no_paging_there(void **state)
     struct fake_migration *migration = new_migration(PURE);
 
     (void)state;
-    fake_host_no_paging(migration->hosts[1]);
+    fake_host_no_paging(migration->setup.hosts[1]);
     refused_for(migration, "`make hypervisor`");
 }
 
@@ -388,11 +393,11 @@ static void shadow_stacks_there(void **state)
     struct fake_migration *migration = fake_migration_new(300, 8);
 
     (void)state;
-    fake_host_shadow_stacks(migration->hosts[1]);
+    fake_host_shadow_stacks(migration->setup.hosts[1]);
     refused_for(migration, "cet=no-shstk");
     migration = fake_migration_new(300, 7);
-    migration->vcpu_seed = 1;
-    fake_host_shadow_stacks(migration->hosts[1]);
+    migration->script.vcpu_seed = 1;
+    fake_host_shadow_stacks(migration->setup.hosts[1]);
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     fake_migration_free(migration);
@@ -403,7 +408,7 @@ static void no_hap_there(void **state)
     struct fake_migration *migration = new_migration(PURE);
 
     (void)state;
-    migration->no_hap = true;
+    migration->setup.no_hap = true;
     refused_for(migration, "hap=0");
 }
 
@@ -412,7 +417,7 @@ static void no_memory_there(void **state)
     struct fake_migration *migration = new_migration(PURE);
 
     (void)state;
-    fake_fail(migration->hosts[1], FAKE_OP_claim, 1, ENOMEM);
+    fake_fail(migration->setup.hosts[1], FAKE_OP_claim, 1, ENOMEM);
     refused_for(migration, "no memory");
 }
 
@@ -421,7 +426,7 @@ static void no_toolstack_there(void **state)
     struct fake_migration *migration = new_migration(PURE);
 
     (void)state;
-    migration->failing = FAKE_PART_AWAIT_BUILD;
+    migration->script.failing = FAKE_PART_AWAIT_BUILD;
     refused_for(migration, "build");
 }
 
@@ -442,14 +447,14 @@ static void abort_in(enum way_to_move way, unsigned int end,
     struct fake_migration *migration = new_migration(way);
 
     assert_int_equal(pipe(abort_pipe), 0);
-    migration->contexts[end].abort_fd = abort_pipe[0];
+    migration->outcome.contexts[end].abort_fd = abort_pipe[0];
     prepare(migration);
     run_and_check(migration);
     if (comes_too_late) {
-        assert_int_equal(migration->save_rc, 0);
+        assert_int_equal(migration->outcome.save_rc, 0);
     } else {
-        assert_int_equal(migration->save_rc, -1);
-        assert_false(migration->transitioned);
+        assert_int_equal(migration->outcome.save_rc, -1);
+        assert_false(migration->outcome.transitioned);
     }
     fake_migration_free(migration);
     close(abort_pipe[0]);
@@ -458,12 +463,12 @@ static void abort_in(enum way_to_move way, unsigned int end,
 
 static void abort_at_policy(struct fake_migration *migration)
 {
-    migration->at_policy = say_abort;
+    migration->script.at_policy = say_abort;
 }
 
 static void abort_at_suspend(struct fake_migration *migration)
 {
-    migration->at_suspend = say_abort;
+    migration->script.at_suspend = say_abort;
 }
 
 static void abort_and_start(struct fake_migration *migration)
@@ -474,7 +479,7 @@ static void abort_and_start(struct fake_migration *migration)
 
 static void abort_at_run(struct fake_migration *migration)
 {
-    migration->at_run = abort_and_start;
+    migration->script.at_run = abort_and_start;
 }
 
 static void aborted(void **state)

@@ -31,12 +31,13 @@ static struct fake_migration *new_migration(void)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, 2);
 
-    migration->vcpu_seed = 1;
-    migration->params.hot_pages_max = 4;
+    migration->script.vcpu_seed = 1;
+    migration->setup.params.hot_pages_max = 4;
     /* No neighbours: with no_push each page has to be asked for. */
-    migration->params.window_adapts = false;
-    migration->params.window_before = migration->params.window_after = 0;
-    migration->fault_channel = true;
+    migration->setup.params.window_adapts = false;
+    migration->setup.params.window_before =
+        migration->setup.params.window_after = 0;
+    migration->script.fault_channel = true;
     return migration;
 }
 
@@ -96,9 +97,9 @@ static struct heard on_first(struct fake_migration *migration)
 {
     struct heard heard = {0};
 
-    listen_to(&heard, migration->link, FAKE_FORTH,
+    listen_to(&heard, migration->outcome.link, FAKE_FORTH,
               fake_first_record(FAKE_FORTH), false);
-    listen_to(&heard, migration->link, FAKE_BACK, 0, true);
+    listen_to(&heard, migration->outcome.link, FAKE_BACK, 0, true);
     return heard;
 }
 
@@ -106,8 +107,8 @@ static struct heard on_channel(struct fake_migration *migration)
 {
     struct heard heard = {0};
 
-    listen_to(&heard, migration->fault_link, FAKE_FORTH, 0, true);
-    listen_to(&heard, migration->fault_link, FAKE_BACK, 0, true);
+    listen_to(&heard, migration->outcome.fault_link, FAKE_FORTH, 0, true);
+    listen_to(&heard, migration->outcome.fault_link, FAKE_BACK, 0, true);
     return heard;
 }
 
@@ -115,8 +116,8 @@ static uint64_t octets_sent(struct fake_migration *migration)
 {
     size_t first, channel;
 
-    fake_link_heard(migration->link, FAKE_FORTH, &first);
-    fake_link_heard(migration->fault_link, FAKE_FORTH, &channel);
+    fake_link_heard(migration->outcome.link, FAKE_FORTH, &first);
+    fake_link_heard(migration->outcome.fault_link, FAKE_FORTH, &channel);
     return first + channel;
 }
 
@@ -129,10 +130,10 @@ static void requests_go_over_it(void **state)
     (void)state;
     for (int no_push = 0; no_push < 2; no_push++) {
         struct fake_migration *migration = new_migration();
-        const struct xlm_stats *stats = &migration->stats[0];
+        const struct xlm_stats *stats = &migration->outcome.stats[0];
         struct heard first, channel;
 
-        migration->params.no_push = no_push;
+        migration->setup.params.no_push = no_push;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
         first = on_first(migration);
@@ -157,12 +158,12 @@ static void its_faults_are_counted(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->params.no_push = true;
+    migration->setup.params.no_push = true;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
-    assert_true(migration->stats[0].faults > 0);
-    assert_int_equal(migration->stats[1].requested_pages,
-                     migration->stats[0].requested_pages);
+    assert_true(migration->outcome.stats[0].faults > 0);
+    assert_int_equal(migration->outcome.stats[1].requested_pages,
+                     migration->outcome.stats[0].requested_pages);
     fake_migration_free(migration);
 }
 
@@ -171,7 +172,7 @@ static void no_postcopy_no_use(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->answer = XLM_PRECOPY_STOP_AND_COPY;
+    migration->script.answer = XLM_PRECOPY_STOP_AND_COPY;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     assert_int_equal(on_channel(migration).pages, 0);
@@ -186,8 +187,8 @@ static void check_done_without(struct fake_migration *migration)
 
     fake_migration_check_success(migration);
     first = on_first(migration);
-    assert_int_equal(migration->stats[0].channel_pages, 0);
-    assert_int_equal(first.pages, migration->stats[0].postcopy_pages);
+    assert_int_equal(migration->outcome.stats[0].channel_pages, 0);
+    assert_int_equal(first.pages, migration->outcome.stats[0].postcopy_pages);
     assert_int_equal(first.credits, first.pages);
 }
 
@@ -196,7 +197,7 @@ static void refused(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->fault_refusal = "not today";
+    migration->script.fault_refusal = "not today";
     fake_migration_run(migration);
     check_done_without(migration);
     fake_migration_free(migration);
@@ -217,7 +218,7 @@ static void lost_while_it_joins(void **state)
         struct fake_migration *migration = new_migration();
         struct heard first;
 
-        migration->fault_cut = cuts[i];
+        migration->script.fault_cut = cuts[i];
         fake_migration_run(migration);
         check_done_without(migration);
         first = on_first(migration);
@@ -236,8 +237,8 @@ static void check_fell_back(struct fake_migration *migration)
 
     fake_migration_check_success(migration);
     first = on_first(migration);
-    assert_int_equal(first.pages + migration->stats[0].channel_pages,
-                     migration->stats[0].postcopy_pages);
+    assert_int_equal(first.pages + migration->outcome.stats[0].channel_pages,
+                     migration->outcome.stats[0].postcopy_pages);
     assert_int_equal(first.credits, first.pages);
     assert_true(first.ends <= 1);
 }
@@ -246,8 +247,8 @@ static void lose(struct fake_cut cut, bool no_push)
 {
     struct fake_migration *migration = new_migration();
 
-    migration->fault_cut = cut;
-    migration->params.no_push = no_push;
+    migration->script.fault_cut = cut;
+    migration->setup.params.no_push = no_push;
     fake_migration_run(migration);
     check_fell_back(migration);
     fake_migration_free(migration);
@@ -286,11 +287,12 @@ static void lost_without_a_word(void **state)
     for (size_t i = 0; i < 2; i++) {
         struct fake_migration *migration = new_migration();
 
-        migration->fault_cut = CUT(i ? FAKE_BACK : FAKE_FORTH, types[i], 0);
-        migration->fault_cut.strike = FAKE_STRIKE_STALL;
-        migration->fault_cut.nth = 3;
-        migration->params.no_push = true;
-        migration->params.faults_stall_ms = 20;
+        migration->script.fault_cut =
+            CUT(i ? FAKE_BACK : FAKE_FORTH, types[i], 0);
+        migration->script.fault_cut.strike = FAKE_STRIKE_STALL;
+        migration->script.fault_cut.nth = 3;
+        migration->setup.params.no_push = true;
+        migration->setup.params.faults_stall_ms = 20;
         fake_migration_run(migration);
         check_fell_back(migration);
         assert_int_equal(on_first(migration).lost, 1);
@@ -312,11 +314,11 @@ static void first_is_lost(void **state)
     for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
         struct fake_migration *migration = new_migration();
 
-        migration->recoveries = FAKE_RECOVERIES;
-        migration->cut = cuts[i];
+        migration->script.recoveries = FAKE_RECOVERIES;
+        migration->script.cut = cuts[i];
         fake_migration_run(migration);
-        assert_int_equal(migration->recovered, 1);
-        assert_int_equal(migration->found, XLM_GUEST_COMPLETE);
+        assert_int_equal(migration->outcome.recovered, 1);
+        assert_int_equal(migration->outcome.found, XLM_GUEST_COMPLETE);
         fake_migration_check_success(migration);
         fake_migration_free(migration);
     }
@@ -328,18 +330,18 @@ static void both_are_lost(void **state)
     for (unsigned int nth = 1; nth <= 9; nth += 4) {
         struct fake_migration *migration = new_migration();
 
-        migration->recoveries = FAKE_RECOVERIES;
-        migration->params.no_push = true;
-        migration->fault_cut =
+        migration->script.recoveries = FAKE_RECOVERIES;
+        migration->setup.params.no_push = true;
+        migration->script.fault_cut =
             CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 100);
-        migration->fault_cut.nth = nth;
-        migration->cut = CUT(nth % 8 == 1 ? FAKE_BACK : FAKE_FORTH,
-                             nth % 8 == 1 ? XLM_REC_POSTCOPY_CHANNEL_END
-                                          : XLM_REC_POSTCOPY_PAGE_DATA,
-                             nth);
+        migration->script.fault_cut.nth = nth;
+        migration->script.cut = CUT(nth % 8 == 1 ? FAKE_BACK : FAKE_FORTH,
+                                    nth % 8 == 1 ? XLM_REC_POSTCOPY_CHANNEL_END
+                                                 : XLM_REC_POSTCOPY_PAGE_DATA,
+                                    nth);
         fake_migration_run(migration);
-        assert_true(migration->recovered > 0);
-        assert_int_equal(migration->found, XLM_GUEST_COMPLETE);
+        assert_true(migration->outcome.recovered > 0);
+        assert_int_equal(migration->outcome.found, XLM_GUEST_COMPLETE);
         fake_migration_check_success(migration);
         fake_migration_free(migration);
     }
@@ -351,7 +353,7 @@ static void destroy(void *data)
 {
     struct fake_migration *migration = data;
 
-    fake_domain_destroy(migration->destination);
+    fake_domain_destroy(migration->outcome.destination);
 }
 
 static void guest_ends(void **state)
@@ -359,17 +361,17 @@ static void guest_ends(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->params.no_push = true;
-    migration->fault_cut = CUT(FAKE_BACK, XLM_REC_POSTCOPY_FAULT, 0);
-    migration->fault_cut.nth = 5;
-    migration->fault_cut.strike = FAKE_STRIKE_NOTHING;
-    migration->fault_cut.at = destroy;
-    migration->fault_cut.data = migration;
+    migration->setup.params.no_push = true;
+    migration->script.fault_cut = CUT(FAKE_BACK, XLM_REC_POSTCOPY_FAULT, 0);
+    migration->script.fault_cut.nth = 5;
+    migration->script.fault_cut.strike = FAKE_STRIKE_NOTHING;
+    migration->script.fault_cut.at = destroy;
+    migration->script.fault_cut.data = migration;
     fake_migration_run(migration);
-    assert_int_equal(migration->save_rc, 0);
-    assert_int_equal(migration->restore_rc, 0);
-    assert_true(migration->resumed);
-    assert_true(migration->stats[1].outstanding > 0);
+    assert_int_equal(migration->outcome.save_rc, 0);
+    assert_int_equal(migration->outcome.restore_rc, 0);
+    assert_true(migration->outcome.resumed);
+    assert_true(migration->outcome.stats[1].outstanding > 0);
     fake_migration_free(migration);
 }
 
@@ -396,7 +398,8 @@ static void request_beyond_memory(struct fake_migration *migration,
                                   struct xlm_context *ctx,
                                   struct xlm_channel *channel)
 {
-    write_list(ctx, channel, XLM_REC_POSTCOPY_FAULT, 1, &migration->nr_pfns);
+    write_list(ctx, channel, XLM_REC_POSTCOPY_FAULT, 1,
+               &migration->setup.nr_pfns);
 }
 
 static void record_of_the_first(struct fake_migration *migration,
@@ -428,8 +431,8 @@ static struct fake_migration *new_with_liar(fake_liar *liar)
 {
     struct fake_migration *migration = new_migration();
 
-    migration->fault_liars[1] = liar;
-    migration->params.no_push = true;
+    migration->script.fault_liars[1] = liar;
+    migration->setup.params.no_push = true;
     return migration;
 }
 
@@ -456,7 +459,7 @@ static void destination_lies(void **state)
 static void start_when_swallowed(struct fake_migration *migration)
 {
     sem_wait(&swallowed);
-    fake_guest_start(migration->guest, 1);
+    fake_guest_start(migration->setup.guest, 1);
 }
 
 /* The source gets tired of waiting.  The destination, whom nobody has asked to
@@ -467,9 +470,9 @@ static void destination_swallows_pages(void **state)
 
     (void)state;
     assert_int_equal(sem_init(&swallowed, 0, 0), 0);
-    migration->vcpu_seed = 0;
-    migration->at_run = start_when_swallowed;
-    migration->params.faults_stall_ms = 20;
+    migration->script.vcpu_seed = 0;
+    migration->script.at_run = start_when_swallowed;
+    migration->setup.params.faults_stall_ms = 20;
     fake_migration_run(migration);
     check_done_without(migration);
     assert_int_equal(on_first(migration).lost, 1);
@@ -483,10 +486,10 @@ static void join_as_source(struct fake_migration *migration,
                            struct xlm_channel *channel)
 {
     struct xlm_wire_recover joins = {.version = XLM_RECOVER_VERSION,
-                                     .pfns = migration->nr_pfns};
+                                     .pfns = migration->setup.nr_pfns};
     struct xlm_record record = XLM_RECORD_EMPTY;
 
-    memcpy(joins.id, migration->params.id, sizeof(joins.id));
+    memcpy(joins.id, migration->setup.params.id, sizeof(joins.id));
     xlm_write_simple_record(ctx, channel, XLM_REC_POSTCOPY_CHANNEL, &joins,
                             sizeof(joins));
     assert_int_equal(xlm_read_record(ctx, channel, XLM_READ_JOINED, &record),
@@ -508,7 +511,7 @@ static void page_beyond_memory(struct fake_migration *migration,
 {
     join_as_source(migration, ctx, channel);
     write_list(ctx, channel, XLM_REC_POSTCOPY_ZERO_PAGES, 1,
-               &migration->nr_pfns);
+               &migration->setup.nr_pfns);
 }
 
 /* A hole of the guest's, and the toolstack's: nothing that is outstanding. */
@@ -516,7 +519,7 @@ static void pages_unlisted(struct fake_migration *migration,
                            struct xlm_context *ctx,
                            struct xlm_channel *channel)
 {
-    const uint64_t pfns[] = {5, migration->guest_pfns};
+    const uint64_t pfns[] = {5, migration->setup.guest_pfns};
 
     join_as_source(migration, ctx, channel);
     write_list(ctx, channel, XLM_REC_POSTCOPY_ZERO_PAGES, 2, pfns);
@@ -534,14 +537,15 @@ static void source_lies(void **state)
     for (size_t i = 0; i < sizeof(liars) / sizeof(liars[0]); i++) {
         struct fake_migration *migration = new_migration();
 
-        migration->recoveries = FAKE_RECOVERIES;
-        migration->fault_liars[0] = liars[i];
-        migration->params.no_push = true;
+        migration->script.recoveries = FAKE_RECOVERIES;
+        migration->script.fault_liars[0] = liars[i];
+        migration->setup.params.no_push = true;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
         /* Unless all was there before it had heard the lie. */
-        assert_true(migration->recovered <= 1);
-        assert_int_equal(on_first(migration).ends, migration->recovered);
+        assert_true(migration->outcome.recovered <= 1);
+        assert_int_equal(on_first(migration).ends,
+                         migration->outcome.recovered);
         fake_migration_free(migration);
     }
 }

@@ -162,7 +162,7 @@ static struct fake_migration *new_migration(enum way_to_move way)
     };
     struct fake_migration *migration = fake_mixed_new(&mixture, way);
 
-    migration->device_model = true;
+    migration->setup.device_model = true;
     return migration;
 }
 
@@ -192,10 +192,10 @@ static void strike(void *data)
         break;
     case HOST_OUT_OF_MEMORY:
         /* For good, but that pages of a guest that runs are waited for. */
-        fake_host_out_of_memory(migration->hosts[1], 2);
+        fake_host_out_of_memory(migration->setup.hosts[1], 2);
         break;
     case PROCESS_OUT_OF_MEMORY:
-        atomic_store(&migration->memory.exhausted, true);
+        atomic_store(&migration->setup.memory.exhausted, true);
         break;
     default:
         break;
@@ -212,9 +212,9 @@ static void strike_in_part(struct fake_migration *migration,
         return;
     }
     if (cell->fault == LINK_CUT) {
-        fake_link_cut(migration->link);
+        fake_link_cut(migration->outcome.link);
     } else if (cell->fault == LINK_STALLED) {
-        fake_link_stall(migration->link);
+        fake_link_stall(migration->outcome.link);
     }
     strike(cell);
 }
@@ -222,7 +222,7 @@ static void strike_in_part(struct fake_migration *migration,
 static void arm_record(struct cell *cell)
 {
     static const uint64_t octets[NR_MOMENTS] = {0, FAKE_HALF, FAKE_WHOLE};
-    struct fake_cut *cut = &cell->migration->cut;
+    struct fake_cut *cut = &cell->migration->script.cut;
 
     *cut = (struct fake_cut){
         .way = cell->point->place == ON_THE_WAY_FORTH ? FAKE_FORTH : FAKE_BACK,
@@ -246,13 +246,13 @@ static void arm(struct cell *cell)
     struct fake_migration *migration = cell->migration;
 
     if (cell->fault == DISK_FULL || cell->fault == DEVICE_MODEL_REFUSES) {
-        migration->failing = cell->point->what;
-        migration->failing_errno =
+        migration->script.failing = cell->point->what;
+        migration->script.failing_errno =
             cell->fault == DISK_FULL ? ENOSPC : EREMOTEIO;
         cell->struck = true;
     } else if (cell->point->place == IN_A_TOOLSTACK) {
         migration->data = cell;
-        migration->at_part = strike_in_part;
+        migration->script.at_part = strike_in_part;
     } else {
         arm_record(cell);
     }
@@ -303,10 +303,10 @@ static void *look_after(void *data)
         return NULL;
     }
     for (end = 0; end < 2; end++) {
-        eventfd_write(migration->contexts[end].abort_fd, 1);
+        eventfd_write(migration->outcome.contexts[end].abort_fd, 1);
     }
     if (fake_migration_await_go(migration)) {
-        fake_link_cut(migration->link);
+        fake_link_cut(migration->outcome.link);
     }
     return NULL;
 }
@@ -319,7 +319,7 @@ static void run(struct cell *cell)
     int end;
 
     for (end = 0; end < 2; end++) {
-        migration->contexts[end].abort_fd = eventfd(0, EFD_CLOEXEC);
+        migration->outcome.contexts[end].abort_fd = eventfd(0, EFD_CLOEXEC);
     }
     assert_int_equal(pthread_create(&referee, NULL, look_after, cell), 0);
     fake_migration_run(migration);
@@ -328,10 +328,10 @@ static void run(struct cell *cell)
     pthread_cond_broadcast(&cell->changed);
     pthread_mutex_unlock(&cell->lock);
     pthread_join(referee, NULL);
-    (void)fake_link_heard(migration->link, FAKE_FORTH, &length);
+    (void)fake_link_heard(migration->outcome.link, FAKE_FORTH, &length);
     cell->reached = cell->struck; /* the link has come to its end */
     for (end = 0; end < 2; end++) {
-        close(migration->contexts[end].abort_fd);
+        close(migration->outcome.contexts[end].abort_fd);
     }
 }
 
@@ -358,11 +358,11 @@ static void check_reason(const char *reason)
 
 static void check_reasons(const struct fake_migration *migration)
 {
-    if (!migration->dead[0] && migration->save_rc) {
-        check_reason(migration->contexts[0].reason);
+    if (!migration->outcome.dead[0] && migration->outcome.save_rc) {
+        check_reason(migration->outcome.contexts[0].reason);
     }
-    if (!migration->dead[1] && migration->restore_rc) {
-        check_reason(migration->contexts[1].reason);
+    if (!migration->outcome.dead[1] && migration->outcome.restore_rc) {
+        check_reason(migration->outcome.contexts[1].reason);
     }
 }
 
@@ -371,26 +371,26 @@ static void check_runs_somewhere(const struct cell *cell)
 {
     struct fake_migration *migration = cell->migration;
 
-    if (cell->fault >= HOST_OUT_OF_MEMORY && migration->transitioned) {
-        assert_true(migration->ran);
+    if (cell->fault >= HOST_OUT_OF_MEMORY && migration->outcome.transitioned) {
+        assert_true(migration->outcome.ran);
     }
     /* The guest's memory is waited for, whatever it takes. */
-    if (cell->fault == HOST_OUT_OF_MEMORY && migration->ran) {
-        assert_int_equal(migration->save_rc, 0);
-        assert_int_equal(migration->restore_rc, 0);
+    if (cell->fault == HOST_OUT_OF_MEMORY && migration->outcome.ran) {
+        assert_int_equal(migration->outcome.save_rc, 0);
+        assert_int_equal(migration->outcome.restore_rc, 0);
     }
     if (cell->fault >= DISK_FULL) {
-        assert_int_equal(migration->save_rc, -1);
-        assert_false(migration->transitioned);
+        assert_int_equal(migration->outcome.save_rc, -1);
+        assert_false(migration->outcome.transitioned);
     }
 }
 
 /* Two may not run, at any moment; this is the one when all has ended. */
 static void check_not_both(struct fake_migration *migration)
 {
-    assert_false(migration->destination &&
-                 fake_domain_running(migration->source) &&
-                 fake_domain_running(migration->destination));
+    assert_false(migration->outcome.destination &&
+                 fake_domain_running(migration->setup.source) &&
+                 fake_domain_running(migration->outcome.destination));
 }
 
 static void show(const struct cell *cell)
@@ -398,9 +398,11 @@ static void show(const struct cell *cell)
     const struct fake_migration *migration = cell->migration;
 
     printf("%s: %s\n  source: %s\n  destination: %s\n", cell_name,
-           migration->ran ? "the destination's" : "the source's",
-           migration->dead[0] ? "(dead)" : migration->contexts[0].reason,
-           migration->dead[1] ? "(dead)" : migration->contexts[1].reason);
+           migration->outcome.ran ? "the destination's" : "the source's",
+           migration->outcome.dead[0] ? "(dead)"
+                                      : migration->outcome.contexts[0].reason,
+           migration->outcome.dead[1] ? "(dead)"
+                                      : migration->outcome.contexts[1].reason);
 }
 
 static void run_cell(struct cell *cell)
@@ -421,7 +423,8 @@ static void run_cell(struct cell *cell)
         fake_migration_check_success(migration);
     } else {
         cells++;
-        failed_there += migration->save_rc || migration->restore_rc;
+        failed_there +=
+            migration->outcome.save_rc || migration->outcome.restore_rc;
         check_not_both(migration);
         check_runs_somewhere(cell);
         check_reasons(migration);

@@ -41,8 +41,8 @@ static int make(void **state)
     struct rig *rig = calloc(1, sizeof(*rig));
 
     rig->migration = fake_migration_new(PAGES, 1);
-    rig->host = rig->migration->hosts[0];
-    rig->domain = rig->migration->source;
+    rig->host = rig->migration->setup.hosts[0];
+    rig->domain = rig->migration->setup.source;
     rig->ctx = fake_libxl_new(rig->host);
     fake_libxl_be_here(rig->ctx);
     rig->domid = fake_domain_id(rig->domain);
@@ -59,7 +59,7 @@ static int drop(void **state)
     struct rig *rig = *state;
 
     fake_libxl_free(rig->ctx);
-    fake_guest_stop(rig->migration->guest);
+    fake_guest_stop(rig->migration->setup.guest);
     fake_migration_free(rig->migration);
     free(rig);
     return 0;

@@ -43,9 +43,9 @@ static void scribble_over_all(struct fake_migration *migration,
     uint64_t pfn;
     size_t i;
 
-    for (pfn = 0; pfn < migration->nr_pfns; pfn++) {
-        if (pfn < PAGES && fake_guest_has(migration->guest, pfn)) {
-            fake_guest_write(migration->guest, vcpu, pfn);
+    for (pfn = 0; pfn < migration->setup.nr_pfns; pfn++) {
+        if (pfn < PAGES && fake_guest_has(migration->setup.guest, pfn)) {
+            fake_guest_write(migration->setup.guest, vcpu, pfn);
         } else {
             fake_vcpu_access(domain, vcpu, pfn, true, scribble, &octet);
         }
@@ -59,14 +59,14 @@ static void scribble_over_all(struct fake_migration *migration,
 
 static void scribble_here(struct fake_migration *migration)
 {
-    scribble_over_all(migration, migration->source, 0, HERE);
+    scribble_over_all(migration, migration->setup.source, 0, HERE);
 }
 
 static void *scribble_there(void *data)
 {
     struct fake_migration *migration = data;
 
-    scribble_over_all(migration, migration->destination, 1, THERE);
+    scribble_over_all(migration, migration->outcome.destination, 1, THERE);
     return NULL;
 }
 
@@ -94,13 +94,13 @@ static void scribbles_on_everything(void **state)
         struct fake_migration *migration = fake_migration_new(PAGES, 2);
         pthread_t thread;
 
-        migration->params.hot_pages_max = 4;
-        migration->rounds = ways[i].rounds;
-        migration->answer = ways[i].answer;
-        migration->at_policy = scribble_here;
-        migration->at_round = scribble_here;
-        migration->at_suspend = scribble_here;
-        migration->at_run = start_there;
+        migration->setup.params.hot_pages_max = 4;
+        migration->script.rounds = ways[i].rounds;
+        migration->script.answer = ways[i].answer;
+        migration->script.at_policy = scribble_here;
+        migration->script.at_round = scribble_here;
+        migration->script.at_suspend = scribble_here;
+        migration->script.at_run = start_there;
         migration->data = &thread;
         fake_migration_run(migration);
         pthread_join(thread, NULL);

@@ -296,20 +296,20 @@ static struct fake_migration *new_with(const struct context *early,
 {
     struct fake_migration *migration = fake_migration_new(MOVED_PAGES, VCPUS);
 
-    migration->vcpu_seed = 1;
-    fake_domain_put_state(migration->source, XLM_STATE_HVM_CONTEXT, early,
-                          sizeof(*early));
-    migration->final_context = final;
-    migration->final_length = sizeof(*final);
+    migration->script.vcpu_seed = 1;
+    fake_domain_put_state(migration->setup.source, XLM_STATE_HVM_CONTEXT,
+                          early, sizeof(*early));
+    migration->setup.final_context = final;
+    migration->setup.final_length = sizeof(*final);
     return migration;
 }
 
 static void lend_viridian_pages(struct fake_migration *migration)
 {
-    fake_guest_lend(migration->guest, REFERENCE_TSC);
+    fake_guest_lend(migration->setup.guest, REFERENCE_TSC);
     for (unsigned int i = 0; i < VCPUS; i++) {
-        fake_guest_lend(migration->guest, ASSIST + i);
-        fake_guest_lend(migration->guest, MESSAGES + i);
+        fake_guest_lend(migration->setup.guest, ASSIST + i);
+        fake_guest_lend(migration->setup.guest, MESSAGES + i);
     }
 }
 
@@ -325,7 +325,7 @@ static void assert_held(struct fake_domain *domain)
 
 static void expect_resident(struct fake_migration *migration)
 {
-    struct fake_domain *domain = migration->destination;
+    struct fake_domain *domain = migration->outcome.destination;
 
     for (unsigned int i = 0; i < VCPUS; i++) {
         assert_int_equal(fake_page_get(domain, TABLES + i), FAKE_RAM);
@@ -344,16 +344,16 @@ static void viridian(void **state)
         struct fake_migration *migration = new_with(&context, &context);
 
         lend_viridian_pages(migration);
-        migration->rounds = way >> 1;
-        migration->params.hot_pages_max = way & 1 ? 256 : 0;
-        migration->at_run = expect_resident;
+        migration->script.rounds = way >> 1;
+        migration->setup.params.hot_pages_max = way & 1 ? 256 : 0;
+        migration->script.at_run = expect_resident;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        assert_held(migration->destination);
+        assert_held(migration->outcome.destination);
         fake_migration_turn_round(migration);
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        assert_held(migration->destination);
+        assert_held(migration->outcome.destination);
         fake_migration_free(migration);
     }
 }
@@ -367,11 +367,11 @@ static void viridian_in_one_go(void **state)
         struct fake_migration *migration = new_with(&context, &context);
 
         lend_viridian_pages(migration);
-        migration->answer = XLM_PRECOPY_STOP_AND_COPY;
-        migration->params.in_fd = way ? -1 : 0;
+        migration->script.answer = XLM_PRECOPY_STOP_AND_COPY;
+        migration->setup.params.in_fd = way ? -1 : 0;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        assert_held(migration->destination);
+        assert_held(migration->outcome.destination);
         fake_migration_free(migration);
     }
 }
@@ -387,7 +387,7 @@ static void viridian_from_the_last_moment_on(void **state)
     lend_viridian_pages(migration);
     fake_migration_run(migration);
     fake_migration_check_success(migration);
-    assert_held(migration->destination);
+    assert_held(migration->outcome.destination);
     fake_migration_free(migration);
 }
 
@@ -411,11 +411,11 @@ static void pae(void **state)
     for (unsigned int way = 0; way < 4; way++) {
         struct fake_migration *migration = new_with(&context, &context);
 
-        migration->rounds = way >> 1;
-        migration->params.hot_pages_max = way & 1 ? 256 : 0;
+        migration->script.rounds = way >> 1;
+        migration->setup.params.hot_pages_max = way & 1 ? 256 : 0;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        assert_false(fake_domain_crashed(migration->destination));
+        assert_false(fake_domain_crashed(migration->outcome.destination));
         fake_migration_free(migration);
     }
 }
@@ -424,12 +424,12 @@ static void expect_refusal(struct fake_migration *migration, const char *why)
 {
     fake_migration_run(migration);
     fake_migration_check_promise(migration);
-    assert_int_equal(migration->save_rc, -1);
-    assert_false(migration->transitioned);
-    assert_false(migration->ran);
+    assert_int_equal(migration->outcome.save_rc, -1);
+    assert_false(migration->outcome.transitioned);
+    assert_false(migration->outcome.ran);
     for (unsigned int i = 0; i < 2; i++) {
-        if (!strstr(migration->contexts[i].reason, why)) {
-            fail_msg("%s", migration->contexts[i].reason);
+        if (!strstr(migration->outcome.contexts[i].reason, why)) {
+            fail_msg("%s", migration->outcome.contexts[i].reason);
         }
     }
     fake_migration_free(migration);
@@ -448,17 +448,17 @@ static void a_domain_that_crashes_under_its_state(void **state)
 
 static void unpause(struct fake_migration *migration)
 {
-    fake_domain_run(migration->destination);
+    fake_domain_run(migration->outcome.destination);
 }
 
 static void crash(struct fake_migration *migration)
 {
-    fake_domain_crash(migration->destination);
+    fake_domain_crash(migration->outcome.destination);
 }
 
 static void destroy(struct fake_migration *migration)
 {
-    fake_domain_destroy(migration->destination);
+    fake_domain_destroy(migration->outcome.destination);
 }
 
 /* Nothing runs then: no vCPU has a state. */
@@ -468,7 +468,7 @@ static void a_domain_that_somebody_else_unpauses(void **state)
     struct fake_migration *migration = new_with(&context, &context);
 
     (void)state;
-    migration->at_build = unpause;
+    migration->script.at_build = unpause;
     expect_refusal(migration, "was unpaused by somebody else");
 }
 
@@ -478,10 +478,10 @@ static void a_domain_that_does_not_live_to_be_prepared(void **state)
     struct fake_migration *migration = new_with(&context, &context);
 
     (void)state;
-    migration->at_build = crash;
+    migration->script.at_build = crash;
     expect_refusal(migration, "has crashed");
     migration = new_with(&context, &context);
-    migration->at_build = destroy;
+    migration->script.at_build = destroy;
     expect_refusal(migration, "is gone");
 }
 
@@ -496,7 +496,7 @@ static void a_domain_that_does_not_live_to_be_ready(void **state)
     for (unsigned int i = 0; i < 3; i++) {
         struct fake_migration *migration = new_with(&context, &context);
 
-        migration->at_suspend = ends[i];
+        migration->script.at_suspend = ends[i];
         expect_refusal(migration, reasons[i]);
     }
 }
@@ -522,17 +522,17 @@ static void pages_that_the_guest_does_not_have(void **state)
         const void *loaded;
         size_t length;
 
-        fake_guest_lend(migration->guest, ASSIST);
-        fake_guest_lend(migration->guest, MESSAGES + 1);
+        fake_guest_lend(migration->setup.guest, ASSIST);
+        fake_guest_lend(migration->setup.guest, MESSAGES + 1);
         if (way) {
-            migration->answer = XLM_PRECOPY_STOP_AND_COPY;
-            migration->params.in_fd = way == 1 ? 0 : -1;
+            migration->script.answer = XLM_PRECOPY_STOP_AND_COPY;
+            migration->setup.params.in_fd = way == 1 ? 0 : -1;
         }
         fake_migration_run(migration);
-        assert_int_equal(migration->save_rc, 0);
-        assert_int_equal(migration->restore_rc, 0);
-        assert_true(fake_domain_running(migration->destination));
-        loaded = fake_domain_peek_state(migration->destination,
+        assert_int_equal(migration->outcome.save_rc, 0);
+        assert_int_equal(migration->outcome.restore_rc, 0);
+        assert_true(fake_domain_running(migration->outcome.destination));
+        loaded = fake_domain_peek_state(migration->outcome.destination,
                                         XLM_STATE_HVM_CONTEXT, &length);
         assert_int_equal(length, sizeof(expected));
         assert_memory_equal(loaded, &expected, length);

@@ -48,13 +48,14 @@ static bool start(struct fake_migration *migration)
 
     move->was_quiet = count_words(move->base.config.b_info.extra_hvm) == 2;
     move->let_go = move->qemu[0].let_go;
-    move->source_ran = fake_domain_running(migration->source);
+    move->source_ran = fake_domain_running(migration->setup.source);
     if (move->refuses) {
         return false;
     }
     move->qemu[1].incoming = true;
     move->qemu[1].running = true;
-    fake_qemu_start(&move->qemu[1], fake_domain_id(migration->destination));
+    fake_qemu_start(&move->qemu[1],
+                    fake_domain_id(migration->outcome.destination));
     move->started = true;
     return true;
 }
@@ -68,7 +69,7 @@ static void suspend(struct fake_migration *migration)
 
     move->qemu[0].running = false;
     snprintf(path, sizeof(path), LM_SAVED_STATES "%u",
-             fake_domain_id(migration->source));
+             fake_domain_id(migration->setup.source));
     file = fopen(path, "w");
     fputs("a state", file);
     fclose(file);
@@ -108,10 +109,10 @@ static struct move *new_move(unsigned int major)
 
     fake_move_init(&move->base, migration, NAME, INCOMING);
     migration->data = move;
-    migration->device_model = true;
-    migration->at_start = start;
-    migration->at_suspend = suspend;
-    migration->at_run = runs;
+    migration->setup.device_model = true;
+    migration->script.at_start = start;
+    migration->script.at_suspend = suspend;
+    migration->script.at_run = runs;
     for (end = 0; end < 2; end++) {
         move->qemu[end] = (struct fake_qemu){.major = major, .running = true};
     }
@@ -120,7 +121,7 @@ static struct move *new_move(unsigned int major)
     make_hvm(&move->base.config);
     snprintf(version, sizeof(version), "%u.2.0", major);
     make_program(move, version);
-    fake_qemu_start(&move->qemu[0], fake_domain_id(migration->source));
+    fake_qemu_start(&move->qemu[0], fake_domain_id(migration->setup.source));
     return move;
 }
 
@@ -135,7 +136,7 @@ static void run(struct move *move)
 
 static void free_move(struct move *move)
 {
-    fake_guest_stop(move->base.migration->guest);
+    fake_guest_stop(move->base.migration->setup.guest);
     free(move->base.config.b_info.extra_hvm);
     fake_move_dispose(&move->base);
     unlink(move->program);
@@ -214,8 +215,8 @@ static void check_stayed(struct move *move, const char *why)
     if (!strstr(move->base.results[0].reason, why)) {
         fail_msg("%s", move->base.results[0].reason);
     }
-    assert_false(move->base.migration->transitioned);
-    assert_true(fake_domain_running(move->base.migration->source));
+    assert_false(move->base.migration->outcome.transitioned);
+    assert_true(fake_domain_running(move->base.migration->setup.source));
     assert_true(fake_libxl_has(move->base.ctxs[0], NAME));
     assert_int_equal(fake_libxl_domains(move->base.ctxs[1]), 0);
     assert_false(move->qemu[0].dead);
@@ -276,8 +277,8 @@ static void is_not_built_by_another_release(void **state)
             struct move *move = new_move(5);
             const char *reason = move->base.results[0].reason;
 
-            fake_host_release(move->base.migration->hosts[newer], minors[0],
-                              FAKE_XEN_INTERFACE);
+            fake_host_release(move->base.migration->setup.hosts[newer],
+                              minors[0], FAKE_XEN_INTERFACE);
             move->base.params.build = late ? LIBXL_LIVE_MIGRATE_BUILD_LATE
                                            : LIBXL_LIVE_MIGRATE_BUILD_EARLY;
             move->refuses = true;

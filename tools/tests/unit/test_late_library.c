@@ -56,7 +56,7 @@ static struct move *new_move(libxl_disk_format format)
 
     fake_move_init(&move->base, migration, NAME, INCOMING);
     migration->data = move;
-    migration->at_start = open_image;
+    migration->script.at_start = open_image;
     for (end = 0; end < 2; end++) {
     }
     move->disk = (libxl_device_disk){
@@ -68,7 +68,7 @@ static struct move *new_move(libxl_disk_format format)
     move->base.config.disks = &move->disk;
     move->base.config.num_disks = 1;
     move->server = (struct fake_qemu){.major = 5, .running = true};
-    fake_qemu_start(&move->server, fake_domain_id(migration->source));
+    fake_qemu_start(&move->server, fake_domain_id(migration->setup.source));
     return move;
 }
 
@@ -80,7 +80,7 @@ static void run(struct move *move)
 
 static void free_move(struct move *move)
 {
-    fake_guest_stop(move->base.migration->guest);
+    fake_guest_stop(move->base.migration->setup.guest);
     move->base.config.num_disks = 0;
     fake_move_dispose(&move->base);
     free(move);
@@ -172,14 +172,14 @@ static void put_node(const struct fake_domain *domain)
 
 static void show_destination(struct fake_migration *migration)
 {
-    put_node(migration->destination);
+    put_node(migration->outcome.destination);
 }
 
 /* At the destination it is not shown any more once all has come. */
 static void check_both(struct fake_migration *migration)
 {
-    assert_shown(migration->source);
-    assert_shown(migration->destination);
+    assert_shown(migration->setup.source);
+    assert_shown(migration->outcome.destination);
 }
 
 static void is_shown_at_both_ends(void **state)
@@ -189,14 +189,14 @@ static void is_shown_at_both_ends(void **state)
 
     (void)state;
     fake_move_cut(&move->base, (struct fake_cut){.octets = FAKE_UNCUT});
-    put_node(migration->source);
-    migration->at_build = show_destination;
-    migration->at_run = check_both;
+    put_node(migration->setup.source);
+    migration->script.at_build = show_destination;
+    migration->script.at_run = check_both;
     move->base.params.build = LIBXL_LIVE_MIGRATE_BUILD_LATE;
     run(move);
     check_moved(move, LIBXL_LIVE_MIGRATE_BUILD_LATE, "as asked for");
-    assert_true(migration->ran);
-    assert_shown(migration->source);
+    assert_true(migration->outcome.ran);
+    assert_shown(migration->setup.source);
     free_move(move);
     fake_store_clear();
 }
@@ -215,9 +215,9 @@ static void check_withheld(struct fake_migration *migration)
 {
     struct move *move = move_of(migration);
     libxl_ctx *there = move->base.ctxs[1];
-    uint32_t domid = fake_domain_id(migration->destination);
+    uint32_t domid = fake_domain_id(migration->outcome.destination);
 
-    assert_type(migration->destination, "invalid");
+    assert_type(migration->outcome.destination, "invalid");
     assert_int_not_equal(libxl_domain_destroy(there, domid, NULL), 0);
     assert_int_not_equal(libxl_domain_unpause(there, domid, NULL), 0);
     move->seen_withheld = true;
@@ -225,7 +225,7 @@ static void check_withheld(struct fake_migration *migration)
 
 static void check_given_back(struct fake_migration *migration)
 {
-    assert_type(migration->destination, "pvh");
+    assert_type(migration->outcome.destination, "pvh");
 }
 
 static bool open_given_back(struct fake_migration *migration)
@@ -240,9 +240,9 @@ static struct move *new_withheld_move(void)
     struct fake_migration *migration = move->base.migration;
 
     fake_move_cut(&move->base, (struct fake_cut){.octets = FAKE_UNCUT});
-    put_node(migration->source);
-    migration->at_build = show_destination;
-    migration->at_suspend = check_withheld;
+    put_node(migration->setup.source);
+    migration->script.at_build = show_destination;
+    migration->script.at_suspend = check_withheld;
     move->base.params.build = LIBXL_LIVE_MIGRATE_BUILD_LATE;
     return move;
 }
@@ -254,8 +254,8 @@ static void is_withheld_while_libxl_waits(void **state)
     struct fake_migration *migration = move->base.migration;
 
     (void)state;
-    migration->at_start = open_given_back;
-    migration->at_run = check_given_back;
+    migration->script.at_start = open_given_back;
+    migration->script.at_run = check_given_back;
     run(move);
     check_moved(move, LIBXL_LIVE_MIGRATE_BUILD_LATE, "as asked for");
     assert_true(move->seen_withheld);
@@ -290,8 +290,8 @@ static void image_cannot_be_opened(void **state)
     assert_int_not_equal(move->base.rcs[0], 0);
     assert_int_not_equal(move->base.rcs[1], 0);
     assert_non_null(strstr(move->base.results[0].reason, "could not build"));
-    assert_false(move->base.migration->transitioned);
-    assert_true(fake_domain_running(move->base.migration->source));
+    assert_false(move->base.migration->outcome.transitioned);
+    assert_true(fake_domain_running(move->base.migration->setup.source));
     assert_true(fake_libxl_has(move->base.ctxs[0], NAME));
     assert_int_equal(fake_libxl_domains(move->base.ctxs[1]), 0);
     assert_false(move->server.let_go);
@@ -370,7 +370,7 @@ static void refused_before_anything_begins(void **state)
             fail_msg("%s and not %s", move->base.results[0].reason,
                      cases[i].why);
         }
-        assert_true(fake_domain_running(move->base.migration->source));
+        assert_true(fake_domain_running(move->base.migration->setup.source));
         assert_int_equal(move->opened, 0);
         free_move(move);
     }

@@ -104,8 +104,8 @@ static struct move *new_move_of(struct fake_migration *migration,
     move->migration = migration;
     move->ends[0].ctx = from;
     move->ends[1].ctx = to;
-    move->ends[0].verdict = &migration->transitioned;
-    move->ends[1].verdict = &migration->resumed;
+    move->ends[0].verdict = &migration->outcome.transitioned;
+    move->ends[1].verdict = &migration->outcome.resumed;
     for (i = 0; i < 2; i++) {
         sem_init(&move->ends[i].done, 0, 0);
     }
@@ -122,8 +122,8 @@ static struct move *new_move(void)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, VCPUS);
 
-    return new_move_of(migration, fake_libxl_new(migration->hosts[0]),
-                       fake_libxl_new(migration->hosts[1]), NAME);
+    return new_move_of(migration, fake_libxl_new(migration->setup.hosts[0]),
+                       fake_libxl_new(migration->setup.hosts[1]), NAME);
 }
 
 /* Both ends as they are to be for the next move of the guest. */
@@ -144,21 +144,22 @@ static void prepare(struct move *move)
     move->config.c_info.name = strdup(move->incoming);
     move->config.c_info.type = LIBXL_DOMAIN_TYPE_PVH;
     fake_libxl_expect(ends[1].ctx, move->incoming, migration);
-    migration->link = fake_link_new(&migration->cut);
+    migration->outcome.link = fake_link_new(&migration->script.cut);
     /* So that a path that does not write them is found. */
-    migration->transitioned = true;
-    migration->resumed = true;
+    migration->outcome.transitioned = true;
+    migration->outcome.resumed = true;
     memset(&ends[0].result, 0xee, sizeof(ends[0].result));
     memset(&ends[1].result, 0xee, sizeof(ends[1].result));
-    fake_guest_start(migration->guest, 1);
+    fake_guest_start(migration->setup.guest, 1);
 }
 
 static int send_over(struct move *move, int fd, uint32_t flags, int back_fd,
                      bool *transitioned, const libxl_asyncop_how *how)
 {
     return libxl_domain_live_migrate_tuned(
-        move->ends[0].ctx, fake_domain_id(move->migration->source), fd, flags,
-        back_fd, &move->params, &move->ends[0].result, transitioned, how);
+        move->ends[0].ctx, fake_domain_id(move->migration->setup.source), fd,
+        flags, back_fd, &move->params, &move->ends[0].result, transitioned,
+        how);
 }
 
 static int receive_over(struct move *move, int fd, int back_fd, bool *resumed,
@@ -171,16 +172,17 @@ static int receive_over(struct move *move, int fd, int back_fd, bool *resumed,
 
 static int send_guest(struct move *move, const libxl_asyncop_how *how)
 {
-    int fd = fake_link_end(move->migration->link, 0);
+    int fd = fake_link_end(move->migration->outcome.link, 0);
 
-    return send_over(move, fd, 0, fd, &move->migration->transitioned, how);
+    return send_over(move, fd, 0, fd, &move->migration->outcome.transitioned,
+                     how);
 }
 
 static int receive_guest(struct move *move, const libxl_asyncop_how *how)
 {
-    int fd = fake_link_end(move->migration->link, 1);
+    int fd = fake_link_end(move->migration->outcome.link, 1);
 
-    return receive_over(move, fd, fd, &move->migration->resumed, how);
+    return receive_over(move, fd, fd, &move->migration->outcome.resumed, how);
 }
 
 /* What the checks of the guest layer's migrations look at. */
@@ -190,14 +192,14 @@ static void note(struct move *move)
     const libxl_live_migrate_stats *stats = &move->ends[0].result.stats;
     int i;
 
-    migration->save_rc = move->ends[0].rc ? -1 : 0;
-    migration->restore_rc = move->ends[1].rc ? -1 : 0;
-    migration->stats[0].requested_pages = stats->requested_pages;
-    migration->stats[0].pushed_pages = stats->pushed_pages;
-    migration->stats[0].postcopy_pages = stats->postcopy_pages;
-    migration->stats[0].outstanding = stats->outstanding;
+    migration->outcome.save_rc = move->ends[0].rc ? -1 : 0;
+    migration->outcome.restore_rc = move->ends[1].rc ? -1 : 0;
+    migration->outcome.stats[0].requested_pages = stats->requested_pages;
+    migration->outcome.stats[0].pushed_pages = stats->pushed_pages;
+    migration->outcome.stats[0].postcopy_pages = stats->postcopy_pages;
+    migration->outcome.stats[0].outstanding = stats->outstanding;
     for (i = 0; i < 2; i++) {
-        snprintf(migration->contexts[i].reason, XLM_REASON_MAX, "%s",
+        snprintf(migration->outcome.contexts[i].reason, XLM_REASON_MAX, "%s",
                  move->ends[i].result.reason);
     }
 }
@@ -207,7 +209,7 @@ static void *send_in_thread(void *data)
     struct move *move = data;
 
     move->ends[0].rc = send_guest(move, NULL);
-    fake_link_hang_up(move->migration->link, 0);
+    fake_link_hang_up(move->migration->outcome.link, 0);
     return NULL;
 }
 
@@ -220,7 +222,7 @@ static void run_sync(struct move *move)
         abort();
     }
     move->ends[1].rc = receive_guest(move, NULL);
-    fake_link_hang_up(move->migration->link, 1);
+    fake_link_hang_up(move->migration->outcome.link, 1);
     pthread_join(sender, NULL);
     libxl_domain_config_dispose(&move->config);
     note(move);
@@ -240,9 +242,9 @@ static void start_async(struct move *move)
 static void finish_async(struct move *move)
 {
     await(&move->ends[0]);
-    fake_link_hang_up(move->migration->link, 0);
+    fake_link_hang_up(move->migration->outcome.link, 0);
     await(&move->ends[1]);
-    fake_link_hang_up(move->migration->link, 1);
+    fake_link_hang_up(move->migration->outcome.link, 1);
     libxl_domain_config_dispose(&move->config);
     note(move);
 }
@@ -253,9 +255,9 @@ static void keep_streams(const struct move *move, unsigned int number)
     char name[32];
 
     snprintf(name, sizeof(name), "move%u.forth", number);
-    fake_link_keep(move->migration->link, FAKE_FORTH, name);
+    fake_link_keep(move->migration->outcome.link, FAKE_FORTH, name);
     snprintf(name, sizeof(name), "move%u.back", number);
-    fake_link_keep(move->migration->link, FAKE_BACK, name);
+    fake_link_keep(move->migration->outcome.link, FAKE_BACK, name);
 }
 
 static void check_moved(struct move *move)
@@ -266,14 +268,14 @@ static void check_moved(struct move *move)
 
     keep_streams(move, number);
     fake_migration_check_success(move->migration);
-    assert_true(move->migration->transitioned);
+    assert_true(move->migration->outcome.transitioned);
     assert_int_equal(move->ends[0].result.phase,
                      LIBXL_LIVE_MIGRATE_PHASE_COMPLETE);
     assert_int_not_equal(stats->downtime_us, 0);
     assert_int_equal(stats->downtime_us,
                      stats->running_us - stats->suspend_us);
     assert_int_equal(move->domid,
-                     fake_domain_id(move->migration->destination));
+                     fake_domain_id(move->migration->outcome.destination));
     assert_true(fake_libxl_has(move->ends[0].ctx, move->away));
     assert_false(fake_libxl_has(move->ends[0].ctx, move->name));
     assert_true(fake_libxl_has(move->ends[1].ctx, move->name));
@@ -282,12 +284,12 @@ static void check_moved(struct move *move)
 /* It runs at the source under its name, and nothing of it elsewhere. */
 static void check_stayed(struct move *move)
 {
-    assert_false(move->migration->transitioned);
-    assert_false(move->migration->resumed);
+    assert_false(move->migration->outcome.transitioned);
+    assert_false(move->migration->outcome.resumed);
     assert_true(fake_libxl_has(move->ends[0].ctx, move->name));
     assert_int_equal(fake_libxl_domains(move->ends[0].ctx), 1);
     assert_int_equal(fake_libxl_domains(move->ends[1].ctx), 0);
-    move->migration->put_away = false;
+    move->migration->outcome.put_away = false;
     fake_migration_check_promise(move->migration);
 }
 
@@ -296,9 +298,10 @@ static void turn_round(struct move *move)
 {
     libxl_ctx *ctx = move->ends[0].ctx;
 
-    assert_int_equal(libxl_domain_destroy(
-                         ctx, fake_domain_id(move->migration->source), NULL),
-                     0);
+    assert_int_equal(
+        libxl_domain_destroy(
+            ctx, fake_domain_id(move->migration->setup.source), NULL),
+        0);
     fake_migration_turn_round(move->migration);
     move->ends[0].ctx = move->ends[1].ctx;
     move->ends[1].ctx = ctx;
@@ -452,7 +455,7 @@ static void libxl_builds_with_the_callers_signals(void **state)
     sigemptyset(&usr1);
     sigaddset(&usr1, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &usr1, &before);
-    move->migration->at_build = see_mask;
+    move->migration->script.at_build = see_mask;
     run_sync(move);
     check_moved(move);
     assert_true(sigismember(&move->ends[1].mask, SIGUSR1));
@@ -460,7 +463,7 @@ static void libxl_builds_with_the_callers_signals(void **state)
 
     turn_round(move);
     sigemptyset(&move->ends[1].mask);
-    move->migration->at_build = NULL;
+    move->migration->script.at_build = NULL;
     start_async(move);
     finish_async(move);
     check_moved(move);
@@ -478,22 +481,24 @@ static void image(void **state)
     (void)state;
     prepare(move);
     /* It makes a logger of its own, and that must lead to the source. */
-    fake_libxl_free(fake_libxl_new(migration->hosts[0]));
-    assert_int_equal(libxl_domain_live_migrate(
-                         move->ends[0].ctx, fake_domain_id(migration->source),
-                         fd, LIBXL_SUSPEND_LIVE, -1, &migration->transitioned,
-                         NULL),
-                     0);
-    assert_false(migration->transitioned);
+    fake_libxl_free(fake_libxl_new(migration->setup.hosts[0]));
+    assert_int_equal(
+        libxl_domain_live_migrate(
+            move->ends[0].ctx, fake_domain_id(migration->setup.source), fd,
+            LIBXL_SUSPEND_LIVE, -1, &migration->outcome.transitioned, NULL),
+        0);
+    assert_false(migration->outcome.transitioned);
     lseek(fd, 0, SEEK_SET);
-    assert_int_equal(receive_over(move, fd, -1, &migration->resumed, NULL), 0);
+    assert_int_equal(
+        receive_over(move, fd, -1, &migration->outcome.resumed, NULL), 0);
     close(fd);
     libxl_domain_config_dispose(&move->config);
     assert_true(fake_libxl_has(move->ends[0].ctx, move->name));
     assert_true(fake_libxl_has(move->ends[1].ctx, move->name));
-    fake_guest_stop(migration->guest);
-    assert_int_equal(
-        fake_guest_compare(migration->guest, migration->destination), 0);
+    fake_guest_stop(migration->setup.guest);
+    assert_int_equal(fake_guest_compare(migration->setup.guest,
+                                        migration->outcome.destination),
+                     0);
     free_move(move);
 }
 
@@ -536,10 +541,11 @@ static void over_tcp(void **state)
     prepare(move);
     connect_by_tcp(ends);
     assert_int_equal(send_over(move, ends[0], 0, ends[0],
-                               &migration->transitioned,
+                               &migration->outcome.transitioned,
                                how_of(&move->ends[0], &how)),
                      0);
-    assert_int_equal(receive_over(move, ends[1], ends[1], &migration->resumed,
+    assert_int_equal(receive_over(move, ends[1], ends[1],
+                                  &migration->outcome.resumed,
                                   how_of(&move->ends[1], &how)),
                      0);
     await(&move->ends[0]);
@@ -565,10 +571,10 @@ static void check_untouched(struct move *move, int end, const char *word)
     assert_int_equal(move->ends[end].result.phase,
                      LIBXL_LIVE_MIGRATE_PHASE_START);
     assert_int_equal(fake_libxl_calls(move->ends[end].ctx), 0);
-    assert_int_equal(recv(fake_link_end(move->migration->link, !end), &octet,
-                          1, MSG_DONTWAIT),
+    assert_int_equal(recv(fake_link_end(move->migration->outcome.link, !end),
+                          &octet, 1, MSG_DONTWAIT),
                      -1);
-    assert_true(fake_domain_running(move->migration->source));
+    assert_true(fake_domain_running(move->migration->setup.source));
 }
 
 static void refused(void **state)
@@ -580,13 +586,13 @@ static void refused(void **state)
 
     (void)state;
     prepare(move);
-    fd = fake_link_end(migration->link, 0);
+    fd = fake_link_end(migration->outcome.link, 0);
 
     assert_int_equal(send_guest(move, &event), ERROR_NI);
-    assert_false(migration->transitioned);
+    assert_false(migration->outcome.transitioned);
     check_untouched(move, 0, "callback");
     assert_int_equal(receive_guest(move, &event), ERROR_NI);
-    assert_false(migration->resumed);
+    assert_false(migration->outcome.resumed);
     check_untouched(move, 1, "callback");
 
     assert_int_equal(send_over(move, fd, 0, fd, NULL, NULL), ERROR_INVAL);
@@ -595,7 +601,7 @@ static void refused(void **state)
     check_untouched(move, 1, "postcopy_resumed");
 
     assert_int_equal(send_over(move, fd, LIBXL_SUSPEND_LIVE, fd,
-                               &migration->transitioned, NULL),
+                               &migration->outcome.transitioned, NULL),
                      ERROR_INVAL);
     check_untouched(move, 0, "flags");
 
@@ -618,7 +624,7 @@ static void aborted(void **state)
     struct move *move = new_move();
 
     (void)state;
-    move->migration->at_suspend = press_abort;
+    move->migration->script.at_suspend = press_abort;
     start_async(move);
     finish_async(move);
     assert_int_equal(move->ends[0].rc, ERROR_ABORTED);
@@ -640,9 +646,9 @@ static void aborted_before_anybody_answers(void **state)
     press_abort(move->migration);
     await(&move->ends[0]);
     assert_int_equal(move->ends[0].rc, ERROR_ABORTED);
-    assert_false(move->migration->transitioned);
+    assert_false(move->migration->outcome.transitioned);
     assert_true(fake_libxl_has(move->ends[0].ctx, NAME));
-    assert_true(fake_domain_running(move->migration->source));
+    assert_true(fake_domain_running(move->migration->setup.source));
     libxl_domain_config_dispose(&move->config);
     free_move(move);
 }
@@ -685,7 +691,7 @@ static void libxl_fails(void **state)
             assert_non_null(strstr(move->ends[cases[i].end].result.reason,
                                    cases[i].reason));
             assert_int_equal(
-                fake_domain_suspend_cancelled(move->migration->source),
+                fake_domain_suspend_cancelled(move->migration->setup.source),
                 cases[i].call == FAKE_LIBXL_SAVE_DEVICES ||
                     cases[i].call == FAKE_LIBXL_RENAME);
             check_stayed(move);
@@ -709,10 +715,11 @@ static void nobody_listens_to_the_destination(void **state)
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     close(ends[0]);
     assert_int_equal(send_guest(move, how_of(&move->ends[0], &how)), 0);
-    move->ends[1].rc = receive_over(move, fake_link_end(migration->link, 1),
-                                    ends[1], &migration->resumed, NULL);
+    move->ends[1].rc =
+        receive_over(move, fake_link_end(migration->outcome.link, 1), ends[1],
+                     &migration->outcome.resumed, NULL);
     close(ends[1]);
-    fake_link_hang_up(migration->link, 1);
+    fake_link_hang_up(migration->outcome.link, 1);
     await(&move->ends[0]);
     libxl_domain_config_dispose(&move->config);
     note(move);
@@ -728,7 +735,7 @@ static void cut_link(libxl_live_migrate_phase phase,
 
     (void)stats;
     if (phase == LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY) {
-        shutdown(fake_link_end(move->migration->link, 0), SHUT_RDWR);
+        shutdown(fake_link_end(move->migration->outcome.link, 0), SHUT_RDWR);
     }
 }
 
@@ -739,7 +746,7 @@ static void stall_link(libxl_live_migrate_phase phase,
 
     /* The go, which it has told of before, may still be on its way. */
     if (phase == LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY && stats->running_us) {
-        fake_link_stall(move->migration->link);
+        fake_link_stall(move->migration->outcome.link);
     }
 }
 
@@ -749,8 +756,8 @@ static void lose_link(libxl_live_migrate_progress *lose, uint64_t timeout)
 {
     struct fake_migration *migration = fake_migration_new(20 * PAGES, VCPUS);
     struct move *move =
-        new_move_of(migration, fake_libxl_new(migration->hosts[0]),
-                    fake_libxl_new(migration->hosts[1]), NAME);
+        new_move_of(migration, fake_libxl_new(migration->setup.hosts[0]),
+                    fake_libxl_new(migration->setup.hosts[1]), NAME);
     libxl_asyncop_how how;
 
     prepare(move);
@@ -764,13 +771,13 @@ static void lose_link(libxl_live_migrate_progress *lose, uint64_t timeout)
     assert_int_equal(move->ends[0].rc, ERROR_FAIL);
     assert_true(move->ends[0].said);
     assert_true(fake_libxl_has(move->ends[0].ctx, AWAY));
-    assert_false(fake_domain_running(migration->source));
-    assert_true(fake_domain_pager_enabled(migration->destination));
+    assert_false(fake_domain_running(migration->setup.source));
+    assert_true(fake_domain_pager_enabled(migration->outcome.destination));
     assert_int_equal(atomic_load(&move->ends[1].callbacks), 0);
 
-    fake_domain_stop(migration->destination);
-    fake_guest_stop(migration->guest);
-    fake_domain_destroy(migration->destination);
+    fake_domain_stop(migration->outcome.destination);
+    fake_guest_stop(migration->setup.guest);
+    fake_domain_destroy(migration->outcome.destination);
     await(&move->ends[1]);
     libxl_domain_config_dispose(&move->config);
     assert_int_equal(move->ends[1].rc, 0);
@@ -811,9 +818,9 @@ static void a_disk_is_attached_meanwhile(void **state)
     struct move *move = new_move();
 
     (void)state;
-    move->migration->at_suspend = attach_disk;
+    move->migration->script.at_suspend = attach_disk;
     run_sync(move);
-    assert_true(move->migration->put_away == false);
+    assert_true(move->migration->outcome.put_away == false);
     assert_int_equal(move->ends[0].rc, ERROR_FAIL);
     assert_non_null(
         strstr(move->ends[0].result.reason, "(disks: attached, detached"));
@@ -861,7 +868,7 @@ static void its_name_is_taken_meanwhile(void **state)
     for (late = 0; late < 2; late++) {
         move = new_move();
         if (late) {
-            move->migration->at_suspend = take_its_name;
+            move->migration->script.at_suspend = take_its_name;
         } else {
             take_its_name(move->migration);
         }
@@ -972,7 +979,8 @@ static void another_xen(void **state)
 
         fake_libxl_be_here(move->ends[i].ctx);
         assert_int_equal(libxl_live_migrate_check_host(NULL), 0);
-        fake_host_release(move->migration->hosts[i], minors[i], later[i]);
+        fake_host_release(move->migration->setup.hosts[i], minors[i],
+                          later[i]);
         assert_int_equal(libxl_live_migrate_check_host(NULL), ERROR_FAIL);
         assert_int_equal(libxl_live_migrate_check_host(reason), ERROR_FAIL);
         assert_string_equal(reason, wrong[i]);
@@ -980,7 +988,7 @@ static void another_xen(void **state)
         assert_int_equal(move->ends[i].rc, ERROR_FAIL);
         assert_string_equal(move->ends[i].result.reason, wrong[i]);
         assert_int_not_equal(move->ends[!i].rc, 0);
-        fake_host_release(move->migration->hosts[i], FAKE_XEN_MINOR,
+        fake_host_release(move->migration->setup.hosts[i], FAKE_XEN_MINOR,
                           FAKE_XEN_INTERFACE);
         check_stayed(move);
         free_move(move);

@@ -29,9 +29,10 @@
  * pager knows: so there are faults, whatever the push is doing. */
 static void await_fault(struct fake_migration *migration)
 {
-    if (fake_domain_paged(migration->destination)) {
-        fake_await_waiting(migration->destination, migration->vcpus);
-        fake_await_taken(migration->destination);
+    if (fake_domain_paged(migration->outcome.destination)) {
+        fake_await_waiting(migration->outcome.destination,
+                           migration->setup.vcpus);
+        fake_await_taken(migration->outcome.destination);
     }
 }
 
@@ -48,14 +49,14 @@ static void check_zeroes(const struct xlm_stats *stats)
 static void pure_postcopy(void **state)
 {
     struct fake_migration *migration = new_migration(1);
-    struct xlm_stats *stats = &migration->stats[0];
+    struct xlm_stats *stats = &migration->outcome.stats[0];
 
     (void)state;
-    migration->at_run = await_fault;
-    migration->params.hot_pages_max = PAGES / 4; /* some are left */
+    migration->script.at_run = await_fault;
+    migration->setup.params.hot_pages_max = PAGES / 4; /* some are left */
     fake_migration_run(migration);
     fake_migration_check_success(migration);
-    assert_true(migration->transitioned);
+    assert_true(migration->outcome.transitioned);
     assert_int_equal(stats->precopy_pages, 0);
     /* What was sent and written again goes once more. */
     assert_in_range(stats->stop_pages + stats->postcopy_pages,
@@ -64,12 +65,12 @@ static void pure_postcopy(void **state)
     assert_true(stats->postcopy_pages > 0);
     assert_true(stats->faults > 0);
     check_zeroes(stats);
-    assert_int_equal(stats->faults, migration->stats[1].faults);
+    assert_int_equal(stats->faults, migration->outcome.stats[1].faults);
     /* The destination counts those of the stop as well. */
-    assert_true(migration->stats[1].requested_pages +
-                    migration->stats[1].pushed_pages >=
+    assert_true(migration->outcome.stats[1].requested_pages +
+                    migration->outcome.stats[1].pushed_pages >=
                 stats->postcopy_pages);
-    assert_int_equal(fake_copied(migration->hosts[1]), 0);
+    assert_int_equal(fake_copied(migration->setup.hosts[1]), 0);
     fake_migration_free(migration);
 }
 
@@ -81,11 +82,12 @@ static void hybrid(void **state)
     for (rounds = 1; rounds < 4; rounds++) {
         struct fake_migration *migration = new_migration(2);
 
-        migration->rounds = rounds;
+        migration->script.rounds = rounds;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        assert_int_equal(migration->stats[0].iterations, rounds);
-        assert_true(migration->stats[0].precopy_pages >= PAGES * 12 / 13);
+        assert_int_equal(migration->outcome.stats[0].iterations, rounds);
+        assert_true(migration->outcome.stats[0].precopy_pages >=
+                    PAGES * 12 / 13);
         fake_migration_free(migration);
     }
 }
@@ -99,9 +101,9 @@ static void stop_after_rounds(int in_fd,
     for (rounds = 0; rounds < 3; rounds++) {
         struct fake_migration *migration = new_migration(2);
 
-        migration->rounds = rounds;
-        migration->answer = XLM_PRECOPY_STOP_AND_COPY;
-        migration->params.in_fd = in_fd;
+        migration->script.rounds = rounds;
+        migration->script.answer = XLM_PRECOPY_STOP_AND_COPY;
+        migration->setup.params.in_fd = in_fd;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
         check(migration);
@@ -111,8 +113,8 @@ static void stop_after_rounds(int in_fd,
 
 static void check_no_postcopy(struct fake_migration *migration)
 {
-    assert_int_equal(migration->stats[0].postcopy_pages, 0);
-    assert_int_equal(migration->stats[1].faults, 0);
+    assert_int_equal(migration->outcome.stats[0].postcopy_pages, 0);
+    assert_int_equal(migration->outcome.stats[1].faults, 0);
 }
 
 static void stop_and_copy(void **state)
@@ -123,8 +125,9 @@ static void stop_and_copy(void **state)
 
 static void check_no_pager(struct fake_migration *migration)
 {
-    assert_false(migration->transitioned);
-    assert_int_equal(fake_calls(migration->hosts[1], FAKE_OP_pager_enable), 0);
+    assert_false(migration->outcome.transitioned);
+    assert_int_equal(
+        fake_calls(migration->setup.hosts[1], FAKE_OP_pager_enable), 0);
 }
 
 /* Without a way back it is an ordinary image. */
@@ -139,10 +142,10 @@ static void postcopy_without_a_way_back(void **state)
     struct fake_migration *migration = new_migration(1);
 
     (void)state;
-    migration->params.in_fd = -1;
+    migration->setup.params.in_fd = -1;
     fake_migration_run(migration);
     fake_migration_check_promise(migration);
-    assert_int_equal(migration->save_rc, -1);
+    assert_int_equal(migration->outcome.save_rc, -1);
     fake_migration_free(migration);
 }
 
@@ -155,11 +158,11 @@ static void many_vcpus(void **state)
     for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         struct fake_migration *migration = new_migration(counts[i]);
 
-        migration->at_run = await_fault;
+        migration->script.at_run = await_fault;
         if (counts[i] > 8) {
-            migration->at_run = NULL; /* they do not all get a slot */
+            migration->script.at_run = NULL; /* they do not all get a slot */
         }
-        migration->vcpu_seed = counts[i];
+        migration->script.vcpu_seed = counts[i];
         succeed(migration);
     }
 }
@@ -172,7 +175,7 @@ static void larger_guest(void **state)
     (void)state;
     leave_out_under_tsan();
     migration = fake_migration_new(20000, 2);
-    migration->vcpu_seed = 5;
+    migration->script.vcpu_seed = 5;
     succeed(migration);
 }
 
@@ -189,12 +192,12 @@ static void there_and_back_again(void **state)
         if (i) {
             fake_migration_turn_round(migration);
         }
-        migration->rounds = rounds[i];
-        migration->at_run = await_fault;
-        migration->params.hot_pages_max = PAGES / 4;
+        migration->script.rounds = rounds[i];
+        migration->script.at_run = await_fault;
+        migration->setup.params.hot_pages_max = PAGES / 4;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        fake_guest_give_back(migration->guest, 100 + i);
+        fake_guest_give_back(migration->setup.guest, 100 + i);
     }
     fake_migration_free(migration);
 }
@@ -212,16 +215,16 @@ static void written_all_the_time(void **state)
     for (i = 0; i < 8; i++) {
         struct fake_migration *migration = new_migration(2);
 
-        migration->vcpu_seed = 0; /* what is written is our choice */
-        migration->rounds = 2;
-        migration->answer = answers[i % 2];
-        migration->params.hot_pages_max = hot[i / 2];
-        migration->at_policy = write_some;
-        migration->at_suspend = write_some;
-        migration->at_run = write_some;
+        migration->script.vcpu_seed = 0; /* what is written is our choice */
+        migration->script.rounds = 2;
+        migration->script.answer = answers[i % 2];
+        migration->setup.params.hot_pages_max = hot[i / 2];
+        migration->script.at_policy = write_some;
+        migration->script.at_suspend = write_some;
+        migration->script.at_run = write_some;
         if (answers[i % 2] == XLM_PRECOPY_POSTCOPY) {
             /* Pages that are out would make the engine's thread wait. */
-            migration->at_run = NULL;
+            migration->script.at_run = NULL;
         }
         succeed(migration);
     }
@@ -234,13 +237,14 @@ static void write_far_ahead(enum fake_op op, void *data)
     struct fake_migration *migration = data;
     uint64_t pfn;
 
-    if (op != FAKE_OP_map || migration->iteration ||
-        fake_page_dirty(migration->source, migration->guest_pfns - 1)) {
+    if (op != FAKE_OP_map || migration->outcome.iteration ||
+        fake_page_dirty(migration->setup.source,
+                        migration->setup.guest_pfns - 1)) {
         return;
     }
-    for (pfn = migration->guest_pfns - 100; pfn < migration->guest_pfns;
-         pfn++) {
-        fake_guest_write(migration->guest, 0, pfn);
+    for (pfn = migration->setup.guest_pfns - 100;
+         pfn < migration->setup.guest_pfns; pfn++) {
+        fake_guest_write(migration->setup.guest, 0, pfn);
     }
 }
 
@@ -251,27 +255,27 @@ static void rewritten_pages_are_left_out(void **state)
     (void)state;
     leave_out_under_tsan();
     migration = fake_migration_new(20000, 1);
-    migration->rounds = 1;
-    migration->params.hot_pages_max = 0;
-    fake_host_hook(migration->hosts[0], write_far_ahead, migration);
+    migration->script.rounds = 1;
+    migration->setup.params.hot_pages_max = 0;
+    fake_host_hook(migration->setup.hosts[0], write_far_ahead, migration);
     fake_migration_run(migration);
     fake_migration_check_success(migration);
-    assert_true(migration->stats[0].left_out_pages > 80);
-    assert_int_equal(migration->stats[0].precopy_pages +
-                         migration->stats[0].left_out_pages,
-                     migration->stats[0].guest_pages);
-    assert_int_equal(migration->stats[0].postcopy_pages,
-                     migration->stats[0].left_out_pages);
+    assert_true(migration->outcome.stats[0].left_out_pages > 80);
+    assert_int_equal(migration->outcome.stats[0].precopy_pages +
+                         migration->outcome.stats[0].left_out_pages,
+                     migration->outcome.stats[0].guest_pages);
+    assert_int_equal(migration->outcome.stats[0].postcopy_pages,
+                     migration->outcome.stats[0].left_out_pages);
     fake_migration_free(migration);
 }
 
 static void hot_pages_go_once(void **state)
 {
     struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
-    struct xlm_stats *stats = &migration->stats[0];
+    struct xlm_stats *stats = &migration->outcome.stats[0];
 
     (void)state;
-    migration->at_suspend = write_some;
+    migration->script.at_suspend = write_some;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     assert_in_range(stats->settled_pages + stats->stop_pages, PAGES / 8,
@@ -286,7 +290,7 @@ static void note_reads(struct fake_migration *migration)
 {
     unsigned int *reads = migration->data;
 
-    *reads = fake_calls(migration->hosts[0], FAKE_OP_get_state);
+    *reads = fake_calls(migration->setup.hosts[0], FAKE_OP_get_state);
 }
 
 /* While the guest is stopped each read of its state costs it time. */
@@ -297,21 +301,21 @@ static void stopped_guest_is_read_once(void **state)
 
     (void)state;
     migration->data = &before;
-    migration->at_suspend = note_reads;
+    migration->script.at_suspend = note_reads;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     /* X86_TSC_INFO and HVM_CONTEXT. */
     assert_int_equal(
-        fake_calls(migration->hosts[0], FAKE_OP_get_state) - before, 2);
+        fake_calls(migration->setup.hosts[0], FAKE_OP_get_state) - before, 2);
     fake_migration_free(migration);
 }
 
 static void wait_for_samples(struct fake_migration *migration)
 {
     unsigned int calls =
-        fake_calls(migration->hosts[0], FAKE_OP_logdirty_read);
+        fake_calls(migration->setup.hosts[0], FAKE_OP_logdirty_read);
 
-    while (fake_calls(migration->hosts[0], FAKE_OP_logdirty_read) <
+    while (fake_calls(migration->setup.hosts[0], FAKE_OP_logdirty_read) <
            calls + 2) {
         sched_yield();
     }
@@ -322,10 +326,10 @@ static void write_while_sampled(struct fake_migration *migration)
 {
     write_some(migration);
     wait_for_samples(migration);
-    fake_guest_write(migration->guest, 0, 290);
-    fake_guest_write(migration->guest, 0, 291);
+    fake_guest_write(migration->setup.guest, 0, 290);
+    fake_guest_write(migration->setup.guest, 0, 291);
     wait_for_samples(migration);
-    fake_guest_write(migration->guest, 0, 292);
+    fake_guest_write(migration->setup.guest, 0, 292);
 }
 
 /* What the source sees written while the guest suspends is not lost, sent or
@@ -340,8 +344,8 @@ static void sampled_while_suspending(void **state)
         struct fake_migration *migration =
             new_quiet(i / 3, XLM_PRECOPY_POSTCOPY);
 
-        migration->params.hot_pages_max = hot[i % 3];
-        migration->at_suspend = write_while_sampled;
+        migration->setup.params.hot_pages_max = hot[i % 3];
+        migration->script.at_suspend = write_while_sampled;
         succeed(migration);
     }
 }
@@ -362,13 +366,14 @@ static void write_and_settle(struct fake_migration *migration)
     unsigned int n;
 
     for (n = 0; n < SETTLED; n++) {
-        fake_guest_write(migration->guest, 0, settled_pfn(n));
+        fake_guest_write(migration->setup.guest, 0, settled_pfn(n));
     }
     for (n = 0; n < SETTLED; sched_yield()) {
-        n += fake_page_get(migration->destination, settled_pfn(n)) == FAKE_RAM;
+        n += fake_page_get(migration->outcome.destination, settled_pfn(n)) ==
+             FAKE_RAM;
     }
     for (n = 0; n < AGAIN; n++) {
-        fake_guest_write(migration->guest, 0, settled_pfn(n));
+        fake_guest_write(migration->setup.guest, 0, settled_pfn(n));
     }
 }
 
@@ -377,10 +382,10 @@ static void write_and_settle(struct fake_migration *migration)
 static void what_has_settled_goes_before_the_stop(void **state)
 {
     struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
-    struct xlm_stats *stats = &migration->stats[0];
+    struct xlm_stats *stats = &migration->outcome.stats[0];
 
     (void)state;
-    migration->at_suspend = write_and_settle;
+    migration->script.at_suspend = write_and_settle;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     assert_true(stats->settled_pages >= SETTLED);
@@ -398,7 +403,7 @@ static void what_has_settled_goes_before_the_stop(void **state)
 static void write_from(struct fake_migration *migration, uint64_t first)
 {
     for (uint64_t pfn = first; pfn < first + WRITTEN; pfn++) {
-        fake_guest_write(migration->guest, 0, pfn);
+        fake_guest_write(migration->setup.guest, 0, pfn);
     }
 }
 
@@ -425,7 +430,7 @@ static size_t pushed(struct fake_migration *migration, uint64_t pfns[PAGES])
     size_t length, count, total = 0;
     bool ran = false;
     const uint8_t *octets =
-        fake_link_heard(migration->link, FAKE_FORTH, &length);
+        fake_link_heard(migration->outcome.link, FAKE_FORTH, &length);
 
     count = fake_migration_records(migration, FAKE_FORTH, offsets, 1000);
     for (size_t i = 0; i + 1 < count; i++) {
@@ -466,10 +471,10 @@ static void order_of_the_push(void **state)
         uint64_t pfns[PAGES];
         size_t count;
 
-        migration->params.hot_pages_max = 0;
-        migration->params.push_recent = recent;
-        migration->at_policy = write_before;
-        migration->at_suspend = write_last;
+        migration->setup.params.hot_pages_max = 0;
+        migration->setup.params.push_recent = recent;
+        migration->script.at_policy = write_before;
+        migration->script.at_suspend = write_last;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
         count = pushed(migration, pfns);
@@ -505,8 +510,9 @@ static void put_vcpu_info(void *page, uint64_t pfn, void *data)
 
 static void write_pinned(struct fake_migration *migration)
 {
-    fake_vcpu_access(migration->source, 0, PINNED, true, put_vcpu_info, NULL);
-    if (migration->params.hot_pages_max % 2) {
+    fake_vcpu_access(migration->setup.source, 0, PINNED, true, put_vcpu_info,
+                     NULL);
+    if (migration->setup.params.hot_pages_max % 2) {
         wait_for_samples(migration);
     }
     write_some(migration);
@@ -514,9 +520,11 @@ static void write_pinned(struct fake_migration *migration)
 
 static void expect_pinned(struct fake_migration *migration)
 {
-    int expected = migration->params.hot_pages_max ? FAKE_RAM : FAKE_PAGED;
+    int expected =
+        migration->setup.params.hot_pages_max ? FAKE_RAM : FAKE_PAGED;
 
-    assert_int_equal(fake_page_get(migration->destination, PINNED), expected);
+    assert_int_equal(fake_page_get(migration->outcome.destination, PINNED),
+                     expected);
 }
 
 /* More is written last than is taken along, before it and after it. */
@@ -530,24 +538,26 @@ static void vcpu_info_is_taken_along(void **state)
         struct fake_migration *migration = new_migration(1);
 
         /* None of the guest's own pages, whose contents it knows. */
-        fake_guest_give_back(migration->guest, PINNED);
-        fake_page_set(migration->source, PINNED, FAKE_RAM);
-        migration->vcpu_seed = 0;
-        migration->params.hot_pages_max = hot[i];
-        migration->at_suspend = write_pinned;
-        migration->at_run = expect_pinned;
+        fake_guest_give_back(migration->setup.guest, PINNED);
+        fake_page_set(migration->setup.source, PINNED, FAKE_RAM);
+        migration->script.vcpu_seed = 0;
+        migration->setup.params.hot_pages_max = hot[i];
+        migration->script.at_suspend = write_pinned;
+        migration->script.at_run = expect_pinned;
         succeed(migration);
     }
 }
 
 static void expect_standing(struct fake_migration *migration)
 {
-    int expected = migration->params.hot_pages_max ? FAKE_RAM : FAKE_PAGED;
+    int expected =
+        migration->setup.params.hot_pages_max ? FAKE_RAM : FAKE_PAGED;
 
-    assert_int_equal(fake_page_get(migration->destination, STANDING),
+    assert_int_equal(fake_page_get(migration->outcome.destination, STANDING),
                      expected);
-    assert_int_equal(fake_page_get(migration->destination, STANDING + 1),
-                     FAKE_PAGED);
+    assert_int_equal(
+        fake_page_get(migration->outcome.destination, STANDING + 1),
+        FAKE_PAGED);
 }
 
 /* Nothing has been written there: its registers say so. */
@@ -566,11 +576,11 @@ static void where_a_vcpu_stands_is_taken_along(void **state)
     for (uint32_t hot = 0; hot < 2; hot++) {
         struct fake_migration *migration = new_migration(1);
 
-        migration->vcpu_seed = 0;
-        migration->params.hot_pages_max = hot;
-        migration->final_context = &context;
-        migration->final_length = sizeof(context);
-        migration->at_run = expect_standing;
+        migration->script.vcpu_seed = 0;
+        migration->setup.params.hot_pages_max = hot;
+        migration->setup.final_context = &context;
+        migration->setup.final_length = sizeof(context);
+        migration->script.at_run = expect_standing;
         succeed(migration);
     }
 }
@@ -579,7 +589,7 @@ static void where_a_vcpu_stands_is_taken_along(void **state)
 
 static void starve(struct fake_migration *migration)
 {
-    fake_host_enomem(migration->hosts[1], 5);
+    fake_host_enomem(migration->setup.hosts[1], 5);
 }
 
 static void no_memory_for_a_while(void **state)
@@ -587,7 +597,7 @@ static void no_memory_for_a_while(void **state)
     struct fake_migration *migration = new_migration(2);
 
     (void)state;
-    migration->at_run = starve;
+    migration->script.at_run = starve;
     succeed(migration);
 }
 
@@ -595,8 +605,8 @@ static int mapping_error;
 
 static void trouble_with_mappings(struct fake_migration *migration)
 {
-    fake_fail(migration->hosts[0], FAKE_OP_map, 1, mapping_error);
-    fake_page_map_error(migration->source, PAGES - 10, mapping_error);
+    fake_fail(migration->setup.hosts[0], FAKE_OP_map, 1, mapping_error);
+    fake_page_map_error(migration->setup.source, PAGES - 10, mapping_error);
 }
 
 /* Nobody else has these pages: what may go otherwise the next time is tried
@@ -611,10 +621,11 @@ static void mappings_that_fail_for_a_while(void **state)
         struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
 
         mapping_error = errors[i];
-        migration->params.credit_pages = 16; /* the most are still to come */
-        migration->at_run = trouble_with_mappings;
+        migration->setup.params.credit_pages =
+            16; /* the most are still to come */
+        migration->script.at_run = trouble_with_mappings;
         fake_migration_run(migration);
-        assert_true(fake_failed(migration->hosts[0]));
+        assert_true(fake_failed(migration->setup.hosts[0]));
         fake_migration_check_success(migration);
         fake_migration_free(migration);
     }
@@ -636,12 +647,12 @@ static void tuning(void **state)
     for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
         struct fake_migration *migration = new_migration(3);
 
-        migration->params.credit_pages = settings[i].credit;
-        migration->params.window_before = settings[i].before;
-        migration->params.window_after = settings[i].after;
-        migration->params.window_adapts = settings[i].adapts;
-        migration->params.background_share = settings[i].share;
-        migration->at_run = await_fault;
+        migration->setup.params.credit_pages = settings[i].credit;
+        migration->setup.params.window_before = settings[i].before;
+        migration->setup.params.window_after = settings[i].after;
+        migration->setup.params.window_adapts = settings[i].adapts;
+        migration->setup.params.background_share = settings[i].share;
+        migration->script.at_run = await_fault;
         succeed(migration);
     }
 }
@@ -649,14 +660,14 @@ static void tuning(void **state)
 static void dirty_rings(struct fake_migration *migration)
 {
     /* The new toolstack has begun to use its pages. */
-    memset(fake_page_memory(migration->destination, PAGES), 0x77,
+    memset(fake_page_memory(migration->outcome.destination, PAGES), 0x77,
            XLM_PAGE_SIZE);
 }
 
 /* And the old one uses its own to the end. */
 static void write_to_ring(struct fake_migration *migration)
 {
-    fake_vcpu_access(migration->source, 0, PAGES, true, NULL, NULL);
+    fake_vcpu_access(migration->setup.source, 0, PAGES, true, NULL, NULL);
 }
 
 static bool lists_pfns(uint32_t type)
@@ -693,15 +704,15 @@ static void rings_stay_where_they_are(void **state)
         struct fake_migration *migration = new_migration(1);
         const uint8_t *octets;
 
-        migration->rounds = rounds;
-        migration->at_build = dirty_rings;
-        migration->at_policy = write_to_ring;
-        migration->at_suspend = write_to_ring;
+        migration->script.rounds = rounds;
+        migration->script.at_build = dirty_rings;
+        migration->script.at_policy = write_to_ring;
+        migration->script.at_suspend = write_to_ring;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        octets = fake_page_memory(migration->destination, PAGES);
+        octets = fake_page_memory(migration->outcome.destination, PAGES);
         assert_int_equal(octets[0], 0x77);
-        octets = fake_link_heard(migration->link, FAKE_FORTH, &length);
+        octets = fake_link_heard(migration->outcome.link, FAKE_FORTH, &length);
         count = fake_migration_records(migration, FAKE_FORTH, offsets, 1000);
         for (i = 0; i + 1 < count; i++) {
             expect_guest_pages(octets + offsets[i]);

@@ -34,7 +34,8 @@ struct change {
 
 static void allow(struct fake_migration *migration)
 {
-    fake_domain_set_max_pages(migration->source, migration->max_pages);
+    fake_domain_set_max_pages(migration->setup.source,
+                              migration->setup.max_pages);
 }
 
 static void change_now(struct fake_migration *migration)
@@ -48,19 +49,20 @@ static void change_now(struct fake_migration *migration)
     for (unsigned int i = first; i < first + FEW; i++) {
         uint64_t to = change->same ? GIVEN + i : HOLE + HOLE_STEP * i;
 
-        if (!fake_guest_has(migration->guest, GIVEN + i) ||
-            fake_guest_has(migration->guest, to) != change->same) {
+        if (!fake_guest_has(migration->setup.guest, GIVEN + i) ||
+            fake_guest_has(migration->setup.guest, to) != change->same) {
             continue;
         }
-        fake_guest_give_back(migration->guest, GIVEN + i);
-        change->taken += i % 2 ? fake_guest_take_page(migration->guest, to)
-                               : fake_guest_take_quietly(migration->guest, to);
+        fake_guest_give_back(migration->setup.guest, GIVEN + i);
+        change->taken +=
+            i % 2 ? fake_guest_take_page(migration->setup.guest, to)
+                  : fake_guest_take_quietly(migration->setup.guest, to);
     }
 }
 
 static void change_at_policy(struct fake_migration *migration)
 {
-    if (migration->iteration < 2) {
+    if (migration->outcome.iteration < 2) {
         change_now(migration);
     }
 }
@@ -81,10 +83,12 @@ static struct fake_migration *new_changing(struct change *change,
     struct fake_migration *migration = new_quiet(rounds, answer);
 
     migration->data = change;
-    migration->at_policy =
+    migration->script.at_policy =
         change->when == BETWEEN_ROUNDS ? change_at_policy : NULL;
-    migration->at_round = change->when == IN_A_ROUND ? change_once : NULL;
-    migration->at_suspend = change->when == SUSPENDING ? change_now : NULL;
+    migration->script.at_round =
+        change->when == IN_A_ROUND ? change_once : NULL;
+    migration->script.at_suspend =
+        change->when == SUSPENDING ? change_now : NULL;
     return migration;
 }
 
@@ -130,8 +134,8 @@ static void without_a_way_back(void **state)
         struct fake_migration *migration =
             new_changing(&change, 2, XLM_PRECOPY_STOP_AND_COPY);
 
-        migration->at_policy = change_at_policy;
-        migration->params.in_fd = -1;
+        migration->script.at_policy = change_at_policy;
+        migration->setup.params.in_fd = -1;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
         assert_true(change.taken);
@@ -143,7 +147,7 @@ static void without_a_way_back(void **state)
 
 static void cannot_have_more(struct fake_migration *migration)
 {
-    assert_false(fake_guest_take_quietly(migration->guest, HOLE));
+    assert_false(fake_guest_take_quietly(migration->setup.guest, HOLE));
 }
 
 static void no_memory_for_the_time(void **state)
@@ -151,19 +155,19 @@ static void no_memory_for_the_time(void **state)
     struct fake_migration *migration = new_quiet(1, XLM_PRECOPY_STOP_AND_COPY);
 
     (void)state;
-    migration->at_policy = cannot_have_more;
-    migration->at_suspend = cannot_have_more;
-    migration->failing = FAKE_PART_RECHECK;
+    migration->script.at_policy = cannot_have_more;
+    migration->script.at_suspend = cannot_have_more;
+    migration->script.failing = FAKE_PART_RECHECK;
     fake_migration_run(migration);
     fake_migration_check_promise(migration);
-    assert_int_equal(fake_domain_max_pages(migration->source),
-                     migration->nr_pfns);
+    assert_int_equal(fake_domain_max_pages(migration->setup.source),
+                     migration->setup.nr_pfns);
     fake_migration_free(migration);
 }
 
 static void set_more(struct fake_migration *migration)
 {
-    fake_domain_set_max_pages(migration->source, 12345);
+    fake_domain_set_max_pages(migration->setup.source, 12345);
 }
 
 /* What somebody else wants it to have stays so. */
@@ -174,11 +178,13 @@ static void memory_set_meanwhile(void **state)
         struct fake_migration *migration =
             new_quiet(1, XLM_PRECOPY_STOP_AND_COPY);
 
-        *(late ? &migration->at_suspend : &migration->at_policy) = set_more;
-        migration->failing = FAKE_PART_RECHECK;
+        *(late ? &migration->script.at_suspend
+               : &migration->script.at_policy) = set_more;
+        migration->script.failing = FAKE_PART_RECHECK;
         fake_migration_run(migration);
         fake_migration_check_promise(migration);
-        assert_int_equal(fake_domain_max_pages(migration->source), 12345);
+        assert_int_equal(fake_domain_max_pages(migration->setup.source),
+                         12345);
         fake_migration_free(migration);
     }
 }
@@ -187,14 +193,14 @@ static void memory_set_meanwhile(void **state)
 static void left_by_one_that_was_killed(void **state)
 {
     struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_STOP_AND_COPY);
-    uint64_t pages = fake_domain_resident(migration->source);
+    uint64_t pages = fake_domain_resident(migration->setup.source);
 
     (void)state;
-    fake_domain_set_max_pages(migration->source, 1);
-    migration->failing = FAKE_PART_SUSPEND;
+    fake_domain_set_max_pages(migration->setup.source, 1);
+    migration->script.failing = FAKE_PART_SUSPEND;
     fake_migration_run(migration);
     fake_migration_check_promise(migration);
-    assert_int_equal(fake_domain_max_pages(migration->source), pages);
+    assert_int_equal(fake_domain_max_pages(migration->setup.source), pages);
     fake_migration_free(migration);
 }
 
@@ -211,7 +217,7 @@ static void room_at_the_destination(struct fake_migration *migration)
 {
     const struct growth *growth = migration->data;
 
-    fake_domain_grow(migration->destination, growth->pfns);
+    fake_domain_grow(migration->outcome.destination, growth->pfns);
 }
 
 static void grow_once(struct fake_migration *migration)
@@ -223,14 +229,15 @@ static void grow_once(struct fake_migration *migration)
     }
     growth->done = true;
     allow(migration);
-    fake_domain_grow(migration->source, growth->pfns);
-    fake_guest_grow(migration->guest, growth->pfns);
+    fake_domain_grow(migration->setup.source, growth->pfns);
+    fake_guest_grow(migration->setup.guest, growth->pfns);
     for (unsigned int i = 0; i < 4; i++) {
-        fake_guest_give_back(migration->guest, GIVEN + i);
+        fake_guest_give_back(migration->setup.guest, GIVEN + i);
     }
-    assert_true(fake_guest_take_quietly(migration->guest, growth->pfns - 1));
     assert_true(
-        fake_guest_take_page(migration->guest, growth->pfns - BEYOND / 2));
+        fake_guest_take_quietly(migration->setup.guest, growth->pfns - 1));
+    assert_true(fake_guest_take_page(migration->setup.guest,
+                                     growth->pfns - BEYOND / 2));
 }
 
 static struct fake_migration *new_growing(struct growth *growth,
@@ -240,12 +247,13 @@ static struct fake_migration *new_growing(struct growth *growth,
     struct fake_migration *migration = new_quiet(rounds, answer);
 
     if (!growth->pfns) {
-        growth->pfns = migration->nr_pfns + BEYOND;
+        growth->pfns = migration->setup.nr_pfns + BEYOND;
     }
     migration->data = growth;
-    migration->restore_params.max_pages = 2 * PAGES;
-    migration->at_build = room_at_the_destination;
-    *(late ? &migration->at_suspend : &migration->at_policy) = grow_once;
+    migration->setup.restore_params.max_pages = 2 * PAGES;
+    migration->script.at_build = room_at_the_destination;
+    *(late ? &migration->script.at_suspend : &migration->script.at_policy) =
+        grow_once;
     return migration;
 }
 
@@ -278,12 +286,12 @@ static void pages_above_and_an_heir(void **state)
         new_growing(&growth, 0, true, XLM_PRECOPY_POSTCOPY);
 
     (void)state;
-    migration->recoveries = 2;
-    migration->has_heir = true;
-    migration->at_run = kill_receiver;
+    migration->script.recoveries = 2;
+    migration->script.has_heir = true;
+    migration->script.at_run = kill_receiver;
     fake_migration_run(migration);
     fake_migration_check_recovered(migration);
-    assert_int_equal(migration->heirs, 1);
+    assert_int_equal(migration->outcome.heirs, 1);
     fake_migration_free(migration);
 }
 
@@ -301,8 +309,9 @@ static void too_far_above(void **state)
                                       : XLM_PRECOPY_POSTCOPY);
         fake_migration_run(migration);
         fake_migration_check_promise(migration);
-        assert_int_equal(migration->save_rc, -1);
-        assert_non_null(strstr(migration->contexts[0].reason, "no room"));
+        assert_int_equal(migration->outcome.save_rc, -1);
+        assert_non_null(
+            strstr(migration->outcome.contexts[0].reason, "no room"));
         fake_migration_free(migration);
     }
 }
@@ -320,10 +329,10 @@ static void move_device_page(struct fake_migration *migration)
     uint64_t to = HOLE + HOLE_STEP * 20;
 
     assert_in_range(to, DEVICE_FIRST, DEVICE_END - 1);
-    fake_guest_give_back(migration->guest, from);
+    fake_guest_give_back(migration->setup.guest, from);
     allow(migration);
-    assert_true(fake_guest_take_quietly(migration->guest, to));
-    fake_domain_set_max_pages(migration->source, 1);
+    assert_true(fake_guest_take_quietly(migration->setup.guest, to));
+    fake_domain_set_max_pages(migration->setup.source, 1);
 }
 
 static void device_memory_elsewhere(void **state)
@@ -333,9 +342,9 @@ static void device_memory_elsewhere(void **state)
         struct fake_migration *migration = new_quiet(
             i / 2, i % 2 ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY);
 
-        migration->params.device_ranges[0] =
+        migration->setup.params.device_ranges[0] =
             (struct xlm_pfn_range){DEVICE_FIRST, DEVICE_END};
-        migration->at_suspend = move_device_page;
+        migration->script.at_suspend = move_device_page;
         succeed(migration);
     }
 }
@@ -368,7 +377,8 @@ static void set_late(struct fake_migration *migration)
 {
     const struct setting *setting = migration->data;
 
-    fake_domain_put_param(migration->source, setting->index, setting->value);
+    fake_domain_put_param(migration->setup.source, setting->index,
+                          setting->value);
 }
 
 static void parameters_set_late(void **state)
@@ -380,15 +390,16 @@ static void parameters_set_late(void **state)
             struct fake_migration *migration = new_quiet(
                 1, way ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY);
 
-            fake_domain_put_param(migration->source, settable[i].index,
+            fake_domain_put_param(migration->setup.source, settable[i].index,
                                   settable[i].early);
             migration->data = &setting;
-            migration->at_suspend = set_late;
+            migration->script.at_suspend = set_late;
             fake_migration_run(migration);
             fake_migration_check_success(migration);
-            assert_int_equal(fake_domain_peek_param(migration->destination,
-                                                    settable[i].index),
-                             settable[i].late);
+            assert_int_equal(
+                fake_domain_peek_param(migration->outcome.destination,
+                                       settable[i].index),
+                settable[i].late);
             fake_migration_free(migration);
         }
     }
@@ -402,12 +413,12 @@ static void parameters_that_are_set_once(void **state)
         struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
 
         migration->data = &setting;
-        migration->at_suspend = set_late;
+        migration->script.at_suspend = set_late;
         fake_migration_run(migration);
         fake_migration_check_promise(migration);
-        assert_int_equal(migration->save_rc, -1);
+        assert_int_equal(migration->outcome.save_rc, -1);
         assert_non_null(
-            strstr(migration->contexts[0].reason, "HVM parameter"));
+            strstr(migration->outcome.contexts[0].reason, "HVM parameter"));
         fake_migration_free(migration);
     }
 }
@@ -419,10 +430,12 @@ static void give_back_absent(struct fake_migration *migration)
     unsigned int refused = 0;
 
     for (uint64_t pfn = 0; pfn < PAGES; pfn++) {
-        if (fake_page_get(migration->destination, pfn) == FAKE_PAGED) {
-            refused += !fake_guest_balloon(migration->destination, pfn);
-            assert_int_equal(fake_page_get(migration->destination, pfn),
-                             FAKE_PAGED);
+        if (fake_page_get(migration->outcome.destination, pfn) == FAKE_PAGED) {
+            refused +=
+                !fake_guest_balloon(migration->outcome.destination, pfn);
+            assert_int_equal(
+                fake_page_get(migration->outcome.destination, pfn),
+                FAKE_PAGED);
         }
     }
     assert_true(refused);
@@ -434,10 +447,10 @@ static void absent_pages_stay(void **state)
     struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
 
     (void)state;
-    migration->at_run = give_back_absent;
+    migration->script.at_run = give_back_absent;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
-    assert_int_equal(migration->stats[0].dropped_pages, 0);
+    assert_int_equal(migration->outcome.stats[0].dropped_pages, 0);
     fake_migration_free(migration);
 }
 

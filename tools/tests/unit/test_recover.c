@@ -32,16 +32,16 @@
 
 static void start_vcpus(struct fake_migration *migration)
 {
-    fake_guest_start(migration->guest, 1);
-    fake_await_waiting(migration->destination, 1);
+    fake_guest_start(migration->setup.guest, 1);
+    fake_await_waiting(migration->outcome.destination, 1);
 }
 
 static struct fake_migration *new_migration(void)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, 2);
 
-    migration->params.hot_pages_max = 4;
-    migration->recoveries = FAKE_RECOVERIES;
+    migration->setup.params.hot_pages_max = 4;
+    migration->script.recoveries = FAKE_RECOVERIES;
     return migration;
 }
 
@@ -59,9 +59,9 @@ static void lose_and_recover(struct fake_cut cut)
 {
     struct fake_migration *migration = new_migration();
 
-    migration->cut = cut;
+    migration->script.cut = cut;
     fake_migration_run(migration);
-    if (migration->recovered || comes_each_time(&cut)) {
+    if (migration->outcome.recovered || comes_each_time(&cut)) {
         fake_migration_check_recovered(migration);
     } else {
         fake_migration_check_success(migration);
@@ -84,7 +84,7 @@ static size_t cuts_from_go(enum fake_way way, struct fake_cut *cuts)
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     count = fake_migration_records(migration, way, all, MAX_RECORDS);
-    heard = fake_link_heard(migration->link, way, &length);
+    heard = fake_link_heard(migration->outcome.link, way, &length);
     for (size_t i = 0; i + 1 < count; i++) {
         memcpy(&header, heard + all[i], sizeof(header));
         cuts[kept] = CUT(way, header.type, 1);
@@ -128,10 +128,10 @@ static void more_is_lacking_than_a_record_holds(void **state)
         fake_migration_new((XLM_LIST_PFNS + 1500) * 13 / 12, 1);
 
     (void)state;
-    migration->vcpu_seed = 0;
-    migration->params.hot_pages_max = 0;
-    migration->recoveries = FAKE_RECOVERIES;
-    migration->cut = CUT(FAKE_BACK, XLM_REC_POSTCOPY_RUNNING, 1);
+    migration->script.vcpu_seed = 0;
+    migration->setup.params.hot_pages_max = 0;
+    migration->script.recoveries = FAKE_RECOVERIES;
+    migration->script.cut = CUT(FAKE_BACK, XLM_REC_POSTCOPY_RUNNING, 1);
     fake_migration_run(migration);
     fake_migration_check_recovered(migration);
     fake_migration_free(migration);
@@ -168,8 +168,8 @@ static void lost_under_load(void **state)
     for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
         struct fake_migration *migration = new_migration();
 
-        migration->at_run = start_vcpus;
-        migration->cut = CUT(points[i].way, points[i].type, 1);
+        migration->script.at_run = start_vcpus;
+        migration->script.cut = CUT(points[i].way, points[i].type, 1);
         fake_migration_run(migration);
         fake_migration_check_recovered(migration);
         fake_migration_free(migration);
@@ -198,13 +198,13 @@ static void lost_again_and_again(void **state)
     for (size_t i = 0; i < count; i++) {
         struct fake_migration *migration = new_migration();
 
-        migration->at_run = start_vcpus;
-        migration->cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1);
+        migration->script.at_run = start_vcpus;
+        migration->script.cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1);
         for (size_t turn = 0; turn < 4; turn++) {
-            migration->recovery_cuts[turn] = cuts[(i + turn) % count];
+            migration->script.recovery_cuts[turn] = cuts[(i + turn) % count];
         }
         fake_migration_run(migration);
-        assert_true(migration->recovered > 1);
+        assert_true(migration->outcome.recovered > 1);
         fake_migration_check_recovered(migration);
         fake_migration_free(migration);
     }
@@ -214,7 +214,7 @@ static void lost_again_and_again(void **state)
 
 static void push_later(struct fake_migration *migration)
 {
-    migration->params.no_push = migration->recovered == 1;
+    migration->setup.params.no_push = migration->outcome.recovered == 1;
 }
 
 /* The first request is lost with its connection.  Over the next one nothing
@@ -224,16 +224,17 @@ static void requests_are_repeated(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->at_run = start_vcpus;
-    migration->at_recovery = push_later;
-    migration->params.no_push = true;
-    migration->params.window_before = 0;
-    migration->params.window_after = 0;
-    migration->params.window_adapts = false;
-    migration->cut = CUT(FAKE_BACK, XLM_REC_POSTCOPY_FAULT, 1);
-    migration->recovery_cuts[0] = CUT(FAKE_BACK, XLM_REC_POSTCOPY_CREDIT, 8);
+    migration->script.at_run = start_vcpus;
+    migration->script.at_recovery = push_later;
+    migration->setup.params.no_push = true;
+    migration->setup.params.window_before = 0;
+    migration->setup.params.window_after = 0;
+    migration->setup.params.window_adapts = false;
+    migration->script.cut = CUT(FAKE_BACK, XLM_REC_POSTCOPY_FAULT, 1);
+    migration->script.recovery_cuts[0] =
+        CUT(FAKE_BACK, XLM_REC_POSTCOPY_CREDIT, 8);
     fake_migration_run(migration);
-    assert_int_equal(migration->recovered, 2);
+    assert_int_equal(migration->outcome.recovered, 2);
     fake_migration_check_recovered(migration);
     fake_migration_free(migration);
 }
@@ -242,7 +243,7 @@ static void requests_are_repeated(void **state)
 
 static void destroy(struct fake_migration *migration)
 {
-    fake_domain_destroy(migration->destination);
+    fake_domain_destroy(migration->outcome.destination);
 }
 
 static void guest_ends_meanwhile(void **state)
@@ -250,13 +251,13 @@ static void guest_ends_meanwhile(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->at_pause = destroy;
-    migration->cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1);
+    migration->script.at_pause = destroy;
+    migration->script.cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1);
     fake_migration_run(migration);
-    assert_int_equal(migration->found, XLM_GUEST_ENDED);
-    assert_int_equal(migration->save_rc, 0);
-    assert_int_equal(migration->restore_rc, 0);
-    assert_true(migration->resumed);
+    assert_int_equal(migration->outcome.found, XLM_GUEST_ENDED);
+    assert_int_equal(migration->outcome.save_rc, 0);
+    assert_int_equal(migration->outcome.restore_rc, 0);
+    assert_true(migration->outcome.resumed);
     fake_migration_free(migration);
 }
 
@@ -265,11 +266,11 @@ static void sender_was_killed(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->sender_dies = true;
-    migration->cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_GO, 1);
+    migration->script.sender_dies = true;
+    migration->script.cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_GO, 1);
     fake_migration_run(migration);
-    assert_int_equal(migration->found, XLM_GUEST_NEVER_RAN);
-    assert_true(fake_domain_logdirty(migration->source));
+    assert_int_equal(migration->outcome.found, XLM_GUEST_NEVER_RAN);
+    assert_true(fake_domain_logdirty(migration->setup.source));
     fake_migration_check_recovered(migration);
     fake_migration_free(migration);
 }
@@ -281,36 +282,39 @@ static void unknown_there(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->recoveries = 1;
-    migration->stays_silent = true;
-    migration->cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1);
+    migration->script.recoveries = 1;
+    migration->script.stays_silent = true;
+    migration->script.cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1);
     fake_migration_run(migration);
-    assert_int_equal(migration->found, XLM_GUEST_UNKNOWN);
-    assert_int_equal(migration->save_rc, -1);
-    assert_int_equal(migration->restore_rc, -1);
-    assert_true(migration->resumed);
-    assert_non_null(strstr(migration->contexts[0].reason, "nothing is known"));
+    assert_int_equal(migration->outcome.found, XLM_GUEST_UNKNOWN);
+    assert_int_equal(migration->outcome.save_rc, -1);
+    assert_int_equal(migration->outcome.restore_rc, -1);
+    assert_true(migration->outcome.resumed);
+    assert_non_null(
+        strstr(migration->outcome.contexts[0].reason, "nothing is known"));
     fake_migration_check_promise(migration);
-    assert_true(fake_domain_pager_enabled(migration->destination));
+    assert_true(fake_domain_pager_enabled(migration->outcome.destination));
     fake_migration_free(migration);
 }
 
 static void not_suspended(void **state)
 {
     struct fake_migration *migration = new_migration();
-    struct xlm_save_params params = migration->params;
+    struct xlm_save_params params = migration->setup.params;
     const struct xlm_save_callbacks callbacks = {.data = NULL};
     enum xlm_guest_state found;
 
     (void)state;
-    params.domid = fake_domain_id(migration->source);
+    params.domid = fake_domain_id(migration->setup.source);
     params.in_fd = params.out_fd = -1; /* not even opened */
-    assert_int_equal(xlm_recover(&migration->contexts[0], &params, &callbacks,
-                                 &migration->stats[0], &found),
+    assert_int_equal(xlm_recover(&migration->outcome.contexts[0], &params,
+                                 &callbacks, &migration->outcome.stats[0],
+                                 &found),
                      -1);
     assert_int_equal(found, XLM_GUEST_UNKNOWN);
-    assert_non_null(strstr(migration->contexts[0].reason, "not suspended"));
-    assert_true(fake_domain_running(migration->source));
+    assert_non_null(
+        strstr(migration->outcome.contexts[0].reason, "not suspended"));
+    assert_true(fake_domain_running(migration->setup.source));
     fake_migration_free(migration);
 }
 
@@ -330,12 +334,13 @@ static void *run_recover(void *data)
 {
     struct liar *liar = data;
     const struct xlm_save_callbacks callbacks = {.data = NULL};
-    struct xlm_save_params params = liar->migration->params;
+    struct xlm_save_params params = liar->migration->setup.params;
 
-    params.domid = fake_domain_id(liar->migration->source);
+    params.domid = fake_domain_id(liar->migration->setup.source);
     params.in_fd = params.out_fd = liar->fds[0];
-    liar->rc = xlm_recover(&liar->migration->contexts[0], &params, &callbacks,
-                           &liar->migration->stats[0], &liar->found);
+    liar->rc =
+        xlm_recover(&liar->migration->outcome.contexts[0], &params, &callbacks,
+                    &liar->migration->outcome.stats[0], &liar->found);
     shutdown(liar->fds[0], SHUT_RDWR);
     return NULL;
 }
@@ -347,9 +352,9 @@ static struct liar *start_liar(void)
     bool for_faults;
 
     liar->migration = new_migration();
-    fake_guest_move(liar->migration->guest, NULL);
-    fake_domain_suspend(liar->migration->source);
-    fake_migration_init_context(&liar->ctx, liar->migration->hosts[1]);
+    fake_guest_move(liar->migration->setup.guest, NULL);
+    fake_domain_suspend(liar->migration->setup.source);
+    fake_migration_init_context(&liar->ctx, liar->migration->setup.hosts[1]);
     assert_int_equal(
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, liar->fds), 0);
     assert_int_equal(pthread_create(&liar->thread, NULL, run_recover, liar),
@@ -382,9 +387,9 @@ static void expect_refusal(struct liar *liar, const char *why)
     assert_int_equal(liar->rc, -1);
     assert_true(liar->found == XLM_GUEST_UNKNOWN ||
                 liar->found == XLM_GUEST_RUNS);
-    if (!strstr(liar->migration->contexts[0].reason, why)) {
+    if (!strstr(liar->migration->outcome.contexts[0].reason, why)) {
         fail_msg("'%s' is not in: %s", why,
-                 liar->migration->contexts[0].reason);
+                 liar->migration->outcome.contexts[0].reason);
     }
     xlm_channel_close(&liar->channel);
     close(liar->fds[0]);

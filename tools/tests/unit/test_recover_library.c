@@ -97,10 +97,10 @@ static const char *target_of(const struct fake_domain *domain)
  * save it with what is here. */
 static void assert_withheld(struct fake_migration *migration)
 {
-    assert_type(fake_domain_id(migration->source), "invalid");
-    assert_type(fake_domain_id(migration->destination), "pvh");
+    assert_type(fake_domain_id(migration->setup.source), "invalid");
+    assert_type(fake_domain_id(migration->outcome.destination), "pvh");
     /* Pages that are absent cannot be given back: it is not told to. */
-    assert_null(target_of(migration->destination));
+    assert_null(target_of(migration->outcome.destination));
 }
 
 /* Of the next destination; empty: the source's. */
@@ -117,7 +117,7 @@ static const char *trusted(uint32_t domid)
 
 static void expect_trusted(struct fake_move *move, const char *value)
 {
-    uint32_t domid = fake_domain_id(move->migration->destination);
+    uint32_t domid = fake_domain_id(move->migration->outcome.destination);
 
     assert_string_equal(fake_store_get(trusted(domid)), value);
 }
@@ -131,14 +131,16 @@ static void show_destination(struct fake_migration *migration)
     if (uuid_there[0]) {
         memcpy(uuid, uuid_there, sizeof(uuid));
     } else {
-        memset(uuid, (int)fake_domain_id(migration->source), sizeof(uuid));
+        memset(uuid, (int)fake_domain_id(migration->setup.source),
+               sizeof(uuid));
     }
-    fake_domain_set_handle(migration->destination, uuid);
-    keep(fake_domain_id(migration->destination), NULL, "");
-    keep_type(fake_domain_id(migration->destination), "pvh");
-    fake_store_put(trusted(fake_domain_id(migration->destination)), "1");
+    fake_domain_set_handle(migration->outcome.destination, uuid);
+    keep(fake_domain_id(migration->outcome.destination), NULL, "");
+    keep_type(fake_domain_id(migration->outcome.destination), "pvh");
+    fake_store_put(trusted(fake_domain_id(migration->outcome.destination)),
+                   "1");
     snprintf(target, sizeof(target), "/local/domain/%u/memory/target",
-             fake_domain_id(migration->destination));
+             fake_domain_id(migration->outcome.destination));
     fake_store_put(target, "1234");
 }
 
@@ -151,10 +153,10 @@ static struct fake_move *new_move(struct fake_cut cut)
 
     fake_move_init(move, migration, NAME, INCOMING);
     fake_move_cut(move, cut);
-    migration->at_build = show_destination;
-    migration->at_run = assert_withheld;
-    keep(fake_domain_id(migration->source), NULL, "");
-    keep_type(fake_domain_id(migration->source), "pvh");
+    migration->script.at_build = show_destination;
+    migration->script.at_run = assert_withheld;
+    keep(fake_domain_id(migration->setup.source), NULL, "");
+    keep_type(fake_domain_id(migration->setup.source), "pvh");
     return move;
 }
 
@@ -164,12 +166,13 @@ static void lose_link(struct fake_move *move)
     struct fake_migration *migration = move->migration;
 
     assert_int_equal(fake_move_start(move), ERROR_FAIL);
-    assert_true(migration->transitioned);
+    assert_true(migration->outcome.transitioned);
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
-    assert_string_equal(kept(fake_domain_id(migration->source), "state"),
+    assert_string_equal(kept(fake_domain_id(migration->setup.source), "state"),
                         "paused");
-    assert_non_null(strstr(kept(fake_domain_id(migration->source), "reason"),
-                           "xl migrate-recover guest HOST"));
+    assert_non_null(
+        strstr(kept(fake_domain_id(migration->setup.source), "reason"),
+               "xl migrate-recover guest HOST"));
 }
 
 static struct fake_move *lose(struct fake_cut cut)
@@ -199,18 +202,19 @@ static void check_complete(struct fake_move *move)
     assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
     fake_move_await(move);
     assert_int_equal(move->rcs[1], 0);
-    assert_true(migration->resumed);
-    fake_guest_stop(migration->guest);
-    assert_int_equal(
-        fake_guest_compare(migration->guest, migration->destination), 0);
-    assert_int_equal(fake_guest_errors(migration->guest), 0);
-    assert_false(fake_domain_pager_enabled(migration->destination));
+    assert_true(migration->outcome.resumed);
+    fake_guest_stop(migration->setup.guest);
+    assert_int_equal(fake_guest_compare(migration->setup.guest,
+                                        migration->outcome.destination),
+                     0);
+    assert_int_equal(fake_guest_errors(migration->setup.guest), 0);
+    assert_false(fake_domain_pager_enabled(migration->outcome.destination));
     expect_trusted(move, "1");
-    assert_false(fake_domain_running(migration->source));
+    assert_false(fake_domain_running(migration->setup.source));
     assert_true(fake_libxl_has(move->ctxs[1], NAME));
-    assert_non_null(target_of(migration->destination));
-    assert_string_equal(target_of(migration->destination), "1234");
-    assert_string_equal(kept(fake_domain_id(migration->source), "state"),
+    assert_non_null(target_of(migration->outcome.destination));
+    assert_string_equal(target_of(migration->outcome.destination), "1234");
+    assert_string_equal(kept(fake_domain_id(migration->setup.source), "state"),
                         "complete");
 }
 
@@ -223,11 +227,12 @@ static void lost_and_found(void **state)
     uint32_t there;
 
     (void)state;
-    there = fake_domain_id(move->migration->destination);
+    there = fake_domain_id(move->migration->outcome.destination);
     await_kept(there, "state", "paused");
     assert_non_null(strstr(kept(there, "reason"), "xl migrate-recover guest"));
-    assert_string_equal(kept(there, "id"),
-                        kept(fake_domain_id(move->migration->source), "id"));
+    assert_string_equal(
+        kept(there, "id"),
+        kept(fake_domain_id(move->migration->setup.source), "id"));
     check_complete(move);
     free_move(move);
 }
@@ -241,7 +246,7 @@ static void found_though_it_has_grown(void **state)
     struct fake_migration *migration = move->migration;
 
     (void)state;
-    fake_domain_grow(migration->source, 3 * migration->nr_pfns);
+    fake_domain_grow(migration->setup.source, 3 * migration->setup.nr_pfns);
     check_complete(move);
     free_move(move);
 }
@@ -261,7 +266,8 @@ static void lost_three_times_more(void **state)
     for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
         assert_int_equal(fake_move_recover(move, cuts[i], &found), ERROR_FAIL);
         assert_string_equal(
-            kept(fake_domain_id(move->migration->source), "state"), "paused");
+            kept(fake_domain_id(move->migration->setup.source), "state"),
+            "paused");
     }
     check_complete(move);
     free_move(move);
@@ -289,20 +295,21 @@ static void the_go_is_lost(void **state)
     assert_int_equal(fake_move_recover(move, uncut, &found), 0);
     assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_TAKEN_BACK);
     fake_move_await(move);
-    assert_false(migration->resumed);
-    assert_false(migration->ran);
+    assert_false(migration->outcome.resumed);
+    assert_false(migration->outcome.ran);
     assert_int_equal(fake_libxl_domains(move->ctxs[1]), 0);
     assert_true(fake_libxl_has(move->ctxs[0], NAME));
-    assert_true(fake_domain_running(migration->source));
-    assert_true(fake_domain_suspend_cancelled(migration->source));
-    assert_int_equal(fake_domain_max_pages(migration->source),
-                     migration->nr_pfns);
-    fake_guest_stop(migration->guest);
-    assert_int_equal(fake_guest_compare(migration->guest, migration->source),
-                     0);
+    assert_true(fake_domain_running(migration->setup.source));
+    assert_true(fake_domain_suspend_cancelled(migration->setup.source));
+    assert_int_equal(fake_domain_max_pages(migration->setup.source),
+                     migration->setup.nr_pfns);
+    fake_guest_stop(migration->setup.guest);
+    assert_int_equal(
+        fake_guest_compare(migration->setup.guest, migration->setup.source),
+        0);
     /* Nothing is left to recover. */
     assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_INVAL);
-    assert_true(fake_domain_running(migration->source));
+    assert_true(fake_domain_running(migration->setup.source));
     free_move(move);
 }
 
@@ -311,7 +318,7 @@ static void asked_where_it_is_not_known(void **state)
 {
     struct fake_move *move =
         lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
-    uint32_t here = fake_domain_id(move->migration->source);
+    uint32_t here = fake_domain_id(move->migration->setup.source);
     libxl_live_migrate_recovery found;
     char id[LM_ID_TEXT];
 
@@ -325,7 +332,7 @@ static void asked_where_it_is_not_known(void **state)
     assert_string_equal(kept(here, "phase"), "postcopy");
     assert_int_not_equal(atoi(kept(here, "outstanding-pages")), 0);
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
-    assert_false(fake_domain_running(move->migration->source));
+    assert_false(fake_domain_running(move->migration->setup.source));
     keep(here, "id", "00112233445566778899aabbccddeef");
     assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_NOTFOUND);
     keep(here, "id", id);
@@ -344,11 +351,12 @@ static void asked_for_another_guest(void **state)
     uint8_t own[16];
 
     (void)state;
-    memset(own, (int)fake_domain_id(move->migration->source), sizeof(own));
-    fake_domain_set_handle(move->migration->source, other);
+    memset(own, (int)fake_domain_id(move->migration->setup.source),
+           sizeof(own));
+    fake_domain_set_handle(move->migration->setup.source, other);
     assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_FAIL);
     assert_non_null(strstr(move->results[0].reason, "knows nothing"));
-    fake_domain_set_handle(move->migration->source, own);
+    fake_domain_set_handle(move->migration->setup.source, own);
     check_complete(move);
     free_move(move);
 }
@@ -359,26 +367,26 @@ static void a_guest_that_was_never_moved(void **state)
     libxl_live_migrate_recovery found;
 
     (void)state;
-    move->migration->link = NULL;
+    move->migration->outcome.link = NULL;
     assert_int_equal(libxl_domain_live_migrate_recover(
                          move->ctxs[0],
-                         fake_domain_id(move->migration->source), -1, -1,
+                         fake_domain_id(move->migration->setup.source), -1, -1,
                          &move->params, &move->results[0], &found, NULL),
                      ERROR_INVAL);
     assert_int_equal(libxl_domain_live_migrate_recover(
                          move->ctxs[0], 12345, -1, -1, &move->params,
                          &move->results[0], &found, NULL),
                      ERROR_DOMAIN_NOTFOUND);
-    fake_guest_move(move->migration->guest, NULL);
-    fake_domain_suspend(move->migration->source);
+    fake_guest_move(move->migration->setup.guest, NULL);
+    fake_domain_suspend(move->migration->setup.source);
     assert_int_equal(libxl_domain_live_migrate_recover(
                          move->ctxs[0],
-                         fake_domain_id(move->migration->source), -1, -1,
+                         fake_domain_id(move->migration->setup.source), -1, -1,
                          &move->params, &move->results[0], &found, NULL),
                      ERROR_NOTFOUND);
     assert_int_equal(libxl_domain_live_migrate_recover(
                          move->ctxs[0],
-                         fake_domain_id(move->migration->source), -1, -1,
+                         fake_domain_id(move->migration->setup.source), -1, -1,
                          &move->params, &move->results[0], NULL, NULL),
                      ERROR_INVAL);
     free_move(move);
@@ -395,8 +403,8 @@ static void let_receiver_die(struct fake_move *move)
     unsigned int killed = 0;
 
     assert_int_equal(
-        lm_id_from_text(kept(fake_domain_id(move->migration->source), "id"),
-                        id),
+        lm_id_from_text(
+            kept(fake_domain_id(move->migration->setup.source), "id"), id),
         0);
     lm_memo_remove_address(directory, id);
     close(directory);
@@ -423,7 +431,7 @@ static struct fake_move *lose_receiver(uint64_t link_timeout)
 
     move->receive_params.link_timeout = link_timeout;
     lose_link(move);
-    await_kept(fake_domain_id(move->migration->destination), "state",
+    await_kept(fake_domain_id(move->migration->outcome.destination), "state",
                "paused");
     let_receiver_die(move);
     expect_trusted(move, "0");
@@ -433,8 +441,8 @@ static struct fake_move *lose_receiver(uint64_t link_timeout)
 /* The dead finds the guest gone, and ends. */
 static void bury(struct fake_move *move)
 {
-    fake_domain_destroy(move->migration->destination);
-    fake_guest_stop(move->migration->guest);
+    fake_domain_destroy(move->migration->outcome.destination);
+    fake_guest_stop(move->migration->setup.guest);
     free_move(move);
 }
 
@@ -442,7 +450,7 @@ static void another_takes_its_place(void **state)
 {
     struct fake_move *move = lose_receiver(0);
     struct fake_migration *migration = move->migration;
-    uint32_t domid = fake_domain_id(migration->destination);
+    uint32_t domid = fake_domain_id(migration->outcome.destination);
     libxl_live_migrate_recovery found;
 
     (void)state;
@@ -450,7 +458,7 @@ static void another_takes_its_place(void **state)
     for (int i = 0; i < 2; i++) {
         assert_int_equal(
             libxl_domain_live_migrate_receive_settle(move->ctxs[1], domid), 0);
-        assert_true(fake_domain_pager_enabled(migration->destination));
+        assert_true(fake_domain_pager_enabled(migration->outcome.destination));
     }
     /* It has run here: no clean-up destroys it. */
     assert_int_equal(
@@ -459,16 +467,17 @@ static void another_takes_its_place(void **state)
 
     assert_int_equal(fake_move_recover(move, uncut, &found), 0);
     assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
-    fake_guest_stop(migration->guest);
-    assert_int_equal(
-        fake_guest_compare(migration->guest, migration->destination), 0);
-    assert_int_equal(fake_guest_errors(migration->guest), 0);
-    assert_int_equal(fake_domain_paged(migration->destination), 0);
+    fake_guest_stop(migration->setup.guest);
+    assert_int_equal(fake_guest_compare(migration->setup.guest,
+                                        migration->outcome.destination),
+                     0);
+    assert_int_equal(fake_guest_errors(migration->setup.guest), 0);
+    assert_int_equal(fake_domain_paged(migration->outcome.destination), 0);
     expect_trusted(move, "1");
     /* Whole: nothing is left of it. */
     assert_int_equal(
         libxl_domain_live_migrate_receive_settle(move->ctxs[1], domid), 0);
-    assert_false(fake_domain_pager_enabled(migration->destination));
+    assert_false(fake_domain_pager_enabled(migration->outcome.destination));
     bury(move);
 }
 
@@ -531,7 +540,7 @@ static void it_is_as_patient_as_the_dead(void **state)
     move->params.link_timeout = 1;
     assert_int_equal(libxl_domain_live_migrate_recover(
                          move->ctxs[0],
-                         fake_domain_id(move->migration->source), fd, fd,
+                         fake_domain_id(move->migration->setup.source), fd, fd,
                          &move->params, &move->results[0], &found, NULL),
                      ERROR_FAIL);
     /* The source has not closed its end. */
@@ -553,11 +562,11 @@ static void its_number_is_anothers(void **state)
 {
     static const uint8_t other[16] = "another uuid";
     struct fake_move *move = lose_receiver(0);
-    uint32_t there = fake_domain_id(move->migration->destination);
+    uint32_t there = fake_domain_id(move->migration->outcome.destination);
     libxl_live_migrate_recovery found;
 
     (void)state;
-    fake_domain_set_handle(move->migration->destination, other);
+    fake_domain_set_handle(move->migration->outcome.destination, other);
     keep(there, "id", "00112233445566778899aabbccddeeff");
     assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_FAIL);
     assert_non_null(strstr(move->results[0].reason, "is not the one that"));
@@ -578,13 +587,15 @@ static void another_uuid_there(void **state)
     memcpy(uuid_there, other, sizeof(uuid_there));
     lose_link(move);
     memset(uuid_there, 0, sizeof(uuid_there));
-    await_kept(fake_domain_id(migration->destination), "state", "paused");
+    await_kept(fake_domain_id(migration->outcome.destination), "state",
+               "paused");
     let_receiver_die(move);
     assert_int_equal(fake_move_recover(move, uncut, &found), 0);
     assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
-    fake_guest_stop(migration->guest);
-    assert_int_equal(
-        fake_guest_compare(migration->guest, migration->destination), 0);
+    fake_guest_stop(migration->setup.guest);
+    assert_int_equal(fake_guest_compare(migration->setup.guest,
+                                        migration->outcome.destination),
+                     0);
     bury(move);
 }
 
@@ -596,7 +607,7 @@ static void its_pager_cannot_be_replaced(void **state)
     libxl_live_migrate_recovery found;
 
     (void)state;
-    fake_fail(migration->hosts[1], FAKE_OP_pager_take_over, 1, EINVAL);
+    fake_fail(migration->setup.hosts[1], FAKE_OP_pager_take_over, 1, EINVAL);
     assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_FAIL);
     assert_non_null(strstr(move->results[0].reason, "is not free"));
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
@@ -610,7 +621,7 @@ static void its_pager_cannot_be_replaced(void **state)
 static void cleaning_up(void **state)
 {
     struct fake_move *move = new_move(uncut);
-    uint32_t domid = fake_domain_id(move->migration->source);
+    uint32_t domid = fake_domain_id(move->migration->setup.source);
     uint8_t id[LM_ID_SIZE];
     char text[LM_ID_TEXT];
 
@@ -623,8 +634,8 @@ static void cleaning_up(void **state)
         libxl_domain_live_migrate_receive_clean_up(move->ctxs[0], domid),
         ERROR_INVAL);
     assert_int_equal(lm_memo_get(id), XLM_GUEST_UNKNOWN);
-    fake_guest_move(move->migration->guest, NULL);
-    fake_domain_pause(move->migration->source);
+    fake_guest_move(move->migration->setup.guest, NULL);
+    fake_domain_pause(move->migration->setup.source);
     assert_int_equal(
         libxl_domain_live_migrate_receive_clean_up(move->ctxs[0], domid), 0);
     assert_int_equal(fake_libxl_domains(move->ctxs[0]), 0);
@@ -644,13 +655,14 @@ static void saved_by_another(void **state)
     struct fake_move *move =
         lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
     struct fake_migration *migration = move->migration;
-    uint32_t here = fake_domain_id(migration->source);
+    uint32_t here = fake_domain_id(migration->setup.source);
     libxl_live_migrate_recovery found;
 
     (void)state;
-    await_kept(fake_domain_id(migration->destination), "state", "paused");
-    fake_domain_suspend(migration->destination);
-    fake_domain_destroy(migration->destination);
+    await_kept(fake_domain_id(migration->outcome.destination), "state",
+               "paused");
+    fake_domain_suspend(migration->outcome.destination);
+    fake_domain_destroy(migration->outcome.destination);
     fake_move_await(move);
     assert_int_equal(move->rcs[1], ERROR_FAIL);
     assert_true(move->results[1].lost);
@@ -661,8 +673,8 @@ static void saved_by_another(void **state)
         assert_string_equal(kept(here, "state"), "lost");
     }
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
-    assert_false(fake_domain_running(migration->source));
-    fake_guest_stop(migration->guest);
+    assert_false(fake_domain_running(migration->setup.source));
+    fake_guest_stop(migration->setup.guest);
     free_move(move);
 }
 
@@ -677,8 +689,8 @@ static void gone_after_its_receiver(void **state)
 
     (void)state;
     assert_int_equal(
-        lm_id_from_text(kept(fake_domain_id(move->migration->source), "id"),
-                        id),
+        lm_id_from_text(
+            kept(fake_domain_id(move->migration->setup.source), "id"), id),
         0);
     assert_int_equal(lm_kept_open(&left, id, NULL), 0);
     left.state->domid = 12345;
@@ -696,15 +708,15 @@ static void gone_after_its_receiver(void **state)
 static void ended_after_its_receiver(void **state)
 {
     struct fake_move *move = lose_receiver(0);
-    uint32_t there = fake_domain_id(move->migration->destination);
+    uint32_t there = fake_domain_id(move->migration->outcome.destination);
     libxl_live_migrate_recovery found;
 
     (void)state;
-    fake_domain_suspend(move->migration->destination);
+    fake_domain_suspend(move->migration->outcome.destination);
     assert_int_equal(
         libxl_domain_live_migrate_receive_end(move->ctxs[1], there),
         ERROR_INVAL);
-    fake_domain_resume(move->migration->destination);
+    fake_domain_resume(move->migration->outcome.destination);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(
             libxl_domain_live_migrate_receive_end(move->ctxs[1], there), 0);
@@ -716,7 +728,7 @@ static void ended_after_its_receiver(void **state)
 
 static void destroy_the_source(struct fake_migration *migration)
 {
-    fake_domain_destroy(migration->source);
+    fake_domain_destroy(migration->setup.source);
 }
 
 static void the_source_is_lost(void **state)
@@ -728,22 +740,23 @@ static void the_source_is_lost(void **state)
 
     (void)state;
     move->params.hot_pages_max = LIBXL_LIVE_MIGRATE_NO_HOT_PAGES;
-    migration->at_run = destroy_the_source;
+    migration->script.at_run = destroy_the_source;
     assert_int_equal(fake_move_start(move), ERROR_FAIL);
     fake_move_await(move);
     assert_int_equal(move->rcs[1], ERROR_FAIL);
     assert_true(move->results[0].lost && move->results[1].lost);
-    assert_true(migration->transitioned && migration->resumed);
-    there = fake_domain_id(migration->destination);
+    assert_true(migration->outcome.transitioned && migration->outcome.resumed);
+    there = fake_domain_id(migration->outcome.destination);
     assert_string_equal(kept(there, "state"), "lost");
     fake_libxl_be_here(move->ctxs[1]);
     assert_int_equal(libxl_live_migrate_inspect(there, &found), 0);
     assert_int_equal(found.half, LIBXL_LIVE_MIGRATE_HALF_ARRIVED);
     assert_non_null(strstr(found.text, "are lost with its source"));
-    assert_false(fake_domain_running(migration->destination));
-    fake_domain_stop(migration->destination); /* vCPUs that wait for ever */
-    fake_guest_stop(migration->guest);
-    assert_int_equal(fake_guest_errors(migration->guest), 0);
+    assert_false(fake_domain_running(migration->outcome.destination));
+    fake_domain_stop(
+        migration->outcome.destination); /* vCPUs that wait for ever */
+    fake_guest_stop(migration->setup.guest);
+    assert_int_equal(fake_guest_errors(migration->setup.guest), 0);
     free_move(move);
 }
 
@@ -755,29 +768,29 @@ static void the_source_has_run_meanwhile(void **state)
         lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
     struct fake_migration *migration = move->migration;
     libxl_live_migrate_recovery found;
-    const char *mark = kept(fake_domain_id(migration->source), "mark");
+    const char *mark = kept(fake_domain_id(migration->setup.source), "mark");
     char *before;
 
     (void)state;
     assert_non_null(mark);
     before = strdup(mark);
-    fake_domain_resume(migration->source);
-    fake_domain_suspend(migration->source);
+    fake_domain_resume(migration->setup.source);
+    fake_domain_suspend(migration->setup.source);
     assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_FAIL);
     assert_true(move->results[0].lost);
     assert_non_null(strstr(move->results[0].reason, "was resumed"));
-    assert_string_equal(kept(fake_domain_id(migration->source), "state"),
+    assert_string_equal(kept(fake_domain_id(migration->setup.source), "state"),
                         "lost");
     /* And who asks once more is told the same. */
-    assert_string_equal(kept(fake_domain_id(migration->source), "mark"),
+    assert_string_equal(kept(fake_domain_id(migration->setup.source), "mark"),
                         before);
     free(before);
     fake_move_await(move);
     assert_true(move->results[1].lost);
-    assert_false(fake_domain_running(migration->destination));
-    fake_domain_stop(migration->destination);
-    fake_guest_stop(migration->guest);
-    assert_int_equal(fake_guest_errors(migration->guest), 0);
+    assert_false(fake_domain_running(migration->outcome.destination));
+    fake_domain_stop(migration->outcome.destination);
+    fake_guest_stop(migration->setup.guest);
+    assert_int_equal(fake_guest_errors(migration->setup.guest), 0);
     free_move(move);
 }
 
@@ -786,8 +799,8 @@ static void the_source_has_run_meanwhile(void **state)
 static void inspect(struct fake_move *move, unsigned int end,
                     libxl_live_migrate_half half, bool attended)
 {
-    struct fake_domain *domains[] = {move->migration->source,
-                                     move->migration->destination};
+    struct fake_domain *domains[] = {move->migration->setup.source,
+                                     move->migration->outcome.destination};
     libxl_live_migrate_inspection found;
 
     fake_libxl_be_here(move->ctxs[end]);
@@ -807,14 +820,14 @@ static void inspect(struct fake_move *move, unsigned int end,
 /* What is known of it stays. */
 static void refuse_to_move_on(struct fake_move *move)
 {
-    uint32_t there = fake_domain_id(move->migration->destination);
+    uint32_t there = fake_domain_id(move->migration->outcome.destination);
     libxl_live_migrate_result result;
     libxl_live_migrate_params params = move->params;
     bool transitioned;
 
     params.logger = fake_libxl_logger(move->ctxs[1]);
-    fake_domain_put_param(move->migration->destination, HVM_PARAM_CALLBACK_IRQ,
-                          1);
+    fake_domain_put_param(move->migration->outcome.destination,
+                          HVM_PARAM_CALLBACK_IRQ, 1);
     assert_int_equal(libxl_domain_live_migrate_tuned(move->ctxs[1], there, -1,
                                                      0, 0, &params, &result,
                                                      &transitioned, NULL),
@@ -833,15 +846,16 @@ static void halves_of_a_guest(void **state)
 
     (void)state;
     fake_libxl_be_here(move->ctxs[0]);
-    assert_int_equal(
-        libxl_live_migrate_inspect(fake_domain_id(migration->source), &found),
-        0);
+    assert_int_equal(libxl_live_migrate_inspect(
+                         fake_domain_id(migration->setup.source), &found),
+                     0);
     assert_int_equal(found.half, LIBXL_LIVE_MIGRATE_HALF_NONE);
     assert_string_equal(found.text, "");
     assert_int_equal(libxl_live_migrate_inspect(12345, &found),
                      ERROR_DOMAIN_NOTFOUND);
     lose_link(move);
-    await_kept(fake_domain_id(migration->destination), "state", "paused");
+    await_kept(fake_domain_id(migration->outcome.destination), "state",
+               "paused");
     inspect(move, 0, LIBXL_LIVE_MIGRATE_HALF_LEFT, false);
     inspect(move, 1, LIBXL_LIVE_MIGRATE_HALF_ARRIVED, true);
     let_receiver_die(move);
@@ -904,9 +918,10 @@ static void move_with(struct fake_move *move, struct second *second)
         fake_visit_await(&second->visit);
         assert_int_equal(second->visit.rc, 0);
     }
-    fake_guest_stop(migration->guest);
-    assert_int_equal(
-        fake_guest_compare(migration->guest, migration->destination), 0);
+    fake_guest_stop(migration->setup.guest);
+    assert_int_equal(fake_guest_compare(migration->setup.guest,
+                                        migration->outcome.destination),
+                     0);
 }
 
 /* The process that has accepted the connection finds the call that receives,
@@ -939,7 +954,8 @@ static void with_a_fault_channel(void **state)
                              second.connects ? stats->requested_pages : 0);
         }
         if (second.connects) {
-            keep_streams(move->migration->link, second.visit.link, way);
+            keep_streams(move->migration->outcome.link, second.visit.link,
+                         way);
             fake_link_free(second.visit.link);
         }
         free_move(move);
@@ -976,7 +992,8 @@ static void a_fault_channel_of_nothing(void **state)
     fake_visit_await(&second.visit);
     assert_int_equal(second.visit.rc, ERROR_NOTFOUND);
     fake_link_free(second.visit.link);
-    move->migration->link = fake_link_new(&move->migration->cut);
+    move->migration->outcome.link =
+        fake_link_new(&move->migration->script.cut);
     free_move(move);
 }
 

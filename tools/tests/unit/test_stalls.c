@@ -38,20 +38,20 @@ static struct fake_migration *new_migration(void)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, 2);
 
-    migration->params.hot_pages_max = 4;
-    migration->contexts[1].abort_fd = eventfd(0, EFD_CLOEXEC);
+    migration->setup.params.hot_pages_max = 4;
+    migration->outcome.contexts[1].abort_fd = eventfd(0, EFD_CLOEXEC);
     return migration;
 }
 
 static void free_migration(struct fake_migration *migration)
 {
-    close(migration->contexts[1].abort_fd);
+    close(migration->outcome.contexts[1].abort_fd);
     fake_migration_free(migration);
 }
 
 static void give_up_there(struct fake_migration *migration)
 {
-    eventfd_write(migration->contexts[1].abort_fd, 1);
+    eventfd_write(migration->outcome.contexts[1].abort_fd, 1);
 }
 
 /* ---- while the guest is stopped ---- */
@@ -60,7 +60,8 @@ static void give_up_there(struct fake_migration *migration)
 static void release_destination(struct fake_migration *migration,
                                 enum fake_part part, bool after)
 {
-    if (part == FAKE_PART_QEMU_LOGDIRTY && after && migration->suspended) {
+    if (part == FAKE_PART_QEMU_LOGDIRTY && after &&
+        migration->outcome.suspended) {
         give_up_there(migration);
     }
 }
@@ -80,16 +81,16 @@ static void source_gives_up_in_the_stop(void **state)
 
         /* The same patience counts before the stop, where the link is sound
          * and the machine may be slow. */
-        migration->params.silence_ms = 10 * MS;
-        migration->at_part = release_destination;
-        migration->cut = cuts[i];
-        migration->cut.nth = i ? 1 : 2;
+        migration->setup.params.silence_ms = 10 * MS;
+        migration->script.at_part = release_destination;
+        migration->script.cut = cuts[i];
+        migration->script.cut.nth = i ? 1 : 2;
         fake_migration_run(migration);
-        assert_int_equal(migration->save_rc, -1);
-        assert_true(migration->suspended);
-        assert_false(migration->transitioned);
+        assert_int_equal(migration->outcome.save_rc, -1);
+        assert_true(migration->outcome.suspended);
+        assert_false(migration->outcome.transitioned);
         assert_non_null(
-            strstr(migration->contexts[0].reason, "is the link cut"));
+            strstr(migration->outcome.contexts[0].reason, "is the link cut"));
         fake_migration_check_promise(migration);
         free_migration(migration);
     }
@@ -130,19 +131,19 @@ static void source_gives_up_before_the_stop(void **state)
         struct fake_migration *migration = new_migration();
         atomic_bool struck = false;
 
-        migration->rounds = cuts[i].type == XLM_REC_PAGE_DATA;
+        migration->script.rounds = cuts[i].type == XLM_REC_PAGE_DATA;
         migration->data = &struck;
-        migration->params.silence_ms = MS;
-        migration->at_part = release_before_the_stop;
-        migration->cut = cuts[i];
-        migration->cut.at = note_stall;
-        migration->cut.data = &struck;
+        migration->setup.params.silence_ms = MS;
+        migration->script.at_part = release_before_the_stop;
+        migration->script.cut = cuts[i];
+        migration->script.cut.at = note_stall;
+        migration->script.cut.data = &struck;
         fake_migration_run(migration);
-        assert_int_equal(migration->save_rc, -1);
-        assert_false(migration->suspended);
-        assert_false(migration->transitioned);
+        assert_int_equal(migration->outcome.save_rc, -1);
+        assert_false(migration->outcome.suspended);
+        assert_false(migration->outcome.transitioned);
         assert_non_null(
-            strstr(migration->contexts[0].reason, "is the link cut"));
+            strstr(migration->outcome.contexts[0].reason, "is the link cut"));
         fake_migration_check_promise(migration);
         free_migration(migration);
     }
@@ -178,15 +179,16 @@ static void a_slow_build_is_waited_for(void **state)
     unsigned int forth = 0, back = 0;
 
     (void)state;
-    migration->at_build = build_slowly;
-    migration->params.silence_ms = SLOW_SILENCE_MS;
-    migration->params.keepalive_ms = 10;
-    migration->restore_params.keepalive_ms = 10;
+    migration->script.at_build = build_slowly;
+    migration->setup.params.silence_ms = SLOW_SILENCE_MS;
+    migration->setup.params.keepalive_ms = 10;
+    migration->setup.restore_params.keepalive_ms = 10;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
-    fake_link_each_record(migration->link, FAKE_FORTH,
+    fake_link_each_record(migration->outcome.link, FAKE_FORTH,
                           fake_first_record(FAKE_FORTH), count_alive, &forth);
-    fake_link_each_record(migration->link, FAKE_BACK, 0, count_alive, &back);
+    fake_link_each_record(migration->outcome.link, FAKE_BACK, 0, count_alive,
+                          &back);
     assert_true(forth > 0);
     assert_true(back > 0);
     free_migration(migration);
@@ -196,7 +198,7 @@ static void a_slow_build_is_waited_for(void **state)
 
 static void patient_from_now_on(struct fake_migration *migration)
 {
-    migration->params.link_timeout_ms = 0;
+    migration->setup.params.link_timeout_ms = 0;
     /* Where the go has not come, as its host does for another connection. */
     give_up_there(migration);
 }
@@ -218,10 +220,10 @@ static void source_gives_up_the_link(void **state)
     for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
         struct fake_migration *migration = new_migration();
 
-        migration->params.link_timeout_ms = MS;
-        migration->recoveries = FAKE_RECOVERIES;
-        migration->at_recovery = patient_from_now_on;
-        migration->cut = cuts[i];
+        migration->setup.params.link_timeout_ms = MS;
+        migration->script.recoveries = FAKE_RECOVERIES;
+        migration->script.at_recovery = patient_from_now_on;
+        migration->script.cut = cuts[i];
         fake_migration_run(migration);
         fake_migration_check_recovered(migration);
         free_migration(migration);
@@ -242,10 +244,10 @@ static void start_vcpus(struct fake_migration *migration)
 {
     struct stalled *stalled = migration->data;
 
-    fake_guest_start(migration->guest, 1);
-    fake_await_waiting(migration->destination, 1);
+    fake_guest_start(migration->setup.guest, 1);
+    fake_await_waiting(migration->outcome.destination, 1);
     /* Else the push may be through before a page is asked for. */
-    if (migration->cut.type == XLM_REC_POSTCOPY_FAULT) {
+    if (migration->script.cut.type == XLM_REC_POSTCOPY_FAULT) {
         sem_wait(&stalled->struck);
     }
 }
@@ -255,9 +257,9 @@ static void end_of_the_link(struct fake_migration *migration)
 {
     struct stalled *stalled = migration->data;
 
-    migration->restore_params.link_timeout_ms = 0;
+    migration->setup.restore_params.link_timeout_ms = 0;
     if (!stalled->told) {
-        fake_link_kill(migration->link, 0);
+        fake_link_kill(migration->outcome.link, 0);
     }
     stalled->told = true;
 }
@@ -278,14 +280,14 @@ static void destination_gives_up_the_link(void **state)
 
         sem_init(&stalled.struck, 0, 0);
         migration->data = &stalled;
-        migration->at_run = start_vcpus;
-        migration->at_pause = end_of_the_link;
-        migration->restore_params.link_timeout_ms = MS;
-        migration->recoveries = FAKE_RECOVERIES;
-        migration->at_recovery = patient_from_now_on;
-        migration->cut = cuts[i];
-        migration->cut.at = note_strike;
-        migration->cut.data = &stalled.struck;
+        migration->script.at_run = start_vcpus;
+        migration->script.at_pause = end_of_the_link;
+        migration->setup.restore_params.link_timeout_ms = MS;
+        migration->script.recoveries = FAKE_RECOVERIES;
+        migration->script.at_recovery = patient_from_now_on;
+        migration->script.cut = cuts[i];
+        migration->script.cut.at = note_strike;
+        migration->script.cut.data = &stalled.struck;
         fake_migration_run(migration);
         fake_migration_check_recovered(migration);
         free_migration(migration);
@@ -297,10 +299,10 @@ static void destination_gives_up_the_link(void **state)
 
 static void patient_after_three(struct fake_migration *migration)
 {
-    bool patient = migration->recovered > 2;
+    bool patient = migration->outcome.recovered > 2;
 
-    migration->params.silence_ms = patient ? PATIENT_MS : MS;
-    migration->params.link_timeout_ms = patient ? 0 : MS;
+    migration->setup.params.silence_ms = patient ? PATIENT_MS : MS;
+    migration->setup.params.link_timeout_ms = patient ? 0 : MS;
 }
 
 static void stalled_again_and_again(void **state)
@@ -322,19 +324,20 @@ static void stalled_again_and_again(void **state)
     for (size_t i = 0; i < count; i++) {
         struct fake_migration *migration = new_migration();
 
-        migration->at_run = start_vcpus;
-        migration->params.link_timeout_ms = MS;
-        migration->at_recovery = patient_after_three;
-        migration->recoveries = FAKE_RECOVERIES;
-        migration->cut = STALL(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1);
+        migration->script.at_run = start_vcpus;
+        migration->setup.params.link_timeout_ms = MS;
+        migration->script.at_recovery = patient_after_three;
+        migration->script.recoveries = FAKE_RECOVERIES;
+        migration->script.cut =
+            STALL(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1);
         for (size_t turn = 0; turn < 2; turn++) {
-            migration->recovery_cuts[turn] = cuts[(i + turn) % count];
+            migration->script.recovery_cuts[turn] = cuts[(i + turn) % count];
         }
         fake_migration_run(migration);
         /* On a busy machine the first may be given up before its go is there.
          */
-        assert_true(migration->recovered > 1 ||
-                    migration->found == XLM_GUEST_NEVER_RAN);
+        assert_true(migration->outcome.recovered > 1 ||
+                    migration->outcome.found == XLM_GUEST_NEVER_RAN);
         fake_migration_check_recovered(migration);
         free_migration(migration);
     }

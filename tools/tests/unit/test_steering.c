@@ -27,17 +27,17 @@ static struct fake_migration *new_migration(uint64_t pages)
     struct fake_migration *migration = fake_migration_new(pages, 1);
 
     control = fresh;
-    migration->params.control = &control;
-    migration->vcpu_seed = 1;
+    migration->setup.params.control = &control;
+    migration->script.vcpu_seed = 1;
     return migration;
 }
 
 static bool is_in_round(const struct fake_migration *migration,
                         unsigned int iteration)
 {
-    return migration->asked.in_round &&
-           migration->asked.iteration >= iteration &&
-           migration->asked.round_sent > 0;
+    return migration->outcome.asked.in_round &&
+           migration->outcome.asked.iteration >= iteration &&
+           migration->outcome.asked.round_sent > 0;
 }
 
 /* The guest has written to half of its pages since the log was read last,
@@ -45,7 +45,7 @@ static bool is_in_round(const struct fake_migration *migration,
 static void write_half(struct fake_migration *migration)
 {
     for (uint64_t pfn = 0; pfn < PAGES; pfn += 2) {
-        fake_guest_write(migration->guest, 0, pfn);
+        fake_guest_write(migration->setup.guest, 0, pfn);
     }
 }
 
@@ -53,8 +53,8 @@ static struct fake_migration *new_busy_migration(void)
 {
     struct fake_migration *migration = new_migration(PAGES);
 
-    migration->at_policy = write_half;
-    migration->params.hot_pages_max = 10;
+    migration->script.at_policy = write_half;
+    migration->setup.params.hot_pages_max = 10;
     return migration;
 }
 
@@ -72,13 +72,13 @@ static void switch_in_an_endless_precopy(void **state)
     struct fake_migration *migration = new_busy_migration();
 
     (void)state;
-    migration->rounds = ENDLESS;
-    migration->at_round = switch_in_third_round;
+    migration->script.rounds = ENDLESS;
+    migration->script.at_round = switch_in_third_round;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
-    assert_true(migration->transitioned);
-    assert_int_equal(migration->stats[0].iterations, 2);
-    assert_true(migration->stats[0].postcopy_pages > 0);
+    assert_true(migration->outcome.transitioned);
+    assert_int_equal(migration->outcome.stats[0].iterations, 2);
+    assert_true(migration->outcome.stats[0].postcopy_pages > 0);
     fake_migration_free(migration);
 }
 
@@ -93,12 +93,12 @@ static void switch_in_first_round(struct fake_migration *migration)
 static void what_was_not_sent_stays_to_send(void **state)
 {
     struct fake_migration *migration = new_migration(PAGES);
-    struct xlm_stats *stats = &migration->stats[0];
+    struct xlm_stats *stats = &migration->outcome.stats[0];
 
     (void)state;
-    migration->vcpu_seed = 0;
-    migration->rounds = ENDLESS;
-    migration->at_round = switch_in_first_round;
+    migration->script.vcpu_seed = 0;
+    migration->script.rounds = ENDLESS;
+    migration->script.at_round = switch_in_first_round;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     assert_int_equal(stats->iterations, 0);
@@ -114,11 +114,11 @@ static void switch_before_precopy(void **state)
     struct fake_migration *migration = new_migration(PAGES);
 
     (void)state;
-    migration->rounds = ENDLESS;
+    migration->script.rounds = ENDLESS;
     atomic_store(&control.switch_now, true);
     fake_migration_run(migration);
     fake_migration_check_success(migration);
-    assert_int_equal(migration->stats[0].precopy_pages, 0);
+    assert_int_equal(migration->outcome.stats[0].precopy_pages, 0);
     fake_migration_free(migration);
 }
 
@@ -128,20 +128,20 @@ static void no_switch_without_a_way_back(void **state)
     struct fake_migration *migration = new_migration(PAGES);
 
     (void)state;
-    migration->rounds = 2;
-    migration->params.in_fd = -1;
-    migration->answer = XLM_PRECOPY_STOP_AND_COPY;
+    migration->script.rounds = 2;
+    migration->setup.params.in_fd = -1;
+    migration->script.answer = XLM_PRECOPY_STOP_AND_COPY;
     atomic_store(&control.switch_now, true);
     fake_migration_run(migration);
     fake_migration_check_success(migration);
-    assert_int_equal(migration->stats[0].iterations, 2);
+    assert_int_equal(migration->outcome.stats[0].iterations, 2);
     fake_migration_free(migration);
 }
 
 static void answer_in_second_round(struct fake_migration *migration)
 {
     if (is_in_round(migration, 1)) {
-        migration->round_answer = migration->answer;
+        migration->script.round_answer = migration->script.answer;
     }
 }
 
@@ -154,13 +154,14 @@ static void the_policy_ends_a_round(void **state)
     for (size_t i = 0; i < 2; i++) {
         struct fake_migration *migration = new_busy_migration();
 
-        migration->rounds = ENDLESS;
-        migration->answer = answers[i];
-        migration->at_round = answer_in_second_round;
+        migration->script.rounds = ENDLESS;
+        migration->script.answer = answers[i];
+        migration->script.at_round = answer_in_second_round;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        assert_int_equal(migration->stats[0].iterations, 1);
-        assert_int_equal(migration->stats[0].postcopy_pages > 0, i == 0);
+        assert_int_equal(migration->outcome.stats[0].iterations, 1);
+        assert_int_equal(migration->outcome.stats[0].postcopy_pages > 0,
+                         i == 0);
         fake_migration_free(migration);
     }
 }
@@ -170,13 +171,13 @@ static void the_policy_gives_up_in_a_round(void **state)
     struct fake_migration *migration = new_busy_migration();
 
     (void)state;
-    migration->rounds = ENDLESS;
-    migration->answer = XLM_PRECOPY_ABORT;
-    migration->at_round = answer_in_second_round;
+    migration->script.rounds = ENDLESS;
+    migration->script.answer = XLM_PRECOPY_ABORT;
+    migration->script.at_round = answer_in_second_round;
     fake_migration_run(migration);
     fake_migration_check_promise(migration);
-    assert_int_equal(migration->save_rc, -1);
-    assert_false(migration->transitioned);
+    assert_int_equal(migration->outcome.save_rc, -1);
+    assert_false(migration->outcome.transitioned);
     fake_migration_free(migration);
 }
 
@@ -184,7 +185,7 @@ static void the_policy_gives_up_in_a_round(void **state)
 
 static void check_what_is_told(struct fake_migration *migration)
 {
-    const struct xlm_precopy_stats *asked = &migration->asked;
+    const struct xlm_precopy_stats *asked = &migration->outcome.asked;
 
     assert_true(asked->guest_pages > 0);
     if (asked->in_round) {
@@ -213,9 +214,9 @@ static void the_policy_is_told_of_rates(void **state)
     struct fake_migration *migration = new_migration(PAGES);
 
     (void)state;
-    migration->rounds = 3;
-    migration->at_policy = check_and_write;
-    migration->at_round = check_what_is_told;
+    migration->script.rounds = 3;
+    migration->script.at_policy = check_and_write;
+    migration->script.at_round = check_what_is_told;
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     fake_migration_free(migration);
@@ -229,7 +230,7 @@ static void hold_for_a_while(struct fake_migration *migration)
     unsigned int *asked = migration->data;
 
     if (++*asked == 3) {
-        assert_int_equal(migration->asked.total_written, 0);
+        assert_int_equal(migration->outcome.asked.total_written, 0);
         atomic_store(&control.background_rate, XLM_RATE_UNLIMITED);
     }
 }
@@ -240,14 +241,14 @@ static void precopy_is_held(void **state)
     unsigned int asked = 0;
 
     (void)state;
-    migration->rounds = 2;
+    migration->script.rounds = 2;
     migration->data = &asked;
-    migration->at_round = hold_for_a_while;
+    migration->script.at_round = hold_for_a_while;
     atomic_store(&control.background_rate, 0);
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     assert_true(asked >= 3);
-    assert_int_equal(migration->stats[0].iterations, 2);
+    assert_int_equal(migration->outcome.stats[0].iterations, 2);
     fake_migration_free(migration);
 }
 
@@ -268,14 +269,14 @@ static void only_what_is_asked_for(void **state)
         struct fake_migration *migration = new_migration(300);
         unsigned int asked = 0;
 
-        migration->rounds = 1;
+        migration->script.rounds = 1;
         migration->data = &asked;
-        migration->at_round = switch_while_held;
-        migration->params.no_push = off;
-        migration->params.window_before = 0;
-        migration->params.window_after = 0;
-        migration->params.window_adapts = false;
-        migration->params.hot_pages_max = 10;
+        migration->script.at_round = switch_while_held;
+        migration->setup.params.no_push = off;
+        migration->setup.params.window_before = 0;
+        migration->setup.params.window_after = 0;
+        migration->setup.params.window_adapts = false;
+        migration->setup.params.hot_pages_max = 10;
         if (!off) {
             atomic_store(&control.background_rate, 0);
         } else {
@@ -283,9 +284,9 @@ static void only_what_is_asked_for(void **state)
         }
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        assert_int_equal(migration->stats[0].precopy_pages, 0);
-        assert_int_equal(migration->stats[0].pushed_pages, 0);
-        assert_true(migration->stats[0].requested_pages > 200);
+        assert_int_equal(migration->outcome.stats[0].precopy_pages, 0);
+        assert_int_equal(migration->outcome.stats[0].pushed_pages, 0);
+        assert_true(migration->outcome.stats[0].requested_pages > 200);
         fake_migration_free(migration);
     }
 }
@@ -298,7 +299,8 @@ static unsigned int count_records(struct fake_migration *migration,
     struct xlm_wire_record_header header;
     size_t offsets[8000], length;
     size_t count = fake_migration_records(migration, way, offsets, 8000);
-    const uint8_t *heard = fake_link_heard(migration->link, way, &length);
+    const uint8_t *heard =
+        fake_link_heard(migration->outcome.link, way, &length);
     unsigned int found = 0;
 
     for (size_t i = 0; i + 1 < count; i++) {
@@ -315,15 +317,15 @@ static void the_rate_is_kept(void **state)
     (void)state;
     for (unsigned int rounds = 0; rounds < 2; rounds++) {
         struct fake_migration *migration = new_migration(600);
-        struct xlm_stats *stats = &migration->stats[0];
+        struct xlm_stats *stats = &migration->outcome.stats[0];
         uint64_t octets,
             most = SLOW_RATE / XLM_RATE_BURST + 2 * 64 * XLM_PAGE_SIZE;
 
-        migration->vcpu_seed = 0;
-        migration->rounds = rounds;
-        migration->answer =
+        migration->script.vcpu_seed = 0;
+        migration->script.rounds = rounds;
+        migration->script.answer =
             rounds ? XLM_PRECOPY_STOP_AND_COPY : XLM_PRECOPY_POSTCOPY;
-        migration->params.hot_pages_max = 10;
+        migration->setup.params.hot_pages_max = 10;
         atomic_store(&control.background_rate, SLOW_RATE);
         fake_migration_run(migration);
         fake_migration_check_success(migration);
@@ -346,7 +348,7 @@ static void the_rate_is_kept(void **state)
 
 static void give_up(struct fake_migration *migration)
 {
-    eventfd_write(migration->contexts[0].abort_fd, 1);
+    eventfd_write(migration->outcome.contexts[0].abort_fd, 1);
 }
 
 static void given_up_while_held(void **state)
@@ -354,23 +356,23 @@ static void given_up_while_held(void **state)
     struct fake_migration *migration = new_migration(PAGES);
 
     (void)state;
-    migration->rounds = 1;
-    migration->at_round = give_up;
-    migration->contexts[0].abort_fd = eventfd(0, EFD_CLOEXEC);
+    migration->script.rounds = 1;
+    migration->script.at_round = give_up;
+    migration->outcome.contexts[0].abort_fd = eventfd(0, EFD_CLOEXEC);
     atomic_store(&control.background_rate, 0);
     fake_migration_run(migration);
-    close(migration->contexts[0].abort_fd);
+    close(migration->outcome.contexts[0].abort_fd);
     fake_migration_check_promise(migration);
-    assert_false(migration->transitioned);
-    assert_non_null(strstr(migration->contexts[0].reason, "abort"));
+    assert_false(migration->outcome.transitioned);
+    assert_non_null(strstr(migration->outcome.contexts[0].reason, "abort"));
     fake_migration_free(migration);
 }
 
 static void shut_down(struct fake_migration *migration)
 {
-    fake_guest_move(migration->guest, NULL);
-    fake_domain_suspend(migration->source);
-    migration->suspended = true; /* so that it is resumed */
+    fake_guest_move(migration->setup.guest, NULL);
+    fake_domain_suspend(migration->setup.source);
+    migration->outcome.suspended = true; /* so that it is resumed */
 }
 
 static void the_guest_ends_while_held(void **state)
@@ -378,12 +380,13 @@ static void the_guest_ends_while_held(void **state)
     struct fake_migration *migration = new_migration(PAGES);
 
     (void)state;
-    migration->rounds = 1;
-    migration->at_round = shut_down;
+    migration->script.rounds = 1;
+    migration->script.at_round = shut_down;
     atomic_store(&control.background_rate, 0);
     fake_migration_run(migration);
     fake_migration_check_promise(migration);
-    assert_non_null(strstr(migration->contexts[0].reason, "shut down"));
+    assert_non_null(
+        strstr(migration->outcome.contexts[0].reason, "shut down"));
     fake_migration_free(migration);
 }
 

@@ -40,7 +40,7 @@ static void at_call(enum fake_op op, void *data)
 
     if (!murder->began || murder->deaths == DEATHS ||
         (murder->before_reading && op != FAKE_OP_pager_accept) ||
-        atomic_load(&migration->dead[1])) {
+        atomic_load(&migration->outcome.dead[1])) {
         return;
     }
     if (++murder->calls == murder->at[murder->deaths]) {
@@ -55,11 +55,12 @@ static void begin(struct fake_migration *migration)
     struct murder *murder = migration->data;
 
     murder->began |= murder->before_reading;
-    fake_guest_start(migration->guest, 1);
-    fake_await_waiting(migration->destination, 1);
+    fake_guest_start(migration->setup.guest, 1);
+    fake_await_waiting(migration->outcome.destination, 1);
     murder->began = true;
     /* Else the push may be through before the ring is looked into. */
-    while (murder->before_reading && !atomic_load(&migration->dead[1])) {
+    while (murder->before_reading &&
+           !atomic_load(&migration->outcome.dead[1])) {
         sched_yield();
     }
 }
@@ -69,13 +70,13 @@ static struct fake_migration *new_migration(struct murder *murder)
     struct fake_migration *migration =
         fake_migration_new(PAGES, murder->vcpus ? murder->vcpus : 2);
 
-    migration->params.hot_pages_max = 4;
-    migration->recoveries = FAKE_RECOVERIES;
-    migration->has_heir = true;
-    migration->at_run = begin;
+    migration->setup.params.hot_pages_max = 4;
+    migration->script.recoveries = FAKE_RECOVERIES;
+    migration->script.has_heir = true;
+    migration->script.at_run = begin;
     migration->data = murder;
     murder->migration = migration;
-    fake_host_hook(migration->hosts[1], at_call, murder);
+    fake_host_hook(migration->setup.hosts[1], at_call, murder);
     return migration;
 }
 
@@ -95,15 +96,15 @@ static unsigned int ordered_deaths(const struct murder *murder)
 static void end_paging(struct fake_migration *migration)
 {
     const struct xlm_orphan orphan = {
-        .domid = fake_domain_id(migration->destination),
-        .pfns = migration->nr_pfns,
-        .kept = migration->inherited,
+        .domid = fake_domain_id(migration->outcome.destination),
+        .pfns = migration->setup.nr_pfns,
+        .kept = migration->outcome.inherited,
     };
     struct xlm_context ctx;
 
-    fake_migration_init_context(&ctx, migration->hosts[1]);
+    fake_migration_init_context(&ctx, migration->setup.hosts[1]);
     assert_int_equal(xlm_end_paging(&ctx, &orphan), 0);
-    assert_false(fake_domain_pager_enabled(migration->destination));
+    assert_false(fake_domain_pager_enabled(migration->outcome.destination));
     xlm_hypervisor_close(ctx.hypervisor);
 }
 
@@ -115,16 +116,17 @@ static bool kill_and_take_over(struct murder *murder)
     bool too_late;
 
     fake_migration_run(migration);
-    assert_int_equal(migration->save_rc, 0);
+    assert_int_equal(migration->outcome.save_rc, 0);
     too_late = murder->deaths < ordered_deaths(murder) ||
-               migration->heirs < murder->deaths;
-    if (migration->heirs < murder->deaths) {
-        assert_int_equal(migration->heirs, murder->deaths - 1);
-        assert_int_equal(fake_domain_paged(migration->destination), 0);
+               migration->outcome.heirs < murder->deaths;
+    if (migration->outcome.heirs < murder->deaths) {
+        assert_int_equal(migration->outcome.heirs, murder->deaths - 1);
+        assert_int_equal(fake_domain_paged(migration->outcome.destination), 0);
         end_paging(migration);
-        fake_guest_stop(migration->guest);
-        assert_int_equal(
-            fake_guest_compare(migration->guest, migration->destination), 0);
+        fake_guest_stop(migration->setup.guest);
+        assert_int_equal(fake_guest_compare(migration->setup.guest,
+                                            migration->outcome.destination),
+                         0);
     } else {
         fake_migration_check_success(migration);
     }
@@ -170,10 +172,10 @@ static void what_was_not_read_is_asked_for(void **state)
 
     (void)state;
     fake_migration_run(migration);
-    assert_int_equal(migration->save_rc, 0);
-    assert_int_equal(migration->heirs, 1);
+    assert_int_equal(migration->outcome.save_rc, 0);
+    assert_int_equal(migration->outcome.heirs, 1);
     fake_migration_check_success(migration);
-    assert_int_equal(fake_spins(migration->destination), 0);
+    assert_int_equal(fake_spins(migration->outcome.destination), 0);
     fake_migration_free(migration);
 }
 

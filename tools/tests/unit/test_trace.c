@@ -243,7 +243,7 @@ static struct xlm_trace *open_kept(const char *name)
 
 static void another_source(struct fake_migration *migration)
 {
-    migration->contexts[0].trace = traces[2];
+    migration->outcome.contexts[0].trace = traces[2];
 }
 
 static void a_recovery(void **state)
@@ -251,11 +251,11 @@ static void a_recovery(void **state)
     struct fake_migration *migration = fake_migration_new(160, 1);
 
     (void)state;
-    migration->vcpu_seed = 1;
-    migration->recoveries = 1;
-    migration->at_recovery = another_source;
-    migration->params.hot_pages_max = 4;
-    migration->cut = (struct fake_cut){
+    migration->script.vcpu_seed = 1;
+    migration->script.recoveries = 1;
+    migration->script.at_recovery = another_source;
+    migration->setup.params.hot_pages_max = 4;
+    migration->script.cut = (struct fake_cut){
         .way = FAKE_FORTH,
         .at_record = true,
         .type = XLM_REC_POSTCOPY_PAGE_DATA,
@@ -264,8 +264,8 @@ static void a_recovery(void **state)
     traces[0] = open_kept("source");
     traces[1] = open_kept("destination");
     traces[2] = open_kept("source.again");
-    migration->contexts[0].trace = traces[0];
-    migration->contexts[1].trace = traces[1];
+    migration->outcome.contexts[0].trace = traces[0];
+    migration->outcome.contexts[1].trace = traces[1];
     fake_migration_run(migration);
     fake_migration_check_recovered(migration);
     for (int i = 0; i < 3; i++) {

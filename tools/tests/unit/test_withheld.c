@@ -31,8 +31,8 @@ static int set_up(void **state)
 
     fake_store_clear();
     scene->migration = fake_migration_new(30, 1);
-    scene->ctx = fake_libxl_new(scene->migration->hosts[0]);
-    scene->domid = fake_domain_id(scene->migration->source);
+    scene->ctx = fake_libxl_new(scene->migration->setup.hosts[0]);
+    scene->domid = fake_domain_id(scene->migration->setup.source);
     fake_libxl_add(scene->ctx, NAME, scene->migration);
     snprintf(scene->type, sizeof(scene->type), "/libxl/%u/type", scene->domid);
     fake_store_put(scene->type, "pvh");
@@ -98,9 +98,9 @@ static void it_runs_whatever_others_have_paused(void **state)
     lm_withhold(scene->domid, fake_logger());
     libxl_domain_destroy(scene->ctx, scene->domid, NULL);
     libxl_domain_pause(scene->ctx, scene->domid, NULL);
-    assert_false(fake_domain_running(scene->migration->source));
+    assert_false(fake_domain_running(scene->migration->setup.source));
     assert_int_equal(lm_let_run(scene->ctx, scene->domid, fake_logger()), 0);
-    assert_true(fake_domain_running(scene->migration->source));
+    assert_true(fake_domain_running(scene->migration->setup.source));
 }
 
 static void nobody_saves_what_lacks_memory(void **state)
