@@ -18,7 +18,6 @@
 #include "save_header.h"
 #include "stock.h"
 #include "transport.h"
-#include "wishes.h"
 
 /* ---- waiting for the other host ---- */
 
@@ -38,7 +37,7 @@ static int await_room(int fd)
 }
 
 /* In pieces that cannot block after a poll(). */
-static int write_all(int fd, const void *bytes, size_t length)
+int xl_config_write_octets(int fd, const void *bytes, size_t length)
 {
     const char *at = bytes;
     ssize_t written;
@@ -156,8 +155,9 @@ int xl_config_write(int fd, const char *json)
     uint32_t length = strlen(json) + 1;
 
     xl_save_header_make(&header, &data, length);
-    if (write_all(fd, &header, sizeof(header)) ||
-        write_all(fd, &data, sizeof(data)) || write_all(fd, json, length)) {
+    if (xl_config_write_octets(fd, &header, sizeof(header)) ||
+        xl_config_write_octets(fd, &data, sizeof(data)) ||
+        xl_config_write_octets(fd, json, length)) {
         fprintf(stderr, "xl: the receiver does not take the domain's "
                         "configuration\n");
         return -1;
@@ -165,31 +165,13 @@ int xl_config_write(int fd, const char *json)
     return 0;
 }
 
-int xl_config_write_wishes(int fd, const struct xl_wishes *wishes)
-{
-    if (write_all(fd, wishes, sizeof(*wishes))) {
-        fprintf(stderr, "xl: the receiver does not take what it is told\n");
-        return -1;
-    }
-    return 0;
-}
-
 /* ---- to receive ---- */
 
-int xl_config_read_wishes(int fd, struct xl_wishes *wishes)
+int xl_config_read_octets(int fd, void *octets, size_t length,
+                          const char *what)
 {
-    const char *problem;
-
-    if (read_all(fd, wishes, sizeof(*wishes), xl_deadline(XL_PROLOGUE_SECONDS),
-                 "wish")) {
-        return -1;
-    }
-    problem = xl_wishes_check(wishes);
-    if (problem) {
-        fprintf(stderr, "xl: what comes in is %s\n", problem);
-        return -1;
-    }
-    return 0;
+    return read_all(fd, octets, length, xl_deadline(XL_PROLOGUE_SECONDS),
+                    what);
 }
 
 static int parse_config(struct xl_context *xl, const char *json,

@@ -26,10 +26,13 @@ char *xl_config_own(struct xl_context *xl, uint32_t domid);
  * stderr. */
 int xl_config_write(int fd, const char *json);
 
-/* The same of what a source wishes, before them. */
-struct xl_wishes;
-int xl_config_write_wishes(int fd, const struct xl_wishes *wishes);
-int xl_config_read_wishes(int fd, struct xl_wishes *wishes);
+/* Write what stands before them, with the same patience.  0, or -1. */
+int xl_config_write_octets(int fd, const void *octets, size_t length);
+
+/* Read it, within XL_PROLOGUE_SECONDS; `what` it is, for a person.  0, or -1
+ * having said why. */
+int xl_config_read_octets(int fd, void *octets, size_t length,
+                          const char *what);
 
 /* Read both into an initialised configuration, within XL_PROLOGUE_SECONDS.  0;
  * XL_CONFIG_ROOM: the source asks what room this host has, and sends no more;

@@ -61,7 +61,10 @@ static int send_prologue(struct xl_migrate *migrate)
 
     if (sender->options.tls) {
         xl_wishes_make(&wishes, &sender->options);
-        if (xl_config_write_wishes(sender->transport.send_fd, &wishes)) {
+        if (xl_config_write_octets(sender->transport.send_fd, &wishes,
+                                   sizeof(wishes))) {
+            fprintf(stderr, "xl: the receiver does not take what it is "
+                            "told\n");
             return -1;
         }
     }

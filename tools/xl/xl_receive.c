@@ -326,8 +326,15 @@ static int serve_recovery(struct xl_receive *receive)
 static int take_wishes(struct xl_receive *receive)
 {
     struct xl_wishes wishes;
+    const char *problem;
 
-    if (xl_config_read_wishes(receive->connection.recv_fd, &wishes)) {
+    if (xl_config_read_octets(receive->connection.recv_fd, &wishes,
+                              sizeof(wishes), "list of wishes")) {
+        return -1;
+    }
+    problem = xl_wishes_check(&wishes);
+    if (problem) {
+        fprintf(stderr, "xl: what comes in is %s\n", problem);
         return -1;
     }
     xl_wishes_grant(&wishes, &receive->options);

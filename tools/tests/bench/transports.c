@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What lies between xl and the network, at native speed: plain TCP, TLS by the kernel
- * and by our processes, and whatever command is given, ssh for instance.
+ * What lies between xl and the network, at native speed: plain TCP, TLS by the
+ * kernel and by our processes, and any command, ssh for instance.
  *
  *     transports tcp|tls|ktls MIB
- *     transports command MIB COMMAND     COMMAND has "transports peer" on its
- *                                        stdin and stdout, wherever that runs
+ *     transports command MIB COMMAND   COMMAND has "transports peer" on its
+ *                                      stdin and stdout, wherever that runs
  *     transports peer
  *
- * One process sends MIB MiB to its peer, as the engine does in batches of pages, then asks
- * for one page after another.  Prints what it measured as one JSON object.  All but the
- * command's goes over TCP on the loopback.
+ * One process sends MIB MiB to its peer, in batches as the engine does, and then
+ * asks for page after page.  Prints what it measured as one JSON object.
+ * All but the command's goes over TCP on the loopback.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -149,8 +149,8 @@ static void print_end(void)
 
 /* ---- transports ---- */
 
-/* As the processes of xl have it: an end opens the connection, and either it is
- * given to the kernel or a process is between.  Returns what is plain. */
+/* As the processes of xl do: an end opens the connection, and either gives it
+ * to the kernel or has a process between.  Returns what is plain. */
 static int open_end(struct fake_end *end)
 {
     int plain[2];
