@@ -201,6 +201,20 @@ class OtherShells(Shell):
         self.assertIn("2:host:_hosts", said)
         self.assertIn("*:host:_hosts", path.read_text(encoding="utf-8"))
 
+    @unittest.skipUnless(shutil.which("zsh"), "no zsh here")
+    def test_zsh_offers_names_as_they_are(self):
+        names = ["web", "web$(id>ran)", "web`id>ran`", "my web", "web*"]
+        self.guests(*names)
+        (self.where / "migrate-status").write_text("Name\nmail$(id>ran) x\n    more\n")
+        path = self.made("zsh")
+        for function, offered in (("domains", names), ("migrating", ["mail$(id>ran)"])):
+            said = self.ask("zsh", "-f", "-c", f"""
+                _arguments() {{ : }}
+                compadd() {{ print -rl -- "${{(@P)@[-1]}}" }}
+                source $0; _xl_postcopy_{function}""", str(path))
+            self.assertEqual(said.splitlines(), offered)
+        self.assertFalse((self.where / "ran").exists())
+
     @unittest.skipUnless(shutil.which("fish"), "no fish here")
     def test_fish_offers_commands_options_and_guests(self):
         self.guests("web", "web$(id>ran)", "my web")
@@ -210,6 +224,8 @@ class OtherShells(Shell):
         self.assertEqual(self.fish("xl migrate --push-o"), ["--push-order"])
         self.assertEqual(self.fish("xl migrate --push-order rec"), ["recent"])
         self.assertIn("mail", self.fish("xl migrate-abort m"))
+        for line in self.fish("xl console "):
+            self.assertNotRegex(line, "^(Name|Domain-0)")
         guests = self.fish("xl console web")
         self.assertIn("web", guests)
         self.assertEqual(len(guests), 2, guests)
