@@ -40,6 +40,25 @@ struct listener {
 
 /* ---- before ---- */
 
+/* A receiver would look at the process that has started it: that is us.  The
+ * stock receiver looks at no policy at all. */
+static int find_policy(struct listener *listener)
+{
+    struct xl_options *options = &listener->options;
+
+    if (options->stock &&
+        (!options->policy || strcmp(options->policy, "none"))) {
+        fprintf(stderr, "xl: the stock receiver knows no policy: add --policy "
+                        "none if the hosts that can connect may send any "
+                        "guest\n");
+        return -1;
+    }
+    if (!options->policy) {
+        options->policy = XL_RECEIVE_POLICY_FILE;
+    }
+    return 0;
+}
+
 static int find_address(struct listener *listener)
 {
     const char *given = listener->options.domain; /* the first argument */
@@ -232,8 +251,11 @@ static int serve(struct listener *listener)
 /* Receivers go on without us: guests run here that are not whole yet. */
 static int run(struct listener *listener)
 {
-    int ret = find_address(listener);
+    int ret = find_policy(listener);
 
+    if (!ret) {
+        ret = find_address(listener);
+    }
     if (!ret) {
         ret = check_files(listener);
     }
@@ -264,10 +286,6 @@ int xl_main_migrate_listen(struct xl_context *xl, int argc, char **argv)
     status = xl_check_host();
     if (status) {
         return status;
-    }
-    /* A receiver would look at the process that has started it: that is us. */
-    if (!listener.options.policy) {
-        listener.options.policy = XL_RECEIVE_POLICY_FILE;
     }
     status = run(&listener) ? EXIT_FAILURE : EXIT_SUCCESS;
     if (listener.signal_fd >= 0) {

@@ -24,6 +24,7 @@
 #include "receive.h"
 #include "receive_policy_file.h"
 #include "standby.h"
+#include "stock.h"
 #include "transport.h"
 #include "visitor.h"
 #include "wishes.h"
@@ -449,6 +450,29 @@ static int take_connection(struct xl_receive *receive)
     return ret;
 }
 
+/* The stock receiver in place of this process, on the same connection. */
+static int run_stock(const struct xl_receive *receive)
+{
+    char name[] = "xl", command[] = "migrate-receive";
+    char no_monitor[] = "-e", debug[] = "-d";
+    char *line[5] = {name, command};
+    int count = 2;
+
+    if (receive->options.no_monitor) {
+        line[count++] = no_monitor;
+    }
+    if (receive->options.debug) {
+        line[count++] = debug;
+    }
+    if (dup2(receive->connection.recv_fd, STDIN_FILENO) < 0 ||
+        dup2(receive->connection.send_fd, STDOUT_FILENO) < 0) {
+        perror("xl");
+        return EXIT_FAILURE;
+    }
+    signal(SIGPIPE, SIG_DFL);
+    return xl_stock_exec(line);
+}
+
 int xl_receive(struct xl_context *xl, const struct xl_options *options)
 {
     struct xl_receive receive = {
@@ -461,7 +485,13 @@ int xl_receive(struct xl_context *xl, const struct xl_options *options)
     };
     int ret;
 
-    if (take_connection(&receive) || xl_context_open(xl)) {
+    if (take_connection(&receive)) {
+        return EXIT_FAILURE;
+    }
+    if (options->stock) {
+        return run_stock(&receive);
+    }
+    if (xl_context_open(xl)) {
         return EXIT_FAILURE;
     }
     libxl_domain_config_init(&receive.config);

@@ -251,6 +251,20 @@ def test_over_tls_options_go_along(world):
 
 
 @on_request(TAKES_LONG)
+def test_over_tls_a_stock_migration(world):
+    """Of the stock xl at both ends, which know nothing of TLS."""
+    guest = world.pattern(memory=32, rate=100).start("a")
+    with certificates(world), listener(world, "b", "--stock"):
+        migration = Process(world.lab, "a", shlex.join(
+            ["xl", "migrate", "-s", "", guest.name,
+             f"xl migrate-connect {TLS} xen-b"]))
+        assert migration.finish() == 0, migration.output
+    guest.host = "b"
+    guest.assert_runs()
+    world.assert_only_at(guest, "b")
+
+
+@on_request(TAKES_LONG)
 def test_over_tls_guests_at_the_same_time(world):
     """A process for each."""
     guests = [world.pattern(name=f"pattern{id}", id=id, memory=32,
