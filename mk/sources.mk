@@ -2,7 +2,7 @@
 # What there is to build, and of what. Sources are found by their directory.
 
 GUEST_SRCS := $(wildcard $(S)/tools/libs/guest/*.c $(S)/tools/libs/guest/*/*.c)
-LIGHT_SRCS := $(wildcard $(S)/tools/libs/light/*.c)
+LIGHT_SRCS := $(wildcard $(S)/tools/libs/light/*.c $(S)/tools/libs/light/*/*.c)
 # TLS is a room of its own, which knows nothing of libxl.
 TLS_SRCS := $(wildcard $(S)/tools/xl/tls/*.c)
 XL_SRCS := $(wildcard $(S)/tools/xl/*.c $(S)/tools/xl/evacuation/*.c) $(TLS_SRCS)

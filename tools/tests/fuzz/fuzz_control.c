@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control_policy.h"
+#include "control/control_policy.h"
 #include "fake_xenstore.h"
 #include "fuzz_peer.h"
 #include "libxl_live_migrate.h"

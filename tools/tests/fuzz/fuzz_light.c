@@ -2,7 +2,7 @@
  * libxl's stream: its beginning, then the records of the devices.
  */
 #include "fuzz_peer.h"
-#include "stream.h"
+#include "stream/stream.h"
 
 /* Only what may stand there, and only as long as it says. */
 static void check_record(const struct lm_record *record, size_t length)

@@ -9,8 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "devices/qmp.h"
 #include "fuzz_peer.h"
-#include "qmp.h"
 
 #define PATIENCE_MS 1000
 

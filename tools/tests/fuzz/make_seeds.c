@@ -16,7 +16,7 @@
 #include "save_header.h"
 #include "visitor.h"
 #include "wishes.h"
-#include "stream.h"
+#include "stream/stream.h"
 #include "wire/record.h"
 
 static const char *directory;

@@ -14,7 +14,7 @@
 
 #include "fake_log.h"
 #include "fake_xenstore.h"
-#include "stream.h"
+#include "stream/stream.h"
 #include "wire/wire.h"
 
 #define DOMAINS 64

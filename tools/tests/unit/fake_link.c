@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "stream.h"
+#include "stream/stream.h"
 #include "wire/wire.h"
 
 #define CHUNK 65536

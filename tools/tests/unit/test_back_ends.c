@@ -14,11 +14,11 @@
 
 #include <cmocka.h>
 
-#include "exposure.h"
+#include "devices/exposure.h"
+#include "devices/front_ends.h"
 #include "fake_log.h"
 #include "fake_move.h"
 #include "fake_xenstore.h"
-#include "front_ends.h"
 #include "policy/outside_waits.h"
 #include "wire/wire.h"
 

@@ -18,7 +18,7 @@
 #include "fake_memory.h"
 #include "json_bounds.h"
 #include "save_header.h"
-#include "stream.h"
+#include "stream/stream.h"
 
 /* ---- libxl's records ---- */
 

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "announce.h"
-#include "build_way.h"
+#include "devices/announce.h"
+#include "devices/build_way.h"
 
 #define BLOCK_DEVICE "/dev/loop0"
 #define FILE_HERE "/proc/self/exe"

@@ -11,11 +11,11 @@
 
 #include <cmocka.h>
 
-#include "completed.h"
-#include "control.h"
+#include "control/completed.h"
+#include "control/control.h"
 #include "fake_log.h"
 #include "fake_xenstore.h"
-#include "memo.h"
+#include "keeping/memo.h"
 
 /* Other tests leave theirs in the same file: names tell them apart. */
 static int own(const char *name, libxl_live_migrate_status *last)

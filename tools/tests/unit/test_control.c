@@ -18,13 +18,13 @@
 #include <cmocka.h>
 
 #include "clock.h"
-#include "control.h"
-#include "control_policy.h"
-#include "control_store.h"
-#include "estimate.h"
+#include "control/control.h"
+#include "control/control_policy.h"
+#include "control/control_store.h"
+#include "control/estimate.h"
 #include "fake_log.h"
 #include "fake_xenstore.h"
-#include "memo.h"
+#include "keeping/memo.h"
 #include "watchdog.h"
 
 #define DOMID 7

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "common.h"
-#include "control_store.h"
+#include "common/common.h"
+#include "control/control_store.h"
 #include "libxl_live_migrate.h"
 #include "stats.h"
 

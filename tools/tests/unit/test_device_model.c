@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "device_model.h"
+#include "devices/device_model.h"
 #include "fake_log.h"
 #include "fake_qemu.h"
 #include "watchdog.h"

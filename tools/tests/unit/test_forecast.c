@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "forecast.h"
+#include "source/forecast.h"
 
 #define SECOND 1000000u
 #define MS 1000u

@@ -11,7 +11,7 @@
 #include <xen/xen.h>
 #include <xen/sched.h>
 
-#include "half.h"
+#include "call/half.h"
 
 #define ROLE(which) .role = LIBXL_LIVE_MIGRATE_ROLE_##which
 #define STATE(which) .state = LIBXL_LIVE_MIGRATE_STATE_##which

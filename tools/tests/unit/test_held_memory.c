@@ -12,7 +12,7 @@
 #include "fake_hypervisor.h"
 #include "fake_log.h"
 #include "fake_xenstore.h"
-#include "held_memory.h"
+#include "keeping/held_memory.h"
 #include "xlm.h"
 
 #define PAGES 4096u

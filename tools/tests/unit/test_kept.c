@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "kept.h"
+#include "keeping/kept.h"
 #include "policy/pfn_set.h"
 
 #define PFNS 1000

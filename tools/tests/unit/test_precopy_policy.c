@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "precopy_policy.h"
+#include "source/precopy_policy.h"
 
 static const struct {
     bool postcopy;

@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
+#include "devices/qmp.h"
 #include "fake_log.h"
-#include "qmp.h"
 #include "watchdog.h"
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"

@@ -26,8 +26,8 @@
 
 #include "fake_move.h"
 #include "fake_xenstore.h"
-#include "kept.h"
-#include "memo.h"
+#include "keeping/kept.h"
+#include "keeping/memo.h"
 #include "wire/wire.h"
 
 #define PAGES 300

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tuning.h"
+#include "common/tuning.h"
 
 static struct xlm_save_params tuned(const libxl_live_migrate_params *params)
 {

@@ -12,8 +12,8 @@
 #include "fake_libxl.h"
 #include "fake_log.h"
 #include "fake_xenstore.h"
+#include "keeping/withheld.h"
 #include "libxl_live_migrate.h"
-#include "withheld.h"
 
 #define NAME "guest"
 #define CONFIG "{ \"c_info\": { } }"
