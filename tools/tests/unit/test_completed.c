@@ -2,6 +2,7 @@
  * What is kept of migrations that have ended.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -113,28 +114,34 @@ static void lines_that_are_none(void **state)
     assert_int_equal(status.stats.waits.nr_vcpus, 2);
 }
 
+static off_t size_of_file(void)
+{
+    int directory = lm_memo_open();
+    int fd = openat(directory, "completed", O_RDONLY);
+    off_t size = lseek(fd, 0, SEEK_END);
+
+    close(fd);
+    close(directory);
+    return size;
+}
+
 /* The newest is always there, and the file no larger than it may be. */
 static void the_older_half_goes(void **state)
 {
     libxl_live_migrate_status status = example("many"), last;
-    int directory = lm_memo_open();
-    int count = 0, before;
-    off_t size;
-    int fd;
+    off_t before, size = 0;
 
     (void)state;
     do {
-        before = count;
+        before = size;
         status.ended_at++;
         assert_int_equal(lm_completed_put(&status), 0);
-        count = own(status.name, &last);
-        assert_true(last.ended_at == status.ended_at);
-    } while (count > before);
-    fd = openat(directory, "completed", O_RDONLY);
-    size = lseek(fd, 0, SEEK_END);
-    assert_in_range(size, 1, LM_COMPLETED_MAX);
-    close(fd);
-    close(directory);
+        size = size_of_file();
+        assert_in_range(size, 1, LM_COMPLETED_MAX);
+    } while (size > before);
+    assert_in_range(size, 1, LM_COMPLETED_MAX * 2 / 3);
+    assert_in_range(own(status.name, &last), 2, INT_MAX);
+    assert_true(last.ended_at == status.ended_at);
 }
 
 /* By what a migration shows, and before its domain goes. */
