@@ -151,7 +151,8 @@ class Migration(Process):
             self.receiver = listen(guest.lab, self.dest, receive_options)
             words += ["-s", "", guest.name, connect(host)]
         elif transport == "local":
-            words += ["-s", "", guest.name, "xl migrate-receive --postcopy"]
+            words += ["-s", "", guest.name,
+                      f"xl migrate-receive --postcopy {receive_options}"]
         else:
             words += [guest.name, host]
         command = shlex.join(words)
