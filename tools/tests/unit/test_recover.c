@@ -87,6 +87,9 @@ static size_t cuts_from_go(enum fake_way way, struct fake_cut *cuts)
     heard = fake_link_heard(migration->outcome.link, way, &length);
     for (size_t i = 0; i + 1 < count; i++) {
         memcpy(&header, heard + all[i], sizeof(header));
+        if (header.type & XLM_REC_OPTIONAL) {
+            continue; /* before the go, or not each time */
+        }
         cuts[kept] = CUT(way, header.type, 1);
         cuts[kept].nth = ++seen[header.type];
         kept += kept || header.type == XLM_REC_POSTCOPY_GO ||
