@@ -6,6 +6,7 @@
 
 #include "peers.h"
 #include "receive_policy.h"
+#include "xen_directories.h"
 
 /* Its path, unless --policy names another file. */
 #define XL_RECEIVE_POLICY_FILE XEN_CONFIG_DIR "/xl-postcopy-receive.conf"
