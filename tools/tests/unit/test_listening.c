@@ -202,6 +202,60 @@ static void wishes_of_others(void **state)
     assert_non_null(xl_wishes_check(&wishes));
 }
 
+/* What goes to a receiver on its command line, of the list of options. */
+enum {
+#define COMMAND(id, ...) id = 1 << XL_COMMAND_##id,
+#include "options.def"
+    EACH_COMMAND = 0,
+};
+#define NOWHERE 0
+#define TO_RECEIVER 1
+#define TO_BOTH TO_RECEIVER
+#define TO_RECOVERY 0
+#define TO_CONNECTIONS 0
+#define TO_EACH 0
+
+static const struct {
+    int commands;
+    const char *name;
+    char letter;
+    int to;
+} rows[] = {
+#define OPTION(of, long_name, short_name, takes, goes_on, text) \
+    {(of), (long_name), (short_name), (goes_on)},
+#include "options.def"
+};
+
+/* What a receiver is told by wishes; "trace" each end is told by itself.  A new
+ * option has to be a wish as well. */
+static bool is_told(const char *name)
+{
+    static const char *const told[] = {"link-timeout", "no-monitor", "p",
+                                       "debug",        "check",      "trace"};
+
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+        if (!strcmp(name, told[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void no_option_is_lost_over_tls(void **state)
+{
+    char letter[2] = "";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        letter[0] = rows[i].letter;
+        if (rows[i].commands & MIGRATE && rows[i].to & TO_RECEIVER &&
+            !is_told(rows[i].name ? rows[i].name : letter)) {
+            fail_msg("a receiver by TLS is not told of %s",
+                     rows[i].name ? rows[i].name : letter);
+        }
+    }
+}
+
 /* ---- addresses ---- */
 
 static void addresses(void **state)
@@ -332,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_pipe_has_a_guest),
         cmocka_unit_test(wishes_are_granted),
         cmocka_unit_test(wishes_of_others),
+        cmocka_unit_test(no_option_is_lost_over_tls),
         cmocka_unit_test(addresses),
         cmocka_unit_test(listening_and_connecting),
         CONNECTED(a_connection_is_passed_on),
