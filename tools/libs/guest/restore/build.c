@@ -253,9 +253,12 @@ int xlm_restore_build_early(struct xlm_restorer *restorer)
 int xlm_restore_claim(struct xlm_restorer *restorer)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
+    uint64_t pages = restorer->domain.pages + restorer->paging->pages;
 
-    if (hv->ops->claim(hv, restorer->domain.domid,
-                       restorer->domain.pages + restorer->paging->pages)) {
+    if (pages < restorer->domain.pages) {
+        pages = UINT64_MAX; /* as many as the source says; there are none */
+    }
+    if (hv->ops->claim(hv, restorer->domain.domid, pages)) {
         return xlm_fail(restorer->ctx,
                         "this host has no memory for the "
                         "%" PRIu64 " MiB of the guest: free "
