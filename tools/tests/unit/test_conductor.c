@@ -333,8 +333,9 @@ static void hosts_that_take_nobody(void **state)
         const char *host, *why;
     } cases[] = {
         {"echo 'no\tpaging\tbuilt without memory paging'; echo end",
-         "no host takes guests now"},
-        {"echo 'xl: one cannot be reached'; exit 1", "no host takes guests"},
+         "no host takes guests now: built without memory paging"},
+        {"echo 'xl: one cannot be reached'; exit 1",
+         "no host takes guests now: one cannot be reached"},
         {"echo 'ok\troom\t5 KiB free, 7 KiB more'; echo end",
          "it needs 1 MiB, and the most that is left is 0 MiB"},
     };

@@ -60,15 +60,14 @@ static int open_host(struct xl_context *xl)
     return 0;
 }
 
-/* -1: another one is at work.  Where no lock can be made there is none. */
-static int lock_host(void)
+/* Lock *fd, until that is closed; -1: another evacuation has the lock.  On a
+ * host where the file cannot be made there is no lock. */
+static int lock_host(int *fd)
 {
-    int fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+    *fd = open(LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*fd >= 0 && flock(*fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
         fprintf(stderr, "xl: another xl migrate-all is at work on this "
                         "host\n");
-        close(fd);
         return -1;
     }
     return 0;
@@ -118,18 +117,26 @@ static int conduct(struct xl_context *xl, const struct xl_options *options,
 static int migrate_all(struct xl_context *xl, const struct xl_options *options,
                        struct xl_evacuation *evacuation)
 {
+    int status = EXIT_FAILURE, lock = -1;
     bool missing = false;
-    int status;
 
-    if (check_hosts(options) || open_host(xl) || lock_host() ||
+    if (check_hosts(options) || open_host(xl) || lock_host(&lock) ||
         xl_gather_all(xl, options, evacuation, &missing)) {
-        return EXIT_FAILURE;
+        goto out;
     }
     if (!evacuation->nr_guests && !missing) {
         fprintf(stderr, "xl: there is no guest here to be moved\n");
     }
     status = conduct(xl, options, evacuation);
-    return status == EXIT_SUCCESS && missing ? EXIT_FAILURE : status;
+    if (status == EXIT_SUCCESS && missing) {
+        status = EXIT_FAILURE;
+    }
+
+out:
+    if (lock >= 0) {
+        close(lock);
+    }
+    return status;
 }
 
 int xl_main_migrate_all(struct xl_context *xl, int argc, char **argv)

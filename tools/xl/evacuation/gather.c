@@ -28,6 +28,7 @@ struct gathering {
 struct candidate {
     const libxl_dominfo *info;
     libxl_live_migrate_inspection part;
+    int rc;         /* of looking at it: else `part` holds nothing */
     char name[256]; /* the guest's own */
 };
 
@@ -56,33 +57,40 @@ static int place_in(const struct xl_texts *list, bool *named,
     return place;
 }
 
-/* A domain that has shut down has nothing that could be moved. */
 static bool is_no_guest(struct gathering *gathering,
                         const struct candidate *candidate)
 {
     const libxl_dominfo *info = candidate->info;
 
-    return !info->domid || info->dying ||
-           libxl_is_stubdom(gathering->xl->ctx, info->domid, NULL) ||
-           (info->shutdown &&
-            candidate->part.half == LIBXL_LIVE_MIGRATE_HALF_NONE);
+    return info->dying || candidate->rc == ERROR_DOMAIN_NOTFOUND ||
+           libxl_is_stubdom(gathering->xl->ctx, info->domid, NULL);
+}
+
+/* Nothing of it could be moved. */
+static bool has_shut_down(const struct candidate *candidate)
+{
+    return candidate->info->shutdown &&
+           candidate->part.half == LIBXL_LIVE_MIGRATE_HALF_NONE;
 }
 
 /* ---- what is known of one ---- */
 
-static int look_at(struct gathering *gathering, const libxl_dominfo *info,
-                   struct candidate *candidate)
+static void look_at(struct gathering *gathering, const libxl_dominfo *info,
+                    struct candidate *candidate)
 {
     char *called = libxl_domid_to_name(gathering->xl->ctx, info->domid);
-    int rc = libxl_live_migrate_inspect(info->domid, &candidate->part);
 
-    candidate->info = info;
+    *candidate = (struct candidate){.info = info};
+    candidate->rc = libxl_live_migrate_inspect(info->domid, &candidate->part);
+    if (candidate->rc) {
+        candidate->part =
+            (libxl_live_migrate_inspection){.domid = info->domid};
+    }
     snprintf(candidate->name, sizeof(candidate->name), "%s",
-             !rc && candidate->part.name[0] ? candidate->part.name
-             : called                       ? called
-                                            : "");
+             candidate->part.name[0] ? candidate->part.name
+             : called                ? called
+                                     : "");
     free(called);
-    return rc;
 }
 
 static uint64_t last_stop(const struct gathering *gathering, const char *name)
@@ -128,7 +136,7 @@ static void measure(struct gathering *gathering, struct xl_guest *guest)
 
 /* Where it is on its way to.  A name that was not given stays with the
  * evacuation, until the process ends. */
-static int find_host(struct gathering *gathering, struct xl_guest *guest)
+static void find_host(struct gathering *gathering, struct xl_guest *guest)
 {
     struct xl_evacuation *evacuation = gathering->evacuation;
     char *host = xl_gate_host(gathering->xl, guest->domid);
@@ -136,11 +144,11 @@ static int find_host(struct gathering *gathering, struct xl_guest *guest)
     if (host) {
         guest->host = xl_evacuation_host(evacuation, host);
     }
-    guest->guesses = guest->host == XL_NO_HOST;
-    if (guest->guesses || evacuation->hosts[guest->host].name != host) {
+    guest->guesses = guest->job == XL_JOB_RECOVER && guest->host == XL_NO_HOST;
+    if (guest->host == XL_NO_HOST ||
+        evacuation->hosts[guest->host].name != host) {
         free(host);
     }
-    return 0;
 }
 
 static enum xl_job job_of(const struct candidate *candidate)
@@ -163,7 +171,16 @@ static void settle(struct gathering *gathering, struct xl_guest *guest,
 {
     bool looks = gathering->evacuation->looks_only;
 
-    if (candidate->part.half >= LIBXL_LIVE_MIGRATE_HALF_ARRIVING) {
+    if (candidate->rc) {
+        guest->fate = XL_FATE_STAYS;
+        snprintf(guest->why, sizeof(guest->why),
+                 "whether it is a whole guest cannot be found out (libxl "
+                 "error %d)",
+                 candidate->rc);
+    } else if (has_shut_down(candidate)) {
+        guest->fate = XL_FATE_STAYS;
+        snprintf(guest->why, sizeof(guest->why), "it has shut down");
+    } else if (candidate->part.half >= LIBXL_LIVE_MIGRATE_HALF_ARRIVING) {
         guest->fate = XL_FATE_STAYS;
         snprintf(guest->why, sizeof(guest->why), "%s", candidate->part.text);
     } else if (looks && guest->job == XL_JOB_RECOVER) {
@@ -191,7 +208,10 @@ static int add(struct gathering *gathering, const struct candidate *candidate,
         guest->turn = place < 0 ? 0 : place;
     }
     settle(gathering, guest, candidate);
-    return guest->job == XL_JOB_RECOVER ? find_host(gathering, guest) : 0;
+    if (guest->job != XL_JOB_MOVE) {
+        find_host(gathering, guest);
+    }
+    return 0;
 }
 
 /* ---- what was named and is not here ---- */
@@ -249,12 +269,13 @@ static int add_if_meant(struct gathering *gathering, const libxl_dominfo *info)
     struct candidate candidate;
     int place;
 
-    if (!info->domid || look_at(gathering, info, &candidate) ||
-        is_no_guest(gathering, &candidate)) {
+    look_at(gathering, info, &candidate);
+    if (is_no_guest(gathering, &candidate)) {
         return 0;
     }
     place = place_in(&options->only, gathering->named, &candidate);
-    if ((options->only.count && place < 0) ||
+    /* One that has shut down matters when it is named. */
+    if ((place < 0 && (options->only.count || has_shut_down(&candidate))) ||
         place_in(&options->except, gathering->named + options->only.count,
                  &candidate) >= 0) {
         return 0;
@@ -274,7 +295,7 @@ static int for_each_domain(struct gathering *gathering,
         return -1;
     }
     for (int i = 0; i < count && !ret; i++) {
-        ret = take(gathering, &domains[i]);
+        ret = domains[i].domid ? take(gathering, &domains[i]) : 0;
     }
     libxl_dominfo_list_free(domains, count);
     return ret;
@@ -316,8 +337,8 @@ static int add_if_paused(struct gathering *gathering,
 {
     struct candidate candidate;
 
-    if (!info->domid || look_at(gathering, info, &candidate) ||
-        candidate.part.half != LIBXL_LIVE_MIGRATE_HALF_LEFT ||
+    look_at(gathering, info, &candidate);
+    if (candidate.rc || candidate.part.half != LIBXL_LIVE_MIGRATE_HALF_LEFT ||
         candidate.part.attended) {
         return 0;
     }

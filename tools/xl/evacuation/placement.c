@@ -170,6 +170,17 @@ static uint64_t most_room(const struct xl_evacuation *evacuation,
     return most;
 }
 
+/* What a host has said that takes none. */
+static const char *closed_why(const struct xl_evacuation *evacuation)
+{
+    for (size_t i = 0; i < evacuation->nr_hosts; i++) {
+        if (evacuation->hosts[i].state == XL_HOST_CLOSED) {
+            return evacuation->hosts[i].why;
+        }
+    }
+    return "";
+}
+
 void xl_place_explain(const struct xl_evacuation *evacuation,
                       const struct xl_guest *guest, char why[XL_WHY_MAX])
 {
@@ -179,12 +190,11 @@ void xl_place_explain(const struct xl_evacuation *evacuation,
                  " MiB, and the most that is left is %" PRIu64 " MiB",
                  (guest->needed_kb + 1023) / 1024,
                  most_room(evacuation, guest) / 1024);
-    } else if (guest->why[0]) { /* by the host that has refused it */
-        char said[XL_WHY_MAX];
-
-        snprintf(said, sizeof(said), "%s", guest->why);
-        snprintf(why, XL_WHY_MAX, "%s", said);
+    } else if (guest->why[0]) { /* from the host that has refused it */
+        snprintf(why, XL_WHY_MAX, "%s", guest->why);
     } else {
-        snprintf(why, XL_WHY_MAX, "no host takes guests now");
+        snprintf(why, XL_WHY_MAX, "no host takes guests now%s%.400s",
+                 closed_why(evacuation)[0] ? ": " : "",
+                 closed_why(evacuation));
     }
 }
