@@ -19,7 +19,7 @@ PURE_SRCS := $(addprefix $(S)/tools/xl/,save_header.c rate.c policy_option.c \
 PURE_SRCS += $(TLS_SRCS) $(addprefix $(S)/tools/xl/,connection.c visitor.c \
                wishes.c pass_fd.c tcp.c)
 PURE_SRCS += $(addprefix $(S)/tools/xl/evacuation/,evacuation.c placement.c share.c \
-               stop_estimate.c room.c child.c view.c view_json.c show.c conductor.c)
+               selection.c stop_estimate.c room.c child.c view.c view_json.c show.c conductor.c)
 
 objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
 GUEST_OBJS := $(call objects,$(GUEST_SRCS),obj)

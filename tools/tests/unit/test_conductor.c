@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -552,6 +553,50 @@ static void the_table_fits_the_terminal(void **state)
     free(text);
 }
 
+/* A terminal of 12 lines, which nobody reads meanwhile: it holds 4 KiB. */
+static void a_table_that_is_alive(void **state)
+{
+    const struct winsize size = {.ws_row = 12, .ws_col = 70};
+    struct rig *rig = *state;
+    int master = posix_openpt(O_RDWR | O_NOCTTY), terminal, kept;
+    size_t length = 0;
+    ssize_t got;
+
+    assert_true(master >= 0 && !grantpt(master) && !unlockpt(master));
+    terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+    assert_true(terminal >= 0);
+    assert_int_equal(ioctl(terminal, TIOCSWINSZ, &size), 0);
+    begin(rig);
+    add(rig, "we\033[2Jb", XL_JOB_MOVE, "exit 0");
+    kept = dup(STDERR_FILENO);
+    assert_true(dup2(terminal, STDERR_FILENO) >= 0);
+    {
+        struct xl_conductor conductor = {
+            .evacuation = &rig->evacuation,
+            .ops = &ops,
+            .options = &rig->options,
+            .program = rig->program,
+            .signal_fd = -1,
+        };
+
+        assert_int_equal(xl_conduct(&conductor), EXIT_SUCCESS);
+    }
+    restore(STDERR_FILENO, kept);
+    fcntl(master, F_SETFL, O_NONBLOCK);
+    while ((got = read(master, rig->said + length,
+                       sizeof(rig->said) - 1 - length)) > 0) {
+        length += got;
+    }
+    rig->said[length] = '\0';
+    close(terminal);
+    close(master);
+    assert_has(rig->said, "1 guests: 1 waiting\r\n");
+    assert_has(rig->said, "\033[2A\r\033[J");
+    assert_has(rig->said, "we?[2Jb");
+    assert_null(strstr(rig->said, "\033[2J"));
+    assert_has(rig->said, "1 guests: 1 gone\r\n");
+}
+
 /* ---- the question between hosts, and the estimate ---- */
 
 static void a_room_that_travels(void **state)
@@ -629,6 +674,7 @@ int main(void)
         TEST(a_signal_ends_what_it_can),
         TEST(objects_for_machines),
         TEST(the_table_fits_the_terminal),
+        TEST(a_table_that_is_alive),
         cmocka_unit_test(a_room_that_travels),
         cmocka_unit_test(rooms_that_are_none),
         cmocka_unit_test(the_stop_is_estimated),

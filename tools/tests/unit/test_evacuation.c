@@ -254,6 +254,44 @@ static void nothing_moves_until_all_hosts_have_answered(void **state)
     xl_evacuation_free(&evacuation);
 }
 
+/* What another process moves has a turn as well. */
+static void what_is_followed_counts(void **state)
+{
+    struct xl_evacuation evacuation = begin(1, 1, 0);
+    size_t moved = add(&evacuation, "moved", 10, XL_JOB_MOVE);
+    size_t followed = add(&evacuation, "followed", 10, XL_JOB_FOLLOW);
+
+    (void)state;
+    answer_all(&evacuation, 100);
+    expect_start(&evacuation, followed, NONE);
+    expect(&evacuation, XL_DO_WAIT);
+    end(&evacuation, followed, EXIT_SUCCESS);
+    expect_start(&evacuation, moved, 0);
+    xl_evacuation_free(&evacuation);
+}
+
+/* As an sshd would refuse some of them. */
+static void no_more_connect_at_a_time_than_a_host_lets(void **state)
+{
+    struct xl_evacuation evacuation = begin(1, 1, 0);
+
+    (void)state;
+    for (size_t i = 0; i < 20; i++) {
+        add(&evacuation, "g", 10, XL_JOB_RECOVER);
+        evacuation.guests[i].host = 0;
+    }
+    for (size_t i = 0; i < 8; i++) {
+        expect_start(&evacuation, i, 0);
+    }
+    expect(&evacuation, XL_DO_WAIT);
+    show(&evacuation, 3, LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY);
+    expect_start(&evacuation, 8, 0);
+    expect(&evacuation, XL_DO_WAIT);
+    end(&evacuation, 0, XL_EXIT_PAUSED);
+    expect_start(&evacuation, 9, 0);
+    xl_evacuation_free(&evacuation);
+}
+
 /* ---- the link ---- */
 
 static void each_begins_with_a_part_of_the_link(void **state)
@@ -605,7 +643,7 @@ static void what_is_said_of_each_end(void **state)
 
 static void given_up(void **state)
 {
-    struct xl_evacuation evacuation = begin(1, 1, 0);
+    struct xl_evacuation evacuation = begin(1, 2, 0);
     size_t first = add(&evacuation, "first", 10, XL_JOB_MOVE);
     size_t second = add(&evacuation, "second", 10, XL_JOB_MOVE);
     size_t paused = add(&evacuation, "paused", 10, XL_JOB_RECOVER);
@@ -658,6 +696,8 @@ int main(void)
         cmocka_unit_test(each_has_its_turn),
         cmocka_unit_test(no_more_at_a_time_than_allowed),
         cmocka_unit_test(nothing_moves_until_all_hosts_have_answered),
+        cmocka_unit_test(what_is_followed_counts),
+        cmocka_unit_test(no_more_connect_at_a_time_than_a_host_lets),
         cmocka_unit_test(each_begins_with_a_part_of_the_link),
         cmocka_unit_test(the_last_one_gets_all_of_it),
         cmocka_unit_test(others_make_room_before_one_begins),

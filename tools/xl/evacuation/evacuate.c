@@ -15,6 +15,7 @@
 
 #include "commands.h"
 #include "conductor.h"
+#include "evacuation.h"
 #include "gather.h"
 #include "libxl_live_migrate.h"
 #include "transport_command.h"
@@ -117,11 +118,13 @@ static int conduct(struct xl_context *xl, const struct xl_options *options,
 static int migrate_all(struct xl_context *xl, const struct xl_options *options,
                        struct xl_evacuation *evacuation)
 {
+    struct xl_candidates candidates = {.count = 0};
     int status = EXIT_FAILURE, lock = -1;
     bool missing = false;
 
     if (check_hosts(options) || open_host(xl) || lock_host(&lock) ||
-        xl_gather_all(xl, options, evacuation, &missing)) {
+        xl_gather(xl, &candidates) ||
+        xl_select(evacuation, options, &candidates, &missing)) {
         goto out;
     }
     if (!evacuation->nr_guests && !missing) {
@@ -133,6 +136,7 @@ static int migrate_all(struct xl_context *xl, const struct xl_options *options,
     }
 
 out:
+    xl_gather_free(&candidates);
     if (lock >= 0) {
         close(lock);
     }
@@ -157,19 +161,22 @@ int xl_main_migrate_all(struct xl_context *xl, int argc, char **argv)
 
 int xl_recover_all(struct xl_context *xl, const struct xl_options *options)
 {
+    struct xl_candidates candidates = {.count = 0};
     struct xl_evacuation evacuation;
     int status = EXIT_FAILURE;
 
     xl_evacuation_init(&evacuation, options);
     evacuation.recovers = true;
     if (!check_hosts(options) && !open_host(xl) &&
-        !xl_gather_paused(xl, options, &evacuation)) {
+        !xl_gather(xl, &candidates) &&
+        !xl_select_paused(&evacuation, &candidates)) {
         if (!evacuation.nr_guests) {
             fprintf(stderr, "xl: no guest is paused on its way to %s\n",
                     options->host);
         }
         status = conduct(xl, options, &evacuation);
     }
+    xl_gather_free(&candidates);
     xl_evacuation_free(&evacuation);
     return status;
 }

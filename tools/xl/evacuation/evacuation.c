@@ -13,6 +13,9 @@
 
 /* Moves at a time: one guest is built while another has the link. */
 #define PARALLEL 2
+/* Connections that are being made at a time: sshd drops some of more than ten
+ * (MaxStartups). */
+#define CONNECTING_MOST 8
 
 static const char *const fates[XL_FATES] = {
     [XL_FATE_WAITS] = "waits",           [XL_FATE_UNDER_WAY] = "under-way",
@@ -345,8 +348,21 @@ static size_t moves_under_way(const struct xl_evacuation *evacuation, int host)
         const struct xl_guest *guest = &evacuation->guests[i];
 
         count += guest->fate == XL_FATE_UNDER_WAY &&
-                 guest->job == XL_JOB_MOVE &&
+                 guest->job != XL_JOB_RECOVER &&
                  (host == XL_NO_HOST || guest->host == host);
+    }
+    return count;
+}
+
+static size_t connecting(const struct xl_evacuation *evacuation)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < evacuation->nr_guests; i++) {
+        const struct xl_guest *guest = &evacuation->guests[i];
+
+        count += guest->fate == XL_FATE_UNDER_WAY &&
+                 guest->job != XL_JOB_FOLLOW && !guest->seen;
     }
     return count;
 }
@@ -393,7 +409,9 @@ static size_t next_guest(const struct xl_evacuation *evacuation)
 
 static bool may_start(const struct xl_evacuation *evacuation, size_t guest)
 {
-    if (guest == evacuation->nr_guests) {
+    if (guest == evacuation->nr_guests ||
+        (evacuation->guests[guest].job != XL_JOB_FOLLOW &&
+         connecting(evacuation) >= CONNECTING_MOST)) {
         return false;
     }
     return evacuation->guests[guest].job != XL_JOB_MOVE ||

@@ -18,11 +18,17 @@ static uint64_t how_many(const struct xl_evacuation *evacuation)
         const struct xl_guest *guest = &evacuation->guests[i];
         bool waits = guest->fate == XL_FATE_WAITS;
 
-        if (guest->job == XL_JOB_MOVE) {
+        switch (guest->job) {
+        case XL_JOB_MOVE:
             moves += is_under_way(guest);
             waiting += waits && guest->host != XL_NO_HOST;
-        } else {
+            break;
+        case XL_JOB_FOLLOW:
+            moves += waits || is_under_way(guest);
+            break;
+        case XL_JOB_RECOVER:
             others += waits || is_under_way(guest);
+            break;
         }
     }
     if (moves < evacuation->parallel) {
