@@ -8,11 +8,11 @@ import shlex
 import tempfile
 
 from certificates import FILES, Authority
-from moving import POSTCOPY, Migration, Process, connect, other
+from moving import POSTCOPY, TCP_PORT, Migration, Process, connect, other
 from test_1_moves import assert_moved
 from test_4_recovery import PAUSED, SLOW
 from test_8_control import control, status
-from world import TAKES_LONG, on_request
+from world import TAKES_LONG, Skip, on_request
 
 PLACE = "/root/tls"
 TLS = f"--tls={PLACE}"
@@ -152,6 +152,27 @@ def test_over_tls_connection_cut_and_recovered(world):
         recover(world, migration).expect_success()
         assert_whole(world, "b")
     assert_moved(world, guest, "a", "b")
+
+
+@on_request(TAKES_LONG)
+def test_over_tls_connection_cut_in_the_kernel(world):
+    """Where no process is between that could be killed: the socket itself."""
+    guest = world.pattern(memory=64).start("a")
+    with certificates(world), listener(world, "b"):
+        migration = move(world, guest, SLOW)
+        migration.wait_output(POSTCOPY)
+        guest.wait_beat(host="b", since=migration.started)
+        in_kernel = not between(world, "a")
+        if in_kernel:
+            world.lab.run("a", f"ss -K -t dst 10.0.0.2 dport = :{TCP_PORT}")
+            migration.expect_failure("handed over", status=PAUSED)
+            recover(world, migration).expect_success()
+        else:
+            control(world, "a", f"set-rate {guest.name} unlimited")
+            migration.expect_success()
+    assert_moved(world, guest, "a", "b")
+    if not in_kernel:
+        raise Skip("the kernel of host a does no TLS")
 
 
 @on_request(TAKES_LONG)
