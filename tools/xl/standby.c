@@ -92,7 +92,7 @@ void xl_monitor_dismiss(struct xl_monitor_standby *standby)
 
 /* ---- a domain that was suspended and runs on ---- */
 
-int xl_monitor_succeed(uint32_t domid)
+int xl_monitor_replace_ended(uint32_t domid)
 {
     struct xl_monitor_standby standby = XL_MONITOR_NOBODY;
     struct xl_watcher watcher = xl_watcher_find(domid);

@@ -41,6 +41,6 @@ void xl_monitor_dismiss(struct xl_monitor_standby *standby);
  * goes on, or there never was one (xl create -e, libvirt), do nothing.  0, or
  * -1 with a message on stderr.
  */
-int xl_monitor_succeed(uint32_t domid);
+int xl_monitor_replace_ended(uint32_t domid);
 
 #endif

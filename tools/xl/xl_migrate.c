@@ -117,7 +117,7 @@ static int say_where_it_runs(struct xl_migrate *migrate, bool was_suspended)
                     : "The guest runs on here, as before.");
     /* The stock xl's daemon has taken the suspend for the end. */
     if (!stopped && was_suspended) {
-        (void)xl_monitor_succeed(migrate->sender.domid);
+        (void)xl_monitor_replace_ended(migrate->sender.domid);
     }
     return stopped ? XL_EXIT_GONE : -1;
 }

@@ -114,7 +114,7 @@ static int conclude(struct xl_recover *recover,
                 "xl: %s never ran at the destination and never will: it runs "
                 "on here, as before.\n",
                 recover->name);
-        (void)xl_monitor_succeed(recover->sender.domid);
+        (void)xl_monitor_replace_ended(recover->sender.domid);
         return XL_EXIT_TAKEN_BACK;
     case LIBXL_LIVE_MIGRATE_RECOVERY_NONE:
         break;

@@ -270,8 +270,8 @@ typedef struct libxl_live_migrate_params {
      * Both 0: the numbers adapt to the guest's requests, start at 8 and 24,
      * and stay between 2 and 64.  Otherwise they are fixed: UINT32_MAX means
      * none, and a single 0 means 8 below or 24 above. */
-    uint32_t window_before; /* 0 */
-    uint32_t window_after;  /* 0 */
+    uint32_t neighbours_below; /* 0 */
+    uint32_t neighbours_above; /* 0 */
     /* Most pushed pages under way at a time, while the guest requests others.
      * 0: 1024. */
     uint32_t credit_pages; /* 0 */

@@ -540,9 +540,9 @@ static void run_source(struct end *end)
     params.in_fd = params.out_fd = end->fd;
     if (end->mode == MODE_DEMAND) {
         params.no_push = true;
-        params.window_before = 0;
-        params.window_after = 0;
-        params.window_adapts = false;
+        params.neighbours_below = 0;
+        params.neighbours_above = 0;
+        params.neighbours_adapt = false;
     }
     open_trace(end, "source");
     end->kib_before = resident_kib();

@@ -30,7 +30,7 @@ FAULT_CHANNEL = "--fault-channel"
 NO_BACKGROUND = "--background-rate 1"
 
 # What is switched on and off while faults are timed.
-HOWS = {FULL_PUSH: "", "no windows": "--window-before 0 --window-after 0",
+HOWS = {FULL_PUSH: "", "no neighbours": "--neighbours-below 0 --neighbours-above 0",
         "no background": NO_BACKGROUND}
 
 

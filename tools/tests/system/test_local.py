@@ -43,8 +43,8 @@ def assert_moved_within(world, guest, moves=1, check=True):
 def test_local_pure_postcopy(world):
     """Pushed in one order, and in the other."""
     guest = pattern(world).start("a")
-    for options in ("", "--push-order ascending --window-before 2 "
-                        "--window-after 6"):
+    for options in ("", "--push-order ascending --neighbours-below 2 "
+                        "--neighbours-above 6"):
         summary = move_within(world, guest, options)
         assert summary["sent while it ran here"] == 0, summary
         assert summary["left for postcopy"] > 0, summary

@@ -19,8 +19,8 @@ import unittest
 TOP = pathlib.Path(__file__).resolve().parents[3]
 NO_NEIGHBOURS = (1 << 32) - 1
 # All but a few pages come because they were asked for.
-ON_DEMAND = {"no_background_push": True, "window_before": NO_NEIGHBOURS,
-             "window_after": NO_NEIGHBOURS, "hot_pages_max": 4}
+ON_DEMAND = {"no_background_push": True, "neighbours_below": NO_NEIGHBOURS,
+             "neighbours_above": NO_NEIGHBOURS, "hot_pages_max": 4}
 
 
 def load(name, path):

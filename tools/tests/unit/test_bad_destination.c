@@ -47,8 +47,8 @@ static void *run_save(void *data)
     params.in_fd = params.out_fd = puppet->engine_fd;
     params.credit_pages = puppet->credit;
     /* What is not asked for needs credit: no neighbours. */
-    params.window_before = params.window_after = 0;
-    params.window_adapts = false;
+    params.neighbours_below = params.neighbours_above = 0;
+    params.neighbours_adapt = false;
     puppet->rc = xlm_save(&puppet->ctx, &params, &callbacks, &puppet->stats,
                           &puppet->over);
     shutdown(puppet->engine_fd, SHUT_RDWR);

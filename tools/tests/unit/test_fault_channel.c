@@ -34,9 +34,9 @@ static struct fake_migration *new_migration(void)
     migration->script.vcpu_seed = 1;
     migration->setup.params.hot_pages_max = 4;
     /* No neighbours: with no_push each page has to be asked for. */
-    migration->setup.params.window_adapts = false;
-    migration->setup.params.window_before =
-        migration->setup.params.window_after = 0;
+    migration->setup.params.neighbours_adapt = false;
+    migration->setup.params.neighbours_below =
+        migration->setup.params.neighbours_above = 0;
     migration->script.fault_channel = true;
     return migration;
 }

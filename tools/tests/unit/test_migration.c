@@ -631,7 +631,7 @@ static void mappings_that_fail_for_a_while(void **state)
     }
 }
 
-/* Credit and windows at their ends. */
+/* Credit and neighbours at their bounds. */
 static void tuning(void **state)
 {
     static const struct {
@@ -648,9 +648,9 @@ static void tuning(void **state)
         struct fake_migration *migration = new_migration(3);
 
         migration->setup.params.credit_pages = settings[i].credit;
-        migration->setup.params.window_before = settings[i].before;
-        migration->setup.params.window_after = settings[i].after;
-        migration->setup.params.window_adapts = settings[i].adapts;
+        migration->setup.params.neighbours_below = settings[i].before;
+        migration->setup.params.neighbours_above = settings[i].after;
+        migration->setup.params.neighbours_adapt = settings[i].adapts;
         migration->setup.params.background_share = settings[i].share;
         migration->script.at_run = await_fault;
         succeed(migration);

@@ -12,17 +12,18 @@
 
 enum seen { ABOVE, BELOW, FAR };
 
-static struct xlm_neighbours next(struct xlm_neighbours window, enum seen seen)
+static struct xlm_neighbours next(struct xlm_neighbours neighbours,
+                                  enum seen seen)
 {
-    return seen == FAR ? xlm_neighbours_far(window)
-                       : xlm_neighbours_near(window, seen == ABOVE);
+    return seen == FAR ? xlm_neighbours_far(neighbours)
+                       : xlm_neighbours_near(neighbours, seen == ABOVE);
 }
 
-/* One request after a window. */
+/* One request after a neighbours. */
 static void one_request(void **state)
 {
     static const struct {
-        struct xlm_neighbours window;
+        struct xlm_neighbours neighbours;
         enum seen seen;
         struct xlm_neighbours next;
     } table[] = {
@@ -45,7 +46,7 @@ static void one_request(void **state)
 
     (void)state;
     for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        struct xlm_neighbours got = next(table[i].window, table[i].seen);
+        struct xlm_neighbours got = next(table[i].neighbours, table[i].seen);
 
         assert_int_equal(got.before, table[i].next.before);
         assert_int_equal(got.after, table[i].next.after);
@@ -56,27 +57,27 @@ static void one_request(void **state)
  * of another kind does not undo it all. */
 static void many_requests(void **state)
 {
-    struct xlm_neighbours window = {8, 24};
+    struct xlm_neighbours neighbours = {8, 24};
     unsigned int i;
 
     (void)state;
     for (i = 0; i < 10; i++) {
-        window = next(window, ABOVE);
+        neighbours = next(neighbours, ABOVE);
     }
-    assert_int_equal(window.before, LEAST);
-    assert_int_equal(window.after, MOST);
-    window = next(window, FAR);
-    assert_int_equal(window.after, MOST / 2);
+    assert_int_equal(neighbours.before, LEAST);
+    assert_int_equal(neighbours.after, MOST);
+    neighbours = next(neighbours, FAR);
+    assert_int_equal(neighbours.after, MOST / 2);
     for (i = 0; i < 10; i++) {
-        window = next(window, BELOW);
+        neighbours = next(neighbours, BELOW);
     }
-    assert_int_equal(window.before, MOST);
-    assert_int_equal(window.after, LEAST);
+    assert_int_equal(neighbours.before, MOST);
+    assert_int_equal(neighbours.after, LEAST);
     for (i = 0; i < 10; i++) {
-        window = next(window, FAR);
+        neighbours = next(neighbours, FAR);
     }
-    assert_int_equal(window.before, LEAST);
-    assert_int_equal(window.after, LEAST);
+    assert_int_equal(neighbours.before, LEAST);
+    assert_int_equal(neighbours.after, LEAST);
 }
 
 int main(void)

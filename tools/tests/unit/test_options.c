@@ -100,10 +100,11 @@ static void zero_means_none_and_not_the_default(void **state)
     struct xl_options options;
 
     (void)state;
-    assert_true(READ(&options, XL_COMMAND_MIGRATE, "--window-before", "0",
-                     "--window-after=5", "--hot-pages", "0", "web", "host"));
-    assert_int_equal(options.params.window_before, UINT32_MAX);
-    assert_int_equal(options.params.window_after, 5);
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "--neighbours-below", "0",
+                     "--neighbours-above=5", "--hot-pages", "0", "web",
+                     "host"));
+    assert_int_equal(options.params.neighbours_below, UINT32_MAX);
+    assert_int_equal(options.params.neighbours_above, 5);
     assert_true(options.params.hot_pages_max ==
                 LIBXL_LIVE_MIGRATE_NO_HOT_PAGES);
 }
@@ -291,7 +292,7 @@ static void arguments_that_are_wrong(void **state)
         {"precopy-iterations", "-1", "a number from 0 to 4294967295"},
         {"precopy-iterations", "4294967296", "a number from 0 to 4294967295"},
         {"precopy-dirty-threshold", "x", "a number, 0 or more"},
-        {"window-after", "4294967295", "a number from 0 to 4294967294"},
+        {"neighbours-above", "4294967295", "a number from 0 to 4294967294"},
         {"link-timeout", "-1", "a number, 0 or more"},
         {"link-timeout", "18446744073709551616", "a number, 0 or more"},
         {"background-rate", "0", "nothing would ever be sent"},

@@ -29,7 +29,7 @@ static void plan_with(struct xlm_push_plan *plan, uint64_t first,
 }
 
 /* No page goes along with a requested one: the background is by itself. */
-static void without_windows(struct xlm_push_plan *plan)
+static void without_neighbours(struct xlm_push_plan *plan)
 {
     plan->neighbours = (struct xlm_neighbours){0, 0};
 }
@@ -186,7 +186,7 @@ static void push_outwards(void **state)
 
     (void)state;
     plan_with(&plan, 0, 63);
-    without_windows(&plan);
+    without_neighbours(&plan);
     xlm_push_plan_request(&plan, 20);
     expect_request(&plan, 20);
     expect_push(&plan, 10, 10,
@@ -205,7 +205,7 @@ static void two_places_in_turn(void **state)
 
     (void)state;
     plan_with(&plan, 0, LIMIT - 1);
-    without_windows(&plan);
+    without_neighbours(&plan);
     xlm_push_plan_request(&plan, 100);
     xlm_push_plan_request(&plan, 600);
     expect_request(&plan, 100);
@@ -230,7 +230,7 @@ static void the_oldest_place_goes(void **state)
 
     (void)state;
     plan_with(&plan, 0, LIMIT - 1);
-    without_windows(&plan);
+    without_neighbours(&plan);
     plan.tuning.share = LIMIT;
     for (i = 0; i < XLM_PUSH_PIVOTS; i++) {
         xlm_push_plan_request(&plan, 100 * (i + 1));
@@ -255,7 +255,7 @@ static void push_from_the_ends(void **state)
 
     (void)state;
     plan_with(&plan, 0, 5);
-    without_windows(&plan);
+    without_neighbours(&plan);
     xlm_push_plan_request(&plan, 0);
     expect_request(&plan, 0);
     expect_push(&plan, MAX, 5, (uint64_t[]){1, 2, 3, 4, 5});
@@ -263,7 +263,7 @@ static void push_from_the_ends(void **state)
     xlm_push_plan_dispose(&plan);
 
     plan_with(&plan, LIMIT - 5, LIMIT - 1);
-    without_windows(&plan);
+    without_neighbours(&plan);
     xlm_push_plan_request(&plan, LIMIT - 1);
     expect_request(&plan, LIMIT - 1);
     expect_push(&plan, MAX, 4,
@@ -356,7 +356,7 @@ static void push_overtakes_request(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* The guest has given them up: asked for, in a window, or neither. */
+/* The guest has given them up: requested, neighbours, or neither. */
 static void dropped_pages(void **state)
 {
     struct xlm_push_plan plan;
@@ -394,7 +394,7 @@ static void neighbours_go_at_once(void **state)
 }
 
 /* Requests come between the neighbours of others, and the last one's go first;
- * what was sent of a window is not sent again. */
+ * neighbours that were sent are not sent again. */
 static void neighbours_wait_for_requests(void **state)
 {
     struct xlm_push_plan plan;
@@ -414,7 +414,7 @@ static void neighbours_wait_for_requests(void **state)
 }
 
 /* At the ends of memory, and beside what was sent before. */
-static void neighbours_are_no_further_than_their_window(void **state)
+static void neighbours_are_no_further_than_set(void **state)
 {
     struct xlm_push_plan plan;
     uint64_t pfn;
@@ -471,7 +471,7 @@ static void neighbours_without_a_background(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* Windows off: the page alone, and a background outwards from it. */
+/* No neighbours: the page alone, and a background outwards from it. */
 static void no_neighbours(void **state)
 {
     struct xlm_push_plan plan;
@@ -502,7 +502,7 @@ static uint64_t sent_with(struct xlm_push_plan *plan)
 
 /* A guest that walks on requests pages beyond the last neighbours, which
  * become more. */
-static void windows_grow_for_who_walks(void **state)
+static void neighbours_grow_for_a_walker(void **state)
 {
     struct xlm_push_plan plan;
     uint64_t pfn = 2000, sent = 3 + 2;
@@ -526,7 +526,7 @@ static void windows_grow_for_who_walks(void **state)
 
 /* A guest that meets a neighbour before it has arrived needs the pages that
  * come next, at once and without a request for them. */
-static void hits_move_the_window_on(void **state)
+static void hits_move_the_neighbours_on(void **state)
 {
     struct xlm_push_plan plan;
 
@@ -549,7 +549,7 @@ static void hits_move_the_window_on(void **state)
 
 /* A guest that jumps about has no use for neighbours; a place where it walks
  * keeps its own. */
-static void windows_shrink_for_who_jumps(void **state)
+static void neighbours_shrink_for_a_jumper(void **state)
 {
     struct xlm_push_plan plan;
     uint64_t i;
@@ -578,7 +578,7 @@ static void windows_shrink_for_who_jumps(void **state)
 }
 
 /* As set, they stay. */
-static void windows_of_a_fixed_size(void **state)
+static void neighbours_of_a_fixed_number(void **state)
 {
     struct xlm_push_plan plan;
     uint64_t pfn;
@@ -746,14 +746,14 @@ int main(void)
         cmocka_unit_test(dropped_pages),
         cmocka_unit_test(neighbours_go_at_once),
         cmocka_unit_test(neighbours_wait_for_requests),
-        cmocka_unit_test(neighbours_are_no_further_than_their_window),
+        cmocka_unit_test(neighbours_are_no_further_than_set),
         cmocka_unit_test(neighbours_leave_the_background_its_share),
         cmocka_unit_test(neighbours_without_a_background),
         cmocka_unit_test(no_neighbours),
-        cmocka_unit_test(windows_grow_for_who_walks),
-        cmocka_unit_test(hits_move_the_window_on),
-        cmocka_unit_test(windows_shrink_for_who_jumps),
-        cmocka_unit_test(windows_of_a_fixed_size),
+        cmocka_unit_test(neighbours_grow_for_a_walker),
+        cmocka_unit_test(hits_move_the_neighbours_on),
+        cmocka_unit_test(neighbours_shrink_for_a_jumper),
+        cmocka_unit_test(neighbours_of_a_fixed_number),
         cmocka_unit_test(recent_pages_first),
         cmocka_unit_test(recent_pages_and_requests),
         cmocka_unit_test(each_page_once),

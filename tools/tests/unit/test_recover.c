@@ -230,9 +230,9 @@ static void requests_are_repeated(void **state)
     migration->script.at_run = start_vcpus;
     migration->script.at_recovery = push_later;
     migration->setup.params.no_push = true;
-    migration->setup.params.window_before = 0;
-    migration->setup.params.window_after = 0;
-    migration->setup.params.window_adapts = false;
+    migration->setup.params.neighbours_below = 0;
+    migration->setup.params.neighbours_above = 0;
+    migration->setup.params.neighbours_adapt = false;
     migration->script.cut = CUT(FAKE_BACK, XLM_REC_POSTCOPY_FAULT, 1);
     migration->script.recovery_cuts[0] =
         CUT(FAKE_BACK, XLM_REC_POSTCOPY_CREDIT, 8);

@@ -910,7 +910,7 @@ static void move_with(struct fake_move *move, struct second *second)
 
     move->params.connect_fault_channel = connect_second;
     move->params.fault_channel_user = second;
-    move->params.window_before = move->params.window_after = UINT32_MAX;
+    move->params.neighbours_below = move->params.neighbours_above = UINT32_MAX;
     assert_int_equal(fake_move_start(move), 0);
     fake_move_await(move);
     assert_int_equal(move->rcs[1], 0);

@@ -273,9 +273,9 @@ static void only_what_is_asked_for(void **state)
         migration->data = &asked;
         migration->script.at_round = switch_while_held;
         migration->setup.params.no_push = off;
-        migration->setup.params.window_before = 0;
-        migration->setup.params.window_after = 0;
-        migration->setup.params.window_adapts = false;
+        migration->setup.params.neighbours_below = 0;
+        migration->setup.params.neighbours_above = 0;
+        migration->setup.params.neighbours_adapt = false;
         migration->setup.params.hot_pages_max = 10;
         if (!off) {
             atomic_store(&control.background_rate, 0);

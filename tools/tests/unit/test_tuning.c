@@ -44,9 +44,9 @@ static void zero_is_what_suits_most(void **state)
     (void)state;
     assert_int_equal(out.credit_pages, 1024);
     assert_int_equal(out.hot_pages_max, 256);
-    assert_int_equal(out.window_before, 8);
-    assert_int_equal(out.window_after, 24);
-    assert_true(out.window_adapts);
+    assert_int_equal(out.neighbours_below, 8);
+    assert_int_equal(out.neighbours_above, 24);
+    assert_true(out.neighbours_adapt);
     assert_int_equal(out.link_timeout_ms, 0);
 }
 
@@ -55,7 +55,7 @@ static void set(void **state)
     const libxl_live_migrate_params params = {
         .credit_pages = 7,
         .hot_pages_max = 8,
-        .window_before = 9,
+        .neighbours_below = 9,
         .no_background_push = true,
         .push_order = LIBXL_LIVE_MIGRATE_PUSH_ORDER_ASCENDING,
         .link_timeout = 10,
@@ -65,9 +65,9 @@ static void set(void **state)
     (void)state;
     assert_int_equal(out.credit_pages, 7);
     assert_int_equal(out.hot_pages_max, 8);
-    assert_int_equal(out.window_before, 9);
-    assert_int_equal(out.window_after, 24);
-    assert_false(out.window_adapts);
+    assert_int_equal(out.neighbours_below, 9);
+    assert_int_equal(out.neighbours_above, 24);
+    assert_false(out.neighbours_adapt);
     assert_true(out.no_push);
     assert_false(out.push_recent);
     assert_int_equal(out.link_timeout_ms, 10000);
@@ -78,17 +78,17 @@ static void at_the_ends(void **state)
 {
     libxl_live_migrate_params params = {
         .hot_pages_max = LIBXL_LIVE_MIGRATE_NO_HOT_PAGES,
-        .window_before = UINT32_MAX,
-        .window_after = UINT32_MAX,
+        .neighbours_below = UINT32_MAX,
+        .neighbours_above = UINT32_MAX,
         .link_timeout = UINT64_MAX,
     };
     struct xlm_save_params out = tuned(&params);
 
     (void)state;
     assert_int_equal(out.hot_pages_max, 0);
-    assert_int_equal(out.window_before, 0);
-    assert_int_equal(out.window_after, 0);
-    assert_false(out.window_adapts);
+    assert_int_equal(out.neighbours_below, 0);
+    assert_int_equal(out.neighbours_above, 0);
+    assert_false(out.neighbours_adapt);
     assert_int_equal(out.link_timeout_ms, UINT32_MAX);
 
     params.hot_pages_max = UINT64_MAX - 1;

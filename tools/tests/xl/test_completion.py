@@ -105,7 +105,7 @@ class Completion(Shell):
                 ("xl migrate --push-order ", ["recent", "ascending"]),
                 ("xl migrate --postcopy=a", ["auto", "after:", "after-rounds:"]),
                 ("xl migrate --max-downtime ", []),
-                ("xl migrate --window-before ", []),
+                ("xl migrate --neighbours-below ", []),
                 ("xl migrate --fault-channel=", []),
                 ("xl migrate-wait --limit ", []),
                 ("xl migrate-all --except ", ["web"]),

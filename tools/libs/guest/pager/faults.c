@@ -74,7 +74,7 @@ static void end_outside(struct xlm_pager *pager, uint64_t pfn)
     }
 }
 
-bool xlm_pager_settle(struct xlm_pager *pager, uint64_t pfn)
+bool xlm_pager_answer_page(struct xlm_pager *pager, uint64_t pfn)
 {
     if (xlm_pfn_set_contains(&pager->sets.requested, pfn)) {
         XLM_TRACE(pager->ctx, answered, pfn, XLM_TRACE_NONE);
@@ -108,7 +108,7 @@ static void take_dropped(struct xlm_pager *pager, uint64_t pfn)
 {
     if (xlm_pfn_set_contains(&pager->sets.outstanding, pfn)) {
         pager->counts.pages_dropped++;
-        (void)xlm_pager_settle(pager, pfn);
+        (void)xlm_pager_answer_page(pager, pfn);
         xlm_pfn_set_add(&pager->sets.dropped, pfn);
     }
 }

@@ -37,7 +37,7 @@ int xlm_pager_make_absent(struct xlm_pager *pager, size_t nr_new,
     for (size_t i = 0; i < nr_pages; i++) {
         if (pages[i].error) {
             xlm_pfn_set_add(refused, pages[i].pfn);
-            (void)xlm_pager_settle(pager, pages[i].pfn);
+            (void)xlm_pager_answer_page(pager, pages[i].pfn);
         }
     }
     pthread_mutex_unlock(&pager->lock);
@@ -60,8 +60,8 @@ static int page_in_failed(struct xlm_pager *pager,
  * Account for a batch that was tried, and move pages to try again to its
  * front.  0: *left of these remain; -1: a page failed for good.
  */
-static int settle_batch(struct xlm_pager *pager, size_t count,
-                        struct xlm_page_in *pages, size_t *left)
+static int account_for_batch(struct xlm_pager *pager, size_t count,
+                             struct xlm_page_in *pages, size_t *left)
 {
     bool answered = false;
     int rc = 0;
@@ -90,7 +90,7 @@ static int settle_batch(struct xlm_pager *pager, size_t count,
             pager->counts.pages_requested += asked;
             pager->counts.pages_pushed += !asked;
         }
-        answered |= xlm_pager_settle(pager, pages[i].pfn);
+        answered |= xlm_pager_answer_page(pager, pages[i].pfn);
     }
     pthread_mutex_unlock(&pager->lock);
     if (answered) {
@@ -175,7 +175,7 @@ int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
                             "%" PRIu32 ": %s",
                             pager->domid, strerror(errno));
         }
-        if (!rc && settle_batch(pager, count, pages, &left)) {
+        if (!rc && account_for_batch(pager, count, pages, &left)) {
             return -1;
         }
         if (left == count && check_patience(pager, ++tries)) {
@@ -213,7 +213,7 @@ static size_t holes_outstanding(struct xlm_pager *pager, size_t count,
     return kept;
 }
 
-static void settle_holes(struct xlm_pager *pager, size_t count,
+static void answer_holes(struct xlm_pager *pager, size_t count,
                          const uint64_t *pfns)
 {
     bool answered = false;
@@ -222,7 +222,7 @@ static void settle_holes(struct xlm_pager *pager, size_t count,
     for (size_t i = 0; i < count; i++) {
         pager->counts.pages_dropped +=
             xlm_pfn_set_contains(&pager->sets.outstanding, pfns[i]);
-        answered |= xlm_pager_settle(pager, pfns[i]);
+        answered |= xlm_pager_answer_page(pager, pfns[i]);
     }
     pthread_mutex_unlock(&pager->lock);
     if (answered) {
@@ -247,6 +247,6 @@ int xlm_pager_bring_holes(struct xlm_pager *pager, size_t count,
         }
         poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
     }
-    settle_holes(pager, count, outstanding);
+    answer_holes(pager, count, outstanding);
     return 0;
 }

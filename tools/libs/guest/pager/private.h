@@ -98,7 +98,7 @@ struct xlm_pager {
 
 /* Answer the faults on a page that is not outstanding any more; true: the
  * caller must call xlm_pager_notify(). */
-bool xlm_pager_settle(struct xlm_pager *pager, uint64_t pfn);
+bool xlm_pager_answer_page(struct xlm_pager *pager, uint64_t pfn);
 /* The page is to be requested from the source, unless it has been: the caller
  * must call xlm_pager_ask_at_once() after it has released the lock. */
 void xlm_pager_ask_for(struct xlm_pager *pager, uint64_t pfn);

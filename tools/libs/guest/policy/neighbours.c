@@ -21,19 +21,19 @@ static uint32_t narrow(uint32_t pages)
     return within_limits(pages / 2);
 }
 
-struct xlm_neighbours xlm_neighbours_near(struct xlm_neighbours window,
+struct xlm_neighbours xlm_neighbours_near(struct xlm_neighbours neighbours,
                                           bool above)
 {
     return (struct xlm_neighbours){
-        .before = above ? narrow(window.before) : widen(window.before),
-        .after = above ? widen(window.after) : narrow(window.after),
+        .before = above ? narrow(neighbours.before) : widen(neighbours.before),
+        .after = above ? widen(neighbours.after) : narrow(neighbours.after),
     };
 }
 
-struct xlm_neighbours xlm_neighbours_far(struct xlm_neighbours window)
+struct xlm_neighbours xlm_neighbours_far(struct xlm_neighbours neighbours)
 {
     return (struct xlm_neighbours){
-        .before = narrow(window.before),
-        .after = narrow(window.after),
+        .before = narrow(neighbours.before),
+        .after = narrow(neighbours.after),
     };
 }

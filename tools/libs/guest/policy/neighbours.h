@@ -23,9 +23,9 @@ struct xlm_neighbours {
 };
 
 /* The neighbours after a request near an earlier one: above it, or below. */
-struct xlm_neighbours xlm_neighbours_near(struct xlm_neighbours window,
+struct xlm_neighbours xlm_neighbours_near(struct xlm_neighbours neighbours,
                                           bool above);
 /* The neighbours after a request that is near no other. */
-struct xlm_neighbours xlm_neighbours_far(struct xlm_neighbours window);
+struct xlm_neighbours xlm_neighbours_far(struct xlm_neighbours neighbours);
 
 #endif

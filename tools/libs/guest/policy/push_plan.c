@@ -8,7 +8,7 @@
 
 /* A request belongs to a place if it is no further from what was pushed there
  * than this many times the neighbours. */
-#define NEAR_WINDOWS 4
+#define NEAR_NEIGHBOURS 4
 
 int xlm_push_plan_init(struct xlm_push_plan *plan,
                        struct xlm_pfn_set *outstanding,
@@ -97,7 +97,7 @@ static uint64_t cycle(const struct xlm_push_plan *plan)
 static bool is_near(const struct xlm_push_plan *plan, uint64_t first,
                     uint64_t last, uint64_t pfn)
 {
-    uint64_t reach = NEAR_WINDOWS * cycle(plan);
+    uint64_t reach = NEAR_NEIGHBOURS * cycle(plan);
 
     return pfn + reach >= first && pfn <= last + reach;
 }
@@ -153,15 +153,15 @@ static void learn_far(struct xlm_push_plan *plan, struct xlm_push_pivot *pivot)
 }
 
 /* The neighbours of a page that was requested just now. */
-static void set_window(struct xlm_push_plan *plan,
-                       struct xlm_push_pivot *pivot, uint64_t pfn)
+static void set_neighbours(struct xlm_push_plan *plan,
+                           struct xlm_push_pivot *pivot, uint64_t pfn)
 {
     uint64_t before = pivot->neighbours.before;
 
     pivot->pfn = pfn;
     pivot->asked = ++plan->asked;
-    pivot->window_end = pfn + 1 + pivot->neighbours.after;
-    pivot->window = pfn > before ? pfn - before : 0;
+    pivot->neighbours_end = pfn + 1 + pivot->neighbours.after;
+    pivot->neighbours_begin = pfn > before ? pfn - before : 0;
     plan->turn = pivot - plan->pivots;
 }
 
@@ -181,19 +181,19 @@ static void start_around(struct xlm_push_plan *plan, uint64_t pfn)
     pivot->up = pfn + 1;
     pivot->down = pfn ? pfn - 1 : 0;
     pivot->in_cycle = 0;
-    set_window(plan, pivot, pfn);
+    set_neighbours(plan, pivot, pfn);
 }
 
 /* The guest has reached pages that were sent ahead: send those that come
  * next. */
-static void move_window(struct xlm_push_plan *plan, uint64_t pfn)
+static void move_neighbours(struct xlm_push_plan *plan, uint64_t pfn)
 {
     for (size_t i = 0; i < plan->nr_pivots; i++) {
         struct xlm_push_pivot *pivot = &plan->pivots[i];
 
         if (is_near(plan, pivot->pfn, pivot->pfn, pfn)) {
             learn_near(plan, pivot, pfn);
-            set_window(plan, pivot, pfn);
+            set_neighbours(plan, pivot, pfn);
             return;
         }
     }
@@ -202,7 +202,7 @@ static void move_window(struct xlm_push_plan *plan, uint64_t pfn)
 int xlm_push_plan_request(struct xlm_push_plan *plan, uint64_t pfn)
 {
     if (!xlm_pfn_set_contains(&plan->outstanding, pfn)) {
-        move_window(plan, pfn);
+        move_neighbours(plan, pfn);
         return 0;
     }
     if (xlm_pfn_set_contains(&plan->queued, pfn)) {
@@ -262,19 +262,21 @@ static void move_outwards(struct xlm_push_pivot *pivot, uint64_t pfn,
 }
 
 /* The next neighbour that was not handed out, or XLM_PFN_NONE. */
-static uint64_t look_in_window(const struct xlm_push_plan *plan,
-                               const struct xlm_push_pivot *pivot,
-                               bool *upwards)
+static uint64_t look_among_neighbours(const struct xlm_push_plan *plan,
+                                      const struct xlm_push_pivot *pivot,
+                                      bool *upwards)
 {
     uint64_t pfn = xlm_pfn_set_next_below(&plan->outstanding, pivot->up,
-                                          pivot->window_end);
+                                          pivot->neighbours_end);
 
     *upwards = pfn != XLM_PFN_NONE;
     if (*upwards) {
         return pfn;
     }
     pfn = next_downwards(plan, pivot);
-    return pfn != XLM_PFN_NONE && pfn >= pivot->window ? pfn : XLM_PFN_NONE;
+    return pfn != XLM_PFN_NONE && pfn >= pivot->neighbours_begin
+               ? pfn
+               : XLM_PFN_NONE;
 }
 
 /* May this page be handed out together with those before it? */
@@ -292,7 +294,7 @@ static size_t neighbours_at(struct xlm_push_plan *plan,
 
     while (count < max) {
         bool upwards;
-        uint64_t pfn = look_in_window(plan, pivot, &upwards);
+        uint64_t pfn = look_among_neighbours(plan, pivot, &upwards);
 
         if (!goes_along(pfns, count, pfn)) {
             break;

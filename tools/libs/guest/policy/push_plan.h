@@ -52,8 +52,8 @@ enum xlm_push_kind {
 struct xlm_push_pivot {
     uint64_t up;                      /* next pfn to consider, upwards ... */
     uint64_t down;                    /* ... and downwards */
-    uint64_t window_end;              /* neighbours are below this ... */
-    uint64_t window;                  /* ... and not below this */
+    uint64_t neighbours_end;          /* neighbours are below this ... */
+    uint64_t neighbours_begin;        /* ... and not below this */
     struct xlm_neighbours neighbours; /* of the next request here */
     uint32_t in_cycle; /* pages pushed, of the present after + before */
     uint64_t pfn;      /* the last request here */

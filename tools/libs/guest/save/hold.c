@@ -119,7 +119,7 @@ int xlm_save_hold(struct xlm_saver *saver)
     return read_info(saver, &info) || hold(saver, allowed(&info)) ? -1 : 0;
 }
 
-void xlm_save_let_go(struct xlm_saver *saver)
+void xlm_save_release(struct xlm_saver *saver)
 {
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
     uint32_t domid = saver->params->domid;

@@ -6,11 +6,11 @@
 
 #include "save/saver.h"
 
-/* Keep the guest from getting pages until xlm_save_let_go(). */
+/* Keep the guest from getting pages until xlm_save_release(). */
 int xlm_save_hold(struct xlm_saver *saver);
 /* Let the guest have again what it had before; harmless when it was not
  * held. */
-void xlm_save_let_go(struct xlm_saver *saver);
+void xlm_save_release(struct xlm_saver *saver);
 /* While the guest runs: if the size of its memory has changed, or with `list`,
  * list its pages anew, and send those that are new. */
 int xlm_save_look_again(struct xlm_saver *saver, bool list);

@@ -368,9 +368,9 @@ int xlm_pusher_run(struct xlm_pusher *pusher)
 struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
 {
     const struct xlm_push_tuning tuning = {
-        .neighbours.after = saver->params->window_after,
-        .neighbours.before = saver->params->window_before,
-        .adapt = saver->params->window_adapts,
+        .neighbours.after = saver->params->neighbours_above,
+        .neighbours.before = saver->params->neighbours_below,
+        .adapt = saver->params->neighbours_adapt,
         .background = !saver->params->no_push,
         .share = saver->params->background_share,
     };

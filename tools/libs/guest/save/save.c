@@ -655,7 +655,7 @@ static void leave_domain(struct xlm_saver *saver)
         xlm_keepalive_stop(&saver->keepalive);
     }
     if (!saver->domain.let_go) {
-        xlm_save_let_go(saver);
+        xlm_save_release(saver);
     }
     xlm_save_close_faults(saver);
     xlm_pusher_close(saver->pusher);
