@@ -693,7 +693,7 @@ static int enable(struct probe *p, const char *what)
 /* ---- a pager whose process was killed ---- */
 
 /* As `heir` it finds the ring as it was left, and what is in it. */
-static int succeed(struct probe *heir, uint32_t port)
+static int attach_as_successor(struct probe *heir, uint32_t port)
 {
     const struct xlm_hypervisor_ops *ops = heir->hv->ops;
     vm_event_sring_t *ring;
@@ -736,7 +736,7 @@ static int probe_take_over(struct probe *p)
     }
     xlm_hypervisor_close(p->hv);
     p->hv = NULL;
-    if (succeed(&heir, p->port)) {
+    if (attach_as_successor(&heir, p->port)) {
         return -1;
     }
     pthread_join(mapper, &good);

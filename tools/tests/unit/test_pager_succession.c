@@ -77,7 +77,7 @@ static void die(struct rig *rig)
     reconnect(rig);
 }
 
-static void succeed(struct rig *rig)
+static void take_over(struct rig *rig)
 {
     memcpy(rig->kept, left, left_octets());
     rig->pager =
@@ -123,7 +123,7 @@ static void who_waits_is_served_by_the_next(void **state)
 
     leave_waiting(rig, 3);
     assert_int_equal(left_ring()->requests, 3);
-    succeed(rig);
+    take_over(rig);
     serve(rig, 3);
 }
 
@@ -141,7 +141,7 @@ static void what_nobody_has_read(void **state)
     while (!fake_ring_full(rig->domain)) {
         sched_yield();
     }
-    succeed(rig);
+    take_over(rig);
     serve(rig, RIG_VCPUS);
 }
 
@@ -154,7 +154,7 @@ static void what_nobody_waits_for(void **state)
     fake_host_drops_paged(rig->host);
     assert_true(fake_guest_balloon(rig->domain, 40));
     assert_true(fake_guest_balloon(rig->domain, 41));
-    succeed(rig);
+    take_over(rig);
     serve(rig, 1);
     assert_int_equal(rig_stats(rig).pages_dropped, 2);
 }
@@ -167,7 +167,7 @@ static void before_a_request_was_noted(void **state)
 
     leave_waiting(rig, 2);
     left_ring()->requests--;
-    succeed(rig);
+    take_over(rig);
     serve(rig, 2);
 }
 
@@ -179,7 +179,7 @@ static void before_a_dropped_page_was_answered(void **state)
     fake_host_drops_paged(rig->host);
     assert_true(fake_guest_balloon(rig->domain, 40));
     left_ring()->requests++;
-    succeed(rig);
+    take_over(rig);
     serve(rig, 2);
 }
 
@@ -195,7 +195,7 @@ static void before_an_answer_was_noted(void **state)
     rig_expect_touched(rig, 1);
     die(rig);
     *left_ring() = before;
-    succeed(rig);
+    take_over(rig);
     assert_int_equal(rig_next_fault(rig), 0);
     assert_int_equal(rig_bring_in(rig, 0), 0);
     rig_expect_touched(rig, 0);
@@ -214,7 +214,7 @@ static void who_was_answered_last_waits_again(void **state)
     rig_start_touch(rig, 0, 7);
     assert_int_equal(rig_next_fault(rig), 7);
     die(rig);
-    succeed(rig);
+    take_over(rig);
     assert_int_equal(rig_next_fault(rig), 7);
     assert_int_equal(rig_bring_in(rig, 7), 0);
     rig_expect_touched(rig, 0);
@@ -235,7 +235,7 @@ static void before_who_waits_was_answered(void **state)
     xlm_pfn_set_dispose(&outstanding);
     fake_page_set(rig->domain, 1, FAKE_RAM);
     memset(fake_page_memory(rig->domain, 1), 2, XLM_PAGE_SIZE);
-    succeed(rig);
+    take_over(rig);
     rig_expect_touched(rig, 1);
     assert_int_equal(rig_next_fault(rig), 0);
     assert_int_equal(rig_bring_in(rig, 0), 0);
@@ -258,7 +258,7 @@ static void while_it_paused_the_guest(void **state)
             assert_int_equal(hv->ops->pause(hv, fake_domain_id(rig->domain)),
                              0);
         }
-        succeed(rig);
+        take_over(rig);
         assert_true(fake_domain_running(rig->domain));
         serve(rig, 2);
         die(rig);
@@ -303,7 +303,7 @@ static void a_ring_that_is_not_the_one_kept(void **state)
     left_ring()->port++;
     refuse(rig, EINVAL, "event channel is not free");
     *left_ring() = good;
-    succeed(rig);
+    take_over(rig);
     serve(rig, 2);
 }
 

@@ -82,8 +82,9 @@ static int end_paging(struct xlm_pager *pager)
     return paging->ops->stop(paging);
 }
 
-static int succeed(struct xlm_pager *pager, const struct xlm_paging_ops *ops,
-                   unsigned long *kept)
+static int attach_as_successor(struct xlm_pager *pager,
+                               const struct xlm_paging_ops *ops,
+                               unsigned long *kept)
 {
     struct xlm_fault held[XLM_PAGING_FAULTS];
     size_t nr_held;
@@ -106,7 +107,7 @@ static int enable(struct xlm_pager *pager, const struct xlm_paging_ops *ops,
         return -1;
     }
     if (in_place_of_another) {
-        if (succeed(pager, ops, kept)) {
+        if (attach_as_successor(pager, ops, kept)) {
             return -1;
         }
     } else {
