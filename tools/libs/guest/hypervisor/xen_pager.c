@@ -229,7 +229,7 @@ static int allocate_batches(struct xen_hypervisor *xen)
     return 0;
 }
 
-static int failed(struct xen_hypervisor *xen)
+static int dispose_and_fail(struct xen_hypervisor *xen)
 {
     int saved_errno = errno;
 
@@ -238,17 +238,17 @@ static int failed(struct xen_hypervisor *xen)
     return -1;
 }
 
-static int begin(struct xen_hypervisor *xen, uint32_t domid)
+static int prepare_pager(struct xen_hypervisor *xen, uint32_t domid)
 {
     if (xen->pager.registered) {
         errno = EBUSY;
         return -1;
     }
     xen->pager.domid = domid;
-    return allocate_batches(xen) ? failed(xen) : 0;
+    return allocate_batches(xen) ? dispose_and_fail(xen) : 0;
 }
 
-static int begun(struct xen_pager *pager, void **ring, int *event_fd)
+static int return_handles(struct xen_pager *pager, void **ring, int *event_fd)
 {
     *ring = pager->ring;
     *event_fd = xenevtchn_fd(pager->events);
@@ -260,11 +260,11 @@ int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
 {
     struct xen_hypervisor *xen = xen_of(hv);
 
-    if (begin(xen, domid)) {
+    if (prepare_pager(xen, domid)) {
         return -1;
     }
     if (!register_pager(xen, domid, port)) {
-        return begun(&xen->pager, ring, event_fd);
+        return return_handles(&xen->pager, ring, event_fd);
     }
     if (xen->pager.registered) {
         int saved_errno = errno;
@@ -272,7 +272,7 @@ int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
         xc_mem_paging_disable(xen->xc, domid);
         errno = saved_errno;
     }
-    return failed(xen);
+    return dispose_and_fail(xen);
 }
 
 int xen_pager_take_over(struct xlm_hypervisor *hv, uint32_t domid,
@@ -280,11 +280,12 @@ int xen_pager_take_over(struct xlm_hypervisor *hv, uint32_t domid,
 {
     struct xen_hypervisor *xen = xen_of(hv);
 
-    if (begin(xen, domid)) {
+    if (prepare_pager(xen, domid)) {
         return -1;
     }
-    return adopt_pager(xen, domid, port) ? failed(xen)
-                                         : begun(&xen->pager, ring, event_fd);
+    return adopt_pager(xen, domid, port)
+               ? dispose_and_fail(xen)
+               : return_handles(&xen->pager, ring, event_fd);
 }
 
 int xen_pager_disable(struct xlm_hypervisor *hv, uint32_t domid)
