@@ -105,7 +105,7 @@ static bool receiver_died(struct xl_guard_word *last)
     return got == 0;
 }
 
-static int settle(struct xl_context *xl, uint32_t domid)
+static int clean_up_after_go(struct xl_context *xl, uint32_t domid)
 {
     int rc = libxl_domain_live_migrate_receive_settle(xl->ctx, domid);
 
@@ -146,7 +146,7 @@ int xl_main_guard(struct xl_context *xl, int argc, char **argv)
     if (!receiver_died(&last)) {
         return EXIT_SUCCESS;
     }
-    rc = last.what == XL_GUARD_OURS ? settle(xl, last.domid)
+    rc = last.what == XL_GUARD_OURS ? clean_up_after_go(xl, last.domid)
                                     : destroy_leftover(xl, name);
     return rc ? EXIT_FAILURE : EXIT_SUCCESS;
 }

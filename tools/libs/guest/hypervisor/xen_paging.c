@@ -11,8 +11,8 @@
 #include "hypervisor/xen.h"
 
 /* How often, and at which intervals, to try to turn back a nominated page. */
-#define SETTLE_TRIES 20
-#define SETTLE_PAUSE_NS 100000
+#define TURN_BACK_TRIES 20
+#define TURN_BACK_PAUSE_NS 100000
 
 /* ---- whose pages ---- */
 
@@ -140,13 +140,13 @@ static void request_page(struct xen_hypervisor *xen, uint32_t domid,
  * to the pager, or kill the guest once there is no pager.  Returns the page's
  * error.
  */
-static int settle(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
+static int turn_back(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
 {
-    const struct timespec pause = {.tv_nsec = SETTLE_PAUSE_NS};
+    const struct timespec pause = {.tv_nsec = TURN_BACK_PAUSE_NS};
     struct xen_paging_batch *batch = &xen->pager.evict;
     unsigned int i;
 
-    for (i = 0; i < SETTLE_TRIES; i++) {
+    for (i = 0; i < TURN_BACK_TRIES; i++) {
         if (single_op(xen, batch, XENMEM_paging_op_evict, domid, pfn) == 0) {
             return 0;
         }
@@ -225,7 +225,7 @@ static int evict_chunk(struct xen_hypervisor *xen, uint32_t domid,
     for (i = 0; i < count; i++) {
         pages[i].error = batch_error(batch, 2 * i);
         if (!pages[i].error && batch_error(batch, 2 * i + 1)) {
-            pages[i].error = settle(xen, domid, pages[i].pfn);
+            pages[i].error = turn_back(xen, domid, pages[i].pfn);
         }
     }
     return 0;

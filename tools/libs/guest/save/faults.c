@@ -51,8 +51,8 @@ struct xlm_fault_channel {
     pthread_t thread;
     bool runs;
     /* The pushing thread's: */
-    bool warned;  /* the log says that the channel is lost ... */
-    bool settled; /* ... and the destination knows */
+    bool warned; /* the log says that the channel is lost ... */
+    bool told;   /* ... and the destination knows */
 
     /* The reading thread's own. */
     struct xlm_record record;
@@ -403,10 +403,10 @@ int xlm_faults_look_after(struct xlm_fault_channel *faults)
     struct xlm_saver *saver = faults ? faults->saver : NULL;
     bool heard;
 
-    if (!faults || faults->settled || !is_lost(faults, &heard)) {
+    if (!faults || faults->told || !is_lost(faults, &heard)) {
         return 0;
     }
-    faults->settled = true;
+    faults->told = true;
     xlm_channel_stop(&faults->channel);
     if (!faults->warned) {
         xtl_log(saver->ctx->logger, XTL_WARN, -1, "xlm",

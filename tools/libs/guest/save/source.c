@@ -23,7 +23,7 @@
 #include <xen/sched.h>
 
 /* vCPUs may be charged this much once the domain has shut down. */
-#define SETTLING_NS 1000000
+#define LATE_CHARGE_NS 1000000
 
 static int get_info(struct xlm_saver *saver, struct xlm_domain_info *info)
 {
@@ -99,7 +99,7 @@ static int find_fate(struct xlm_saver *saver, const char **fate)
     if (info.dying) {
         *fate = "was destroyed";
     } else if (!info.shutdown || info.shutdown_reason != SHUTDOWN_suspend ||
-               info.cpu_ns > mark->cpu_ns + SETTLING_NS) {
+               info.cpu_ns > mark->cpu_ns + LATE_CHARGE_NS) {
         *fate = "was resumed";
     } else if (info.tot_pages < mark->tot_pages) {
         *fate = "is being destroyed";
