@@ -40,7 +40,7 @@ struct xl_receive {
     struct xl_guard guard;
     struct xl_monitor_standby standby;
     struct xl_creation_lock lock; /* until the domain has its memory */
-    bool stays;                   /* the guest has come here */
+    bool arrived;                 /* the guest has come here */
     bool unwatched;               /* though a daemon should watch over it */
 };
 
@@ -211,8 +211,8 @@ static void note_phase(libxl_live_migrate_phase phase,
     if (phase >= LIBXL_LIVE_MIGRATE_PHASE_PRECOPY) {
         xl_creation_lock_release(&receive->lock);
     }
-    if (phase >= LIBXL_LIVE_MIGRATE_PHASE_GO && !receive->stays) {
-        receive->stays = true;
+    if (phase >= LIBXL_LIVE_MIGRATE_PHASE_GO && !receive->arrived) {
+        receive->arrived = true;
         stay();
         if (receive->guard.fd < 0) {
             (void)xl_guard_start(&receive->guard, "");

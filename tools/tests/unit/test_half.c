@@ -24,7 +24,7 @@
 #define CRASHED .info = {.shutdown = true, .shutdown_reason = SHUTDOWN_crash}
 #define FILE_OF(is_ours, lacks, lives) \
     .has_kept = true, .kept = { \
-                          .state = {.ours = is_ours}, \
+                          .state = {.go_taken = is_ours}, \
                           .outstanding = lacks, \
                           .attended = lives, \
     }

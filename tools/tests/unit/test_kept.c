@@ -57,7 +57,7 @@ static void leave(const struct xlm_identity *identity, uint64_t pfn)
             _exit(1);
         }
         xlm_pfn_set_add(&set, pfn);
-        kept.state->ours = 1;
+        kept.state->go_taken = 1;
         kill(getpid(), SIGKILL);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -74,7 +74,7 @@ static void it_outlives_its_process(void **state)
     leave(&identity, PFNS - 1);
     assert_int_equal(lm_kept_open(&kept, identity.id, &identity), 0);
     assert_int_equal(kept.state->domid, DOMID);
-    assert_true(kept.state->ours);
+    assert_true(kept.state->go_taken);
     assert_true(lm_kept_lacks_pages(&kept));
     assert_int_equal(xlm_pfn_set_lend(&set, lm_kept_words(&kept), PFNS), 0);
     assert_int_equal(set.count, 1);

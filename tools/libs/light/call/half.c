@@ -114,7 +114,7 @@ static libxl_live_migrate_half judge_destination(
     const struct lm_witnesses *seen)
 {
     if (seen->has_kept) {
-        if (!seen->kept.state.ours) {
+        if (!seen->kept.state.go_taken) {
             return LIBXL_LIVE_MIGRATE_HALF_ARRIVING;
         }
         return seen->kept.outstanding || seen->kept.attended

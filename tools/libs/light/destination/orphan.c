@@ -133,13 +133,13 @@ static enum xlm_guest_state decide(struct lm_destination *destination)
     case IT_IS_UNKNOWN:
         return XLM_GUEST_UNKNOWN;
     case IT_IS_GONE:
-        return state->ours ? judge_gone(destination) : XLM_GUEST_NEVER_RAN;
+        return state->go_taken ? judge_gone(destination) : XLM_GUEST_NEVER_RAN;
     case IT_HAS_ENDED:
-        return state->ours ? XLM_GUEST_ENDED : XLM_GUEST_NEVER_RAN;
+        return state->go_taken ? XLM_GUEST_ENDED : XLM_GUEST_NEVER_RAN;
     case IT_IS_HERE:
         break;
     }
-    if (!state->ours) {
+    if (!state->go_taken) {
         (void)lm_give_back(state->domid, destination->op.xlm.logger);
         return libxl_domain_destroy(ctx, state->domid, NULL)
                    ? XLM_GUEST_UNKNOWN
@@ -191,16 +191,16 @@ static int let_run(struct lm_destination *destination)
 {
     struct lm_kept_state *state = destination->kept.state;
 
-    if (!state->ran && !state->stays &&
+    if (!state->let_run && !state->stays_paused &&
         lm_let_run(destination->op.ctx, state->domid,
                    destination->op.xlm.logger)) {
         return -1;
     }
-    if (!state->ran && !state->stays) {
+    if (!state->let_run && !state->stays_paused) {
         lm_announcer_start_if_hvm(&destination->announcer, destination->op.ctx,
                                   destination->op.xlm.logger, state->domid);
     }
-    state->ran = 1;
+    state->let_run = 1;
     return 0;
 }
 
@@ -333,7 +333,7 @@ static int end_paging(const struct lm_kept *kept)
 /* The file says whether the guest may have run. */
 static int look_after(libxl_ctx *ctx, struct lm_kept *kept)
 {
-    bool ours = kept->state->ours;
+    bool ours = kept->state->go_taken;
     bool lacks_pages = ours && lm_kept_lacks_pages(kept);
     uint8_t id[LM_ID_SIZE];
     int rc = 0;
@@ -402,7 +402,7 @@ int libxl_domain_live_migrate_receive_end(libxl_ctx *ctx, uint32_t domid)
     if (read_id(domid, id) || lm_kept_open(&kept, id, NULL)) {
         return 0; /* complete, or a receiver has it */
     }
-    if (!kept.state->ours || has_suspended(ctx, domid)) {
+    if (!kept.state->go_taken || has_suspended(ctx, domid)) {
         rc = ERROR_INVAL;
     } else if (lm_memo_put(id, XLM_GUEST_ENDED)) {
         rc = ERROR_FAIL;

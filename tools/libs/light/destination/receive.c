@@ -179,7 +179,7 @@ static unsigned long *destination_keep(uint64_t pfns, void *data)
     if (name && strlen(name) < LM_KEPT_NAME_SIZE) {
         strcpy(destination->kept.state->name, name);
     }
-    destination->kept.state->stays = destination->params.paused;
+    destination->kept.state->stays_paused = destination->params.paused;
     destination->kept.state->link_timeout_ms =
         lm_timeout_ms(destination->params.link_timeout);
     return lm_kept_words(&destination->kept);
@@ -352,10 +352,10 @@ static int destination_read_device_state(struct xlm_channel *channel,
 }
 
 /* An ordinary stream has no kept file. */
-static void note_ran(struct lm_destination *destination)
+static void note_let_run(struct lm_destination *destination)
 {
     if (destination->kept.state) {
-        destination->kept.state->ran = 1;
+        destination->kept.state->let_run = 1;
     }
 }
 
@@ -378,7 +378,7 @@ static int destination_run(void *data)
     }
     /* From here on a process that takes over must not destroy it. */
     if (destination->kept.state) {
-        destination->kept.state->ours = 1;
+        destination->kept.state->go_taken = 1;
     }
     /* Let the guest run first; its name can wait, and the guest has waited
      * long enough. */
@@ -395,7 +395,7 @@ static int destination_run(void *data)
                             rc);
         }
     }
-    note_ran(destination);
+    note_let_run(destination);
     if (!destination->params.paused &&
         lm_has_device_model(destination->config)) {
         lm_announcer_start(&destination->announcer, destination->op.xlm.logger,

@@ -26,11 +26,11 @@ struct lm_kept_state {
     /* the domain's, which may differ from the guest's uuid */
     uint8_t handle[16];
     struct xlm_identity identity;
-    uint32_t ours; /* the go was received */
+    uint32_t go_taken; /* the go was received */
     /* the work after the go is done, and the guest may run */
-    uint32_t ran;
+    uint32_t let_run;
     /* the domain stays paused, as its owner wants */
-    uint32_t stays;
+    uint32_t stays_paused;
     /* the final name; empty: the domain has it */
     char name[LM_KEPT_NAME_SIZE];
     uint32_t link_timeout_ms; /* 0: none */
