@@ -28,7 +28,7 @@ static void quantiles(void **state)
     }
     assert_int_equal(histogram.count, 1000);
     assert_int_equal(histogram.sum, sum);
-    assert_int_equal(histogram.most, 1000);
+    assert_int_equal(histogram.greatest, 1000);
     assert_in_range(xlm_histogram_quantile(&histogram, 1), 1, 1);
     assert_in_range(xlm_histogram_quantile(&histogram, 10), 10, 10);
     assert_in_range(xlm_histogram_quantile(&histogram, 500), 500,
@@ -62,7 +62,7 @@ static void beyond_the_last_bucket(void **state)
     xlm_histogram_add(&histogram, UINT64_MAX);
     xlm_histogram_add(&histogram, 1ULL << 50);
     xlm_histogram_add(&histogram, 3);
-    assert_int_equal(histogram.most, UINT64_MAX);
+    assert_int_equal(histogram.greatest, UINT64_MAX);
     assert_int_equal(xlm_histogram_quantile(&histogram, 100), 3);
     assert_true(xlm_histogram_quantile(&histogram, 1000) > 1ULL << 30);
 }

@@ -33,8 +33,8 @@ void xlm_histogram_add(struct xlm_histogram *histogram, uint64_t value)
 {
     histogram->count++;
     histogram->sum += value;
-    if (value > histogram->most) {
-        histogram->most = value;
+    if (value > histogram->greatest) {
+        histogram->greatest = value;
     }
     histogram->buckets[bucket_of(value)]++;
 }
@@ -53,10 +53,10 @@ uint64_t xlm_histogram_quantile(const struct xlm_histogram *histogram,
         if (seen >= wanted) {
             uint64_t top = top_of(i);
 
-            return top < histogram->most ? top : histogram->most;
+            return top < histogram->greatest ? top : histogram->greatest;
         }
     }
-    return histogram->most;
+    return histogram->greatest;
 }
 
 void xlm_histogram_log2(const struct xlm_histogram *histogram,

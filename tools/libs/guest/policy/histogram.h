@@ -14,7 +14,7 @@
 struct xlm_histogram {
     uint64_t count;
     uint64_t sum;
-    uint64_t most;
+    uint64_t greatest;
     uint64_t buckets[XLM_HISTOGRAM_BUCKETS];
 };
 

@@ -65,9 +65,9 @@ void xlm_push_window_init(struct xlm_push_window *window, uint32_t most)
     uint32_t turn = sending_pages(most);
 
     *window = (struct xlm_push_window){
-        .most = most > XLM_PUSH_WINDOW_SENDING + turn
-                    ? most - turn
-                    : XLM_PUSH_WINDOW_SENDING,
+        .max_pages = most > XLM_PUSH_WINDOW_SENDING + turn
+                         ? most - turn
+                         : XLM_PUSH_WINDOW_SENDING,
     };
     look_again(window, 0);
 }
@@ -163,7 +163,7 @@ static void set_windows(struct xlm_push_window *window)
              XLM_PUSH_WINDOW_SENDINGS * XLM_PUSH_WINDOW_SENDING_MOST);
     window->pages =
         fill(window, rate, known ? ASKED_GAIN_QUARTERS : CALM_GAIN_QUARTERS,
-             ASKED_LATE_US, window->most);
+             ASKED_LATE_US, window->max_pages);
 }
 
 /* A round in which there was always room only tells of a better rate: the path

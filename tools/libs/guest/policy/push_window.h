@@ -40,7 +40,7 @@ struct xlm_push_window {
     bool calm;           /* the guest is idle: no request for a while */
     uint32_t pages;      /* how many may be under way while it is not ... */
     uint32_t calm_pages; /* ... and while it is */
-    uint32_t most;       /* limit of `pages`, and of neighbours */
+    uint32_t max_pages;  /* limit of `pages`, and of neighbours */
     uint32_t in_flight;
     uint64_t empty_us;  /* round trip of the empty path; 0: being measured */
     uint64_t looked_us; /* when that measurement began */

@@ -138,12 +138,12 @@ static int find_missing(struct xlm_restorer *restorer, size_t count,
     if (!*nr_missing) {
         return 0;
     }
-    if (restorer->sets.populated.count > restorer->domain.most) {
+    if (restorer->sets.populated.count > restorer->domain.max_guest_pages) {
         errno = EPROTO;
         return xlm_fail(restorer->ctx,
                         "bad migration stream: more pages than the guest's "
                         "configuration allows (%" PRIu64 ")",
-                        restorer->domain.most);
+                        restorer->domain.max_guest_pages);
     }
     return allow_populated(restorer);
 }

@@ -81,7 +81,7 @@ static int check_size(struct xlm_restorer *restorer)
     const struct xlm_wire_prepare *prepare = prepare_of(restorer);
 
     if (!prepare->pfns || prepare->pfns > restorer->domain.limit ||
-        prepare->pages > restorer->domain.most) {
+        prepare->pages > restorer->domain.max_guest_pages) {
         return xlm_restore_bad_stream(restorer,
                                       "PREPARE for a guest larger than its "
                                       "configuration allows");

@@ -48,7 +48,7 @@ void xlm_restore_begin(struct xlm_restorer *restorer, struct xlm_context *ctx,
         .outcome.resumed = resumed,
         .outcome.refusal = XLM_REFUSED_BUILD,
         .domain.limit = pfn_limit(params),
-        .domain.most = page_limit(params),
+        .domain.max_guest_pages = page_limit(params),
     };
 }
 

@@ -29,14 +29,14 @@ struct xlm_restore_signs {
 /* The domain that is made here.  It is the caller's thread's until the go;
  * from then on it is constant, and other threads read it. */
 struct xlm_restore_domain {
-    uint32_t domid;     /* valid after STATIC_DATA_END */
-    bool held;          /* the toolstack waits for what starts devices */
-    bool built;         /* the toolstack has completed the domain */
-    bool rings_cleared; /* the toolstack's pages have been cleared */
-    uint64_t pages;     /* the domain's pages, as PREPARE said */
-    uint64_t limit;     /* all pfns are below this */
-    uint64_t most;      /* most pages that the guest may get */
-    uint64_t max_pages; /* max_pages of the domain; 0: not known yet */
+    uint32_t domid;           /* valid after STATIC_DATA_END */
+    bool held;                /* the toolstack waits for what starts devices */
+    bool built;               /* the toolstack has completed the domain */
+    bool rings_cleared;       /* the toolstack's pages have been cleared */
+    uint64_t pages;           /* the domain's pages, as PREPARE said */
+    uint64_t limit;           /* all pfns are below this */
+    uint64_t max_guest_pages; /* most pages that the guest may get */
+    uint64_t max_pages;       /* max_pages of the domain; 0: not known yet */
     struct {
         uint32_t major, minor;
     } source_xen; /* the source's release */

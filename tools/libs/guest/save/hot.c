@@ -61,7 +61,7 @@ struct xlm_hot {
     pthread_t thread;
     int stop_fd;
     unsigned int taken;
-    size_t most; /* pfns to keep of a sample */
+    size_t sample_room; /* pfns to keep of a sample */
     uint64_t *pfns;
     /* index: the sample's number modulo SAMPLES */
     struct sample samples[SAMPLES];
@@ -123,7 +123,7 @@ static int look_for_pinned(struct xlm_hot *hot)
 {
     const struct xlm_save_sets *sets = &hot->saver->sets;
     uint64_t pfns[XLM_BATCH_PAGES];
-    uint64_t pfn = hot->most ? next_new(sets, 0) : XLM_PFN_NONE;
+    uint64_t pfn = hot->sample_room ? next_new(sets, 0) : XLM_PFN_NONE;
 
     while (pfn != XLM_PFN_NONE) {
         size_t count = 0;
@@ -159,8 +159,8 @@ static int take_sample(struct xlm_hot *hot)
         return -1;
     }
     hot->taken++;
-    sample->count =
-        xlm_pfn_set_list(&saver->sets.dirty, 0, sample->pfns, hot->most);
+    sample->count = xlm_pfn_set_list(&saver->sets.dirty, 0, sample->pfns,
+                                     hot->sample_room);
     shift_recent(&saver->sets);
     xlm_pfn_set_unite(&saver->sets.recent[LAST], &saver->sets.dirty);
     return xlm_save_list_dirty(saver);
@@ -291,13 +291,13 @@ static int make_room(struct xlm_hot *hot)
 {
     struct xlm_saver *saver = hot->saver;
 
-    hot->most = 2 * (size_t)saver->params->hot_pages_max;
-    if (hot->most > SAMPLE_MOST) {
-        hot->most = SAMPLE_MOST;
+    hot->sample_room = 2 * (size_t)saver->params->hot_pages_max;
+    if (hot->sample_room > SAMPLE_MOST) {
+        hot->sample_room = SAMPLE_MOST;
     }
-    hot->pfns = calloc(SAMPLES * hot->most + 1, sizeof(*hot->pfns));
+    hot->pfns = calloc(SAMPLES * hot->sample_room + 1, sizeof(*hot->pfns));
     for (size_t i = 0; i < SAMPLES; i++) {
-        hot->samples[i].pfns = hot->pfns + i * hot->most;
+        hot->samples[i].pfns = hot->pfns + i * hot->sample_room;
     }
     hot->stop_fd = eventfd(0, EFD_CLOEXEC);
     return !hot->pfns || hot->stop_fd < 0 ||
