@@ -88,7 +88,7 @@ struct xl_options {
     bool watch;
     bool completed;
     bool commands;
-    uint64_t limit; /* seconds; 0: for ever */
+    uint64_t wait_limit; /* seconds; 0: for ever */
     bool then_abort;
     /* For each row of the list: the argument as given, "" for an option
      * without one; NULL: not given. */

@@ -128,7 +128,8 @@ static int wait_for_all(struct waiting *waiting)
         if (!waiting->count) {
             return 0;
         }
-        if (waiting->options.limit && now - began >= waiting->options.limit) {
+        if (waiting->options.wait_limit &&
+            now - began >= waiting->options.wait_limit) {
             return 1;
         }
         if (!said || now - said >= SAY_SECONDS) {

@@ -98,7 +98,8 @@ static int feed_last(struct xlm_restorer *restorer)
 {
     if (prepare_feed(restorer) ||
         xlm_platform_defuse(restorer->ctx, &restorer->domain.platform,
-                            restorer->domain.domid, restorer->domain.limit)) {
+                            restorer->domain.domid,
+                            restorer->domain.pfn_limit)) {
         return -1;
     }
     return feed_platform(restorer, restorer->domain.platform.context,

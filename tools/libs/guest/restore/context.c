@@ -55,7 +55,7 @@ int xlm_restore_check_alive(struct xlm_restorer *restorer)
 /* Does the source have the page, and has not sent it yet? */
 static bool is_awaited(struct xlm_restorer *restorer, uint64_t pfn)
 {
-    return pfn < restorer->domain.limit &&
+    return pfn < restorer->domain.pfn_limit &&
            (xlm_pager_is_outstanding(restorer->pager, pfn) ||
             xlm_pfn_set_contains(&restorer->sets.refused, pfn));
 }
@@ -89,7 +89,7 @@ int xlm_restore_load_context(struct xlm_restorer *restorer)
         xlm_hvm_context_pages(platform->context, platform->context_length,
                               check_page, restorer) ||
         xlm_platform_defuse(restorer->ctx, platform, restorer->domain.domid,
-                            restorer->domain.limit)) {
+                            restorer->domain.pfn_limit)) {
         return -1;
     }
     return xlm_platform_apply(restorer->ctx, platform, restorer->domain.domid);

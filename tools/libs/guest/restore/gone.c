@@ -51,13 +51,13 @@ bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer)
     if (hv->ops->domain_info(hv, restorer->domain.domid, &info)) {
         /* ESRCH cannot come while this process is its pager; without the
          * domain nothing is proven. */
-        restorer->outcome.taken = errno == ESRCH;
+        restorer->outcome.taken_away = errno == ESRCH;
         return errno == ESRCH;
     }
     if (!info.dying && !xlm_pager_guest_is_gone(restorer->pager)) {
         return false;
     }
-    restorer->outcome.taken = is_suspended(&info);
+    restorer->outcome.taken_away = is_suspended(&info);
     return true;
 }
 
@@ -136,7 +136,7 @@ static int give_up(struct xlm_restorer *restorer)
 int xlm_restore_end_with_guest(struct xlm_restorer *restorer)
 {
     forget_guest(restorer);
-    return restorer->outcome.taken ? give_up(restorer) : end(restorer);
+    return restorer->outcome.taken_away ? give_up(restorer) : end(restorer);
 }
 
 /* ---- a guest that is suspended ---- */

@@ -79,7 +79,7 @@ static int parse(struct xlm_restorer *restorer, struct xlm_pfn_list *list)
     uint64_t end = 0;
 
     if (xlm_parse_pfn_list(restorer->ctx, &restorer->record,
-                           restorer->domain.limit, list)) {
+                           restorer->domain.pfn_limit, list)) {
         return -1;
     }
     /* An ordinary stream does not say how large the guest is. */
@@ -467,7 +467,7 @@ int xlm_restore_bring_in(struct xlm_restorer *restorer,
 {
     struct xlm_pfn_list list;
 
-    if (xlm_parse_pfn_list(ctx, record, restorer->domain.limit, &list) ||
+    if (xlm_parse_pfn_list(ctx, record, restorer->domain.pfn_limit, &list) ||
         bring_in(restorer, record, &list)) {
         return -1;
     }

@@ -22,7 +22,7 @@ static const struct xlm_wire_prepare *prepare_of(
 static int identify(struct xlm_restorer *restorer)
 {
     const struct xlm_wire_prepare *prepare = prepare_of(restorer);
-    struct xlm_identity identity = {.pfns = restorer->domain.limit};
+    struct xlm_identity identity = {.pfns = restorer->domain.pfn_limit};
 
     memcpy(identity.id, prepare->id, sizeof(identity.id));
     memcpy(identity.uuid, prepare->uuid, sizeof(identity.uuid));
@@ -45,7 +45,8 @@ static int keep(struct xlm_restorer *restorer)
     if (!callbacks->keep) {
         return 0;
     }
-    restorer->kept = callbacks->keep(restorer->domain.limit, callbacks->data);
+    restorer->kept =
+        callbacks->keep(restorer->domain.pfn_limit, callbacks->data);
     if (!restorer->kept) {
         return xlm_fail(restorer->ctx,
                         "this host cannot keep what a recovery would need: %s",
@@ -80,7 +81,7 @@ static int check_size(struct xlm_restorer *restorer)
 {
     const struct xlm_wire_prepare *prepare = prepare_of(restorer);
 
-    if (!prepare->pfns || prepare->pfns > restorer->domain.limit ||
+    if (!prepare->pfns || prepare->pfns > restorer->domain.pfn_limit ||
         prepare->pages > restorer->domain.max_guest_pages) {
         return xlm_restore_bad_stream(restorer,
                                       "PREPARE for a guest larger than its "
@@ -106,10 +107,10 @@ static int make_room(struct xlm_restorer *restorer)
     uint64_t room =
         restorer->params->max_pages ? pfns * XLM_PREPARE_GROWTH : pfns;
 
-    if (room < restorer->domain.limit) {
-        restorer->domain.limit = room;
+    if (room < restorer->domain.pfn_limit) {
+        restorer->domain.pfn_limit = room;
     }
-    return xlm_restore_reserve(restorer, restorer->domain.limit);
+    return xlm_restore_reserve(restorer, restorer->domain.pfn_limit);
 }
 
 /* Build the domain: early, or all but the devices. */
@@ -127,7 +128,7 @@ static int open_pager(struct xlm_restorer *restorer)
 {
     restorer->pager = xlm_pager_open(
         restorer->ctx, restorer->paging, &restorer->channel,
-        restorer->domain.domid, restorer->domain.limit, restorer->kept);
+        restorer->domain.domid, restorer->domain.pfn_limit, restorer->kept);
     if (!restorer->pager) {
         if (errno == ENODEV) {
             restorer->outcome.refusal = XLM_REFUSED_NO_HAP;

@@ -47,7 +47,7 @@ void xlm_restore_begin(struct xlm_restorer *restorer, struct xlm_context *ctx,
         .state = XLM_READ_STATIC,
         .outcome.resumed = resumed,
         .outcome.refusal = XLM_REFUSED_BUILD,
-        .domain.limit = pfn_limit(params),
+        .domain.pfn_limit = pfn_limit(params),
         .domain.max_guest_pages = page_limit(params),
     };
 }

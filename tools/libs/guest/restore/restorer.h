@@ -34,7 +34,7 @@ struct xlm_restore_domain {
     bool built;               /* the toolstack has completed the domain */
     bool rings_cleared;       /* the toolstack's pages have been cleared */
     uint64_t pages;           /* the domain's pages, as PREPARE said */
-    uint64_t limit;           /* all pfns are below this */
+    uint64_t pfn_limit;       /* all pfns are below this */
     uint64_t max_guest_pages; /* most pages that the guest may get */
     uint64_t max_pages;       /* max_pages of the domain; 0: not known yet */
     struct {
@@ -61,9 +61,9 @@ struct xlm_restore_outcome {
     bool prepared;            /* PREPARE was answered: accepted ... */
     enum xlm_refusal refusal; /* ... or refused */
     bool done;
-    bool gone;     /* the guest ran here and is gone */
-    bool taken;    /* ... and was suspended before it was destroyed */
-    bool *resumed; /* the caller's: true once the guest runs here */
+    bool gone;       /* the guest ran here and is gone */
+    bool taken_away; /* ... and was suspended before it was destroyed */
+    bool *resumed;   /* the caller's: true once the guest runs here */
 };
 
 struct xlm_restorer {

@@ -64,6 +64,6 @@ int xlm_take_over(struct xlm_context *ctx,
     restorer.state = XLM_READ_POSTCOPY;
     restorer.outcome.prepared = true;
     restorer.domain.domid = orphan->domid;
-    restorer.domain.limit = orphan->pfns;
+    restorer.domain.pfn_limit = orphan->pfns;
     return xlm_restore_end(&restorer, take_over(&restorer, orphan));
 }
