@@ -551,7 +551,7 @@ static int go(struct xlm_saver *saver)
     /* The go cannot be taken back, so nothing can be aborted from here on. */
     saver->channel.abort_fd = -1;
     saver->channel.idle_ms = -1;
-    saver->domain.let_go = true;
+    saver->domain.handed_over = true;
     xlm_save_progress(saver, XLM_PHASE_GO);
     XLM_MARK(saver->ctx, go_sent);
     rc = write_empty(saver, XLM_REC_POSTCOPY_GO);
@@ -654,7 +654,7 @@ static void leave_domain(struct xlm_saver *saver)
         xlm_channel_stop(&saver->channel);
         xlm_keepalive_stop(&saver->keepalive);
     }
-    if (!saver->domain.let_go) {
+    if (!saver->domain.handed_over) {
         xlm_save_release(saver);
     }
     xlm_save_close_faults(saver);
@@ -675,8 +675,8 @@ int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
     if (!rc) {
         rc = pass(&saver, xlm_two_way(&saver) ? migration : image);
     }
-    *transitioned = saver.domain.let_go;
-    if (rc && saver.domain.suspended && !saver.domain.let_go) {
+    *transitioned = saver.domain.handed_over;
+    if (rc && saver.domain.suspended && !saver.domain.handed_over) {
         xlm_save_cancel_suspend(ctx, params->domid);
     }
     xlm_saver_tell_end(&saver, !rc && !saver.domain.gone);

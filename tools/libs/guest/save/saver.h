@@ -31,9 +31,9 @@ struct xlm_save_domain {
     uint64_t max_pages; /* the domain's, before it was held; 0: not held */
     bool logdirty;
     bool qemu_logdirty;
-    bool suspended; /* by this process; not handed over yet */
-    bool let_go;    /* the go was sent, perhaps in vain */
-    bool gone;      /* the destination had it, and it has ended there */
+    bool suspended;   /* by this process; not handed over yet */
+    bool handed_over; /* the go was sent, perhaps in vain */
+    bool gone;        /* the destination had it, and it has ended there */
     /* as the destination's, which PREPARE built */
     struct xlm_hvm_params early;
     struct xlm_hvm_context context; /* of the suspended guest */

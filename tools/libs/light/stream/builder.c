@@ -151,7 +151,7 @@ static int await_taken(struct lm_builder *builder)
     return 0;
 }
 
-static void let_go(struct lm_builder *builder)
+static void release(struct lm_builder *builder)
 {
     if (builder->holds) {
         (void)lm_give_back(builder->held, builder->xlm->logger);
@@ -168,7 +168,7 @@ int lm_builder_feed(struct lm_builder *builder, const void *bytes,
     if (builder->state != LM_BUILDER_RUNNING) {
         return xlm_fail(builder->xlm, "libxl is not building a domain");
     }
-    let_go(builder);
+    release(builder);
     while (length) {
         written = write(builder->feed_fd, next, length);
         if (written >= 0) {
@@ -308,7 +308,7 @@ int lm_builder_abandon(struct lm_builder *builder)
 {
     int rc = 0;
 
-    let_go(builder);
+    release(builder);
     close_fd(&builder->feed_fd);
     if (builder->state == LM_BUILDER_IDLE) {
         close_fd(&builder->take_fd);
