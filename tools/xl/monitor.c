@@ -39,7 +39,7 @@
 #define XL_LOOK_SECONDS 1
 /* Time for a stock daemon to notice that its domain was suspended, and to
  * end. */
-#define XL_SUCCEED_SECONDS 30
+#define XL_STOCK_END_SECONDS 30
 /* How long a dump waits for a lost source. */
 #define XL_DUMP_PATIENCE_SECONDS 120
 
@@ -468,7 +468,7 @@ static void leave_output(void)
 static bool is_left_alone(pid_t pid)
 {
     leave_output();
-    return xl_watcher_await_end(pid, XL_SUCCEED_SECONDS);
+    return xl_watcher_await_end(pid, XL_STOCK_END_SECONDS);
 }
 
 static int open_log(struct xl_context *xl, const char *domain)
