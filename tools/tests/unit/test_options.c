@@ -136,7 +136,7 @@ static void options_of_other_commands(void **state)
     assert_true(options.json && options.watch && !options.commands);
     assert_true(READ(&options, XL_COMMAND_WAIT, "--limit", "600",
                      "--then-abort", "web"));
-    assert_int_equal(options.limit, 600);
+    assert_int_equal(options.wait_limit, 600);
     assert_true(options.then_abort);
     assert_string_equal(options.domain, "web");
     assert_true(READ(&options, XL_COMMAND_SET_RATE, "web", "5M"));
