@@ -321,7 +321,7 @@ static void a_mechanism_that_is_not_known(void **state)
     *mechanism = 0;
     refuse(rig, EPROTO, "(0)");
     *mechanism = xlm_paging_number(&xlm_paging_xen);
-    succeed(rig);
+    take_over(rig);
     serve(rig, 2);
 }
 
