@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Looking after the sources, and the pages.
 
-.PHONY: format check-format lint coverage docs man
+.PHONY: format check-format lint coverage docs pages man
 FORMATTED = $(shell git -C $(S) ls-files 'tools/*.[ch]' 'xen/*.[ch]' 'docs/*.[ch]')
 
 #? format       apply .clang-format (check-format: only look)
@@ -44,8 +44,14 @@ HTML_FILES := $(patsubst $(S)/%,$(O)/html/%,$(wildcard $(S)/docs/images/* \
                 $(S)/docs/examples/*.* $(S)/docs/examples/*/*.* $(S)/docs/*.json \
                 $(S)/docs/specs/*.json.in)) $(O)/html/CODING_STYLE $(O)/html/COPYING
 
-#? docs         the man pages, and all pages as HTML, in build/html
-docs: man $(HTML_PAGES) $(HTML_FILES)
+# Pictures that are drawn from text. Their sources are beside the pages.
+HTML_DIAGRAMS := $(patsubst $(S)/%.dot,$(O)/html/%.svg,$(wildcard $(S)/docs/diagrams/*.dot))
+
+#? docs         the man pages, and all pages as HTML with their pictures, in build/html
+docs:
+	$(S)/scripts/install-deps $(S)/scripts/packages.docs
+	$(MAKE) pages
+pages: man $(HTML_PAGES) $(HTML_FILES) $(HTML_DIAGRAMS)
 	$(S)/scripts/check-links $(O)/html
 man: $(MAN_BUILT)
 
@@ -57,6 +63,11 @@ $(MAN_BUILT): $(O)/man/%: $(S)/docs/man/%.md
 $(HTML_FILES): $(O)/html/%: $(S)/%
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
+
+$(HTML_DIAGRAMS): $(O)/html/%.svg: $(S)/%.dot
+	@mkdir -p $(@D)
+	$(call say,DOT)
+	$(Q)dot -Tsvg -o $@ $<
 
 define make_html
 	@mkdir -p $(@D)
