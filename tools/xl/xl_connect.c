@@ -106,6 +106,10 @@ static int relay(struct connector *connector)
 {
     prctl(PR_SET_NAME, "xl-tls");
     signal(SIGPIPE, SIG_IGN);
+    if (connector->options.pass_fd) {
+        /* xl migrate does not end with its terminal either. */
+        signal(SIGHUP, SIG_IGN);
+    }
     if (xl_tls_relay(&connector->tls, STDIN_FILENO, STDOUT_FILENO,
                      XL_TLS_REKEY_OCTETS) == XL_TLS_ENDED) {
         return 0;
