@@ -280,6 +280,9 @@ struct xlm_restore_callbacks {
 };
 
 struct xlm_restore_params {
+    /* Read the next record while one is brought in, however few processors
+     * there are; otherwise only where there are more than two. */
+    bool read_ahead;
     int in_fd;
     int out_fd;                      /* -1: no way back (an image in a file) */
     const struct xlm_relink *relink; /* NULL: no other connection can come */

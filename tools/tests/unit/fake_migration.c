@@ -233,6 +233,7 @@ static struct fake_migration *new_on(struct fake_host *from,
     fake_domain_run(migration->setup.source);
 
     xlm_save_params_init(&migration->setup.params);
+    migration->setup.restore_params.read_ahead = true;
     /* However long the machine lets one end wait for the other. */
     migration->setup.params.silence_ms = 1000 * WATCHDOG_SECONDS;
     migration->setup.params.faults_stall_ms = 1000 * WATCHDOG_SECONDS;

@@ -60,7 +60,7 @@ struct xlm_eviction {
 };
 
 /* One for each connection that carries pages, and one for a page of zeroes. */
-#define XLM_CONTENTS_BUFFERS 3
+#define XLM_CONTENTS_BUFFERS 4
 
 struct xlm_hypervisor;
 

@@ -25,6 +25,7 @@
 #include <xen/xen.h>
 #include <xen/sched.h>
 
+#include "restore/ahead.h"
 #include "restore/faults.h"
 
 /* How often to look at a suspended guest, for which nothing waits. */
@@ -61,6 +62,16 @@ bool xlm_restore_guest_is_gone(struct xlm_restorer *restorer)
     return true;
 }
 
+/* The link timeout is for a guest that runs. */
+static void be_patient(struct xlm_restorer *restorer)
+{
+    if (restorer->read_ahead) {
+        return; /* another thread uses the channel */
+    }
+    restorer->channel.may_be_silent = NULL;
+    restorer->channel.idle_ms = XLM_SOURCE_SILENCE_MS;
+}
+
 /* The source may be in the middle of a record, and must read this before it
  * finds the connection closed. */
 static int tell(struct xlm_restorer *restorer, bool ended)
@@ -71,8 +82,7 @@ static int tell(struct xlm_restorer *restorer, bool ended)
         return -1;
     }
     unheard.logger = restorer->ctx->logger;
-    restorer->channel.may_be_silent = NULL;
-    restorer->channel.idle_ms = XLM_SOURCE_SILENCE_MS;
+    be_patient(restorer);
     restorer->owed = 0; /* the source reads no credit any more */
     if (ended ? xlm_write_simple_record(&unheard, &restorer->channel,
                                         XLM_REC_POSTCOPY_GONE, NULL, 0)
@@ -82,8 +92,8 @@ static int tell(struct xlm_restorer *restorer, bool ended)
         return -1;
     }
     do {
-        if (xlm_read_record(&unheard, &restorer->channel, restorer->state,
-                            &restorer->record)) {
+        be_patient(restorer);
+        if (xlm_restore_read_next(restorer, &unheard)) {
             return -1;
         }
     } while (restorer->record.type != XLM_REC_END);

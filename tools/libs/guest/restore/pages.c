@@ -405,9 +405,12 @@ int xlm_restore_pay_credit(struct xlm_restorer *restorer)
                                    sizeof(credit));
 }
 
+/* A thread that reads ahead leaves it to the caller's. */
 static int before_wait(void *data)
 {
-    return xlm_restore_pay_credit(data);
+    struct xlm_restorer *restorer = data;
+
+    return restorer->read_ahead ? 0 : xlm_restore_pay_credit(restorer);
 }
 
 void xlm_restore_pay_before_waits(struct xlm_restorer *restorer)

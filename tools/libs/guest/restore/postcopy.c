@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "clock.h"
+#include "restore/ahead.h"
 #include "restore/faults.h"
 #include "restore/gone.h"
 #include "restore/link.h"
@@ -73,8 +74,10 @@ static int tell_dropped(struct xlm_restorer *restorer)
 
 int xlm_restore_take_late_pages(struct xlm_restorer *restorer)
 {
-    int rc = xlm_restore_take_postcopy_pages(restorer);
+    int rc;
 
+    xlm_restore_read_ahead(restorer);
+    rc = xlm_restore_take_postcopy_pages(restorer);
     atomic_store(&restorer->signs.pages_us, xlm_now_us());
     if (!rc) {
         rc = tell_dropped(restorer);

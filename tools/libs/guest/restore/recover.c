@@ -4,6 +4,7 @@
  */
 #include "restore/recover.h"
 
+#include "restore/ahead.h"
 #include "restore/faults.h"
 #include "restore/gone.h"
 #include "restore/link.h"
@@ -14,6 +15,7 @@
 static void close_link(struct xlm_restorer *restorer)
 {
     xlm_channel_stop(&restorer->channel);
+    xlm_restore_drop_ahead(restorer);
     xlm_keepalive_stop(&restorer->keepalive);
     xlm_restore_close_faults(restorer);
     xlm_pager_close_requests(restorer->pager);

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "restore/ahead.h"
 #include "restore/build.h"
 #include "restore/context.h"
 #include "restore/faults.h"
@@ -280,8 +281,7 @@ static int read_headers(struct xlm_restorer *restorer)
 static int take_stream(struct xlm_restorer *restorer)
 {
     while (!restorer->outcome.done) {
-        if (xlm_read_record(restorer->ctx, &restorer->channel, restorer->state,
-                            &restorer->record)) {
+        if (xlm_restore_read_next(restorer, restorer->ctx)) {
             return -1;
         }
         if (take_record(restorer)) {
@@ -325,6 +325,7 @@ static void dispose(struct xlm_restorer *restorer)
     /* First of all: these threads use the channel. */
     xlm_channel_stop(&restorer->channel);
     xlm_keepalive_stop(&restorer->keepalive);
+    xlm_restore_close_ahead(restorer);
     xlm_restore_close_faults(restorer);
     xlm_pager_close(restorer->pager);
     restorer->pager = NULL;

@@ -82,6 +82,8 @@ struct xlm_restorer {
     enum xlm_reader_state state;
     struct xlm_stats *stats;
     uint64_t start_us;
+    struct xlm_read_ahead *ahead; /* restore/ahead.c; NULL: not started */
+    bool read_ahead; /* its thread reads the next record, or has read it */
     struct xlm_wire_evict_time evicted; /* how long evicting has taken */
     uint32_t owed;                      /* pages taken, and not yet credited */
     /* tells the source that this end lives; or NULL */
