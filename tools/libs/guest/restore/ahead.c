@@ -102,9 +102,8 @@ static void dispose(struct xlm_read_ahead *ahead)
     free(ahead);
 }
 
-/* At both ends of a push a thread is busy; and the guest, or a request, needs a
- * processor as well.  Where there are no more, another thread only takes one
- * from these. */
+/* The thread that brings pages in is busy, and the guest needs a processor as
+ * well.  Where there are no more, a third thread only takes one of these. */
 static bool has_processor(const struct xlm_restorer *restorer)
 {
     return restorer->params->read_ahead ||
