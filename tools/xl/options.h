@@ -21,6 +21,7 @@ enum xl_command_id {
 
 enum {
     XL_NR_OPTIONS = 0
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a term of a sum */
 #define OPTION(...) +1
 #include "options.def"
 };
@@ -82,7 +83,7 @@ struct xl_options {
     const char *policy; /* NULL: depends on the process at the other end */
     const char *peers;  /* NULL: those of the policy */
     uint64_t max_connections;
-    bool stock; /* migrate-listen: the stock xl receives */
+    bool stock;   /* migrate-listen: the stock xl receives */
     bool pass_fd; /* migrate-connect: stdout is a socket for the descriptor */
     /* For the commands that show migrations. */
     bool watch;

@@ -102,6 +102,7 @@
     X(SOURCE, evict_left_us, "evict-left-us", \
       "how long making absent takes of what precopy would leave now")
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a term of a sum */
 #define LIBXL_LIVE_MIGRATE_COUNT_ONE_(...) +1
 
 /* Room in libxl_live_migrate_stats, whose size must never change. */
