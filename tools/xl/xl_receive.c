@@ -305,9 +305,15 @@ static int serve_recovery(struct xl_receive *receive)
 {
     libxl_live_migrate_receive_params params;
     libxl_live_migrate_result result;
+    char *trace_path;
     int rc;
 
+    if (!xl_options_trace(&receive->options, "destination", &trace_path)) {
+        perror("xl");
+        return ERROR_NOMEM;
+    }
     libxl_live_migrate_receive_params_init(&params);
+    params.trace = trace_path;
     params.logger = receive->xl->logger;
     params.local_domid = &receive->domid;
     params.progress = note_phase;
@@ -315,6 +321,7 @@ static int serve_recovery(struct xl_receive *receive)
     rc = libxl_domain_live_migrate_receive_recover(
         receive->xl->ctx, receive->connection.recv_fd,
         receive->connection.send_fd, &params, &result, NULL);
+    free(trace_path);
     xl_guard_release(&receive->guard);
     if (rc) {
         fprintf(stderr, "xl: destination: %s (libxl error %d).\n",

@@ -166,12 +166,29 @@ static int go_on(struct xl_recover *recover)
     return conclude(recover, found, result.lost);
 }
 
+/* The receiver needs its options if it takes the place of a killed one. */
+static int connect_to_receiver(struct xl_recover *recover)
+{
+    char *passed_on = xl_options_for_receiver(&recover->sender.options);
+    char *options;
+    int ret = -1;
+
+    if (passed_on && asprintf(&options, " --recover%s", passed_on) >= 0) {
+        ret = xl_sender_connect(&recover->sender, options);
+        free(options);
+    } else {
+        perror("xl");
+    }
+    free(passed_on);
+    return ret;
+}
+
 static int recover_domain(struct xl_recover *recover)
 {
     if (find_domain(recover) || xl_sender_take_signals(&recover->sender)) {
         return -1;
     }
-    if (xl_sender_connect(&recover->sender, " --recover")) {
+    if (connect_to_receiver(recover)) {
         say_kept(recover);
         return XL_EXIT_PAUSED;
     }

@@ -433,7 +433,9 @@ typedef struct libxl_live_migrate_receive_params {
      * three minutes is always lost.  A call that takes the place of a killed
      * receiver uses that receiver's value. */
     uint64_t link_timeout; /* 60 */
-    /* As at the source; ignored in a recovery. */
+    /* As at the source.  In a recovery it is written only by a call that takes
+     * the place of a killed receiver, from that moment on; if it cannot be
+     * written, the log says so, and the call goes on. */
     const char *trace; /* NULL */
     uint64_t reserved[13];
 } libxl_live_migrate_receive_params;
@@ -495,7 +497,7 @@ int libxl_domain_live_migrate_receive(
  * @param recv_fd, send_fd  from and to the source; stay the caller's, who must
  *                 close them after the call.
  * @param params   abort_fd (until the call knows what the connection is for),
- *                 logger and progress count; the rest does not.
+ *                 logger, progress and trace count; the rest does not.
  * @param result   may be NULL; written on every path: the reason.
  * @param ao_how   see above; NULL: return when all is over.
  *

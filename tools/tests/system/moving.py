@@ -217,7 +217,8 @@ class Recovery(Migration):
     """`xl migrate-recover` of a migration that was cut, started: at its
     source, to its destination or to the host `to`."""
 
-    def __init__(self, migration, options="", to=None, domain=None):
+    def __init__(self, migration, options="", to=None, domain=None,
+                 receive_options=""):
         guest = migration.guest
         self.guest = guest
         self.source = migration.source
@@ -227,9 +228,10 @@ class Recovery(Migration):
                  domain or guest.name]
         if to == self.source and to == self.dest:
             self.receiver = None
-            words.append("xl migrate-receive --postcopy --recover")
+            words.append(f"xl migrate-receive --postcopy --recover {receive_options}")
         else:
-            self.receiver = listen(guest.lab, to, "--postcopy --recover")
+            self.receiver = listen(guest.lab, to,
+                                   f"--postcopy --recover {receive_options}")
             words.append(connect(f"xen-{to}"))
         Process.__init__(self, guest.lab, self.source, shlex.join(words))
 

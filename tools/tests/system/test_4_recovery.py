@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The connection is lost after the go, and another one goes on."""
 
+import json
+
 from moving import POSTCOPY, RECOVERY_LINE, STOPPED
 from test_1_moves import assert_moved
 from test_8_control import status
 from test_smp import put_dom0_first
-from world import TAKES_LONG, on_request
+from world import TAKES_LONG, Skip, on_request
 
 # The push stands, nearly: what comes is what the guest asks for.
 SLOW = "--background-rate 4K"
@@ -99,6 +101,22 @@ def test_receiver_killed_in_postcopy(world):
     kill_receiver(world, guest)
     assert again.finish() == PAUSED
     assert_recovers(world, guest, migration)
+
+
+def test_a_successor_writes_a_trace(world):
+    """Of what it takes part in, which is joined with the source's."""
+    if world.lab.run("a", "command -v python3", check=False).returncode:
+        raise Skip("the hosts have no python3")
+    guest, migration = move_slowly(world)
+    kill_receiver(world, guest)
+    assert migration.finish() == PAUSED
+    world.recover(migration, "--trace /root/after",
+                  receive_options="--trace /root/after").expect_success()
+    found = json.loads(world.lab.run(
+        "a", "xl-migrate-trace /root/after --host xen-b --json").stdout)
+    assert found["clock"]["joined"], found
+    assert found["faults"] > 0, found
+    assert_moved(world, guest, "a", "b")
 
 
 @on_request(TAKES_LONG)

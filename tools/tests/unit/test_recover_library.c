@@ -222,6 +222,7 @@ static void check_complete(struct fake_move *move)
 
 static void lost_and_found(void **state)
 {
+    static const char path[] = "/tmp/test-recover-no-trace";
     struct fake_move *move =
         lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 5000));
     uint32_t there;
@@ -233,7 +234,10 @@ static void lost_and_found(void **state)
     assert_string_equal(
         kept(there, "id"),
         kept(fake_domain_id(move->migration->setup.source), "id"));
+    /* For a successor only: the receiver that lives may have that file. */
+    move->receive_params.trace = path;
     check_complete(move);
+    assert_int_equal(access(path, F_OK), -1);
     free_move(move);
 }
 
@@ -514,6 +518,53 @@ static void recover_at_last(struct fake_move *move,
         rc = fake_move_recover(move, uncut, found);
     } while (rc == ERROR_FAIL);
     assert_int_equal(rc, 0);
+}
+
+static bool trace_says(const char *path, const char *words)
+{
+    char text[1 << 16];
+    FILE *file = fopen(path, "r");
+    size_t length;
+
+    assert_non_null(file);
+    length = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    text[length] = '\0';
+    return strstr(text, words);
+}
+
+/* Only from its own beginning on, into a file of its own. */
+static void its_successor_writes_a_trace(void **state)
+{
+    char path[] = "/tmp/test-recover-XXXXXX";
+    struct fake_move *move = lose_receiver(0);
+    libxl_live_migrate_recovery found;
+
+    (void)state;
+    close(mkstemp(path));
+    move->receive_params.trace = path;
+    assert_int_equal(fake_move_recover(move, uncut, &found), 0);
+    assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
+    assert_true(trace_says(path, "role destination\nid "));
+    assert_true(trace_says(path, "recover_heard"));
+    assert_true(trace_says(path, "lacking_sent"));
+    assert_false(trace_says(path, "go_heard"));
+    unlink(path);
+    move->receive_params.trace = NULL;
+    bury(move);
+}
+
+/* It is no reason to leave the guest without its memory. */
+static void its_successor_cannot_write_a_trace(void **state)
+{
+    struct fake_move *move = lose_receiver(0);
+    libxl_live_migrate_recovery found;
+
+    (void)state;
+    move->receive_params.trace = "/tmp/no/such/directory/trace";
+    assert_int_equal(fake_move_recover(move, uncut, &found), 0);
+    assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
+    bury(move);
 }
 
 /* It leaves a link that stands still as the dead would have, though nobody has
@@ -1009,6 +1060,8 @@ int main(void)
         cmocka_unit_test(asked_for_another_guest),
         cmocka_unit_test(a_guest_that_was_never_moved),
         cmocka_unit_test(another_takes_its_place),
+        cmocka_unit_test(its_successor_writes_a_trace),
+        cmocka_unit_test(its_successor_cannot_write_a_trace),
         cmocka_unit_test(it_is_as_patient_as_the_dead),
         cmocka_unit_test(its_number_is_anothers),
         cmocka_unit_test(another_uuid_there),

@@ -37,6 +37,17 @@ static int open_trace(struct lm_operation *op)
     return lm_refuse(ERROR_INVAL, op->result, op->logger, reason);
 }
 
+void lm_operation_trace(struct lm_operation *op, const char *path)
+{
+    if (path) {
+        op->xlm.trace = xlm_trace_open(path);
+    }
+    if (path && !op->xlm.trace) {
+        xtl_log(op->xlm.logger, XTL_WARN, errno, "light",
+                "there is no trace: it cannot be written to %s", path);
+    }
+}
+
 /* A lost trace changes nothing about the migration. */
 static void write_trace(struct lm_operation *op)
 {

@@ -48,6 +48,10 @@ struct lm_operation {
         .observer.user = (params_)->progress_user, \
     }
 
+/* From run(): write a trace to path (NULL: none) from here on.  Without one
+ * the operation goes on, and the log says why. */
+void lm_operation_trace(struct lm_operation *op, const char *path);
+
 /*
  * Run the operation, report how it ended and free it: at once, or with ao_how
  * in a thread that ends with the callback.  Returns what libxl functions

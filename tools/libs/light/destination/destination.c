@@ -28,6 +28,7 @@ static void free_destination(struct lm_operation *op)
 
     lm_announcer_end(&destination->announcer);
     free(destination->final_name);
+    free(destination->successor_trace);
     free(destination);
 }
 

@@ -27,6 +27,9 @@ struct lm_destination {
     int send_fd;
     libxl_live_migrate_receive_params params; /* a copy */
     char *final_name;
+    /* of the trace, if this call takes the place of a killed receiver; NULL:
+     * none */
+    char *successor_trace;
     bool *resumed; /* the caller's, or that of the call that took over */
     bool resumed_here;
     enum lm_destination_state state;

@@ -261,6 +261,9 @@ int lm_orphan_take_over(struct lm_destination *destination)
     struct lm_kept_state *state = destination->kept.state;
     int rc = ERROR_FAIL;
 
+    lm_operation_trace(&destination->op, destination->successor_trace);
+    xlm_trace_identify(xlm->trace, XLM_TRACE_DESTINATION,
+                       destination->identity.id);
     destination->local_domid = state->domid;
     if (destination->params.local_domid) {
         *destination->params.local_domid = state->domid;

@@ -144,6 +144,14 @@ int libxl_domain_live_migrate_receive_recover(
     if (!visit) {
         return lm_refuse(ERROR_NOMEM, result, params->logger, "out of memory");
     }
+    if (params->trace) {
+        visit->successor_trace = strdup(params->trace);
+        if (!visit->successor_trace) {
+            visit->op.free(&visit->op);
+            return lm_refuse(ERROR_NOMEM, result, params->logger,
+                             "out of memory");
+        }
+    }
     visit->recv_fd = recv_fd;
     visit->send_fd = send_fd;
     return lm_operation_start(&visit->op, ao_how);
