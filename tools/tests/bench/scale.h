@@ -13,9 +13,9 @@
 
 #define PAGES_A_GIB (UINT64_C(1) << 18)
 
-/* A guest, as far as its bookkeeping knows it. */
+/* What the bookkeeping knows about a guest. */
 struct shape {
-    uint64_t pages; /* pfns are below */
+    uint64_t pages; /* all pfns are below this */
     bool sparse;    /* an eighth of them are pages, in runs of 2 MiB */
 };
 
@@ -30,16 +30,17 @@ struct figures {
     double source_mib;
 };
 
-/* Of the processor, for others are at work: of this thread, or of all. */
+/* Processor time of this thread or of all threads, because other programs run,
+ * too. */
 double spent_us(clockid_t clock);
-/* Memory of the process's own. */
+/* Resident memory of this process. */
 double resident_mib(void);
 
 bool has_page(const struct shape *shape, uint64_t pfn);
 uint64_t any_page(const struct shape *shape);
 void make_set(struct xlm_pfn_set *set, const struct shape *shape);
 
-/* scale_stop.c: the stop, log and source of the table. */
+/* scale_stop.c: the table's rows about the stop, the log and the source. */
 void measure_stop(const struct shape *shape, struct figures *figures);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Two fake hosts and a guest that is to move between them, for programs in
- * other languages: what they are linked with in place of the library has these
+ * Two fake hosts and a guest to move between them, for programs in other
+ * languages: the library that these load instead of the real one has these
  * functions besides.
  */
 #ifndef FAKE_PAIR_H
@@ -13,8 +13,8 @@
 
 struct fake_pair;
 
-/* A guest of this name runs at end 0.  `against`: on the same hosts, of which
- * its end 0 is the other's end 1; else NULL.  Free that one last. */
+/* A guest of this name runs at end 0.  `against`: use the hosts of that pair,
+ * the other way round; NULL: new hosts.  Free `against` last. */
 struct fake_pair *fake_pair_new(const char *name, struct fake_pair *against);
 void fake_pair_free(struct fake_pair *pair);
 
@@ -26,10 +26,10 @@ void fake_pair_no_paging(struct fake_pair *pair);
 int fake_pair_fd(struct fake_pair *pair, unsigned int end);
 void fake_pair_hang_up(struct fake_pair *pair, unsigned int end);
 
-/* Ends the process unless the guest, with all of its memory, runs at end 1 and
- * nowhere else. */
+/* Exits unless the guest runs at end 1, with all of its memory, and nowhere
+ * else. */
 void fake_pair_check_moved(struct fake_pair *pair);
-/* The same for a guest that runs at end 0. */
+/* The same for end 0. */
 void fake_pair_check_stayed(struct fake_pair *pair);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What the fuzzers have in common: the peer, whose octets they make up.
+ * What the fuzzers have in common: the peer, whose octets they choose.
  */
 #ifndef FUZZ_PEER_H
 #define FUZZ_PEER_H
@@ -11,7 +11,7 @@
 
 struct fuzz_peer;
 
-/* Says these octets, then nothing more, and reads whatever it is told. */
+/* Sends these octets, then nothing more, and reads all that it gets. */
 struct fuzz_peer *fuzz_peer_new(const uint8_t *octets, size_t length);
 /* The engine's end. */
 int fuzz_peer_fd(struct fuzz_peer *peer);
@@ -27,7 +27,7 @@ struct fuzz_speaker *fuzz_speaker_new(int listener, const uint8_t *octets,
                                       size_t length);
 void fuzz_speaker_free(struct fuzz_speaker *speaker);
 
-/* A guest that runs, for the ends that send one: pages but one below
+/* A running guest, for ends that send one: it has all pages but one below
  * FUZZ_PFNS, and all of the state. */
 #define FUZZ_PFNS 16
 struct fake_domain;
@@ -37,7 +37,7 @@ struct fake_domain *fuzz_guest(struct fake_host *host);
 /* A context for a handle on a fake host. */
 struct xlm_context fuzz_context(struct xlm_hypervisor *hypervisor);
 
-/* Stop here when a thing that must hold does not. */
+/* Abort when something that must hold does not. */
 void fuzz_require(int holds);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

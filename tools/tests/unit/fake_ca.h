@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A CA, and directories of what it has signed, made anew for each test.
+ * A CA, and directories with certificates that it has signed, made for each
+ * test.
  */
 #ifndef FAKE_CA_H
 #define FAKE_CA_H
@@ -13,7 +14,8 @@ struct fake_ca {
     gnutls_x509_crt_t certificate;
 };
 
-/* For whom a certificate is, and from when to when, in seconds from now. */
+/* Whose certificate it is, and from when to when it is valid, in seconds from
+ * now. */
 struct fake_certificate {
     const char *common_name;
     const char *alternative; /* a name of a host, or an address; NULL: none */
@@ -31,23 +33,22 @@ struct fake_certificate {
 void fake_ca_make(struct fake_ca *ca);
 void fake_ca_forget(struct fake_ca *ca);
 
-/* A directory of its own, whose path is written to path, of PATH_MAX; it is
- * gone with fake_directory_remove(). */
+/* Make a new directory and write its path to path, of PATH_MAX;
+ * fake_directory_remove() removes it. */
 void fake_directory_make(char *path);
 void fake_directory_remove(const char *path);
 
-/* Its certificate into the directory, and one that it signs, with its key, for
- * one end. */
+/* Put the CA's certificate into the directory, and a certificate with its key
+ * for one end. */
 void fake_ca_fill(const struct fake_ca *ca, const char *directory,
                   enum xl_tls_end end,
                   const struct fake_certificate *certificate);
 
-/* Its list of what is revoked into the directory: the certificate of that end
- * there. */
+/* Put a revocation list into the directory, with that end's certificate. */
 void fake_ca_revoke(const struct fake_ca *ca, const char *directory,
                     enum xl_tls_end end, const char *of);
 
-/* What a peer has that does not look at its own files. */
+/* The credentials of a peer that does not check its own files. */
 void fake_credentials_load(struct xl_tls_credentials *credentials,
                            const char *directory, enum xl_tls_end end);
 

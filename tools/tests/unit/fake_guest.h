@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A guest that moves between fake domains and knows what its memory holds.
+ * A guest that moves between fake domains and knows the contents of its
+ * memory.
  *
- * Every page holds a pattern made of its pfn and a generation, which each
- * write raises; the guest remembers the generations.  So it notices, wherever
- * it runs, a page that was lost, is stale, or is another's.
+ * Every page holds a pattern made from its pfn and a generation, which each
+ * write increases; the guest remembers the generations.  So it notices,
+ * wherever it runs, a page that was lost, is stale, or belongs elsewhere.
  */
 #ifndef FAKE_GUEST_H
 #define FAKE_GUEST_H
@@ -15,20 +16,20 @@
 
 struct fake_guest;
 
-/* A guest whose memory is in `domain`; every page that is FAKE_RAM there now
- * gets its first contents. */
+/* A guest whose memory is in `domain`; every page that is FAKE_RAM there gets
+ * its first contents. */
 struct fake_guest *fake_guest_new(struct fake_domain *domain, uint64_t nr_pfns,
                                   unsigned int vcpus);
 /* Stops its vCPUs. */
 void fake_guest_free(struct fake_guest *guest);
 
-/* Start a thread for each vCPU: they touch pages at random, check them and
- * write to every second one, wherever the guest runs. */
+/* Start a thread for each vCPU: it touches pages at random, checks them and
+ * writes to every second one, wherever the guest runs. */
 void fake_guest_start(struct fake_guest *guest, unsigned int seed);
 /* End the threads and wait for them; harmless when not started. */
 void fake_guest_stop(struct fake_guest *guest);
 
-/* Where the guest runs from now on; NULL: it does not run.  When NULL
+/* Where the guest runs from now on; NULL: nowhere.  When a call with NULL
  * returns, no vCPU touches memory any more. */
 void fake_guest_move(struct fake_guest *guest, struct fake_domain *domain);
 
@@ -37,21 +38,21 @@ enum fake_access fake_guest_write(struct fake_guest *guest, unsigned int vcpu,
                                   uint64_t pfn);
 /* Give a page back, for good or until the guest takes one there again. */
 void fake_guest_give_back(struct fake_guest *guest, uint64_t pfn);
-/* False: the hypervisor has none for it, and it does without. */
+/* False: the hypervisor has no page for it, and the guest does without. */
 bool fake_guest_take_page(struct fake_guest *guest, uint64_t pfn);
-/* The same, and it has not been written to since it was filled. */
+/* The same, but the guest does not write to the page. */
 bool fake_guest_take_quietly(struct fake_guest *guest, uint64_t pfn);
-/* It has more pfns, without pages; its vCPUs must not run. */
+/* The guest gets more pfns, without pages; its vCPUs must not run. */
 void fake_guest_grow(struct fake_guest *guest, uint64_t nr_pfns);
 
-/* What is in this page is no concern of the guest's any more: it is for the
- * hypervisor to write to. */
+/* The guest ignores the contents of this page from now on: the hypervisor may
+ * write to it. */
 void fake_guest_lend(struct fake_guest *guest, uint64_t pfn);
 
 /* Pages found wrong so far. */
 unsigned int fake_guest_errors(struct fake_guest *guest);
-/* Compare all of a domain's memory with what the guest knows, resident or
- * not: 0, or the number of pages that differ or are missing. */
+/* Compare all of a domain's memory, resident or not, with what the guest
+ * knows: returns the number of pages that differ or are missing. */
 unsigned int fake_guest_compare(struct fake_guest *guest,
                                 struct fake_domain *domain);
 /* Does this page of the domain hold what the guest knows? */

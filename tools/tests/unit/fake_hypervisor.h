@@ -3,10 +3,9 @@
  * hypervisor/hypervisor.h.
  *
  * A fake host has domains, each with a p2m of page states, guest memory, dirty
- * logging and a paging ring.  It behaves as the real one was seen to, and
- * where the engine breaks a rule of the seam the host takes that down as a
- * violation: a test ends with fake_host_check().  Everything may be called
- * from any thread.
+ * logging and a paging ring.  It behaves as the real one was seen to behave.
+ * If the engine breaks a rule of the seam the host records a violation: a test
+ * must end with fake_host_check().  Any thread may call any function.
  */
 #ifndef FAKE_HYPERVISOR_H
 #define FAKE_HYPERVISOR_H
@@ -68,52 +67,53 @@ struct fake_domain;
 /* ---- hosts ---- */
 
 struct fake_host *fake_host_new(uint64_t free_pages);
-/* With its domains; no handle may be open. */
+/* Also frees its domains; no handle may be open. */
 void fake_host_free(struct fake_host *host);
 
 /* A handle for the engine; its close slot frees it. */
 struct xlm_hypervisor *fake_open(struct fake_host *host);
 
-/* Make the nth call from now (1: the next) of an op fail with that errno;
- * one such order at a time for each op, nth 0 takes it back. */
+/* Make the nth call from now (1: the next) of an op fail with that errno; one
+ * such order at a time for each op, nth 0 cancels it. */
 void fake_fail(struct fake_host *host, enum fake_op op, unsigned int nth,
                int error);
 /* Calls of an op so far. */
 unsigned int fake_calls(struct fake_host *host, enum fake_op op);
-/* Has an ordered failure come to pass? */
+/* Has an ordered failure happened? */
 bool fake_failed(struct fake_host *host);
-/* Pages brought in from elsewhere than contents_alloc() memory. */
+/* Pages brought in from memory other than contents_alloc()'s. */
 uint64_t fake_copied(struct fake_host *host);
 
 /* Called at the start of every op, from its thread, without locks held. */
 typedef void fake_hook(enum fake_op op, void *data);
 void fake_host_hook(struct fake_host *host, fake_hook *hook, void *data);
 
-/* The Xen that the fakes, and a library with them, are of. */
+/* The Xen release that the fakes, and a library tested with them, belong
+ * to. */
 #define FAKE_XEN_MINOR 14
 #define FAKE_XEN_INTERFACE ((struct xlm_xen_interface){0x12, 0x13})
-/* It is Xen 4.minor from here on, with that interface: of a library with
- * another one it refuses what is no matter of memory, mappings and events
- * alone. */
+/* The host runs Xen 4.minor from now on, with that interface.  To a library
+ * with another interface it refuses all but memory, mappings and events. */
 void fake_host_release(struct fake_host *host, uint32_t minor,
                        struct xlm_xen_interface interface);
-/* Paging ops answer ENOSYS from here on. */
+/* Paging ops return ENOSYS from now on. */
 void fake_host_no_paging(struct fake_host *host);
-/* As a real one on shadow stacks it panics, which is a violation, when a vCPU
- * finds the ring full. */
+/* Like a real host on shadow stacks it panics, which is a violation, when a
+ * vCPU finds the ring full. */
 void fake_host_shadow_stacks(struct fake_host *host);
-/* Mapping costs next to nothing from here on, and is not watched over: to be
- * said before the host is used. */
+/* Mapping costs next to nothing from now on, and is not checked: call before
+ * the host is used. */
 void fake_host_all_mapped(struct fake_host *host);
-/* The next count pages to be brought in get ENOMEM. */
+/* The next count pages to bring in get ENOMEM. */
 void fake_host_enomem(struct fake_host *host, unsigned int count);
 
-/* Whatever needs memory of the host gets ENOMEM from here on.  Once the guest
- * has run and has been refused pages so many times, there is memory again. */
+/* All calls that need the host's memory get ENOMEM from now on.  Once the
+ * guest has run and this number of its pages were refused, there is memory
+ * again. */
 void fake_host_out_of_memory(struct fake_host *host, unsigned int patience);
 
-/* The process that has the handle dies: every later call of its own fails,
- * without any effect.  `copy` is what is kept as it was at that moment. */
+/* The process with this handle dies: all later calls fail without any effect.
+ * `copy` gets what the process had kept at that moment. */
 void fake_kill(struct xlm_hypervisor *hv, const void *kept, void *copy,
                size_t octets);
 
@@ -128,7 +128,7 @@ void fake_host_check(struct fake_host *host);
 struct fake_domain *fake_domain_new(struct fake_host *host, uint64_t nr_pfns,
                                     uint64_t max_pages, unsigned int vcpus);
 uint32_t fake_domain_id(const struct fake_domain *domain);
-/* ESRCH for all that still use it; its pages go back to the host. */
+/* All that still use it get ESRCH; its pages go back to the host. */
 void fake_domain_destroy(struct fake_domain *domain);
 /* The domain is being destroyed, and Xen has only begun: it looks as before,
  * but a process that has not mapped its pages finds none. */
@@ -142,31 +142,31 @@ void fake_domain_pause(struct fake_domain *domain);
 /* Shut down with reason suspend, and back. */
 void fake_domain_suspend(struct fake_domain *domain);
 void fake_domain_resume(struct fake_domain *domain);
-/* Has it been told, since it was suspended, that this came to nothing? */
+/* Has it been told, since its suspend, that the suspend was cancelled? */
 bool fake_domain_suspend_cancelled(struct fake_domain *domain);
 bool fake_domain_running(struct fake_domain *domain);
 /* Has it ever been unpaused? */
 bool fake_domain_ran(struct fake_domain *domain);
 bool fake_domain_crashed(struct fake_domain *domain);
-/* As the hypervisor does to a guest that it cannot run. */
+/* The hypervisor does this to a guest that it cannot run. */
 void fake_domain_crash(struct fake_domain *domain);
 bool fake_domain_pager_enabled(struct fake_domain *domain);
 bool fake_domain_logdirty(struct fake_domain *domain);
-/* All waiting vCPUs give up, and all later accesses. */
+/* All waiting vCPUs give up, and so do all later accesses. */
 void fake_domain_stop(struct fake_domain *domain);
 
-/* The guest has left out the end of an interrupt, as it was told it may, and
- * the hypervisor will never know. */
+/* The guest has left out the end of an interrupt, as it may, and the
+ * hypervisor will never know. */
 bool fake_domain_eoi_lost(struct fake_domain *domain);
 
 /* Load a context, as the toolstack does. */
 void fake_domain_load_context(struct fake_domain *domain, const void *context,
                               size_t length);
 
-/* The most of CPUID that a guest of this host gets; none at first. */
+/* The most of CPUID that this host gives a guest; none at first. */
 void fake_host_put_cpuid(struct fake_host *host, const void *data,
                          size_t length);
-/* Platform state and parameters from the side of the test. */
+/* Platform state and parameters, set and read by the test. */
 void fake_domain_put_state(struct fake_domain *domain,
                            enum xlm_platform_state which, const void *data,
                            size_t length);
@@ -181,8 +181,8 @@ uint64_t fake_domain_peek_param(struct fake_domain *domain, uint32_t index);
 /* Sets what the domain may have, as programs do that set its memory. */
 void fake_domain_set_max_pages(struct fake_domain *domain, uint64_t pages);
 uint64_t fake_domain_max_pages(struct fake_domain *domain);
-/* There are more pfns from here on, all of them holes; nobody may be looking
- * at its memory. */
+/* More pfns from now on, all of them holes; nothing may access the domain's
+ * memory meanwhile. */
 void fake_domain_grow(struct fake_domain *domain, uint64_t nr_pfns);
 
 /* ---- pages ---- */
@@ -191,13 +191,13 @@ void fake_domain_grow(struct fake_domain *domain, uint64_t nr_pfns);
 void fake_page_set(struct fake_domain *domain, uint64_t pfn,
                    enum fake_page state);
 enum fake_page fake_page_get(struct fake_domain *domain, uint64_t pfn);
-/* It refuses to be evicted, as one that a device model has mapped. */
+/* The page refuses to be evicted, like one that a device model maps. */
 void fake_page_busy(struct fake_domain *domain, uint64_t pfn, bool busy);
-/* Is it so, for that reason or because the hypervisor has mapped it? */
+/* Does it refuse, for that reason or because the hypervisor maps it? */
 bool fake_page_held(struct fake_domain *domain, uint64_t pfn);
-/* The next mapping of it fails with this errno, though it is there. */
+/* The next mapping of the page fails with this errno, although it exists. */
 void fake_page_map_error(struct fake_domain *domain, uint64_t pfn, int error);
-/* Straight at the memory, whatever the state says. */
+/* The memory itself, whatever the page's state. */
 void *fake_page_memory(struct fake_domain *domain, uint64_t pfn);
 /* Pages that are paged or being paged in. */
 uint64_t fake_domain_paged(struct fake_domain *domain);
@@ -217,35 +217,36 @@ enum fake_access {
 /* Called with the page in place; calls of one host never overlap. */
 typedef void fake_access_fn(void *page, uint64_t pfn, void *data);
 
-/* A vCPU reads or writes a page.  When that is paged: asks the pager and waits
+/* A vCPU reads or writes a page.  If the page is paged, ask the pager and wait
  * for the answer, as the vCPU would. */
 enum fake_access fake_vcpu_access(struct fake_domain *domain,
                                   unsigned int vcpu, uint64_t pfn, bool write,
                                   fake_access_fn *fn, void *data);
 /* The guest gives a page back.  False: there was none, or it is paged. */
 bool fake_guest_balloon(struct fake_domain *domain, uint64_t pfn);
-/* From here on one that is paged is taken as well, and the pager told, as in
- * Xen 4.14 before 4.14.3; the guest waits while the ring is full. */
+/* From now on a paged page can be given back as well, and the pager is told,
+ * as in Xen 4.14 before 4.14.3; the guest waits while the ring is full. */
 void fake_host_drops_paged(struct fake_host *host);
-/* And gets one again, zeroed.  The log does not have it, nor any write to it
- * before the log is cleared the next time.  False: it may have no more. */
+/* The guest gets a page there, zeroed.  The log does not have the page, nor
+ * any write to it before the log is cleared the next time.  False: the guest
+ * may have no more. */
 bool fake_guest_unballoon(struct fake_domain *domain, uint64_t pfn);
 
 /* Wait until this many guest vCPUs wait for the pager, or until the domain is
  * stopped or crashes. */
 void fake_await_waiting(struct fake_domain *domain, unsigned int vcpus);
-/* Wait until the pager has taken every request out of the ring. */
+/* Wait until the pager has read every request. */
 void fake_await_taken(struct fake_domain *domain);
-/* Times that a vCPU found the ring full. */
+/* How often a vCPU found the ring full. */
 unsigned int fake_ring_full(struct fake_domain *domain);
 /* Another process writes its own octets all over the ring's page, and signals:
  * no vCPU may touch a paged page after that. */
 void fake_ring_scribble(struct fake_domain *domain, unsigned int seed);
-/* From here on vCPUs that want the same page look at it at the same moment,
+/* From now on vCPUs that access the same page look at it at the same moment,
  * before one of them has asked for it: so all of them ask. */
 void fake_fault_at_once(struct fake_domain *domain);
-/* Times that a vCPU looked at a page that had been asked for already, of which
- * the hypervisor does not tell the pager. */
+/* How often a vCPU looked at a page that had been asked for already, which the
+ * hypervisor does not report to the pager. */
 unsigned int fake_spins(struct fake_domain *domain);
 /* Requests put in the ring and not answered yet. */
 unsigned int fake_unanswered(struct fake_domain *domain);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Shared by the parts of the fake hypervisor; tests have no business here.
+ * Shared by the parts of the fake hypervisor; tests must not include it.
  */
 #ifndef FAKE_INTERNAL_H
 #define FAKE_INTERNAL_H
@@ -24,8 +24,8 @@ struct fake_order {
 };
 
 struct fake_host {
-    pthread_mutex_t gate; /* held while one waits for the lock */
-    pthread_mutex_t lock; /* for all below and all of its domains */
+    pthread_mutex_t gate; /* held by a thread that waits for the lock */
+    pthread_mutex_t lock; /* guards all below, and all domains of the host */
     pthread_cond_t changed;
     uint64_t free_pages;
     uint32_t next_domid;
@@ -65,7 +65,7 @@ struct fake_handle {
     atomic_bool busy[FAKE_OP_COUNT];
 };
 
-/* A page of which an MSR of Viridian's says that it is to be written to. */
+/* A page that a Viridian MSR gives the hypervisor to write to. */
 struct fake_viridian_page {
     bool enabled;
     bool mapped;
@@ -94,13 +94,13 @@ struct fake_domain {
     bool dead;
     bool ring_mapped;
     bool ran;
-    uint64_t cpu_ns; /* grows while it runs */
+    uint64_t cpu_ns; /* grows while the domain runs */
     bool crashed;
     bool stopped;
     uint64_t nr_pfns;
     uint64_t max_pages;
     uint64_t tot_pages;
-    uint64_t paged_pages; /* of the p2m, kept by fake_page_move() */
+    uint64_t paged_pages; /* in the p2m; fake_page_move() counts */
     uint64_t claimed;
     unsigned int vcpus;
 
@@ -113,7 +113,7 @@ struct fake_domain {
     int bad_errno;
     bool logdirty;
     bool *dirty;
-    bool *unlogged; /* got since the log was cleared: writes are not seen */
+    bool *unlogged; /* new since the log was cleared: writes are not seen */
 
     struct fake_blob states[FAKE_STATES];
     uint64_t params[FAKE_PARAMS];
@@ -122,11 +122,11 @@ struct fake_domain {
     struct fake_viridian_page reference_tsc;
     struct fake_viridian_vcpu viridian_vcpus[FAKE_VCPUS];
     bool eoi_lost;
-    bool has_vcpu_state; /* what was loaded said which vCPUs are up */
+    bool has_vcpu_state; /* the loaded context said which vCPUs are up */
     bool vcpu_up[FAKE_VCPUS];
 
     struct fake_paging *paging; /* NULL: no pager */
-    struct fake_paging *buried; /* of pagers that died, and are in the way */
+    struct fake_paging *buried; /* pagers that died and are in the way */
     bool vcpu_waits[FAKE_VCPUS];
     bool vcpu_spins[FAKE_VCPUS];
     unsigned int spins;
@@ -142,12 +142,12 @@ void fake_unlock(struct fake_host *host);
 void fake_wait(struct fake_host *host);
 void fake_wake(struct fake_host *host);
 
-/* All below: with the host locked. */
+/* All below must be called with the host locked. */
 
 void fake_violation(struct fake_host *host, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Whether the pager is to bring in a page of this state, asked for or not. */
+/* Must the pager bring in a page with this state, requested or not? */
 static inline bool fake_is_held(const struct fake_domain *domain)
 {
     return domain->paused || domain->pauses;
@@ -158,16 +158,16 @@ static inline bool fake_is_paged(enum fake_page state)
     return state == FAKE_PAGED || state == FAKE_PAGING_IN;
 }
 
-/* Change a page's state and keep the books; -1 with ENOMEM. */
+/* Change a page's state and the counts; -1 with ENOMEM. */
 int fake_page_move(struct fake_domain *domain, uint64_t pfn,
                    enum fake_page state);
 
-/* What loading a context does besides keeping it, and what follows when the
- * domain then runs; in fake_context.c.  One without a header is only kept. */
+/* The effects of loading a context, and of running the domain with it, in
+ * fake_context.c.  A context without a header is only stored. */
 void fake_context_load(struct fake_domain *domain, const void *context,
                        size_t length);
 void fake_context_run(struct fake_domain *domain);
-/* A vCPU has a state to run with. */
+/* Has any vCPU a state to run with? */
 bool fake_context_can_run(const struct fake_domain *domain);
 
 /* The pager's half of the table, in fake_paging.c. */
@@ -182,7 +182,7 @@ void fake_paging_dispose(struct fake_domain *domain);
 int fake_paging_accept(struct fake_domain *domain);
 void fake_paging_resume(struct fake_domain *domain);
 void fake_paging_foreign(struct fake_domain *domain, uint64_t pfn);
-/* A page goes, resident or paged; false: there is none. */
+/* The guest gives a page up, resident or paged; false: there is none. */
 bool fake_paging_drop(struct fake_domain *domain, uint64_t pfn);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A connection between two ends that a test can cut or stall, to the octet,
- * and that keeps what went over it.
+ * A connection between two ends that a test can cut or stall at any octet, and
+ * that records what went over it.
  */
 #ifndef FAKE_LINK_H
 #define FAKE_LINK_H
@@ -17,21 +17,22 @@ enum fake_way {
     FAKE_BACK,
 };
 
-/* What stands around the records on the way there. */
+/* What surrounds the records in that direction. */
 enum fake_stream {
     FAKE_LIBXC, /* as the guest layer with fake toolstacks has it */
     FAKE_LIBXL, /* as the light layer, without device model */
     FAKE_BARE,  /* nothing: the connection of a recovery */
 };
 
-/* What becomes of a link at its cut. */
+/* What happens to a link at its cut. */
 enum fake_strike {
-    FAKE_STRIKE_CUT,   /* both ends find both ways closed */
-    FAKE_STRIKE_STALL, /* both ways are open, and nothing comes through */
+    FAKE_STRIKE_CUT, /* both ends find both directions closed */
+    /* both directions are open, and nothing comes through */
+    FAKE_STRIKE_STALL,
     FAKE_STRIKE_NOTHING,
 };
 
-/* Where a link ends. */
+/* Where to cut a link. */
 struct fake_cut {
     enum fake_way way;
     /* This many octets of that direction after ... */
@@ -41,10 +42,10 @@ struct fake_cut {
     bool at_record;
     uint32_t type;
     enum fake_stream stream;
-    bool silent; /* end 1 only hears no more: nothing is closed for it */
+    bool silent; /* end 1 just gets nothing more: nothing is closed for it */
     unsigned int nth;
     enum fake_strike strike;
-    /* Called then, from a thread of the link's own; may be NULL. */
+    /* Called at the cut, by a thread of the link's own; may be NULL. */
     void (*at)(void *data);
     void *data;
 };
@@ -60,9 +61,10 @@ struct fake_link;
 struct fake_link *fake_link_new(const struct fake_cut *cut);
 /* Octets from one record's header to the next's. */
 size_t fake_record_size(uint32_t type, uint32_t length);
-/* Octets before the first record of a way. */
+/* Octets before the first record of a direction. */
 size_t fake_first_record(enum fake_way way);
-/* With each whole record that was heard of one way, from there on. */
+/* Called for each whole record that went in one direction, from an offset
+ * on. */
 typedef void fake_record_fn(const uint8_t *octets, size_t size, void *data);
 void fake_link_each_record(struct fake_link *link, enum fake_way way,
                            size_t at, fake_record_fn *fn, void *data);
@@ -71,18 +73,18 @@ void fake_link_each_record(struct fake_link *link, enum fake_way way,
 int fake_link_end(struct fake_link *link, unsigned int end);
 /* Close an end, as its process would by ending. */
 void fake_link_hang_up(struct fake_link *link, unsigned int end);
-/* The same from without, at once: what the end has sent still arrives, all
- * that it says later does not. */
+/* Do the same from outside, at once: what the end has sent still arrives, and
+ * nothing that it sends later does. */
 void fake_link_kill(struct fake_link *link, unsigned int end);
-/* Stall both ways, or close them, at once. */
+/* Stall both directions, or close them, at once. */
 void fake_link_stall(struct fake_link *link);
 void fake_link_cut(struct fake_link *link);
-/* What went over it; valid once both ends have hung up, until freed. */
+/* The octets of one direction; valid once both ends have hung up, until the
+ * link is freed. */
 const uint8_t *fake_link_heard(struct fake_link *link, enum fake_way way,
                                size_t *length);
-/* The same in a file of that name in the directory KEEP_STREAMS, when there is
- * one in the environment and something went that way: for a reader of its own.
- */
+/* Keep them in a file of that name in the directory KEEP_STREAMS, if the
+ * environment has that and there are any: for a separate reader. */
 void fake_link_keep(struct fake_link *link, enum fake_way way,
                     const char *name);
 void fake_link_free(struct fake_link *link);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The memory of a process: allocations of one thread are counted, and refused
- * when a test says so.  The programs are linked with malloc() and its family
- * wrapped for this.
+ * The memory of a process: counts the allocations of one thread, and refuses
+ * them when a test says so.  The programs are linked with wrappers of malloc()
+ * and its family.
  */
 #ifndef FAKE_MEMORY_H
 #define FAKE_MEMORY_H
@@ -11,16 +11,16 @@
 #include <stddef.h>
 
 struct fake_memory {
-    atomic_bool exhausted; /* nothing more is to be had */
+    atomic_bool exhausted; /* all allocations fail */
     atomic_uint refused;
-    size_t used; /* octets, now and at the most; the thread's own */
+    size_t used; /* octets, now and at most; only the thread itself may read */
     size_t peak;
 };
 
-/* Watch this thread from here on; NULL: no more. */
+/* Watch this thread from now on; NULL: stop. */
 void fake_memory_watch(struct fake_memory *memory);
-/* What fakes and tests do in such a thread is not the process's: between
- * these, which may nest, nothing is counted or refused. */
+/* Allocations by fakes and tests in such a thread are not the process's:
+ * between these calls, which may nest, nothing is counted or refused. */
 void fake_memory_leave_alone(void);
 void fake_memory_watch_again(void);
 
