@@ -226,12 +226,13 @@ static void show_recoveries(FILE *to, const struct xl_evacuation *evacuation,
         }
         one.host = evacuation->hosts[i].name;
         line = xl_options_recovery(&one, NULL);
-        fprintf(to, "%sxl:     %s\n",
-                said ? ""
-                     : "xl: A paused guest is kept here, suspended: do not "
-                       "resume it. When its host can be reached\nxl: again, "
-                       "go on with all of them:\n",
-                line ? line : "xl migrate-recover --all");
+        if (!said) {
+            fputs("xl: A paused guest is kept here, suspended: do not resume "
+                  "it. When its host can be reached\nxl: again, go on with "
+                  "all of them:\n",
+                  to);
+        }
+        fprintf(to, "xl:     %s\n", line ? line : "xl migrate-recover --all");
         free(line);
         said = true;
     }
