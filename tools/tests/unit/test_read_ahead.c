@@ -186,7 +186,7 @@ static void not_when_nothing_has_come(void **state)
     assert_false(end->restorer.read_ahead);
 }
 
-/* Who reads next is told why that failed, and not before. */
+/* The next reader learns why the read failed, and no thread does before. */
 static void a_failure_comes_in_its_turn(void **state)
 {
     struct end *end = *state;
