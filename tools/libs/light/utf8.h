@@ -31,8 +31,8 @@ bool lm_utf8_is_harmless(const char *text);
  * for each character that a terminal does more with than show it. */
 void lm_utf8_show(char *shown, size_t room, const char *text);
 
-/* Write the text as a string of JSON: as UTF-8, with \\uXXXX for each character
- * that a terminal does not show. */
+/* Write the text as a string of JSON: as UTF-8, with \\uXXXX for each
+ * character that a terminal does not show. */
 void lm_utf8_put_json(FILE *to, const char *text);
 
 #endif

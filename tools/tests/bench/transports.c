@@ -7,9 +7,9 @@
  *                                      stdin and stdout, wherever that runs
  *     transports peer
  *
- * One process sends MIB MiB to its peer, in batches as the engine does, and then
- * asks for page after page.  Prints what it measured as one JSON object.
- * All but the command's goes over TCP on the loopback.
+ * One process sends MIB MiB to its peer, in batches as the engine does, and
+ * then asks for page after page.  It prints its results as one JSON object.
+ * All but the command use TCP on the loopback.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -226,8 +226,8 @@ static const struct {
 #include "options.def"
 };
 
-/* What a receiver is told by wishes; "trace" each end is told by itself.  A new
- * option has to be a wish as well. */
+/* What a receiver is told by wishes; "trace" each end is told by itself.  A
+ * new option must be a wish as well. */
 static bool is_told(const char *name)
 {
     static const char *const told[] = {"link-timeout", "no-monitor", "p",

@@ -65,8 +65,8 @@ static bool wants_postcopy(const struct xlm_saver *saver)
     return control && xlm_two_way(saver) && atomic_load(&control->switch_now);
 }
 
-/* How long evicting `dirty` pages takes; those that have been evicted are among
- * them. */
+/* How long evicting `dirty` pages takes; some of them have been evicted
+ * already. */
 static uint64_t evict_us(struct xlm_saver *saver, uint64_t dirty)
 {
     uint64_t evicted = saver->sets.outstanding.count;

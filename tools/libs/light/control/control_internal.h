@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A migration that is shown: what the thread of control_thread.c and what it calls
- * share.  All functions here are for that thread, with no lock held.
+ * A migration that is shown: what the thread of control_thread.c shares with the
+ * functions that it calls.  Only that thread may call these, with no lock held.
  */
 #ifndef LM_CONTROL_INTERNAL_H
 #define LM_CONTROL_INTERNAL_H
