@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A migration that is shown: what the thread of control_thread.c shares with the
- * functions that it calls.  Only that thread may call these, with no lock held.
+ * A migration that is shown: what the thread of control_thread.c shares with
+ * the functions that it calls.  Only that thread may call these, with no lock
+ * held.
  */
 #ifndef LM_CONTROL_INTERNAL_H
 #define LM_CONTROL_INTERNAL_H
