@@ -18,8 +18,8 @@ struct xl_connection {
  * Move the connection away from stdin and stdout, which lead nowhere and to
  * stderr from then on: output of any program, hotplug scripts included, must
  * not get into it.  With --tls the other end has been verified then, and is
- * one of the peers (else NULL).  The process must have a single thread, and must
- * not have used libxl yet.  0, or -1 with a message on stderr.
+ * one of the peers (else NULL).  The process must have a single thread, and
+ * must not have used libxl yet.  0, or -1 with a message on stderr.
  */
 int xl_connection_take(struct xl_connection *connection,
                        const struct xl_options *options,
