@@ -102,7 +102,7 @@ class BindingTest(unittest.TestCase):
 
     def test_structures_are_the_compilers(self):
         sizes = re.findall(r"sizeof\(libxl_live_migrate_(\w+)\) == (\d+)",
-                           (LIGHT / "common.c").read_text(encoding="utf-8"))
+                           (LIGHT / "common" / "common.c").read_text(encoding="utf-8"))
         self.assertGreater(len(sizes), 6)
         for name, size in sizes:
             self.assertEqual(ctypes.sizeof(self.library.header.make(name)),
