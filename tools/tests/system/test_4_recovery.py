@@ -103,6 +103,7 @@ def test_receiver_killed_in_postcopy(world):
     assert_recovers(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_a_successor_writes_a_trace(world):
     """Of what it takes part in, which is joined with the source's."""
     if world.lab.run("a", "command -v python3", check=False).returncode:

@@ -131,6 +131,7 @@ def test_over_tls_there_and_back(world):
     assert_moved(world, guest, "a", "b", "a")
 
 
+@on_request(TAKES_LONG)
 def test_over_tls_without_the_kernel(world):
     """There at the source only, and back at both ends."""
     guest = world.pattern(memory=64).start("a")
@@ -202,6 +203,7 @@ def test_over_tls_receiver_killed_and_recovered(world):
     assert_moved(world, guest, "a", "b")
 
 
+@on_request(TAKES_LONG)
 def test_over_tls_fault_channel(world):
     guest = world.pattern(memory=64).start("a")
     with certificates(world), listener(world, "b"):
@@ -246,6 +248,7 @@ def test_over_tls_refused_certificates(world):
     assert_moved(world, guest, "a", "b")
 
 
+@on_request(TAKES_LONG)
 def test_over_tls_against_one_without(world):
     """Each is told what the other wants."""
     guest = world.pattern(memory=32).start("a")

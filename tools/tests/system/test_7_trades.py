@@ -41,7 +41,6 @@ def test_trades_for_the_same_hybrid(world):
     move_trader(world, "same", "--precopy-iterations 2")
 
 
-@on_request(TAKES_LONG)
 def test_trades_for_the_same_pure(world):
     move_trader(world, "same", "")
 
