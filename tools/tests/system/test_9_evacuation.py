@@ -121,7 +121,8 @@ def test_eight_guests_leave_a_host(world):
 @on_request(TAKES_LONG)
 def test_eight_guests_change_places(world):
     """Four at either host, at the same time."""
-    here, there = start_guests(world, 4), start_guests(world, 4, "b", 5)
+    here = start_guests(world, 4, **CALM)
+    there = start_guests(world, 4, "b", 5, **CALM)
     ways = [evacuate(world, host, " ".join(f"--only {guest.name}"
                                            for guest in guests))
             for host, guests in (("a", here), ("b", there))]
