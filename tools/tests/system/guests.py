@@ -41,6 +41,7 @@ class Guest:
     beat_pattern = None
     files = ()
     start_limit = START_LIMIT
+    pass_limit = PASS_LIMIT
 
     def __init__(self, lab, name, memory, vcpus=1, more_config=""):
         self.lab = lab
@@ -99,7 +100,7 @@ class Guest:
         """A check of all that began after `since` (now): hence the second
         that ends from then on."""
         since = self.lab.console.now() if since is None else since
-        first = self.wait(f"{pattern}|{BAD.pattern}", since, PASS_LIMIT)
+        first = self.wait(f"{pattern}|{BAD.pattern}", since, self.pass_limit)
         self.assert_sound()
         self.wait(f"{pattern}|{BAD.pattern}", first.time + 1e-6, PASS_LIMIT)
 

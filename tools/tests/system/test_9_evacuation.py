@@ -46,10 +46,18 @@ def recover_all(world, source):
                       f"xl migrate-recover --all xen-{other(source)}")
 
 
+# A pass of such a guest beside others: each host has one processor.
+PASS_LIMIT = 900
+
+
 def start_guests(world, count, host="a", first=1, **options):
-    return [world.pattern(name=f"guest{number}", id=number, memory=16,
-                          **options).start(host)
-            for number in range(first, first + count)]
+    guests = [world.pattern(name=f"guest{number}", id=number, memory=16,
+                            **options)
+              for number in range(first, first + count)]
+    for guest in guests:
+        guest.pass_limit = PASS_LIMIT
+        guest.start(host)
+    return guests
 
 
 def assert_at(world, guests, host):
