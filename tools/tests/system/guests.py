@@ -102,7 +102,7 @@ class Guest:
         since = self.lab.console.now() if since is None else since
         first = self.wait(f"{pattern}|{BAD.pattern}", since, self.pass_limit)
         self.assert_sound()
-        self.wait(f"{pattern}|{BAD.pattern}", first.time + 1e-6, PASS_LIMIT)
+        self.wait(f"{pattern}|{BAD.pattern}", first.time + 1e-6, self.pass_limit)
 
     def wait_pass(self, since=None):
         raise NotImplementedError
