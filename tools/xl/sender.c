@@ -5,13 +5,12 @@
 
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "signals.h"
 #include "transport_command.h"
 
 /* ---- options ---- */
@@ -63,21 +62,9 @@ int xl_sender_open(struct xl_sender *sender)
 
 int xl_sender_take_signals(struct xl_sender *sender)
 {
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    sender->abort_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    sender->abort_fd = xl_take_signals();
     sender->options.params.abort_fd = sender->abort_fd;
-    if (sender->abort_fd < 0) {
-        perror("xl: signalfd");
-        return -1;
-    }
-    return 0;
+    return sender->abort_fd < 0 ? -1 : 0;
 }
 
 /* By TLS the receiver has a command line of its own. */

@@ -174,14 +174,20 @@ static void not_for_small_ones(void **state)
     pthread_join(end->writer, NULL);
 }
 
-static void not_when_nothing_has_come(void **state)
+/* Both have come and were read: the connection is empty. */
+static void read_two(struct end *end)
 {
-    struct end *end = *state;
-
     begin_two(end, LARGE_PAGES);
     read_next(end, 0);
     read_next(end, 1000);
     pthread_join(end->writer, NULL);
+}
+
+static void not_when_nothing_has_come(void **state)
+{
+    struct end *end = *state;
+
+    read_two(end);
     xlm_restore_read_ahead(&end->restorer);
     assert_false(end->restorer.read_ahead);
 }
@@ -192,10 +198,7 @@ static void a_failure_comes_in_its_turn(void **state)
     struct end *end = *state;
     const char half[12] = {XLM_REC_POSTCOPY_PAGE_DATA};
 
-    begin_two(end, LARGE_PAGES);
-    read_next(end, 0);
-    read_next(end, 1000);
-    pthread_join(end->writer, NULL);
+    read_two(end);
     assert_int_equal(write(end->fds[1], half, sizeof(half)), sizeof(half));
     xlm_restore_read_ahead(&end->restorer);
     assert_true(end->restorer.read_ahead);
@@ -212,10 +215,7 @@ static void a_stopped_channel_ends_it(void **state)
     struct end *end = *state;
     const char half[4] = {XLM_REC_POSTCOPY_PAGE_DATA};
 
-    begin_two(end, LARGE_PAGES);
-    read_next(end, 0);
-    read_next(end, 1000);
-    pthread_join(end->writer, NULL);
+    read_two(end);
     assert_int_equal(write(end->fds[1], half, sizeof(half)), sizeof(half));
     xlm_restore_read_ahead(&end->restorer);
     xlm_channel_stop(&end->restorer.channel);

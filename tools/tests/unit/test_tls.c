@@ -262,44 +262,37 @@ static void *open_otherwise(void *data)
 
 #define OLD_TLS "NORMAL:-VERS-ALL:+VERS-TLS1.2"
 
-static void an_old_client(void **state)
+/* `ours` opens the connection; at the other end is an older program. */
+static void refuse_an_old(struct fake_tls *tls, struct fake_end *old,
+                          struct fake_end *ours)
 {
-    struct fake_tls *tls = *state;
     struct other_peer peer = {
-        .fd = tls->client.fd,
+        .fd = old->fd,
         .priorities = OLD_TLS,
-        .credentials = &tls->client.credentials,
+        .credentials = &old->credentials,
     };
     pthread_t thread;
 
     fake_tls_load(tls);
     pthread_create(&thread, NULL, open_otherwise, &peer);
-    assert_int_equal(
-        xl_tls_open(&tls->server.tls, tls->server.fd, &tls->server.wishes),
-        -1);
-    assert_says(tls->server.tls.why, "does not speak TLS 1.3");
+    assert_int_equal(xl_tls_open(&ours->tls, ours->fd, &ours->wishes), -1);
+    assert_says(ours->tls.why, "does not speak TLS 1.3");
     pthread_join(thread, NULL);
     assert_true(peer.ret < 0);
+}
+
+static void an_old_client(void **state)
+{
+    struct fake_tls *tls = *state;
+
+    refuse_an_old(tls, &tls->client, &tls->server);
 }
 
 static void an_old_server(void **state)
 {
     struct fake_tls *tls = *state;
-    struct other_peer peer = {
-        .fd = tls->server.fd,
-        .priorities = OLD_TLS,
-        .credentials = &tls->server.credentials,
-    };
-    pthread_t thread;
 
-    fake_tls_load(tls);
-    pthread_create(&thread, NULL, open_otherwise, &peer);
-    assert_int_equal(
-        xl_tls_open(&tls->client.tls, tls->client.fd, &tls->client.wishes),
-        -1);
-    assert_says(tls->client.tls.why, "does not speak TLS 1.3");
-    pthread_join(thread, NULL);
-    assert_true(peer.ret < 0);
+    refuse_an_old(tls, &tls->server, &tls->client);
 }
 
 /* It has a certificate of the CA, but wants something else of this port. */

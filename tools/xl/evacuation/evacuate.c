@@ -5,12 +5,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -18,6 +16,7 @@
 #include "evacuation.h"
 #include "gather.h"
 #include "libxl_live_migrate.h"
+#include "signals.h"
 #include "transport_command.h"
 #include "xen_directories.h"
 
@@ -74,24 +73,6 @@ static int lock_host(int *fd)
     return 0;
 }
 
-static int take_signals(void)
-{
-    sigset_t signals;
-    int fd;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd < 0) {
-        perror("xl: signalfd");
-    }
-    return fd;
-}
-
 static int conduct(struct xl_context *xl, const struct xl_options *options,
                    struct xl_evacuation *evacuation)
 {
@@ -101,7 +82,7 @@ static int conduct(struct xl_context *xl, const struct xl_options *options,
         .options = options,
         .program = PROGRAM,
         .verbosity = xl->verbosity,
-        .signal_fd = take_signals(),
+        .signal_fd = xl_take_signals(),
     };
     int status;
 
