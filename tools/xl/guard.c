@@ -107,7 +107,7 @@ static bool receiver_died(struct xl_guard_word *last)
 
 static int clean_up_after_go(struct xl_context *xl, uint32_t domid)
 {
-    int rc = libxl_domain_live_migrate_receive_settle(xl->ctx, domid);
+    int rc = libxl_domain_live_migrate_receive_end_paging(xl->ctx, domid);
 
     fprintf(stderr,
             "xl: destination: the receiver of domain %u was killed: what it "

@@ -192,8 +192,8 @@ static void show_faults(FILE *text, const libxl_live_migrate_stats *stats)
 {
     fprintf(text,
             "    faults of vCPUs: %" PRIu64 ", of back ends: %" PRIu64
-            ", for what was on its way: %" PRIu64 "\n",
-            stats->faults, stats->outside, stats->window_hits);
+            "; requests that crossed their page: %" PRIu64 "\n",
+            stats->faults, stats->outside, stats->crossed_requests);
     fprintf(text,
             "    waiting now: %" PRIu64 ", at most: %" PRIu64
             "; pages that came twice: %" PRIu64 "\n",
@@ -205,7 +205,7 @@ static void show_faults(FILE *text, const libxl_live_migrate_stats *stats)
                 ms(stats->fault_median_us), ms(stats->fault_p99_us),
                 ms(stats->fault_max_us));
         fprintf(text,
-                "    unasked pages that came before: median %" PRIu64
+                "    pushed pages that came before: median %" PRIu64
                 ", at most %" PRIu64 "\n",
                 stats->behind_median, stats->behind_most);
     }

@@ -288,9 +288,9 @@ static void show_postcopy(const libxl_live_migrate_stats *stats)
         show_fault_time("  longest", stats->fault_max_us);
         show_waits(&stats->waits);
         show_time("  all vCPUs waited for", stats->blocked_us);
-        show_pages("  unasked pages before, median", stats->behind_median);
-        show_pages("  unasked pages before, at most", stats->behind_most);
-        show_count("  for what was on its way", stats->window_hits);
+        show_pages("  pushed pages before, median", stats->behind_median);
+        show_pages("  pushed pages before, at most", stats->behind_most);
+        show_count("  that crossed their page", stats->crossed_requests);
         show_count("  waiting at a time, at most", stats->queue_most);
     }
     show_count("requests of back ends", stats->outside);
@@ -309,7 +309,7 @@ static void show_stop(const libxl_live_migrate_stats *stats)
     show_time("    of this, pages needed first", stats->hot_us);
     show_time("  until the destination is ready",
               stats->ready_us - stats->sent_us);
-    show_time("  letting go of it here", stats->go_us - stats->ready_us);
+    show_time("  until it is handed over", stats->go_us - stats->ready_us);
     show_time("  until it runs there", stats->running_us - stats->go_us);
 }
 

@@ -48,9 +48,9 @@
  * libxl_domain_live_migrate_receive_recover() and
  * libxl_domain_live_migrate_receive_clean_up() */
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECOVER 1
-/* libxl_domain_live_migrate_receive_settle(), and recovery takes the place of
- * a receiver that was killed */
-#define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECEIVE_SETTLE 1
+/* libxl_domain_live_migrate_receive_end_paging(), and recovery takes the place
+ * of a receiver that was killed */
+#define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECEIVE_END_PAGING 1
 
 /* connect_fault_channel in libxl_live_migrate_params, channel_pages in
  * libxl_live_migrate_stats */
@@ -520,7 +520,7 @@ int libxl_domain_live_migrate_receive_recover(
  * called with phase GO.  The call destroys what the process had built, and
  * notes that the guest never ran here, so that the source can take it back.
  *
- * Call libxl_domain_live_migrate_receive_settle() from phase GO on.  The
+ * Call libxl_domain_live_migrate_receive_end_paging() from phase GO on.  The
  * domain runs on until it needs memory that has not come, and
  * libxl_domain_live_migrate_receive_recover() takes the place of the receiver.
  * A domain that lacks nothing loses its pager and is complete; one that had
@@ -530,7 +530,8 @@ int libxl_domain_live_migrate_receive_recover(
  * destroyed, else a libxl error.
  */
 int libxl_domain_live_migrate_receive_clean_up(libxl_ctx *ctx, uint32_t domid);
-int libxl_domain_live_migrate_receive_settle(libxl_ctx *ctx, uint32_t domid);
+int libxl_domain_live_migrate_receive_end_paging(libxl_ctx *ctx,
+                                                 uint32_t domid);
 
 /* libxl_domain_live_migrate_receive_end() */
 #define LIBXL_HAVE_DOMAIN_LIVE_MIGRATE_RECEIVE_END 1

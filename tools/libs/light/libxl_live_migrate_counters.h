@@ -73,8 +73,8 @@
       "pushed pages that came while the guest waited for a page, median") \
     X(DESTINATION, behind_most, "behind-most", \
       "pushed pages that came while the guest waited for a page, at most") \
-    X(SOURCE, window_hits, "window-hits", \
-      "requests for pages that had been pushed by then") \
+    X(SOURCE, crossed_requests, "crossed-requests", \
+      "requests that crossed their page: the source had sent it by then") \
     X(SOURCE, queue_depth, "queue-depth", "requests that wait to be served") \
     X(SOURCE, queue_most, "queue-most", \
       "requests that waited to be served, at most") \

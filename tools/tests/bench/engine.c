@@ -625,8 +625,8 @@ static void print_report(const struct end *end, const struct figures *there)
            here->stats.requested_pages, here->stats.pushed_pages,
            stats->faults, stats->fault_median_us, stats->fault_p99_us,
            stats->fault_max_us);
-    printf(", \"duplicates\": %" PRIu64 ", \"window_hits\": %" PRIu64,
-           stats->duplicate_pages, here->stats.window_hits);
+    printf(", \"duplicates\": %" PRIu64 ", \"crossed_requests\": %" PRIu64,
+           stats->duplicate_pages, here->stats.crossed_requests);
     printf(", \"behind_median\": %" PRIu64 ", \"behind_most\": %" PRIu64,
            stats->behind_median, stats->behind_most);
     printf(", \"ping_median_us\": %" PRIu64 ", \"ping_p99_us\": %" PRIu64

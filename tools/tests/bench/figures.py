@@ -16,15 +16,15 @@ FORMAT = 1
 STOCK = "stock xl"
 FULL_PUSH = "full push"
 LESS, MORE = "less", "more"     # which way is better
-# Unasked pages that may come before one that is asked for: a batch.
+# Pushed pages that may come before a requested one: a batch.
 BATCH = 1024
 
 # Parts of the stop, as xl's summary calls them.
 STOP = ("suspending the guest", "its last pages and state",
-        "until the destination is ready", "letting go of it here",
+        "until the destination is ready", "until it is handed over",
         "until it runs there")
 
-# A goal, in unasked pages that came between a request and its page.
+# A goal, in pushed pages that came between a request and its page.
 NOT_BEHIND = "no fault behind more than one batch (pages)"
 
 MIB = 1 << 20
@@ -156,10 +156,10 @@ def fault_row(key, runs):
             "p99_ms": in_summaries(done, "99 of 100 below"),
             "longest_ms": in_summaries(done, "longest"),
             "behind_median":
-                in_summaries(done, "unasked pages before, median"),
+                in_summaries(done, "pushed pages before, median"),
             "behind_most":
-                most_in_summaries(done, "unasked pages before, at most"),
-            "on_its_way": in_summaries(done, "for what was on its way"),
+                most_in_summaries(done, "pushed pages before, at most"),
+            "crossed": in_summaries(done, "that crossed their page"),
             "total_s": middle(run["total"] for run in done),
             "waits": waits(done)}
 

@@ -241,7 +241,7 @@ def fault_line(row, floor):
             show(row["p99_ms"], ".1f", " ms"), show(p99, ".1f"),
             show(row["longest_ms"], ".0f", " ms"),
             show(row["behind_median"], ".0f"), show(row["behind_most"], ".0f"),
-            show(row["on_its_way"], ".0f"), show(row["total_s"], ".1f", " s")]
+            show(row["crossed"], ".0f"), show(row["total_s"], ".1f", " s")]
 
 
 def fault_pages(report, plots):
@@ -258,8 +258,8 @@ def fault_pages(report, plots):
                       f"percentile {bare['p99_ms']:.1f} ms."]
         lines += ["", *table(
             ("how", "faults", "median", "to the bare page", "99th percentile",
-             "to the bare page", "longest", "unasked pages before, median",
-             "at most", "was on its way", "in all"),
+             "to the bare page", "longest", "pushed pages before, median",
+             "at most", "crossed", "in all"),
             [fault_line(row, bare and bare["median_ms"]) for row in rows]),
             *given_up_lines(rows, "how"), "",
             *draw_faults(plots, rows, transport)]

@@ -73,8 +73,8 @@ def fault(how, median, p99, **counts):
             "total": 20.0,
             "summary": {"faults of the guest": 40.0, "median wait": median,
                         "99 of 100 below": p99,
-                        "unasked pages before, median": 20.0,
-                        "unasked pages before, at most": 300.0, **counts}}
+                        "pushed pages before, median": 20.0,
+                        "pushed pages before, at most": 300.0, **counts}}
 
 
 def eviction(batch, evict_us):
@@ -100,7 +100,7 @@ RUNS = [
                                            "below 16.384 ms": 30.0}),
     # Allowed: that is no full push.
     fault("no background", 2.5, 5.0,
-          **{"unasked pages before, at most": 5000.0}),
+          **{"pushed pages before, at most": 5000.0}),
     eviction(1, 8.0), eviction(512, 1.0)]
 
 
@@ -169,7 +169,7 @@ class Figures(unittest.TestCase):
     def behind(self, *most):
         """The goal, of runs in which a fault was behind so many pages."""
         runs = [fault(figures.FULL_PUSH, 3.0, 20.0,
-                      **{"unasked pages before, at most": pages})
+                      **{"pushed pages before, at most": pages})
                 for pages in most]
         return goal_of(figures.make(measured(runs)),
                        "ssh, full push: no fault behind")
@@ -183,8 +183,8 @@ class Figures(unittest.TestCase):
     def test_older_runs_do_not_tell_what_a_fault_is_behind(self):
         runs = copy.deepcopy(RUNS)
         for run in figures.of_part(runs, "fault"):
-            del run["summary"]["unasked pages before, median"]
-            del run["summary"]["unasked pages before, at most"]
+            del run["summary"]["pushed pages before, median"]
+            del run["summary"]["pushed pages before, at most"]
         goal = goal_of(figures.make(measured(runs)), "no fault behind")
         self.assertIsNone(goal["reached"])
 

@@ -15,7 +15,7 @@ from itertools import accumulate
 SPEC = (pathlib.Path(__file__).resolve().parents[3] /
         "docs/specs/libxc-migration-stream.pandoc")
 PAGE = 4096
-MOST_UNASKED = 128
+MOST_PUSHED = 128
 MOST_FAULTS = 64
 STATS = struct.Struct("<12Q32Q2I")
 LIBXL_TRANSITION_END, LIBXL_END = 6, 0
@@ -518,7 +518,7 @@ class Forth(Way):
         check_empty(name, ("that were not outstanding",
                            pfns - self.outstanding))
         asked = pfns & set(self.back.faults)
-        self.need(len(pfns) == 1 or len(pfns) <= MOST_UNASKED, name,
+        self.need(len(pfns) == 1 or len(pfns) <= MOST_PUSHED, name,
                   f"with {len(pfns)} pages")
         self.outstanding -= pfns
         self.taken.append((len(pfns), bool(asked)))

@@ -48,9 +48,9 @@ def test_sender_killed_in_precopy(world):
     assert_left_alone(world, guest, migration)
 
 
-def settle(world, guest, migration):
-    """Wherever exactly it was hit: the guest runs on here, or what is known
-    of it tells how to go on."""
+def assert_nothing_lost(world, guest, migration):
+    """At whatever point the sender was killed: the guest runs on at a, or a
+    recovery by what the hosts keep brings it to b or back."""
     world.until(lambda: migration.receiver.ended or
                 [seen["state"] for seen in status(world, "b")] == ["paused"],
                 lambda: f"b shows {status(world, 'b')}")
@@ -68,16 +68,16 @@ def settle(world, guest, migration):
 
 @on_request(TAKES_LONG)
 def test_sender_killed_while_pages_are_evicted(world):
-    settle(world, *sender_killed(world, EVICTING))
+    assert_nothing_lost(world, *sender_killed(world, EVICTING))
 
 
 @on_request(TAKES_LONG)
 def test_sender_killed_when_the_destination_is_ready(world):
-    settle(world, *sender_killed(world, READY))
+    assert_nothing_lost(world, *sender_killed(world, READY))
 
 
 def test_sender_killed_at_the_go(world):
-    settle(world, *sender_killed(world, GO))
+    assert_nothing_lost(world, *sender_killed(world, GO))
 
 
 @on_request(TAKES_LONG)

@@ -86,23 +86,23 @@ def exchange(world, daemons, guests, rounds, options=""):
             guest.host = "b" if guest.host == "a" else "a"
             guest.wait_beat()
         if number == 1:
-            before = settled(world, daemons)
-    world.until(lambda: keeps_to(before, settled(world, daemons)),
+            before = held_at_rest(world, daemons)
+    world.until(lambda: keeps_to(before, held_at_rest(world, daemons)),
                 lambda: f"held before {before}, now "
-                        f"{settled(world, daemons)}")
+                        f"{held_at_rest(world, daemons)}")
 
 
 def keeps_to(before, now):
-    """Nothing more is held than was, but for libxl's pipes: it keeps one, of
-    two ends, for as many threads as have ever been in it at the same time."""
+    """A daemon holds nothing more than before, except pipes of libxl: libxl
+    keeps one, of two ends, for each thread that was ever in it at one time."""
     return all(now[host][:-1] == held[:-1] and
                now[host][-1] <= held[-1] + 2 * THREADS
                for host, held in before.items())
 
 
-def settled(world, daemons):
-    """What they hold once the threads of what has ended are gone: when two
-    looks find the same."""
+def held_at_rest(world, daemons):
+    """What the daemons hold once the threads of ended migrations are gone:
+    when two looks in a row find the same."""
     def look():
         return {host: daemon.held() for host, daemon in daemons.items()}
 
@@ -112,7 +112,7 @@ def settled(world, daemons):
         seen.append(look())
         return seen[-1] == seen[-2]
 
-    world.until(same_again, lambda: f"the daemons do not settle: {seen}")
+    world.until(same_again, lambda: f"what the daemons hold keeps changing: {seen}")
     return seen[-1]
 
 

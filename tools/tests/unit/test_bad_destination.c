@@ -382,8 +382,8 @@ static void odd_requests(void **state)
     free_puppet(puppet);
 }
 
-/* Credit is for what nobody asked for: who waits for it has to wake up for a
- * request. */
+/* Only pushed pages need credit: a source that waits for credit must wake up
+ * for a request. */
 static void requests_without_credit(void **state)
 {
     struct puppet *puppet = start_save(PAGES, 16);
@@ -392,7 +392,7 @@ static void requests_without_credit(void **state)
     (void)state;
     play_to_go(puppet);
     say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
-    /* It sends some unasked, and then waits. */
+    /* The source pushes some pages, and then waits for credit. */
     assert_true(hear_next(puppet));
     for (pfn = PAGES - 1; pfn > 16; pfn--) {
         say_list(puppet, XLM_REC_POSTCOPY_FAULT, 1, &pfn);

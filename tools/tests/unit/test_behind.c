@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What comes unasked between a request and its page: never more than one
- * batch, however fast the push is and however the ends' threads meet.  First
- * the source's policy in a model of both ends, in which a die says who goes
- * on, then whole migrations.
+ * How many pushed pages come between a request and its page: never more than
+ * one batch, however fast the push is and however the threads of both ends
+ * interleave.  First the source's policy in a model of both ends, in which a
+ * random number decides which thread goes on, then whole migrations.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -53,7 +53,7 @@ struct model {
     struct xlm_pfn_set requested;
     struct xlm_pfn_set unsent;
     uint32_t owed;
-    uint64_t pushed; /* pages that came unasked */
+    uint64_t pushed; /* pushed pages that came */
     struct {
         bool waits;
         uint64_t pfn;

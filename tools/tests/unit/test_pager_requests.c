@@ -86,7 +86,7 @@ static int bring_in_all_of(struct rig *rig, size_t count, const uint64_t *pfns)
 
 /* Between a request and its page: what stands before that in its record too,
  * but nothing that somebody had asked for. */
-static void what_comes_unasked_meanwhile_is_counted(void **state)
+static void pages_pushed_meanwhile_are_counted(void **state)
 {
     static const uint64_t first[] = {0, 1, 20, 2}, second[] = {3, 4, 10, 5};
     struct rig *rig = *state;
@@ -452,7 +452,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_request),
         TEST(waits_are_counted),
-        TEST(what_comes_unasked_meanwhile_is_counted),
+        TEST(pages_pushed_meanwhile_are_counted),
         TEST(requests_go_before_what_waits_for_them),
         TEST(requests_need_no_other_thread),
         TEST(requests_while_somebody_writes),

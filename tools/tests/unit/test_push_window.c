@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * How much is under way unasked: a path is played to the policy, which sees
- * nothing of it but when credit comes back.
+ * The push window: the tests play a path to the policy, which sees of the
+ * path only when credit comes back.
  */
 #include <setjmp.h>
 #include <stdarg.h>

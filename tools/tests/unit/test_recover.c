@@ -225,8 +225,9 @@ static void push_later(struct fake_migration *migration)
     migration->setup.params.no_push = migration->outcome.recovered == 1;
 }
 
-/* The first request is lost with its connection.  Over the next one nothing
- * comes unasked: only a request can bring a page, whose CREDIT is cut off. */
+/* The first request is lost with its connection.  Over the next connection the
+ * source pushes nothing: only a request brings a page, and the CREDIT for that
+ * page is cut off. */
 static void requests_are_repeated(void **state)
 {
     struct fake_migration *migration = new_migration();

@@ -461,7 +461,8 @@ static void another_takes_its_place(void **state)
     /* It lacks pages: there is nothing to see to, how often it is tried. */
     for (int i = 0; i < 2; i++) {
         assert_int_equal(
-            libxl_domain_live_migrate_receive_settle(move->ctxs[1], domid), 0);
+            libxl_domain_live_migrate_receive_end_paging(move->ctxs[1], domid),
+            0);
         assert_true(fake_domain_pager_enabled(migration->outcome.destination));
     }
     /* It has run here: no clean-up destroys it. */
@@ -480,7 +481,7 @@ static void another_takes_its_place(void **state)
     expect_trusted(move, "1");
     /* Whole: nothing is left of it. */
     assert_int_equal(
-        libxl_domain_live_migrate_receive_settle(move->ctxs[1], domid), 0);
+        libxl_domain_live_migrate_receive_end_paging(move->ctxs[1], domid), 0);
     assert_false(fake_domain_pager_enabled(migration->outcome.destination));
     bury(move);
 }

@@ -196,7 +196,7 @@ static void faults(void **state)
     libxl_live_migrate_stats stats = {
         .faults = 7,
         .outside = 2,
-        .window_hits = 3,
+        .crossed_requests = 3,
         .queue_depth = 1,
         .queue_most = 4,
         .fault_median_us = 1500,
@@ -215,20 +215,20 @@ static void faults(void **state)
     stats.waits.blocked_us[2] = 2500000;
     text = xl_view_faults(&stats);
     assert_string_equal(
-        text, "    faults of vCPUs: 7, of back ends: 2, for what was on its "
-              "way: 3\n"
+        text, "    faults of vCPUs: 7, of back ends: 2; requests that "
+              "crossed their page: 3\n"
               "    waiting now: 1, at most: 4; pages that came twice: 0\n"
               "    waits: median 1.500 ms, 99 of 100 below 20.000 ms, longest "
               "30.001 ms\n"
-              "    unasked pages that came before: median 16, at most 900\n"
+              "    pushed pages that came before: median 16, at most 900\n"
               "    waits below 2.048 ms: 6, 32.768 ms: 1\n"
               "    waited vCPU 0: 0.012 s, vCPU 2: 2.500 s\n");
     free(text);
     stats = (libxl_live_migrate_stats){.outside = 1};
     text = xl_view_faults(&stats);
     assert_string_equal(
-        text, "    faults of vCPUs: 0, of back ends: 1, for what was on its "
-              "way: 0\n"
+        text, "    faults of vCPUs: 0, of back ends: 1; requests that "
+              "crossed their page: 0\n"
               "    waiting now: 0, at most: 0; pages that came twice: 0\n");
     free(text);
     stats.outside = 0;

@@ -117,11 +117,11 @@ static void decide(struct xl_guest *guest, enum xl_fate fate, const char *why)
     snprintf(guest->why, sizeof(guest->why), "%s", why);
 }
 
-/* Some guests cannot go, whatever the hosts say; and with --check nothing is
- * done. */
-static void settle(const struct xl_evacuation *evacuation,
-                   struct xl_guest *guest,
-                   const struct xl_candidate *candidate)
+/* Give a guest its fate at once if it cannot go whatever the hosts say, and
+ * with --check also if its job would be no move. */
+static void rule_out(const struct xl_evacuation *evacuation,
+                     struct xl_guest *guest,
+                     const struct xl_candidate *candidate)
 {
     if (candidate->rc) {
         decide(guest, XL_FATE_STAYS,
@@ -155,7 +155,7 @@ static int add(struct xl_evacuation *evacuation, uint64_t turn,
         guest->host = xl_evacuation_host(evacuation, host);
     }
     guest->guesses = job == XL_JOB_RECOVER && guest->host == XL_NO_HOST;
-    settle(evacuation, guest, candidate);
+    rule_out(evacuation, guest, candidate);
     return 0;
 }
 

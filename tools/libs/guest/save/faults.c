@@ -63,14 +63,13 @@ struct xlm_fault_channel {
     uint64_t sent;                     /* pages sent over the channel */
     uint64_t credited;                 /* the first of these, which came */
     struct sent_page pages[UNDER_WAY]; /* page n is at n % UNDER_WAY */
-    /* no more pages go over the channel ... */
-    bool lost;
-    bool ended; /* ... and the destination knows */
+    bool lost;                         /* no more pages go over the channel */
+    bool ended; /* the destination knows that it is lost */
     /* Since the last xlm_faults_count(): */
     uint64_t new_pages;
     uint64_t new_zeroes;
     uint64_t new_bytes;
-    uint64_t new_hits;
+    uint64_t new_crossed;
 };
 
 /* ---- the pushing thread sleeps ---- */
@@ -211,7 +210,8 @@ static bool take_page(struct xlm_fault_channel *faults, uint64_t pfn)
     bool taken;
 
     pthread_mutex_lock(&shared->lock);
-    faults->new_hits += !xlm_pfn_set_contains(&shared->plan.outstanding, pfn);
+    faults->new_crossed +=
+        !xlm_pfn_set_contains(&shared->plan.outstanding, pfn);
     taken = !faults->lost && faults->sent - faults->credited < UNDER_WAY &&
             xlm_push_plan_take(&shared->plan, pfn);
     if (taken) {
@@ -430,9 +430,9 @@ void xlm_faults_count(struct xlm_fault_channel *faults,
     stats->channel_pages += faults->new_pages;
     stats->zero_pages += faults->new_zeroes;
     faults->saver->fault_bytes += faults->new_bytes;
-    stats->window_hits += faults->new_hits;
+    stats->crossed_requests += faults->new_crossed;
     faults->new_pages = faults->new_zeroes = 0;
-    faults->new_bytes = faults->new_hits = 0;
+    faults->new_bytes = faults->new_crossed = 0;
 }
 
 /* ---- the reader of the first connection ---- */

@@ -119,8 +119,8 @@ static void update_stats(struct xlm_pusher *pusher)
 
     stats->running_us = pusher->learned.running_us;
     stats->outstanding = pusher->shared.plan.outstanding.count;
-    stats->window_hits += pusher->learned.window_hits;
-    pusher->learned.window_hits = 0;
+    stats->crossed_requests += pusher->learned.crossed_requests;
+    pusher->learned.crossed_requests = 0;
     xlm_faults_count(pusher->saver->faults, stats);
     stats->queue_depth = pusher->shared.plan.queued.count;
     stats->queue_most = pusher->learned.queue_most;
@@ -134,7 +134,7 @@ static void update_stats(struct xlm_pusher *pusher)
 
 /* How many pages may be pushed now.  If none: not for *wait_us, unless
  * something comes. */
-static uint32_t room_unasked(struct xlm_pusher *pusher, uint64_t *wait_us)
+static uint32_t room_for_push(struct xlm_pusher *pusher, uint64_t *wait_us)
 {
     struct xlm_push_window *window = &pusher->sent.window;
 
@@ -213,7 +213,7 @@ static bool next_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
     pthread_mutex_lock(&pusher->shared.lock);
     more = !pusher->learned.gone && lacks_pages(pusher);
     if (more) {
-        uint32_t room = room_unasked(pusher, wait_us);
+        uint32_t room = room_for_push(pusher, wait_us);
 
         *kind = xlm_push_plan_next(&pusher->shared.plan, room, pfns, count);
         pusher->shared.asleep = *kind == XLM_PUSH_NOTHING;

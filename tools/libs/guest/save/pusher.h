@@ -21,16 +21,16 @@
 
 /* What the destination has said. */
 struct xlm_learned {
-    bool running;         /* the guest runs ... */
-    uint64_t running_us;  /* ... on this connection then, or 0 */
-    bool complete;        /* it has agreed that it has everything */
-    bool gone;            /* the guest has ended over there */
-    uint64_t asked_us;    /* when the last request came */
-    uint64_t heard_us;    /* when it said something last */
-    uint64_t window_hits; /* requests for what had been sent ... */
-    uint64_t queue_most;  /* ... and that waited at the most */
-    uint64_t unsent;      /* dropped by the guest before they were sent */
-    bool news;            /* of these two, not taken over yet */
+    bool running;              /* the guest runs ... */
+    uint64_t running_us;       /* ... on this connection then, or 0 */
+    bool complete;             /* it has agreed that it has everything */
+    bool gone;                 /* the guest has ended over there */
+    uint64_t asked_us;         /* when the last request came */
+    uint64_t heard_us;         /* when it said something last */
+    uint64_t crossed_requests; /* their pages had been sent by then */
+    uint64_t queue_most;       /* requests that waited at a time, at most */
+    uint64_t unsent;           /* pages dropped by the guest, never sent */
+    bool news; /* the next two came and were not taken over yet */
     struct xlm_wire_stats told;
     uint64_t told_blocked_us[XLM_WIRE_WAIT_VCPUS];
 };

@@ -29,7 +29,7 @@ static int take_fault(struct xlm_pusher *pusher,
     for (size_t i = 0; i < list.count && !rc; i++) {
         uint64_t pfn = xlm_entry_pfn(list.entries[i]);
 
-        pusher->learned.window_hits +=
+        pusher->learned.crossed_requests +=
             !xlm_pfn_set_contains(&pusher->shared.plan.outstanding, pfn);
         rc = request(&pusher->shared.plan, pfn);
         XLM_TRACE(pusher->saver->ctx, heard, pfn,

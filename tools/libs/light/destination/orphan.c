@@ -372,7 +372,8 @@ int libxl_domain_live_migrate_receive_clean_up(libxl_ctx *ctx, uint32_t domid)
     return destroy(ctx, domid, known ? id : NULL);
 }
 
-int libxl_domain_live_migrate_receive_settle(libxl_ctx *ctx, uint32_t domid)
+int libxl_domain_live_migrate_receive_end_paging(libxl_ctx *ctx,
+                                                 uint32_t domid)
 {
     uint8_t id[LM_ID_SIZE];
     struct lm_kept kept;
