@@ -71,6 +71,13 @@ struct xlm_devices_build {
     char late_reason[XLM_LATE_REASON_MAX];
 };
 
+/* How evicting goes, while the guest runs at the source. */
+struct xlm_eviction_stats {
+    uint64_t rate;   /* pages a second; 0: not known yet */
+    uint64_t absent; /* in precopy: pages absent at the destination now */
+    uint64_t left;   /* while evicting: pages that precopy has left */
+};
+
 /* The stats belong to the thread that called the engine.  Other threads count
  * for themselves, and that thread collects their counts. */
 struct xlm_stats {
@@ -85,6 +92,7 @@ struct xlm_stats {
     struct xlm_waits waits;
     struct xlm_outside_stats back_ends;
     struct xlm_devices_build devices;
+    struct xlm_eviction_stats eviction; /* the source's */
     struct xlm_mark mark; /* of the source's domain, from the stop on */
 };
 

@@ -67,8 +67,10 @@ struct xlm_precopy_stats {
     uint64_t send_rate;   /* pages a second while sending; 0: not known yet */
     /* pages a second that the guest writes, each page counted once a round */
     uint64_t dirty_rate;
-    /* How long evicting takes if precopy ends now, but for pages that have
-     * been evicted; 0: not known yet. */
+    /* What postcopy would leave outstanding if precopy ended now ... */
+    uint64_t left_pages;
+    /* ... and how long evicting these takes, but for those that have been
+     * evicted; 0: not known yet. */
     uint64_t evict_us;
 };
 

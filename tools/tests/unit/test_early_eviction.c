@@ -92,6 +92,10 @@ static void it_begins_in_precopy(void **state)
     assert_true(stats->evicted_pages >= order.early_pages / 2);
     assert_true(migration->outcome.asked.evict_us < 600 * 1000000ull);
     assert_int_equal(stats->evict_left_us, 0);
+    assert_true(stats->eviction.rate > 0);
+    assert_int_equal(migration->outcome.asked.left_pages,
+                     migration->outcome.asked.dirty_count);
+    assert_in_range(stats->eviction.left, (HOT_END - HOT_FROM) / 2, PAGES);
     assert_true(stats->postcopy_pages > 0);
     assert_int_equal(migration->outcome.stats[1].duplicate_pages, 0);
     fake_migration_free(migration);

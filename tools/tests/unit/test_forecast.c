@@ -102,6 +102,50 @@ static const struct {
      {.round_left = 100000, .dirty_rate = 20000},
      10 * SECOND,
      40 * SECOND},
+    {"evicting what is left comes before the stop, and the guest writes",
+     POSTCOPY(1),
+     {.round_left = 50000,
+      .round_us = 5 * SECOND,
+      .dirty_rate = 1000,
+      .evict_rate = 2000,
+      .absent = 2000,
+      .stop_pages = 250},
+     25 * MS,
+     10400 * MS},
+    {"... but there is nothing to evict where the stop takes all",
+     ROUNDS(1),
+     {.round_left = 50000,
+      .round_us = 5 * SECOND,
+      .dirty_rate = 1000,
+      .evict_rate = 2000},
+     SECOND,
+     6 * SECOND},
+    {"the round is cut so that evicting ends when the time is up",
+     {.postcopy = true,
+      .iterations = UINT32_MAX,
+      .after_us = 8 * SECOND,
+      .downtime_us = 300 * MS},
+     {.round_left = 100000,
+      .elapsed_us = SECOND,
+      .round_us = SECOND,
+      .dirty_rate = 1000,
+      .evict_rate = 20000,
+      .stop_pages = 200},
+     20 * MS,
+     14250 * MS},
+    {"... or at once",
+     {.postcopy = true,
+      .iterations = UINT32_MAX,
+      .after_us = 4 * SECOND,
+      .downtime_us = 300 * MS},
+     {.round_left = 90000,
+      .elapsed_us = SECOND,
+      .round_us = SECOND,
+      .dirty_rate = 1000,
+      .evict_rate = 10000,
+      .stop_pages = 200},
+     20 * MS,
+     19100 * MS},
     {"nobody waits for more than a day",
      ROUNDS(1),
      {.round_left = 100000, .dirty_rate = 1, .pace = 1},
@@ -201,6 +245,33 @@ static void looks_by_the_clock(void **state)
     assert_in_range(forecast.downtime_us, 98 * MS, 102 * MS);
 }
 
+/* Precopy has ended: evicting, the stop, and what is pushed. */
+static void while_pages_are_evicted(void **state)
+{
+    const struct lm_precopy_limits limits = ROUNDS(2);
+    struct lm_forecaster forecaster = {.stop_pages = 200};
+    struct xlm_stats stats = {
+        .guest_pages = GUEST,
+        .send_rate = RATE,
+        .dirty_rate = 100,
+        .eviction.left = 20000,
+        .evict_left_us = 4 * SECOND,
+    };
+    struct lm_forecast forecast;
+
+    (void)state;
+    forecast = lm_forecaster_evicting(&forecaster, &stats);
+    assert_int_equal(forecast.left_us, 0); /* nobody has seen a rate */
+    stats.dirty_pages = 10;
+    (void)lm_forecaster_look(&forecaster, &limits, &stats, RATE / 2, SECOND);
+    forecast = lm_forecaster_evicting(&forecaster, &stats);
+    assert_int_equal(forecast.downtime_us, 20 * MS);
+    assert_in_range(forecast.left_us, 8000 * MS, 8100 * MS);
+    stats.evict_left_us = 0;
+    forecast = lm_forecaster_evicting(&forecaster, &stats);
+    assert_in_range(forecast.left_us, 3970 * MS, 3990 * MS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +279,7 @@ int main(void)
         cmocka_unit_test(nothing_is_made_up),
         cmocka_unit_test(numbers_without_measure),
         cmocka_unit_test(looks_by_the_clock),
+        cmocka_unit_test(while_pages_are_evicted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,11 +99,19 @@ struct guest {
     /* By then the answer is there, in tenths of the time that sending the
      * whole guest takes. */
     unsigned int at_most;
+    uint64_t evicts; /* pages a second at the destination; 0: not known */
 };
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
+}
+
+static void take_eviction(struct xlm_precopy_stats *stats,
+                          const struct guest *guest, uint64_t left)
+{
+    stats->left_pages = left;
+    stats->evict_us = guest->evicts ? left * SECOND / guest->evicts : 0;
 }
 
 /* When the answer came, in microseconds. */
@@ -138,6 +146,7 @@ static uint64_t play(const struct lm_precopy_limits *limits,
             stats.dirty_count =
                 least(guest->working_set, guest->writes * round_us / SECOND);
             stats.dirty_rate = stats.dirty_count * SECOND / round_us;
+            take_eviction(&stats, guest, left + stats.dirty_count);
             *answer = lm_precopy_policy(limits, &stats);
         }
         if (*answer != XLM_PRECOPY_CONTINUE) {
@@ -145,6 +154,7 @@ static uint64_t play(const struct lm_precopy_limits *limits,
         }
         stats.in_round = false;
         stats.iteration++;
+        take_eviction(&stats, guest, stats.dirty_count);
     }
     return stats.elapsed_us;
 }
@@ -174,6 +184,13 @@ static const struct guest guests[] = {
     /* Most is cold: that goes first, the hot rest by postcopy. */
     {"hot fifth", GUEST / 5, 40000, 10000, XLM_PRECOPY_POSTCOPY, 12},
     {"hot tenth", GUEST / 10, 6000, 10000, XLM_PRECOPY_POSTCOPY, 13},
+    /* Two thirds of what is sent are written again: that is too much ... */
+    {"two thirds as fast", GUEST, 6600, 10000, XLM_PRECOPY_POSTCOPY, 8},
+    /* ... also where pages are evicted much faster than they are sent ... */
+    {"evicts fast", GUEST, 6600, 10000, XLM_PRECOPY_POSTCOPY, 8, 1000000},
+    /* ... but not where a page that a round sends saves more. */
+    {"evicts slowly", GUEST, 6600, 10000, XLM_PRECOPY_STOP_AND_COPY, 30, 2000},
+    {"evicts very slowly", GUEST, 8000, 10000, XLM_PRECOPY_POSTCOPY, 10, 10},
 };
 
 static void by_rates(void **state)
@@ -196,7 +213,7 @@ static void by_rates(void **state)
 static void a_hot_part_lets_the_rest_go_first(void **state)
 {
     enum xlm_precopy_answer answer;
-    const struct guest hot = {"", GUEST / 5, 40000, 10000, 0, 0};
+    const struct guest hot = {"", GUEST / 5, 40000, 10000, 0, 0, 0};
 
     (void)state;
     assert_true(play(&automatic, &hot, &answer) >=
@@ -212,8 +229,8 @@ static void after_a_time(void **state)
         .after_us = 3 * SECOND,
         .downtime_us = 300000,
     };
-    const struct guest busy = {"", GUEST, 40000, 10000, 0, 0};
-    const struct guest idle = {"", 20, 20, 100000, 0, 0};
+    const struct guest busy = {"", GUEST, 40000, 10000, 0, 0, 0};
+    const struct guest idle = {"", 20, 20, 100000, 0, 0, 0};
     enum xlm_precopy_answer answer;
     uint64_t us;
 
@@ -387,6 +404,8 @@ static enum xlm_precopy_answer replay(const struct lm_precopy_limits *limits,
             .elapsed_us = calls[i].elapsed_us,
             .send_rate = calls[i].send_rate,
             .dirty_rate = calls[i].dirty_rate,
+            .left_pages = calls[i].dirty_count + calls[i].round_pages -
+                          calls[i].round_sent,
         };
 
         *iteration = calls[i].iteration;
@@ -443,8 +462,10 @@ static void evicting_is_part_of_the_time(void **state)
 {
     struct lm_precopy_limits limits = {
         .postcopy = true, .iterations = 10, .after_us = 9 * SECOND};
-    struct xlm_precopy_stats stats = {
-        .iteration = 1, .dirty_count = GUEST, .elapsed_us = 5 * SECOND};
+    struct xlm_precopy_stats stats = {.iteration = 1,
+                                      .dirty_count = GUEST,
+                                      .left_pages = GUEST,
+                                      .elapsed_us = 5 * SECOND};
 
     (void)state;
     stats.evict_us = 4 * SECOND - 1;
@@ -455,6 +476,70 @@ static void evicting_is_part_of_the_time(void **state)
     assert_int_equal(lm_precopy_policy(&limits, &stats), XLM_PRECOPY_POSTCOPY);
     limits.after_us = 0;
     assert_int_equal(lm_precopy_policy(&limits, &stats), XLM_PRECOPY_CONTINUE);
+}
+
+/* Time is up, in the middle of a round or after it: what can be sent in the
+ * stop need not be evicted. */
+static void a_stop_may_be_better(void **state)
+{
+    const struct lm_precopy_limits limits = {.postcopy = true,
+                                             .iterations = 10,
+                                             .after_us = 9 * SECOND,
+                                             .dirty_threshold = 50,
+                                             .downtime_us = 300000};
+    struct xlm_precopy_stats stats = {.iteration = 1,
+                                      .elapsed_us = 5 * SECOND,
+                                      .send_rate = 10000,
+                                      .evict_us = 4 * SECOND};
+
+    (void)state;
+    for (int in_round = 0; in_round < 2; in_round++) {
+        stats.in_round = in_round;
+        stats.dirty_count = 2000;
+        stats.left_pages = 3000;
+        assert_int_equal(lm_precopy_policy(&limits, &stats),
+                         XLM_PRECOPY_STOP_AND_COPY);
+        stats.left_pages = 3010;
+        assert_int_equal(lm_precopy_policy(&limits, &stats),
+                         XLM_PRECOPY_POSTCOPY);
+    }
+    stats.send_rate = 0;
+    stats.left_pages = 50;
+    assert_int_equal(lm_precopy_policy(&limits, &stats),
+                     XLM_PRECOPY_STOP_AND_COPY);
+}
+
+/* How much of a round may be written again, in thousandths, by the time that
+ * evicting all that is left takes; sending that takes ten seconds. */
+static void a_round_that_saves_evicting(void **state)
+{
+    static const struct {
+        uint64_t evict_us;
+        uint64_t dirty_most;
+    } rows[] = {
+        {0, 499},
+        {SECOND, 499},
+        {10 * SECOND, 499},   /* 1 / 2 */
+        {15 * SECOND, 599},   /* 15 / 25 */
+        {20 * SECOND, 666},   /* 20 / 30 */
+        {1000 * SECOND, 749}, /* never more than three quarters */
+        {UINT64_MAX / 2, 749},
+    };
+    struct xlm_precopy_stats stats = {.in_round = true,
+                                      .round_pages = 100000,
+                                      .left_pages = 100000,
+                                      .send_rate = 10000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        stats.evict_us = rows[i].evict_us;
+        stats.dirty_count = rows[i].dirty_most * 100;
+        assert_int_equal(lm_precopy_policy(&automatic, &stats),
+                         XLM_PRECOPY_CONTINUE);
+        stats.dirty_count += 100;
+        assert_int_equal(lm_precopy_policy(&automatic, &stats),
+                         XLM_PRECOPY_POSTCOPY);
+    }
 }
 
 int main(void)
@@ -468,6 +553,8 @@ int main(void)
         cmocka_unit_test(after_a_time),
         cmocka_unit_test(counted_rounds_are_whole),
         cmocka_unit_test(evicting_is_part_of_the_time),
+        cmocka_unit_test(a_stop_may_be_better),
+        cmocka_unit_test(a_round_that_saves_evicting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

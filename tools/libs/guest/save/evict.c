@@ -22,15 +22,31 @@
 #define LIST_PAGES 65536
 /* Fewer pages say little of how fast it goes. */
 #define TIMED_PAGES 64
+/* A destination that says more than this is not believed. */
+#define RATE_MOST 1e9
+
+#define US_PER_SECOND 1000000u
+
+uint64_t xlm_save_evict_rate(const struct xlm_saver *saver)
+{
+    const struct xlm_wire_evict_time *took = &saver->evicting.took;
+    double rate;
+
+    if (took->pages < TIMED_PAGES || !took->us) {
+        return 0;
+    }
+    rate = (double)took->pages / took->us * US_PER_SECOND;
+    if (rate < 1) {
+        return 1;
+    }
+    return rate < RATE_MOST ? rate : RATE_MOST;
+}
 
 uint64_t xlm_save_evict_us(const struct xlm_saver *saver, uint64_t pages)
 {
-    const struct xlm_wire_evict_time *took = &saver->evicting.took;
+    uint64_t rate = xlm_save_evict_rate(saver);
 
-    /* A first few say little. */
-    return took->pages < TIMED_PAGES
-               ? 0
-               : (uint64_t)((double)pages / took->pages * took->us);
+    return rate ? pages * US_PER_SECOND / rate : 0;
 }
 
 /* Until the answer to the oldest list is complete. */

@@ -22,6 +22,9 @@ int xlm_save_await_early(struct xlm_saver *saver);
  * evicted, and wait for it. */
 int xlm_save_evict(struct xlm_saver *saver, struct xlm_pfn_set *set);
 
+/* Pages a second, as the destination has said; 0: not known yet. */
+uint64_t xlm_save_evict_rate(const struct xlm_saver *saver);
+
 /* How long evicting this number of pages would take, in microseconds; 0: not
  * known yet. */
 uint64_t xlm_save_evict_us(const struct xlm_saver *saver, uint64_t pages);

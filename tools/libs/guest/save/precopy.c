@@ -65,15 +65,18 @@ static bool wants_postcopy(const struct xlm_saver *saver)
     return control && xlm_two_way(saver) && atomic_load(&control->switch_now);
 }
 
-/* How long evicting `dirty` pages takes; some of them have been evicted
+/* How long evicting `left` pages takes; some of them have been evicted
  * already. */
-static uint64_t evict_us(struct xlm_saver *saver, uint64_t dirty)
+static uint64_t evict_us(struct xlm_saver *saver, uint64_t left)
 {
-    uint64_t evicted = saver->sets.outstanding.count;
+    struct xlm_stats *stats = saver->stats;
+    uint64_t absent = saver->sets.outstanding.count;
 
-    saver->stats->evict_left_us =
-        xlm_save_evict_us(saver, dirty > evicted ? dirty - evicted : 0);
-    return saver->stats->evict_left_us;
+    stats->eviction.absent = absent;
+    stats->eviction.rate = xlm_save_evict_rate(saver);
+    stats->evict_left_us =
+        xlm_save_evict_us(saver, left > absent ? left - absent : 0);
+    return stats->evict_left_us;
 }
 
 /* What to do now; `dirty` is the size of the next round. */
@@ -81,6 +84,7 @@ static enum xlm_precopy_answer ask(struct precopy *precopy, bool in_round,
                                    uint64_t dirty)
 {
     struct xlm_saver *saver = precopy->saver;
+    uint64_t left = dirty + (in_round ? saver->sets.to_send.count : 0);
     const struct xlm_precopy_stats stats = {
         .iteration = saver->stats->iterations,
         .in_round = in_round,
@@ -92,8 +96,8 @@ static enum xlm_precopy_answer ask(struct precopy *precopy, bool in_round,
         .elapsed_us = xlm_now_us() - precopy->start_us,
         .send_rate = precopy->send_rate,
         .dirty_rate = precopy->dirty_rate,
-        .evict_us = evict_us(
-            saver, dirty + (in_round ? saver->sets.to_send.count : 0)),
+        .left_pages = left,
+        .evict_us = evict_us(saver, left),
     };
 
     enum xlm_precopy_answer answer =

@@ -330,9 +330,10 @@ static int update_before_stop(struct xlm_saver *saver)
 
 static int evict_while_running(struct xlm_saver *saver)
 {
-    xlm_save_progress(saver, XLM_PHASE_EVICTING);
     /* Resident pages are sent, not listed. */
     xlm_pfn_set_subtract(&saver->sets.to_send, &saver->sets.resident);
+    saver->stats->eviction.left = saver->sets.to_send.count;
+    xlm_save_progress(saver, XLM_PHASE_EVICTING);
     if (xlm_save_evict(saver, &saver->sets.to_send)) {
         return -1;
     }

@@ -25,6 +25,7 @@ static uint64_t left_us(const struct lm_observer *observer)
 {
     switch (observer->phase) {
     case XLM_PHASE_PRECOPY:
+    case XLM_PHASE_EVICTING:
         return observer->expected_left_us;
     case XLM_PHASE_POSTCOPY:
         return observer->estimate.time_left_us;

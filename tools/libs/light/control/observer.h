@@ -17,8 +17,8 @@ struct lm_observer {
     void *user;
     enum xlm_phase phase;
     struct lm_estimate estimate;
-    /* What a source that is in precopy expects: sending in the stop, and all
-     * until the end; 0: not known. */
+    /* What a source expects in precopy and while pages are evicted: sending in
+     * the stop, and all until the end; 0: not known. */
     uint64_t expected_downtime_us;
     uint64_t expected_left_us;
     uint64_t stopped_at_us;     /* when the stop was first seen; 0: not yet */

@@ -17,13 +17,18 @@ struct lm_forecast_input {
     /* Pages a second that rounds and pushed pages go at, a limit included. */
     uint64_t pace;
     uint64_t stop_pages; /* with postcopy: most pages that the stop takes */
+    /* Pages a second that the destination evicts; 0: not known, then evicting
+     * is left out of the forecast. */
+    uint64_t evict_rate;
+    uint64_t absent; /* pages that have been evicted */
 };
 
 struct lm_forecast {
     /* What sending takes in the stop: the suspend, and the devices' state, are
      * not in it. */
     uint64_t downtime_us;
-    uint64_t left_us; /* until the destination has everything */
+    /* Until the destination has everything; evicting included. */
+    uint64_t left_us;
 };
 
 /*
@@ -38,6 +43,7 @@ struct lm_forecast lm_forecast(const struct lm_precopy_limits *limits,
 struct lm_forecaster {
     uint64_t stop_pages; /* as above; the rest is zero at first */
     bool begun;
+    uint64_t pace; /* at the last look */
     uint64_t iterations;
     uint64_t precopy_at_us;
     uint64_t round_at_us;
@@ -49,5 +55,10 @@ struct lm_forecast lm_forecaster_look(struct lm_forecaster *forecaster,
                                       const struct lm_precopy_limits *limits,
                                       const struct xlm_stats *stats,
                                       uint64_t pace, uint64_t now_us);
+
+/* Call while pages are evicted, at each report of progress; all is 0 if there
+ * was no precopy. */
+struct lm_forecast lm_forecaster_evicting(
+    const struct lm_forecaster *forecaster, const struct xlm_stats *stats);
 
 #endif

@@ -289,13 +289,16 @@ static void source_progress(enum xlm_phase phase,
 {
     struct lm_source *source = data;
     struct lm_observer *observer = &source->op.observer;
+    struct lm_forecast forecast;
 
     if (phase == XLM_PHASE_PRECOPY) {
-        struct lm_forecast forecast = lm_forecaster_look(
+        forecast = lm_forecaster_look(
             &source->forecaster, &source->limits, stats,
             observer->estimate.pages_per_second, xlm_now_us());
-
         observer->expected_downtime_us = forecast.downtime_us;
+        observer->expected_left_us = forecast.left_us;
+    } else if (phase == XLM_PHASE_EVICTING) {
+        forecast = lm_forecaster_evicting(&source->forecaster, stats);
         observer->expected_left_us = forecast.left_us;
     }
     lm_observe(observer, phase, stats);
