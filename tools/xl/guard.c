@@ -110,9 +110,9 @@ static int clean_up_after_go(struct xl_context *xl, uint32_t domid)
     int rc = libxl_domain_live_migrate_receive_end_paging(xl->ctx, domid);
 
     fprintf(stderr,
-            "xl: destination: the receiver of domain %u was killed: what it "
-            "lacks comes with xl migrate-recover at the source%s\n",
-            domid, rc ? ", which may tell why it could not be seen to" : "");
+            "xl: destination: the receiver of domain %u was killed: run xl "
+            "migrate-recover at the source to bring the missing memory%s\n",
+            domid, rc ? " (libxl failed here: see its messages)" : "");
     return rc;
 }
 

@@ -24,7 +24,7 @@
 #define COPY_AND_END \
     "it would end a guest that the destination is about to take over"
 #define READS_A_PART \
-    "it would take the memory that is missing for empty, and end the rest"
+    "it would read the missing memory as empty, and then end the domain"
 #define OF_A_GUEST "it is for a guest that runs, and this does not run"
 #define MEMORY_CHANGES \
     "memory that has not come can be neither taken away nor added to"
@@ -49,9 +49,9 @@ const struct xl_part_command xl_part_commands[] = {
      false,
      {A, F, R, R},
      NULL,
-     "the dump would not have the guest as it is: of a guest that has been "
-     "handed over it has what it was then, and of one that lacks memory not "
-     "that"},
+     "the dump would not show the guest as it is: of a guest that was handed "
+     "over it shows the state of that moment, and missing memory is not in "
+     "it"},
     /* Commands that end it. */
     {"destroy",
      "",
@@ -373,15 +373,15 @@ static void say_what_helps(FILE *text, const struct xl_part_domain *domain)
         break;
     case XL_PART_INCOMING:
         fprintf(text,
-                left ? "xl: Nobody works on it any more, nothing is lost with "
-                       "it: xl destroy %s\n"
+                left ? "xl: No process works on it any more, and nothing is "
+                       "lost with it: xl destroy %s\n"
                      : "xl: Ask at its source, or give up its move: xl "
                        "migrate-abort %s\n",
                 domain->called);
         break;
     case XL_PART_SHELL:
         if (status->state == LIBXL_LIVE_MIGRATE_STATE_COMPLETE) {
-            fprintf(text, "xl: Nobody needs it any more: xl destroy %s\n",
+            fprintf(text, "xl: It is not needed any more: xl destroy %s\n",
                     domain->called);
             break;
         }

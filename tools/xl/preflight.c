@@ -112,8 +112,7 @@ static void look_at_lock(FILE *to, const char *path)
         break;
     case XL_IMAGE_LOCKED_ELSEWHERE:
         snprintf(text, sizeof(text),
-                 "%.300s: locked, by the source's device "
-                 "model if by nothing else",
+                 "%.300s: locked, at least by the source's device model",
                  path);
         put(to, XL_VERDICT_OK, "disk-lock", text);
         break;
@@ -317,8 +316,7 @@ int xl_preflight_show(struct xl_context *xl, uint32_t domid, int fd)
     }
     free(text);
     if (!whole) {
-        fprintf(stderr, "xl: the destination has not told all that it has "
-                        "found\n");
+        fprintf(stderr, "xl: the answer of the destination is not complete\n");
     }
     return good && whole ? 0 : -1;
 }

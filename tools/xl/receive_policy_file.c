@@ -104,8 +104,8 @@ static XLU_Config *read_file(const char *path)
         return config;
     }
     fprintf(stderr,
-            "xl: the receiving policy %s cannot be read: no guest is "
-            "taken\n",
+            "xl: the receiving policy %s cannot be read: this receiver "
+            "accepts no guest\n",
             path);
     if (config) {
         xlu_cfg_destroy(config);
@@ -128,8 +128,8 @@ static int check(XLU_Config *config, const char *path, const char *json)
     };
 
     snprintf(why, sizeof(why),
-             "programs, disks and names are lists of texts "
-             "in it, memory a number of MiB");
+             "programs, disks and names must be lists of texts, and memory a "
+             "number of MiB");
     allowed = !bad && xl_receive_policy_allows(&policy, json, why);
     if (!allowed) {
         fprintf(stderr,
@@ -208,7 +208,7 @@ static int read_peers(const char *path, char **text)
     }
     if (bad) {
         fprintf(stderr,
-                "xl: peers is a list of texts in %s: nobody may send "
+                "xl: peers in %s must be a list of texts: no host may send "
                 "guests\n",
                 path);
     }

@@ -32,7 +32,7 @@ bool xl_sender_read(struct xl_sender *sender, struct xl_context *xl,
     if ((options->tls || options->ssh_command[0]) &&
         !xl_transport_host_is_plain(options->host)) {
         fprintf(stderr, "xl: the host has characters that no host's name has; "
-                        "a command instead of a host wants -s ''\n");
+                        "to give a command in place of a host, use -s ''\n");
         *status = EXIT_FAILURE;
         return false;
     }

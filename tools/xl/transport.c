@@ -219,10 +219,11 @@ static int explain_banner(const char *host, const char *line)
     size_t length = sizeof(XL_BANNER) - 2; /* without its line end */
 
     if (!strcmp(line, XL_BANNER_TLS)) {
-        fprintf(stderr,
-                "xl: %s takes connections by TLS only: xl migrate --postcopy "
-                "--tls\n",
-                host);
+        fprintf(
+            stderr,
+            "xl: %s accepts only connections by TLS: xl migrate --postcopy "
+            "--tls\n",
+            host);
         return -1;
     }
     if (!strncmp(line, XL_BANNER, length)) {

@@ -37,11 +37,11 @@ void xl_wishes_make(struct xl_wishes *wishes, const struct xl_options *options)
 const char *xl_wishes_check(const struct xl_wishes *wishes)
 {
     if (memcmp(wishes->magic, XL_WISHES_MAGIC, sizeof(wishes->magic))) {
-        return "not what a source wishes";
+        return "no options of a source";
     }
     if (wishes->version != XL_WISHES_VERSION ||
         wishes->flags & ~XL_WISHES_ALL) {
-        return "what an xl of another version wishes: install the same "
+        return "the options of an xl of another version: install the same "
                "version of this package on both hosts";
     }
     return NULL;

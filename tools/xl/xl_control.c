@@ -44,7 +44,7 @@ int xl_main_migrate_start_postcopy(struct xl_context *xl, int argc,
     }
     return command(xl, options.domain,
                    LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY, 0,
-                   "its migration goes over to postcopy");
+                   "its migration switches to postcopy");
 }
 
 int xl_main_migrate_abort(struct xl_context *xl, int argc, char **argv)
@@ -56,7 +56,7 @@ int xl_main_migrate_abort(struct xl_context *xl, int argc, char **argv)
         return status;
     }
     return command(xl, options.domain, LIBXL_LIVE_MIGRATE_COMMAND_ABORT, 0,
-                   "its migration has ended, it was not handed over");
+                   "its migration has ended, and it was not handed over");
 }
 
 int xl_main_migrate_set_rate(struct xl_context *xl, int argc, char **argv)

@@ -189,8 +189,7 @@ static void accept_one(struct listener *listener, int listening)
     }
     if (listener->connections >= listener->options.max_connections) {
         say_who(&address, length,
-                " and is sent away: there are as many as "
-                "--max-connections allows");
+                " and is refused: --max-connections are open already");
         close(fd);
         return;
     }

@@ -63,8 +63,7 @@ static int send_prologue(struct xl_migrate *migrate)
         xl_wishes_make(&wishes, &sender->options);
         if (xl_config_write_octets(sender->transport.send_fd, &wishes,
                                    sizeof(wishes))) {
-            fprintf(stderr, "xl: the receiver does not take what it is "
-                            "told\n");
+            fprintf(stderr, "xl: the receiver does not accept its options\n");
             return -1;
         }
     }

@@ -51,7 +51,8 @@ static int greet(struct xl_receive *receive)
     if (libxl_write_exactly(receive->xl->ctx, receive->connection.send_fd,
                             XL_BANNER, sizeof(XL_BANNER) - 1,
                             "migration stream", "banner")) {
-        fprintf(stderr, "xl: the source does not listen\n");
+        fprintf(stderr,
+                "xl: the source did not wait for this receiver's greeting\n");
         return -1;
     }
     return 0;

@@ -148,8 +148,8 @@ static int show_completed(const struct status *status)
     int count, shown = 0;
 
     if (libxl_live_migrate_list_completed(&list, &count)) {
-        fprintf(stderr, "xl: what is kept of migrations that have ended "
-                        "cannot be read: are you root?\n");
+        fprintf(stderr, "xl: cannot read the list of migrations that have "
+                        "ended: are you root?\n");
         libxl_live_migrate_status_list_free(list, count);
         return EXIT_FAILURE;
     }

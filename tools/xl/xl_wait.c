@@ -158,7 +158,7 @@ static void abort_moves(struct waiting *waiting)
             fprintf(stderr, "xl: %s: %s\n", status->name, reason);
         } else {
             fprintf(stderr,
-                    "xl: %s: its move was given up, it stays at its source\n",
+                    "xl: %s: its move was given up: it stays at its source\n",
                     status->name);
         }
     }

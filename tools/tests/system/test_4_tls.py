@@ -256,7 +256,7 @@ def test_over_tls_against_one_without(world):
         migration = Process(world.lab, "a", shlex.join(
             ["xl", "migrate", "--postcopy", "-s", "", guest.name,
              connect("xen-b")]))
-        migration.wait_output("takes connections by TLS only")
+        migration.wait_output("accepts only connections by TLS")
         migration.wait_output(RUNS_ON)
         assert migration.finish() == 1
         at_b.wait_output("has its xl migrate no --tls?")

@@ -469,7 +469,7 @@ static void a_domain_that_somebody_else_unpauses(void **state)
 
     (void)state;
     migration->script.at_build = unpause;
-    expect_refusal(migration, "was unpaused by somebody else");
+    expect_refusal(migration, "was unpaused by another program");
 }
 
 static void a_domain_that_does_not_live_to_be_prepared(void **state)

@@ -368,7 +368,8 @@ static void the_usage_has_what_a_user_is_told_of(void **state)
     assert_non_null(strstr(text, "\n  --postcopy[=WHEN]             when "));
     assert_non_null(strstr(text, "\n  --precopy-dirty-threshold N   no "));
     assert_non_null(strstr(text, "\n  -C FILE                       send "));
-    assert_non_null(strstr(text, "\n  -h, --help                    this\n"));
+    assert_non_null(
+        strstr(text, "\n  -h, --help                    show this help\n"));
     assert_null(strstr(text, "hot-pages"));
     assert_null(strstr(text, "--watch"));
     free(text);

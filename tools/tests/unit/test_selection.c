@@ -232,7 +232,7 @@ static void what_is_done_with_each_part(void **state)
         {LIBXL_LIVE_MIGRATE_HALF_PAGED, false, 0, XL_JOB_MOVE, XL_FATE_STAYS,
          XL_FATE_STAYS, "it is a part"},
         {NONE, false, ERROR_FAIL, XL_JOB_MOVE, XL_FATE_STAYS, XL_FATE_STAYS,
-         "cannot be found out"},
+         "cannot find out"},
     };
     struct rig *rig = *state;
 

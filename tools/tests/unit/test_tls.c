@@ -140,7 +140,7 @@ static void a_client_without_a_certificate(void **state)
     load_carelessly(tls);
     fake_tls_meet(tls);
     assert_refused(tls, "client-cert.pem: it did not come",
-                   "shows no certificate");
+                   "sent no certificate");
 }
 
 /* A certificate of any server must not do for a client. */
@@ -429,7 +429,7 @@ static void files_that_are_not_there(void **state)
     assert_not_loaded(&tls->client, XL_TLS_SERVER,
                       "server-cert.pem: No such file");
     assert_not_loaded(&tls->client, XL_TLS_SERVER,
-                      "wants ca-cert.pem, server-cert.pem and server-key.pem");
+                      "needs ca-cert.pem, server-cert.pem and server-key.pem");
 }
 
 static void a_key_that_is_no_secret(void **state)
@@ -471,7 +471,7 @@ static void a_key_of_another_certificate(void **state)
     snprintf(here, sizeof(here), "%s/client-key.pem", tls->client.directory);
     assert_int_equal(rename(there, here), 0);
     assert_not_loaded(&tls->client, XL_TLS_CLIENT,
-                      "no certificate and its key");
+                      "not a certificate and its key");
 }
 
 #define MET(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

@@ -32,8 +32,8 @@ static int check_hosts(const struct xl_options *options)
         if ((options->tls || options->ssh_command[0]) &&
             !xl_transport_host_is_plain(options->hosts[i])) {
             fprintf(stderr,
-                    "xl: the host has characters that no host's name has; a "
-                    "command instead of a host wants -s ''\n");
+                    "xl: the host has characters that no host's name has; to "
+                    "give a command in place of a host, use -s ''\n");
             return -1;
         }
         for (size_t j = 0; j < i; j++) {

@@ -75,8 +75,8 @@ static int check_names(const struct xl_options *options,
     for (size_t i = 0; i < options->except.count; i++) {
         if (!is_here(candidates, options->except.texts[i])) {
             fprintf(stderr,
-                    "xl: there is no domain '%s' here that could be left: "
-                    "nothing was done\n",
+                    "xl: there is no domain '%s' here to leave out: nothing "
+                    "was done\n",
                     options->except.texts[i]);
             return -1;
         }
@@ -125,7 +125,7 @@ static void rule_out(const struct xl_evacuation *evacuation,
 {
     if (candidate->rc) {
         decide(guest, XL_FATE_STAYS,
-               "whether it is a whole guest cannot be found out");
+               "xl cannot find out whether it is a whole guest");
     } else if (candidate->shut_down) {
         decide(guest, XL_FATE_STAYS, "it has shut down");
     } else if (candidate->part.half >= LIBXL_LIVE_MIGRATE_HALF_ARRIVING) {

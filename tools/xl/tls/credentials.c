@@ -50,7 +50,7 @@ static int check_there(const struct xl_tls_credentials *credentials,
         return 0;
     }
     snprintf(why, XL_TLS_WHY_MAX,
-             "%.300s: %s: this end wants " CA_FILE ", %s and %s there",
+             "%.300s: %s: this end needs " CA_FILE ", %s and %s there",
              path.text, strerror(errno),
              files_of[credentials->end].certificate,
              files_of[credentials->end].key);
@@ -70,8 +70,8 @@ static int check_secret(const struct xl_tls_credentials *credentials,
     }
     snprintf(
         why, XL_TLS_WHY_MAX,
-        "%.300s is no secret, as others may read or change it: chmod 600, "
-        "and have a new key if anybody did",
+        "%.300s is no secret, as other users may read or change it: chmod 600 "
+        "it, and make a new key if one of them may have read it",
         path.text);
     return -1;
 }
@@ -126,7 +126,7 @@ static int read_own(struct xl_tls_credentials *credentials, char *why)
         return 0;
     }
     snprintf(why, XL_TLS_WHY_MAX,
-             "%.240s and %.240s are no certificate and its key: %s",
+             "%.240s and %.240s are not a certificate and its key: %s",
              certificate.text, key.text, gnutls_strerror(ret));
     return -1;
 }

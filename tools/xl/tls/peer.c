@@ -151,8 +151,8 @@ static const struct {
      "is not valid yet: compare the clocks of both hosts"},
     {GNUTLS_CERT_UNEXPECTED_OWNER, GNUTLS_A_BAD_CERTIFICATE, NULL},
     {GNUTLS_CERT_PURPOSE_MISMATCH, GNUTLS_A_UNSUPPORTED_CERTIFICATE,
-     "is not for that end: a host that receives wants one for tls_www_server, "
-     "one that sends for tls_www_client"},
+     "is not for that end: a host that receives needs one for tls_www_server, "
+     "a host that sends one for tls_www_client"},
     {GNUTLS_CERT_INSECURE_ALGORITHM, GNUTLS_A_UNSUPPORTED_CERTIFICATE,
      "is signed in a way that is not secure any more"},
     {~0u, GNUTLS_A_BAD_CERTIFICATE, "is not valid"},
@@ -211,11 +211,9 @@ int xl_tls_peer_verify(gnutls_session_t session,
     }
     if (ret) {
         *alert = GNUTLS_A_CERTIFICATE_REQUIRED;
-        snprintf(why, XL_TLS_WHY_MAX,
-                 "%s shows no certificate that can be "
-                 "read: %s",
-                 host ? host : "the host that has connected",
-                 gnutls_strerror(ret));
+        snprintf(
+            why, XL_TLS_WHY_MAX, "%s sent no certificate that can be read: %s",
+            host ? host : "the host that has connected", gnutls_strerror(ret));
         return -1;
     }
     explain_status(session, status, host, alert, why);
@@ -259,8 +257,8 @@ void xl_tls_explain_alert(gnutls_alert_description_t alert,
     if (alert == GNUTLS_A_PROTOCOL_VERSION ||
         alert == GNUTLS_A_HANDSHAKE_FAILURE) {
         snprintf(why, XL_TLS_WHY_MAX,
-                 "the other end does not speak TLS 1.3 with a cipher of ours: "
-                 "is it an xl migrate-listen?");
+                 "the other end does not speak TLS 1.3 with a cipher that "
+                 "this host accepts: is it an xl migrate-listen?");
     } else if (alert == GNUTLS_A_NO_APPLICATION_PROTOCOL) {
         snprintf(why, XL_TLS_WHY_MAX,
                  "the other end speaks TLS, but receives no guests: is it the "

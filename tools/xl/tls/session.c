@@ -69,7 +69,7 @@ static const char *other_end(const struct xl_tls *tls)
 static int fail_by_time(struct xl_tls *tls)
 {
     return fail(tls,
-                "%s has not come to an end of TLS's handshake within %d "
+                "%s did not finish the TLS handshake within %d "
                 "seconds: is the link slow, or the port another program's?",
                 other_end(tls), XL_TLS_SECONDS);
 }
@@ -100,15 +100,15 @@ static int fail_by(struct xl_tls *tls, int error)
         return fail_in_clear(tls);
     case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
     case GNUTLS_E_NO_CIPHER_SUITES:
-        return fail(tls,
-                    "%s does not speak TLS 1.3 with a cipher of ours, and "
-                    "nothing older is taken",
-                    other_end(tls));
+        return fail(
+            tls,
+            "%s does not speak TLS 1.3 with a cipher that this host accepts",
+            other_end(tls));
     case GNUTLS_E_NO_CERTIFICATE_FOUND:
     case GNUTLS_E_CERTIFICATE_REQUIRED:
         return fail(tls,
-                    "%s shows no certificate: it wants client-cert.pem "
-                    "and client-key.pem in its directory of --tls",
+                    "%s sent no certificate: it needs client-cert.pem and "
+                    "client-key.pem in its directory of --tls",
                     other_end(tls));
     case GNUTLS_E_NO_APPLICATION_PROTOCOL:
         return fail(tls,
@@ -119,8 +119,8 @@ static int fail_by(struct xl_tls *tls, int error)
     case GNUTLS_E_PULL_ERROR:
     case GNUTLS_E_PUSH_ERROR:
         return fail(tls,
-                    "%s has closed the connection in the midst of TLS's "
-                    "handshake: its log says why",
+                    "%s closed the connection during the TLS handshake: its "
+                    "log says why",
                     other_end(tls));
     default:
         return fail(tls, "TLS with %s has failed: %s", other_end(tls),
@@ -353,7 +353,7 @@ static int make_nonblocking(struct xl_tls *tls)
     int flags = fcntl(tls->fd, F_GETFL);
 
     return flags < 0 || fcntl(tls->fd, F_SETFL, flags | O_NONBLOCK) < 0
-               ? fail(tls, "TLS wants a socket: %s", strerror(errno))
+               ? fail(tls, "TLS needs a socket: %s", strerror(errno))
                : 0;
 }
 

@@ -28,7 +28,7 @@ static const char *what_is_wrong(const struct xlm_domain_info *info)
         return info->shutdown_reason == SHUTDOWN_crash ? "has crashed"
                                                        : "has shut down";
     }
-    return info->paused ? NULL : "was unpaused by somebody else";
+    return info->paused ? NULL : "was unpaused by another program";
 }
 
 int xlm_restore_check_alive(struct xlm_restorer *restorer)

@@ -94,6 +94,6 @@ int xlm_save_read_answer(struct xlm_saver *saver, enum xlm_reader_state state)
         }
     } while (left--);
     errno = ETIMEDOUT;
-    return xlm_fail(saver->ctx, "the destination says that it is alive, and "
-                                "does not get on: see its log");
+    return xlm_fail(saver->ctx, "the destination says that it is alive, but "
+                                "makes no progress: see its log");
 }

@@ -141,7 +141,8 @@ void xlm_save_release(struct xlm_saver *saver)
 static int take_all_for_new(struct xlm_saver *saver)
 {
     xtl_log(saver->ctx->logger, XTL_NOTICE, -1, "xlm",
-            "somebody changed what memory domain %" PRIu32 " may have while "
+            "another program changed how much memory domain %" PRIu32
+            " may have while "
             "it is moved: all of its pages are sent again",
             saver->params->domid);
     xlm_pfn_set_unite(&saver->sets.fresh, &saver->sets.present);

@@ -112,8 +112,8 @@ void xlm_save_cancel_suspend(struct xlm_context *ctx, uint32_t domid)
     /* EINVAL: the guest has not suspended after all, or shut down instead. */
     if (hv->ops->cancel_suspend(hv, domid) && errno != EINVAL) {
         xtl_log(ctx->logger, XTL_ERROR, errno, "xlm",
-                "domain %" PRIu32 " is not told that it goes on where it was: "
-                "its Xen drivers may fail",
+                "domain %" PRIu32 " could not be told that it goes on where "
+                "it was: its Xen drivers may fail",
                 domid);
     }
 }

@@ -45,7 +45,7 @@ static int check_hap(struct question *question)
     rc = libxl_get_physinfo(question->ctx, &info);
     if (rc) {
         xlm_fail(&question->xlm,
-                 "what this host can do cannot be told (libxl error %d)", rc);
+                 "libxl cannot tell what this host can do (error %d)", rc);
     } else if (!info.cap_hap) {
         xlm_fail(&question->xlm,
                  "this host has no hardware assisted paging, which postcopy "

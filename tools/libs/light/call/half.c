@@ -248,8 +248,8 @@ static void explain(const struct lm_witnesses *seen,
         return;
     case LIBXL_LIVE_MIGRATE_HALF_PAGED:
         say(found,
-            "%.1f MiB of the memory of domain %u are paged out, by whom is "
-            "not known here",
+            "%.1f MiB of the memory of domain %u are paged out by a program "
+            "that is not known here",
             MIB(found->outstanding), found->domid);
         return;
     }

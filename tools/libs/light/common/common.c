@@ -190,9 +190,9 @@ int lm_check_how(const libxl_asyncop_how *ao_how,
     if (!ao_how || ao_how->callback) {
         return 0;
     }
-    return lm_refuse(ERROR_NI, result, logger,
-                     "completion cannot be told by an event, as libxl lets "
-                     "nobody else post one: give a callback");
+    return lm_refuse(
+        ERROR_NI, result, logger,
+        "libxl does not let another library post an event: give a callback");
 }
 
 /* ---- what programs were built with ---- */

@@ -41,10 +41,10 @@ int lm_look_for_room(libxl_ctx *ctx, libxl_domain_config *config,
         libxl_domain_need_memory(ctx, config, INVALID_DOMID, &room->needed_kb);
 
     if (rc) {
-        xlm_fail(xlm,
-                 "what memory the domain needs cannot be told (libxl "
-                 "error %d)",
-                 rc);
+        xlm_fail(
+            xlm,
+            "libxl cannot tell how much memory the domain needs (error %d)",
+            rc);
         return rc;
     }
     return look(ctx, &room->free_kb, xlm);

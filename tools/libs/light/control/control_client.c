@@ -308,7 +308,7 @@ static int await_answer(struct asking *asking, int timeout_ms)
         return 0;
     }
     if (strncmp(asking->answer, LM_ANSWER_ERROR, strlen(LM_ANSWER_ERROR))) {
-        return refuse(asking, ERROR_INVAL, "its answer is none");
+        return refuse(asking, ERROR_INVAL, "its answer cannot be understood");
     }
     return refuse(asking, ERROR_INVAL,
                   asking->answer + strlen(LM_ANSWER_ERROR));

@@ -522,8 +522,8 @@ int libxl_domain_live_migrate_receive(
 
     if (!postcopy_resumed) {
         return lm_refuse(ERROR_INVAL, result, params->logger,
-                         "postcopy_resumed is NULL: whose the guest is could "
-                         "not be told");
+                         "postcopy_resumed is NULL: the caller must learn "
+                         "which host has the guest");
     }
     *postcopy_resumed = false;
     if (lm_check_how(ao_how, result, params->logger)) {

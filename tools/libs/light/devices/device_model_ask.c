@@ -105,7 +105,8 @@ static int try_to_begin(struct lm_qmp *qmp)
     if (!rc || errno != EREMOTEIO) {
         return xlm_fail(ours, "%s",
                         rc ? answer.reason
-                           : "the device model (QEMU) migrates to nowhere");
+                           : "the device model (QEMU) accepts an address that "
+                             "does not exist");
     }
     if (strstr(answer.reason, ABOUT_ADDRESS) ||
         strstr(answer.reason, ABOUT_FORMAT)) {

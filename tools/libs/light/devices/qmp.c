@@ -292,7 +292,7 @@ int lm_qmp_execute(struct lm_qmp *qmp, const char *command,
         return fail_refused(qmp, command, error);
     }
     if (!member(qmp->answer, "return")) {
-        return fail(qmp, EPROTO, "gives an answer that is none");
+        return fail(qmp, EPROTO, "gives an answer that cannot be understood");
     }
     return 0;
 }

@@ -201,8 +201,8 @@ static void say(xentoollog_logger *logger, bool done, uint32_t domid,
 {
     if (!done) {
         xtl_log(logger, XTL_WARN, errno, "light",
-                "the memory of domain %" PRIu32 " could not be %s: see to it "
-                "with xl mem-set",
+                "the memory of domain %" PRIu32
+                " could not be %s: set it with xl mem-set",
                 domid, what);
     }
 }

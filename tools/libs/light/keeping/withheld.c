@@ -103,9 +103,8 @@ void lm_withhold(uint32_t domid, xentoollog_logger *logger)
 {
     if (with_store(domid, withhold_type)) {
         xtl_log(logger, XTL_WARN, errno, "light",
-                "domain %" PRIu32
-                " is not a whole guest, and other programs cannot be kept "
-                "from taking it for one: leave it alone",
+                "domain %" PRIu32 " is not a whole guest, and cannot be "
+                "hidden from other programs: leave it alone",
                 domid);
     }
 }
@@ -198,7 +197,7 @@ void lm_withhold_config(libxl_ctx *ctx, uint32_t domid,
     if (!move_config(ctx, domid, CONFIG_KEY, KEPT_CONFIG_KEY)) {
         xtl_log(logger, XTL_WARN, -1, "light",
                 "the stock xl cannot be kept from saving domain %" PRIu32
-                " before all of its memory is there: do not do that",
+                " before all of its memory is there: do not save it",
                 domid);
     }
 }

@@ -502,7 +502,7 @@ static int choose_id(struct lm_source *source)
 {
     if (getrandom(source->id, sizeof(source->id), 0) !=
         (ssize_t)sizeof(source->id)) {
-        xlm_fail(&source->op.xlm, "no random number is to be had: %s",
+        xlm_fail(&source->op.xlm, "cannot get a random number: %s",
                  strerror(errno));
         return ERROR_FAIL;
     }
@@ -930,8 +930,8 @@ int libxl_domain_live_migrate_tuned(libxl_ctx *ctx, uint32_t domid,
 
     if (!postcopy_transitioned) {
         return lm_refuse(ERROR_INVAL, result, params->logger,
-                         "postcopy_transitioned is NULL: whose the guest is "
-                         "could not be told");
+                         "postcopy_transitioned is NULL: the caller must "
+                         "learn which host has the guest");
     }
     *postcopy_transitioned = false;
     if (lm_check_how(ao_how, result, params->logger)) {

@@ -358,10 +358,9 @@ int libxl_domain_live_migrate_recover(libxl_ctx *ctx, uint32_t domid,
     struct lm_recovery *operation;
 
     if (!recovery) {
-        return lm_refuse(
-            ERROR_INVAL, result, params->logger,
-            "recovery is NULL: what has become of the guest could "
-            "not be told");
+        return lm_refuse(ERROR_INVAL, result, params->logger,
+                         "recovery is NULL: the caller must learn what has "
+                         "become of the guest");
     }
     *recovery = LIBXL_LIVE_MIGRATE_RECOVERY_NONE;
     if (lm_check_how(ao_how, result, params->logger)) {
