@@ -50,7 +50,7 @@ struct round {
     uint64_t before_us; /* what it has taken so far */
 };
 
-/* What the destination will lack in the round, after so much more time. */
+/* What the destination will lack of the round `us` from now. */
 static uint64_t lacking(const struct course *course, const struct round *round,
                         uint64_t us)
 {
@@ -61,7 +61,7 @@ static uint64_t lacking(const struct course *course, const struct round *round,
                  round->pages - sent + written(now, round->before_us + us));
 }
 
-/* Is the time up after so much more of it?  As in the policy. */
+/* Will the time be up `us` from now?  As in the policy. */
 static bool is_up(const struct course *course, const struct round *round,
                   uint64_t us)
 {
