@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A CA, and directories of what it has signed.
+ * A CA, and directories with the certificates that it has signed.
  */
 #include "fake_ca.h"
 

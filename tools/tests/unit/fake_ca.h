@@ -14,13 +14,13 @@ struct fake_ca {
     gnutls_x509_crt_t certificate;
 };
 
-/* Whose certificate it is, and from when to when it is valid, in seconds from
- * now. */
+/* The names and purpose in the certificate, and from when to when it is valid,
+ * in seconds from now. */
 struct fake_certificate {
     const char *common_name;
     const char *alternative; /* a name of a host, or an address; NULL: none */
     int from, to;
-    const char *purpose; /* NULL: that of its end */
+    const char *purpose; /* NULL: the purpose of its end */
 };
 
 #define FAKE_DAY (24 * 60 * 60)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Loading an HVM context as Xen 4.14 does it, as far as pages of the guest and
- * the lives of guest and host are concerned.
+ * The fake hypervisor loads an HVM context as Xen 4.14 does, as far as that
+ * touches pages of the guest or can crash the guest or the host.
  */
 #include <stdint.h>
 #include <string.h>
@@ -21,8 +21,8 @@ static bool is_ram(const struct fake_domain *domain, uint64_t pfn)
     return pfn < domain->nr_pfns && domain->p2m[pfn] == FAKE_RAM;
 }
 
-/* viridian_map_guest_page(): a page that is mapped stays, one that is absent
- * is nobody's concern yet.  What is mapped is cleared, and cannot be evicted.
+/* As viridian_map_guest_page(): a page that is there is mapped and cleared,
+ * and cannot be evicted from then on; Xen does nothing about an absent page.
  */
 static void map_page(struct fake_domain *domain,
                      struct fake_viridian_page *page, uint64_t msr)
@@ -124,7 +124,7 @@ void fake_context_load(struct fake_domain *domain, const void *context,
         octets += head.length;
         length -= head.length;
     }
-    /* domain_unpause() sets the time going again. */
+    /* domain_unpause() starts the domain's time again. */
     if (domain->reference_tsc.enabled && !domain->reference_tsc.mapped) {
         fake_violation(domain->host, "the host panics: no page for the "
                                      "reference TSC");

@@ -37,7 +37,8 @@ static void play_source(struct fake_migration *migration)
 
 /* ---- the destination ---- */
 
-/* In time for the go, as the source waits for the answer before it. */
+/* The fault channel joins before the go, because the source waits for the
+ * answer before the go. */
 static void *join(void *data)
 {
     struct fake_migration *migration = data;

@@ -125,7 +125,8 @@ static void write_page(void *page, uint64_t pfn, void *data)
 
 /* ---- vCPUs ---- */
 
-/* Where the guest runs: waits until it does.  NULL: the guest is to stop. */
+/* The domain in which the guest runs; waits until the guest runs somewhere.
+ * NULL: the guest must stop. */
 static struct fake_domain *enter(struct fake_guest *guest, bool wait)
 {
     struct fake_domain *domain;

@@ -29,16 +29,18 @@ void fake_guest_start(struct fake_guest *guest, unsigned int seed);
 /* End the threads and wait for them; harmless when not started. */
 void fake_guest_stop(struct fake_guest *guest);
 
-/* Where the guest runs from now on; NULL: nowhere.  When a call with NULL
- * returns, no vCPU touches memory any more. */
+/* The guest runs in this domain from now on; NULL: nowhere.  When a call with
+ * NULL returns, no vCPU touches memory any more. */
 void fake_guest_move(struct fake_guest *guest, struct fake_domain *domain);
 
 /* One write by the caller in place of a vCPU, where the guest is now. */
 enum fake_access fake_guest_write(struct fake_guest *guest, unsigned int vcpu,
                                   uint64_t pfn);
-/* Give a page back, for good or until the guest takes one there again. */
+/* The guest gives a page back; the page stays a hole until the guest takes one
+ * there again. */
 void fake_guest_give_back(struct fake_guest *guest, uint64_t pfn);
-/* False: the hypervisor has no page for it, and the guest does without. */
+/* The guest takes a page there again and writes to it.  False: the hypervisor
+ * has no page for the guest, which then does without. */
 bool fake_guest_take_page(struct fake_guest *guest, uint64_t pfn);
 /* The same, but the guest does not write to the page. */
 bool fake_guest_take_quietly(struct fake_guest *guest, uint64_t pfn);

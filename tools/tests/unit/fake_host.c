@@ -17,9 +17,9 @@
 #include "fake_internal.h"
 #include "wire/wire.h"
 
-#define FIRST_DOMID 7 /* not what a test would guess */
-/* Nor what another test has at the same time, or the other host: device models
- * are known by it. */
+#define FIRST_DOMID 7 /* a number that no test would guess */
+/* Another test that runs at the same time, or the other host, must not have
+ * the same numbers: the sockets of device models are named after them. */
 #define OTHER_TESTS 400
 #define OTHER_HOSTS 16
 #define DOMIDS 4
@@ -30,8 +30,9 @@ const char *const fake_op_names[FAKE_OP_COUNT] = {FAKE_OPS(FAKE_OP_NAME)};
 
 /* ---- hosts ---- */
 
-/* By way of a gate: on a busy machine a vCPU that takes the lock again and
- * again would leave no turn to waiting threads. */
+/* A thread passes a gate before it takes the lock: otherwise, on a busy
+ * machine, a vCPU that takes the lock again and again would leave no turn to
+ * waiting threads. */
 void fake_lock(struct fake_host *host)
 {
     pthread_mutex_lock(&host->gate);

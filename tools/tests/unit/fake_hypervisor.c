@@ -74,7 +74,7 @@ static int lack_of_memory(struct fake_host *host, enum fake_op op)
     return -1;
 }
 
-/* What a real one is asked by domctl or sysctl. */
+/* The calls that a real hypervisor gets as domctl or sysctl. */
 static bool is_control(enum fake_op op)
 {
     switch (op) {
@@ -123,7 +123,7 @@ static void run_hook(struct fake_host *host, enum fake_op op)
     }
 }
 
-/* Locks the host in any case; -1: this call is to fail. */
+/* Locks the host in any case.  -1: this call must fail. */
 int fake_op_begin(struct fake_handle *handle, enum fake_op op)
 {
     struct fake_host *host = handle->host;
@@ -208,9 +208,9 @@ static const struct xlm_hypervisor_ops fake_ops = {
 #undef FAKE_OP_SLOT
 };
 
-/* Its threads run on in a world of their own, where they may change what it
- * has kept, and a copy of the ring: together both are as they were at one
- * moment. */
+/* The threads of a process that died run on in a world of their own, where
+ * they may change what the process has kept, and a copy of the ring. Both are
+ * copied together, so they show the same moment. */
 void fake_kill(struct xlm_hypervisor *hv, const void *kept, void *copy,
                size_t octets)
 {

@@ -57,7 +57,7 @@ enum fake_page {
     FAKE_HOLE,
     FAKE_RAM,
     FAKE_PAGED,
-    FAKE_PAGING_IN, /* paged, and the pager was asked for it */
+    FAKE_PAGING_IN, /* paged, and a request for it is in the ring or read */
     FAKE_BROKEN,
 };
 
@@ -67,14 +67,14 @@ struct fake_domain;
 /* ---- hosts ---- */
 
 struct fake_host *fake_host_new(uint64_t free_pages);
-/* Also frees its domains; no handle may be open. */
+/* Also frees the host's domains; no handle may be open. */
 void fake_host_free(struct fake_host *host);
 
 /* A handle for the engine; its close slot frees it. */
 struct xlm_hypervisor *fake_open(struct fake_host *host);
 
-/* Make the nth call from now (1: the next) of an op fail with that errno; one
- * such order at a time for each op, nth 0 cancels it. */
+/* Make the nth call of an op from now on (1: the next) fail with this errno.
+ * Each op can have one such order at a time; nth 0 cancels the order. */
 void fake_fail(struct fake_host *host, enum fake_op op, unsigned int nth,
                int error);
 /* Calls of an op so far. */
@@ -88,18 +88,18 @@ uint64_t fake_copied(struct fake_host *host);
 typedef void fake_hook(enum fake_op op, void *data);
 void fake_host_hook(struct fake_host *host, fake_hook *hook, void *data);
 
-/* The Xen release that the fakes, and a library tested with them, belong
- * to. */
+/* The Xen release for which the fakes and the tested library were built. */
 #define FAKE_XEN_MINOR 14
 #define FAKE_XEN_INTERFACE ((struct xlm_xen_interface){0x12, 0x13})
-/* The host runs Xen 4.minor from now on, with that interface.  To a library
- * with another interface it refuses all but memory, mappings and events. */
+/* The host runs Xen 4.minor from now on, with that release's interface.  The
+ * host refuses a library with another interface all calls but those for
+ * memory, mappings and events. */
 void fake_host_release(struct fake_host *host, uint32_t minor,
                        struct xlm_xen_interface interface);
 /* Paging ops return ENOSYS from now on. */
 void fake_host_no_paging(struct fake_host *host);
-/* Like a real host on shadow stacks it panics, which is a violation, when a
- * vCPU finds the ring full. */
+/* The host runs on shadow stacks from now on.  As a real one does it panics,
+ * which counts as a violation, when a vCPU finds the ring full. */
 void fake_host_shadow_stacks(struct fake_host *host);
 /* Mapping costs next to nothing from now on, and is not checked: call before
  * the host is used. */
@@ -107,9 +107,9 @@ void fake_host_all_mapped(struct fake_host *host);
 /* The next count pages to bring in get ENOMEM. */
 void fake_host_enomem(struct fake_host *host, unsigned int count);
 
-/* All calls that need the host's memory get ENOMEM from now on.  Once the
- * guest has run and this number of its pages were refused, there is memory
- * again. */
+/* All calls that need the host's memory get ENOMEM from now on.  There is
+ * memory again once the guest has run and the host has refused this number of
+ * its pages. */
 void fake_host_out_of_memory(struct fake_host *host, unsigned int patience);
 
 /* The process with this handle dies: all later calls fail without any effect.
@@ -128,10 +128,11 @@ void fake_host_check(struct fake_host *host);
 struct fake_domain *fake_domain_new(struct fake_host *host, uint64_t nr_pfns,
                                     uint64_t max_pages, unsigned int vcpus);
 uint32_t fake_domain_id(const struct fake_domain *domain);
-/* All that still use it get ESRCH; its pages go back to the host. */
+/* Destroy the domain: all processes that still use it get ESRCH, and its pages
+ * go back to the host. */
 void fake_domain_destroy(struct fake_domain *domain);
-/* The domain is being destroyed, and Xen has only begun: it looks as before,
- * but a process that has not mapped its pages finds none. */
+/* Xen has only begun to destroy the domain: the domain looks as before, but a
+ * process that has not mapped its pages before finds none. */
 void fake_domain_begin_dying(struct fake_domain *domain);
 void fake_domain_set_handle(struct fake_domain *domain,
                             const uint8_t handle[16]);
@@ -142,28 +143,29 @@ void fake_domain_pause(struct fake_domain *domain);
 /* Shut down with reason suspend, and back. */
 void fake_domain_suspend(struct fake_domain *domain);
 void fake_domain_resume(struct fake_domain *domain);
-/* Has it been told, since its suspend, that the suspend was cancelled? */
+/* Has the domain been told, since its suspend, that the suspend was cancelled?
+ */
 bool fake_domain_suspend_cancelled(struct fake_domain *domain);
 bool fake_domain_running(struct fake_domain *domain);
-/* Has it ever been unpaused? */
+/* Was the domain ever unpaused? */
 bool fake_domain_ran(struct fake_domain *domain);
 bool fake_domain_crashed(struct fake_domain *domain);
-/* The hypervisor does this to a guest that it cannot run. */
+/* Crash the domain, as the hypervisor does with a guest that it cannot run. */
 void fake_domain_crash(struct fake_domain *domain);
 bool fake_domain_pager_enabled(struct fake_domain *domain);
 bool fake_domain_logdirty(struct fake_domain *domain);
-/* All waiting vCPUs give up, and so do all later accesses. */
+/* All waiting vCPUs stop waiting, and all later accesses return at once. */
 void fake_domain_stop(struct fake_domain *domain);
 
-/* The guest has left out the end of an interrupt, as it may, and the
- * hypervisor will never know. */
+/* The guest never signals the end of an interrupt, as a guest may, so the
+ * hypervisor never learns of that end. */
 bool fake_domain_eoi_lost(struct fake_domain *domain);
 
-/* Load a context, as the toolstack does. */
+/* Load an HVM context, as the toolstack does. */
 void fake_domain_load_context(struct fake_domain *domain, const void *context,
                               size_t length);
 
-/* The most of CPUID that this host gives a guest; none at first. */
+/* The CPUID features that this host can give a guest; none at first. */
 void fake_host_put_cpuid(struct fake_host *host, const void *data,
                          size_t length);
 /* Platform state and parameters, set and read by the test. */
@@ -178,11 +180,11 @@ void fake_domain_put_param(struct fake_domain *domain, uint32_t index,
                            uint64_t value);
 uint64_t fake_domain_peek_param(struct fake_domain *domain, uint32_t index);
 
-/* Sets what the domain may have, as programs do that set its memory. */
+/* Set how much memory the domain may have, as other programs do. */
 void fake_domain_set_max_pages(struct fake_domain *domain, uint64_t pages);
 uint64_t fake_domain_max_pages(struct fake_domain *domain);
-/* More pfns from now on, all of them holes; nothing may access the domain's
- * memory meanwhile. */
+/* The domain has more pfns from now on, all of them holes.  No thread may
+ * access the domain's memory meanwhile. */
 void fake_domain_grow(struct fake_domain *domain, uint64_t nr_pfns);
 
 /* ---- pages ---- */
@@ -193,7 +195,8 @@ void fake_page_set(struct fake_domain *domain, uint64_t pfn,
 enum fake_page fake_page_get(struct fake_domain *domain, uint64_t pfn);
 /* The page refuses to be evicted, like one that a device model maps. */
 void fake_page_busy(struct fake_domain *domain, uint64_t pfn, bool busy);
-/* Does it refuse, for that reason or because the hypervisor maps it? */
+/* Does the page refuse to be evicted, because of the call above or because the
+ * hypervisor maps it? */
 bool fake_page_held(struct fake_domain *domain, uint64_t pfn);
 /* The next mapping of the page fails with this errno, although it exists. */
 void fake_page_map_error(struct fake_domain *domain, uint64_t pfn, int error);
@@ -224,8 +227,9 @@ enum fake_access fake_vcpu_access(struct fake_domain *domain,
                                   fake_access_fn *fn, void *data);
 /* The guest gives a page back.  False: there was none, or it is paged. */
 bool fake_guest_balloon(struct fake_domain *domain, uint64_t pfn);
-/* From now on a paged page can be given back as well, and the pager is told,
- * as in Xen 4.14 before 4.14.3; the guest waits while the ring is full. */
+/* From now on the guest can also give back a paged page, and the pager is told
+ * of that, as in Xen 4.14 before 4.14.3.  The guest waits while the ring is
+ * full. */
 void fake_host_drops_paged(struct fake_host *host);
 /* The guest gets a page there, zeroed.  The log does not have the page, nor
  * any write to it before the log is cleared the next time.  False: the guest
@@ -239,14 +243,14 @@ void fake_await_waiting(struct fake_domain *domain, unsigned int vcpus);
 void fake_await_taken(struct fake_domain *domain);
 /* How often a vCPU found the ring full. */
 unsigned int fake_ring_full(struct fake_domain *domain);
-/* Another process writes its own octets all over the ring's page, and signals:
- * no vCPU may touch a paged page after that. */
+/* Another process overwrites the ring's page, and signals.  No vCPU may touch
+ * a paged page after that. */
 void fake_ring_scribble(struct fake_domain *domain, unsigned int seed);
-/* From now on vCPUs that access the same page look at it at the same moment,
- * before one of them has asked for it: so all of them ask. */
+/* From now on vCPUs that access the same page all look at the page before the
+ * first of them requests it, so that all of them request it. */
 void fake_fault_at_once(struct fake_domain *domain);
-/* How often a vCPU looked at a page that had been asked for already, which the
- * hypervisor does not report to the pager. */
+/* How often a vCPU accessed a page that was already requested: the hypervisor
+ * does not report that to the pager. */
 unsigned int fake_spins(struct fake_domain *domain);
 /* Requests put in the ring and not answered yet. */
 unsigned int fake_unanswered(struct fake_domain *domain);

@@ -56,7 +56,7 @@ struct fake_handle {
     struct fake_host *host;
     struct fake_domain *pager_of;
     unsigned int mapped;  /* pages */
-    unsigned long *dirty; /* the log as it was read last */
+    unsigned long *dirty; /* the dirty log as the last call read it */
     struct {
         uint8_t *start; /* NULL: none */
         size_t octets;
@@ -90,7 +90,7 @@ struct fake_domain {
     unsigned int pauses; /* by handles: they nest */
     bool suspended;
     bool suspend_cancelled;
-    bool dying; /* its pages are gone, and nothing else shows it */
+    bool dying; /* its pages are gone, but it still looks as before */
     bool dead;
     bool ring_mapped;
     bool ran;
@@ -126,7 +126,8 @@ struct fake_domain {
     bool vcpu_up[FAKE_VCPUS];
 
     struct fake_paging *paging; /* NULL: no pager */
-    struct fake_paging *buried; /* pagers that died and are in the way */
+    struct fake_paging
+        *buried; /* pagers whose process died and that still hold the ring */
     bool vcpu_waits[FAKE_VCPUS];
     bool vcpu_spins[FAKE_VCPUS];
     unsigned int spins;
@@ -147,7 +148,7 @@ void fake_wake(struct fake_host *host);
 void fake_violation(struct fake_host *host, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Must the pager bring in a page with this state, requested or not? */
+/* Must the pager page in a page with this state, requested or not? */
 static inline bool fake_is_held(const struct fake_domain *domain)
 {
     return domain->paused || domain->pauses;
@@ -167,7 +168,7 @@ int fake_page_move(struct fake_domain *domain, uint64_t pfn,
 void fake_context_load(struct fake_domain *domain, const void *context,
                        size_t length);
 void fake_context_run(struct fake_domain *domain);
-/* Has any vCPU a state to run with? */
+/* Did the loaded context have the state of any vCPU? */
 bool fake_context_can_run(const struct fake_domain *domain);
 
 /* The pager's half of the table, in fake_paging.c. */
@@ -182,7 +183,7 @@ void fake_paging_dispose(struct fake_domain *domain);
 int fake_paging_accept(struct fake_domain *domain);
 void fake_paging_resume(struct fake_domain *domain);
 void fake_paging_foreign(struct fake_domain *domain, uint64_t pfn);
-/* The guest gives a page up, resident or paged; false: there is none. */
+/* The guest gives back a page, resident or paged; false: there is none. */
 bool fake_paging_drop(struct fake_domain *domain, uint64_t pfn);
 
 #endif

@@ -451,7 +451,7 @@ int libxl_name_to_domid(libxl_ctx *ctx, const char *name, uint32_t *domid)
     return domain.domain ? 0 : ERROR_INVAL;
 }
 
-/* All alike: nobody changes them. */
+/* All devices are alike, because no caller changes them. */
 static void put_disks(libxl_domain_config *config, int count)
 {
     static libxl_device_disk disks[8];
@@ -475,7 +475,7 @@ int libxl_retrieve_domain_configuration(libxl_ctx *ctx, uint32_t domid,
     return config->c_info.name ? 0 : ERROR_FAIL;
 }
 
-/* Of libxl's layout, as far as anybody looks at it. */
+/* Laid out as libxl does, in the parts that the library reads. */
 char *libxl_domain_config_to_json(libxl_ctx *ctx, libxl_domain_config *config)
 {
     char disks[32] = "", *json;
@@ -535,7 +535,7 @@ int libxl_domain_info(libxl_ctx *ctx, libxl_dominfo *info, uint32_t domid)
     info->paused = found.paused;
     info->shutdown_reason = found.shutdown_reason;
     memcpy(&info->uuid, found.handle, sizeof(found.handle));
-    /* Of a PVH guest as well, as libxl 4.14 does. */
+    /* libxl 4.14 does this for a PVH guest as well. */
     info->domain_type = LIBXL_DOMAIN_TYPE_HVM;
     return 0;
 }
@@ -571,7 +571,7 @@ int libxl_domain_destroy(libxl_ctx *ctx, uint32_t domid,
 
     (void)ao_how;
     if (is_of_type_invalid(domid)) {
-        /* It has got as far as that. */
+        /* The migration has come to this point. */
         libxl_domain_pause(ctx, domid, NULL);
         return ERROR_FAIL;
     }
@@ -688,7 +688,7 @@ int libxl_domain_unpause(libxl_ctx *ctx, uint32_t domid,
     if (takes_a_pause_off(ctx, domid)) {
         return 0;
     }
-    /* Its drivers say so wherever they run. */
+    /* The guest's drivers write this wherever the guest runs. */
     fake_domain_put_param(domain.domain, HVM_PARAM_CALLBACK_IRQ, 1);
     fake_domain_run(domain.domain);
     fake_guest_move(migration->setup.guest, domain.domain);
@@ -717,7 +717,8 @@ static bool read_all(int fd, void *buffer, size_t length)
     return true;
 }
 
-/* The whole of a stream without pages; false: it ended too soon. */
+/* Read the whole of a stream without pages; false: the stream ended too soon.
+ */
 static bool build(struct fake_domain *domain, int fd)
 {
     uint8_t *body = malloc(RECORD_ROOM);
@@ -735,7 +736,7 @@ static bool build(struct fake_domain *domain, int fd)
             fake_build_record(domain, header.type, body, header.length);
         }
     } while (more && header.type != XLM_REC_END);
-    /* And libxl's own records, the last of which is END. */
+    /* Then read libxl's own records up to END. */
     do {
         more = more && read_all(fd, &header, sizeof(header)) &&
                header.length <= RECORD_ROOM - 8 &&
@@ -787,7 +788,7 @@ int libxl_domain_create_restore(libxl_ctx *ctx, libxl_domain_config *config,
     if (migration->script.at_build) {
         migration->script.at_build(migration);
     }
-    /* It looks at the type when it attaches devices. */
+    /* libxl looks at the domain's type when it attaches devices. */
     if (rc || !build(domain, restore_fd) || is_of_type_invalid(*domid) ||
         (migration->script.at_start &&
          !migration->script.at_start(migration))) {

@@ -24,11 +24,12 @@ enum fake_libxl_call {
 
 libxl_ctx *fake_libxl_new(struct fake_host *host);
 void fake_libxl_free(libxl_ctx *ctx);
-/* Pass this with every call: it tells the hypervisor's handle its host.  A
- * call without it is for the host of the ctx made last. */
+/* Pass this logger with every call: it tells the hypervisor's handle which
+ * host it is for.  A call without this logger is for the host of the ctx that
+ * was made last. */
 xentoollog_logger *fake_libxl_logger(libxl_ctx *ctx);
 
-/* Calls without a logger, or with another, are for this host from now on. */
+/* Calls without this logger are for this host from now on. */
 void fake_libxl_be_here(libxl_ctx *ctx);
 
 /* Make a migration's source a domain of this ctx, under that name. */
@@ -38,8 +39,7 @@ void fake_libxl_add(libxl_ctx *ctx, const char *name,
 void fake_libxl_expect(libxl_ctx *ctx, const char *name,
                        struct fake_migration *migration);
 
-/* Changes what libxl has about the domains of this ctx, before a caller sees
- * it. */
+/* Change what libxl tells a caller about the domains of this ctx. */
 typedef void fake_libxl_change(libxl_domain_config *config);
 void fake_libxl_config(libxl_ctx *ctx, fake_libxl_change *change);
 /* The configuration of that domain has this number of disks from now on. */
@@ -47,7 +47,7 @@ void fake_libxl_set_disks(libxl_ctx *ctx, const char *name, int disks);
 /* Start a domain of that name that belongs to no migration. */
 uint32_t fake_libxl_start(libxl_ctx *ctx, const char *name);
 
-/* Such calls fail with that libxl error from now on; 0: no longer. */
+/* Calls of this kind fail with that libxl error from now on; 0: no longer. */
 void fake_libxl_fail(libxl_ctx *ctx, enum fake_libxl_call call, int rc);
 /* Set the host's free memory, and whether it has hardware assisted paging. */
 void fake_libxl_host(libxl_ctx *ctx, uint64_t free_kib, bool hap);

@@ -15,14 +15,14 @@
 
 #define CHUNK 65536
 
-/* One way: what comes in at `from` goes out at `to`. */
+/* One direction: the thread passes on to `to` what it reads from `from`. */
 struct way {
     struct fake_link *link;
     pthread_t thread;
     int from;
     int to;
     uint64_t allowance;
-    bool strikes;               /* at the allowance, which is not the end */
+    bool strikes; /* the cut allows no more octets, but the stream goes on */
     const struct fake_cut *cut; /* of this way, at a record; or NULL */
     unsigned int seen;          /* records of its type */
     size_t next_record;         /* where it starts */
@@ -97,7 +97,7 @@ void fake_link_kill(struct fake_link *link, unsigned int end)
     shutdown(link->relay[end], SHUT_RDWR);
 }
 
-/* Wait while the link is stalled; true: it was. */
+/* Wait while the link is stalled; true: this call had to wait. */
 static bool await_release(struct fake_link *link)
 {
     bool stalled;
@@ -188,15 +188,15 @@ static void look_for_record(struct way *way)
 }
 
 /*
- * The other way ends before this one's last octets go: the answer to them must
- * not get through, however late the cut comes.
+ * The other direction ends before the last octets of this one go out: no
+ * answer to these octets may get through, however late the cut comes.
  */
 static void close_other_way(const struct way *way)
 {
     shutdown(way->from, SHUT_WR);
 }
 
-/* The allowance is used up. */
+/* The cut allows no more octets. */
 static void strike(struct way *way)
 {
     const struct fake_cut *cut = &way->link->cut;
@@ -212,9 +212,9 @@ static void strike(struct way *way)
     }
 }
 
-/* Pass on what was read and not passed on; false: there is no more.  The
- * reader of the last octets may have gone, because the other direction has
- * ended: the link has come to that point all the same. */
+/* Pass on the octets that were read and not passed on; false: there are no
+ * more.  The reader of the last octets may be gone, because the other
+ * direction has ended: the link has come to its end all the same. */
 static bool pass_on(struct way *way, size_t *passed)
 {
     bool strikes;
@@ -223,7 +223,8 @@ static bool pass_on(struct way *way, size_t *passed)
         size_t end = way->length;
 
         if (way->cut && way->next_record < end) {
-            end = way->next_record; /* part of a header: wait for the rest */
+            /* This is a part of a header: wait for the rest. */
+            end = way->next_record;
         }
         if (end > way->allowance) {
             end = way->allowance;
@@ -363,7 +364,7 @@ void fake_link_keep(struct fake_link *link, enum fake_way way,
     }
     octets = fake_link_heard(link, way, &length);
     if (!length) {
-        return; /* it went over something else */
+        return; /* its octets did not go over this link */
     }
     snprintf(path, sizeof(path), "%s/%s", directory, name);
     file = fopen(path, "w");

@@ -17,7 +17,7 @@ enum fake_way {
     FAKE_BACK,
 };
 
-/* What surrounds the records in that direction. */
+/* What stands before and after the records of the stream in that direction. */
 enum fake_stream {
     FAKE_LIBXC, /* as the guest layer with fake toolstacks has it */
     FAKE_LIBXL, /* as the light layer, without device model */
@@ -42,7 +42,8 @@ struct fake_cut {
     bool at_record;
     uint32_t type;
     enum fake_stream stream;
-    bool silent; /* end 1 just gets nothing more: nothing is closed for it */
+    /* End 1 gets no more octets, and does not learn that the link is closed. */
+    bool silent;
     unsigned int nth;
     enum fake_strike strike;
     /* Called at the cut, by a thread of the link's own; may be NULL. */
@@ -51,13 +52,14 @@ struct fake_cut {
 };
 
 #define FAKE_UNCUT UINT64_MAX
-/* In place of a number: half of the record, or all of it. */
+/* In place of a number of octets: half of the record, or all of it. */
 #define FAKE_HALF (UINT64_MAX - 1)
 #define FAKE_WHOLE (UINT64_MAX - 2)
 
 struct fake_link;
 
-/* The cut is copied; octets FAKE_UNCUT: never. */
+/* Make a link that is cut there.  The cut is copied; FAKE_UNCUT octets: the
+ * link is never cut. */
 struct fake_link *fake_link_new(const struct fake_cut *cut);
 /* Octets from one record's header to the next's. */
 size_t fake_record_size(uint32_t type, uint32_t length);
@@ -73,8 +75,8 @@ void fake_link_each_record(struct fake_link *link, enum fake_way way,
 int fake_link_end(struct fake_link *link, unsigned int end);
 /* Close an end, as its process would by ending. */
 void fake_link_hang_up(struct fake_link *link, unsigned int end);
-/* Do the same from outside, at once: what the end has sent still arrives, and
- * nothing that it sends later does. */
+/* Close an end at once from another thread: what that end has sent still
+ * arrives, and nothing that it sends later does. */
 void fake_link_kill(struct fake_link *link, unsigned int end);
 /* Stall both directions, or close them, at once. */
 void fake_link_stall(struct fake_link *link);
@@ -83,8 +85,9 @@ void fake_link_cut(struct fake_link *link);
  * link is freed. */
 const uint8_t *fake_link_heard(struct fake_link *link, enum fake_way way,
                                size_t *length);
-/* Keep them in a file of that name in the directory KEEP_STREAMS, if the
- * environment has that and there are any: for a separate reader. */
+/* Write the octets to a file of that name in the directory KEEP_STREAMS, if
+ * the environment names one and there are octets: an independent reader checks
+ * them. */
 void fake_link_keep(struct fake_link *link, enum fake_way way,
                     const char *name);
 void fake_link_free(struct fake_link *link);

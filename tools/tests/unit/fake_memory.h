@@ -17,10 +17,10 @@ struct fake_memory {
     size_t peak;
 };
 
-/* Watch this thread from now on; NULL: stop. */
+/* Count in this thread from now on; NULL: stop. */
 void fake_memory_watch(struct fake_memory *memory);
-/* Allocations by fakes and tests in such a thread are not the process's:
- * between these calls, which may nest, nothing is counted or refused. */
+/* Allocations that fakes and tests make in that thread are not the process's.
+ * Nothing is counted or refused between these calls, which may nest. */
 void fake_memory_leave_alone(void);
 void fake_memory_watch_again(void);
 

@@ -42,7 +42,7 @@ bool fake_migration_await_go(struct fake_migration *migration)
     return let_go;
 }
 
-/* With room for those that the guest gets. */
+/* With room for the pages that the guest gets later. */
 static uint64_t kept_pfns(const struct fake_migration *migration)
 {
     return migration->setup.restore_params.max_pages
@@ -87,11 +87,11 @@ void fake_migration_kill(struct fake_migration *migration, unsigned int end)
 
 static int run_heir(void *data)
 {
-    (void)data; /* it runs, or stands where it needs a page */
+    (void)data; /* the guest runs, or waits for a page */
     return 0;
 }
 
-/* The process before it has ended, with all its threads. */
+/* The former process has ended, with all its threads. */
 static void succeed_the_dead(struct fake_migration *migration)
 {
     xlm_hypervisor_close(migration->outcome.contexts[1].hypervisor);
@@ -237,7 +237,8 @@ static struct fake_migration *new_on(struct fake_host *from,
     /* However long the machine lets one end wait for the other. */
     migration->setup.params.silence_ms = 1000 * WATCHDOG_SECONDS;
     migration->setup.params.faults_stall_ms = 1000 * WATCHDOG_SECONDS;
-    migration->setup.params.in_fd = 0; /* there is a way back */
+    migration->setup.params.in_fd =
+        0; /* the destination can send to the source */
     migration->script.answer = XLM_PRECOPY_POSTCOPY;
     migration->script.cut.octets = FAKE_UNCUT;
     migration->setup.final_context = "final context";

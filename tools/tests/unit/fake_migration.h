@@ -43,12 +43,12 @@ const char *fake_part_name(enum fake_part part);
 
 struct fake_migration;
 typedef void fake_moment(struct fake_migration *migration);
-/* Plays an end of a fault channel that has joined; the channel is closed when
- * this returns. */
+/* Plays one end of a fault channel.  The channel is closed when this returns.
+ */
 typedef void fake_liar(struct fake_migration *migration,
                        struct xlm_context *ctx, struct xlm_channel *channel);
 
-/* What moves, and from where to where; set before the run. */
+/* The guest and both hosts; set before the run. */
 struct fake_setup {
     struct fake_host *hosts[2];
     bool hosts_are_others;
@@ -58,8 +58,8 @@ struct fake_setup {
     uint64_t nr_pfns;    /* with the toolstack's */
     unsigned int vcpus;
     struct xlm_save_params params;
-    /* The destination's, without its connection; at_pause may change them for
-     * later connections. */
+    /* The destination's parameters, without its connection; at_pause may
+     * change them for later connections. */
     struct xlm_restore_params restore_params;
     uint64_t max_pages; /* of the destination's domain */
     bool no_hap;        /* ... which has no HAP */
@@ -72,12 +72,14 @@ struct fake_setup {
     const struct fake_mixture *mixture; /* of fake_mixed_new(); else NULL */
 };
 
-/* What should happen on the way: set before the run, and at its moments. */
+/* What the test wants to happen during the run: set before the run, and at its
+ * moments. */
 struct fake_script {
-    /* Precopy rounds, then this answer. */
+    /* The policy asks for this number of precopy rounds, then gives this
+     * answer. */
     unsigned int rounds;
     enum xlm_precopy_answer answer;
-    /* In the middle of a round; at_round may change it. */
+    /* The policy's answer in the middle of a round; at_round may change it. */
     enum xlm_precopy_answer round_answer;
     struct fake_cut cut;
     enum fake_part failing;
@@ -102,26 +104,27 @@ struct fake_script {
      * thread. */
     void (*at_part)(struct fake_migration *migration, enum fake_part part,
                     bool after);
-    /* After the go other connections follow one that ends, at most this many,
-     * each made by a process that knows no more than the domain and what
-     * xenstore keeps. */
+    /* After the go another connection follows each one that ends, at most this
+     * many.  A process makes it that knows only the domain and what xenstore
+     * keeps. */
     unsigned int recoveries;
     struct fake_cut recovery_cuts[FAKE_RECOVERIES];
-    bool sender_dies;  /* it leaves things as a killed process does */
-    bool stays_silent; /* the destination knows nothing of it */
+    /* The source's process leaves everything as a killed process does. */
+    bool sender_dies;
+    bool stays_silent; /* the destination does not know the migration */
     /* When a receiver is killed after the go, the next connection starts
-     * another. */
+     * another receiver. */
     bool has_heir;
-    /* There is a fault channel, which ends like this, or is refused. */
+    /* There is a fault channel, which ends in this way, or is refused. */
     bool fault_channel;
     struct fake_cut fault_cut;
     const char *fault_refusal;
-    /* Plays the source, or the destination, on the fault channel; NULL: nobody
-     * lies. */
+    /* Plays the source, or the destination, on the fault channel; NULL: the
+     * engine does, honestly. */
     fake_liar *fault_liars[2];
 };
 
-/* What has become of it: after the run, and at its moments so far. */
+/* The results: complete after the run, and at its moments up to then. */
 struct fake_outcome {
     struct fake_domain *destination; /* NULL: it does not exist */
     struct fake_link *link;
@@ -181,26 +184,27 @@ struct fake_migration *fake_migration_against(
     const struct fake_migration *other);
 void fake_migration_run(struct fake_migration *migration);
 /*
- * The process of an end dies while it runs, as by SIGKILL: it sends, reads and
- * does nothing more.  Its threads run on in a world of their own, where every
- * call fails.
+ * The process of one end dies while it runs, as by SIGKILL: it sends, reads
+ * and does nothing more.  Its threads run on in a world of their own, where
+ * every call fails.
  */
 void fake_migration_kill(struct fake_migration *migration, unsigned int end);
 /* Wait until both ends have ended, or until the source has handed the guest
  * over: then true. */
 bool fake_migration_await_go(struct fake_migration *migration);
-/* Check what must hold however it ended; then do what the toolstack does after
- * a failure: resume the source, or leave it alone. */
+/* Check what must hold whatever the outcome, and then do what the toolstack
+ * does after a failure: resume the source, or leave it alone. */
 void fake_migration_check_promise(struct fake_migration *migration);
-/* Check that it worked, and that the guest is complete and runs at the
- * destination. */
+/* Check that the migration succeeded, and that the guest is complete and runs
+ * at the destination. */
 void fake_migration_check_success(struct fake_migration *migration);
 /* Check that all is well although the connection was lost: as after a success,
  * or the guest never ran there and is taken back. */
 void fake_migration_check_recovered(struct fake_migration *migration);
 /* After a success: prepare to move the guest back, with the same orders. */
 void fake_migration_turn_round(struct fake_migration *migration);
-/* Like the stock toolstack: make what a record says part of a domain. */
+/* Make the contents of a record part of a domain, as the stock toolstack does.
+ */
 void fake_build_record(struct fake_domain *domain, uint32_t type,
                        const uint8_t *body, uint32_t length);
 /* The offsets at which records start in what went in one direction, and where

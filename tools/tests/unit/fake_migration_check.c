@@ -17,7 +17,7 @@
 /* The guest goes on at the source and has all its memory. */
 static void check_still_at_source(struct fake_migration *migration)
 {
-    bool alone = migration->outcome.dead[0]; /* a person has to resume it */
+    bool alone = migration->outcome.dead[0]; /* a person must resume it */
 
     assert_true(alone || migration->outcome.save_rc == -1);
     assert_false(migration->outcome.ran);
@@ -41,8 +41,8 @@ static void check_still_at_source(struct fake_migration *migration)
         0);
 }
 
-/* The guest is the destination's: each of its pages is there, or still to be
- * had at the source. */
+/* The guest belongs to the destination: each of its pages is there, or the
+ * source still has it. */
 static void check_gone(struct fake_migration *migration)
 {
     struct fake_domain *source = migration->setup.source;
@@ -51,7 +51,8 @@ static void check_gone(struct fake_migration *migration)
     assert_true(migration->outcome.put_away);
     assert_false(fake_domain_running(source));
     if (!migration->outcome.ran) {
-        /* The go was lost: it runs nowhere, and all is at the source. */
+        /* The go was lost: the guest runs nowhere, and all of it is at the
+         * source. */
         assert_false(migration->outcome.resumed &&
                      !migration->outcome.dead[1]);
         fake_guest_stop(migration->setup.guest);
@@ -62,7 +63,7 @@ static void check_gone(struct fake_migration *migration)
     assert_false(fake_domain_crashed(migration->outcome.destination));
     assert_true(fake_domain_pager_enabled(migration->outcome.destination) ||
                 fake_domain_paged(migration->outcome.destination) == 0);
-    /* vCPUs wait for pages that do not come any more. */
+    /* vCPUs wait for pages that will never come. */
     fake_domain_stop(migration->outcome.destination);
     fake_guest_stop(migration->setup.guest);
     for (pfn = 0; pfn < migration->setup.guest_pfns; pfn++) {

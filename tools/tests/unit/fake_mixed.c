@@ -33,7 +33,7 @@ void fake_mixed_at_build(struct fake_migration *migration)
     }
 }
 
-/* No vCPU waits for the pager of a process that died. */
+/* No vCPU waits for a pager whose process died. */
 void fake_mixed_at_run(struct fake_migration *migration)
 {
     fake_guest_start(migration->setup.guest, 1);

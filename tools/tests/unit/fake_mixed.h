@@ -15,19 +15,21 @@ enum way_to_move { PURE, HYBRID, STOP_AND_COPY, NR_WAYS };
 
 struct fake_mixture {
     uint64_t pages;
-    /* Of so many pages one is written between the rounds, and the one behind
+    /* One of this many pages is written between the rounds, and the page after
      * it while the guest suspends. */
     uint64_t step;
-    uint64_t hot; /* then as well, though it may be listed; 0: none */
+    /* This page is written then as well, although the list may have it; 0:
+     * none. */
+    uint64_t hot;
     uint64_t given_back;
     uint64_t busy[2];
 };
 
-/* The mixture must stay as long as the migration. */
+/* The mixture must exist as long as the migration. */
 struct fake_migration *fake_mixed_new(const struct fake_mixture *mixture,
                                       enum way_to_move way);
 
-/* Its moments, for tests that do more in them. */
+/* The moments that the mixture uses, for tests that do more in them. */
 void fake_mixed_at_build(struct fake_migration *migration);
 void fake_mixed_at_run(struct fake_migration *migration);
 

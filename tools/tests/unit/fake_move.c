@@ -41,8 +41,8 @@ void fake_move_cut(struct fake_move *move, struct fake_cut cut)
     migration->script.cut = cut;
     migration->script.cut.stream = FAKE_LIBXL;
     fake_domain_new(migration->setup.hosts[1], 1, 1, 1);
-    /* What is asked for, and when, is not for the pages of the stop to decide.
-     */
+    /* No hot pages: otherwise the pages of the stop would decide what is
+     * requested, and when. */
     move->params.hot_pages_max = 4;
 }
 

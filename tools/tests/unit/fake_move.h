@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A move with the library as its users have it: public functions on two
- * toolstacks, over a connection that can be cut, and the call that goes on
- * over another one.
+ * A move as users of the library make it: public functions on two
+ * toolstacks, over a connection that the test can cut, and the call that
+ * recovers over another one.
  */
 #ifndef FAKE_MOVE_H
 #define FAKE_MOVE_H
@@ -25,29 +25,30 @@ struct fake_move {
     bool receives;
 };
 
-/* A PVH guest that moves by postcopy at once, from a domain called `name`, to
- * one called `incoming` at first.  The migration becomes the move's. */
+/* A PVH guest that moves by postcopy at once, from a domain called `name` to a
+ * domain that is called `incoming` at first.  The move owns the migration from
+ * then on. */
 void fake_move_init(struct fake_move *move, struct fake_migration *migration,
                     const char *name, const char *incoming);
-/* The connection will be cut there, and both hosts have the one fake xenstore,
- * which is empty: no number is used twice. */
+/* The connection will be cut at this point.  Both hosts share the fake
+ * xenstore, which is empty, so no domain number may be used twice. */
 void fake_move_cut(struct fake_move *move, struct fake_cut cut);
 void fake_move_dispose(struct fake_move *move);
 
-/* Both calls: returns when the one that sends has ended, with its rc; the one
- * that receives may go on until fake_move_await(), which is harmless without.
- */
+/* Make both calls.  Returns when the sending call has ended, with its rc.  The
+ * receiving call may go on until fake_move_await(), which is harmless if it
+ * has ended. */
 int fake_move_start(struct fake_move *move);
 void fake_move_await(struct fake_move *move);
-/* Until both have ended. */
+/* Wait until both calls have ended. */
 void fake_move_run(struct fake_move *move);
 
-/* It went well, and the devices started in this way, for a reason that says
- * `why`. */
+/* Check that the move succeeded, and that the devices started in this way, for
+ * a reason that contains `why`. */
 void fake_move_check_build(const struct fake_move *move,
                            libxl_live_migrate_build build, const char *why);
 
-/* What accepts another connection at the destination. */
+/* The thread that accepts another connection at the destination. */
 struct fake_visit {
     struct fake_move *move;
     struct fake_link *link;
@@ -56,11 +57,12 @@ struct fake_visit {
     pthread_t server;
 };
 
-/* It is on its way until fake_visit_await(). */
+/* Start such a visit; it lasts until fake_visit_await(). */
 void fake_visit_start(struct fake_visit *visit);
 void fake_visit_await(struct fake_visit *visit);
 
-/* Recover over another connection, to be cut there; as the source's call. */
+/* Recover over another connection, which will be cut at this point; returns
+ * the rc of the source's call. */
 int fake_move_recover(struct fake_move *move, struct fake_cut cut,
                       libxl_live_migrate_recovery *found);
 

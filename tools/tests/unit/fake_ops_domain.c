@@ -45,8 +45,9 @@ void fake_op_close(struct xlm_hypervisor *hv)
     struct fake_host *host = handle->host;
 
     fake_lock(host);
-    /* A guest that ran and lacks pages keeps its pager, so that it waits
-     * for them; one that never ran is about to be destroyed. */
+    /* A guest that has run and lacks pages must keep its pager, so that it
+     * waits for these pages.  A guest that never ran is about to be destroyed.
+     */
     if (!host->failed && !handle->dead && handle->pager_of &&
         handle->pager_of->paging && handle->pager_of->ran &&
         !handle->pager_of->dead && !handle->pager_of->paged_pages) {
@@ -87,7 +88,8 @@ static void fill_info(const struct fake_domain *domain,
     info->max_vcpu_id = domain->vcpus - 1;
 }
 
-/* A domain stays, dead, for as long as its pager maps the ring. */
+/* A destroyed domain stays, as a dead one, as long as its pager maps the ring.
+ */
 static struct fake_domain *find_remains(struct fake_host *host, uint32_t domid)
 {
     struct fake_domain *domain;

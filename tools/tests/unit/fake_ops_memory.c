@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The fake hypervisor: memory that is looked at, logged, given and taken.
+ * The fake hypervisor: calls that map, log, populate and remove memory.
  */
 #include "fake_ops.h"
 
@@ -67,9 +67,9 @@ static int map_error(struct fake_domain *domain, uint64_t pfn)
     return EINVAL;
 }
 
-/* As if all of the domain's memory were mapped already: for measuring, since
- * this process's page tables are not the hypervisor's.  NULL: the pages are
- * not side by side, or not all there. */
+/* Maps as if all of the domain's memory were mapped already.  This is for
+ * measuring, because this process's page tables are not the hypervisor's.
+ * NULL: the pages are not contiguous, or not all of them exist. */
 static uint8_t *mapped_already(struct fake_domain *domain, size_t count,
                                const uint64_t *pfns, int *errors)
 {
@@ -97,7 +97,8 @@ static bool is_memory(const struct fake_host *host, const void *pages)
     return false;
 }
 
-/* A header page in front of each mapping remembers what it holds. */
+/* A header page in front of each mapping says which pages the mapping holds.
+ */
 struct mapping {
     struct fake_domain *domain;
     size_t count;
@@ -125,8 +126,8 @@ static struct mapping *mapping_reserve(size_t count)
     return mapping;
 }
 
-/* Pages side by side in the guest and in the mapping go in one call, as in a
- * hypervisor a batch does. */
+/* Pages that are contiguous in the guest and in the mapping are copied in one
+ * call, as a hypervisor handles a batch. */
 static void map_run(struct fake_domain *domain, uint8_t *where, bool writable,
                     uint64_t pfn, size_t count)
 {
@@ -247,7 +248,8 @@ int fake_op_logdirty_disable(struct xlm_hypervisor *hv, uint32_t domid)
     return fake_op_end(handle, FAKE_OP_logdirty_disable, domain ? 0 : -1);
 }
 
-/* Not where it was the last time: what was read then is not to be used. */
+/* The log is at another address than the last time, so that a caller that
+ * still uses the old one fails. */
 static const unsigned long *read_dirty(struct fake_handle *handle,
                                        struct fake_domain *domain, bool clean,
                                        uint64_t nr_pfns)
@@ -308,8 +310,8 @@ static int populate_all(struct fake_domain *domain, size_t count,
             return -1;
         }
         fake_page_move(domain, pfns[i], FAKE_RAM);
-        /* What a new page holds is nobody's business: no zeroes here.  Where
-         * time is measured that would be what is measured. */
+        /* A new page is not zeroed: no caller may rely on its contents, and a
+         * benchmark would measure the zeroing. */
         if (!domain->host->all_mapped) {
             memset(domain->memory + pfns[i] * XLM_PAGE_SIZE, 0xa5,
                    XLM_PAGE_SIZE);

@@ -81,7 +81,7 @@ int fake_op_pager_disable(struct xlm_hypervisor *hv, uint32_t domid)
         fake_op_begin_on(handle, FAKE_OP_pager_disable, domid);
 
     if (domain && domain->paging) {
-        /* The guest's next touch would be its last. */
+        /* The guest would crash at its next access. */
         if (domain->ran && domain->paged_pages > 0) {
             fake_violation(handle->host, "pager disabled, %llu pages paged",
                            (unsigned long long)domain->paged_pages);
@@ -163,7 +163,7 @@ int fake_op_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
     return fake_op_end(handle, FAKE_OP_evict, domain ? 0 : -1);
 }
 
-/* Prep with a buffer. */
+/* Page in from a buffer (Xen's prep). */
 static int page_in_one(struct fake_domain *domain, uint64_t pfn,
                        const void *contents)
 {
@@ -181,7 +181,7 @@ static int page_in_one(struct fake_domain *domain, uint64_t pfn,
     return 0;
 }
 
-/* Whole pages in memory that is the hypervisor's to read. */
+/* The buffer is whole pages that the hypervisor may read. */
 static bool is_lent(const struct fake_handle *handle, const uint8_t *contents)
 {
     for (size_t i = 0; i < XLM_CONTENTS_BUFFERS; i++) {
@@ -203,7 +203,7 @@ int fake_op_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
         fake_op_begin_on(handle, FAKE_OP_page_in, domid);
     size_t i;
 
-    /* Of a domain that is being destroyed Xen refuses each page. */
+    /* Xen refuses each page of a domain that is being destroyed. */
     if (!domain && errno == ESRCH) {
         for (i = 0; i < count; i++) {
             pages[i].error = ESRCH;

@@ -73,9 +73,10 @@ void fake_paging_disable(struct fake_domain *domain)
 }
 
 /*
- * The threads of a process that died go on using its ring and what signals, in
- * a world of their own, until the domain is freed: the hypervisor goes on with
- * a page of its own, as the ring is now, and what signals to nobody.
+ * The threads of a process that died go on using its ring and its event
+ * channel, in a world of their own, until the domain is freed.  The hypervisor
+ * goes on with a page of its own, which has the ring as it is now, and with an
+ * event channel on which no process waits.
  */
 void fake_paging_abandon(struct fake_domain *domain)
 {
@@ -93,7 +94,7 @@ void fake_paging_abandon(struct fake_domain *domain)
     fake_paging_copy_ring(domain);
 }
 
-/* As the dead one has it now. */
+/* The ring as the dead process has it now. */
 void fake_paging_copy_ring(struct fake_domain *domain)
 {
     memcpy(domain->paging->ring, domain->buried->ring, XLM_PAGE_SIZE);
@@ -200,7 +201,7 @@ static void put_request(struct fake_domain *domain, uint64_t pfn,
     }
 }
 
-/* Dom0 looks at a page that is away: no vCPU waits for it. */
+/* Dom0 accesses an absent page: no vCPU waits for it. */
 void fake_paging_foreign(struct fake_domain *domain, uint64_t pfn)
 {
     if (!domain->paging || ring_full(domain) ||
@@ -216,7 +217,7 @@ bool fake_paging_drop(struct fake_domain *domain, uint64_t pfn)
     if (!fake_is_paged(domain->p2m[pfn]) && domain->p2m[pfn] != FAKE_RAM) {
         return false;
     }
-    /* A full ring: the page goes without a word. */
+    /* The ring is full: the page is dropped, and the pager is not told. */
     if (fake_is_paged(domain->p2m[pfn]) && domain->paging &&
         !ring_full(domain)) {
         put_request(domain, pfn, 0, 0, MEM_PAGING_DROP_PAGE);
@@ -226,8 +227,9 @@ bool fake_paging_drop(struct fake_domain *domain, uint64_t pfn)
     return true;
 }
 
-/* The hypervisor asks once for a page.  A vCPU that touches the page after
- * that is not stopped, and does nothing else until the page is there. */
+/* The hypervisor reports a page once.  A vCPU that accesses the page after
+ * that is not paused by the hypervisor, and only waits until the page is
+ * there. */
 static void spin(struct fake_domain *domain, unsigned int vcpu)
 {
     domain->spins++;
@@ -237,7 +239,7 @@ static void spin(struct fake_domain *domain, unsigned int vcpu)
     domain->vcpu_spins[vcpu] = false;
 }
 
-/* A vCPU looks at it. */
+/* A vCPU accesses the page. */
 static enum fake_access raise_fault(struct fake_domain *domain,
                                     unsigned int vcpu, uint64_t pfn)
 {
@@ -492,7 +494,8 @@ void fake_await_waiting(struct fake_domain *domain, unsigned int vcpus)
     fake_unlock(domain->host);
 }
 
-/* The pager says in the ring what it awaits: the request after the last. */
+/* The pager writes into the ring which request it waits for: the one after the
+ * last that it read. */
 static bool all_taken(struct fake_domain *domain)
 {
     const vm_event_front_ring_t *front = &domain->paging->front;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The toolstacks of a fake migration, in the parts that the engine calls.
+ * The toolstacks of a fake migration: the callbacks that the engine calls.
  */
 #include "fake_parts.h"
 
@@ -71,8 +71,8 @@ static int part(const struct fake_migration *migration, enum fake_part part)
     return 0;
 }
 
-/* The toolstacks are no part of what is tested: their memory is not counted.
- * A dead process has no toolstack. */
+/* The tests do not test the toolstacks, so memory of the toolstacks is not
+ * counted.  A dead process has no toolstack. */
 static int begin_part(struct fake_migration *migration, enum fake_part which)
 {
     fake_memory_leave_alone();
@@ -232,7 +232,7 @@ static int do_await_domain(uint32_t *domid, void *data)
     return 0;
 }
 
-/* As the stock toolstack: clear the pages it will use. */
+/* Clear the pages that the toolstack will use, as the stock one does. */
 static void build_params(struct fake_domain *domain, const uint8_t *body)
 {
     const struct xlm_wire_hvm_params *head = (const void *)body;
@@ -276,7 +276,8 @@ void fake_build_record(struct fake_domain *domain, uint32_t type,
     }
 }
 
-/* Whole records, as far as they were fed; true: up to the last there is. */
+/* Take whole records, as far as they were fed; true: all records up to the
+ * last. */
 static bool take_fed(struct fake_migration *migration)
 {
     struct xlm_wire_record_header header = {.type = XLM_REC_STATIC_DATA_END};
@@ -300,7 +301,8 @@ static bool take_fed(struct fake_migration *migration)
     return header.type == XLM_REC_END;
 }
 
-/* What was fed must be a whole stream, of which the domain is built. */
+/* The octets that were fed must be a whole stream, from which the domain is
+ * built. */
 static int do_await_build(void *data)
 {
     struct fake_migration *migration = data;
@@ -337,7 +339,7 @@ static int do_poll_build(void *data)
         return -1;
     }
     if (migration->run.fed_taken < migration->run.fed_length) {
-        /* Not a moment before. */
+        /* The domain must not run before this callback. */
         assert_false(fake_domain_running(migration->setup.source));
         assert_true(take_fed(migration));
         moment(migration, migration->script.at_build);
@@ -563,7 +565,7 @@ void fake_parts_fill(struct fake_migration *migration)
     for (i = 0; i < NR_PAGE_PARAMS; i++) {
         pfn = migration->setup.guest_pfns + page_params[i].page;
         fake_domain_put_param(source, page_params[i].index, pfn);
-        /* The ring of a domain that nobody pages is a hole. */
+        /* The ring's pfn of a domain without a pager is a hole. */
         if (page_params[i].page != PAGING_RING) {
             fake_page_set(source, pfn, FAKE_RAM);
             memset(fake_page_memory(source, pfn), 0xbb, XLM_PAGE_SIZE);

@@ -6,18 +6,18 @@
 
 #include "fake_migration.h"
 
-/* Its pages lie above the guest's. */
+/* The toolstack's pages lie above the guest's. */
 #define FAKE_PARTS_PAGES 8
 
-/* What each end has the engine call, but for keep(). */
+/* The callbacks that each end gives the engine, except keep(). */
 struct xlm_save_callbacks fake_parts_source(struct fake_migration *migration);
 struct xlm_restore_callbacks fake_parts_destination(
     struct fake_migration *migration);
 
-/* The guest's memory, with some holes, and all state of the source's domain.
- */
+/* Make the guest's memory, with some holes, and all state of the source's
+ * domain. */
 void fake_parts_fill(struct fake_migration *migration);
-/* The destination's domain has the parameters that tell of its pages. */
+/* Set the HVM parameters of the destination's domain that name its pages. */
 void fake_parts_check_params(const struct fake_migration *migration);
 
 #endif

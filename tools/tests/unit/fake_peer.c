@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What both sorts of puppets share.
+ * What puppets of a source and of a destination share.
  */
 #include "fake_peer.h"
 
@@ -25,7 +25,7 @@ void say_octets(struct puppet *puppet, const void *octets, size_t length)
     const uint8_t *next = octets;
     size_t step = puppet->in_octets ? 1 : length;
 
-    /* The engine may have hung up: that is its right. */
+    /* The engine may have closed the connection, as it is allowed to. */
     for (; length; length -= step, next += step) {
         (void)!send(puppet->fd, next, step, MSG_NOSIGNAL);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A peer that a test plays: one end of the connection is the engine, in a
- * thread of its own, the other end a puppet that says and hears what the test
- * wants.
+ * A peer that a test plays.  The engine is one end of the connection, in a
+ * thread of its own.  The other end is a puppet, which sends and receives
+ * what the test tells it.
  */
 #ifndef FAKE_PEER_H
 #define FAKE_PEER_H
@@ -53,7 +53,8 @@ void free_puppet(struct puppet *puppet);
 /* No more is said, and nothing is heard any more. */
 void hang_up(struct puppet *puppet);
 
-/* The puppet says it; that the engine has hung up is no failure. */
+/* The puppet sends this record.  That the engine has closed the connection is
+ * no failure. */
 void say_octets(struct puppet *puppet, const void *octets, size_t length);
 void say(struct puppet *puppet, uint32_t type, const void *body,
          uint32_t length);
@@ -63,7 +64,7 @@ void say_list(struct puppet *puppet, uint32_t type, size_t count,
 /* One page, all of one octet. */
 void say_page(struct puppet *puppet, uint32_t type, uint64_t pfn, int fill);
 void say_answer(struct puppet *puppet, uint32_t type, uint32_t status);
-/* For all that was heard and not paid for. */
+/* Send CREDIT for all pages that were read and not credited. */
 void say_credit(struct puppet *puppet);
 
 /* Read a record; 0 when no more come, else its type. */

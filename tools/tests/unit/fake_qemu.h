@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A device model: the monitor of a QEMU, as far as the light layer talks to
- * it, which answers wrong commands as the real one does.
+ * A device model: a QEMU's monitor, with the commands that the light layer
+ * uses. It answers wrong commands as the real one does.
  */
 #ifndef FAKE_QEMU_H
 #define FAKE_QEMU_H
@@ -21,7 +21,7 @@ struct fake_qemu {
     const char *disks;   /* what query-block returns; NULL: none */
     atomic_bool guest_runs; /* the domain is not paused */
 
-    /* What has become of it; to be looked at once it has ended. */
+    /* The results: the test may read them once the device model has ended. */
     bool dead;   /* an assertion has failed */
     bool let_go; /* of its images and locks */
     unsigned int saves;

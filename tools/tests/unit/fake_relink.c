@@ -237,7 +237,7 @@ static void recover_once(struct fake_migration *migration)
     struct xlm_save_params params;
     pthread_t greeter;
 
-    /* Nothing of the process before is left. */
+    /* Nothing is left of the former process. */
     xlm_hypervisor_close(migration->outcome.contexts[0].hypervisor);
     fake_migration_init_context(&migration->outcome.contexts[0],
                                 migration->setup.hosts[0]);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What a pager is tried in: a domain, some of whose vCPUs touch pages, and the
- * connection on which it asks for them.  rig_make() and rig_drop() are a
- * test's setup and teardown; the test opens the pager.
+ * The surroundings of a pager under test: a domain, some of whose vCPUs
+ * touch pages, and the connection on which the pager requests these pages.
+ * rig_make() and rig_drop() are a test's setup and teardown; the test opens
+ * the pager.
  */
 #ifndef FAKE_RIG_H
 #define FAKE_RIG_H
@@ -45,24 +46,26 @@ int rig_drop(void **state);
 
 void rig_open_pager(struct rig *rig);
 void rig_evict_all(struct rig *rig);
-/* With all of it out, the guest runs. */
+/* The guest runs, with all of its memory absent. */
 void rig_run_evicted(struct rig *rig);
 
-/* Page n is full of n + 1. */
+/* Page in page n, with n + 1 in each octet. */
 int rig_bring_in(struct rig *rig, uint64_t pfn);
 /* All of them, whether or not they came before; none is out then. */
 void rig_bring_in_rest(struct rig *rig);
 
 /* A vCPU touches a page, in a thread of its own. */
 void rig_start_touch(struct rig *rig, unsigned int vcpu, uint64_t pfn);
-/* Wait for it: it has found what rig_bring_in() puts there. */
+/* Wait for that vCPU, and check that it has found what rig_bring_in() put
+ * there. */
 void rig_expect_touched(struct rig *rig, unsigned int vcpu);
 /* What a vCPU does with a page that it touches: note what is there. */
 void rig_look(void *page, uint64_t pfn, void *touch);
 
-/* The next page that the pager asks its source for. */
+/* The next page that the pager requests from its source. */
 uint64_t rig_next_fault(struct rig *rig);
-/* Until the ring thread has answered all: it needs no order from us. */
+/* Wait until the pager's ring thread has answered all faults, which it does
+ * without an order from the test. */
 void rig_await_answers(struct rig *rig);
 struct xlm_wire_stats rig_stats(struct rig *rig);
 

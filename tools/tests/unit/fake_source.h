@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A source that a test plays, before a destination that is the engine: what an
- * honest one says up to where the test begins to lie.
+ * A source that a test plays against a destination that is the engine: it
+ * sends what an honest source sends up to the point where the test begins
+ * to lie.
  */
 #ifndef FAKE_SOURCE_H
 #define FAKE_SOURCE_H
@@ -26,13 +27,14 @@ void start_evicted(struct puppet *puppet);
 void start_ready(struct puppet *puppet);
 void start_running(struct puppet *puppet);
 
-/* What the stages say, where a test has something else to say in between. */
+/* The parts of the stages, for a test that sends something else in between. */
 void say_platform(struct puppet *puppet);
 void say_prepare(struct puppet *puppet, uint32_t version, uint64_t pages,
                  uint64_t pfns);
 
-/* The engine has failed with a reason; the puppet is freed.  The guest never
- * ran, or it runs, lacks pages, and waits for them as long as it takes. */
+/* Check that the engine has failed with a reason, and free the puppet.  The
+ * first: the guest never ran.  The second: it runs, lacks pages, and waits for
+ * them as long as it takes. */
 void expect_never_ran(struct puppet *puppet);
 void expect_runs_on(struct puppet *puppet);
 

@@ -110,7 +110,7 @@ void fake_tls_meet(struct fake_tls *tls)
     require(
         !pthread_create(&tls->server.thread, NULL, open_end, &tls->server));
     open_end(&tls->client);
-    /* A host that has given up is gone. */
+    /* A host that has given up closes its socket. */
     if (tls->client.ret) {
         shutdown(tls->client.fd, SHUT_WR);
     }
@@ -126,7 +126,7 @@ static void *run_end(void *data)
         end->how = xl_tls_relay(&end->tls, end->plain[1], end->plain[1],
                                 end->rekey_octets);
     }
-    /* As the process that does it ends then. */
+    /* Close the sockets, as the process xl-tls does when it ends. */
     close(end->fd);
     end->fd = -1;
     return NULL;

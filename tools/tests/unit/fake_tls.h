@@ -39,11 +39,11 @@ struct fake_tls {
 struct fake_tls *fake_tls_new(void);
 void fake_tls_free(struct fake_tls *tls);
 
-/* By the files, as a host does it; must not fail. */
+/* Load the credentials from the files, as a host does; must not fail. */
 void fake_tls_load(struct fake_tls *tls);
 
-/* Both ends open the connection, the server in a thread; each has its result
- * then. */
+/* Both ends open the connection, the server in a thread; each end's result is
+ * in the end afterwards. */
 void fake_tls_meet(struct fake_tls *tls);
 
 /* An end in a thread of its own: opens the connection, and then relays it to

@@ -300,8 +300,8 @@ bool xs_set_permissions(struct xs_handle *xs, xs_transaction_t t,
     return count == 1 && perms[0].id == 0 && perms[0].perms == XS_PERM_NONE;
 }
 
-/* As libxenstore's: pointers and then what they point to, to be freed at
- * once. */
+/* Laid out as libxenstore does, pointers and then the strings, so that one
+ * free() frees all. */
 char **xs_directory(struct xs_handle *xs, xs_transaction_t t, const char *path,
                     unsigned int *count)
 {

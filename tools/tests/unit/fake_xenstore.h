@@ -9,14 +9,16 @@
 
 /* Empty it; no handle may be open. */
 void fake_store_clear(void);
-/* From outside: NULL removes, with all below. */
+/* Write a node from outside a migration.  NULL removes the node and all below
+ * it. */
 void fake_store_put(const char *path, const char *value);
 /* Into a buffer of the caller's thread, valid until the next call; NULL: there
  * is no such node. */
 const char *fake_store_get(const char *path);
-/* The next so many transactions that would work meet another one. */
+/* The next `count` transactions that would succeed collide with another one.
+ */
 void fake_store_conflicts(unsigned int count);
-/* No connection is to be had. */
+/* No process can connect from now on. */
 void fake_store_down(bool down);
 /* Handles that are open. */
 unsigned int fake_store_handles(void);
