@@ -727,6 +727,84 @@ static void queue_grows(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
+/* ---- pages that did not arrive ---- */
+
+/* The background has passed them on its way upwards, and comes back. */
+static void put_back_behind_the_background(void **state)
+{
+    static const uint64_t first[] = {0, 1, 2, 3}, again[] = {1, 2};
+    struct xlm_push_plan plan;
+
+    (void)state;
+    plan_with(&plan, 0, 3);
+    expect_pages(&plan, 8, XLM_PUSH_BACKGROUND, 4, first);
+    expect_nothing(&plan, 8);
+    assert_int_equal(xlm_push_plan_put_back(&plan, 2), 0);
+    assert_int_equal(xlm_push_plan_put_back(&plan, 1), 0);
+    expect_pages(&plan, 8, XLM_PUSH_BACKGROUND, 2, again);
+    expect_nothing(&plan, 8);
+    xlm_push_plan_dispose(&plan);
+}
+
+/* A request is remembered, whether it came before the page was handed out or
+ * after; without that all are pushed. */
+static void put_back_as_requested(void **state)
+{
+    struct xlm_push_plan plan;
+    uint64_t pfns[MAX];
+    size_t count, left = 3;
+
+    (void)state;
+    for (unsigned int remember = 0; remember < 2; remember++) {
+        plan_with(&plan, 0, 2);
+        without_neighbours(&plan);
+        if (remember) {
+            assert_int_equal(xlm_push_plan_remember(&plan), 0);
+        }
+        xlm_push_plan_request(&plan, 2);
+        expect_request(&plan, 2);
+        assert_int_equal(xlm_push_plan_next(&plan, MAX, pfns, &count),
+                         XLM_PUSH_BACKGROUND);
+        assert_int_equal(count, 2);
+        xlm_push_plan_request(&plan, 1); /* under way */
+        for (uint64_t pfn = 0; pfn < 3; pfn++) {
+            assert_int_equal(xlm_push_plan_put_back(&plan, pfn), 0);
+        }
+        if (remember) {
+            expect_request(&plan, 1);
+            expect_request(&plan, 2);
+        }
+        while (!remember && left) {
+            assert_int_not_equal(xlm_push_plan_next(&plan, MAX, pfns, &count),
+                                 XLM_PUSH_REQUESTED);
+            assert_true(count > 0);
+            left -= count;
+        }
+        xlm_push_plan_dispose(&plan);
+    }
+}
+
+static void unasked_leaves_requests(void **state)
+{
+    static const uint64_t upwards[] = {0, 1, 2};
+    struct xlm_push_plan plan;
+    uint64_t pfns[MAX];
+    size_t count = 77;
+
+    (void)state;
+    plan_with(&plan, 0, 9);
+    xlm_push_plan_request(&plan, 5);
+    assert_int_equal(xlm_push_plan_next_unasked(&plan, 0, pfns, &count),
+                     XLM_PUSH_NOTHING);
+    assert_int_equal(count, 0);
+    assert_int_equal(xlm_push_plan_next_unasked(&plan, 3, pfns, &count),
+                     XLM_PUSH_BACKGROUND);
+    assert_int_equal(count, 3);
+    assert_memory_equal(pfns, upwards, sizeof(upwards));
+    expect_request(&plan, 5);
+    xlm_push_plan_dispose(&plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -758,6 +836,9 @@ int main(void)
         cmocka_unit_test(recent_pages_and_requests),
         cmocka_unit_test(each_page_once),
         cmocka_unit_test(queue_grows),
+        cmocka_unit_test(put_back_behind_the_background),
+        cmocka_unit_test(put_back_as_requested),
+        cmocka_unit_test(unasked_leaves_requests),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,7 @@ void xlm_push_plan_dispose(struct xlm_push_plan *plan)
 {
     xlm_pfn_set_dispose(&plan->outstanding);
     xlm_pfn_set_dispose(&plan->queued);
+    xlm_pfn_set_dispose(&plan->asked_for);
     free(plan->queue);
     *plan = XLM_PUSH_PLAN_EMPTY;
 }
@@ -199,8 +200,21 @@ static void move_neighbours(struct xlm_push_plan *plan, uint64_t pfn)
     }
 }
 
+static void remember(struct xlm_push_plan *plan, uint64_t pfn)
+{
+    if (plan->asked_for.limit) {
+        xlm_pfn_set_add(&plan->asked_for, pfn);
+    }
+}
+
+int xlm_push_plan_remember(struct xlm_push_plan *plan)
+{
+    return xlm_pfn_set_reserve(&plan->asked_for, plan->outstanding.limit);
+}
+
 int xlm_push_plan_request(struct xlm_push_plan *plan, uint64_t pfn)
 {
+    remember(plan, pfn);
     if (!xlm_pfn_set_contains(&plan->outstanding, pfn)) {
         move_neighbours(plan, pfn);
         return 0;
@@ -222,6 +236,7 @@ int xlm_push_plan_request(struct xlm_push_plan *plan, uint64_t pfn)
  * skipped when its turn comes. */
 int xlm_push_plan_urge(struct xlm_push_plan *plan, uint64_t pfn)
 {
+    remember(plan, pfn);
     if (!xlm_pfn_set_contains(&plan->outstanding, pfn)) {
         return 0;
     }
@@ -422,14 +437,17 @@ static size_t push_background(struct xlm_push_plan *plan, size_t max,
 
 /* ---- what goes next ---- */
 
+/* Neighbours never take the background's turn. */
+static bool background_is_due(const struct xlm_push_plan *plan)
+{
+    return plan->tuning.background && plan->requested >= plan->tuning.share;
+}
+
 enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan, size_t room,
                                       uint64_t *pfns, size_t *count)
 {
-    /* Neighbours never take the background's turn. */
-    bool due =
-        plan->tuning.background && plan->requested >= plan->tuning.share;
+    bool due = background_is_due(plan);
 
-    *count = 0;
     if ((plan->urgent || !(due && room)) && next_request(plan, &pfns[0])) {
         hand_out(plan, pfns[0]);
         start_around(plan, pfns[0]);
@@ -437,7 +455,15 @@ enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan, size_t room,
         *count = 1;
         return XLM_PUSH_REQUESTED;
     }
-    if (!due && room) {
+    return xlm_push_plan_next_unasked(plan, room, pfns, count);
+}
+
+enum xlm_push_kind xlm_push_plan_next_unasked(struct xlm_push_plan *plan,
+                                              size_t room, uint64_t *pfns,
+                                              size_t *count)
+{
+    *count = 0;
+    if (!background_is_due(plan) && room) {
         *count = push_neighbours(plan, room, pfns);
         if (*count) {
             return XLM_PUSH_NEIGHBOURS;
@@ -452,6 +478,7 @@ enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan, size_t room,
 
 bool xlm_push_plan_take(struct xlm_push_plan *plan, uint64_t pfn)
 {
+    remember(plan, pfn);
     if (!xlm_pfn_set_contains(&plan->outstanding, pfn)) {
         return false;
     }
@@ -464,4 +491,25 @@ int xlm_push_plan_return(struct xlm_push_plan *plan, uint64_t pfn)
 {
     xlm_pfn_set_add(&plan->outstanding, pfn);
     return xlm_push_plan_request(plan, pfn);
+}
+
+/* The background has passed it, and looks from there once more. */
+static void look_again_from(struct xlm_push_plan *plan, uint64_t pfn)
+{
+    for (size_t i = 0; i < XLM_PUSH_PIVOTS; i++) {
+        struct xlm_push_pivot *pivot = &plan->pivots[i];
+
+        if (pfn > pivot->down && pfn < pivot->up) {
+            pivot->up = pfn;
+        }
+    }
+}
+
+int xlm_push_plan_put_back(struct xlm_push_plan *plan, uint64_t pfn)
+{
+    xlm_pfn_set_add(&plan->outstanding, pfn);
+    look_again_from(plan, pfn);
+    return plan->asked_for.limit && xlm_pfn_set_contains(&plan->asked_for, pfn)
+               ? xlm_push_plan_request(plan, pfn)
+               : 0;
 }

@@ -64,7 +64,9 @@ struct xlm_push_plan {
     struct xlm_push_tuning tuning;
     struct xlm_pfn_set outstanding; /* not yet handed out */
     struct xlm_pfn_set queued;      /* outstanding, and in the queue */
-    uint64_t *queue;                /* a ring of requests */
+    /* Requested at any time, if xlm_push_plan_remember() was called. */
+    struct xlm_pfn_set asked_for;
+    uint64_t *queue; /* a ring of requests */
     size_t queue_room;
     size_t queue_head;
     size_t queue_length;
@@ -113,9 +115,18 @@ bool xlm_push_plan_drop(struct xlm_push_plan *plan, uint64_t pfn);
  * outstanding, so it is under way. */
 bool xlm_push_plan_take(struct xlm_push_plan *plan, uint64_t pfn);
 
+/* Remember which pages are requested, also of those that are under way, for
+ * xlm_push_plan_put_back().  Call before the first request.  ENOMEM. */
+int xlm_push_plan_remember(struct xlm_push_plan *plan);
+
 /* A page that was requested and handed out did not arrive: make it outstanding
  * and requested again.  ENOMEM. */
 int xlm_push_plan_return(struct xlm_push_plan *plan, uint64_t pfn);
+
+/* A page that was handed out did not arrive: make it outstanding again, and
+ * requested if a request is remembered.  ENOMEM: it is outstanding all the
+ * same. */
+int xlm_push_plan_put_back(struct xlm_push_plan *plan, uint64_t pfn);
 
 /*
  * Hand out the next pages, which are not outstanding any more then: one
@@ -124,5 +135,10 @@ int xlm_push_plan_return(struct xlm_push_plan *plan, uint64_t pfn);
  */
 enum xlm_push_kind xlm_push_plan_next(struct xlm_push_plan *plan, size_t room,
                                       uint64_t *pfns, size_t *count);
+
+/* The same without requested pages: these go over another connection. */
+enum xlm_push_kind xlm_push_plan_next_unasked(struct xlm_push_plan *plan,
+                                              size_t room, uint64_t *pfns,
+                                              size_t *count);
 
 #endif
