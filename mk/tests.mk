@@ -55,7 +55,7 @@ check-unit: $(UNIT_PROGRAMS)
 TSAN_TESTS := test_pager test_pager_requests test_pager_succession test_bad_source test_bad_pages \
               test_bad_destination test_endings test_steering test_migration \
               test_ballooning test_library test_stalls test_hostile_guest \
-              test_fault_channel test_trace
+              test_fault_channel test_streams test_stream_ends test_trace
 TSAN_PROGRAMS := $(TSAN_TESTS:%=$(O)/tsan/%)
 $(eval $(call test_kind,tsan,TSAN_CFLAGS,TSAN_LDFLAGS,tsan))
 COMPILED += $(call COMPILED_TESTS,tsan)

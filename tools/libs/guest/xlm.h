@@ -98,8 +98,9 @@ struct xlm_control {
 struct xlm_channel;
 
 /*
- * The thread that called xlm_save() makes all these calls.  Functions that
- * return int return 0, or -1 after having logged the reason.
+ * The thread that called xlm_save() makes all these calls, but for
+ * connect_stream().  Functions that return int return 0, or -1 after having
+ * logged the reason.
  */
 struct xlm_save_callbacks {
     /* Called before the domain is held, so that it gets no pages while it
@@ -146,6 +147,12 @@ struct xlm_save_callbacks {
      * stay open until xlm_save() has returned; otherwise there is no fault
      * channel.  Called at most once; may be NULL. */
     int (*connect_faults)(int *in_fd, int *out_fd, void *data);
+    /* The same for stream `index` of the push, from 1: called at most once for
+     * each, in a thread of its own, at any time from then on; several calls
+     * may run at once.  Must give up soon when cancel_fd is readable.  May be
+     * NULL: the push goes over the first connection only. */
+    int (*connect_stream)(uint32_t index, int cancel_fd, int *in_fd,
+                          int *out_fd, void *data);
     /* Show progress: called once as each phase begins, and often after that.
      * Must be quick.  May be NULL. */
     void (*progress)(enum xlm_phase phase, const struct xlm_stats *stats,
@@ -198,7 +205,7 @@ int xlm_save(struct xlm_context *ctx, const struct xlm_save_params *params,
  * Over another connection, go on with a migration whose connection was lost
  * after the go, or find out what has become of it. domid is the suspended
  * domain; params->id is the migration's.  Parameters for the time before the
- * go are ignored, and so are all callbacks but progress.
+ * go are ignored, and so are all callbacks but progress and connect_stream.
  *
  * Returns 0 with *state XLM_GUEST_NEVER_RAN, and it never will (it may be
  * taken back with xlm_take_back()), or with XLM_GUEST_COMPLETE or
@@ -232,6 +239,11 @@ struct xlm_relink {
      * not.  Both may be NULL. */
     int (*take_faults)(int *in_fd, int *out_fd, void *data);
     void (*drop_faults)(void *data);
+    /* Has this stream joined?  As take_faults(): never waits, and the stream
+     * stays open until drop_streams(), which closes all that have joined by
+     * then.  Called at any time from the go on.  Both may be NULL. */
+    int (*take_stream)(uint32_t index, int *in_fd, int *out_fd, void *data);
+    void (*drop_streams)(void *data);
     void *data;
 };
 
@@ -347,16 +359,28 @@ int xlm_take_over(struct xlm_context *ctx,
  * it gets the answer, and the domain has no pager any more. */
 int xlm_end_paging(struct xlm_context *ctx, const struct xlm_orphan *orphan);
 
+/* What another connection of a migration is for. */
+enum xlm_purpose {
+    XLM_FOR_RECOVERY,
+    XLM_FOR_FAULTS, /* the fault channel */
+    XLM_FOR_STREAM, /* of the push */
+};
+
+struct xlm_errand {
+    enum xlm_purpose purpose;
+    uint32_t stream; /* FOR_STREAM: from 1 up to XLM_STREAMS_MOST - 1 */
+};
+
 /* Read the first record of another connection, which says what the connection
- * is for: *for_faults, the fault channel of a migration; otherwise a
- * recovery. */
+ * is for. */
 int xlm_read_recover(struct xlm_context *ctx, int in_fd,
-                     struct xlm_identity *identity, bool *for_faults);
+                     struct xlm_identity *identity, struct xlm_errand *errand);
 /* Answer a recovery whose guest no process here receives, or receives any
  * more. */
 int xlm_answer_recover(struct xlm_context *ctx, int out_fd,
                        enum xlm_guest_state state, const char *text);
-/* Answer a fault channel: NULL, it has joined the migration; else why not. */
+/* Answer a fault channel or a stream: NULL, it has joined the migration; else
+ * why not. */
 int xlm_answer_channel(struct xlm_context *ctx, int out_fd, const char *why);
 
 #endif

@@ -62,6 +62,10 @@
 /* libxl_live_migrate_params and _receive_params have trace */
 #define LIBXL_HAVE_LIVE_MIGRATE_TRACE 1
 
+/* streams and connect_stream in libxl_live_migrate_params, streams and
+ * stream_pages in libxl_live_migrate_stats */
+#define LIBXL_HAVE_LIVE_MIGRATE_STREAMS 1
+
 /* A flag beside LIBXL_SUSPEND_*: move the guest first, its memory later. */
 #define LIBXL_SUSPEND_POSTCOPY (1 << 16)
 
@@ -228,6 +232,19 @@ int libxl_live_migrate_push_order_from_string(
 typedef int libxl_live_migrate_connect(int *send_fd, int *recv_fd, void *user);
 
 /*
+ * Connect stream `stream` of the push, from 1: a further connection, to a
+ * libxl_domain_live_migrate_receive_recover() at the destination, as above.
+ * Threads that the call has made call this, once for each stream, and several
+ * at once: the streams of a migration while the domain runs at the source,
+ * those of a recovery while the push is under way.  The function must give up
+ * when cancel_fd is readable; it must not read from it.  It returns as above;
+ * without a stream the push goes over the others.
+ */
+typedef int libxl_live_migrate_connect_stream(uint32_t stream, int cancel_fd,
+                                              int *send_fd, int *recv_fd,
+                                              void *user);
+
+/*
  * Initialise with libxl_live_migrate_params_init(), then change what should
  * differ.  New fields only ever take the place of reserved ones, in which zero
  * means the default.
@@ -305,7 +322,14 @@ typedef struct libxl_live_migrate_params {
      * xl-migrate-trace(1).  The call creates or empties the file when it
      * begins, and returns ERROR_INVAL if it cannot. */
     const char *trace; /* NULL: none */
-    uint64_t reserved[4];
+    /* Push pages over this many connections, with the first one, 16 at most:
+     * of use where one processor limits a connection, as it does with ssh.
+     * 0: 1. */
+    uint64_t streams; /* 0 */
+    /* Opens the further ones. */
+    libxl_live_migrate_connect_stream *connect_stream; /* NULL: none */
+    void *stream_user;
+    uint64_t reserved[1];
 } libxl_live_migrate_params;
 
 #define LIBXL_LIVE_MIGRATE_NO_HOT_PAGES UINT64_MAX

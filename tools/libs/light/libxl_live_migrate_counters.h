@@ -100,7 +100,11 @@
     X(SOURCE, evicted_pages, "evicted-pages", \
       "made absent at the destination while the guest ran at the source") \
     X(SOURCE, evict_left_us, "evict-left-us", \
-      "how long making absent takes of what precopy would leave now")
+      "how long making absent takes of what precopy would leave now") \
+    X(SOURCE, streams, "streams", \
+      "in postcopy: connections that pages are pushed over") \
+    X(SOURCE, stream_pages, "stream-pages", \
+      "of postcopy-pages, over streams other than the first connection")
 
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): a term of a sum */
 #define LIBXL_LIVE_MIGRATE_COUNT_ONE_(...) +1

@@ -5,7 +5,7 @@
 #include "fuzz_peer.h"
 #include "wire/record.h"
 
-#define STATES (XLM_READ_SERVE + 1)
+#define STATES (XLM_READ_CREDIT + 1)
 #define PFNS 4096
 
 int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)

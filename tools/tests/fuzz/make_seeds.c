@@ -43,7 +43,7 @@ static void keep_record(const uint8_t *octets, size_t size, void *unused)
 
     (void)unused;
     memcpy(seed + 1, octets, size);
-    for (state = 0; state <= XLM_READ_SERVE; state++) {
+    for (state = 0; state <= XLM_READ_CREDIT; state++) {
         if (xlm_record_is_legal(octets[0], state)) {
             seed[0] = state;
             write_seed("record", number++, seed, 1 + size);

@@ -45,11 +45,11 @@ static void *join(void *data)
     int fd = fake_link_end(migration->outcome.fault_link, 1);
     struct xlm_identity identity;
     struct xlm_context ctx;
-    bool for_faults;
+    struct xlm_errand errand;
 
     fake_migration_init_context(&ctx, migration->setup.hosts[1]);
-    if (!xlm_read_recover(&ctx, fd, &identity, &for_faults)) {
-        assert_true(for_faults);
+    if (!xlm_read_recover(&ctx, fd, &identity, &errand)) {
+        assert_int_equal(errand.purpose, XLM_FOR_FAULTS);
         assert_int_equal(identity.pfns, migration->setup.nr_pfns);
         assert_memory_equal(identity.id, migration->setup.params.id,
                             sizeof(identity.id));

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "fake_faults.h"
+#include "fake_streams.h"
 #include "fake_log.h"
 #include "fake_parts.h"
 #include "fake_relink.h"
@@ -81,6 +82,7 @@ void fake_migration_kill(struct fake_migration *migration, unsigned int end)
         fake_kill(migration->outcome.contexts[end].hypervisor, NULL, NULL, 0);
     }
     fake_link_kill(fake_relink_link(migration), end);
+    fake_streams_kill(migration, end);
 }
 
 /* ---- the heir of a receiver that was killed ---- */
@@ -137,6 +139,7 @@ static void *run_save(void *data)
         &migration->outcome.stats[0], &migration->outcome.transitioned);
     fake_link_hang_up(migration->outcome.link, 0);
     fake_faults_end_source(migration);
+    fake_streams_end_source(migration);
     if (migration->outcome.save_rc && migration->outcome.transitioned) {
         fake_relink_recover(migration);
     }
@@ -174,6 +177,7 @@ void fake_migration_run(struct fake_migration *migration)
     memset(migration->setup.params.id, 0x1d,
            sizeof(migration->setup.params.id));
     fake_relink_open(migration);
+    fake_streams_open(migration);
     migration->outcome.link = fake_link_new(&migration->script.cut);
     fd = fake_link_end(migration->outcome.link, 0);
     migration->setup.params.domid = fake_domain_id(migration->setup.source);
@@ -285,6 +289,7 @@ void fake_migration_turn_round(struct fake_migration *migration)
     migration->outcome.link = NULL;
     fake_relink_free(migration);
     fake_faults_free(migration);
+    fake_streams_free(migration);
     migration->run.fed_length = migration->run.fed_taken = 0;
     migration->outcome.transitioned = migration->outcome.resumed = false;
     migration->outcome.suspended = migration->outcome.put_away =
@@ -306,6 +311,7 @@ void fake_migration_free(struct fake_migration *migration)
     }
     fake_relink_free(migration);
     fake_faults_free(migration);
+    fake_streams_free(migration);
     for (i = 0; i < 2; i++) {
         xlm_hypervisor_close(migration->outcome.contexts[i].hypervisor);
         fake_host_check(migration->setup.hosts[i]);

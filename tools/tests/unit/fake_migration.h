@@ -17,6 +17,7 @@
 #include "fake_hypervisor.h"
 #include "fake_link.h"
 #include "fake_memory.h"
+#include "wire/wire.h"
 #include "xlm.h"
 
 #define FAKE_RECOVERIES 8
@@ -122,6 +123,14 @@ struct fake_script {
     /* Plays the source, or the destination, on the fault channel; NULL: the
      * engine does, honestly. */
     fake_liar *fault_liars[2];
+    /* The push goes over params.streams connections.  Stream n ends like this,
+     * but not in a recovery; all are refused; stream n cannot be connected
+     * (0: all can). */
+    struct fake_cut stream_cuts[XLM_STREAMS_MOST];
+    const char *stream_refusal;
+    uint32_t stream_fails;
+    /* Plays the source, or the destination, on each stream. */
+    fake_liar *stream_liars[2];
 };
 
 /* The results: complete after the run, and at its moments up to then. */
@@ -158,6 +167,7 @@ struct fake_run {
     struct fake_relink *relink;
     atomic_bool fault_joined;
     pthread_t fault_thread;
+    struct fake_streams *streams;
     uint8_t *fed;
     size_t fed_length;
     size_t fed_taken;     /* of that, by the destination's toolstack */

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "fake_faults.h"
+#include "fake_streams.h"
 #include "wire/channel.h"
 
 #define EARLY_DEVICES "early devices"
@@ -527,6 +528,7 @@ struct xlm_save_callbacks fake_parts_source(struct fake_migration *migration)
         .put_away = put_away,
         .connect_faults =
             migration->script.fault_channel ? fake_faults_connect : NULL,
+        .connect_stream = fake_streams_connect,
         .progress = note_go,
         .data = migration,
     };

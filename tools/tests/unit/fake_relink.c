@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "fake_faults.h"
+#include "fake_streams.h"
 
 struct fake_relink {
     struct fake_migration *migration;
@@ -88,9 +89,24 @@ static void drop_faults(void *data)
     fake_faults_drop(relink->migration);
 }
 
+static int take_stream(uint32_t index, int *in_fd, int *out_fd, void *data)
+{
+    struct fake_relink *relink = data;
+
+    return fake_streams_take(relink->migration, index, in_fd, out_fd);
+}
+
+static void drop_streams(void *data)
+{
+    struct fake_relink *relink = data;
+
+    fake_streams_drop(relink->migration);
+}
+
 const struct xlm_relink *fake_relink_for(struct fake_migration *migration)
 {
-    return migration->script.recoveries || migration->script.fault_channel
+    return migration->script.recoveries || migration->script.fault_channel ||
+                   migration->setup.params.streams > 1
                ? &migration->run.relink->engine
                : NULL;
 }
@@ -205,14 +221,14 @@ static void *greet(void *data)
     int fd = fake_link_end(greeting->link, 1);
     struct xlm_identity identity;
     struct xlm_context ctx;
-    bool for_faults;
+    struct xlm_errand errand;
 
     fake_migration_init_context(&ctx, migration->setup.hosts[1]);
-    if (xlm_read_recover(&ctx, fd, &identity, &for_faults)) {
+    if (xlm_read_recover(&ctx, fd, &identity, &errand)) {
         fake_link_hang_up(greeting->link, 1);
     } else {
         atomic_store(&greeting->greeted, true);
-        assert_false(for_faults);
+        assert_int_equal(errand.purpose, XLM_FOR_RECOVERY);
         assert_true(identity.pfns >= migration->setup.nr_pfns);
         assert_memory_equal(identity.id, migration->setup.params.id,
                             sizeof(identity.id));
@@ -232,7 +248,10 @@ static void *greet(void *data)
 static void recover_once(struct fake_migration *migration)
 {
     unsigned int turn = migration->outcome.recovered++;
-    const struct xlm_save_callbacks callbacks = {.data = migration};
+    const struct xlm_save_callbacks callbacks = {
+        .connect_stream = fake_streams_connect,
+        .data = migration,
+    };
     struct greeting greeting = {.relink = migration->run.relink};
     struct xlm_save_params params;
     pthread_t greeter;
@@ -260,6 +279,7 @@ static void recover_once(struct fake_migration *migration)
         xlm_recover(&migration->outcome.contexts[0], &params, &callbacks,
                     &migration->outcome.stats[0], &migration->outcome.found);
     fake_link_hang_up(greeting.link, 0);
+    fake_streams_end_source(migration);
     if (migration->outcome.save_rc && !atomic_load(&greeting.greeted)) {
         fake_link_kill(greeting.link, 1); /* it would wait for a minute */
     }
@@ -298,6 +318,8 @@ void fake_relink_open(struct fake_migration *migration)
         .resumed = resumed,
         .take_faults = take_faults,
         .drop_faults = drop_faults,
+        .take_stream = take_stream,
+        .drop_streams = drop_streams,
         .data = relink,
     };
     pthread_mutex_init(&relink->lock, NULL);

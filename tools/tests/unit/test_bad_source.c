@@ -195,6 +195,64 @@ static void go_before_ready(void **state)
     expect_never_ran(puppet);
 }
 
+/* ---- streams ---- */
+
+static void say_stream(struct puppet *puppet, uint32_t type, uint32_t index)
+{
+    const struct xlm_wire_stream_index body = {.index = index};
+
+    say(puppet, type, &body, sizeof(body));
+}
+
+static void impossible_streams(void **state)
+{
+    static const uint32_t types[] = {XLM_REC_POSTCOPY_STREAM_USE,
+                                     XLM_REC_POSTCOPY_STREAM_LOST};
+    static const uint32_t indexes[] = {0, XLM_STREAMS_MOST, UINT32_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        struct puppet *puppet = restore_at(start_running);
+
+        say_stream(puppet, types[i % 2], indexes[i / 2]);
+        expect_runs_on(puppet);
+    }
+}
+
+/* It has not joined: the source learns that nothing came over it, and goes on
+ * without. */
+static void stream_that_is_none(void **state)
+{
+    struct puppet *puppet = restore_at(start_running);
+
+    (void)state;
+    say_stream(puppet, XLM_REC_POSTCOPY_STREAM_USE, 1);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_STREAM_END));
+    say_stream(puppet, XLM_REC_POSTCOPY_STREAM_LOST, 1);
+    say_stream(puppet, XLM_REC_POSTCOPY_STREAM_USE, 15);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_STREAM_END));
+    hang_up(puppet);
+    expect_runs_on(puppet);
+}
+
+static void stream_used_twice_or_never(void **state)
+{
+    struct puppet *puppet = restore_at(start_running);
+
+    (void)state;
+    say_stream(puppet, XLM_REC_POSTCOPY_STREAM_USE, 2);
+    say_stream(puppet, XLM_REC_POSTCOPY_STREAM_USE, 2);
+    expect_runs_on(puppet);
+
+    puppet = restore_at(start_running);
+    say_stream(puppet, XLM_REC_POSTCOPY_STREAM_LOST, 2);
+    expect_runs_on(puppet);
+
+    puppet = restore_at(start_ready);
+    say_stream(puppet, XLM_REC_POSTCOPY_STREAM_USE, 1);
+    expect_never_ran(puppet);
+}
+
 static void source_dies(void **state)
 {
     struct puppet *puppet = restore_at(start_running);
@@ -355,6 +413,9 @@ int main(void)
         cmocka_unit_test(larger_than_its_configuration),
         cmocka_unit_test(more_pages_than_its_configuration),
         cmocka_unit_test(devices_of_no_length),
+        cmocka_unit_test(impossible_streams),
+        cmocka_unit_test(stream_that_is_none),
+        cmocka_unit_test(stream_used_twice_or_never),
         cmocka_unit_test(memory_is_bounded),
         cmocka_unit_test(endless_optional_records),
     };

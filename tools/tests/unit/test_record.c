@@ -344,7 +344,7 @@ static void each_record_in_each_state(void **state)
     size_t i;
 
     for (i = 0; i < NR_LEGALITIES; i++) {
-        for (in = 0; in <= XLM_READ_SERVE; in++) {
+        for (in = 0; in <= XLM_READ_CREDIT; in++) {
             peer_sends_record(wire, legalities[i].type, zeroes,
                               legalities[i].least);
             if (!(legalities[i].states & 1u << in)) {

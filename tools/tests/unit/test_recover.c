@@ -358,7 +358,7 @@ static struct liar *start_liar(void)
 {
     struct liar *liar = calloc(1, sizeof(*liar));
     struct xlm_identity identity;
-    bool for_faults;
+    struct xlm_errand errand;
 
     liar->migration = new_migration();
     fake_guest_move(liar->migration->setup.guest, NULL);
@@ -369,8 +369,8 @@ static struct liar *start_liar(void)
     assert_int_equal(pthread_create(&liar->thread, NULL, run_recover, liar),
                      0);
     assert_int_equal(
-        xlm_read_recover(&liar->ctx, liar->fds[1], &identity, &for_faults), 0);
-    assert_false(for_faults);
+        xlm_read_recover(&liar->ctx, liar->fds[1], &identity, &errand), 0);
+    assert_int_equal(errand.purpose, XLM_FOR_RECOVERY);
     liar->channel = XLM_CHANNEL_CLOSED;
     assert_int_equal(
         xlm_channel_open(&liar->channel, liar->fds[1], liar->fds[1], -1), 0);

@@ -20,6 +20,7 @@
 #include <xentoollog.h>
 
 #include "policy/release.h"
+#include "wire/wire.h"
 
 struct xlm_domain_info {
     uint32_t domid;
@@ -59,8 +60,9 @@ struct xlm_eviction {
     int error; /* out: 0; EBUSY and the like: the page stays resident */
 };
 
-/* One for each connection that carries pages, and one for a page of zeroes. */
-#define XLM_CONTENTS_BUFFERS 4
+/* One for each connection that carries pages: the streams and the fault
+ * channel; one to read ahead on the first; and one for a page of zeroes. */
+#define XLM_CONTENTS_BUFFERS (XLM_STREAMS_MOST + 3)
 
 struct xlm_hypervisor;
 
@@ -211,7 +213,8 @@ struct xlm_hypervisor_ops {
     /* Allocate room for the contents of pages. page_in() takes contents from
      * there without a copy if they are page-aligned.  At most
      * XLM_CONTENTS_BUFFERS for each handle at a time; no thread may page in
-     * from one while it is allocated or freed. */
+     * from one while that one is allocated or freed.  One thread may call
+     * these two while others page in. */
     void *(*contents_alloc)(struct xlm_hypervisor *hv, size_t pages);
     void (*contents_free)(struct xlm_hypervisor *hv, void *contents,
                           size_t pages);

@@ -16,6 +16,8 @@
 #ifndef XLM_HYPERVISOR_XEN_H
 #define XLM_HYPERVISOR_XEN_H
 
+#include <stdatomic.h>
+
 #include <xenctrl.h>
 #include <xencall.h>
 #include <xenforeignmemory.h>
@@ -52,8 +54,8 @@ struct xen_paging_batch {
 
 /* Memory, handed out to the caller, that the hypervisor can read. */
 struct xen_contents {
-    uint8_t *start; /* NULL: none */
     size_t octets;
+    _Atomic(uint8_t *) start; /* set after octets; NULL: none */
 };
 
 /* The pager of one domain: all pointers are NULL while it is not enabled. */

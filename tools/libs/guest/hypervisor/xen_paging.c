@@ -249,10 +249,10 @@ static bool is_readable(const struct xen_hypervisor *xen,
 {
     for (size_t i = 0; i < XLM_CONTENTS_BUFFERS; i++) {
         const struct xen_contents *buffer = &xen->contents[i];
+        const uint8_t *start = atomic_load(&buffer->start);
 
         /* Xen takes whole pages. */
-        if (buffer->start && contents >= buffer->start &&
-            contents < buffer->start + buffer->octets) {
+        if (start && contents >= start && contents < start + buffer->octets) {
             return (uintptr_t)contents % XLM_PAGE_SIZE == 0;
         }
     }
@@ -318,9 +318,11 @@ void *xen_contents_alloc(struct xlm_hypervisor *hv, size_t pages)
         struct xen_contents *buffer = &xen->contents[i];
 
         if (!buffer->start) {
-            buffer->start = xencall_alloc_buffer_pages(xen->call, pages);
+            void *start = xencall_alloc_buffer_pages(xen->call, pages);
+
             buffer->octets = pages * XLM_PAGE_SIZE;
-            return buffer->start;
+            atomic_store(&buffer->start, start);
+            return start;
         }
     }
     errno = EBUSY;
@@ -333,8 +335,8 @@ void xen_contents_free(struct xlm_hypervisor *hv, void *contents, size_t pages)
 
     for (size_t i = 0; contents && i < XLM_CONTENTS_BUFFERS; i++) {
         if (xen->contents[i].start == contents) {
+            atomic_store(&xen->contents[i].start, NULL);
             xencall_free_buffer_pages(xen->call, contents, pages);
-            xen->contents[i] = (struct xen_contents){.start = NULL};
         }
     }
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "clock.h"
@@ -15,8 +16,36 @@
  * for: all of that record must come within this time. */
 #define RECOVER_SECONDS 30
 
+/* The other fields of the three records are the same. */
+_Static_assert(offsetof(struct xlm_wire_stream, pfns) ==
+                   offsetof(struct xlm_wire_recover, pfns),
+               "wire");
+
+static int find_errand(struct xlm_context *ctx,
+                       const struct xlm_record *record,
+                       struct xlm_errand *errand)
+{
+    const struct xlm_wire_stream *stream = record->body;
+
+    *errand = (struct xlm_errand){.purpose = XLM_FOR_RECOVERY};
+    if (record->type == XLM_REC_POSTCOPY_CHANNEL) {
+        errand->purpose = XLM_FOR_FAULTS;
+    } else if (record->type == XLM_REC_POSTCOPY_STREAM) {
+        errand->purpose = XLM_FOR_STREAM;
+        errand->stream = stream->index;
+        if (!stream->index || stream->index >= XLM_STREAMS_MOST) {
+            errno = EPROTO;
+            return xlm_fail(ctx,
+                            "bad migration stream: stream %" PRIu32
+                            ", of which there are %u at most",
+                            stream->index, XLM_STREAMS_MOST);
+        }
+    }
+    return 0;
+}
+
 int xlm_read_recover(struct xlm_context *ctx, int in_fd,
-                     struct xlm_identity *identity, bool *for_faults)
+                     struct xlm_identity *identity, struct xlm_errand *errand)
 {
     struct xlm_channel channel = XLM_CHANNEL_CLOSED;
     struct xlm_record record = XLM_RECORD_EMPTY;
@@ -39,7 +68,7 @@ int xlm_read_recover(struct xlm_context *ctx, int in_fd,
         identity->pfns = recover->pfns;
         memcpy(identity->id, recover->id, sizeof(identity->id));
         memcpy(identity->uuid, recover->uuid, sizeof(identity->uuid));
-        *for_faults = record.type == XLM_REC_POSTCOPY_CHANNEL;
+        rc = find_errand(ctx, &record, errand);
     }
     xlm_record_dispose(&record);
     xlm_channel_close(&channel);

@@ -426,15 +426,19 @@ void xlm_restore_pay_before_waits(struct xlm_restorer *restorer)
  * would have to stop for it: a source that sends many pages at a time has many
  * under way.
  */
-static int owe_credit(struct xlm_restorer *restorer, uint32_t pages)
+uint32_t xlm_restore_credit_most(uint32_t pages)
 {
     uint32_t most = CREDIT_RECORDS * pages;
 
+    return most < CREDIT_PAGES ? CREDIT_PAGES : most;
+}
+
+static int owe_credit(struct xlm_restorer *restorer, uint32_t pages)
+{
     restorer->owed += pages;
-    if (restorer->owed < (most < CREDIT_PAGES ? CREDIT_PAGES : most)) {
-        return 0;
-    }
-    return xlm_restore_pay_credit(restorer);
+    return restorer->owed < xlm_restore_credit_most(pages)
+               ? 0
+               : xlm_restore_pay_credit(restorer);
 }
 
 static int bring_in(struct xlm_restorer *restorer,

@@ -18,13 +18,16 @@ int xlm_restore_take_pages(struct xlm_restorer *restorer);
 int xlm_restore_take_outstanding(struct xlm_restorer *restorer);
 /* POSTCOPY_PFNS_END: answer with the pages that could not be evicted. */
 int xlm_restore_answer_evicted(struct xlm_restorer *restorer);
-/* The same without credit, from any connection.  Two threads may call this at
+/* The same without credit, from any connection.  Threads may call this at
  * the same time, each with its own record and context.  *pages: how many. */
 int xlm_restore_bring_in(struct xlm_restorer *restorer,
                          struct xlm_context *ctx,
                          const struct xlm_record *record, uint32_t *pages);
 /* POSTCOPY_PAGE_DATA, POSTCOPY_ZERO_PAGES: pages for a guest that runs. */
 int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer);
+/* How much credit may be held back when the last record brought this many
+ * pages. */
+uint32_t xlm_restore_credit_most(uint32_t pages);
 /* Send the source the credit that is due ... */
 int xlm_restore_pay_credit(struct xlm_restorer *restorer);
 /* ... and from now on each time before waiting for more. */

@@ -14,6 +14,7 @@
 #include "restore/link.h"
 #include "restore/pages.h"
 #include "restore/stats.h"
+#include "restore/streams.h"
 
 /* ---- GO, and after ---- */
 
@@ -110,6 +111,7 @@ int xlm_restore_complete(struct xlm_restorer *restorer)
     restorer->outcome.done = true;
     xlm_keepalive_stop(&restorer->keepalive);
     xlm_restore_close_faults(restorer);
+    xlm_restore_close_streams(restorer);
     /* Pages that the guest gave up on the way belong to the host again. */
     (void)restorer->ctx->hypervisor->ops->claim(restorer->ctx->hypervisor,
                                                 restorer->domain.domid, 0);

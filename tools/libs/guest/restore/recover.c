@@ -10,6 +10,7 @@
 #include "restore/link.h"
 #include "restore/pages.h"
 #include "restore/stats.h"
+#include "restore/streams.h"
 
 /* No thread uses the channel any more when this returns. */
 static void close_link(struct xlm_restorer *restorer)
@@ -18,6 +19,7 @@ static void close_link(struct xlm_restorer *restorer)
     xlm_restore_drop_ahead(restorer);
     xlm_keepalive_stop(&restorer->keepalive);
     xlm_restore_close_faults(restorer);
+    xlm_restore_close_streams(restorer);
     xlm_pager_close_requests(restorer->pager);
     xlm_channel_close(&restorer->channel);
 }

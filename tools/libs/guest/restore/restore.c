@@ -33,6 +33,7 @@
 #include "restore/postcopy.h"
 #include "restore/prepare.h"
 #include "restore/recover.h"
+#include "restore/streams.h"
 
 /* ---- the outstanding pages ---- */
 
@@ -327,6 +328,7 @@ static void dispose(struct xlm_restorer *restorer)
     xlm_keepalive_stop(&restorer->keepalive);
     xlm_restore_close_ahead(restorer);
     xlm_restore_close_faults(restorer);
+    xlm_restore_close_streams(restorer);
     xlm_pager_close(restorer->pager);
     restorer->pager = NULL;
     xlm_channel_close(&restorer->channel);

@@ -89,6 +89,8 @@ struct xlm_restorer {
     /* tells the source that this end lives; or NULL */
     struct xlm_keepalive *keepalive;
     struct xlm_fault_reader *faults; /* restore/faults.c; NULL: none */
+    /* restore/streams.c; by index, NULL: not in use */
+    struct xlm_stream_reader *streams[XLM_STREAMS_MOST];
     unsigned long *kept; /* the caller's, for a pager that takes over */
     struct xlm_restore_domain domain;
     struct xlm_restore_sets sets;

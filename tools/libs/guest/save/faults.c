@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The source's end of the fault channel: a second connection, over which the
+ * The source's end of the fault channel: a further connection, over which the
  * guest's requests come and are answered, past whatever the first connection
  * has under way.
  *
@@ -11,89 +11,31 @@
  *            <- CREDIT
  *
  * One thread reads the channel and answers each request at once: there is no
- * queue. Pages that went over the channel without credit so far are kept in
- * order. When the channel is lost the destination says how many of them came,
- * and the rest goes over the first connection: no page is lost with the
- * channel, and none goes twice.
+ * queue.
  */
 #include "save/faults.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <sys/eventfd.h>
-
-#include "clock.h"
-#include "hypervisor/source_memory.h"
+#include "save/further.h"
 #include "save/source.h"
-#include "wire/page_batch.h"
 
-/* The destination answers at once, or it does not know the record. */
-#define JOIN_MS (30 * 1000)
 /* Most pages under way: further requests are served over the first
  * connection. */
 #define UNDER_WAY 1024
 
-struct sent_page {
-    uint64_t pfn;
-    uint64_t sent_us;
-};
-
 struct xlm_fault_channel {
-    struct xlm_saver *saver;
-    /* A failure here fails nothing else: it has its own reason. */
-    struct xlm_context ctx;
-    struct xlm_channel channel;
-    struct xlm_push_shared *shared; /* NULL: not started */
-    pthread_t thread;
-    bool runs;
-    /* The pushing thread's: */
-    bool warned; /* the log says that the channel is lost ... */
-    bool told;   /* ... and the destination knows */
-
-    /* The reading thread's own. */
-    struct xlm_record record;
-    struct xlm_source_memory memory;
-    struct xlm_page_batch batch;
-
-    /* Guarded by the shared lock. */
-    uint64_t sent;                     /* pages sent over the channel */
-    uint64_t credited;                 /* the first of these, which came */
-    struct sent_page pages[UNDER_WAY]; /* page n is at n % UNDER_WAY */
-    bool lost;                         /* no more pages go over the channel */
-    bool ended; /* the destination knows that it is lost */
-    /* Since the last xlm_faults_count(): */
-    uint64_t new_pages;
-    uint64_t new_zeroes;
-    uint64_t new_bytes;
-    uint64_t new_crossed;
+    struct xlm_further further;
 };
-
-/* ---- the pushing thread sleeps ---- */
-
-void xlm_push_shared_wake(struct xlm_push_shared *shared)
-{
-    if (shared->asleep) {
-        shared->asleep = false;
-        eventfd_write(shared->wake_fd, 1);
-    }
-}
-
-void xlm_push_shared_woke(struct xlm_push_shared *shared)
-{
-    eventfd_t count;
-
-    (void)eventfd_read(shared->wake_fd, &count);
-}
 
 /* ---- joining, while the guest runs here ---- */
 
-static int write_channel(struct xlm_fault_channel *faults)
+static int join(struct xlm_fault_channel *faults, int in_fd, int out_fd)
 {
-    const struct xlm_saver *saver = faults->saver;
+    const struct xlm_saver *saver = faults->further.saver;
     struct xlm_wire_recover channel = {
         .version = XLM_RECOVER_VERSION,
         .pfns = saver->domain.nr_pfns,
@@ -101,58 +43,24 @@ static int write_channel(struct xlm_fault_channel *faults)
 
     memcpy(channel.id, saver->params->id, sizeof(channel.id));
     memcpy(channel.uuid, saver->domain.uuid, sizeof(channel.uuid));
-    return xlm_write_simple_record(&faults->ctx, &faults->channel,
-                                   XLM_REC_POSTCOPY_CHANNEL, &channel,
-                                   sizeof(channel));
-}
-
-static int join(struct xlm_fault_channel *faults, int in_fd, int out_fd)
-{
-    const struct xlm_saver *saver = faults->saver;
-
-    if (xlm_source_memory_open(&faults->memory, saver->ctx->hypervisor,
-                               saver->params->domid)) {
-        return xlm_fail(&faults->ctx, "no memory");
-    }
-    if (xlm_channel_open(&faults->channel, in_fd, out_fd,
-                         saver->ctx->abort_fd)) {
-        return xlm_fail(&faults->ctx, "cannot use the connection: %s",
-                        strerror(errno));
-    }
-    faults->channel.idle_ms = JOIN_MS;
-    if (write_channel(faults) ||
-        xlm_read_record(&faults->ctx, &faults->channel, XLM_READ_JOINED,
-                        &faults->record) ||
-        xlm_check_answer(&faults->ctx, &faults->record)) {
-        return -1;
-    }
-    /* Nothing more comes until the go, and after it nothing is aborted. */
-    faults->channel.idle_ms = -1;
-    faults->channel.abort_fd = -1;
-    return 0;
+    return xlm_further_join(&faults->further, in_fd, out_fd,
+                            saver->ctx->abort_fd, XLM_REC_POSTCOPY_CHANNEL,
+                            &channel, sizeof(channel));
 }
 
 static void dispose(struct xlm_fault_channel *faults)
 {
-    xlm_source_memory_close(&faults->memory);
-    xlm_channel_close(&faults->channel);
-    xlm_record_dispose(&faults->record);
+    xlm_further_dispose(&faults->further);
     free(faults);
 }
 
 static struct xlm_fault_channel *new_channel(struct xlm_saver *saver)
 {
-    static const struct xlm_context fresh = XLM_CONTEXT_INIT;
-    struct xlm_fault_channel *faults = calloc(1, sizeof(*faults));
+    struct xlm_fault_channel *faults = malloc(sizeof(*faults));
 
-    if (faults) {
-        faults->saver = saver;
-        faults->ctx = fresh;
-        faults->ctx.logger = saver->ctx->logger;
-        faults->ctx.trace = saver->ctx->trace;
-        faults->channel = XLM_CHANNEL_CLOSED;
-        faults->record = XLM_RECORD_EMPTY;
-        faults->memory = XLM_SOURCE_MEMORY_CLOSED;
+    if (faults && xlm_further_init(&faults->further, saver, UNDER_WAY)) {
+        dispose(faults);
+        return NULL;
     }
     return faults;
 }
@@ -187,10 +95,10 @@ void xlm_save_connect_faults(struct xlm_saver *saver)
     }
     saver->faults = faults;
     if (join(faults, in_fd, out_fd)) {
-        warn_of_none(saver, faults->ctx.reason);
-        faults->warned = faults->lost = true;
+        warn_of_none(saver, faults->further.ctx.reason);
+        faults->further.warned = faults->further.lost = true;
     }
-    saver->fault_bytes = faults->channel.bytes_out;
+    saver->further_bytes += faults->further.channel.bytes_out;
 }
 
 void xlm_save_close_faults(struct xlm_saver *saver)
@@ -204,21 +112,20 @@ void xlm_save_close_faults(struct xlm_saver *saver)
 /* ---- the thread ---- */
 
 /* Note the page as under way.  False: it does not go over this channel. */
-static bool take_page(struct xlm_fault_channel *faults, uint64_t pfn)
+static bool take_page(struct xlm_further *further, uint64_t pfn)
 {
-    struct xlm_push_shared *shared = faults->shared;
+    struct xlm_push_shared *shared = further->shared;
     bool taken;
 
     pthread_mutex_lock(&shared->lock);
-    faults->new_crossed +=
+    further->counts.crossed +=
         !xlm_pfn_set_contains(&shared->plan.outstanding, pfn);
-    taken = !faults->lost && faults->sent - faults->credited < UNDER_WAY &&
-            xlm_push_plan_take(&shared->plan, pfn);
+    taken =
+        xlm_further_room(further) && xlm_push_plan_take(&shared->plan, pfn);
     if (taken) {
-        faults->pages[faults->sent++ % UNDER_WAY] =
-            (struct sent_page){pfn, xlm_now_us()};
-        faults->new_pages++;
-        XLM_TRACE(&faults->ctx, chosen, pfn, faults->sent - faults->credited);
+        xlm_further_note(further, pfn, XLM_PUSH_REQUESTED);
+        XLM_TRACE(&further->ctx, chosen, pfn,
+                  further->sent - further->credited);
         xlm_push_shared_wake(shared); /* the neighbours may go now */
     }
     pthread_mutex_unlock(&shared->lock);
@@ -227,109 +134,91 @@ static bool take_page(struct xlm_fault_channel *faults, uint64_t pfn)
 
 /* Leave a page to the pushing thread, which also knows what to do about one
  * that cannot be read.  Nothing happens when the page is under way. */
-static int leave_page(struct xlm_fault_channel *faults, uint64_t pfn)
+static int leave_page(struct xlm_further *further, uint64_t pfn)
 {
-    struct xlm_push_shared *shared = faults->shared;
+    struct xlm_push_shared *shared = further->shared;
     int rc;
 
     pthread_mutex_lock(&shared->lock);
     rc = xlm_push_plan_request(&shared->plan, pfn);
     xlm_push_shared_wake(shared);
     pthread_mutex_unlock(&shared->lock);
-    return rc ? xlm_fail(&faults->ctx, "no memory for requests") : 0;
+    return rc ? xlm_fail(&further->ctx, "no memory for requests") : 0;
 }
 
-static int send_page(struct xlm_fault_channel *faults, uint64_t pfn,
+static int send_page(struct xlm_further *further, uint64_t pfn,
                      const void *contents)
 {
-    struct xlm_push_shared *shared = faults->shared;
-    struct xlm_page_batch *batch = &faults->batch;
-    uint64_t bytes = faults->channel.bytes_out;
-    int rc;
+    struct xlm_page_batch *batch = &further->batch;
 
     xlm_page_batch_begin(batch, XLM_REC_POSTCOPY_PAGE_DATA, true);
     xlm_page_batch_add(batch, pfn, XLM_TYPE_NOTAB, contents);
-    XLM_TRACE(&faults->ctx, sent, pfn, bytes);
-    rc = xlm_page_batch_write(&faults->ctx, &faults->channel, batch);
-    pthread_mutex_lock(&shared->lock);
-    faults->new_zeroes += batch->nr_zeroes;
-    faults->new_bytes += faults->channel.bytes_out - bytes;
-    pthread_mutex_unlock(&shared->lock);
-    return rc;
+    XLM_TRACE(&further->ctx, sent, pfn, further->channel.bytes_out);
+    return xlm_further_write(further);
 }
 
-static int serve_page(struct xlm_fault_channel *faults, uint64_t pfn)
+static int serve_page(struct xlm_further *further, uint64_t pfn)
 {
-    const void *contents = xlm_source_memory_page(&faults->memory, pfn);
+    const void *contents = xlm_source_memory_page(&further->memory, pfn);
 
-    XLM_TRACE(&faults->ctx, heard, pfn, 1);
+    XLM_TRACE(&further->ctx, heard, pfn, 1);
     /* If the page cannot be sent, the pushing thread reports why. */
-    if (!contents || !xlm_save_source_is_sound(faults->saver) ||
-        !take_page(faults, pfn)) {
-        return leave_page(faults, pfn);
+    if (!contents || !xlm_save_source_is_sound(further->saver) ||
+        !take_page(further, pfn)) {
+        return leave_page(further, pfn);
     }
-    return send_page(faults, pfn, contents);
+    return send_page(further, pfn, contents);
 }
 
-static int take_fault(struct xlm_fault_channel *faults)
+static int take_fault(struct xlm_further *further)
 {
     struct xlm_pfn_list list;
 
-    if (xlm_parse_pfn_list(&faults->ctx, &faults->record,
-                           faults->saver->domain.nr_pfns, &list)) {
+    if (xlm_parse_pfn_list(&further->ctx, &further->record,
+                           further->saver->domain.nr_pfns, &list)) {
         return -1;
     }
     for (size_t i = 0; i < list.count; i++) {
-        if (serve_page(faults, xlm_entry_pfn(list.entries[i]))) {
+        if (serve_page(further, xlm_entry_pfn(list.entries[i]))) {
             return -1;
         }
     }
     return 0;
 }
 
-static int take_credit(struct xlm_fault_channel *faults)
+static int take_credit(struct xlm_further *further)
 {
-    struct xlm_push_shared *shared = faults->shared;
-    const struct xlm_wire_credit *credit = faults->record.body;
-    bool honest;
+    uint32_t pages;
 
-    pthread_mutex_lock(&shared->lock);
-    honest = credit->pages <= faults->sent - faults->credited;
-    if (honest) {
-        faults->credited += credit->pages;
+    if (xlm_further_take_credit(further, &pages)) {
+        return -1;
     }
-    xlm_push_shared_wake(shared);
-    pthread_mutex_unlock(&shared->lock);
-    if (!honest) {
-        errno = EPROTO;
-        return xlm_fail(&faults->ctx, "bad migration stream: credit for pages "
-                                      "that were not sent");
-    }
+    pthread_mutex_lock(&further->shared->lock);
+    xlm_push_shared_wake(further->shared); /* all may have come */
+    pthread_mutex_unlock(&further->shared->lock);
     return 0;
 }
 
-static int take_record(struct xlm_fault_channel *faults)
+static int take_record(struct xlm_further *further)
 {
-    if (xlm_read_record(&faults->ctx, &faults->channel, XLM_READ_SERVE,
-                        &faults->record)) {
+    if (xlm_read_record(&further->ctx, &further->channel, XLM_READ_SERVE,
+                        &further->record)) {
         return -1;
     }
     /* Handle records in their order: each page goes at once. */
-    return faults->record.type == XLM_REC_POSTCOPY_CREDIT ? take_credit(faults)
-                                                          : take_fault(faults);
+    return further->record.type == XLM_REC_POSTCOPY_CREDIT
+               ? take_credit(further)
+               : take_fault(further);
 }
 
 static void *serve(void *data)
 {
-    struct xlm_fault_channel *faults = data;
+    struct xlm_further *further = data;
 
-    while (!take_record(faults)) {
+    while (!take_record(further)) {
         continue;
     }
-    pthread_mutex_lock(&faults->shared->lock);
-    faults->lost = true;
-    xlm_push_shared_wake(faults->shared);
-    pthread_mutex_unlock(&faults->shared->lock);
+    xlm_further_lose(further);
     return NULL;
 }
 
@@ -338,144 +227,84 @@ static void *serve(void *data)
 void xlm_faults_start(struct xlm_fault_channel *faults,
                       struct xlm_push_shared *shared)
 {
+    struct xlm_further *further = faults ? &faults->further : NULL;
     int rc;
 
-    if (!faults) {
+    if (!further) {
         return;
     }
-    faults->shared = shared;
-    if (faults->lost) {
+    further->shared = shared;
+    if (further->lost) {
         return;
     }
-    xlm_channel_keep_queue(&faults->channel, 0);
-    rc = pthread_create(&faults->thread, NULL, serve, faults);
+    xlm_channel_keep_queue(&further->channel, 0);
+    rc = pthread_create(&further->thread, NULL, serve, further);
     if (rc) {
-        xlm_note_failure(&faults->ctx, "cannot start a thread: %s",
+        xlm_note_failure(&further->ctx, "cannot start a thread: %s",
                          strerror(rc));
-        faults->lost = true;
+        further->lost = true;
         return;
     }
-    faults->runs = true;
+    further->runs = true;
 }
 
 void xlm_faults_stop(struct xlm_fault_channel *faults)
 {
-    if (faults && faults->runs) {
-        xlm_channel_stop(&faults->channel);
-        pthread_join(faults->thread, NULL);
-        faults->runs = false;
+    if (faults && faults->further.runs) {
+        xlm_channel_stop(&faults->further.channel);
+        pthread_join(faults->further.thread, NULL);
+        faults->further.runs = false;
     }
 }
 
 bool xlm_faults_pending(const struct xlm_fault_channel *faults)
 {
-    return faults && faults->sent != faults->credited;
-}
-
-static bool is_stalled(const struct xlm_fault_channel *faults)
-{
-    const struct sent_page *oldest =
-        &faults->pages[faults->credited % UNDER_WAY];
-
-    return xlm_faults_pending(faults) &&
-           xlm_now_us() - oldest->sent_us >
-               faults->saver->params->faults_stall_ms * UINT64_C(1000);
-}
-
-/* *heard: does the destination know? */
-static bool is_lost(struct xlm_fault_channel *faults, bool *heard)
-{
-    bool lost;
-
-    pthread_mutex_lock(&faults->shared->lock);
-    if (!faults->lost && is_stalled(faults)) {
-        xlm_note_failure(&faults->ctx, "a page did not get through");
-        faults->lost = true;
-    }
-    lost = faults->lost;
-    *heard = faults->ended;
-    pthread_mutex_unlock(&faults->shared->lock);
-    return lost;
+    return faults && xlm_further_pending(&faults->further);
 }
 
 int xlm_faults_look_after(struct xlm_fault_channel *faults)
 {
-    struct xlm_saver *saver = faults ? faults->saver : NULL;
-    bool heard;
+    static const char what[] =
+        "the fault channel is lost: the pages that the guest asks for go over "
+        "the first connection";
+    struct xlm_saver *saver = faults ? faults->further.saver : NULL;
 
-    if (!faults || faults->told || !is_lost(faults, &heard)) {
+    if (!faults || !xlm_further_must_tell(&faults->further, what)) {
         return 0;
     }
-    faults->told = true;
-    xlm_channel_stop(&faults->channel);
-    if (!faults->warned) {
-        xtl_log(saver->ctx->logger, XTL_WARN, -1, "xlm",
-                "the fault channel is lost: the pages that the guest asks for "
-                "go over the first connection (%s)",
-                faults->ctx.reason);
-    }
-    return heard ? 0
-                 : xlm_write_simple_record(saver->ctx, &saver->channel,
-                                           XLM_REC_POSTCOPY_CHANNEL_LOST, NULL,
-                                           0);
+    return xlm_write_simple_record(saver->ctx, &saver->channel,
+                                   XLM_REC_POSTCOPY_CHANNEL_LOST, NULL, 0);
 }
 
 void xlm_faults_count(struct xlm_fault_channel *faults,
                       struct xlm_stats *stats)
 {
-    if (!faults) {
-        return;
+    if (faults) {
+        stats->channel_pages += faults->further.counts.requested;
+        xlm_further_count(&faults->further, stats);
     }
-    stats->requested_pages += faults->new_pages;
-    stats->channel_pages += faults->new_pages;
-    stats->zero_pages += faults->new_zeroes;
-    faults->saver->fault_bytes += faults->new_bytes;
-    stats->crossed_requests += faults->new_crossed;
-    faults->new_pages = faults->new_zeroes = 0;
-    faults->new_bytes = faults->new_crossed = 0;
 }
 
 /* ---- the reader of the first connection ---- */
 
-static bool is_honest(const struct xlm_fault_channel *faults, uint64_t pages)
-{
-    return !faults->ended && pages >= faults->credited &&
-           pages <= faults->sent;
-}
-
-/* The first `pages` of the channel's pages came.  The others go as soon as
- * they can: the guest waits, whether or not the destination requests them
- * again. */
-static int end_after(struct xlm_fault_channel *faults, uint64_t pages)
-{
-    int rc = 0;
-
-    for (uint64_t i = pages; i < faults->sent; i++) {
-        rc |= xlm_push_plan_return(&faults->shared->plan,
-                                   faults->pages[i % UNDER_WAY].pfn);
-    }
-    xlm_note_failure(&faults->ctx, "the destination has lost it");
-    /* They count when they are sent again. */
-    faults->new_pages -= faults->sent - pages;
-    faults->sent = faults->credited = pages;
-    faults->lost = faults->ended = true;
-    return rc ? xlm_fail(faults->saver->ctx, "no memory for requests") : 0;
-}
-
+/* Pages that did not come go again as soon as they can: the guest waits,
+ * whether or not the destination requests them again. */
 int xlm_faults_take_end(struct xlm_saver *saver,
                         const struct xlm_record *record)
 {
     const struct xlm_wire_channel_end *end = record->body;
-    struct xlm_fault_channel *faults = saver->faults;
+    struct xlm_further *further =
+        saver->faults ? &saver->faults->further : NULL;
     bool honest = false;
     int rc = 0;
 
-    if (faults) {
-        pthread_mutex_lock(&faults->shared->lock);
-        honest = is_honest(faults, end->pages);
-        rc = honest ? end_after(faults, end->pages) : 0;
-        xlm_push_shared_wake(faults->shared);
-        pthread_mutex_unlock(&faults->shared->lock);
+    if (further && further->shared) {
+        pthread_mutex_lock(&further->shared->lock);
+        honest = xlm_further_may_end_after(further, end->pages);
+        rc = honest ? xlm_further_end_after(further, end->pages,
+                                            xlm_push_plan_return)
+                    : 0;
+        pthread_mutex_unlock(&further->shared->lock);
     }
     if (!honest) {
         errno = EPROTO;

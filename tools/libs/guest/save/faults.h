@@ -4,28 +4,13 @@
 #ifndef XLM_SAVE_FAULTS_H
 #define XLM_SAVE_FAULTS_H
 
-#include <pthread.h>
-
 #include "save/saver.h"
+#include "save/shared.h"
 
 /* Call after PREPARED: connect a fault channel, if the caller can.  If that
  * fails, the log says why, and there is no fault channel. */
 void xlm_save_connect_faults(struct xlm_saver *saver);
 void xlm_save_close_faults(struct xlm_saver *saver);
-
-/* What the threads of the postcopy phase share: the plan of what goes next. */
-struct xlm_push_shared {
-    pthread_mutex_t lock; /* of plan and asleep */
-    struct xlm_push_plan plan;
-    bool asleep; /* the pushing thread found nothing to do, or is about to */
-    int wake_fd; /* an eventfd, which it waits for */
-};
-
-/* Wake the pushing thread: there may be something to do.  With the lock held.
- */
-void xlm_push_shared_wake(struct xlm_push_shared *shared);
-/* The pushing thread is awake, and looks next. */
-void xlm_push_shared_woke(struct xlm_push_shared *shared);
 
 /* All of these are harmless without a channel (NULL). */
 

@@ -3,8 +3,8 @@
  * memory follows.
  *
  * The thread that called xlm_save() pushes, and reads what the destination
- * says.  It shares the plan of what goes next with the thread of a fault
- * channel, which also takes pages off the plan.
+ * says.  It shares the plan of what goes next with the threads of further
+ * connections, which also take pages off the plan.
  */
 #include "save/push.h"
 
@@ -13,12 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include "clock.h"
+#include "save/fill.h"
 #include "save/pusher.h"
 #include "save/source.h"
+#include "save/streams.h"
 
 /* How long the destination has to read it: see tell_lost(). */
 #define LOST_HEARD_US 30000000
@@ -27,15 +26,12 @@
 
 /* A page cannot be mapped: it is a hole, because the guest ballooned it out
  * after it was listed; or this is an error; or the domain is lost. */
-static int check_hole(struct xlm_pusher *pusher, uint64_t pfn)
+static int check_hole(uint64_t pfn, void *data)
 {
-    struct xlm_saver *saver = pusher->saver;
-    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    struct xlm_saver *saver = data;
     int map_errno = errno;
-    uint32_t type;
 
-    if (hv->ops->page_types(hv, saver->params->domid, 1, &pfn, &type) ||
-        xlm_type_has_contents(type)) {
+    if (!xlm_save_has_no_page(saver, pfn)) {
         if (xlm_save_check_source(saver)) {
             return -1;
         }
@@ -46,26 +42,6 @@ static int check_hole(struct xlm_pusher *pusher, uint64_t pfn)
                         pfn, strerror(errno));
     }
     return xlm_save_check_memory(saver);
-}
-
-static int fill_batch(struct xlm_pusher *pusher, size_t count,
-                      const uint64_t *pfns)
-{
-    struct xlm_page_batch *batch = &pusher->batch;
-
-    xlm_page_batch_begin(batch, XLM_REC_POSTCOPY_PAGE_DATA, true);
-    for (size_t i = 0; i < count; i++) {
-        const void *contents =
-            xlm_source_memory_page(&pusher->memory, pfns[i]);
-
-        if (!contents && check_hole(pusher, pfns[i])) {
-            return -1;
-        }
-        xlm_page_batch_add(batch, pfns[i],
-                           contents ? XLM_TYPE_NOTAB : XLM_TYPE_XTAB,
-                           contents);
-    }
-    return 0;
 }
 
 static void trace_sent(struct xlm_pusher *pusher, size_t count,
@@ -93,15 +69,10 @@ static int send_pages(struct xlm_pusher *pusher, enum xlm_push_kind kind,
 {
     struct xlm_saver *saver = pusher->saver;
     struct xlm_page_batch *batch = &pusher->batch;
-    uint64_t remapped;
 
-    do { /* mapping a page also maps its neighbours */
-        remapped = pusher->memory.remapped;
-        if (fill_batch(pusher, count, pfns)) {
-            return -1;
-        }
-    } while (pusher->memory.remapped != remapped);
-    if (xlm_save_check_source(saver)) {
+    if (xlm_save_fill(batch, &pusher->memory, count, pfns, check_hole,
+                      saver) ||
+        xlm_save_check_source(saver)) {
         return -1;
     }
     saver->stats->zero_pages += batch->nr_zeroes;
@@ -122,6 +93,10 @@ static void update_stats(struct xlm_pusher *pusher)
     stats->crossed_requests += pusher->learned.crossed_requests;
     pusher->learned.crossed_requests = 0;
     xlm_faults_count(pusher->saver->faults, stats);
+    xlm_streams_count(pusher->saver->streams, stats);
+    if (!pusher->sent.ended) { /* then the destination closes them */
+        stats->streams = xlm_streams_in_use(pusher->saver->streams);
+    }
     stats->queue_depth = pusher->shared.plan.queued.count;
     stats->queue_most = pusher->learned.queue_most;
     stats->unsent_pages = pusher->learned.unsent;
@@ -130,22 +105,6 @@ static void update_stats(struct xlm_pusher *pusher)
                        pusher->learned.told_blocked_us);
         pusher->learned.news = false;
     }
-}
-
-/* How many pages may be pushed now.  If none: not for *wait_us, unless
- * something comes. */
-static uint32_t room_for_push(struct xlm_pusher *pusher, uint64_t *wait_us)
-{
-    struct xlm_push_window *window = &pusher->sent.window;
-
-    *wait_us = xlm_save_background_wait_us(pusher->saver);
-    if (*wait_us) {
-        return 0;
-    }
-    *wait_us = XLM_RATE_WAIT_EVER; /* until credit comes */
-    window->calm = xlm_now_us() - pusher->learned.asked_us >
-                   xlm_push_window_calm_us(window);
-    return xlm_push_window_room(window);
 }
 
 static uint64_t keepalive_us(const struct xlm_pusher *pusher)
@@ -170,9 +129,9 @@ static int say_alive(struct xlm_pusher *pusher)
                                    XLM_REC_POSTCOPY_SRC_ALIVE, NULL, 0);
 }
 
-/* Wait until something comes, the fault channel's thread has news, or the rate
- * lets the background go on; at most as long as events that wake nobody may go
- * unnoticed. */
+/* Wait until something comes, the thread of a further connection has news, or
+ * the rate lets the background go on; at most as long as events that wake
+ * nobody may go unnoticed. */
 static int await_turn(struct xlm_pusher *pusher, uint64_t wait_us)
 {
     uint64_t most_us = keepalive_us(pusher);
@@ -180,9 +139,10 @@ static int await_turn(struct xlm_pusher *pusher, uint64_t wait_us)
     if (most_us > XLM_SAVE_HEED_US) {
         most_us = XLM_SAVE_HEED_US;
     }
-    xlm_channel_await_input(&pusher->saver->channel, pusher->shared.wake_fd,
+    xlm_channel_await_input(&pusher->saver->channel,
+                            pusher->shared.wake_fds[0],
                             wait_us < most_us ? wait_us : most_us);
-    xlm_push_shared_woke(&pusher->shared);
+    xlm_push_shared_woke(&pusher->shared, 0);
     return xlm_pusher_check_silence(pusher);
 }
 
@@ -190,7 +150,8 @@ static int await_turn(struct xlm_pusher *pusher, uint64_t wait_us)
 static bool lacks_pages(const struct xlm_pusher *pusher)
 {
     return pusher->shared.plan.outstanding.count ||
-           xlm_faults_pending(pusher->saver->faults);
+           xlm_faults_pending(pusher->saver->faults) ||
+           xlm_streams_pending(pusher->saver->streams);
 }
 
 static void note_sent(struct xlm_pusher *pusher, size_t count)
@@ -201,6 +162,7 @@ static void note_sent(struct xlm_pusher *pusher, size_t count)
         pusher->sent.due_us = xlm_now_us();
     }
     xlm_push_window_sent(window, count, xlm_now_us());
+    xlm_push_shared_note(&pusher->shared, 0, window->in_flight);
 }
 
 /* Take the next pages off the plan that may be sent now.  If there are none,
@@ -213,10 +175,12 @@ static bool next_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
     pthread_mutex_lock(&pusher->shared.lock);
     more = !pusher->learned.gone && lacks_pages(pusher);
     if (more) {
-        uint32_t room = room_for_push(pusher, wait_us);
+        struct xlm_push_window *window = &pusher->sent.window;
+        uint32_t room = xlm_push_shared_room(&pusher->shared, pusher->saver,
+                                             window, wait_us);
 
-        *kind = xlm_push_plan_next(&pusher->shared.plan, room, pfns, count);
-        pusher->shared.asleep = *kind == XLM_PUSH_NOTHING;
+        xlm_push_shared_note(&pusher->shared, 0, window->in_flight);
+        *kind = xlm_push_shared_next(&pusher->shared, 0, room, pfns, count);
         if (*kind == XLM_PUSH_REQUESTED) {
             trace_chosen(pusher, *count, pfns);
         }
@@ -227,6 +191,14 @@ static bool next_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
     update_stats(pusher);
     pthread_mutex_unlock(&pusher->shared.lock);
     return more;
+}
+
+/* Of what the background may send. */
+static void spend(struct xlm_pusher *pusher, uint64_t octets)
+{
+    pthread_mutex_lock(&pusher->shared.lock);
+    xlm_rate_limit_spend(&pusher->saver->limit, octets);
+    pthread_mutex_unlock(&pusher->shared.lock);
 }
 
 static int push(struct xlm_pusher *pusher, enum xlm_push_kind kind,
@@ -245,7 +217,7 @@ static int push(struct xlm_pusher *pusher, enum xlm_push_kind kind,
         if (kind == XLM_PUSH_NEIGHBOURS) {
             saver->stats->neighbour_pages += count;
         }
-        xlm_rate_limit_spend(&saver->limit, saver->channel.bytes_out - bytes);
+        spend(pusher, saver->channel.bytes_out - bytes);
     }
     return 0;
 }
@@ -277,7 +249,8 @@ static int push_all(struct xlm_pusher *pusher)
 
     while (more) {
         if (xlm_pusher_hear_all(pusher) || go_on(pusher, &more) ||
-            xlm_faults_look_after(saver->faults) || say_alive(pusher)) {
+            xlm_faults_look_after(saver->faults) ||
+            xlm_streams_look_after(saver->streams) || say_alive(pusher)) {
             return -1;
         }
         xlm_channel_keep_queue(
@@ -358,10 +331,12 @@ int xlm_pusher_run(struct xlm_pusher *pusher)
     pusher->sent.said_us = xlm_now_us();
     xlm_pusher_listen(pusher);
     xlm_faults_start(saver->faults, &pusher->shared);
+    xlm_streams_start(saver->streams, &pusher->shared);
     rc = run(pusher);
     saver->channel.while_blocked = NULL;
     saver->channel.may_be_silent = NULL;
     xlm_faults_stop(saver->faults);
+    xlm_streams_stop(saver->streams);
     return rc;
 }
 
@@ -384,15 +359,13 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
         .saver = saver,
         .memory = XLM_SOURCE_MEMORY_CLOSED,
         .record = XLM_RECORD_EMPTY,
-        .shared.lock = PTHREAD_MUTEX_INITIALIZER,
-        .shared.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-        .shared.plan = XLM_PUSH_PLAN_EMPTY,
     };
     saver->stats->postcopy_pages = saver->sets.outstanding.count;
     saver->stats->outstanding = saver->sets.outstanding.count;
-    if (pusher->shared.wake_fd < 0 ||
+    if (xlm_push_shared_init(&pusher->shared) ||
         xlm_push_plan_init(&pusher->shared.plan, &saver->sets.outstanding,
                            &tuning) ||
+        (saver->streams && xlm_push_plan_remember(&pusher->shared.plan)) ||
         xlm_source_memory_open(&pusher->memory, saver->ctx->hypervisor,
                                saver->params->domid)) {
         xlm_fail(saver->ctx, "no memory for the postcopy phase");
@@ -415,11 +388,7 @@ void xlm_pusher_close(struct xlm_pusher *pusher)
         return;
     }
     xlm_source_memory_close(&pusher->memory);
-    xlm_push_plan_dispose(&pusher->shared.plan);
+    xlm_push_shared_dispose(&pusher->shared);
     xlm_record_dispose(&pusher->record);
-    pthread_mutex_destroy(&pusher->shared.lock);
-    if (pusher->shared.wake_fd >= 0) {
-        close(pusher->shared.wake_fd);
-    }
     free(pusher);
 }

@@ -16,6 +16,7 @@
 #include "policy/push_window.h"
 #include "save/faults.h"
 #include "save/saver.h"
+#include "save/shared.h"
 #include "wire/page_batch.h"
 #include "wire/record.h"
 
@@ -25,7 +26,6 @@ struct xlm_learned {
     uint64_t running_us;       /* ... on this connection then, or 0 */
     bool complete;             /* it has agreed that it has everything */
     bool gone;                 /* the guest has ended over there */
-    uint64_t asked_us;         /* when the last request came */
     uint64_t heard_us;         /* when it said something last */
     uint64_t crossed_requests; /* their pages had been sent by then */
     uint64_t queue_most;       /* requests that waited at a time, at most */
@@ -50,7 +50,7 @@ struct xlm_pusher {
     struct xlm_record record; /* the one that is heard */
     struct xlm_learned learned;
     struct xlm_under_way sent;
-    struct xlm_push_shared shared; /* with the fault channel's thread */
+    struct xlm_push_shared shared; /* with threads of further connections */
 };
 
 /* Wait for a record of the destination, and take it. */

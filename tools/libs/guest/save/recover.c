@@ -18,6 +18,7 @@
 #include "save/push.h"
 #include "save/saver.h"
 #include "save/source.h"
+#include "save/streams.h"
 
 static int check_suspended(struct xlm_saver *saver)
 {
@@ -172,11 +173,14 @@ static int push(struct xlm_saver *saver, enum xlm_guest_state *state)
               saver->sets.outstanding.count);
     saver->channel.abort_fd = -1;
     saver->channel.idle_ms = -1;
+    xlm_save_connect_streams(saver);
     pusher = xlm_pusher_open(saver);
     if (!pusher) {
+        xlm_save_close_streams(saver);
         return -1;
     }
     rc = xlm_pusher_run(pusher);
+    xlm_save_close_streams(saver);
     xlm_pusher_close(pusher);
     if (!rc) {
         *state = saver->domain.gone ? XLM_GUEST_ENDED : XLM_GUEST_COMPLETE;

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "save/pusher.h"
+#include "save/streams.h"
 
 /* ---- its records ---- */
 
@@ -24,8 +25,8 @@ static int take_fault(struct xlm_pusher *pusher,
                            pusher->saver->domain.nr_pfns, &list)) {
         return -1;
     }
-    pusher->learned.asked_us = xlm_now_us();
     pthread_mutex_lock(&pusher->shared.lock);
+    pusher->shared.asked_us = xlm_now_us();
     for (size_t i = 0; i < list.count && !rc; i++) {
         uint64_t pfn = xlm_entry_pfn(list.entries[i]);
 
@@ -38,6 +39,8 @@ static int take_fault(struct xlm_pusher *pusher,
     if (pusher->shared.plan.queued.count > pusher->learned.queue_most) {
         pusher->learned.queue_most = pusher->shared.plan.queued.count;
     }
+    /* This thread may be here while it waits to write. */
+    xlm_push_shared_wake_for_request(&pusher->shared, 0);
     pthread_mutex_unlock(&pusher->shared.lock);
     return rc ? xlm_fail(pusher->saver->ctx, "no memory for requests") : 0;
 }
@@ -165,6 +168,12 @@ static int take_channel_end(struct xlm_pusher *pusher,
     return xlm_faults_take_end(pusher->saver, record);
 }
 
+static int take_stream_end(struct xlm_pusher *pusher,
+                           const struct xlm_record *record)
+{
+    return xlm_streams_take_end(pusher->saver, record);
+}
+
 /* The record has no other effect. */
 static int take_alive(struct xlm_pusher *pusher,
                       const struct xlm_record *record)
@@ -266,7 +275,7 @@ void xlm_pusher_listen(struct xlm_pusher *pusher)
 
     pusher->sent.due_us = pusher->learned.heard_us = xlm_now_us();
     /* RUNNING will come */
-    pusher->learned.asked_us = pusher->learned.heard_us;
+    pusher->shared.asked_us = pusher->learned.heard_us;
     channel->may_be_silent = may_be_silent;
     channel->silence_data = pusher;
     channel->idle_ms =

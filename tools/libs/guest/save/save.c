@@ -9,7 +9,8 @@
  *   platform state, device pages,   |  the guest runs, the destination
  *   devices, PREPARE                |  builds its domain
  *                    <- PREPARED    |
- *   (a fault channel: save/faults.c)|
+ *   (further connections:           |
+ *   save/faults.c, save/streams.c)  |
  *   PAGE_DATA, round after round    |
  *   BEGIN, list of outstanding pfns |
  *                    <- EVICTED     |
@@ -50,6 +51,7 @@
 #include "save/recheck.h"
 #include "save/saver.h"
 #include "save/source.h"
+#include "save/streams.h"
 
 void xlm_save_params_init(struct xlm_save_params *params)
 {
@@ -277,6 +279,7 @@ static int await_prepared(struct xlm_saver *saver)
         return -1;
     }
     xlm_save_connect_faults(saver);
+    xlm_save_connect_streams(saver);
     /* The log was on meanwhile, and would lose new pages.  List the pages once
      * more: Xen may have been giving the guest a page when it was told to give
      * none. */
@@ -659,6 +662,7 @@ static void leave_domain(struct xlm_saver *saver)
         xlm_save_release(saver);
     }
     xlm_save_close_faults(saver);
+    xlm_save_close_streams(saver);
     xlm_pusher_close(saver->pusher);
 }
 

@@ -34,7 +34,7 @@ void xlm_saver_begin(struct xlm_saver *saver, struct xlm_context *ctx,
 void xlm_save_progress(struct xlm_saver *saver, enum xlm_phase phase)
 {
     saver->phase = phase;
-    saver->stats->bytes_sent = saver->channel.bytes_out + saver->fault_bytes;
+    saver->stats->bytes_sent = saver->channel.bytes_out + saver->further_bytes;
     if (saver->callbacks->progress) {
         saver->callbacks->progress(phase, saver->stats,
                                    saver->callbacks->data);

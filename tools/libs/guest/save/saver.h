@@ -18,8 +18,7 @@
 struct xlm_source_mark {
     struct xlm_mark left; /* taken when the guest was suspended */
     bool lost;            /* a later look found a difference */
-    /* Held to ask the hypervisor: by the caller's thread, or by the fault
-     * channel's. */
+    /* Held to ask the hypervisor, by the threads that send after the go. */
     pthread_mutex_t asking;
 };
 
@@ -99,13 +98,16 @@ struct xlm_saver {
     struct xlm_save_asked asked;
     struct xlm_save_evicting evicting;
     struct xlm_save_sets sets;
-    struct xlm_rate_limit limit; /* for the background */
+    /* for the background; from the go on the threads that push share it, with
+     * the lock of save/shared.h */
+    struct xlm_rate_limit limit;
     /* tells the destination that this end lives; or NULL */
     struct xlm_keepalive *keepalive;
     struct xlm_pusher *pusher;        /* save/push.c; NULL: not opened yet */
     struct xlm_fault_channel *faults; /* save/faults.c; NULL: none */
-    /* octets that went over the fault channel */
-    uint64_t fault_bytes;
+    struct xlm_save_streams *streams; /* save/streams.c; NULL: none */
+    /* octets that went over further connections */
+    uint64_t further_bytes;
     /* save/pages.c keeps this from batch to batch; free() it. */
     struct xlm_save_batch *batch;
 };

@@ -30,7 +30,7 @@ static int get_info(struct xlm_saver *saver, struct xlm_domain_info *info)
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
     int rc;
 
-    /* The thread of a fault channel calls this, too. */
+    /* Threads of further connections call this, too. */
     pthread_mutex_lock(&saver->mark.asking);
     rc = hv->ops->domain_info(hv, saver->params->domid, info);
     pthread_mutex_unlock(&saver->mark.asking);
@@ -138,17 +138,44 @@ int xlm_save_check_source(struct xlm_saver *saver)
     return fate ? lose(saver, fate) : 0;
 }
 
-int xlm_save_check_memory(struct xlm_saver *saver)
+bool xlm_save_has_no_page(struct xlm_saver *saver, uint64_t pfn)
 {
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
     uint32_t type;
+    int rc;
 
+    pthread_mutex_lock(&saver->mark.asking);
+    rc = hv->ops->page_types(hv, saver->params->domid, 1, &pfn, &type);
+    pthread_mutex_unlock(&saver->mark.asking);
+    return !rc && !xlm_type_has_contents(type);
+}
+
+static bool has_anchor(struct xlm_saver *saver)
+{
+    struct xlm_hypervisor *hv = saver->ctx->hypervisor;
+    uint32_t type;
+    int rc;
+
+    pthread_mutex_lock(&saver->mark.asking);
+    rc = hv->ops->page_types(hv, saver->params->domid, 1,
+                             &saver->mark.left.anchor, &type);
+    pthread_mutex_unlock(&saver->mark.asking);
+    return !rc && xlm_type_has_contents(type);
+}
+
+bool xlm_save_never_had_page(struct xlm_saver *saver, uint64_t pfn)
+{
+    return xlm_save_has_no_page(saver, pfn) &&
+           (!saver->mark.left.is_set || has_anchor(saver)) &&
+           xlm_save_source_is_sound(saver);
+}
+
+int xlm_save_check_memory(struct xlm_saver *saver)
+{
     if (!saver->mark.left.is_set) {
         return 0;
     }
-    if (hv->ops->page_types(hv, saver->params->domid, 1,
-                            &saver->mark.left.anchor, &type) ||
-        !xlm_type_has_contents(type)) {
+    if (!has_anchor(saver)) {
         return lose(saver, "is being destroyed");
     }
     /* Last, because the result is true for all that was read before. */

@@ -14,8 +14,13 @@ int xlm_save_mark_source(struct xlm_saver *saver);
 int xlm_save_check_source(struct xlm_saver *saver);
 /* The same without consequences; from any thread. */
 bool xlm_save_source_is_sound(struct xlm_saver *saver);
+/* From any thread that sends after the go: has the domain no such page?
+ * false also when that cannot be found out. */
+bool xlm_save_has_no_page(struct xlm_saver *saver, uint64_t pfn);
+/* The same, and the guest left the domain without it. */
+bool xlm_save_never_had_page(struct xlm_saver *saver, uint64_t pfn);
 /* As xlm_save_check_source(), after a page was found missing: 0 means that the
- * page never existed.  For the thread that reads page types. */
+ * page never existed. */
 int xlm_save_check_memory(struct xlm_saver *saver);
 
 #endif

@@ -25,7 +25,7 @@ enum xlm_reader_state {
     XLM_READ_LAST,     /* from POSTCOPY_TRANSITION to POSTCOPY_GO */
     XLM_READ_POSTCOPY, /* from POSTCOPY_GO to END */
     XLM_READ_RECOVER,  /* on another connection, for its first record */
-    XLM_READ_CHANNEL,  /* on the fault channel, from POSTCOPY_GO on */
+    XLM_READ_CHANNEL,  /* on any further connection, from POSTCOPY_GO on */
     /* The source, reading what the destination answers. */
     XLM_READ_PREPARED, /* POSTCOPY_PREPARE was sent */
     XLM_READ_EVICTED,  /* POSTCOPY_PFNS_END was sent */
@@ -33,8 +33,9 @@ enum xlm_reader_state {
     XLM_READ_REQUESTS, /* POSTCOPY_GO was sent */
     XLM_READ_STATE,    /* POSTCOPY_RECOVER was sent */
     XLM_READ_LACKING,  /* the guest runs: until its last POSTCOPY_LACKING */
-    XLM_READ_JOINED,   /* POSTCOPY_CHANNEL was sent */
+    XLM_READ_JOINED,   /* POSTCOPY_CHANNEL or POSTCOPY_STREAM was sent */
     XLM_READ_SERVE,    /* on the fault channel, from POSTCOPY_GO on */
+    XLM_READ_CREDIT,   /* on a further stream, from POSTCOPY_STREAM_USE on */
 };
 
 /*

@@ -126,6 +126,30 @@ struct xlm_wire_recover {
     uint8_t uuid[16];
 };
 
+/* Most connections that a push goes over. */
+#define XLM_STREAMS_MOST 16u
+/* POSTCOPY_STREAM: this is one of them. */
+struct xlm_wire_stream {
+    uint32_t version; /* XLM_RECOVER_VERSION */
+    uint32_t index;   /* the first connection has 0 */
+    uint64_t pfns;    /* these three are as in PREPARE */
+    uint8_t id[16];
+    uint8_t uuid[16];
+};
+
+/* POSTCOPY_STREAM_USE and POSTCOPY_STREAM_LOST. */
+struct xlm_wire_stream_index {
+    uint32_t index;
+    uint32_t reserved;
+};
+
+/* POSTCOPY_STREAM_END: what came over a stream, which is closed. */
+struct xlm_wire_stream_end {
+    uint32_t index;
+    uint32_t reserved;
+    uint64_t pages; /* in all records that came completely */
+};
+
 /* An ANSWER: this header, then length octets of text (UTF-8, no terminating
  * zero) that tell a person the reason. */
 #define XLM_ANSWER_TEXT_MAX 1024u
@@ -201,6 +225,9 @@ _Static_assert(sizeof(struct xlm_wire_hvm_params) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_hvm_param) == 16, "wire");
 _Static_assert(sizeof(struct xlm_wire_prepare) == 64, "wire");
 _Static_assert(sizeof(struct xlm_wire_recover) == 48, "wire");
+_Static_assert(sizeof(struct xlm_wire_stream) == 48, "wire");
+_Static_assert(sizeof(struct xlm_wire_stream_index) == 8, "wire");
+_Static_assert(sizeof(struct xlm_wire_stream_end) == 16, "wire");
 _Static_assert(sizeof(struct xlm_wire_answer) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_credit) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_channel_end) == 8, "wire");

@@ -249,6 +249,21 @@ static void drop_faults(void *data)
     lm_reconnect_drop_faults(destination->reconnect);
 }
 
+static int take_stream(uint32_t index, int *in_fd, int *out_fd, void *data)
+{
+    struct lm_destination *destination = data;
+
+    return lm_reconnect_take_stream(destination->reconnect, index, in_fd,
+                                    out_fd);
+}
+
+static void drop_streams(void *data)
+{
+    struct lm_destination *destination = data;
+
+    lm_reconnect_drop_streams(destination->reconnect);
+}
+
 /* Whether a front end copies shows in what its back end needs. */
 static void note_exposure(struct lm_destination *destination,
                           const struct xlm_stats *stats)
@@ -286,6 +301,8 @@ int lm_destination_listen(struct lm_destination *destination)
         .resumed = resumed,
         .take_faults = take_faults,
         .drop_faults = drop_faults,
+        .take_stream = take_stream,
+        .drop_streams = drop_streams,
         .data = destination,
     };
     return 0;

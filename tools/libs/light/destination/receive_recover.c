@@ -56,19 +56,24 @@ static int serve_orphan(struct lm_destination *visit)
     return rc;
 }
 
-static int hand_over(struct lm_destination *visit, bool for_faults)
+static int hand_over(struct lm_destination *visit,
+                     const struct xlm_errand *errand)
 {
-    return lm_reconnect_hand_over(&visit->identity, for_faults, visit->recv_fd,
+    return lm_reconnect_hand_over(&visit->identity, errand, visit->recv_fd,
                                   visit->send_fd);
 }
 
-/* The channel may end at any time without the migration. */
-static int serve_faults(struct lm_destination *visit)
+/* It may end at any time without the migration. */
+static int serve_further(struct lm_destination *visit,
+                         const struct xlm_errand *errand)
 {
-    static const char text[] =
-        "no guest that has not been let run yet is received here with this "
-        "id, or it has a fault channel already";
-    int taken = hand_over(visit, true);
+    const char *text =
+        errand->purpose == XLM_FOR_STREAM
+            ? "no guest is received here with this id, or it has a stream of "
+              "this number already"
+            : "no guest that has not been let run yet is received here with "
+              "this id, or it has a fault channel already";
+    int taken = hand_over(visit, errand);
     int rc = xlm_answer_channel(&visit->op.xlm, visit->send_fd,
                                 taken < 0 ? text : NULL);
 
@@ -96,9 +101,10 @@ static const char *text_for(enum xlm_guest_state state)
                : "";
 }
 
-static int serve_recovery(struct lm_destination *visit)
+static int serve_recovery(struct lm_destination *visit,
+                          const struct xlm_errand *errand)
 {
-    int taken = hand_over(visit, false);
+    int taken = hand_over(visit, errand);
     enum xlm_guest_state state;
 
     if (taken >= 0) {
@@ -118,14 +124,15 @@ static int serve_recovery(struct lm_destination *visit)
 static int serve(struct lm_operation *op)
 {
     struct lm_destination *visit = (struct lm_destination *)op;
-    bool for_faults;
+    struct xlm_errand errand;
 
     op->observer.phase = XLM_PHASE_GO;
     if (xlm_read_recover(&visit->op.xlm, visit->recv_fd, &visit->identity,
-                         &for_faults)) {
+                         &errand)) {
         return lm_aborted(visit->op.xlm.abort_fd) ? ERROR_ABORTED : ERROR_FAIL;
     }
-    return for_faults ? serve_faults(visit) : serve_recovery(visit);
+    return errand.purpose == XLM_FOR_RECOVERY ? serve_recovery(visit, &errand)
+                                              : serve_further(visit, &errand);
 }
 
 /* ---- entry points ---- */

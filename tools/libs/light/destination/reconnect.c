@@ -7,8 +7,8 @@
  *                              <------   the end: it is done with them
  *
  * The end without TAKEN says that the end of the migration had been noted
- * before. A fault channel is taken at once, and sends a word before its
- * identity.
+ * before. A fault channel or a stream is taken at once, and sends a word
+ * before its identity.
  */
 #include "destination/reconnect.h"
 
@@ -25,7 +25,6 @@
 #include "keeping/memo.h"
 
 #define TAKEN 'T'
-static const char for_faults_word[8] = "faults";
 #define BACKLOG 8
 /* A process that connects sends its message at once: seconds are plenty. */
 #define GREETING_MS 5000
@@ -35,6 +34,13 @@ struct link {
     int recv_fd;
     int send_fd;
     int from_fd;
+};
+
+/* The word; a stream's last octet is its number.  A recovery sends none. */
+#define WORD_OCTETS 8
+static const char words[][WORD_OCTETS] = {
+    [XLM_FOR_FAULTS] = "faults",
+    [XLM_FOR_STREAM] = "stream",
 };
 
 #define NO_LINK ((struct link){.recv_fd = -1, .send_fd = -1, .from_fd = -1})
@@ -53,6 +59,7 @@ struct lm_reconnect {
     struct link waiting;
     struct link faults;
     bool faults_closed; /* the guest runs: no channel can join any more */
+    struct link streams[XLM_STREAMS_MOST]; /* by number */
 };
 
 static void close_fd(int *fd)
@@ -78,12 +85,27 @@ union rights {
     char octets[CMSG_SPACE(2 * sizeof(int))];
 };
 
-static int send_link(int fd, const struct xlm_identity *identity,
-                     bool for_faults, int recv_fd, int send_fd)
+/* Returns its length. */
+static size_t make_word(const struct xlm_errand *errand,
+                        char word[WORD_OCTETS])
 {
-    size_t word = for_faults ? sizeof(for_faults_word) : 0;
+    if (errand->purpose == XLM_FOR_RECOVERY) {
+        return 0;
+    }
+    memcpy(word, words[errand->purpose], WORD_OCTETS);
+    if (errand->purpose == XLM_FOR_STREAM) {
+        word[WORD_OCTETS - 1] = (char)errand->stream;
+    }
+    return WORD_OCTETS;
+}
+
+static int send_link(int fd, const struct xlm_identity *identity,
+                     const struct xlm_errand *errand, int recv_fd, int send_fd)
+{
+    char word[WORD_OCTETS];
+    size_t length = make_word(errand, word);
     struct iovec parts[] = {
-        {(void *)for_faults_word, word},
+        {word, length},
         {(void *)identity, sizeof(*identity)},
     };
     const int fds[] = {recv_fd, send_fd};
@@ -101,32 +123,45 @@ static int send_link(int fd, const struct xlm_identity *identity,
     header->cmsg_len = CMSG_LEN(sizeof(fds));
     memcpy(CMSG_DATA(header), fds, sizeof(fds));
     return sendmsg(fd, &message, MSG_NOSIGNAL) ==
-                   (ssize_t)(word + sizeof(*identity))
+                   (ssize_t)(length + sizeof(*identity))
                ? 0
                : -1;
 }
 
+static bool parse_word(const char *word, struct xlm_errand *errand)
+{
+    if (!memcmp(word, words[XLM_FOR_FAULTS], WORD_OCTETS)) {
+        errand->purpose = XLM_FOR_FAULTS;
+        return true;
+    }
+    errand->purpose = XLM_FOR_STREAM;
+    errand->stream = (unsigned char)word[WORD_OCTETS - 1];
+    return !memcmp(word, words[XLM_FOR_STREAM], WORD_OCTETS - 1) &&
+           errand->stream && errand->stream < XLM_STREAMS_MOST;
+}
+
 /* What the connection is for, if it is for this migration at all. */
 static bool parse_greeting(const struct lm_reconnect *reconnect,
-                           const char *octets, size_t length, bool *for_faults)
+                           const char *octets, size_t length,
+                           struct xlm_errand *errand)
 {
     struct xlm_identity identity;
-    size_t word = sizeof(for_faults_word);
+    size_t word = length == sizeof(identity) ? 0 : WORD_OCTETS;
 
-    *for_faults = length == word + sizeof(identity) &&
-                  !memcmp(octets, for_faults_word, word);
-    if (!*for_faults && length != sizeof(identity)) {
+    *errand = (struct xlm_errand){.purpose = XLM_FOR_RECOVERY};
+    if (length != word + sizeof(identity) ||
+        (word && !parse_word(octets, errand))) {
         return false;
     }
-    memcpy(&identity, octets + (*for_faults ? word : 0), sizeof(identity));
+    memcpy(&identity, octets + word, sizeof(identity));
     return xlm_is_same(&identity, &reconnect->identity);
 }
 
 /* A bad message may also bring descriptors: they are in the link. */
 static bool receive_link(struct lm_reconnect *reconnect, struct link *link,
-                         bool *for_faults)
+                         struct xlm_errand *errand)
 {
-    char octets[sizeof(for_faults_word) + sizeof(struct xlm_identity)];
+    char octets[WORD_OCTETS + sizeof(struct xlm_identity)];
     struct iovec part = {octets, sizeof(octets)};
     union rights rights = {.octets = ""};
     struct msghdr message = {
@@ -152,7 +187,7 @@ static bool receive_link(struct lm_reconnect *reconnect, struct link *link,
     memcpy(fds, CMSG_DATA(header), sizeof(fds));
     link->recv_fd = fds[0];
     link->send_fd = fds[1];
-    return parse_greeting(reconnect, octets, got, for_faults);
+    return parse_greeting(reconnect, octets, got, errand);
 }
 
 /* ---- the thread ---- */
@@ -165,15 +200,28 @@ static void say_taken(const struct link *link)
     (void)send(link->from_fd, &word, 1, MSG_NOSIGNAL);
 }
 
-/* The first one is kept, and nothing waits for it. */
-static void take_channel(struct lm_reconnect *reconnect, struct link *link)
+/* Where it is kept; NULL: it cannot join any more. */
+static struct link *place_for(struct lm_reconnect *reconnect,
+                              const struct xlm_errand *errand)
 {
+    if (errand->purpose == XLM_FOR_STREAM) {
+        return &reconnect->streams[errand->stream];
+    }
+    return reconnect->faults_closed ? NULL : &reconnect->faults;
+}
+
+/* The first one is kept, and nothing waits for it. */
+static void take_further(struct lm_reconnect *reconnect, struct link *link,
+                         const struct xlm_errand *errand)
+{
+    struct link *place;
     bool wanted;
 
     pthread_mutex_lock(&reconnect->lock);
-    wanted = !reconnect->faults_closed && reconnect->faults.from_fd < 0;
+    place = place_for(reconnect, errand);
+    wanted = place && place->from_fd < 0;
     if (wanted) {
-        reconnect->faults = *link;
+        *place = *link;
         say_taken(link);
     }
     pthread_mutex_unlock(&reconnect->lock);
@@ -185,18 +233,18 @@ static void take_channel(struct lm_reconnect *reconnect, struct link *link)
 static void take_visitor(struct lm_reconnect *reconnect)
 {
     struct link link = NO_LINK, before;
-    bool for_faults;
+    struct xlm_errand errand;
 
     link.from_fd = accept4(reconnect->listen_fd, NULL, NULL, SOCK_CLOEXEC);
     if (link.from_fd < 0) {
         return;
     }
-    if (!receive_link(reconnect, &link, &for_faults)) {
+    if (!receive_link(reconnect, &link, &errand)) {
         close_link(&link);
         return;
     }
-    if (for_faults) {
-        take_channel(reconnect, &link);
+    if (errand.purpose != XLM_FOR_RECOVERY) {
+        take_further(reconnect, &link, &errand);
         return;
     }
     pthread_mutex_lock(&reconnect->lock);
@@ -296,6 +344,9 @@ struct lm_reconnect *lm_reconnect_open(const struct xlm_identity *identity,
         .waiting = NO_LINK,
         .faults = NO_LINK,
     };
+    for (size_t i = 0; i < XLM_STREAMS_MOST; i++) {
+        reconnect->streams[i] = NO_LINK;
+    }
     pthread_mutex_init(&reconnect->lock, NULL);
     if (reconnect->stop_fd < 0 || reconnect->event_fd < 0 ||
         listen_at_address(reconnect)) {
@@ -358,6 +409,28 @@ void lm_reconnect_drop_faults(struct lm_reconnect *reconnect)
     pthread_mutex_unlock(&reconnect->lock);
 }
 
+int lm_reconnect_take_stream(struct lm_reconnect *reconnect, uint32_t index,
+                             int *recv_fd, int *send_fd)
+{
+    bool joined;
+
+    pthread_mutex_lock(&reconnect->lock);
+    joined = reconnect->streams[index].from_fd >= 0;
+    *recv_fd = reconnect->streams[index].recv_fd;
+    *send_fd = reconnect->streams[index].send_fd;
+    pthread_mutex_unlock(&reconnect->lock);
+    return joined ? 0 : 1;
+}
+
+void lm_reconnect_drop_streams(struct lm_reconnect *reconnect)
+{
+    pthread_mutex_lock(&reconnect->lock);
+    for (size_t i = 0; i < XLM_STREAMS_MOST; i++) {
+        close_link(&reconnect->streams[i]);
+    }
+    pthread_mutex_unlock(&reconnect->lock);
+}
+
 void lm_reconnect_close(struct lm_reconnect *reconnect)
 {
     if (!reconnect) {
@@ -369,6 +442,7 @@ void lm_reconnect_close(struct lm_reconnect *reconnect)
     close_link(&reconnect->used);
     close_link(&reconnect->waiting);
     close_link(&reconnect->faults);
+    lm_reconnect_drop_streams(reconnect);
     dispose(reconnect);
 }
 
@@ -405,11 +479,12 @@ static char next_word(int fd)
 }
 
 int lm_reconnect_hand_over(const struct xlm_identity *identity,
-                           bool for_faults, int recv_fd, int send_fd)
+                           const struct xlm_errand *errand, int recv_fd,
+                           int send_fd)
 {
     int fd = connect_to(identity);
 
-    if (fd >= 0 && (send_link(fd, identity, for_faults, recv_fd, send_fd) ||
+    if (fd >= 0 && (send_link(fd, identity, errand, recv_fd, send_fd) ||
                     next_word(fd) != TAKEN)) {
         close_fd(&fd);
     }

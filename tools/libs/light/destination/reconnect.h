@@ -33,6 +33,11 @@ int lm_reconnect_take_faults(struct lm_reconnect *reconnect, int *recv_fd,
                              int *send_fd);
 /* Close the fault channel. */
 void lm_reconnect_drop_faults(struct lm_reconnect *reconnect);
+/* Take a stream, at any time.  0: it has joined; 1: it has not. */
+int lm_reconnect_take_stream(struct lm_reconnect *reconnect, uint32_t index,
+                             int *recv_fd, int *send_fd);
+/* Close all streams that have joined; others may join later. */
+void lm_reconnect_drop_streams(struct lm_reconnect *reconnect);
 /* Close all connections: nothing continues the migration any more.  The caller
  * must have noted before how it ended.  Harmless on NULL. */
 void lm_reconnect_close(struct lm_reconnect *reconnect);
@@ -41,12 +46,13 @@ void lm_reconnect_close(struct lm_reconnect *reconnect);
 
 /*
  * Hand a connection to the call that receives this migration: to go on with
- * it, or as its fault channel. >= 0: that call has the connection until
- * lm_reconnect_await_end() of this number returns. -1: no call receives the
- * migration, the receiving call has ended, or it refuses the connection.
+ * it, or as its fault channel or a stream. >= 0: that call has the connection
+ * until lm_reconnect_await_end() of this number returns. -1: no call receives
+ * the migration, the receiving call has ended, or it refuses the connection.
  */
 int lm_reconnect_hand_over(const struct xlm_identity *identity,
-                           bool for_faults, int recv_fd, int send_fd);
+                           const struct xlm_errand *errand, int recv_fd,
+                           int send_fd);
 void lm_reconnect_await_end(int taken);
 
 #endif

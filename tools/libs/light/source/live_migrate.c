@@ -284,6 +284,16 @@ static int source_connect_faults(int *in_fd, int *out_fd, void *data)
         out_fd, in_fd, source->params.fault_channel_user);
 }
 
+/* In a thread of its own. */
+static int source_connect_stream(uint32_t index, int cancel_fd, int *in_fd,
+                                 int *out_fd, void *data)
+{
+    struct lm_source *source = data;
+
+    return source->params.connect_stream(index, cancel_fd, out_fd, in_fd,
+                                         source->params.stream_user);
+}
+
 static void source_progress(enum xlm_phase phase,
                             const struct xlm_stats *stats, void *data)
 {
@@ -644,6 +654,9 @@ static int move_out(struct lm_source *source)
 
     if (source->recv_fd >= 0 && source->params.connect_fault_channel) {
         callbacks.connect_faults = source_connect_faults;
+    }
+    if (source->recv_fd >= 0 && source->params.connect_stream) {
+        callbacks.connect_stream = source_connect_stream;
     }
     xlm_save_params_init(&params);
     params.domid = source->domid;

@@ -155,14 +155,27 @@ static int check_suspended(struct lm_recovery *recovery)
     return rc;
 }
 
+/* In a thread of its own. */
+static int recovery_connect_stream(uint32_t index, int cancel_fd, int *in_fd,
+                                   int *out_fd, void *data)
+{
+    struct lm_recovery *recovery = data;
+
+    return recovery->params.connect_stream(index, cancel_fd, out_fd, in_fd,
+                                           recovery->params.stream_user);
+}
+
 static int ask_and_push(struct lm_recovery *recovery)
 {
-    const struct xlm_save_callbacks callbacks = {
+    struct xlm_save_callbacks callbacks = {
         .progress = recovery_progress,
         .data = recovery,
     };
     struct xlm_save_params params;
 
+    if (recovery->params.connect_stream) {
+        callbacks.connect_stream = recovery_connect_stream;
+    }
     xlm_save_params_init(&params);
     params.domid = recovery->domid;
     params.out_fd = recovery->send_fd;
