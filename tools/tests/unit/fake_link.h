@@ -42,7 +42,7 @@ struct fake_cut {
     bool at_record;
     uint32_t type;
     enum fake_stream stream;
-    /* End 1 gets no more octets, and does not learn that the link is closed. */
+    /* End 1 gets no more octets, and does not learn of the closing. */
     bool silent;
     unsigned int nth;
     enum fake_strike strike;

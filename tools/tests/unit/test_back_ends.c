@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Back ends in dom0 and the pages that they want: what front ends are told in
- * xenstore, and what is shown of back ends that wait.
+ * Back ends in dom0 that need absent pages: what the library tells front
+ * ends in xenstore, and what it shows of back ends that wait.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -50,7 +50,8 @@ static const char *kept(uint32_t domid, const char *node)
     return path;
 }
 
-/* As a libxl that knows `trusted` makes it, and as one that does not. */
+/* Two kinds of front ends' nodes: a libxl that knows `trusted` makes the first
+ * kind, an older libxl the second. */
 static void put_devices(uint32_t domid)
 {
     fake_store_put(kept(domid, ""), "");
@@ -101,14 +102,14 @@ static void told_and_taken_back(void **state)
     expect_distrust(7);
     lm_front_ends_trust(xlm.logger, 7);
     expect_as_before(7);
-    /* Nothing was changed: nothing is changed. */
+    /* If no node was changed, none is changed back. */
     fake_store_put(device(7, "vif/0/trusted"), "0");
     lm_front_ends_trust(xlm.logger, 7);
     expect(7, "vif/0/trusted", "0");
     fake_store_clear();
 }
 
-/* Of a device that goes nothing comes back. */
+/* The nodes of a device that has gone are not written again. */
 static void detached_meanwhile(void **state)
 {
     struct xlm_context xlm = XLM_CONTEXT_INIT;
@@ -187,7 +188,7 @@ static void front_ends_in_xenstore(void **state)
     (void)state;
     fake_store_clear();
     assert_int_equal(check(7, false, ""), 0);
-    /* Not connected: nobody uses it. */
+    /* The device is not connected, so no vCPU uses it. */
     fake_store_put(device(7, "vbd/51712/state"), "1");
     assert_int_equal(check(7, false, ""), 0);
     fake_store_put(device(7, "vbd/51712/state"), "4");
@@ -234,7 +235,7 @@ static void waits(void **state)
     assert_int_equal(xlm_outside_waits_end(&outside, 8, 500), 400);
     assert_int_equal(xlm_outside_waits_end(&outside, 8, 500), 0);
     assert_int_equal(xlm_outside_waits_longest(&outside, 500), 300);
-    /* One that has just begun waits. */
+    /* A front end that has just started waits. */
     assert_int_equal(xlm_outside_waits_end(&outside, 9, 200), 1);
     assert_int_equal(outside.most_us, 400);
     for (uint64_t pfn = 0; pfn < 2 * XLM_OUTSIDE_WAITS; pfn++) {
@@ -310,7 +311,7 @@ static void check_as_before(struct fake_migration *migration)
     expect_as_before(fake_domain_id(migration->outcome.destination));
 }
 
-/* Nothing is absent when it runs: it need not be slower for that. */
+/* No page is absent when the guest runs, so its front ends need not copy. */
 static void trusted_after_stop_and_copy(void **state)
 {
     struct fake_move *move = new_move(uncut);
@@ -351,8 +352,9 @@ static void exposed_is_refused(void **state)
 
 #define WANTED 32
 
-/* Some of many pages: those that a vCPU has touched by now are asked for
- * already, and of these the hypervisor does not tell again. */
+/* The back end wants some of many pages.  A vCPU may have touched a page by
+ * now; the page is then requested already, and the hypervisor does not report
+ * it again. */
 static void want_pages(struct fake_migration *migration)
 {
     struct xlm_hypervisor *hv = fake_open(migration->setup.hosts[1]);
@@ -368,7 +370,8 @@ static void want_pages(struct fake_migration *migration)
     xlm_hypervisor_close(hv);
 }
 
-/* What is shown of the destination; ends with the alarm. */
+/* The status that the destination shows; the alarm ends a test that waits for
+ * ever. */
 static void await_status(uint32_t domid, const char *words)
 {
     bool seen = false;

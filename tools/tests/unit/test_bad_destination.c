@@ -21,7 +21,7 @@
 #include "wire/wire.h"
 #include "xlm.h"
 
-#define BIG_PAGES 4000 /* more than sockets take */
+#define BIG_PAGES 4000 /* more than the sockets' buffers hold */
 
 static int suspend(void *data)
 {
@@ -46,7 +46,7 @@ static void *run_save(void *data)
     params.domid = fake_domain_id(puppet->domain);
     params.in_fd = params.out_fd = puppet->engine_fd;
     params.credit_pages = puppet->credit;
-    /* What is not asked for needs credit: no neighbours. */
+    /* Pushed pages need credit; there are no neighbours. */
     params.neighbours_below = params.neighbours_above = 0;
     params.neighbours_adapt = false;
     puppet->rc = xlm_save(&puppet->ctx, &params, &callbacks, &puppet->stats,
@@ -110,7 +110,8 @@ static void play_to_go(struct puppet *puppet)
     assert_true(hear(puppet, XLM_REC_POSTCOPY_GO));
 }
 
-/* A source that moves a guest of this many pages, and has reached a stage. */
+/* Start a source that moves a guest of this many pages, and play it to a
+ * stage. */
 static struct puppet *save_of(uint64_t pages, void (*stage)(struct puppet *))
 {
     struct puppet *puppet = start_save(pages, 1000000);
@@ -140,7 +141,8 @@ static void expect_kept(struct puppet *puppet)
     free_puppet(puppet);
 }
 
-/* As above, but it is not known whose the guest is: it must stay stopped. */
+/* As above, but the source cannot know which host has the guest: the guest
+ * must stay stopped. */
 static void expect_over(struct puppet *puppet)
 {
     assert_int_equal(puppet->rc, -1);
@@ -216,7 +218,7 @@ static void evicted_what_is_not_there(void **state)
     expect_kept(puppet);
 }
 
-/* Everything a destination can say wrongly once it has the go. */
+/* Every wrong record that a destination can send once it has the go. */
 static void lies_after_the_go(void **state)
 {
     static const struct xlm_wire_credit credit = {.pages = 1000000};
@@ -261,8 +263,8 @@ static void lies_after_the_go(void **state)
     }
 }
 
-/* Complete, but the destination never said that the guest runs; or it says so
- * although the source has not sent everything. */
+/* COMPLETE from a destination that never sent RUNNING, or before the source
+ * has sent all pages. */
 static void complete_without_running(void **state)
 {
     struct puppet *puppet = save_at(play_to_go);
@@ -274,7 +276,8 @@ static void complete_without_running(void **state)
     expect_let_go(puppet);
 }
 
-/* The guest has ended over there: no page is of use to anybody. */
+/* The guest has ended at the destination: no process needs its pages any more.
+ */
 static void gone(void **state)
 {
     struct puppet *puppet = save_of(BIG_PAGES, play_to_go);
@@ -296,7 +299,7 @@ static void complete_too_early(void **state)
     (void)state;
     say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
     say(puppet, XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
-    /* It cannot have sent all that by now. */
+    /* The source cannot have sent all pages by now. */
     pthread_join(puppet->thread, NULL);
     assert_false(hear(puppet, XLM_REC_END));
     assert_int_equal(puppet->rc, -1);
@@ -304,8 +307,8 @@ static void complete_too_early(void **state)
     free_puppet(puppet);
 }
 
-/* It says something wrong and reads no more: who pushes is stuck in a write
- * and has to be fetched out of it. */
+/* The destination sends a wrong record and reads no more.  The thread that
+ * pushes is stuck in a write, and the engine must wake it. */
 static void lies_and_does_not_read(void **state)
 {
     struct puppet *puppet = save_of(BIG_PAGES, play_to_go);
@@ -337,7 +340,7 @@ static void statistics_that_do_not_add_up(void **state)
     }
 }
 
-/* An older receiver had no behind_median and behind_most. */
+/* An older receiver sends no behind_median and behind_most. */
 static void statistics_of_an_older_receiver(void **state)
 {
     static const struct xlm_wire_stats stats;
@@ -354,7 +357,7 @@ static void statistics_of_an_older_receiver(void **state)
     expect_over(puppet);
 }
 
-/* Requests that make no sense but do no harm. */
+/* Useless requests that do no harm. */
 static void odd_requests(void **state)
 {
     static const struct xlm_wire_stats stats = {.faults = 1};
@@ -412,8 +415,8 @@ static void requests_without_credit(void **state)
 
 #define DROPPED 30 /* and all above */
 
-/* Some were sent by then, others not, and one is asked for as well: credit
- * comes after it was told. */
+/* The source has sent some of the dropped pages, one of which is requested as
+ * well: credit comes only after the source knew. */
 static void dropped_pages_are_not_sent(void **state)
 {
     struct puppet *puppet = start_save(PAGES, 16);
@@ -448,7 +451,7 @@ static void dropped_pages_are_not_sent(void **state)
     free_puppet(puppet);
 }
 
-/* Nothing is left to be sent: that has to be noticed without credit. */
+/* No page is left to be sent: the source must notice that without credit. */
 static void all_pages_are_dropped(void **state)
 {
     struct puppet *puppet = start_save(PAGES, 16);
@@ -469,7 +472,8 @@ static void all_pages_are_dropped(void **state)
     free_puppet(puppet);
 }
 
-/* Answers to lists that were never sent, and longer ones than can be. */
+/* Answers to lists that the source never sent, and answers that are too long.
+ */
 static void evicted_again_and_again(void **state)
 {
     static uint64_t body[1 + XLM_LIST_PFNS] = {XLM_LIST_PFNS};
@@ -480,7 +484,8 @@ static void evicted_again_and_again(void **state)
     say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 0, NULL);
     expect_kept(puppet);
 
-    /* One page over and over: each such record could be followed by more. */
+    /* One page is requested again and again; the source must not wait for an
+     * end of such records. */
     puppet = save_at(play_to_list);
     say(puppet, XLM_REC_POSTCOPY_EVICTED, body, sizeof(body));
     pthread_join(puppet->thread, NULL);
@@ -490,8 +495,9 @@ static void evicted_again_and_again(void **state)
     free_puppet(puppet);
 }
 
-/* The destination says that it could not evict what it was sent already, and
- * asks for what it has: the source sends each page once all the same. */
+/* The destination says that it could not evict pages that it has already, and
+ * requests pages that it has.  The source sends each page only once all the
+ * same. */
 static void lies_about_what_it_lacks(void **state)
 {
     static const uint64_t all[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What peers of the upper layers may not say: libxl's records, JSON.
+ * Bad input from peers to the upper layers: libxl's records, JSON.
  */
 #include <endian.h>
 #include <errno.h>
@@ -64,7 +64,7 @@ static void send_record(struct wire *wire, uint32_t type, uint32_t length,
     shutdown(wire->peer, SHUT_WR);
 }
 
-/* A type or a length that may not be is bad by its header alone. */
+/* A record whose type or length is not allowed is refused after its header. */
 static void bad_libxl_records(void **state)
 {
     static const struct {
@@ -202,7 +202,7 @@ static void deep_json(void **state)
     text = repeat("{\"a\":[", 33);
     assert_non_null(strstr(problem(text), "deep"));
     free(text);
-    /* Up and down is not deep. */
+    /* JSON that opens and closes levels again and again is not deep. */
     text = repeat("[]", 1000);
     assert_null(problem(text));
     free(text);
@@ -220,7 +220,8 @@ static void wide_json(void **state)
     free(text);
 }
 
-/* What stands in strings is no structure, and their ends are found. */
+/* Brackets in strings are no structure, and the reader finds the strings'
+ * ends. */
 static void json_in_strings(void **state)
 {
     char *brackets = repeat("[", 1000), *text = malloc(2000);

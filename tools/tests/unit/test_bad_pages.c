@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Sources that lie, stall and die once the guest runs at the destination:
- * about the pages that it waits for.  The destination is the engine, the
- * source a puppet.
+ * Sources that lie, stall or die once the guest runs at the destination and
+ * waits for pages.  The destination is the engine, the source a puppet.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -67,8 +66,8 @@ static void expect_page(struct puppet *puppet, uint64_t pfn, int what)
     assert_int_equal(page[XLM_PAGE_SIZE - 1], what);
 }
 
-/* What the guest has written since must not be overwritten: neither by a page
- * that comes twice, nor by one that was never outstanding. */
+/* The engine must not overwrite what the guest has written since: neither with
+ * a page that comes twice, nor with a page that was not outstanding. */
 static void pages_that_are_not_awaited(void **state)
 {
     struct puppet *puppet = restore_at(start_running);
@@ -97,7 +96,7 @@ static void pages_that_are_not_awaited(void **state)
     free_puppet(puppet);
 }
 
-/* Zeroes are contents like any other. */
+/* A page of zeroes counts like any other page. */
 static void pages_of_zeroes(void **state)
 {
     struct puppet *puppet = restore_at(start_ready);
@@ -118,9 +117,9 @@ static void pages_of_zeroes(void **state)
     expect_runs_on(puppet);
 }
 
-/* This many records of zero pages each, and perhaps END, in one piece: all of
- * it is there before the first is read.  Without END a page stays
- * outstanding. */
+/* Send this many records of zero pages each, and perhaps END, in one write:
+ * all of them have arrived before the engine reads the first.  Without END one
+ * page stays outstanding. */
 static void say_zeroes(struct puppet *puppet, size_t records, uint64_t pages,
                        bool end)
 {
@@ -146,7 +145,8 @@ static void expect_credit(struct puppet *puppet, uint32_t pages)
     assert_int_equal(puppet->credited, pages);
 }
 
-/* One CREDIT for several records, as long as there are more to take. */
+/* The engine sends one CREDIT for several records, as long as more records
+ * have arrived. */
 static void credit_is_kept_together(void **state)
 {
     struct puppet *puppet = restore_at(start_running);
@@ -165,7 +165,8 @@ static void credit_is_kept_together(void **state)
     expect_runs_on(puppet);
 }
 
-/* A source that has sent its last page is told that all of them came. */
+/* The engine tells a source that has sent its last page that all pages came.
+ */
 static void credit_is_paid_at_the_end(void **state)
 {
     struct puppet *puppet = restore_at(start_running);
@@ -187,7 +188,8 @@ static void *touch_page(void *data)
     return NULL;
 }
 
-/* The guest touches a page that nobody sends: the source hears of it. */
+/* The guest touches a page that the source does not send: the source gets a
+ * request. */
 static void request_reaches_the_source(void **state)
 {
     struct puppet *puppet = restore_at(start_running);
@@ -224,7 +226,7 @@ static void one_page_twice_in_a_record(void **state)
 
 /* ---- unlucky and hostile ---- */
 
-/* A link that carries one octet at a time is slow and no more. */
+/* A link that carries one octet at a time is slow, and does no harm. */
 static void one_octet_at_a_time(void **state)
 {
     struct puppet *puppet = start_restore();
@@ -243,8 +245,8 @@ static void one_octet_at_a_time(void **state)
     free_puppet(puppet);
 }
 
-/* The guest asks for page 2 and gets page 1: it waits on, and nothing is made
- * up. */
+/* The guest waits for page 2, and page 1 comes: the guest goes on waiting, and
+ * the engine invents no contents. */
 static void another_page_than_asked_for(void **state)
 {
     struct puppet *puppet = restore_at(start_running);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Sources that lie, stall and die before the guest runs at the destination, or
- * want more of its host than they may: the destination is the engine, the
+ * Sources that lie, stall or die before the guest runs at the destination,
+ * or that want too much of its host.  The destination is the engine, the
  * source a puppet.
  */
 #include <pthread.h>
@@ -46,7 +46,7 @@ static void bad_image_headers(void **state)
         headers.octets[i] ^= 0x40;
         say_octets(puppet, &headers, sizeof(headers));
         if (i >= 18 && i < 24) {
-            hang_up(puppet); /* reserved octets: it waits for more */
+            hang_up(puppet); /* reserved octets: the engine waits for more */
         }
         expect_never_ran(puppet);
     }
@@ -106,7 +106,7 @@ static void records_too_early(void **state)
     for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         puppet = restore_at(start_live);
         say(puppet, types[i], NULL, 0);
-        hang_up(puppet); /* it reads on, to answer a PREPARE */
+        hang_up(puppet); /* the engine reads on, to answer a PREPARE */
         expect_never_ran(puppet);
     }
     puppet = restore_at(start_prepared);
@@ -183,7 +183,7 @@ static void go_before_ready(void **state)
     say(puppet, XLM_REC_POSTCOPY_PFNS_BEGIN, NULL, 0);
     say(puppet, XLM_REC_POSTCOPY_PFNS_END, NULL, 0);
     assert_true(hear(puppet, XLM_REC_POSTCOPY_EVICTED));
-    /* The page refuses, and its last contents never come. */
+    /* The page cannot be evicted, and its last contents never come. */
     fake_page_busy(puppet->domain, 7, true);
     say(puppet, XLM_REC_POSTCOPY_PFNS_BEGIN, NULL, 0);
     say_list(puppet, XLM_REC_POSTCOPY_PFNS, 1, (uint64_t[]){7});
@@ -291,7 +291,8 @@ static void expect_refusal(struct puppet *puppet, const char *word)
     free_puppet(puppet);
 }
 
-/* The configuration says how large the guest is, and bounds what follows. */
+/* The configuration says how large the guest is, and limits what the stream
+ * may bring. */
 static void larger_than_its_configuration(void **state)
 {
     static const struct {
@@ -320,7 +321,7 @@ static void larger_than_its_configuration(void **state)
     expect_refusal(puppet, "PAGE_DATA with entry");
 }
 
-/* Pages and pages, each at a pfn that is allowed. */
+/* The source sends page after page, each at a pfn that is allowed. */
 static void more_pages_than_its_configuration(void **state)
 {
     static uint64_t body[1 + XLM_LIST_PFNS] = {XLM_LIST_PFNS};
@@ -352,8 +353,8 @@ static void devices_of_no_length(void **state)
     expect_refusal(puppet, "POSTCOPY_DEVICES of 0 octets");
 }
 
-/* What is announced and does not come takes no memory; nor do pfns that are
- * as far apart as they may be, or records that nobody knows. */
+/* Pages that are announced and do not come take no memory; neither do pfns
+ * that are as far apart as possible, or unknown records. */
 static void memory_is_bounded(void **state)
 {
     static const uint32_t types[] = {XLM_REC_HVM_CONTEXT,

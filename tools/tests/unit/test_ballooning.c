@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Whole migrations of guests whose memory comes and goes meanwhile, and of
- * pages that refuse to be evicted.
+ * Whole migrations of guests that give back and get memory meanwhile, and
+ * of guests with pages that cannot be evicted.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -118,8 +118,8 @@ static void ballooning_in_precopy(void **state)
     }
 }
 
-/* After the lists went out: given back, and as many taken elsewhere, so that
- * the guest is as large as before. */
+/* After the lists went out the guest gives pages back, and takes as many
+ * elsewhere, so that its size is as before. */
 static void balloon_at_suspend(struct fake_migration *migration)
 {
     unsigned int i;
@@ -176,7 +176,8 @@ static void count_calls(struct fake_migration *migration)
         fake_calls(migration->setup.hosts[0], FAKE_OP_page_types) - *calls;
 }
 
-/* One that gave pages back is not looked through anew while it is stopped. */
+/* The source does not search a guest again, while it is stopped, because the
+ * guest gave pages back. */
 static void shrinking_costs_the_stop_nothing(void **state)
 {
     unsigned int i, calls;
@@ -198,7 +199,7 @@ static void shrinking_costs_the_stop_nothing(void **state)
     }
 }
 
-/* New pages that the guest has not written to are pages all the same. */
+/* New pages that the guest has not written to must arrive as well. */
 static void grow_at_suspend(struct fake_migration *migration)
 {
     fake_domain_set_max_pages(migration->setup.source,
@@ -259,7 +260,8 @@ static void growing_beyond_the_limit(void **state)
     }
 }
 
-/* A page that refused to be evicted is given back before it was sent. */
+/* The guest gives back a page that could not be evicted, before the page was
+ * sent. */
 static void refused_and_given_back(void **state)
 {
     struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
@@ -301,9 +303,9 @@ static void ballooning_at_the_destination(void **state)
     fake_migration_free(migration);
 }
 
-/* Given back before the stop, and got again before the source has come to say
- * that it has no such page.  (Those that came in a round, and were not written
- * since, are at the destination.) */
+/* The guest gives pages back before the stop, and takes them again before the
+ * source has told that it has no such pages.  (Pages that were sent in a
+ * round, and not written since, are at the destination.) */
 static void take_again(struct fake_migration *migration)
 {
     unsigned int i;

@@ -20,7 +20,7 @@
 #include "watchdog.h"
 
 #define DEFAULT_CREDIT 1024
-#define SHARE 8 /* requests that the background lets pass */
+#define SHARE 8 /* requests that go before the background has its turn */
 
 /* ---- the model ---- */
 
@@ -28,14 +28,14 @@
 #define MODEL_VCPUS 64
 #define QUEUE 4096
 
-/* Pages, or requests for them; of credit only the count. */
+/* Pages, or requests for pages; of CREDIT only the count. */
 struct message {
     bool credit;
     size_t count;
     uint64_t pfns[XLM_PUSH_WINDOW_SENDING_MOST];
 };
 
-/* One way of the connection: first in, first out. */
+/* One direction of the connection: first in, first out. */
 struct queue {
     struct message messages[QUEUE];
     size_t head, tail;
@@ -170,7 +170,7 @@ static void arrive(struct model *model)
     model->owed += pages ? pages->count : 0;
 }
 
-/* ... and gives credit for them, which never overtakes a request. */
+/* ... and sends CREDIT for them, which never overtakes a request. */
 static void pay(struct model *model)
 {
     if (model->owed) {
@@ -185,8 +185,8 @@ static void (*const steps[])(struct model *) = {push, hear,   touch,
                                                 ask,  arrive, pay};
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
-/* A thread goes on for as long as it happens to: each seed has threads that
- * get long turns, and others that get short ones. */
+/* How long a thread goes on is random: each seed gives long turns to some
+ * threads, and short turns to others. */
 static void play(struct model *model)
 {
     unsigned int longest[STEPS];
@@ -203,7 +203,7 @@ static void play(struct model *model)
     }
 }
 
-/* The most that a request waited behind. */
+/* The largest number of pages that came before a requested one. */
 static uint64_t play_once(unsigned int seed, uint32_t credit,
                           unsigned int vcpus)
 {
@@ -252,8 +252,9 @@ static uint64_t play_often(uint32_t credit, unsigned int vcpus)
     return most;
 }
 
-/* As many vCPUs as the background lets pass: all that can be under way, and a
- * sending more with the credit that comes after the request. */
+/* As many vCPUs as requests that go before the background: the pages before a
+ * requested one are then all that can be under way, and one sending more that
+ * the credit after the request allows. */
 static void no_more_than_a_batch(void **state)
 {
     static const uint32_t credits[] = {48, 64, 200, 256, DEFAULT_CREDIT};
@@ -268,7 +269,7 @@ static void no_more_than_a_batch(void **state)
     }
 }
 
-/* However little is allowed, three small sendings may be. */
+/* Three small sendings may always be under way. */
 static void no_more_than_a_little(void **state)
 {
     (void)state;
@@ -300,7 +301,7 @@ static bool is_zero(uint64_t pfn)
     return pfn % 4 == 3;
 }
 
-/* The first faults, whatever the push is doing. */
+/* The first faults, at any state of the push. */
 static void start_vcpus(struct fake_migration *migration)
 {
     fake_guest_start(migration->setup.guest, 1);
@@ -308,9 +309,9 @@ static void start_vcpus(struct fake_migration *migration)
     fake_await_taken(migration->outcome.destination);
 }
 
-/* Pages of zeroes are small on the wire: more than a batch of them fits into
- * any queue between the ends, if it is let.  They are written to at the
- * destination only. */
+/* Pages of zeroes are small on the wire: without a limit more than a batch of
+ * them would fit into any queue between the ends.  The guest writes to them at
+ * the destination only. */
 static struct fake_migration *new_of_zeroes(unsigned int vcpus,
                                             uint32_t credit)
 {
@@ -381,7 +382,7 @@ static void always_faulting(void **state)
     }
 }
 
-/* Both ends as fast as they can. */
+/* Both ends go as fast as they can. */
 static void at_full_speed(void **state)
 {
     (void)state;

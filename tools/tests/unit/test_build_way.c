@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * When devices start: early where that is safe, else late, and why.
+ * Whether the devices start early, where that is safe, or late, and why.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -36,7 +36,7 @@ static libxl_device_disk phy(void)
     };
 }
 
-/* Why it is late with this disk; NULL: it is not. */
+/* Why the devices start late with this disk; NULL: they start early. */
 static const char *why_with(libxl_device_disk disk, libxl_domain_type type)
 {
     static char why[XLM_LATE_REASON_MAX];
@@ -95,8 +95,8 @@ static void disks(void **state)
         disk = phy();
         disk.format = images[i].format;
         expect(disk, images[i].name);
-        /* A disk that nobody writes is the same for every process that opens
-         * it. */
+        /* A disk that no process writes is the same for every process that
+         * opens it. */
         disk.readwrite = 0;
         expect(disk, NULL);
     }
@@ -146,7 +146,7 @@ static void device_model(void **state)
     config.b_info.u.hvm.hdtype = LIBXL_HDTYPE_IDE;
     config.b_info.u.hvm.usbversion = 3;
     assert_non_null(why_of(what));
-    /* Without one none of this matters. */
+    /* Without a device model none of this matters. */
     config.c_info.type = LIBXL_DOMAIN_TYPE_PVH;
     what.qemu = (struct lm_qemu_version){false, 0, 0};
     assert_null(why_of(what));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Whether a host could receive a guest, asked before it comes.
+ * libxl_live_migrate_can_receive(): could this host receive a guest?
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,7 +59,7 @@ static void can(struct asked *asked, libxl_domain_config *config)
     assert_string_equal(asked->answer.reason, "");
 }
 
-/* With a reason that says `what`. */
+/* Check that the call refuses with a reason that contains `what`. */
 static void cannot(struct asked *asked, libxl_domain_config *config, int rc,
                    libxl_live_migrate_obstacle obstacle, const char *what)
 {

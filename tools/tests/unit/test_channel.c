@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The byte streams: what waits in them, and who waits for whom.
+ * The byte streams of a connection: which octets wait in them, and which
+ * thread waits for which.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -22,7 +23,7 @@
 #include "watchdog.h"
 #include "wire/channel.h"
 
-#define LETTER 4096 /* octets that are heard at a time */
+#define LETTER 4096 /* octets that one read returns */
 #define LETTERS 512
 
 static void open_pair(struct xlm_channel *channel, int fds[2])
@@ -50,7 +51,8 @@ struct talk {
     int fail_at;        /* of them; 0: at none */
 };
 
-/* Takes nothing until it has said all that it has to say: more than fits. */
+/* The peer reads nothing until it has sent all of its octets, which are more
+ * than the connection holds. */
 static void *say_all_first(void *data)
 {
     struct talk *talk = data;
@@ -112,7 +114,7 @@ static void *talk_to(struct talk *talk, int *rc, int *why)
     return good;
 }
 
-/* Neither would get on if each only wrote. */
+/* Neither end would go on if both only wrote. */
 static void a_write_that_waits_hears(void **state)
 {
     struct talk talk = {.heard = 0};
@@ -121,7 +123,7 @@ static void a_write_that_waits_hears(void **state)
     (void)state;
     (void)talk_to(&talk, &rc, &why);
     assert_int_equal(rc, 0);
-    /* All but what fits between the two. */
+    /* All octets that do not fit into the connection. */
     assert_in_range(talk.heard, LETTERS / 2, LETTERS);
 }
 
@@ -240,7 +242,7 @@ static void what_waits_follows_what_is_under_way(void **state)
     close_pair(&channel, fds);
 }
 
-/* It is called for each sending. */
+/* The callback is called for each sending. */
 static void little_changes_cost_nothing(void **state)
 {
     struct xlm_channel channel = XLM_CHANNEL_CLOSED;
@@ -261,7 +263,7 @@ static void little_changes_cost_nothing(void **state)
     close_pair(&channel, fds);
 }
 
-/* To ssh: what it has not taken yet. */
+/* A pipe to ssh counts the octets that ssh has not read yet. */
 static void between_processes_as_well(void **state)
 {
     struct xlm_channel channel;
@@ -270,7 +272,7 @@ static void between_processes_as_well(void **state)
     (void)state;
     open_pair(&channel, fds);
     xlm_channel_keep_queue(&channel, 0);
-    /* The kernel counts its own needs in. */
+    /* The kernel counts its own overhead as well. */
     assert_int_equal(option(fds[0], SOL_SOCKET, SO_SNDBUF), 2 * (64 << 10));
     close_pair(&channel, fds);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What is kept of migrations that have ended.
+ * The list of migrations that have ended.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -18,7 +18,7 @@
 #include "fake_xenstore.h"
 #include "keeping/memo.h"
 
-/* Other tests leave theirs in the same file: names tell them apart. */
+/* Other tests write to the same file; the names tell the entries apart. */
 static int own(const char *name, libxl_live_migrate_status *last)
 {
     libxl_live_migrate_status *list;
@@ -144,7 +144,7 @@ static void the_older_half_goes(void **state)
     assert_true(last.ended_at == status.ended_at);
 }
 
-/* By what a migration shows, and before its domain goes. */
+/* The entry is made of what a migration shows, before its domain goes. */
 static void when_a_migration_ends(void **state)
 {
     static const struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Many guests at a time: the processes, with a program that stands in for xl,
- * and what is shown of it.
+ * xl migrate-all with processes: a program stands in for xl, and the test
+ * checks what the conductor shows.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -23,8 +23,9 @@
 #include "evacuation/view.h"
 #include "exit_status.h"
 
-/* It notes its words, and then does what a file of the last two but one says:
- * of a host what room it has, of a guest how its job ends. */
+/* The program notes its arguments, and then runs a file that is named after
+ * the host or the guest: it says what room a host has, or how the job of a
+ * guest ends. */
 static const char stand_in[] =
     "#!/bin/sh\n"
     "cd \"${0%/*}\"\n"
@@ -45,11 +46,12 @@ struct rig {
     char started[4096];
 };
 
-/* What the library would show, and what it was asked for. */
+/* What the library shows in this test, and which requests it got. */
 static libxl_live_migrate_status shown[4], ended[4];
 static int nr_shown, nr_ended;
 static char requests[512];
-/* Once this was asked for the first of them is complete; NULL: never. */
+/* After a request for the first guest its migration is complete; NULL: never.
+ */
 static const char *completes_at;
 
 static int copy_list(const libxl_live_migrate_status *from, int nr,
@@ -413,7 +415,7 @@ static void one_that_is_followed_and_gone(void **state)
     assert_has(rig->said, "how its migration ended is not known");
 }
 
-/* It stays here after all: so it is ours to move. */
+/* The guest stays here after all, so this command moves it. */
 static void one_that_is_followed_and_stays_is_moved(void **state)
 {
     struct rig *rig = *state;
@@ -440,7 +442,7 @@ static void one_that_is_followed_gives_way(void **state)
     assert_int_equal(conduct(rig), EXIT_SUCCESS);
     assert_has(requests, "1 500\n");
     assert_has(rig->started, "--share=500 -- 2 one\n");
-    /* And has it all again. */
+    /* The guest has all of the link again. */
     assert_has(requests, "1 500\n1 1000\n");
 }
 
@@ -553,7 +555,8 @@ static void the_table_fits_the_terminal(void **state)
     free(text);
 }
 
-/* A terminal of 12 lines, which nobody reads meanwhile: it holds 4 KiB. */
+/* A terminal of 12 lines, from which nothing is read meanwhile: it holds 4
+ * KiB. */
 static void a_table_that_is_alive(void **state)
 {
     const struct winsize size = {.ws_row = 12, .ws_col = 70};

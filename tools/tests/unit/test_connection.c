@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A receiver's end of a connection by TLS, in a process of its own, as each
- * connection of a listener has one.
+ * The receiver's end of a TLS connection, in a process of its own, as a
+ * listener starts for each connection.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -27,7 +27,7 @@ struct receiver {
     pid_t pid;
 };
 
-/* What its exit status says. */
+/* What the exit status of that process says. */
 enum {
     WELL,
     NOT_TAKEN,
@@ -46,7 +46,7 @@ static int receive(const struct xl_options *options,
     if (xl_connection_take(&connection, options, peers)) {
         return NOT_TAKEN;
     }
-    /* What anybody prints does not get into it. */
+    /* Output of that process does not get into the stream. */
     if (write(STDOUT_FILENO, "", 0) ||
         write(connection.send_fd, GREETING, strlen(GREETING)) < 0) {
         return NOT_READ;
@@ -149,7 +149,7 @@ static void a_guest_by_tls(void **state)
     assert_int_equal(client->how, XL_TLS_ENDED);
 }
 
-/* The same octets without TLS, where none is wanted. */
+/* The same octets arrive without TLS when no --tls was given. */
 static void a_guest_in_clear(void **state)
 {
     struct receiver *receiver = *state;
@@ -199,7 +199,8 @@ static void a_receiver_without_files(void **state)
     assert_exits(receiver, NOT_TAKEN);
 }
 
-/* The process between ends with it, and nobody waits for a word. */
+/* The relay ends with the receiver, and no process waits for its close_notify.
+ */
 static void a_receiver_that_is_killed(void **state)
 {
     struct receiver *receiver = *state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A migration in xenstore: what is shown of it, what can be asked of it, and
- * what is left of it when it ends, or is killed.
+ * A migration in xenstore: what it shows, which requests it accepts, and
+ * what is left of it when it ends or is killed.
  */
 #include <errno.h>
 #include <poll.h>
@@ -152,7 +152,7 @@ static void estimates(void **state)
     assert_in_range(estimate.bytes_per_second, 4096 * 4900, 4096 * 5100);
     assert_in_range(estimate.time_left_us, 9 * SECOND, 11 * SECOND);
 
-    /* The next round is another length, at the same rate. */
+    /* The next round has another length, and the same rate. */
     stats.iterations++;
     stats.dirty_pages = 5000;
     now += SECOND / 10;
@@ -166,14 +166,14 @@ static void estimates(void **state)
     lm_estimate_update(&estimate, XLM_PHASE_PRECOPY, &stats, now);
     assert_in_range(estimate.time_left_us, SECOND * 3 / 10, SECOND / 2);
 
-    /* Nothing goes: the rate is soon seen to be low. */
+    /* Nothing is sent: the rate soon shows that. */
     for (int i = 0; i < 100; i++) {
         now += SECOND / 10;
         lm_estimate_update(&estimate, XLM_PHASE_PRECOPY, &stats, now);
     }
     assert_in_range(estimate.bytes_per_second, 0, 4096 * 10);
 
-    /* Another phase begins anew; the destination counts no octets. */
+    /* Another phase counts from zero; the destination counts no octets. */
     stats = (struct xlm_stats){.outstanding = 1000};
     lm_estimate_update(&estimate, XLM_PHASE_POSTCOPY, &stats, now);
     assert_int_equal(estimate.bytes_per_second, 0);
@@ -334,7 +334,7 @@ static void shows_the_waits(void **state)
     assert_int_equal(list->stats.waits.blocked_us[1], 77);
     assert_int_equal(list->stats.behind_median, 30);
     assert_int_equal(list->stats.behind_most, 400);
-    /* What is copied does not need the list. */
+    /* A copied status does not refer to the list. */
     copy = *list;
     libxl_live_migrate_status_list_free(list, count);
     text = libxl_live_migrate_status_to_json(&copy);
@@ -350,7 +350,7 @@ static void shows_the_waits(void **state)
     free(text);
 }
 
-/* Whatever stands there, no more is taken than there is room for. */
+/* Whatever the nodes hold, the reader takes no more than it has room for. */
 static void check_build(libxl_live_migrate_build build, const char *reason,
                         const char *json)
 {
@@ -368,8 +368,8 @@ static void check_build(libxl_live_migrate_build build, const char *reason,
     libxl_live_migrate_status_list_free(list, count);
 }
 
-/* Not before it is known; and a recovery knows it from the process before it,
- * another migration does not. */
+/* No mark is shown before there is one.  A recovery takes the mark from the
+ * process before it; another migration does not. */
 static void shows_when_devices_start(void **state)
 {
     const uint8_t other[LM_ID_SIZE] = "another one";
@@ -439,7 +439,7 @@ static void survives_conflicts(void **state)
     fake_store_conflicts(3);
     at(shown, XLM_PHASE_PRECOPY);
     await_node(BASE "/phase", "precopy");
-    /* So many that it gives up, until the next second. */
+    /* So many conflicts that the thread gives up until the next second. */
     fake_store_conflicts(15);
     at(shown, XLM_PHASE_EVICTING);
     await_node(BASE "/phase", "evicting");
@@ -486,13 +486,13 @@ static void sets_the_rate(void **state)
                      0);
     assert_true(atomic_load(&shown->engine.background_rate) ==
                 XLM_RATE_UNLIMITED);
-    /* Nothing of a request stays. */
+    /* No node of a request stays. */
     assert_string_equal(fake_store_get(BASE "/request"), "");
     assert_string_equal(fake_store_get(BASE "/answer"), "");
 }
 
-/* The engine tells of progress, and the thread has its turn after that: it
- * answers.  What is shown now? */
+/* The engine reports progress, and then the thread has its turn: this checks
+ * what the thread shows. */
 static unsigned int progress_shown(struct shown *shown)
 {
     shown->stats.pushed_pages++;
@@ -501,8 +501,9 @@ static unsigned int progress_shown(struct shown *shown)
     return strtoul(fake_store_get(BASE "/pushed-pages"), NULL, 10);
 }
 
-/* However often the engine tells of progress: once a second, and when a phase
- * has begun.  How long all of it takes is the machine's affair. */
+/* However often the engine reports progress, the thread writes once a second,
+ * and when a phase has begun.  How long all of that takes depends on the
+ * machine. */
 static void is_not_shown_too_often(void **state)
 {
     struct shown *shown = *state;
@@ -587,7 +588,7 @@ static void too_late_to_switch(void **state)
     assert_non_null(strstr(asker.reason, "too late"));
 }
 
-/* Two ask at the same time, and both hear how it went. */
+/* Two programs make requests at the same time, and both get their answer. */
 static void aborts_and_says_so(void **state)
 {
     struct shown *shown = *state;
@@ -603,7 +604,7 @@ static void aborts_and_says_so(void **state)
     end(shown, LIBXL_LIVE_MIGRATE_STATE_FAILED, "aborted on request");
     for (int i = 0; i < 2; i++) {
         pthread_join(askers[i].thread, NULL);
-        /* The second may have come when all was over. */
+        /* The second request may have come when the migration was over. */
         assert_true(!askers[i].rc || askers[i].rc == ERROR_NOTFOUND);
     }
     assert_true(!askers[0].rc || !askers[1].rc);
@@ -631,7 +632,7 @@ static void what_it_refuses(void **state)
     assert_int_equal(
         libxl_live_migrate_request(DOMID, 77, 0, ANSWER_MS, reason),
         ERROR_INVAL);
-    /* It does not come to an answer in that time. */
+    /* The migration does not answer in that time. */
     assert_int_equal(
         libxl_live_migrate_request(
             DOMID, LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY, 0, 50, reason),
@@ -671,7 +672,7 @@ static void a_killed_one_is_known(void **state)
 
     (void)state;
     fake_store_clear();
-    put_leftover(getpid(), "1"); /* the number is another's by now */
+    put_leftover(getpid(), "1"); /* another process has that number by now */
     assert_int_equal(libxl_live_migrate_list(&list, &count), 0);
     assert_int_equal(count, 1);
     assert_int_equal(list->state, LIBXL_LIVE_MIGRATE_STATE_KILLED);
@@ -679,7 +680,7 @@ static void a_killed_one_is_known(void **state)
     assert_int_equal(ask(LIBXL_LIVE_MIGRATE_COMMAND_ABORT, 0, reason),
                      ERROR_NOTFOUND);
     assert_non_null(strstr(reason, "killed"));
-    /* The next one takes its place. */
+    /* The next migration takes the place of the killed one. */
     show(&shown, LIBXL_LIVE_MIGRATE_ROLE_SOURCE);
     assert_non_null(shown.control);
     assert_null(fake_store_get(BASE "/old"));
@@ -698,7 +699,7 @@ static void a_dead_child_has_no_start(void **state)
     }
     assert_true(lm_process_start(getpid()) > 0);
     assert_int_equal(waitid(P_PID, child, &info, WEXITED | WNOWAIT), 0);
-    assert_int_equal(lm_process_start(child), 0); /* nobody has buried it */
+    assert_int_equal(lm_process_start(child), 0); /* it is a zombie */
     waitpid(child, NULL, 0);
     assert_int_equal(lm_process_start(child), 0);
 }
@@ -714,7 +715,8 @@ static void only_one_at_a_time(void **state)
     lm_abort_close(&another.abort);
 }
 
-/* An end is no obstacle, nor is a store that cannot be had. */
+/* Neither an ended migration nor a xenstore that cannot be reached is an
+ * obstacle. */
 static void after_an_end(void **state)
 {
     struct shown *shown = *state;
@@ -752,7 +754,7 @@ static void the_destination(void **state)
     assert_int_equal(ask(LIBXL_LIVE_MIGRATE_COMMAND_START_POSTCOPY, 0, reason),
                      ERROR_INVAL);
     assert_non_null(strstr(reason, "source"));
-    /* Nothing is left to be seen of a guest that is here as a whole. */
+    /* No node is left of a guest that is here as a whole. */
     end(shown, LIBXL_LIVE_MIGRATE_STATE_COMPLETE, "");
     assert_null(fake_store_get(BASE));
     assert_non_null(fake_store_get("/libxl/7"));
@@ -816,7 +818,7 @@ static void json(void **state)
     free(text);
 }
 
-/* For who holds them against the schema; a line each. */
+/* One object a line, for the test that compares them with the schema. */
 static void keep_json(FILE *file, const libxl_live_migrate_status *status)
 {
     char *text = libxl_live_migrate_status_to_json(status);
@@ -857,7 +859,7 @@ static void json_of_every_kind(void **state)
             keep_json(file, &status);
         }
     }
-    /* Of a later library: this one has no name for them. */
+    /* The value is of a later library: this one has no name for it. */
     status.role = 77;
     status.state = 77;
     status.phase = 77;

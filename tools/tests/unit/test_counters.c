@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What comes of the list of counters.
+ * What is made of the list of counters.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -89,7 +89,8 @@ static void no_two_have_one_name(void **state)
     }
 }
 
-/* The place of each is for ever: what is new comes behind them. */
+/* Each counter keeps its place for ever: new counters come after all others.
+ */
 static void what_was_there_stays_where_it_was(void **state)
 {
     (void)state;

@@ -23,10 +23,11 @@
 
 struct rig {
     char path[64];
-    pid_t other; /* 0: there is none */
+    pid_t other; /* 0: no process holds it */
 };
 
-/* As the stock xl locks it: in another process, until that is killed. */
+/* Lock it as the stock xl does, in another process, until that process is
+ * killed. */
 static void lock_elsewhere(struct rig *rig)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};

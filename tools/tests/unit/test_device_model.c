@@ -75,7 +75,7 @@ static void blocked(void **state)
         check(qemu, NULL);
         qemu.blocked = NVME;
         check(qemu, NVME);
-        /* Such an image is opened by one at a time. */
+        /* Only one process at a time may open such an image. */
         qemu.blocked = NULL;
         qemu.format = VPC;
         check(qemu, NULL);
@@ -136,8 +136,8 @@ static void disks(void **state)
 
 /* ---- saving ---- */
 
-/* One that does not run (its guest sleeps, its disk is full) is to keep its
- * disks: it ends at the next write without. */
+/* A device model that does not run (its guest sleeps, its disk is full) must
+ * keep its disks: otherwise QEMU aborts at its next write. */
 static void saved_and_goes_on(void **state)
 {
     int runs;
@@ -159,7 +159,7 @@ static void saved_and_goes_on(void **state)
     }
 }
 
-/* The last time it is not to write to them any more. */
+/* The last time the device model must not write to its disks any more. */
 static void released(void **state)
 {
     struct xlm_context xlm = new_context();
@@ -174,7 +174,7 @@ static void released(void **state)
     assert_true(qemu.let_go);
 }
 
-/* As libxl stops no such process, it is stopped first. */
+/* libxl does not stop such a process, so the library stops it first. */
 static void disk_server(void **state)
 {
     struct xlm_context xlm = new_context();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Guests with a device model: it starts at the destination while the guest
- * still runs, and has pages mapped that nobody can evict from then on.
+ * Guests with a device model, which starts at the destination while the
+ * guest still runs, and maps pages that cannot be evicted from then on.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -25,8 +25,8 @@ static bool is_device_page(uint64_t pfn)
            pfn >= ranges[1].first;
 }
 
-/* The device model finds its pages, with the contents that they had, and
- * keeps them. */
+/* The device model finds its pages with the contents that they had, and goes
+ * on mapping them. */
 static void map_pages(struct fake_migration *migration)
 {
     uint64_t pfn;
@@ -44,7 +44,7 @@ static void map_pages(struct fake_migration *migration)
     }
 }
 
-/* Of the pages that the device model has, some are written at the end. */
+/* The guest writes some of the device model's pages at the end. */
 static void draw(struct fake_migration *migration)
 {
     uint64_t pfn;
@@ -112,7 +112,7 @@ static void image(void **state)
     succeed(migration);
 }
 
-/* Nothing of the guest has changed when it cannot be moved. */
+/* The guest is unchanged when it cannot be moved. */
 static void state_cannot_be_had(void **state)
 {
     struct fake_migration *migration = new_migration();
@@ -132,8 +132,8 @@ static void state_cannot_be_had(void **state)
 
 #define WHY "its disk is a pattern"
 
-/* In the stop, and with a guest whose pages have been evicted: a device model
- * has only what the guest's devices have. */
+/* The device model starts in the stop, when the guest's pages are evicted: it
+ * has only the pages that the guest's devices have. */
 static void map_pages_late(struct fake_migration *migration)
 {
     uint64_t pfn;
@@ -203,7 +203,7 @@ static void late_stop_and_copy(void **state)
     succeed(migration);
 }
 
-/* Disks of a guest without a device model have a process as well. */
+/* A process may serve the disks of a guest without a device model as well. */
 static void late_without_device_model(void **state)
 {
     struct fake_migration *migration = fake_migration_new(PAGES, 2);
@@ -229,7 +229,7 @@ static void early_is_told(void **state)
 }
 
 /* A source that asks for a late start need not pause the guest for a state
- * that nobody uses. */
+ * that is not used. */
 static void late_is_ordered(void **state)
 {
     static const enum xlm_build orders[] = {XLM_BUILD_LATE,
@@ -251,7 +251,7 @@ static void late_is_ordered(void **state)
 
 /* ---- who needs the guest's memory before the guest runs ---- */
 
-/* Dom0 maps a page, or is to try again. */
+/* Dom0 maps a page, or must try again. */
 static bool can_map(struct fake_migration *migration, uint64_t pfn)
 {
     struct xlm_hypervisor *hv = fake_open(migration->setup.hosts[1]);
@@ -266,7 +266,7 @@ static bool can_map(struct fake_migration *migration, uint64_t pfn)
     return page && !error;
 }
 
-/* A device wants one page after the other. */
+/* A device needs one page after the other. */
 static bool fetch(struct fake_migration *migration)
 {
     uint64_t pfn;
@@ -304,7 +304,7 @@ static void late_device_gets_what_it_fetches(void **state)
     fake_migration_free(migration);
 }
 
-/* A page that does not come keeps the guest where it is. */
+/* If a page does not come the guest stays at the source. */
 static void late_device_is_let_down(void **state)
 {
     struct fake_migration *migration = new_late();

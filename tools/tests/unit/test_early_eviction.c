@@ -101,7 +101,7 @@ static void it_begins_in_precopy(void **state)
     fake_migration_free(migration);
 }
 
-/* All that it was told it lacks has come in the stop. */
+/* All pages of the lists have come in the stop. */
 static void a_stop_that_sends_all(void **state)
 {
     struct fake_migration *migration =

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Guests that end while they are being moved: by themselves, or destroyed by
- * somebody.
+ * Guests that end while they are moved: by themselves, or because a program
+ * destroys them.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -33,7 +33,8 @@ static void shut_down(struct fake_migration *migration)
     fake_domain_suspend(migration->setup.source);
 }
 
-/* Nobody buries it: no call fails, and still there is nothing to move. */
+/* No process has destroyed the domain: no call fails, and still there is
+ * nothing to move. */
 static void shuts_down(void **state)
 {
     int rounds;
@@ -79,7 +80,7 @@ static void destroy_in_postcopy(const struct fake_cut *cut, int source_rc)
     fake_migration_free(migration);
 }
 
-/* Both ends are done; or the source cannot be told and keeps its copy. */
+/* Both ends have ended; or the source cannot be told, and keeps its copy. */
 static void destroyed_in_postcopy(void **state)
 {
     const struct fake_cut uncut = {.octets = FAKE_UNCUT};
@@ -103,8 +104,8 @@ static void take_away(struct fake_migration *migration)
     fake_domain_destroy(migration->outcome.destination);
 }
 
-/* As xl save does: that is no end of the guest, and nothing is given up for
- * it. */
+/* The domain is suspended, as by xl save: that does not end the guest, and no
+ * memory is given up. */
 static void saved_by_another(void **state)
 {
     struct fake_migration *migration = new_migration();
@@ -130,7 +131,8 @@ static void suspend_there(struct fake_migration *migration)
     fake_domain_suspend(migration->outcome.destination);
 }
 
-/* The first looks are the engine's own; then somebody resumes it. */
+/* The engine makes the first checks; then another program resumes the domain.
+ */
 static void resume_when_looked_at(enum fake_op op, void *data)
 {
     struct fake_migration *migration = data;
@@ -151,8 +153,8 @@ static void kill_when_looked_at(enum fake_op op, void *data)
     }
 }
 
-/* All of its pages come while it is suspended: whatever suspended it may have
- * found holes, and destroy it. */
+/* All of the guest's pages come while it is suspended.  The program that
+ * suspended it may have found holes: the domain must be destroyed. */
 static void suspended_until_all_has_come(void **state)
 {
     fake_hook *const hooks[] = {resume_when_looked_at, kill_when_looked_at};
@@ -206,8 +208,8 @@ static const struct {
     {resume_and_suspend_source, "was resumed"},
 };
 
-/* What has not gone by then is lost: the guest is stopped before it can read
- * anything else in its place. */
+/* Pages that were not sent by then are lost: the guest is stopped before it
+ * can read anything else in their place. */
 static void lose_source(fake_moment *loss, const char *fate, bool silent)
 {
     struct fake_migration *migration = new_migration();
@@ -242,15 +244,15 @@ static void the_source_is_lost(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++) {
         lose_source(losses[i].loss, losses[i].fate, false);
-        /* Nobody asks for a page: it is seen all the same.  (Xen's first
-         * moments are seen by the next page.) */
+        /* No page is requested, and the engine notices all the same.  (In the
+         * domain's first moments it notices at the next page.) */
         if (losses[i].loss != begin_to_destroy) {
             lose_source(losses[i].loss, losses[i].fate, true);
         }
     }
 }
 
-/* In the stop, when nothing that is asked of the domain fails. */
+/* The domain ends in the stop, in which no call about it fails. */
 static void lose_before_the_go(struct fake_migration *migration,
                                enum fake_part part, bool after)
 {
@@ -274,7 +276,8 @@ static void lost_before_the_go(void **state)
     fake_migration_free(migration);
 }
 
-/* Its memory is not all here, so it can be neither moved nor saved. */
+/* Not all of the guest's memory is here, so it can be neither moved nor saved.
+ */
 static void paged_out(void **state)
 {
     struct fake_migration *migration = new_migration();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Many guests at a time: which goes where and when, at which rate, and what
- * becomes of it.
+ * The decisions of xl migrate-all: which guest goes where and when, at
+ * which rate, and what happens when one fails.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -75,7 +75,7 @@ static void expect(struct xl_evacuation *evacuation, enum xl_what what)
     assert_int_equal(next(evacuation).what, what);
 }
 
-/* As the library shows it while it runs. */
+/* As the library shows a migration that is under way. */
 static void show(struct xl_evacuation *evacuation, size_t guest,
                  libxl_live_migrate_phase phase)
 {
@@ -105,8 +105,8 @@ static void expect_fate(const struct xl_evacuation *evacuation, size_t guest,
 /* ---- which goes where ---- */
 
 struct places {
-    uint64_t needed[6]; /* MiB, by guest; 0: no more */
-    uint64_t free[3];   /* ... and by host; 0: it has none */
+    uint64_t needed[6]; /* MiB of each guest; 0: no more guests */
+    uint64_t free[3];   /* ... and of each host; 0: the host has no room */
     uint64_t more[3];
     int host[6];
 };
@@ -118,15 +118,15 @@ static void each_guest_gets_a_host_with_room(void **state)
         {{64}, {64}, {0}, {0}},
         {{64}, {10}, {54}, {0}},
         {{64}, {10}, {53}, {NONE}},
-        /* Spread, the large ones first. */
+        /* Guests are spread, the large ones first. */
         {{10, 60, 30}, {100, 100}, {0}, {1, 0, 1}},
-        /* What is free comes before what a dom0 must give up. */
+        /* Free memory is better than memory that a dom0 must give up. */
         {{50, 50}, {50, 100}, {500, 0}, {1, 0}},
         {{50, 50, 50}, {50, 100}, {500, 0}, {1, 0, 1}},
         {{50, 60}, {0, 100}, {500, 0}, {0, 1}},
-        /* Spread, the last one would find none. */
+        /* Spread over the hosts, the last guest would find no room. */
         {{40, 30, 60}, {70, 60}, {0}, {0, 0, 1}},
-        /* The large one cannot go, the others do. */
+        /* The large guest cannot go, and the others do. */
         {{200, 20, 20}, {100, 30}, {0}, {NONE, 0, 0}},
         {{50, 50, 50, 50}, {100, 0, 99}, {0}, {0, 2, 0, NONE}},
     };
@@ -172,7 +172,7 @@ static void a_guest_without_room_holds_nobody_up(void **state)
     xl_evacuation_free(&evacuation);
 }
 
-/* It had taken the room of one that waits. */
+/* The guest had the room of another one that waits. */
 static void a_guest_that_fails_gives_its_room_back(void **state)
 {
     struct xl_evacuation evacuation = begin(1, 2, 0);
@@ -228,7 +228,7 @@ static void no_more_at_a_time_than_allowed(void **state)
         add(&evacuation, "g", 10, XL_JOB_MOVE);
     }
     answer_all(&evacuation, 1000);
-    /* By turns, as both hosts have the same room. */
+    /* The hosts take turns, because both have the same room. */
     assert_int_equal(next(&evacuation).host, 0);
     assert_int_equal(next(&evacuation).host, 1);
     assert_int_equal(next(&evacuation).what, XL_DO_START);
@@ -254,7 +254,7 @@ static void nothing_moves_until_all_hosts_have_answered(void **state)
     xl_evacuation_free(&evacuation);
 }
 
-/* What another process moves has a turn as well. */
+/* A guest that another process moves has a turn as well. */
 static void what_is_followed_counts(void **state)
 {
     struct xl_evacuation evacuation = begin(1, 1, 0);
@@ -270,7 +270,7 @@ static void what_is_followed_counts(void **state)
     xl_evacuation_free(&evacuation);
 }
 
-/* As an sshd would refuse some of them. */
+/* An sshd would refuse some of these connections. */
 static void no_more_connect_at_a_time_than_a_host_lets(void **state)
 {
     struct xl_evacuation evacuation = begin(1, 1, 0);
@@ -325,7 +325,7 @@ static void the_last_one_gets_all_of_it(void **state)
     expect_start(&evacuation, 0, 0);
     expect_start(&evacuation, 1, 0);
     end(&evacuation, 0, 0);
-    /* Its process does not listen yet. */
+    /* The guest's process does not accept requests yet. */
     expect(&evacuation, XL_DO_WAIT);
     show(&evacuation, 1, LIBXL_LIVE_MIGRATE_PHASE_PRECOPY);
     action = next(&evacuation);
@@ -341,7 +341,7 @@ static void the_last_one_gets_all_of_it(void **state)
     xl_evacuation_free(&evacuation);
 }
 
-/* One that was refused waits again while others have all of the link. */
+/* A guest that was refused waits again while others have all of the link. */
 static void others_make_room_before_one_begins(void **state)
 {
     struct xl_evacuation evacuation = begin(2, 2, 1000);
@@ -362,7 +362,7 @@ static void others_make_room_before_one_begins(void **state)
     xl_evacuation_free(&evacuation);
 }
 
-/* A recovery that does not answer yet has all of the link. */
+/* A recovery that does not answer yet counts as using all of the link. */
 static void one_waits_until_others_have_made_room(void **state)
 {
     struct xl_evacuation evacuation = begin(1, 2, 1000);
@@ -433,7 +433,8 @@ static void play(struct xl_evacuation *evacuation,
     }
 }
 
-/* Whatever happens, each guest comes to an end, and the link is kept to. */
+/* Whatever happens, each guest comes to an end, and the sum of the rates never
+ * exceeds the limit. */
 static void any_course_of_events_ends(void **state)
 {
     (void)state;
@@ -479,7 +480,8 @@ static void one_that_is_refused_tries_another_host(void **state)
     xl_evacuation_free(&evacuation);
 }
 
-/* No other has room; and what it was refused for is what is said. */
+/* No other host has room; the reason is that of the host that refused the
+ * guest. */
 static void one_that_is_refused_and_fits_nowhere_else_stays(void **state)
 {
     struct xl_evacuation evacuation = begin(2, 1, 0);
@@ -522,7 +524,8 @@ static void a_host_is_asked_anew_after_a_pause(void **state)
     xl_evacuation_free(&evacuation);
 }
 
-/* Its memory is still claimed there, and the answer knows of it. */
+/* The guest's memory is still claimed there, and the host's answer counts
+ * that. */
 static void what_an_answer_knows_of_is_not_counted_twice(void **state)
 {
     struct xl_evacuation evacuation = begin(1, 3, 0);
@@ -554,7 +557,7 @@ static void what_is_paused_is_recovered_first(void **state)
     evacuation.guests[other].host = xl_evacuation_host(&evacuation, "else");
     assert_int_equal(evacuation.nr_hosts, 2);
     expect(&evacuation, XL_DO_ASK);
-    /* Both at a time, before any answer. */
+    /* Both answers come at a time, before any guest has started. */
     expect_start(&evacuation, known, 0);
     expect_start(&evacuation, other, 1);
     expect(&evacuation, XL_DO_WAIT);
@@ -657,7 +660,7 @@ static void given_up(void **state)
     xl_evacuation_stop(&evacuation);
     expect_fate(&evacuation, second, XL_FATE_STAYS, "before its turn");
     expect_fate(&evacuation, followed, XL_FATE_LEFT, "another process");
-    /* What had been handed over goes on. */
+    /* Guests that had been handed over go on. */
     expect(&evacuation, XL_DO_WAIT);
     end(&evacuation, first, EXIT_SUCCESS);
     end(&evacuation, paused, XL_EXIT_TAKEN_BACK);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The promise, under every failure that can be had on order: never two
- * running copies, never a page lost while both hosts live.
+ * The promise, under every failure that a test can cause: never two running
+ * copies, and never a page lost while both hosts live.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -25,15 +25,15 @@ static struct fake_migration *new_migration(enum way_to_move way)
         .pages = 64,
         .step = 9,
         .given_back = 50,
-        /* The second is written at the last moment, and too late to be among
-         * the hot. */
+        /* The guest writes the second page at the last moment, too late for it
+         * to be hot. */
         .busy = {7, 48},
     };
 
     return fake_mixed_new(&mixture, way);
 }
 
-/* Run it, and whatever came of it, the promise holds. */
+/* Run the migration, and check the promise whatever the outcome. */
 static void run_and_check(struct fake_migration *migration)
 {
     fake_migration_run(migration);
@@ -102,7 +102,7 @@ static void one_call_fails(enum way_to_move way, unsigned int host,
     fake_migration_free(migration);
 }
 
-/* The first calls, and the last; all between are like one of these. */
+/* The first calls, and the last: the calls between are like one of these. */
 static void calls_fail(enum way_to_move way, unsigned int host)
 {
     unsigned int op, nth;
@@ -134,7 +134,7 @@ static void calls_fail_at_the_destination(void **state)
     calls_fail(STOP_AND_COPY, 1);
 }
 
-/* A page that is there and cannot be mapped is not to be taken for a hole. */
+/* A page that exists and cannot be mapped must not count as a hole. */
 static void page_that_cannot_be_mapped(void **state)
 {
     enum way_to_move way;
@@ -171,7 +171,7 @@ static void page_that_cannot_be_mapped_there(void **state)
     }
 }
 
-/* A guest that is shut down is not moved. */
+/* A guest that has shut down is not moved. */
 static void guest_is_gone(void **state)
 {
     struct fake_migration *migration = new_migration(PURE);
@@ -202,7 +202,8 @@ static void toolstack_fails(void **state)
 
             migration->script.failing = part;
             run_and_check(migration);
-            /* A guest that cannot be started has moved all the same. */
+            /* A guest that could not be unpaused at the destination has moved
+             * all the same. */
             assert_int_equal(migration->outcome.transitioned,
                              part == FAKE_PART_RUN);
             if (part != FAKE_PART_RUN && (!migration->outcome.save_rc ||
@@ -288,7 +289,7 @@ static void cut_anywhere(void **state)
 
 /* ---- around the go ---- */
 
-/* Cut so many octets after the start of a record. */
+/* Cut `octets` after the start of a record. */
 static struct fake_migration *cut_in_record(enum fake_way way, uint32_t type,
                                             uint64_t octets)
 {
@@ -300,8 +301,8 @@ static struct fake_migration *cut_in_record(enum fake_way way, uint32_t type,
     return migration;
 }
 
-/* Less than a whole go: nobody runs the guest, and the source, which cannot
- * know, does not resume it. */
+/* Less than a whole go arrives: no host runs the guest, and the source, which
+ * cannot know that, does not resume it. */
 static void go_is_lost(void **state)
 {
     uint64_t octets;
@@ -331,7 +332,7 @@ static void go_arrives_and_the_link_dies(void **state)
     fake_migration_free(migration);
 }
 
-/* Ready is the last word before the go: without it the guest stays. */
+/* READY is the last record before the go: without it the guest stays. */
 static void ready_is_lost(void **state)
 {
     uint64_t octets;
@@ -347,7 +348,7 @@ static void ready_is_lost(void **state)
     }
 }
 
-/* The destination has everything; the source does not hear of it. */
+/* The destination has everything, and the source does not learn of that. */
 static void complete_is_lost(void **state)
 {
     uint64_t octets;
@@ -386,8 +387,8 @@ static void no_paging_there(void **state)
     refused_for(migration, "`make hypervisor`");
 }
 
-/* Its hypervisor does not survive a ninth vCPU that waits, nor an eighth
- * beside a page that dom0 maps. */
+/* The destination's hypervisor would crash if a ninth vCPU waited, or an
+ * eighth beside a page that dom0 maps. */
 static void shadow_stacks_there(void **state)
 {
     struct fake_migration *migration = fake_migration_new(300, 8);

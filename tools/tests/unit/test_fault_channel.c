@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The fault channel: what the guest asks for goes over a connection of its
- * own, which may be lost at any point, or lie, without a page being lost.
+ * The fault channel: requested pages go over a connection of their own.  It
+ * may be lost at any point, or its other end may lie, and no page is lost.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -33,7 +33,7 @@ static struct fake_migration *new_migration(void)
 
     migration->script.vcpu_seed = 1;
     migration->setup.params.hot_pages_max = 4;
-    /* No neighbours: with no_push each page has to be asked for. */
+    /* No neighbours and no push: each page must be requested. */
     migration->setup.params.neighbours_adapt = false;
     migration->setup.params.neighbours_below =
         migration->setup.params.neighbours_above = 0;
@@ -44,7 +44,7 @@ static struct fake_migration *new_migration(void)
 /* ---- what went over a connection ---- */
 
 struct heard {
-    bool gone;       /* the guest is the destination's */
+    bool gone;       /* the go was sent */
     uint32_t faults; /* records */
     uint32_t pages;  /* after the go */
     uint32_t credits;
@@ -123,8 +123,8 @@ static uint64_t octets_sent(struct fake_migration *migration)
 
 /* ---- it works ---- */
 
-/* Without background nothing of the guest's memory goes over the first one,
- * once it runs; with it, nothing that was asked for. */
+/* Without the background no page goes over the first connection once the guest
+ * runs; with it, no requested page does. */
 static void requests_go_over_it(void **state)
 {
     (void)state;
@@ -151,8 +151,8 @@ static void requests_go_over_it(void **state)
     }
 }
 
-/* The guest's faults are told of over the first connection also when nothing
- * else goes there. */
+/* The destination requests pages over the first connection, even when no pages
+ * go over it. */
 static void its_faults_are_counted(void **state)
 {
     struct fake_migration *migration = new_migration();
@@ -203,7 +203,8 @@ static void refused(void **state)
     fake_migration_free(migration);
 }
 
-/* The destination takes it for joined, or has never heard of it. */
+/* The destination believes that the channel has joined, or has never seen it.
+ */
 static void lost_while_it_joins(void **state)
 {
     const struct fake_cut cuts[] = {
@@ -229,8 +230,8 @@ static void lost_while_it_joins(void **state)
 
 /* ---- it is lost ---- */
 
-/* All that went over it in vain goes again over the first one, and nothing
- * twice. */
+/* All pages that the lost channel did not deliver go again over the first
+ * connection, and no page goes twice. */
 static void check_fell_back(struct fake_migration *migration)
 {
     struct heard first;
@@ -276,8 +277,8 @@ static void lost_at_any_record(void **state)
     }
 }
 
-/* Nothing is closed, and nothing comes through: who waits for a page finds out
- * after a time. */
+/* The channel stays open, and nothing comes through: an end that waits for a
+ * page notices after a time. */
 static void lost_without_a_word(void **state)
 {
     static const uint32_t types[] = {XLM_REC_POSTCOPY_PAGE_DATA,
@@ -301,7 +302,7 @@ static void lost_without_a_word(void **state)
     }
 }
 
-/* Over another connection it goes on without a channel. */
+/* Over another connection the migration goes on without a channel. */
 static void first_is_lost(void **state)
 {
     const struct fake_cut cuts[] = {
@@ -412,7 +413,7 @@ static void record_of_the_first(struct fake_migration *migration,
 
 static sem_t swallowed;
 
-/* It asks for pages, and keeps them. */
+/* The puppet requests pages, and gives no credit for them. */
 static void swallow(struct fake_migration *migration, struct xlm_context *ctx,
                     struct xlm_channel *channel)
 {
@@ -436,7 +437,7 @@ static struct fake_migration *new_with_liar(fake_liar *liar)
     return migration;
 }
 
-/* The source finds out, and all goes over the first connection to a
+/* The source notices, and all pages go over the first connection to a
  * destination that has no channel. */
 static void destination_lies(void **state)
 {
@@ -449,7 +450,7 @@ static void destination_lies(void **state)
 
         fake_migration_run(migration);
         check_done_without(migration);
-        /* Unless it was through before it had heard the lie. */
+        /* Unless the source had ended before it read the lie. */
         assert_true(on_first(migration).lost <= 1);
         assert_int_equal(on_first(migration).ends, on_first(migration).lost);
         fake_migration_free(migration);
@@ -462,8 +463,8 @@ static void start_when_swallowed(struct fake_migration *migration)
     fake_guest_start(migration->setup.guest, 1);
 }
 
-/* The source gets tired of waiting.  The destination, whom nobody has asked to
- * ask again, gets those pages as well. */
+/* The source gives up waiting for credit on the channel.  The destination need
+ * not request those pages again: it gets them over the first connection. */
 static void destination_swallows_pages(void **state)
 {
     struct fake_migration *migration = new_with_liar(swallow);
@@ -514,7 +515,7 @@ static void page_beyond_memory(struct fake_migration *migration,
                &migration->setup.nr_pfns);
 }
 
-/* A hole of the guest's, and the toolstack's: nothing that is outstanding. */
+/* A hole of the guest, and a page of the toolstack: neither is outstanding. */
 static void pages_unlisted(struct fake_migration *migration,
                            struct xlm_context *ctx,
                            struct xlm_channel *channel)
@@ -526,8 +527,8 @@ static void pages_unlisted(struct fake_migration *migration,
     xlm_write_simple_record(ctx, channel, XLM_REC_END, NULL, 0);
 }
 
-/* The destination gives the channel up.  A source that knows of none takes
- * that for a lie, and goes on over another connection. */
+/* The destination gives up the channel.  A source without a channel counts
+ * that as a lie, and goes on over another connection. */
 static void source_lies(void **state)
 {
     static fake_liar *const liars[] = {end_of_the_first, page_beyond_memory,
@@ -542,7 +543,7 @@ static void source_lies(void **state)
         migration->setup.params.no_push = true;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        /* Unless all was there before it had heard the lie. */
+        /* Unless all pages were there before the destination read the lie. */
         assert_true(migration->outcome.recovered <= 1);
         assert_int_equal(on_first(migration).ends,
                          migration->outcome.recovered);

@@ -34,8 +34,8 @@ static const char *const way_names[NR_WAYS] = {
 
 enum place { ON_THE_WAY_FORTH, ON_THE_WAY_BACK, IN_A_TOOLSTACK };
 
-/* Every record that is sent, by its way; those that come more than once also
- * as the second of their type.  And every part of the toolstacks. */
+/* Every record that is sent, by its direction, and the second of each type
+ * that is sent more than once.  And every part of the toolstacks. */
 static const struct point {
     enum place place;
     uint32_t what; /* record type, or part */
@@ -108,7 +108,7 @@ enum fault {
     RECEIVER_DIES,
     HOST_OUT_OF_MEMORY,    /* the receiver's hypervisor has none left */
     PROCESS_OUT_OF_MEMORY, /* nor has the receiver itself */
-    /* Only where a toolstack has to do with it: */
+    /* Only at points of a toolstack: */
     DISK_FULL,
     DEVICE_MODEL_REFUSES,
     NR_FAULTS,
@@ -134,7 +134,8 @@ struct cell {
     bool over;
 };
 
-/* What runs, for a user who ends this program: a name as in FAULT_CELL. */
+/* The cell that runs, for a user who ends this program: a name as in
+ * FAULT_CELL. */
 static char cell_name[200];
 static unsigned int cells, not_reached, failed_there;
 
@@ -156,7 +157,7 @@ static struct fake_migration *new_migration(enum way_to_move way)
     static const struct fake_mixture mixture = {
         .pages = 24,
         .step = 5,
-        .hot = 12, /* it is evicted by then */
+        .hot = 12, /* that page is evicted by then */
         .given_back = 20,
         .busy = {7, 16},
     };
@@ -191,7 +192,7 @@ static void strike(void *data)
         fake_migration_kill(migration, 1);
         break;
     case HOST_OUT_OF_MEMORY:
-        /* For good, but that pages of a guest that runs are waited for. */
+        /* For good, except that the guest's vCPUs wait for pages. */
         fake_host_out_of_memory(migration->setup.hosts[1], 2);
         break;
     case PROCESS_OUT_OF_MEMORY:
@@ -271,7 +272,8 @@ static bool makes_sense(const struct cell *cell)
         return false;
     }
     if (cell->fault == DISK_FULL) {
-        /* Written by libxl, read by us; in memory at the other end. */
+        /* libxl writes it and the library reads it; at the other end it is in
+         * memory. */
         return part == FAKE_PART_EARLY_DEVICES || part == FAKE_PART_SUSPEND ||
                part == FAKE_PART_WRITE_DEVICE_STATE ||
                part == FAKE_PART_READ_DEVICE_STATE;
@@ -282,9 +284,8 @@ static bool makes_sense(const struct cell *cell)
 }
 
 /*
- * A thread looks after the ends: on a stalled link they wait until they are
- * told to give up; or, once the source has handed the guest over, until the
- * connection ends.
+ * A thread watches the ends.  On a stalled link they wait until this thread
+ * tells them to give up, or, after the go, until the connection ends.
  */
 static void *look_after(void *data)
 {
@@ -337,7 +338,7 @@ static void run(struct cell *cell)
 
 /* ---- what must hold ---- */
 
-/* A person who reads it must be sent somewhere, or told what is wrong. */
+/* The reason must tell a person what to do, or what is wrong. */
 static void check_reason(const char *reason)
 {
     static const char *const advice[] = {
@@ -374,7 +375,7 @@ static void check_runs_somewhere(const struct cell *cell)
     if (cell->fault >= HOST_OUT_OF_MEMORY && migration->outcome.transitioned) {
         assert_true(migration->outcome.ran);
     }
-    /* The guest's memory is waited for, whatever it takes. */
+    /* The receiver waits for the guest's memory, however long that takes. */
     if (cell->fault == HOST_OUT_OF_MEMORY && migration->outcome.ran) {
         assert_int_equal(migration->outcome.save_rc, 0);
         assert_int_equal(migration->outcome.restore_rc, 0);
@@ -385,7 +386,7 @@ static void check_runs_somewhere(const struct cell *cell)
     }
 }
 
-/* Two may not run, at any moment; this is the one when all has ended. */
+/* Two copies must never run; this checks it when all has ended. */
 static void check_not_both(struct fake_migration *migration)
 {
     assert_false(migration->outcome.destination &&
@@ -437,8 +438,8 @@ static void run_cell(struct cell *cell)
 
 /* ---- the matrix ---- */
 
-/* All of it with postcopy after a round of precopy, which has every record;
- * the other ways with what they do differently: what comes of each record. */
+/* All points with postcopy after a round of precopy, which sends every record;
+ * the other strategies with the points at which they differ. */
 static bool is_wanted(const struct cell *cell)
 {
     const char *wanted = getenv("FAULT_CELL");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What a look before a migration finds.
+ * The findings of a check before a migration.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,7 +38,7 @@ static void comes_as_it_was_sent(void **state)
     }
 }
 
-/* A name with a line's end in it is no second finding. */
+/* A name that contains an end of line must not make a second finding. */
 static void one_line_each(void **state)
 {
     char *line = line_of(XL_VERDICT_NO, "name", "web\nok\tpaging\t\x1b[2J");

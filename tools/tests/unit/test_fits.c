@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Whether what a guest uses is there at another host.
+ * Does the other host have the CPU features and the QEMU that a guest
+ * needs?
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -97,14 +98,14 @@ static void a_host_that_lacks_something(void **state)
     fits(rig, "cpuid 7 0 0 ffffffff 0 0\ncpuid 1 ffffffff 0 0 0 0\n", ERROR_NI,
          "2 CPU features that Xen there does not give: CPUID 1 ecx 10000000, "
          "1 edx 04000000");
-    /* It has more: the guest does not know. */
+    /* The other host has more features: the guest does not see them. */
     fits(rig,
          "cpuid 7 0 0 ffffffff ffffffff 0\n"
          "cpuid 1 ffffffff 0 0 ffffffff ffffffff\nfuture words\n",
          0, "");
 }
 
-/* What Xen adds by itself is no processor's. */
+/* Features that Xen adds come from no processor. */
 static void features_of_no_processor(void **state)
 {
     struct rig *rig = *state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What precopy expects of itself.
+ * The forecast that precopy makes of itself.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -198,7 +198,7 @@ static void nothing_is_made_up(void **state)
     }
 }
 
-/* It ends, whatever it is given, and divides by nothing. */
+/* The forecast ends for any input, and never divides by 0. */
 static void numbers_without_measure(void **state)
 {
     const struct lm_precopy_limits limits = {

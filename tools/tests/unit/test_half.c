@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Which half of a guest a domain is, by what each witness says.
+ * Which half of a guest a domain is, by each source of evidence.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,8 +55,8 @@ static const struct {
     {{ROLE(SOURCE), STATE(FAILED), PHASE(PRECOPY)},
      LIBXL_LIVE_MIGRATE_HALF_NONE,
      false},
-    /* Killed: as long as it runs it is whole; in the stop the guest may have
-     * been handed over after all. */
+    /* The process was killed: a domain that runs is a whole guest.  One that
+     * was killed in the stop may have been handed over. */
     {{ROLE(SOURCE), STATE(RUNNING), PHASE(PRECOPY), BUSY},
      LIBXL_LIVE_MIGRATE_HALF_NONE,
      false},
@@ -66,11 +66,11 @@ static const struct {
     {{ROLE(SOURCE), STATE(RUNNING), PHASE(PRECOPY), BUSY, CRASHED},
      LIBXL_LIVE_MIGRATE_HALF_NONE,
      false},
-    /* A person has resumed it, who answers for that. */
+    /* A person has resumed the domain, and is responsible for that. */
     {{ROLE(SOURCE), STATE(PAUSED), PHASE(POSTCOPY)},
      LIBXL_LIVE_MIGRATE_HALF_NONE,
      false},
-    /* The destination: its file knows, whatever the nodes say. */
+    /* The destination: the receiver's file decides, whatever the nodes say. */
     {{ROLE(DESTINATION), STATE(RUNNING), PHASE(PREPARING), LIVES},
      LIBXL_LIVE_MIGRATE_HALF_ARRIVING,
      true},
@@ -92,13 +92,13 @@ static const struct {
      LIBXL_LIVE_MIGRATE_HALF_ARRIVED,
      true},
     {{NO_NODES, FILE_OF(true, 0, false)}, LIBXL_LIVE_MIGRATE_HALF_NONE, false},
-    /* It came here by postcopy and is about to move on: the new migration has
-     * put its nodes in place of the old one's. */
+    /* The guest came here by postcopy and is about to move on: the new
+     * migration has replaced the nodes of the former one. */
     {{ROLE(SOURCE), STATE(RUNNING), PHASE(START), LIVES,
       FILE_OF(true, 9, false)},
      LIBXL_LIVE_MIGRATE_HALF_ARRIVED,
      true},
-    /* Nobody knows of it but the hypervisor. */
+    /* Only the hypervisor knows of the domain. */
     {{NO_NODES, .info = {.paged_pages = 3}},
      LIBXL_LIVE_MIGRATE_HALF_PAGED,
      true},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What a guest may have of memory, and is told to have, while it is moved.
+ * The limits of a guest's memory, and the target that the guest is told,
+ * while it moves.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,7 +120,7 @@ static void of_a_guest_at_rest(void **state)
     assert_nothing_kept(rig);
 }
 
-/* It stops giving pages back where it is. */
+/* The guest stops giving pages back. */
 static void of_one_that_gives_back(void **state)
 {
     struct rig *rig = *state;
@@ -146,7 +147,7 @@ static void after_one_that_was_killed(void **state)
     assert_nothing_kept(rig);
 }
 
-/* What somebody has set since stays. */
+/* A value that another program has set since stays. */
 static void set_meanwhile(void **state)
 {
     struct rig *rig = *state;

@@ -37,7 +37,7 @@ static void quantiles(void **state)
     assert_int_equal(xlm_histogram_quantile(&histogram, 1000), 1000);
 }
 
-/* Never less than the number, and by a sixteenth more at the most. */
+/* The answer is never less than the number, and at most a sixteenth more. */
 static void one_value(void **state)
 {
     uint64_t value;

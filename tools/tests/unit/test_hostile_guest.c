@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A guest that scribbles on everything it can reach, wherever it runs: on its
- * own pages, on the rings that it shares with the toolstack, and where it has
- * nothing.
+ * A guest that writes to everything that it can reach, wherever it runs: to
+ * its own pages, to the rings that it shares with the toolstack, and to
+ * pfns where it has no page.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -21,7 +21,8 @@
 #define HERE 0x51
 #define THERE 0xd7
 
-/* Pages not its own that it finds as it left them on the other host. */
+/* Pages of the toolstack that the guest wrote to and finds unchanged on the
+ * other host. */
 static atomic_uint came_along;
 
 static void scribble(void *page, uint64_t pfn, void *data)
@@ -76,8 +77,8 @@ static void start_there(struct fake_migration *migration)
         pthread_create(migration->data, NULL, scribble_there, migration), 0);
 }
 
-/* What it wrote to its own pages is all there, and nothing else comes along.
- */
+/* All that the guest wrote to its own pages is there, and nothing else
+ * changed. */
 static void scribbles_on_everything(void **state)
 {
     static const struct {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The state of the vCPUs, loaded into a domain whose memory is elsewhere: what
- * is in it, and whole migrations of guests whose state names pages.
+ * The state of the vCPUs is loaded into a domain whose memory is at the
+ * source: what the state contains, and whole migrations of guests whose
+ * state names pages.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -80,8 +81,8 @@ static struct hvm_save_descriptor head_of(uint16_t type, uint16_t instance,
 #define HEAD(type, instance, field) \
     head_of(HVM_SAVE_CODE(type), instance, sizeof((field).body))
 
-/* Of two vCPUs with paging in long mode, and nothing of Viridian's turned on.
- */
+/* The state of two vCPUs with paging in long mode, and no Viridian feature
+ * enabled. */
 static struct context plain_context(void)
 {
     struct context context;
@@ -112,8 +113,8 @@ static uint64_t turned_on(uint64_t pfn)
     return (pfn << XLM_PAGE_SHIFT) | 1;
 }
 
-/* A guest such as Windows, which uses all that Viridian has: with the end of
- * an interrupt that it left out, and a timer. */
+/* A guest such as Windows, which uses all Viridian features: with the
+ * interrupt whose end it never signalled, and a timer. */
 static struct context viridian_context(void)
 {
     struct context context = plain_context();
@@ -139,7 +140,7 @@ static struct context viridian_context(void)
 struct named {
     size_t count;
     uint64_t pfns[16];
-    uint64_t *msrs; /* turned off; NULL: are left */
+    uint64_t *msrs; /* not NULL: note() disables each MSR with a page */
 };
 
 static int note(uint64_t pfn, uint8_t *msr, void *data)
@@ -175,7 +176,7 @@ static void pages_that_are_named(void **state)
 
     (void)state;
     assert_names(&context, sizeof(context), 8, all);
-    context.vcpus[0].cpu.body.cr0 = 0; /* which is off names none */
+    context.vcpus[0].cpu.body.cr0 = 0; /* paging that is off names no page */
     context.vcpus[0].viridian.body.vp_assist_msr &= ~UINT64_C(1);
     context.viridian.body.reference_tsc &= ~UINT64_C(1);
     assert_names(&context, sizeof(context), 5,
@@ -205,7 +206,7 @@ static void a_walk_that_is_ended(void **state)
     assert_int_equal(calls, 1);
 }
 
-/* Whatever is left out, the rest is as it was, up to the end. */
+/* Whichever record is left out, the others are unchanged, to the end. */
 static void what_is_left_for_a_domain_without_memory(void **state)
 {
     struct context context = viridian_context();
@@ -223,7 +224,8 @@ static void what_is_left_for_a_domain_without_memory(void **state)
     assert_memory_equal(octets, &whole.end, sizeof(whole.end));
 }
 
-/* At every length: each octet is in a place of just that size. */
+/* Cut at every length, in memory of exactly that size, so that a read past the
+ * end is found. */
 static void what_is_cut_off(void **state)
 {
     struct context whole = viridian_context();
@@ -247,7 +249,7 @@ static void what_is_cut_off(void **state)
     }
 }
 
-/* Xen takes what a short record does not have for 0. */
+/* Xen reads the missing end of a short record as 0. */
 static void records_of_other_lengths(void **state)
 {
     struct context context = viridian_context();
@@ -376,7 +378,7 @@ static void viridian_in_one_go(void **state)
     }
 }
 
-/* It turns all on while it moves. */
+/* The guest enables all features while it moves. */
 static void viridian_from_the_last_moment_on(void **state)
 {
     const struct context early = plain_context();
@@ -401,8 +403,8 @@ static struct context with_wide_entries(void)
     return context;
 }
 
-/* Intel's processors, and Xen for them, look at the four entries in CR3's page
- * while the state is loaded. */
+/* On Intel processors Xen reads the four entries in CR3's page while it loads
+ * the state. */
 static void pae(void **state)
 {
     const struct context context = with_wide_entries();
@@ -435,7 +437,7 @@ static void expect_refusal(struct fake_migration *migration, const char *why)
     fake_migration_free(migration);
 }
 
-/* The state is taken, and the domain is none the better for it. */
+/* Xen accepts the state, and the domain crashes. */
 static void a_domain_that_crashes_under_its_state(void **state)
 {
     const struct context early = plain_context();
@@ -461,7 +463,7 @@ static void destroy(struct fake_migration *migration)
     fake_domain_destroy(migration->outcome.destination);
 }
 
-/* Nothing runs then: no vCPU has a state. */
+/* Nothing runs in the domain then: no vCPU has a state. */
 static void a_domain_that_somebody_else_unpauses(void **state)
 {
     const struct context context = viridian_context();
@@ -501,7 +503,8 @@ static void a_domain_that_does_not_live_to_be_ready(void **state)
     }
 }
 
-/* As it may after it has turned them on: at the source they stay mapped. */
+/* The guest gives back pages after it has enabled the features: at the source
+ * Xen still maps them. */
 static void pages_that_the_guest_does_not_have(void **state)
 {
     struct context context = viridian_context();
@@ -563,7 +566,7 @@ static void expect_no_transition(struct puppet *puppet, const char *why)
     free_puppet(puppet);
 }
 
-/* Pages 1 to 3 are where it says that they are: at the source. */
+/* Pages 1 to 3 are where the state says: at the source. */
 static void pages_that_do_not_come(void **state)
 {
     (void)state;

@@ -23,12 +23,15 @@
 struct move {
     struct fake_move base;
     struct fake_qemu qemu[2];
-    bool started;     /* the destination's */
-    bool refuses;     /* to start */
-    bool was_quiet;   /* libxl was told to start it so */
-    bool let_go;      /* the source's had, when the destination's started */
-    bool source_ran;  /* at that time */
-    char program[64]; /* what the destination's is, as far as can be seen */
+    bool started; /* libxl has started the destination's device model */
+    bool refuses; /* libxl must fail to start it */
+    /* When libxl started it: had its command line the words that keep it from
+     * announcing the guest, had the source's QEMU let go of its images, and
+     * did the guest run at the source? */
+    bool was_quiet;
+    bool let_go;
+    bool source_ran;
+    char program[64]; /* stands in for QEMU, and prints a version */
 };
 
 static size_t count_words(char *const *words)
@@ -87,7 +90,7 @@ static void make_hvm(libxl_domain_config *config)
     config->c_info.type = LIBXL_DOMAIN_TYPE_HVM;
 }
 
-/* A program that tells this version. */
+/* Make a program that prints this version. */
 static void make_program(struct move *move, const char *version)
 {
     FILE *file;
@@ -150,7 +153,7 @@ static void check_moved(struct move *move, libxl_live_migrate_build build,
     assert_false(move->qemu[0].dead);
     assert_false(move->qemu[1].dead);
     assert_true(fake_libxl_has(move->base.ctxs[1], NAME));
-    /* The network hears of it where it runs, and then. */
+    /* The network is told where the guest runs, when it runs there. */
     assert_true(move->was_quiet);
     assert_int_equal(count_words(move->base.config.b_info.extra_hvm), 0);
     assert_int_equal(move->qemu[0].announced, 0);
@@ -172,7 +175,7 @@ static void early(void **state)
     free_move(move);
 }
 
-/* One that cannot load twice is started once. */
+/* A QEMU that cannot load a state twice is started once. */
 static void late_for_its_version(void **state)
 {
     struct move *move = new_move(7);
@@ -223,7 +226,8 @@ static void check_stayed(struct move *move, const char *why)
     assert_int_equal(count_words(move->base.config.b_info.extra_hvm), 0);
 }
 
-/* Which it is shows when it has started: the guest still runs. */
+/* The QEMU's version shows when it has started: the guest still runs at the
+ * source. */
 static void another_than_was_found(void **state)
 {
     struct move *move = new_move(5);
@@ -237,7 +241,7 @@ static void another_than_was_found(void **state)
     free_move(move);
 }
 
-/* Nothing has begun when it is found out. */
+/* Nothing has begun when the library finds that out. */
 static void blocked(void **state)
 {
     struct move *move = new_move(5);
@@ -251,7 +255,8 @@ static void blocked(void **state)
     free_move(move);
 }
 
-/* In the stop: the guest goes on, and the network hears where. */
+/* The migration fails in the stop: the guest goes on at the source, and the
+ * network is told so. */
 static void does_not_start(void **state)
 {
     struct move *move = new_move(5);
@@ -265,7 +270,8 @@ static void does_not_start(void **state)
     free_move(move);
 }
 
-/* An older Xen is named as what may be the cause, a newer one is not. */
+/* The reason names an older Xen as the possible cause, and never a newer one.
+ */
 static void is_not_built_by_another_release(void **state)
 {
     const uint32_t minors[] = {FAKE_XEN_MINOR + 6, FAKE_XEN_MINOR};
@@ -293,7 +299,7 @@ static void is_not_built_by_another_release(void **state)
     }
 }
 
-/* Its guest sleeps, say. */
+/* The device model does not run, for example because its guest sleeps. */
 static void source_does_not_run(void **state)
 {
     struct move *move = new_move(5);
@@ -306,7 +312,8 @@ static void source_does_not_run(void **state)
     free_move(move);
 }
 
-/* When it is taken back nothing wakes it but the guest, which then writes. */
+/* A guest that is taken back sleeps on until it wakes by itself, and then
+ * writes. */
 static void asleep_and_taken_back(void **state)
 {
     struct move *move = new_move(5);

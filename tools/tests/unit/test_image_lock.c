@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Locks on images, as a QEMU in another process takes them.
+ * Locks on images, as a QEMU in another process holds them.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -23,8 +23,8 @@ struct rig {
     pid_t qemu;
 };
 
-/* It reads (100) and, unless it only does that, writes (101); and lets no
- * other write (201) unless it shares. */
+/* A QEMU reads (100) and, unless it is read-only, writes (101).  It lets no
+ * other process write (201) unless it shares the image. */
 static void start_qemu(struct rig *rig, const int *octets)
 {
     int ends[2];
@@ -101,11 +101,11 @@ static void a_qemu_that_writes(void **state)
     assert_int_equal(found.state, XL_IMAGE_LOCKED_HERE);
     assert_int_equal(found.pid, rig->qemu);
     assert_string_equal(found.name, "test_image_lock");
-    /* To look takes no lock, and gives none up. */
+    /* Checking takes no lock, and releases none. */
     assert_int_equal(look(rig), XL_IMAGE_LOCKED_HERE);
 }
 
-/* As NFS shows the lock of another host. */
+/* The kernel shows a lock of another NFS client in this way. */
 static void a_qemu_of_another_host(void **state)
 {
     struct rig *rig = *state;
@@ -123,7 +123,7 @@ static void a_qemu_that_only_reads(void **state)
     assert_int_equal(look(rig), XL_IMAGE_FREE);
 }
 
-/* A reader that wants what it reads to stay as it is. */
+/* A reader that wants the image to stay unchanged. */
 static void a_qemu_that_lets_nobody_write(void **state)
 {
     struct rig *rig = *state;

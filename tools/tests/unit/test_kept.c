@@ -103,7 +103,8 @@ static void one_at_a_time(void **state)
     lm_kept_close(&another, true); /* harmless */
 }
 
-/* The id is right, the guest another: it is not even waited for. */
+/* The id is right, and the guest another one: the call does not even wait for
+ * its file. */
 static void of_another_guest(void **state)
 {
     const struct xlm_identity identity = new_identity();
@@ -118,7 +119,7 @@ static void of_another_guest(void **state)
     lm_kept_close(&mine, true);
 }
 
-/* The source has come to have a higher pfn since. */
+/* The source's highest pfn has grown since. */
 static void the_source_has_grown(void **state)
 {
     const struct xlm_identity identity = new_identity();

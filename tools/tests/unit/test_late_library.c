@@ -25,7 +25,7 @@ struct move {
     struct fake_move base;
     libxl_device_disk disk;
     struct fake_qemu server;
-    unsigned int opened; /* the image, at the destination */
+    unsigned int opened; /* of the image, at the destination */
     bool damaged;        /* and then while the source held it */
     bool locked;         /* it cannot be opened at all */
     bool seen_withheld;  /* the domain, just before the stop */
@@ -109,7 +109,7 @@ static void qcow2_is_late_by_itself(void **state)
     free_move(move);
 }
 
-/* What would become of it. */
+/* What would happen to the image. */
 static void qcow2_forced_early(void **state)
 {
     struct move *move = new_move(LIBXL_DISK_FORMAT_QCOW2);
@@ -175,7 +175,7 @@ static void show_destination(struct fake_migration *migration)
     put_node(migration->outcome.destination);
 }
 
-/* At the destination it is not shown any more once all has come. */
+/* The destination shows the migration no more once all has come. */
 static void check_both(struct fake_migration *migration)
 {
     assert_shown(migration->setup.source);
@@ -247,7 +247,8 @@ static struct move *new_withheld_move(void)
     return move;
 }
 
-/* For as long as libxl waits; never while libxl itself looks at it. */
+/* The domain is withheld from libxl while libxl waits, and never while libxl
+ * itself reads its type. */
 static void is_withheld_while_libxl_waits(void **state)
 {
     struct move *move = new_withheld_move();
@@ -279,7 +280,8 @@ static void is_given_back_when_given_up(void **state)
     fake_store_clear();
 }
 
-/* The guest goes on at the source, and so does what serves its disk. */
+/* The guest goes on at the source, and so does the process that serves its
+ * disk. */
 static void image_cannot_be_opened(void **state)
 {
     struct move *move = new_move(LIBXL_DISK_FORMAT_QCOW2);

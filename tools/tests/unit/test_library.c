@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The library as its users have it: public functions down to fake hosts.
+ * The library as programs use it: from its public functions down to fake
+ * hosts.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -45,7 +46,7 @@ struct end {
     int rc;
     pthread_t thread; /* of the callback */
     sigset_t mask;    /* in it */
-    bool said;        /* transitioned or resumed, as it was then */
+    bool said; /* postcopy_transitioned or postcopy_resumed at that moment */
     const bool *verdict;
 };
 
@@ -126,7 +127,7 @@ static struct move *new_move(void)
                        fake_libxl_new(migration->setup.hosts[1]), NAME);
 }
 
-/* Both ends as they are to be for the next move of the guest. */
+/* Set up both ends for the next move of the guest. */
 static void prepare(struct move *move)
 {
     struct fake_migration *migration = move->migration;
@@ -145,7 +146,7 @@ static void prepare(struct move *move)
     move->config.c_info.type = LIBXL_DOMAIN_TYPE_PVH;
     fake_libxl_expect(ends[1].ctx, move->incoming, migration);
     migration->outcome.link = fake_link_new(&migration->script.cut);
-    /* So that a path that does not write them is found. */
+    /* These values reveal a path that does not write them. */
     migration->outcome.transitioned = true;
     migration->outcome.resumed = true;
     memset(&ends[0].result, 0xee, sizeof(ends[0].result));
@@ -185,7 +186,7 @@ static int receive_guest(struct move *move, const libxl_asyncop_how *how)
     return receive_over(move, fd, fd, &move->migration->outcome.resumed, how);
 }
 
-/* What the checks of the guest layer's migrations look at. */
+/* What the checks of the guest layer's tests look at. */
 static void note(struct move *move)
 {
     struct fake_migration *migration = move->migration;
@@ -238,7 +239,8 @@ static void start_async(struct move *move)
     memset(&how, 0xee, sizeof(how)); /* it was copied */
 }
 
-/* Each end closes its connection when it hears of its end, as daemons do. */
+/* Each end closes its connection when its callback says that it has ended, as
+ * daemons do. */
 static void finish_async(struct move *move)
 {
     await(&move->ends[0]);
@@ -281,7 +283,8 @@ static void check_moved(struct move *move)
     assert_true(fake_libxl_has(move->ends[1].ctx, move->name));
 }
 
-/* It runs at the source under its name, and nothing of it elsewhere. */
+/* The guest runs at the source under its name, and no host has anything else
+ * of it. */
 static void check_stayed(struct move *move)
 {
     assert_false(move->migration->outcome.transitioned);
@@ -293,7 +296,8 @@ static void check_stayed(struct move *move)
     fake_migration_check_promise(move->migration);
 }
 
-/* As the source does when the guest is elsewhere; then the way back. */
+/* Do what the source does once the guest is elsewhere; then move the guest
+ * back. */
 static void turn_round(struct move *move)
 {
     libxl_ctx *ctx = move->ends[0].ctx;
@@ -345,8 +349,8 @@ static unsigned int descriptors(void)
     return count_in("/proc/self/fd");
 }
 
-/* A thread of ours ends shortly after its callback.  One that was counted
- * before may have been about to end. */
+/* A thread of the library ends shortly after its callback.  A thread that was
+ * counted before may have been about to end. */
 static void await_threads(unsigned int before)
 {
     while (count_in("/proc/self/task") > before) {
@@ -398,7 +402,7 @@ static void asynchronous(void **state)
     await_threads(threads);
 }
 
-/* Nobody answers, and the call returns all the same. */
+/* The peer does not answer, and the call returns all the same. */
 static void returns_at_once(void **state)
 {
     struct move *move = new_move();
@@ -414,7 +418,7 @@ static void returns_at_once(void **state)
     free_move(move);
 }
 
-/* The params are the library's own once the call has returned. */
+/* The caller may change its params once the call has returned. */
 static void params_are_copied(void **state)
 {
     char away[] = "elsewhere", final[] = "newcomer";
@@ -445,7 +449,8 @@ static void see_mask(struct fake_migration *migration)
     pthread_sigmask(SIG_SETMASK, NULL, &move->ends[1].mask);
 }
 
-/* What libxl starts while it builds has the signal mask of the caller. */
+/* Processes that libxl starts while it builds have the caller's signal mask.
+ */
 static void libxl_builds_with_the_callers_signals(void **state)
 {
     struct move *move = new_move();
@@ -480,7 +485,8 @@ static void image(void **state)
 
     (void)state;
     prepare(move);
-    /* It makes a logger of its own, and that must lead to the source. */
+    /* The plain function makes a logger of its own, which must lead to the
+     * source's host. */
     fake_libxl_free(fake_libxl_new(migration->setup.hosts[0]));
     assert_int_equal(
         libxl_domain_live_migrate(
@@ -653,7 +659,7 @@ static void aborted_before_anybody_answers(void **state)
     free_move(move);
 }
 
-/* Each of libxl's own failures, both ways of calling. */
+/* Each failure of libxl itself, with synchronous and asynchronous calls. */
 static void libxl_fails(void **state)
 {
     static const struct {
@@ -701,8 +707,8 @@ static void libxl_fails(void **state)
     assert_int_equal(descriptors(), before);
 }
 
-/* The destination meets a closed pipe and has a domain to destroy: neither may
- * end the process by a SIGPIPE. */
+/* The destination writes to a closed pipe, and has a domain to destroy: no
+ * SIGPIPE may end the process. */
 static void nobody_listens_to_the_destination(void **state)
 {
     struct move *move = new_move();
@@ -744,14 +750,15 @@ static void stall_link(libxl_live_migrate_phase phase,
 {
     struct move *move = user;
 
-    /* The go, which it has told of before, may still be on its way. */
+    /* The go, of which the source's callback has told, may still be under way.
+ */
     if (phase == LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY && stats->running_us) {
         fake_link_stall(move->migration->outcome.link);
     }
 }
 
-/* The callback says whose the guest is; the receiving call stays, until the
- * guest ends. */
+/* The callback says which host has the guest; the receiving call stays until
+ * the guest ends. */
 static void lose_link(libxl_live_migrate_progress *lose, uint64_t timeout)
 {
     struct fake_migration *migration = fake_migration_new(20 * PAGES, VCPUS);
@@ -793,7 +800,7 @@ static void link_is_lost_after_the_go(void **state)
     lose_link(cut_link, 0);
 }
 
-/* And nobody is told; the receiving call notices for itself. */
+/* No callback is called; the receiving call notices by itself. */
 static void link_stands_still_after_the_go(void **state)
 {
     (void)state;
@@ -812,7 +819,7 @@ static void attach_disk(struct fake_migration *migration)
     fake_libxl_set_disks(move->ends[0].ctx, move->name, 2);
 }
 
-/* A disk that the destination was not told of would not be there. */
+/* A disk of which the destination was not told would be missing there. */
 static void a_disk_is_attached_meanwhile(void **state)
 {
     struct move *move = new_move();
@@ -828,7 +835,7 @@ static void a_disk_is_attached_meanwhile(void **state)
     free_move(move);
 }
 
-/* Before the call, but after the caller has read what it sends. */
+/* Change it before the call, but after the caller has read what it sends. */
 static void a_disk_is_attached_before_the_call(void **state)
 {
     struct move *move = new_move();
@@ -857,8 +864,8 @@ static void take_its_name(struct fake_migration *migration)
     intruder = fake_libxl_start(move->ends[1].ctx, move->name);
 }
 
-/* At the destination, before PREPARED and before READY: else the guest would
- * run there under another name. */
+/* Rename it at the destination, before PREPARED and before READY: otherwise
+ * the guest would run there under another name. */
 static void its_name_is_taken_meanwhile(void **state)
 {
     struct move *move;
@@ -928,7 +935,7 @@ static void two_at_once_from_threads(void **state)
     assert_int_equal(descriptors(), before);
 }
 
-/* All four ends under way at once, and nobody waits but the daemon. */
+/* All four ends are under way at once, and only the daemon waits. */
 static void two_at_once_by_callbacks(void **state)
 {
     const unsigned int before = descriptors();

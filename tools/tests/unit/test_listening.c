@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What a receiver makes of a connection: what the visitor wants, by its
- * first octets, what a source wishes, addresses, and how a connection gets
- * from the process that makes it to the one that uses it.
+ * How a receiver handles a connection: the first octets say what the
+ * visitor wants, the wishes what the source wants, and the process that
+ * accepts the connection passes it to the process that uses it.  Addresses.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 #include "wire/wire.h"
 #include "wishes.h"
 
-/* Numbers of records, as the engine has them. */
+/* Record types, as in the engine. */
 enum {
 #define TO_DESTINATION(id, name, number, ...) RECORD_##id = (number),
 #include "wire/records.def"
@@ -40,7 +40,7 @@ static void assert_visitor(const void *octets, size_t length,
     assert_int_equal(xl_visitor_of(octets, 1), XL_VISITOR_UNCLEAR);
 }
 
-/* By what each really sends. */
+/* Each visitor is known by the octets that it really sends. */
 static void what_visitors_want(void **state)
 {
     static const unsigned char tls[] = {0x16, 3, 1, 2};
@@ -115,7 +115,7 @@ static void octets_stay_to_be_read(void **state)
     assert_string_equal(text, XL_WISHES_MAGIC);
 }
 
-/* An octet that is no answer is no excuse, nor is the end. */
+/* A peer that sends an octet in place of an answer, or closes, is refused. */
 static void visitors_that_say_nothing(void **state)
 {
     int *ends = *state;
@@ -137,7 +137,7 @@ static void visitors_that_go(void **state)
     assert_int_equal(errno, ECONNRESET);
 }
 
-/* Nothing can be left in it to be read: it is what ssh's child has. */
+/* No octet may be left unread in the socket: the child of ssh has it. */
 static void a_pipe_has_a_guest(void **state)
 {
     int pipe_fds[2];
@@ -202,7 +202,8 @@ static void wishes_of_others(void **state)
     assert_non_null(xl_wishes_check(&wishes));
 }
 
-/* What goes to a receiver on its command line, of the list of options. */
+/* The options that go to a receiver on its command line, by the list of
+ * options. */
 enum {
 #define COMMAND(id, ...) id = 1 << XL_COMMAND_##id,
 #include "options.def"
@@ -226,8 +227,8 @@ static const struct {
 #include "options.def"
 };
 
-/* What a receiver is told by wishes; "trace" each end is told by itself.  A
- * new option must be a wish as well. */
+/* The options that go to a receiver as wishes; the user gives "trace" to each
+ * end.  A new option must be a wish as well. */
 static bool is_told(const char *name)
 {
     static const char *const told[] = {"link-timeout", "no-monitor", "p",
@@ -342,7 +343,7 @@ static void a_connection_is_passed_on(void **state)
     close(pipe_fds[1]);
 }
 
-/* What follows the word is the connection's. */
+/* The octets after the word are the connection's. */
 static void a_connection_by_way_of_us(void **state)
 {
     int *ends = *state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Whole migrations: both ends, a guest at work all the time, and every page
- * looked at by the guest itself and at the end.  Memory that comes and goes:
- * test_ballooning.c.
+ * Whole migrations: both ends, and a guest that works all the time.  The
+ * guest itself checks every page, and so does the test at the end.  Memory
+ * that comes and goes: test_ballooning.c.
  */
 #include <errno.h>
 #include <sched.h>
@@ -25,8 +25,9 @@
 #include "slow.h"
 #include "wire/wire.h"
 
-/* The engine's thread stays here until every vCPU waits for a page, and the
- * pager knows: so there are faults, whatever the push is doing. */
+/* The engine's thread waits here until every vCPU waits for a page and the
+ * pager has read all requests: so there are faults, whatever the push is
+ * doing. */
 static void await_fault(struct fake_migration *migration)
 {
     if (fake_domain_paged(migration->outcome.destination)) {
@@ -36,7 +37,7 @@ static void await_fault(struct fake_migration *migration)
     }
 }
 
-/* Pages of zeroes cross the wire without them. */
+/* Pages of zeroes cross the wire without contents. */
 static void check_zeroes(const struct xlm_stats *stats)
 {
     assert_in_range(stats->zero_pages, PAGES / 8, PAGES / 2);
@@ -58,7 +59,7 @@ static void pure_postcopy(void **state)
     fake_migration_check_success(migration);
     assert_true(migration->outcome.transitioned);
     assert_int_equal(stats->precopy_pages, 0);
-    /* What was sent and written again goes once more. */
+    /* A page that was sent and then written goes once more. */
     assert_in_range(stats->stop_pages + stats->postcopy_pages,
                     stats->guest_pages - stats->settled_pages,
                     stats->guest_pages);
@@ -66,7 +67,7 @@ static void pure_postcopy(void **state)
     assert_true(stats->faults > 0);
     check_zeroes(stats);
     assert_int_equal(stats->faults, migration->outcome.stats[1].faults);
-    /* The destination counts those of the stop as well. */
+    /* The destination counts the pages of the stop as well. */
     assert_true(migration->outcome.stats[1].requested_pages +
                     migration->outcome.stats[1].pushed_pages >=
                 stats->postcopy_pages);
@@ -92,7 +93,7 @@ static void hybrid(void **state)
     }
 }
 
-/* After none, one and two rounds. */
+/* Moves after no, one and two rounds of precopy. */
 static void stop_after_rounds(int in_fd,
                               void (*check)(struct fake_migration *migration))
 {
@@ -160,7 +161,8 @@ static void many_vcpus(void **state)
 
         migration->script.at_run = await_fault;
         if (counts[i] > 8) {
-            migration->script.at_run = NULL; /* they do not all get a slot */
+            migration->script.at_run =
+                NULL; /* more vCPUs than slots of the ring */
         }
         migration->script.vcpu_seed = counts[i];
         succeed(migration);
@@ -179,8 +181,8 @@ static void larger_guest(void **state)
     succeed(migration);
 }
 
-/* The second move starts from a domain that came by postcopy; the third from
- * one that has the pages given back on the way. */
+/* The second move starts from a domain that came by postcopy; the third from a
+ * domain whose guest gives pages back on the way. */
 static void there_and_back_again(void **state)
 {
     static const unsigned int rounds[] = {0, 0, 2, 1};
@@ -223,7 +225,7 @@ static void written_all_the_time(void **state)
         migration->script.at_suspend = write_some;
         migration->script.at_run = write_some;
         if (answers[i % 2] == XLM_PRECOPY_POSTCOPY) {
-            /* Pages that are out would make the engine's thread wait. */
+            /* Absent pages would make the engine's thread wait. */
             migration->script.at_run = NULL;
         }
         succeed(migration);
@@ -321,7 +323,8 @@ static void wait_for_samples(struct fake_migration *migration)
     }
 }
 
-/* Between two looks at the dirty log; more than the hot set holds. */
+/* The guest writes more pages between two reads of the dirty log than the hot
+ * set holds. */
 static void write_while_sampled(struct fake_migration *migration)
 {
     write_some(migration);
@@ -332,8 +335,8 @@ static void write_while_sampled(struct fake_migration *migration)
     fake_guest_write(migration->setup.guest, 0, 292);
 }
 
-/* What the source sees written while the guest suspends is not lost, sent or
- * not, whether the destination had it or not. */
+/* A page that the source sees written while the guest suspends is not lost:
+ * sent or not, and whether or not the destination had it. */
 static void sampled_while_suspending(void **state)
 {
     static const uint32_t hot[] = {0, 2, 1024};
@@ -353,14 +356,14 @@ static void sampled_while_suspending(void **state)
 #define SETTLED 20
 #define AGAIN 10
 
-/* None of the guest's holes. */
+/* A pfn that is no hole of the guest. */
 static uint64_t settled_pfn(unsigned int n)
 {
     return 13 * n + 7;
 }
 
-/* They are left alone until they are at the destination; then some are written
- * once more. */
+/* The guest does not write these pages until they are at the destination; then
+ * it writes some once more. */
 static void write_and_settle(struct fake_migration *migration)
 {
     unsigned int n;
@@ -377,8 +380,8 @@ static void write_and_settle(struct fake_migration *migration)
     }
 }
 
-/* What has settled goes while the guest suspends, and in the stop only what
- * was written after that. */
+/* Settled pages go while the guest suspends, and the stop sends only pages
+ * that were written after that. */
 static void what_has_settled_goes_before_the_stop(void **state)
 {
     struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_POSTCOPY);
@@ -395,9 +398,9 @@ static void what_has_settled_goes_before_the_stop(void **state)
 
 /* ---- which pages come first ---- */
 
-#define WRITTEN_BEFORE 200 /* and so many more of these ... */
+#define WRITTEN_BEFORE 200 /* and this number of these */
 #define WRITTEN_LAST 250   /* ... and these */
-/* In a sending, those that are zero are out of order. */
+/* Within a record the pages of zeroes come in another order. */
 #define WRITTEN XLM_PUSH_WINDOW_SENDING
 
 static void write_from(struct fake_migration *migration, uint64_t first)
@@ -461,8 +464,8 @@ static bool is_of(uint64_t pfn, uint64_t first)
     return pfn >= first && pfn < first + WRITTEN;
 }
 
-/* Nobody asks for a page: what was written last comes first, and then what was
- * written before; or all from the bottom up. */
+/* No page is requested.  The pages written last come first, and then those
+ * written before; or all pages from the bottom up. */
 static void order_of_the_push(void **state)
 {
     (void)state;
@@ -527,7 +530,7 @@ static void expect_pinned(struct fake_migration *migration)
                      expected);
 }
 
-/* More is written last than is taken along, before it and after it. */
+/* The guest writes more pages last than are hot, before and after them. */
 static void vcpu_info_is_taken_along(void **state)
 {
     static const uint32_t hot[] = {0, 1, 4, 5, 1024};
@@ -537,7 +540,8 @@ static void vcpu_info_is_taken_along(void **state)
     for (i = 0; i < sizeof(hot) / sizeof(hot[0]); i++) {
         struct fake_migration *migration = new_migration(1);
 
-        /* None of the guest's own pages, whose contents it knows. */
+        /* A page that is none of the guest's own, whose contents the guest
+         * checks. */
         fake_guest_give_back(migration->setup.guest, PINNED);
         fake_page_set(migration->setup.source, PINNED, FAKE_RAM);
         migration->script.vcpu_seed = 0;
@@ -560,7 +564,7 @@ static void expect_standing(struct fake_migration *migration)
         FAKE_PAGED);
 }
 
-/* Nothing has been written there: its registers say so. */
+/* No page was written there: the registers name these pages. */
 static void where_a_vcpu_stands_is_taken_along(void **state)
 {
     static const struct {
@@ -609,8 +613,8 @@ static void trouble_with_mappings(struct fake_migration *migration)
     fake_page_map_error(migration->setup.source, PAGES - 10, mapping_error);
 }
 
-/* Nobody else has these pages: what may go otherwise the next time is tried
- * again. */
+/* No other copy of these pages exists: a call that may succeed the next time
+ * is tried again. */
 static void mappings_that_fail_for_a_while(void **state)
 {
     static const int errors[] = {EAGAIN, ENOMEM, EBUSY, EINTR};
@@ -622,7 +626,7 @@ static void mappings_that_fail_for_a_while(void **state)
 
         mapping_error = errors[i];
         migration->setup.params.credit_pages =
-            16; /* the most are still to come */
+            16; /* most pages have not come yet */
         migration->script.at_run = trouble_with_mappings;
         fake_migration_run(migration);
         assert_true(fake_failed(migration->setup.hosts[0]));
@@ -659,12 +663,12 @@ static void tuning(void **state)
 
 static void dirty_rings(struct fake_migration *migration)
 {
-    /* The new toolstack has begun to use its pages. */
+    /* The new toolstack has begun to use its pages of the guest. */
     memset(fake_page_memory(migration->outcome.destination, PAGES), 0x77,
            XLM_PAGE_SIZE);
 }
 
-/* And the old one uses its own to the end. */
+/* The old toolstack uses its pages to the end. */
 static void write_to_ring(struct fake_migration *migration)
 {
     fake_vcpu_access(migration->setup.source, 0, PAGES, true, NULL, NULL);

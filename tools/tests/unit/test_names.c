@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The enumerations of the public interface, by name.  That no name is missing
- * scripts/check-interface sees.
+ * The enumerations of the public interface, by name.  scripts/check-
+ * interface sees whether a name is missing.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,8 @@
 
 #define NOT_A_NAME 1000000
 
-/* From the first to the last there and back; behind it nothing. */
+/* Each value from the first to the last has a name and is found by it; the
+ * value after the last has none. */
 #define CHECK(what, last) \
     do { \
         libxl_live_migrate_##what value; \
@@ -68,7 +69,7 @@ static void letters_of_either_case(void **state)
         ERROR_INVAL);
 }
 
-/* As one reported that knows a later library. */
+/* A later library may report such a value. */
 static void status_of_a_later_library(void **state)
 {
     libxl_live_migrate_status status = {

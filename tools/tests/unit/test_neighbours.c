@@ -19,7 +19,7 @@ static struct xlm_neighbours next(struct xlm_neighbours neighbours,
                        : xlm_neighbours_near(neighbours, seen == ABOVE);
 }
 
-/* One request after a neighbours. */
+/* One request, after the neighbours of another. */
 static void one_request(void **state)
 {
     static const struct {
@@ -30,13 +30,13 @@ static void one_request(void **state)
         {{8, 24}, ABOVE, {4, 48}},
         {{8, 24}, BELOW, {16, 12}},
         {{8, 24}, FAR, {4, 12}},
-        /* At the limits it stays there. */
+        /* At the limits the numbers stay there. */
         {{LEAST, MOST}, ABOVE, {LEAST, MOST}},
         {{MOST, LEAST}, BELOW, {MOST, LEAST}},
         {{LEAST, LEAST}, FAR, {LEAST, LEAST}},
         {{MOST - 1, MOST - 1}, ABOVE, {(MOST - 1) / 2, MOST}},
         {{LEAST + 1, LEAST + 1}, FAR, {LEAST, LEAST}},
-        /* From beyond them it comes back. */
+        /* From beyond the limits they come back. */
         {{0, 0}, ABOVE, {LEAST, LEAST}},
         {{0, 0}, FAR, {LEAST, LEAST}},
         {{UINT32_MAX, UINT32_MAX}, BELOW, {MOST, MOST}},
@@ -53,8 +53,8 @@ static void one_request(void **state)
     }
 }
 
-/* Many of a kind: it gets as wide or narrow as it may, and no further; and one
- * of another kind does not undo it all. */
+/* After many requests of one kind the numbers are at their limit, and one
+ * request of another kind does not undo all of that. */
 static void many_requests(void **state)
 {
     struct xlm_neighbours neighbours = {8, 24};

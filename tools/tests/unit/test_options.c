@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The command lines of our commands, by the list of options.
+ * The command lines of this package's commands, by the list of options.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,8 +17,8 @@
 
 #define WORDS_MAX 16
 
-/* Read a command line of these words, up to a NULL; what is said of it goes
- * nowhere. */
+/* Read a command line of these words, up to a NULL; messages about it are
+ * dropped. */
 static bool read_words(struct xl_options *options, enum xl_command_id command,
                        const char *const *words, int *status)
 {
@@ -145,12 +145,12 @@ static void options_of_other_commands(void **state)
 
 /* ---- of those that manage hosts ---- */
 
-/* What each of them calls, word by word; the words behind xl migrate.  The
- * first form of ours is made of them with a --postcopy in front. */
+/* What each cluster manager calls, word by word: the words after xl migrate.
+ * This package's command is made of them with a --postcopy in front. */
 static const struct {
     const char *manager;
     const char *words[8];
-    bool ssh; /* as itself, so that a second connection can be made */
+    bool ssh; /* unchanged, so that it can make a second connection */
 } managers[] = {
     {"Pacemaker, ocf:heartbeat:Xen", {"web", "node2"}, true},
     {"Ganeti, hv_xen",
@@ -195,7 +195,7 @@ static void command_lines_of_managers(void **state)
     }
 }
 
-/* The stock xl is to say what it thinks of them. */
+/* The stock xl must report what is wrong with these. */
 static void command_lines_for_the_stock_xl(void **state)
 {
     static const char *const lines[][4] = {
@@ -387,7 +387,7 @@ static void the_usage_when_it_is_asked_for(void **state)
     assert_int_equal(status, EXIT_SUCCESS);
 }
 
-/* An option whose argument may be left out asks for what was said before. */
+/* An option that may stand without its argument then asks for its default. */
 static void a_directory_of_tls(void **state)
 {
     struct xl_options options;
@@ -432,7 +432,8 @@ static void what_the_receiver_is_told(void **state)
     free(text);
 }
 
-/* All that may be told it takes, whatever its own list says. */
+/* The command accepts every option that it may get from another one, whatever
+ * its own list says. */
 static void the_receiver_takes_what_it_is_told(void **state)
 {
     const char *words[WORDS_MAX] = {"--postcopy"};
@@ -454,7 +455,7 @@ static void the_receiver_takes_what_it_is_told(void **state)
     free(text);
 }
 
-/* What a shell makes of the line, a word a line, when its xl prints them. */
+/* How a shell splits the line: it prints a word a line in place of xl. */
 static void assert_pasted(const struct xl_options *options, const char *domain,
                           const char *words)
 {
@@ -505,14 +506,14 @@ static void a_recovery_that_is_pasted(void **state)
                      "9M", "--max-downtime", "7", "xen-b", "xen-c"));
     assert_pasted(&options, NULL,
                   "migrate-recover\n--background-rate\n9M\n--all\nxen-b\n");
-    /* A part of what many share is nobody's when it goes on alone. */
+    /* The share of one guest has no meaning when that guest goes on alone. */
     assert_true(READ(&options, XL_COMMAND_MIGRATE, "--share", "9M", "--quiet",
                      "web", "xen-b"));
     assert_pasted(&options, "5", "migrate-recover\n5\nxen-b\n");
 }
 
-/* Options that the command for one guest has not stay behind, and no text can
- * be taken for another option. */
+/* Options that the command for one guest does not have are not passed on, and
+ * no text can be read as another option. */
 static void what_each_of_many_is_told(void **state)
 {
     struct xl_options options;

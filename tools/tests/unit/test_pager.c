@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The pager in the corners that docs and hosts have shown: pages that go away
- * or cannot come yet, calls that fail.  What it asks for:
- * test_pager_requests.c.
+ * The pager in the corner cases that Xen's documentation and real hosts
+ * have shown: pages that go away or cannot come yet, calls that fail.  What
+ * it requests: test_pager_requests.c.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -57,7 +57,8 @@ static void open_and_close(void **state)
     assert_false(fake_domain_pager_enabled(rig->domain));
 }
 
-/* Never disabled while a page is out, also when all else is over. */
+/* The pager is never disabled while a page is absent, even when everything
+ * else is over. */
 static void closing_with_pages_out(void **state)
 {
     struct rig *rig = *state;
@@ -129,7 +130,8 @@ static void dropped_pages(void **state)
     }
     assert_int_equal(rig_stats(rig).pages_dropped, 20);
     assert_int_equal(rig_stats(rig).pages_pushed, RIG_PAGES - 20);
-    /* Told once, and not any more when it will be told what is lacking. */
+    /* The source is told once, and not at all if it will be told which pages
+     * are lacking. */
     assert_int_equal(xlm_pager_take_dropped(rig->pager, pfns, 8), 8);
     assert_int_equal(pfns[0], 0);
     assert_int_equal(pfns[7], 7);
@@ -150,7 +152,7 @@ static void drop_at_page_in(enum fake_op op, void *data)
 }
 
 /* The guest has dropped the page and taken a new one there, and the pager
- * learns it from ENOENT only: the old contents must not come through. */
+ * learns of that only from ENOENT: the old contents must not get through. */
 static void page_no_longer_wanted(void **state)
 {
     struct rig *rig = *state;
@@ -233,7 +235,7 @@ static void no_memory_for_a_while(void **state)
     rig_bring_in_rest(rig);
 }
 
-/* One of a batch finds no memory, the others are not tried again. */
+/* One page of a batch finds no memory, and the others are not tried again. */
 static void no_memory_for_one(void **state)
 {
     struct rig *rig = *state;
@@ -264,8 +266,8 @@ static void page_in_fails(void **state)
     rig_bring_in_rest(rig);
 }
 
-/* Its driver has put pages there before the pager hears that the source has
- * none: what it has got is its own. */
+/* The guest's driver has populated the pages before the pager learns that the
+ * source has none: the guest keeps what it has. */
 static void holes_that_the_guest_has_filled(void **state)
 {
     static const uint64_t pfns[] = {11, 12, 13};
@@ -284,7 +286,7 @@ static void holes_that_the_guest_has_filled(void **state)
     assert_int_equal(rig_stats(rig).pages_dropped, 3);
 }
 
-/* What may go otherwise the next time does not end the guest's memory. */
+/* A call that may succeed the next time does not end the guest's memory. */
 static void calls_that_fail_for_a_while(void **state)
 {
     static const int errors[] = {EAGAIN, ENOMEM, EBUSY, EINTR};
@@ -303,7 +305,7 @@ static void calls_that_fail_for_a_while(void **state)
     assert_int_equal(rig_stats(rig).pages_dropped, 4);
 }
 
-/* The answer was in the ring, but nobody told the hypervisor. */
+/* The answer was in the ring, but the hypervisor was not signalled. */
 static void notify_is_lost(void **state)
 {
     struct rig *rig = *state;
@@ -311,7 +313,7 @@ static void notify_is_lost(void **state)
     rig_run_evicted(rig);
     rig_start_touch(rig, 0, 14);
     assert_int_equal(rig_next_fault(rig), 14);
-    /* That of the request, which had no answer in it, is past. */
+    /* The signal of the request is past, and the slot had no answer then. */
     while (!fake_calls(rig->host, FAKE_OP_pager_notify)) {
         sched_yield();
     }
@@ -325,7 +327,7 @@ static void notify_is_lost(void **state)
     rig_expect_touched(rig, 0);
 }
 
-/* What was not evicted here must not be written from outside. */
+/* A page that was not evicted here must not be overwritten by the source. */
 static void pages_never_evicted(void **state)
 {
     struct rig *rig = *state;
@@ -346,7 +348,7 @@ static void pages_never_evicted(void **state)
     assert_int_equal(rig_stats(rig).pages_pushed, 1);
 }
 
-/* A signal that gets lost on the way in is made up for. */
+/* The pager makes up for a lost signal from the hypervisor. */
 static void accept_fails_once(void **state)
 {
     struct rig *rig = *state;
@@ -360,7 +362,7 @@ static void accept_fails_once(void **state)
     rig_bring_in_rest(rig);
 }
 
-/* All vCPUs at random while everything comes in. */
+/* All vCPUs access pages at random while all pages come in. */
 static void *touch_many(void *data)
 {
     struct rig_touch *touch = data;
@@ -403,7 +405,7 @@ static void storm(void **state)
     assert_int_equal(fake_unanswered(rig->domain), 0);
 }
 
-/* The guest is stopped at the source, and better off there. */
+/* The guest is stopped at the source, and must stay there. */
 static void no_memory_before_the_go(void **state)
 {
     struct rig *rig = *state;
@@ -418,8 +420,8 @@ static void no_memory_before_the_go(void **state)
     rig_bring_in_rest(rig);
 }
 
-/* A ring that holds anything, with counters that never end: the pages come in
- * all the same, and the pager ends when it is told to. */
+/* A ring with random octets, whose counters never end: the pages come in all
+ * the same, and the pager ends when it is told to. */
 static void ring_of_nonsense(void **state)
 {
     struct rig *rig = *state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The pager's requests: that repeat, wait for each other, come before the go,
- * and a ring that is full of them.
+ * The pager's requests: repeated ones, ones that wait for each other, ones
+ * before the go, and a ring that is full of them.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -38,7 +38,7 @@ static void one_request(void **state)
     assert_int_equal(fake_unanswered(rig->domain), 0);
 }
 
-/* Each wait is in the histogram once, and its vCPU's. */
+/* Each wait counts once in the histogram, and once for its vCPU. */
 static void waits_are_counted(void **state)
 {
     struct rig *rig = *state;
@@ -84,8 +84,8 @@ static int bring_in_all_of(struct rig *rig, size_t count, const uint64_t *pfns)
     return xlm_pager_bring_in(rig->pager, count, pages);
 }
 
-/* Between a request and its page: what stands before that in its record too,
- * but nothing that somebody had asked for. */
+/* Counted are the pushed pages between a request and its page, including those
+ * before it in the same record, but no requested pages. */
 static void pages_pushed_meanwhile_are_counted(void **state)
 {
     static const uint64_t first[] = {0, 1, 20, 2}, second[] = {3, 4, 10, 5};
@@ -104,7 +104,7 @@ static void pages_pushed_meanwhile_are_counted(void **state)
     rig_expect_touched(rig, 0);
     assert_int_equal(rig_stats(rig).behind_most, 5);
     assert_int_equal(rig_stats(rig).behind_median, 2);
-    /* Another wait begins at nothing. */
+    /* The next wait counts from zero. */
     rig_start_touch(rig, 0, 11);
     assert_int_equal(rig_next_fault(rig), 11);
     assert_int_equal(rig_bring_in(rig, 11), 0);
@@ -114,7 +114,7 @@ static void pages_pushed_meanwhile_are_counted(void **state)
     rig_bring_in_rest(rig);
 }
 
-/* As many octets as the connection takes: what comes after them waits. */
+/* Fill the connection: whatever is written after that waits. */
 static size_t fill_up(struct rig *rig)
 {
     static const char junk[4096];
@@ -140,7 +140,7 @@ static void drain(struct rig *rig, size_t octets)
     }
 }
 
-/* A vCPU waits, and the pager knows. */
+/* A vCPU waits, and the pager has read its request. */
 static void await_taken(struct rig *rig)
 {
     fake_await_waiting(rig->domain, 1);
@@ -191,7 +191,7 @@ static void requests_go_before_what_waits_for_them(void **state)
     rig_bring_in_rest(rig);
 }
 
-/* The thread that is there for those that have to wait has ended. */
+/* The thread that writes requests that have to wait has ended. */
 static void end_request_thread(struct rig *rig)
 {
     struct xlm_pager *pager = rig->pager;
@@ -204,7 +204,8 @@ static void end_request_thread(struct rig *rig)
     pager->threads.request_thread_runs = false;
 }
 
-/* No other thread has to wake up for a request where there is room for it. */
+/* No other thread must wake up for a request if the connection has room for
+ * it. */
 static void requests_need_no_other_thread(void **state)
 {
     struct rig *rig = *state;
@@ -222,8 +223,8 @@ static void requests_need_no_other_thread(void **state)
     rig_bring_in_rest(rig);
 }
 
-/* The thread that takes faults does not wait for one that writes, and the
- * pages that it left are requested all the same. */
+/* The thread that takes faults does not wait for the thread that writes, and
+ * the pages that it left over are requested all the same. */
 static void requests_while_somebody_writes(void **state)
 {
     struct rig *rig = *state;
@@ -246,8 +247,8 @@ static void requests_while_somebody_writes(void **state)
     rig_bring_in_rest(rig);
 }
 
-/* A fault channel that stands still, or a connection that is lost, holds up
- * nobody. */
+/* A fault channel that stands still, or a lost connection, holds up no vCPU.
+ */
 static void requests_that_do_not_go_here_are_not_waited_for(void **state)
 {
     struct rig *rig = *state;
@@ -273,7 +274,8 @@ static void requests_that_do_not_go_here_are_not_waited_for(void **state)
     rig_bring_in_rest(rig);
 }
 
-/* What comes once more is told from what the guest has dropped. */
+/* A page that comes a second time is told apart from one that the guest has
+ * dropped. */
 static void a_page_that_comes_twice(void **state)
 {
     struct rig *rig = *state;
@@ -291,7 +293,8 @@ static void a_page_that_comes_twice(void **state)
     rig_bring_in_rest(rig);
 }
 
-/* Several vCPUs want one page: one request goes out, each gets its answer. */
+/* Several vCPUs wait for one page: one request goes out, and each vCPU gets
+ * its answer. */
 static void one_page_many_vcpus(void **state)
 {
     struct rig *rig = *state;
@@ -381,7 +384,7 @@ static void requests_before_the_go(void **state)
     rig_bring_in_rest(rig);
 }
 
-/* Every slot that dom0's mappings take must come back. */
+/* Every slot that requests of dom0's mappings take must become free again. */
 static void foreign_requests_free_their_slots(void **state)
 {
     struct rig *rig = *state;
@@ -413,7 +416,7 @@ static void foreign_requests_free_their_slots(void **state)
     hv->ops->unmap(hv, mapping, 20);
     assert_int_equal(fake_ring_full(rig->domain), 0);
     rig_bring_in_rest(rig);
-    /* Nobody waited: no faults of the guest. */
+    /* No vCPU waited, so the guest had no faults. */
     assert_int_equal(rig_stats(rig).faults, 1);
     assert_int_equal(rig_stats(rig).outside, 20);
 }

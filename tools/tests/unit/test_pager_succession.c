@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A pager whose process was killed, and the one that goes on with its ring: at
- * each moment at which the two that the dead one wrote to, the ring and what
- * it kept, can have been left.  The fake sees to it that each request gets one
- * answer, and that no vCPU goes on without its page.
+ * A pager whose process was killed, and the pager that takes over its ring.
+ * The dead one wrote to two places, the ring and what it kept; each test
+ * stops it at another moment between these writes.  The fake checks that
+ * each request gets one answer, and that no vCPU goes on without its page.
  */
 #include <errno.h>
 #include <sched.h>
@@ -21,7 +21,8 @@
 #include "hypervisor/paging_ring.h"
 #include "pager/kept.h"
 
-/* What it has kept when it dies, for the test to look at and to change. */
+/* What the pager has kept when it dies, for the test to check and to change.
+ */
 static unsigned long left[1024];
 
 static size_t left_octets(void)
@@ -87,7 +88,7 @@ static void take_over(struct rig *rig)
     xlm_pager_open_requests(rig->pager);
 }
 
-/* vCPU n wants page n, and the source has been asked. */
+/* vCPU n waits for page n, which was requested from the source. */
 static void wait_for(struct rig *rig, unsigned int vcpus)
 {
     for (unsigned int vcpu = 0; vcpu < vcpus; vcpu++) {
@@ -104,7 +105,7 @@ static void leave_waiting(struct rig *rig, unsigned int vcpus)
     die(rig);
 }
 
-/* It asks for each, and each comes. */
+/* The successor requests each page, and each comes. */
 static void serve(struct rig *rig, unsigned int vcpus)
 {
     for (unsigned int vcpu = 0; vcpu < vcpus; vcpu++) {
@@ -127,7 +128,7 @@ static void who_waits_is_served_by_the_next(void **state)
     serve(rig, 3);
 }
 
-/* The guest runs on when nobody is there, and asks; the ring is full then, and
+/* The guest runs on without a pager, and faults: the ring is full then, and
  * more vCPUs wait for room in it. */
 static void what_nobody_has_read(void **state)
 {
@@ -145,7 +146,8 @@ static void what_nobody_has_read(void **state)
     serve(rig, RIG_VCPUS);
 }
 
-/* Pages that the guest gives up: an answer is owed, and nothing is asked. */
+/* Pages that the guest gives back: Xen needs an answer, and no request goes
+ * out. */
 static void what_nobody_waits_for(void **state)
 {
     struct rig *rig = *state;
@@ -202,7 +204,8 @@ static void before_an_answer_was_noted(void **state)
     rig_bring_in_rest(rig);
 }
 
-/* The same vCPU has asked since, and that was noted: it is no left-over. */
+/* The same vCPU has faulted since, and the dead pager had noted that: this
+ * request is not a leftover. */
 static void who_was_answered_last_waits_again(void **state)
 {
     struct rig *rig = *state;
@@ -221,7 +224,7 @@ static void who_was_answered_last_waits_again(void **state)
     rig_bring_in_rest(rig);
 }
 
-/* The page is in, and who waits has not been told. */
+/* The page is in, and the vCPU that waits was not told. */
 static void before_who_waits_was_answered(void **state)
 {
     struct rig *rig = *state;
@@ -243,7 +246,7 @@ static void before_who_waits_was_answered(void **state)
     rig_bring_in_rest(rig);
 }
 
-/* It had the guest paused, or was about to. */
+/* The dead pager had paused the guest, or was about to. */
 static void while_it_paused_the_guest(void **state)
 {
     struct rig *rig = *state;
@@ -280,7 +283,7 @@ static void refuse(struct rig *rig, int error, const char *why)
     assert_int_equal(errno, error);
     assert_non_null(strstr(rig->ctx.reason, why));
     xlm_forget_failure(&rig->ctx);
-    /* Its end of the event channel is free again. */
+    /* The dead pager's end of the event channel is free again. */
     xlm_hypervisor_close(rig->ctx.hypervisor);
     rig->ctx.hypervisor = fake_open(rig->host);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What the stock xl's commands may do to a part of a guest: command lines, the
- * table, and what is said.
+ * What commands of the stock xl may do to a part of a guest: command lines,
+ * the table, and the messages.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,7 +52,7 @@ static void lines(void **state)
         {{"save", "-h"}, NULL, false, false, true},
         {{"save", "--help"}, NULL, false, false, true},
         {{"save"}, NULL, false, false, false},
-        /* It is not for this one. */
+        /* That command line is not for this domain. */
         {{"save", "--force", "guest", "f"}, "guest", false, false, false},
         {{"migrate", "-C", "file", "guest", "host"},
          "guest",
@@ -90,7 +90,7 @@ static void lines(void **state)
         {{"shutdown", "--al"}, NULL, true, false, false},
         {{"shutdown", "-w", "guest"}, "guest", false, false, false},
         {{"reboot", "-aF"}, NULL, true, false, false},
-        /* No command for all of them. */
+        /* A command that has no form for all domains. */
         {{"vncviewer", "-a", "guest"}, "guest", false, false, false},
         {{"console", "-t", "pv", "-n", "1", "guest"},
          "guest",
@@ -119,7 +119,8 @@ static void lines(void **state)
     }
 }
 
-/* The stock xl does not know --force, but where it has one of its own. */
+/* The stock xl does not know --force, except for commands that have a --force
+ * of their own. */
 static void force_is_ours(void **state)
 {
     static const struct {
@@ -149,7 +150,7 @@ static void force_is_ours(void **state)
     }
 }
 
-/* As the stock xl takes a command that is shortened. */
+/* The stock xl accepts a command that is shortened in this way. */
 static void names(void **state)
 {
     (void)state;
@@ -231,8 +232,8 @@ static void parts(void **state)
     }
 }
 
-/* What reads, moves or ends a part is never simply done; what only looks is.
- */
+/* A command that reads, moves or ends a part is never simply run; one that
+ * only shows it is. */
 static void nothing_is_lost_by_a_command(void **state)
 {
     static const char *const bad[] = {"save",    "migrate",   "remus",

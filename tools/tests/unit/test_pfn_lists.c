@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Lists of pfns in records: which are good, and how many ways there are of
- * being bad.
+ * Lists of pfns in records: which are good, and the ways of being bad.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -123,7 +123,8 @@ static void growing_keeps(void **state)
     xlm_pfn_set_dispose(&set);
 }
 
-/* A peer names the size: it must not make us allocate at will. */
+/* The size comes from a peer, which must not make this end allocate without a
+ * limit. */
 static void limit_is_limited(void **state)
 {
     struct xlm_pfn_set set = XLM_PFN_SET_EMPTY;
@@ -165,7 +166,7 @@ static void taking_ignores_noise(void **state)
     xlm_pfn_set_dispose(&set);
 }
 
-/* Words of the caller's become a set, which changes them. */
+/* The set takes over the caller's words, and changes them. */
 static void words_are_lent(void **state)
 {
     unsigned long words[] = {0, ~0UL, 1};

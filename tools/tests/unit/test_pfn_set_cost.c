@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What looking for pages costs, in words that are looked at: the same at a
- * terabyte and above as at a few gigabytes.  The set and the plan are compiled
- * once more here, with what counts.
+ * What a search for pages costs, counted in words that it reads: the same
+ * at a terabyte and above as at a few gigabytes.  This program compiles the
+ * set and the plan once more, with counting.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,7 +53,7 @@ static void next_across_all(void **state)
     }
 }
 
-/* A set in which little is costs what is in it, and not what could be. */
+/* A set with few members costs as much as its members, and not as its size. */
 static void operations_on_few(void **state)
 {
     (void)state;
@@ -117,7 +117,7 @@ static const struct xlm_push_tuning tuning = {
     .share = 8};
 
 /* Few pages are left, far from each other; the guest has written all of its
- * memory, and asks for some of them. */
+ * memory, and requests some of them. */
 static void the_last_pages(uint64_t size, bool with_recent)
 {
     struct xlm_push_plan plan = XLM_PUSH_PLAN_EMPTY;

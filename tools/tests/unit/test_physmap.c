@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Whole migrations of guests whose physmap changes meanwhile, in ways that the
- * log of writes does not tell of; and of HVM parameters that change.
+ * Whole migrations of guests whose physmap changes meanwhile in ways that
+ * the dirty log does not show, or whose HVM parameters change.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -27,7 +27,7 @@ enum when { IN_A_ROUND, BETWEEN_ROUNDS, SUSPENDING, NR_WHENS };
 struct change {
     enum when when;
     bool same;    /* pages are taken where they were given back */
-    bool allowed; /* somebody has let it have pages meanwhile */
+    bool allowed; /* another program has raised the domain's limit meanwhile */
     unsigned int taken;
     unsigned int times;
 };
@@ -92,7 +92,7 @@ static struct fake_migration *new_changing(struct change *change,
     return migration;
 }
 
-/* Whatever it is let have, what it has then arrives. */
+/* Whatever limit the domain gets, all pages that it then has arrive. */
 static void change_at_all_times(bool same, bool allowed)
 {
     for (unsigned int i = 0; i < NR_WHENS * 6; i++) {
@@ -170,7 +170,7 @@ static void set_more(struct fake_migration *migration)
     fake_domain_set_max_pages(migration->setup.source, 12345);
 }
 
-/* What somebody else wants it to have stays so. */
+/* A limit that another program sets stays. */
 static void memory_set_meanwhile(void **state)
 {
     (void)state;
@@ -189,7 +189,7 @@ static void memory_set_meanwhile(void **state)
     }
 }
 
-/* Nobody says what it might have before. */
+/* No program has set a limit before. */
 static void left_by_one_that_was_killed(void **state)
 {
     struct fake_migration *migration = new_quiet(0, XLM_PRECOPY_STOP_AND_COPY);
@@ -270,7 +270,7 @@ static void pages_above_all_others(void **state)
     }
 }
 
-/* The receiver is killed: who takes over knows of these as well. */
+/* The receiver is killed: its successor knows of these pages as well. */
 static void kill_receiver(struct fake_migration *migration)
 {
     if (migration->data) {
@@ -295,7 +295,7 @@ static void pages_above_and_an_heir(void **state)
     fake_migration_free(migration);
 }
 
-/* More than the destination keeps room for: not a page is lost. */
+/* More pages than the destination keeps room for: no page is lost. */
 static void too_far_above(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Pages that the hypervisor holds for a guest, and those that look nearly so.
+ * Pages that the hypervisor holds for a guest, and pages that look nearly
+ * like them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,7 +49,7 @@ static void nearly_one(void **state)
         {36, 1},    /* padding */
         {59, 0x44}, /* a factor without its top bit */
         {60, 32},   /* a shift by too much, to the left and to the right */
-        {60, 0xe0}, {61, 4}, /* a flag that there is not */
+        {60, 0xe0}, {61, 4}, /* an unknown flag */
         {62, 1},             /* padding */
         {63, 1},
     };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What a domain has besides memory: records that hold it, and the pages that
- * its parameters name.
+ * The platform state, which a domain has besides memory: the records that
+ * hold it, and the pages that HVM parameters name.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -60,7 +60,7 @@ static int drop_rig(void **state)
 static int take(struct rig *rig, uint32_t type, const void *body,
                 uint32_t length)
 {
-    /* Of just that size: a look past its end is noticed. */
+    /* In memory of exactly that size, so that a read past its end is found. */
     void *copy = malloc(length);
     struct xlm_record record = {.type = type, .length = length, .body = copy};
     int rc;
@@ -161,7 +161,7 @@ static void ioreq_servers(void **state)
     xlm_platform_toolstack_pages(&rig->platform, &rig->pages);
     expect_pages(rig, 3, (uint64_t[]){20, 21, 22});
 
-    /* A number that would take for ever, at a place that wraps. */
+    /* A count that would take for ever, at a pfn that wraps. */
     xlm_pfn_set_clear(&rig->pages);
     params[0].value = UINT64_MAX;
     params[1].value = UINT64_MAX - 1;
@@ -215,7 +215,8 @@ static void failures(void **state)
     assert_int_equal(xlm_platform_apply(&rig->ctx, &rig->platform, domid), 0);
 }
 
-/* Another host would be as good: it is this one's memory. */
+/* Another host might have the memory: the reason must blame this host's
+ * memory. */
 static void no_memory_for_the_state(void **state)
 {
     struct rig *rig = *state;

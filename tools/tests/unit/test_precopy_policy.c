@@ -25,7 +25,7 @@ static const struct {
     {true, 2, 50, 1, 51, XLM_PRECOPY_CONTINUE},
     {true, 2, 50, 2, 51, XLM_PRECOPY_POSTCOPY},
     {true, 2, 50, 3, 51, XLM_PRECOPY_POSTCOPY},
-    /* ... unless so little is left that a stop is over as soon. */
+    /* ... unless so few pages are left that a stop takes no longer. */
     {true, 2, 50, 1, 50, XLM_PRECOPY_STOP_AND_COPY},
     {true, 2, 50, 2, 0, XLM_PRECOPY_STOP_AND_COPY},
     {true, 2, 0, 1, 1, XLM_PRECOPY_CONTINUE},
@@ -85,10 +85,9 @@ static void it_ends(void **state)
 #define GUEST 65536 /* pages, 256 MiB */
 
 /*
- * A guest as the engine sees it: it writes all over a working set, of which so
- * many pages a second are written, each sooner or later; the wire sends so
- * many pages a second.  The rounds are played through in steps of a tenth of
- * a second.
+ * A guest as the engine sees it: it writes a number of pages a second at
+ * random within its working set, and the wire sends a number of pages a
+ * second.  The test plays the rounds in steps of a tenth of a second.
  */
 struct guest {
     const char *name;
@@ -96,7 +95,7 @@ struct guest {
     uint64_t writes; /* pages a second, distinct until all are written */
     uint64_t sends;
     enum xlm_precopy_answer answer;
-    /* By then the answer is there, in tenths of the time that sending the
+    /* The answer must come by then, in tenths of the time that sending the
      * whole guest takes. */
     unsigned int at_most;
     uint64_t evicts; /* pages a second at the destination; 0: not known */
@@ -168,20 +167,21 @@ static const struct lm_precopy_limits automatic = {
 };
 
 static const struct guest guests[] = {
-    /* They end well, soon after one round. */
+    /* These guests end well, soon after one round. */
     {"idle", 20, 20, 10000, XLM_PRECOPY_STOP_AND_COPY, 11},
     {"nearly idle", 1000, 200, 10000, XLM_PRECOPY_STOP_AND_COPY, 11},
     {"busy in little", 2900, 20000, 10000, XLM_PRECOPY_STOP_AND_COPY, 11},
-    /* They need a few. */
+    /* These need a few rounds. */
     {"slow all over", GUEST, 1000, 10000, XLM_PRECOPY_STOP_AND_COPY, 13},
     {"a third as fast", GUEST, 3300, 10000, XLM_PRECOPY_STOP_AND_COPY, 17},
     {"fast wire", GUEST, 30000, 100000, XLM_PRECOPY_STOP_AND_COPY, 17},
-    /* They would never end. */
+    /* These would never end. */
     {"as fast", GUEST, 10000, 10000, XLM_PRECOPY_POSTCOPY, 8},
     {"faster", GUEST, 40000, 10000, XLM_PRECOPY_POSTCOPY, 3},
     {"much faster", GUEST, 1000000, 10000, XLM_PRECOPY_POSTCOPY, 2},
     {"slow wire", GUEST, 1000, 500, XLM_PRECOPY_POSTCOPY, 6},
-    /* Most is cold: that goes first, the hot rest by postcopy. */
+    /* Most pages are cold: precopy sends these, and postcopy the rest, which
+     * are hot. */
     {"hot fifth", GUEST / 5, 40000, 10000, XLM_PRECOPY_POSTCOPY, 12},
     {"hot tenth", GUEST / 10, 6000, 10000, XLM_PRECOPY_POSTCOPY, 13},
     /* Two thirds of what is sent are written again: that is too much ... */
@@ -238,11 +238,11 @@ static void after_a_time(void **state)
     us = play(&limits, &busy, &answer);
     assert_int_equal(answer, XLM_PRECOPY_POSTCOPY);
     assert_in_range(us, 3 * SECOND, 3 * SECOND + SECOND / 5);
-    /* A precopy that ends before does not wait for it. */
+    /* A precopy that ends before the time is up does not wait for it. */
     us = play(&limits, &idle, &answer);
     assert_int_equal(answer, XLM_PRECOPY_STOP_AND_COPY);
     assert_in_range(us, 1, SECOND);
-    /* Without postcopy it stops then. */
+    /* Without postcopy the guest stops then. */
     limits.postcopy = false;
     play(&limits, &busy, &answer);
     assert_int_equal(answer, XLM_PRECOPY_STOP_AND_COPY);
@@ -277,10 +277,10 @@ static void counted_rounds_are_whole(void **state)
 }
 
 /*
- * What the engine said between the hosts of the lab, of a guest of 64 MiB that
- * writes so many pages a second: six rounds over TCP, some of the calls within
- * each.  A round ends later than its last page, and what was written again is
- * left out of it.
+ * Numbers that the engine gave between the hosts of the lab, for a guest of 64
+ * MiB that writes a number of pages a second: six rounds over TCP, with some
+ * of the calls in each.  A round ends later than its last page, and leaves out
+ * pages that were written again.
  */
 struct recorded {
     unsigned int iteration;
@@ -451,7 +451,7 @@ static void recorded_rates(void **state)
     limits = (struct lm_precopy_limits){.postcopy = true, .iterations = 4};
     EXPECT(&limits, written_none, XLM_PRECOPY_POSTCOPY, 4);
     EXPECT(&limits, as_fast_as_it_can, XLM_PRECOPY_POSTCOPY, 4);
-    /* Nor do they once time is up. */
+    /* The rates decide nothing once time is up. */
     limits.after_us = 9000000;
     EXPECT(&limits, written_600, XLM_PRECOPY_POSTCOPY, 0);
 }

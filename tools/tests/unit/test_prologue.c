@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What a receiver waits for before it has a guest, and for how long.
+ * How long a receiver waits, and for what, before it has a guest.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -77,7 +77,7 @@ static void notices_the_end(void **state)
     assert_int_equal(errno, ECONNRESET);
 }
 
-/* The same of a channel, whatever it bears of silence. */
+/* The same for a channel, whatever silence it allows. */
 static void a_channel_with_a_deadline(void **state)
 {
     struct xlm_channel channel = XLM_CHANNEL_CLOSED;
@@ -91,7 +91,8 @@ static void a_channel_with_a_deadline(void **state)
     assert_int_equal(write(ends[1], "hell", 4), 4);
     assert_int_equal(xlm_channel_read(&channel, text, 5), -1);
     assert_int_equal(errno, ETIMEDOUT);
-    /* Silence ends before a deadline that is far away. */
+    /* The limit of silence ends the wait before a deadline that is far away.
+ */
     channel.deadline_us = xlm_now_us() + UINT64_C(3600000000);
     channel.idle_ms = 1;
     assert_int_equal(xlm_channel_read(&channel, text, 1), -1);
@@ -99,8 +100,8 @@ static void a_channel_with_a_deadline(void **state)
     xlm_channel_close(&channel);
 }
 
-/* EIO, which any file gives that has nothing at an address, is the end where
- * the kernel does TLS. */
+/* A read that returns EIO counts as the end of the stream where the kernel
+ * does TLS.  (Any file returns EIO at an address that has nothing.) */
 static void a_channel_whose_kernel_says_the_end(void **state)
 {
     struct xlm_channel channel = XLM_CHANNEL_CLOSED;
@@ -118,8 +119,8 @@ static void a_channel_whose_kernel_says_the_end(void **state)
     close(fd);
 }
 
-/* After the go a link that stands still is left, unless the caller wants to
- * wait for ever. */
+/* After the go the call leaves a link that stands still, unless the caller
+ * wants to wait for ever. */
 static void links_that_stand_still(void **state)
 {
     libxl_live_migrate_receive_params received;

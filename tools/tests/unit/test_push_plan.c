@@ -28,7 +28,8 @@ static void plan_with(struct xlm_push_plan *plan, uint64_t first,
     assert_int_equal(xlm_push_plan_init(plan, &outstanding, &tuning), 0);
 }
 
-/* No page goes along with a requested one: the background is by itself. */
+/* No neighbours go along with a requested page: the test sees only the
+ * background. */
 static void without_neighbours(struct xlm_push_plan *plan)
 {
     plan->neighbours = (struct xlm_neighbours){0, 0};
@@ -115,8 +116,8 @@ static void push_from_the_bottom(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* Before other requests, also that page's own, and before the background when
- * its share is due. */
+/* An urgent request goes before other requests, even for the same page, and
+ * before the background when that has its turn. */
 static void urgent_requests(void **state)
 {
     struct xlm_push_plan plan;
@@ -161,7 +162,8 @@ static void requests_in_order(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* Several vCPUs ask for one page; one asks for a page that left already. */
+/* Several vCPUs request one page; one requests a page that was sent already.
+ */
 static void repeated_requests(void **state)
 {
     struct xlm_push_plan plan;
@@ -198,7 +200,7 @@ static void push_outwards(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* Two threads of the guest, far apart: the push is for both, in turn. */
+/* Two threads of the guest, far apart: the push takes turns between both. */
 static void two_places_in_turn(void **state)
 {
     struct xlm_push_plan plan;
@@ -214,7 +216,8 @@ static void two_places_in_turn(void **state)
     expect_push(&plan, 3, 3, (uint64_t[]){101, 102, 103});
     expect_push(&plan, 3, 3, (uint64_t[]){599, 598, 604});
     expect_push(&plan, 3, 3, (uint64_t[]){99, 98, 104});
-    /* A little ahead: the same thread, whose turn it is at once. */
+    /* A request a little ahead is of the same thread, whose turn comes at
+     * once. */
     xlm_push_plan_request(&plan, 110);
     expect_request(&plan, 110);
     expect_push(&plan, 3, 3, (uint64_t[]){111, 112, 113});
@@ -222,7 +225,8 @@ static void two_places_in_turn(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* One place more than there can be: the one left alone longest is given up. */
+/* One place more than the plan can keep: it gives up the place that had no
+ * request for the longest time. */
 static void the_oldest_place_goes(void **state)
 {
     struct xlm_push_plan plan;
@@ -248,7 +252,8 @@ static void the_oldest_place_goes(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* Asked for at the very ends: the other direction has all of it. */
+/* Requests at both ends of memory: the push then has only one direction to go.
+ */
 static void push_from_the_ends(void **state)
 {
     struct xlm_push_plan plan;
@@ -356,7 +361,7 @@ static void push_overtakes_request(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* The guest has given them up: requested, neighbours, or neither. */
+/* The guest has dropped the pages: requested ones, neighbours, or others. */
 static void dropped_pages(void **state)
 {
     struct xlm_push_plan plan;
@@ -380,7 +385,7 @@ static void dropped_pages(void **state)
 
 /* ---- neighbours ---- */
 
-/* Before the background: those above first. */
+/* The neighbours go before the background, those above first. */
 static void neighbours_go_at_once(void **state)
 {
     struct xlm_push_plan plan;
@@ -393,8 +398,8 @@ static void neighbours_go_at_once(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* Requests come between the neighbours of others, and the last one's go first;
- * neighbours that were sent are not sent again. */
+/* Requests go between the neighbours of other requests, and the neighbours of
+ * the last request go first; a neighbour is not sent twice. */
 static void neighbours_wait_for_requests(void **state)
 {
     struct xlm_push_plan plan;
@@ -413,7 +418,7 @@ static void neighbours_wait_for_requests(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* At the ends of memory, and beside what was sent before. */
+/* Neighbours at the ends of memory, and beside pages that were sent before. */
 static void neighbours_are_no_further_than_set(void **state)
 {
     struct xlm_push_plan plan;
@@ -434,7 +439,8 @@ static void neighbours_are_no_further_than_set(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* The background's share is not theirs, and comes also while they wait. */
+/* Neighbours do not use the background's share, which comes even while they
+ * wait. */
 static void neighbours_leave_the_background_its_share(void **state)
 {
     struct xlm_push_plan plan;
@@ -452,7 +458,8 @@ static void neighbours_leave_the_background_its_share(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* Without a background they go all the same, and nothing else does. */
+/* Without a background the neighbours go all the same, and nothing else does.
+ */
 static void neighbours_without_a_background(void **state)
 {
     struct xlm_push_plan plan;
@@ -500,8 +507,8 @@ static uint64_t sent_with(struct xlm_push_plan *plan)
     return sum;
 }
 
-/* A guest that walks on requests pages beyond the last neighbours, which
- * become more. */
+/* A guest that walks through memory requests pages beyond the last neighbours,
+ * so the number of neighbours grows. */
 static void neighbours_grow_for_a_walker(void **state)
 {
     struct xlm_push_plan plan;
@@ -524,8 +531,8 @@ static void neighbours_grow_for_a_walker(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* A guest that meets a neighbour before it has arrived needs the pages that
- * come next, at once and without a request for them. */
+/* A guest that requests a neighbour before it has arrived needs the next pages
+ * as well, at once and without a request for them. */
 static void hits_move_the_neighbours_on(void **state)
 {
     struct xlm_push_plan plan;
@@ -540,7 +547,7 @@ static void hits_move_the_neighbours_on(void **state)
     /* Downwards. */
     xlm_push_plan_request(&plan, 498);
     expect_neighbours(&plan, MAX, 4, (uint64_t[]){497, 496, 495, 494});
-    /* Far from all requests: it says nothing. */
+    /* A page far from all requests changes no number of neighbours. */
     xlm_pfn_set_remove(&plan.outstanding, 900);
     xlm_push_plan_request(&plan, 900);
     assert_int_equal(sent_with(&plan), 0);
@@ -577,7 +584,7 @@ static void neighbours_shrink_for_a_jumper(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* As set, they stay. */
+/* Numbers that the caller has set do not adapt. */
 static void neighbours_of_a_fixed_number(void **state)
 {
     struct xlm_push_plan plan;
@@ -629,8 +636,8 @@ static void forget_written(struct xlm_pfn_set recent[XLM_PUSH_RECENT])
     }
 }
 
-/* With nothing asked for they go first, of these the last, upwards; then all
- * else. */
+/* Without a request the pages written last go first, upwards; then those
+ * written before; then all others. */
 static void recent_pages_first(void **state)
 {
     struct xlm_pfn_set recent[XLM_PUSH_RECENT];
@@ -648,8 +655,8 @@ static void recent_pages_first(void **state)
     xlm_push_plan_dispose(&plan);
 }
 
-/* Requests and their neighbours come before them; then they take turns with
- * what lies outwards. */
+/* Requests and their neighbours go before the pages written last; then these
+ * take turns with pages around the requests. */
 static void recent_pages_and_requests(void **state)
 {
     struct xlm_pfn_set recent[XLM_PUSH_RECENT];
@@ -671,7 +678,7 @@ static void recent_pages_and_requests(void **state)
 
 /* ---- whatever comes ---- */
 
-/* Every page once, whatever comes in between. */
+/* Every page goes once, whatever comes in between. */
 static void each_page_once(void **state)
 {
     struct xlm_push_plan plan;

@@ -15,8 +15,8 @@
 
 /* A path that takes pages one after another, and has a way back. */
 struct path {
-    uint64_t page_us;  /* what each page takes */
-    uint64_t delay_us; /* what all else takes, both ways */
+    uint64_t page_us;  /* time that each page takes */
+    uint64_t delay_us; /* time that all else takes, both ways */
     uint64_t noise_us; /* and more than that, at the most */
 };
 
@@ -141,8 +141,8 @@ static void a_long_path_is_filled(void **state)
     assert_true(play.busy_us > 4000000);
 }
 
-/* A host that is busy with other things is late now and then: that is no
- * queue of ours. */
+/* A host that is busy with other things is late now and then: that is no queue
+ * of the push. */
 static void noise_is_not_taken_for_a_queue(void **state)
 {
     const struct path noisy = {
@@ -202,8 +202,8 @@ static void it_looks_again(void **state)
     assert_true(play.busy_us > XLM_PUSH_WINDOW_BELIEVED_US / 20 * 19);
 }
 
-/* What is asked for waits for no more than fills the path, and a quarter and a
- * sending beside that: not for what the path would take as well. */
+/* A requested page waits for no more than fills the path, a quarter of that,
+ * and one sending: not for all that the path would hold. */
 static void the_queue_is_a_part_of_the_path(void **state)
 {
     const struct path fast = {.page_us = 4, .delay_us = 300};
@@ -236,7 +236,8 @@ static void the_best_of_the_last_rounds_counts(void **state)
     assert_in_range(play.window.pages, before / 5, before / 2);
 }
 
-/* What is sent slowly, since nobody lets more go, says nothing of the path. */
+/* Pages that are sent slowly because the limit allows no more say nothing
+ * about the path. */
 static void a_slow_sender_is_no_slow_path(void **state)
 {
     const struct path fast = {.page_us = 40, .delay_us = 3000};
@@ -395,7 +396,8 @@ static void credit_in_parts_and_too_much_of_it(void **state)
     assert_int_equal(window.in_flight, 0);
 }
 
-/* More requests than can be timed keep the push waiting, and no more. */
+/* More requests than the policy can time keep the push waiting, and do no more
+ * harm. */
 static void many_requests(void **state)
 {
     struct xlm_push_window window;

@@ -27,8 +27,9 @@
 #define AT_ONCE_MS 50
 #define MOST_LINES 4
 
-/* What the peer says: first unasked, then after each line that it hears.  At
- * the end it closes, or stays silent until the client has gone. */
+/* The peer's lines: the first comes by itself, and each other one after a line
+ * that the peer reads.  At the end the peer closes, or stays silent until the
+ * client has closed. */
 struct peer {
     const char *says[MOST_LINES + 1];
     bool stays;
@@ -266,7 +267,8 @@ static void endless(void **state)
     free(text);
 }
 
-/* Answers whose tree could not be taken apart again. */
+/* Answers that nest so deep that freeing their tree would overflow the stack.
+ */
 static void deep(void **state)
 {
     const size_t depth = 100000;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The bucket that holds the background back, by clocks of our own.
+ * The token bucket that limits the background, with clocks of the test.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,7 +67,7 @@ static void however_often_it_is_asked(void **state)
     }
 }
 
-/* The time it tells is the time it takes. */
+/* The wait that the limit returns is the wait that it needs. */
 static void tells_how_long(void **state)
 {
     struct xlm_rate_limit limit = {0};
@@ -106,7 +106,7 @@ static void zero_holds_and_none_frees(void **state)
     assert_true(xlm_rate_limit_wait_us(&limit, 0, now) == XLM_RATE_WAIT_EVER);
     now += 1000 * SECOND;
     assert_true(xlm_rate_limit_wait_us(&limit, 0, now) == XLM_RATE_WAIT_EVER);
-    /* What was held is not saved up. */
+    /* A rate of 0 saves up no octets. */
     assert_int_equal(xlm_rate_limit_wait_us(&limit, MIB, now), 0);
     xlm_rate_limit_spend(&limit, 10);
     assert_true(xlm_rate_limit_wait_us(&limit, MIB, now) > 0);
@@ -117,7 +117,7 @@ static void zero_holds_and_none_frees(void **state)
     assert_int_equal(xlm_rate_limit_wait_us(&limit, MIB, now), 0);
 }
 
-/* What was overdrawn at one rate is paid off at the next one. */
+/* Octets that were sent too early at one rate are paid for at the next one. */
 static void the_rate_changes(void **state)
 {
     struct xlm_rate_limit limit = {0};

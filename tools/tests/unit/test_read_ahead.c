@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The destination reads the next record while it brings one in: by itself,
+ * The destination reads the next record while it pages in the last: alone,
  * and in whole migrations.
  */
 #include <errno.h>
@@ -135,7 +135,7 @@ static int waiting(const struct end *end)
     return octets;
 }
 
-/* Until there is something to read, as read_ahead() asks for. */
+/* Wait until there is something to read, as read_ahead() requires. */
 static void await_input(const struct end *end)
 {
     while (!waiting(end)) {
@@ -143,7 +143,7 @@ static void await_input(const struct end *end)
     }
 }
 
-/* The peer gets rid of a record that the connection has no room for, though
+/* The peer can write a record that the connection has no room for, although
  * the caller's thread reads nothing. */
 static void it_reads_while_one_is_brought_in(void **state)
 {
@@ -155,12 +155,12 @@ static void it_reads_while_one_is_brought_in(void **state)
     xlm_restore_read_ahead(&end->restorer);
     assert_true(end->restorer.read_ahead);
     pthread_join(end->writer, NULL);
-    assert_int_equal(first_pfn(end), 0); /* the one at hand stays */
+    assert_int_equal(first_pfn(end), 0); /* the record in use stays */
     read_next(end, 1000);
     assert_false(end->restorer.read_ahead);
 }
 
-/* A thread that has to wake up would be late for them. */
+/* A thread that must wake up first would read them late. */
 static void not_for_small_ones(void **state)
 {
     struct end *end = *state;

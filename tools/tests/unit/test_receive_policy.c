@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Which guests a receiver takes.
+ * Which guests a receiver accepts.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,7 +88,7 @@ static const struct {
     {GUEST("pvh", "", ", \"disks\": [{\"pdev_path\": \"nbd:/dev/mapper/\"}]"),
      false, false},
     {GUEST("hvm", "", ", \"disks\": [{\"pdev_path\": \"\"}]"), true, true},
-    /* What some later libxl may have. */
+    /* A key that a later libxl may have. */
     {GUEST("pvh", "", ", \"p9s\": [{\"path\": \"/\"}]"), false, false},
     {GUEST("pvh", "", ", \"new\": {\"deep\": [{\"thing\": \"/etc\"}]}"), false,
      false},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Records: what goes over the wire, octet by octet, and what a reader refuses.
- * What is in lists of pfns: test_pfn_lists.c.
+ * Records: what goes over the wire, octet by octet, and what a reader
+ * refuses. Lists of pfns: test_pfn_lists.c.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -201,7 +201,7 @@ static void write_pfn_lists(void **state)
                   0xbc, 0x9a, 0x78, 0x56, 0x34, 0x12, 0, 0);
 }
 
-/* An empty list is nothing, but an answer is always there. */
+/* An empty list is not sent, but an answer always is. */
 static void write_empty_lists(void **state)
 {
     struct wire *wire = *state;
@@ -315,8 +315,9 @@ static void read_back(void **state)
     assert_int_equal(wire->record.length, 0);
 }
 
-/* The list of records, which check-spec compares with the page: each is read
- * where it says that it is legal, state by state and octet by octet. */
+/* The list of records, which check-spec compares with the page: a reader
+ * accepts each record in exactly the states in which the list says that it is
+ * legal. */
 #define IN(state) (1u << XLM_READ_##state)
 #define EMPTY 0, 0
 #define LIST(least, most) 8 + 8 * (least), 8 + 8 * (most)
@@ -415,7 +416,8 @@ static const struct longest {
 };
 #define NR_LONGEST (sizeof(longest) / sizeof(longest[0]))
 
-/* More than a socket holds: sent while the other end reads. */
+/* A record larger than a socket's buffer: it is sent while the other end
+ * reads. */
 static void *send_longest(void *data)
 {
     struct wire *wire = data;
@@ -451,8 +453,8 @@ static void longest_records(void **state)
     pthread_join(sender, NULL);
 }
 
-/* To memory of the reader's own as far as it goes, the last octet of a body in
- * the last place of it. */
+/* Read to the reader's own memory, so that the body's last octet is the last
+ * one there. */
 static void records_in_lent_memory(void **state)
 {
     static const size_t lengths[] = {8 + 4096 + 8, 8, 4096, 13, 2 * 4096};
@@ -508,7 +510,7 @@ static void optional_records_are_skipped(void **state)
     assert_int_equal(wire->record.type, XLM_REC_END);
 }
 
-/* The peer goes away: before a record, within a header, a body, padding. */
+/* The peer closes: before a record, within a header, a body, padding. */
 static void cut_records(void **state)
 {
     static const struct xlm_wire_record_header header = {XLM_REC_HVM_CONTEXT,
@@ -548,7 +550,7 @@ static void aborted(void **state)
     assert_int_equal(write(fds[1], "", 1), 1);
     assert_int_equal(read_one(wire, XLM_READ_LIVE), -1);
     assert_int_equal(errno, ECANCELED);
-    /* What is there already may be read all the same. */
+    /* Octets that have arrived may be read all the same. */
     peer_sends_record(wire, XLM_REC_END, NULL, 0);
     assert_int_equal(read_one(wire, XLM_READ_LIVE), 0);
     close(fds[0]);
@@ -568,7 +570,7 @@ static void peer_is_gone(void **state)
     assert_true(wire->ctx.reason[0]);
 }
 
-/* Nothing comes, and nothing says that nothing will. */
+/* Nothing comes, and the connection stays open. */
 static void silent_peer(void **state)
 {
     struct wire *wire = *state;
@@ -618,7 +620,7 @@ static void answers_with_wrong_length(void **state)
     assert_int_equal(errno, EPROTO);
 }
 
-/* A peer's words end up on somebody's terminal. */
+/* A peer's text is shown on a terminal. */
 static void answers_are_made_printable(void **state)
 {
     struct wire *wire = *state;
@@ -626,7 +628,7 @@ static void answers_are_made_printable(void **state)
     assert_int_equal(check_answer(wire, 1, 9, "a\033[2J\n\0%s", 9), -1);
     assert_non_null(strstr(wire->ctx.reason, "a?[2J??%s"));
     assert_null(strchr(wire->ctx.reason, '\033'));
-    /* 0x9b alone does to some of them what ESC and [ do to others. */
+    /* To some terminals 0x9b means the same as ESC and [ do to others. */
     assert_int_equal(check_answer(wire, 1, 5,
                                   "a\x9b"
                                   "2J\xff",

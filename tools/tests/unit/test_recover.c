@@ -45,9 +45,8 @@ static struct fake_migration *new_migration(void)
     return migration;
 }
 
-/* The first sendings are small and go one at a time.  How large the others
- * are, how many share a credit, and how often statistics go, is a matter of
- * time. */
+/* The first sendings are small and go one at a time.  The sizes of the others,
+ * how many share a CREDIT, and how often statistics go, depend on time. */
 static bool comes_each_time(const struct fake_cut *cut)
 {
     return cut->nth <= (cut->type == XLM_REC_POSTCOPY_STATS
@@ -124,7 +123,7 @@ static void lost_on_the_way_back(void **state)
     every_record(FAKE_BACK);
 }
 
-/* What it lacks is more than a record holds, and then some. */
+/* The receiver lacks more pages than one record can list. */
 static void more_is_lacking_than_a_record_holds(void **state)
 {
     struct fake_migration *migration =
@@ -140,8 +139,8 @@ static void more_is_lacking_than_a_record_holds(void **state)
     fake_migration_free(migration);
 }
 
-/* The destination hears no more and thinks no evil, until there is another
- * connection: that takes the place of the old one. */
+/* The destination reads nothing more and notices nothing, until another
+ * connection takes the place of the old one. */
 static void lost_without_a_word(void **state)
 {
     struct fake_cut cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 100);
@@ -151,8 +150,8 @@ static void lost_without_a_word(void **state)
     lose_and_recover(cut);
 }
 
-/* With a guest that runs meanwhile, and waits.  The push takes a second: else
- * all can be there before the pager has asked for anything. */
+/* The guest runs meanwhile, and waits.  The push takes a second: otherwise all
+ * pages could be there before the pager has requested one. */
 static void lost_under_load(void **state)
 {
     static const struct {
@@ -284,7 +283,7 @@ static void sender_was_killed(void **state)
     fake_migration_free(migration);
 }
 
-/* Nothing is known of it where it was asked for: nothing changes, and the
+/* The host that is asked does not know the migration: nothing changes, and the
  * guest still has its pager. */
 static void unknown_there(void **state)
 {
@@ -389,7 +388,7 @@ static void say_list(struct liar *liar, uint32_t type, size_t count,
     xlm_write_pfns(&liar->ctx, &liar->channel, type, pfns, count);
 }
 
-/* It is found out, nothing changes, and the reason says so. */
+/* The source notices, nothing changes, and the reason says so. */
 static void expect_refusal(struct liar *liar, const char *why)
 {
     pthread_join(liar->thread, NULL);
@@ -451,8 +450,8 @@ static void lists_that_lie(void **state)
     refuse_list(XLM_LIST_PFNS, many, "out of order");
 }
 
-/* A page that it has had already costs nothing but the wire; that all has come
- * while this has not is a lie. */
+/* A page that the destination has already costs only octets on the wire;
+ * COMPLETE while this page has not come is a lie. */
 static void complete_before_its_pages(void **state)
 {
     struct liar *liar = start_liar();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Recovery with the library as its users have it: public functions down to
- * fake hosts, a fake xenstore and what a host keeps in files.
+ * Recovery with the library as programs use it: public functions down to
+ * fake hosts, a fake xenstore, and the files that a host keeps.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +58,8 @@ static void keep(uint32_t domid, const char *node, const char *value)
     fake_store_put(path, value);
 }
 
-/* What another thread shows; ends with the alarm. */
+/* The status that another thread shows; the alarm ends a test that waits for
+ * ever. */
 static void await_kept(uint32_t domid, const char *node, const char *value)
 {
     const char *found;
@@ -99,11 +100,11 @@ static void assert_withheld(struct fake_migration *migration)
 {
     assert_type(fake_domain_id(migration->setup.source), "invalid");
     assert_type(fake_domain_id(migration->outcome.destination), "pvh");
-    /* Pages that are absent cannot be given back: it is not told to. */
+    /* Absent pages cannot be given back: the guest's target must not fall. */
     assert_null(target_of(migration->outcome.destination));
 }
 
-/* Of the next destination; empty: the source's. */
+/* The id at the next destination; empty: the source's id. */
 static uint8_t uuid_there[16];
 
 static const char *trusted(uint32_t domid)
@@ -234,15 +235,15 @@ static void lost_and_found(void **state)
     assert_string_equal(
         kept(there, "id"),
         kept(fake_domain_id(move->migration->setup.source), "id"));
-    /* For a successor only: the receiver that lives may have that file. */
+    /* Only a successor may do this: a receiver that lives may have that file
+     * open. */
     move->receive_params.trace = path;
     check_complete(move);
     assert_int_equal(access(path, F_OK), -1);
     free_move(move);
 }
 
-/* The domain at the source has come to have higher pfns since: the migration
- * is the same. */
+/* The source domain's highest pfn has grown: the migration is the same. */
 static void found_though_it_has_grown(void **state)
 {
     struct fake_move *move =
@@ -277,7 +278,7 @@ static void lost_three_times_more(void **state)
     free_move(move);
 }
 
-/* The receiving call has ended well, and the source has not heard of it. */
+/* The receiving call has ended well, and the source does not know that. */
 static void complete_and_untold(void **state)
 {
     struct fake_move *move =
@@ -331,7 +332,7 @@ static void asked_where_it_is_not_known(void **state)
     keep(here, "id", "00112233445566778899aabbccddeeff");
     assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_FAIL);
     assert_non_null(strstr(move->results[0].reason, "knows nothing"));
-    /* What is shown is still what was there before. */
+    /* The status is still the former one. */
     assert_string_equal(kept(here, "state"), "paused");
     assert_string_equal(kept(here, "phase"), "postcopy");
     assert_int_not_equal(atoi(kept(here, "outstanding-pages")), 0);
@@ -345,7 +346,7 @@ static void asked_where_it_is_not_known(void **state)
     free_move(move);
 }
 
-/* The guest of that id has other pages: the source lies, or is confused. */
+/* The guest with that id has other pages: the source lies, or is confused. */
 static void asked_for_another_guest(void **state)
 {
     struct fake_move *move =
@@ -398,8 +399,8 @@ static void a_guest_that_was_never_moved(void **state)
 
 /* ---- a receiver that is killed ---- */
 
-/* As far as others can see: it lets go of what it keeps, and is not to be
- * reached.  Its call goes on, in a world of its own. */
+/* The receiver dies as far as others can see: it closes its files, and cannot
+ * be reached.  Its call goes on, in a world of its own. */
 static void let_receiver_die(struct fake_move *move)
 {
     int directory = lm_memo_open(), nothing = open("/dev/null", O_RDWR);
@@ -442,7 +443,7 @@ static struct fake_move *lose_receiver(uint64_t link_timeout)
     return move;
 }
 
-/* The dead finds the guest gone, and ends. */
+/* The call of the dead receiver finds that the guest is gone, and ends. */
 static void bury(struct fake_move *move)
 {
     fake_domain_destroy(move->migration->outcome.destination);
@@ -458,14 +459,15 @@ static void another_takes_its_place(void **state)
     libxl_live_migrate_recovery found;
 
     (void)state;
-    /* It lacks pages: there is nothing to see to, how often it is tried. */
+    /* The guest lacks pages: there is nothing to do, however often the call is
+     * made. */
     for (int i = 0; i < 2; i++) {
         assert_int_equal(
             libxl_domain_live_migrate_receive_end_paging(move->ctxs[1], domid),
             0);
         assert_true(fake_domain_pager_enabled(migration->outcome.destination));
     }
-    /* It has run here: no clean-up destroys it. */
+    /* The guest has run here: no clean-up may destroy it. */
     assert_int_equal(
         libxl_domain_live_migrate_receive_clean_up(move->ctxs[1], domid), 0);
     assert_true(fake_libxl_has(move->ctxs[1], NAME));
@@ -479,14 +481,14 @@ static void another_takes_its_place(void **state)
     assert_int_equal(fake_guest_errors(migration->setup.guest), 0);
     assert_int_equal(fake_domain_paged(migration->outcome.destination), 0);
     expect_trusted(move, "1");
-    /* Whole: nothing is left of it. */
+    /* The guest is whole: the call removes what the receiver kept. */
     assert_int_equal(
         libxl_domain_live_migrate_receive_end_paging(move->ctxs[1], domid), 0);
     assert_false(fake_domain_pager_enabled(migration->outcome.destination));
     bury(move);
 }
 
-/* A logger that hears when a receiver has lost its source. */
+/* A logger that notes when a receiver says that it has lost its source. */
 struct listener {
     xentoollog_logger logger; /* first */
     sem_t paused;
@@ -508,8 +510,8 @@ static void listen_for_pause(xentoollog_logger *logger, xentoollog_level level,
     }
 }
 
-/* The destination is impatient, and this machine may be busy: as often as it
- * takes. */
+/* The destination's time-out is short, and this machine may be busy: recover
+ * as often as needed. */
 static void recover_at_last(struct fake_move *move,
                             libxl_live_migrate_recovery *found)
 {
@@ -534,7 +536,7 @@ static bool trace_says(const char *path, const char *words)
     return strstr(text, words);
 }
 
-/* Only from its own beginning on, into a file of its own. */
+/* The successor traces only from its own start on, into a file of its own. */
 static void its_successor_writes_a_trace(void **state)
 {
     char path[] = "/tmp/test-recover-XXXXXX";
@@ -555,7 +557,8 @@ static void its_successor_writes_a_trace(void **state)
     bury(move);
 }
 
-/* It is no reason to leave the guest without its memory. */
+/* A trace that cannot be written is no reason to leave the guest without its
+ * memory. */
 static void its_successor_cannot_write_a_trace(void **state)
 {
     struct fake_move *move = lose_receiver(0);
@@ -568,8 +571,8 @@ static void its_successor_cannot_write_a_trace(void **state)
     bury(move);
 }
 
-/* It leaves a link that stands still as the dead would have, though nobody has
- * told it to. */
+/* The successor leaves a link that stands still after the dead receiver's
+ * time-out, although no caller has told it that time. */
 static void it_is_as_patient_as_the_dead(void **state)
 {
     struct fake_move *move = lose_receiver(1);
@@ -608,8 +611,8 @@ static void it_is_as_patient_as_the_dead(void **state)
     bury(move);
 }
 
-/* The number of its domain is another domain's by now: that says nothing of
- * the guest, and its memory is kept. */
+/* Another domain has the number of the guest's domain by now: that says
+ * nothing about the guest, and its memory is kept. */
 static void its_number_is_anothers(void **state)
 {
     static const uint8_t other[16] = "another uuid";
@@ -651,7 +654,8 @@ static void another_uuid_there(void **state)
     bury(move);
 }
 
-/* As if the dead one lived: nothing has changed, and it is said. */
+/* The call behaves as if the dead receiver lived: nothing has changed, and the
+ * reason says so. */
 static void its_pager_cannot_be_replaced(void **state)
 {
     struct fake_move *move = lose_receiver(0);
@@ -663,13 +667,13 @@ static void its_pager_cannot_be_replaced(void **state)
     assert_int_equal(fake_move_recover(move, uncut, &found), ERROR_FAIL);
     assert_non_null(strstr(move->results[0].reason, "is not free"));
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
-    /* Were it something that passes: */
+    /* If the failure could pass: */
     assert_int_equal(fake_move_recover(move, uncut, &found), 0);
     assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
     bury(move);
 }
 
-/* What a receiver that was killed has left, and one that the guest runs in. */
+/* What a killed receiver has left, with the guest that runs there. */
 static void cleaning_up(void **state)
 {
     struct fake_move *move = new_move(uncut);
@@ -692,7 +696,7 @@ static void cleaning_up(void **state)
         libxl_domain_live_migrate_receive_clean_up(move->ctxs[0], domid), 0);
     assert_int_equal(fake_libxl_domains(move->ctxs[0]), 0);
     assert_int_equal(lm_memo_get(id), XLM_GUEST_NEVER_RAN);
-    /* The first word stands. */
+    /* The first outcome that was noted stays. */
     assert_int_equal(lm_memo_put(id, XLM_GUEST_COMPLETE), 0);
     assert_int_equal(lm_memo_get(id), XLM_GUEST_NEVER_RAN);
     free_move(move);
@@ -700,8 +704,8 @@ static void cleaning_up(void **state)
 
 /* ---- what can never be whole any more ---- */
 
-/* Saved there by another program, while the connection was lost: what is asked
- * afterwards is answered from what was noted, and nothing here is given up. */
+/* Another program saved the guest there while the connection was lost.  Later
+ * questions get the noted outcome, and nothing here is given up. */
 static void saved_by_another(void **state)
 {
     struct fake_move *move =
@@ -730,8 +734,8 @@ static void saved_by_another(void **state)
     free_move(move);
 }
 
-/* Nobody has seen how it ended.  (The dead one's call lives on in here, and
- * would see it.) */
+/* No process has seen how the guest ended.  (The call of the dead receiver
+ * lives on in this test, and would see it.) */
 static void gone_after_its_receiver(void **state)
 {
     struct fake_move *move = lose_receiver(0);
@@ -812,8 +816,8 @@ static void the_source_is_lost(void **state)
     free_move(move);
 }
 
-/* Before the process that recovers it has begun: its memory is another by now,
- * and looks as it would if it were not. */
+/* This happens before the process that recovers the guest has begun: the
+ * domain has other memory by now, and its nodes look as if it had not. */
 static void the_source_has_run_meanwhile(void **state)
 {
     struct fake_move *move =
@@ -833,7 +837,7 @@ static void the_source_has_run_meanwhile(void **state)
     assert_non_null(strstr(move->results[0].reason, "was resumed"));
     assert_string_equal(kept(fake_domain_id(migration->setup.source), "state"),
                         "lost");
-    /* And who asks once more is told the same. */
+    /* A second call gets the same answer. */
     assert_string_equal(kept(fake_domain_id(migration->setup.source), "mark"),
                         before);
     free(before);
@@ -869,7 +873,7 @@ static void inspect(struct fake_move *move, unsigned int end,
     }
 }
 
-/* What is known of it stays. */
+/* The nodes of the migration stay. */
 static void refuse_to_move_on(struct fake_move *move)
 {
     uint32_t there = fake_domain_id(move->migration->outcome.destination);
@@ -976,8 +980,8 @@ static void move_with(struct fake_move *move, struct second *second)
                      0);
 }
 
-/* The process that has accepted the connection finds the call that receives,
- * over a local socket. */
+/* The process that has accepted the connection reaches the receiving call over
+ * a local socket. */
 static void with_a_fault_channel(void **state)
 {
     enum { WITHOUT, WITH, BESIDE_A_PUSH, LOST, NR_WAYS };
@@ -997,9 +1001,9 @@ static void with_a_fault_channel(void **state)
         move_with(move, &second);
         assert_true(stats->requested_pages > 100 || way == BESIDE_A_PUSH);
         if (way == LOST) {
-            /* One of the first two has come, or nobody had asked for a third.
-             * The other may be unread when the destination finds out that it
-             * cannot write. */
+            /* One of the first two connections has come, or no process had
+             * requested a third.  The other one may be unread when the
+             * destination finds that it cannot write. */
             assert_in_range(stats->channel_pages, 1, 100);
         } else {
             assert_int_equal(stats->channel_pages,
@@ -1014,7 +1018,8 @@ static void with_a_fault_channel(void **state)
     }
 }
 
-/* Nobody receives such a migration: it is told so, and does without. */
+/* No process receives such a migration: the source is told so, and goes on
+ * without a fault channel. */
 static void a_fault_channel_of_nothing(void **state)
 {
     struct {

@@ -78,7 +78,8 @@ static void lengths(void **state)
     assert_non_null(xl_save_header_check(&header));
 }
 
-/* Data in memory of just that size: a look past it is noticed. */
+/* The data is in memory of exactly that size, so that a read past its end is
+ * found. */
 static const char *check(uint32_t config_length, const void *text,
                          size_t length)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Which guests are meant when a host is emptied, and what each needs.
+ * Which guests a host is emptied of, and which job each needs.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,7 +65,7 @@ static struct xl_candidate *put(struct rig *rig, const char *name,
     return candidate;
 }
 
-/* Its migration has ended on this host. */
+/* The guest's migration has ended on this host. */
 static void put_ended(struct rig *rig, const char *name,
                       libxl_live_migrate_role role,
                       libxl_live_migrate_state state, uint64_t stop_us)
@@ -85,7 +85,7 @@ static int choose(struct rig *rig)
                      &rig->missing);
 }
 
-/* The names of all that were chosen, in their order. */
+/* The names of all chosen guests, in their order. */
 static void assert_chosen(const struct rig *rig, const char *names)
 {
     char chosen[128] = "";
@@ -254,7 +254,8 @@ static void what_is_done_with_each_part(void **state)
     }
 }
 
-/* A host that is not named is one to recover at, and none to move to. */
+/* A host that the user has not named is one to recover at, and never one to
+ * move to. */
 static void where_paused_ones_go(void **state)
 {
     struct rig *rig = *state;

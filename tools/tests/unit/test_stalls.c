@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A link that stands still, without a word: who gives it up, when somebody is
- * to, and what comes of the guest.
+ * A link that stands still without being closed: which end gives it up,
+ * when a person gives it up, and what becomes of the guest.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -23,8 +23,8 @@
 #include "wire/wire.h"
 
 #define PAGES 160
-/* How long a stalled link counts as alive.  On a busy machine other links are
- * given up as well: a test that must get through sets a longer time. */
+/* After this time a stalled link counts as lost.  On a busy machine other
+ * links are given up as well: a test that must succeed sets a longer time. */
 #define MS 100
 #define PATIENT_MS (1000 * WATCHDOG_SECONDS)
 #define STALL(where, record, after) \
@@ -66,7 +66,7 @@ static void release_destination(struct fake_migration *migration,
     }
 }
 
-/* Nobody is there to give up: the guest must not stand still for ever. */
+/* No person is there to give up: the guest must not stand still for ever. */
 static void source_gives_up_in_the_stop(void **state)
 {
     const struct fake_cut cuts[] = {
@@ -172,7 +172,7 @@ static void count_alive(const uint8_t *octets, size_t size, void *data)
                              type == XLM_REC_POSTCOPY_SRC_ALIVE;
 }
 
-/* Each end says that it is alive, and so is waited for. */
+/* Each end says that it is alive, so the other end waits. */
 static void a_slow_build_is_waited_for(void **state)
 {
     struct fake_migration *migration = new_migration();
@@ -203,8 +203,8 @@ static void patient_from_now_on(struct fake_migration *migration)
     give_up_there(migration);
 }
 
-/* It has sent something that is not answered.  The destination, which nobody
- * has told, leaves the connection for the next one. */
+/* The source has sent something and gets no answer.  The destination, which
+ * cannot know, leaves the connection for the next one. */
 static void source_gives_up_the_link(void **state)
 {
     const struct fake_cut cuts[] = {
@@ -246,13 +246,13 @@ static void start_vcpus(struct fake_migration *migration)
 
     fake_guest_start(migration->setup.guest, 1);
     fake_await_waiting(migration->outcome.destination, 1);
-    /* Else the push may be through before a page is asked for. */
+    /* Otherwise the push may have ended before a page is requested. */
     if (migration->script.cut.type == XLM_REC_POSTCOPY_FAULT) {
         sem_wait(&stalled->struck);
     }
 }
 
-/* Only now the source hears of it. */
+/* Only now does the source learn of it. */
 static void end_of_the_link(struct fake_migration *migration)
 {
     struct stalled *stalled = migration->data;
@@ -264,7 +264,7 @@ static void end_of_the_link(struct fake_migration *migration)
     stalled->told = true;
 }
 
-/* Its guest waits for a page. */
+/* The destination's guest waits for a page. */
 static void destination_gives_up_the_link(void **state)
 {
     const struct fake_cut cuts[] = {
@@ -334,8 +334,8 @@ static void stalled_again_and_again(void **state)
             migration->script.recovery_cuts[turn] = cuts[(i + turn) % count];
         }
         fake_migration_run(migration);
-        /* On a busy machine the first may be given up before its go is there.
-         */
+        /* On a busy machine the first connection may be given up before its go
+         * has arrived. */
         assert_true(migration->outcome.recovered > 1 ||
                     migration->outcome.found == XLM_GUEST_NEVER_RAN);
         fake_migration_check_recovered(migration);

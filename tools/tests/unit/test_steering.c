@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Migrations that are steered while they are under way: left precopy for
- * postcopy, slowed down, held.
+ * Requests while a migration is under way: postcopy at once, another rate,
+ * a rate of 0.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -89,7 +89,7 @@ static void switch_in_first_round(struct fake_migration *migration)
     }
 }
 
-/* What the round had not come to is sent later, each page once. */
+/* Pages that the round did not reach are sent later, each page once. */
 static void what_was_not_sent_stays_to_send(void **state)
 {
     struct fake_migration *migration = new_migration(PAGES);
@@ -122,7 +122,7 @@ static void switch_before_precopy(void **state)
     fake_migration_free(migration);
 }
 
-/* There is nowhere to switch to: an ordinary image comes of it. */
+/* This migration cannot switch to postcopy: it sends an ordinary image. */
 static void no_switch_without_a_way_back(void **state)
 {
     struct fake_migration *migration = new_migration(PAGES);
@@ -224,7 +224,7 @@ static void the_policy_is_told_of_rates(void **state)
 
 /* ---- holding and slowing ---- */
 
-/* The first round is held; then let go. */
+/* The rate of the first round is 0, and later above 0. */
 static void hold_for_a_while(struct fake_migration *migration)
 {
     unsigned int *asked = migration->data;
@@ -261,7 +261,7 @@ static void switch_while_held(struct fake_migration *migration)
     }
 }
 
-/* Held for good, and the guest asks for every page itself. */
+/* The rate stays 0, and the guest requests every page itself. */
 static void only_what_is_asked_for(void **state)
 {
     (void)state;
@@ -310,8 +310,9 @@ static unsigned int count_records(struct fake_migration *migration,
     return found;
 }
 
-/* It takes as long as the rate says, less what may be saved up.  And while it
- * goes the source is told of faults: not only at its end, nor all the time. */
+/* The migration takes as long as the rate says, less what may be saved up.
+ * Meanwhile the source gets counts of faults: not only at the end, and not all
+ * the time. */
 static void the_rate_is_kept(void **state)
 {
     (void)state;

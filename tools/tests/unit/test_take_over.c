@@ -22,7 +22,7 @@
 #define DEATHS 3
 
 /* Which process is killed, and when: at the start of its nth call of the
- * hypervisor since the guest runs here, which then has no effect. */
+ * hypervisor after the guest began to run here.  That call has no effect. */
 struct murder {
     struct fake_migration *migration;
     unsigned int vcpus;
@@ -58,7 +58,7 @@ static void begin(struct fake_migration *migration)
     fake_guest_start(migration->setup.guest, 1);
     fake_await_waiting(migration->outcome.destination, 1);
     murder->began = true;
-    /* Else the push may be through before the ring is looked into. */
+    /* Otherwise the push may have ended before the pager reads the ring. */
     while (murder->before_reading &&
            !atomic_load(&migration->outcome.dead[1])) {
         sched_yield();
@@ -92,7 +92,7 @@ static unsigned int ordered_deaths(const struct murder *murder)
     return ordered;
 }
 
-/* The process that watched over the receiver handles what it has left. */
+/* The guard of the receiver handles what the receiver has left. */
 static void end_paging(struct fake_migration *migration)
 {
     const struct xlm_orphan orphan = {
@@ -145,7 +145,7 @@ static void killed_at_any_call(void **state)
     assert_true(call > 5);
 }
 
-/* The one that takes over fares no better. */
+/* The successor is killed as well. */
 static void the_heir_is_killed_at_any_call(void **state)
 {
     unsigned int call = 1;
@@ -163,8 +163,8 @@ static void killed_three_times(void **state)
     assert_false(kill_and_take_over(&(struct murder){.at = {2, 5, 6}}));
 }
 
-/* What a vCPU wants is in the ring, and nobody has read it: the hypervisor
- * will not ask again. */
+/* A vCPU's request is in the ring, and no process has read it: the hypervisor
+ * will not repeat it. */
 static void what_was_not_read_is_asked_for(void **state)
 {
     struct murder murder = {.vcpus = 1, .before_reading = true, .at = {1}};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What reaches a terminal of what xl prints.
+ * Which octets of xl's output reach a terminal.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -98,7 +98,7 @@ static void what_a_terminal_obeys(void **state)
     }
 }
 
-/* However a character is cut. */
+/* Wherever a character is cut. */
 static void octet_by_octet(void **state)
 {
     static const char text[] = "\xf0\x9f\x90\xa7\xc2\x9b\xe2\x80\xae\xc3\xa4";
@@ -119,7 +119,8 @@ static void an_octet_of_zero(void **state)
     assert_string_equal(seen(rig), "a?b\n");
 }
 
-/* Longer than what is looked at together, with a character on each border. */
+/* Longer than the piece that is checked at once, with a character on each
+ * border. */
 static void a_long_line(void **state)
 {
     struct rig *rig = *state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Whom a host believes over TLS, and what it says otherwise.
+ * Which hosts a host accepts over TLS, and what it says when it refuses
+ * one.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -36,7 +37,7 @@ static int tear_down(void **state)
         } \
     } while (0)
 
-/* Without looking at one's own files, as a peer that does not care. */
+/* The client does not check its own files, as a careless peer. */
 static void load_carelessly(struct fake_tls *tls)
 {
     fake_credentials_load(&tls->client.credentials, tls->client.directory,
@@ -143,7 +144,7 @@ static void a_client_without_a_certificate(void **state)
                    "sent no certificate");
 }
 
-/* A certificate of any server must not do for a client. */
+/* A certificate for a server must not serve for a client. */
 static void a_certificate_of_another_purpose(void **state)
 {
     struct fake_tls *tls = *state;
@@ -168,7 +169,7 @@ static void a_client_of_another_ca(void **state)
     snprintf(kept, sizeof(kept), "%s/ca-crl.pem", tls->client.directory);
     assert_int_equal(rename(ca, kept), 0);
     fake_ca_fill(&other, tls->client.directory, XL_TLS_CLIENT, &named);
-    assert_int_equal(rename(kept, ca), 0); /* it believes the server */
+    assert_int_equal(rename(kept, ca), 0); /* the client accepts the server */
     load_carelessly(tls);
     fake_tls_meet(tls);
     assert_refused(tls, "not in ca-cert.pem there",
@@ -237,7 +238,7 @@ struct other_peer {
     int ret;
 };
 
-/* With whatever versions, and with no word about what it wants. */
+/* A client with these versions, and without ALPN. */
 static void *open_otherwise(void *data)
 {
     struct other_peer *peer = data;
@@ -295,7 +296,7 @@ static void an_old_server(void **state)
     refuse_an_old(tls, &tls->server, &tls->client);
 }
 
-/* It has a certificate of the CA, but wants something else of this port. */
+/* The client has a certificate of the CA, but uses another protocol. */
 static void a_client_that_wants_something_else(void **state)
 {
     struct fake_tls *tls = *state;
@@ -335,7 +336,7 @@ static void a_client_that_speaks_in_clear(void **state)
     assert_string_equal(answer, ANSWER);
 }
 
-/* As an xl migrate does that has no --tls. */
+/* An xl migrate without --tls does that. */
 static void a_client_that_waits_to_be_spoken_to(void **state)
 {
     struct fake_tls *tls = *state;
@@ -392,7 +393,7 @@ static void a_server_that_stands_still(void **state)
     assert_says(tls->client.tls.why, "within 30 seconds");
 }
 
-/* It has said that it speaks TLS, and no more. */
+/* The client has sent one octet of a TLS record, and no more. */
 static void a_client_that_stands_still(void **state)
 {
     static const char record[] = {0x16, 3, 1, 0x40, 0};

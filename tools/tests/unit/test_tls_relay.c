@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What carries octets between descriptors and TLS, and how it ends.
+ * The relay between descriptors and TLS, and how it ends.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -84,7 +84,7 @@ static void both_ways(void **state)
     assert_int_equal(tls->server.how, XL_TLS_ENDED);
 }
 
-/* Only one way ends, and the other goes on. */
+/* Only one direction ends, and the other goes on. */
 static void a_way_that_ends(void **state)
 {
     struct fake_tls *tls = *state;
@@ -154,13 +154,14 @@ static void assert_reads_much(int fd)
     assert_int_equal(at, MUCH);
 }
 
-/* Both ways at once, more than all buffers hold, with new keys meanwhile. */
+/* Both directions at once, more octets than all buffers hold, with new keys
+ * meanwhile. */
 static void much_of_it(void **state)
 {
     struct fake_tls *tls = *state;
     struct writer there, back;
 
-    /* GnuTLS takes up to eight of them a second. */
+    /* GnuTLS accepts up to eight new keys a second. */
     tls->client.rekey_octets = MUCH / 4;
     start(tls);
     there.fd = tls->client.plain[0];
@@ -180,8 +181,8 @@ static void much_of_it(void **state)
 
 /* ---- the end ---- */
 
-/* The connection ends, and nobody has said so: what came before still gets
- * through. */
+/* The connection ends without close_notify: the octets that came before still
+ * get through. */
 static void what_is_cut_off(void **state)
 {
     struct fake_tls *tls = *state;
@@ -200,7 +201,7 @@ static void what_is_cut_off(void **state)
     assert_non_null(strstr(tls->client.tls.why, "destination.example"));
 }
 
-/* The same octets, and a word of farewell. */
+/* The same octets, followed by close_notify. */
 static void what_has_ended_well(void **state)
 {
     struct fake_tls *tls = *state;
@@ -219,7 +220,7 @@ static void what_has_ended_well(void **state)
     assert_string_equal(tls->client.tls.why, "");
 }
 
-/* Somebody on the way puts an octet in. */
+/* An attacker on the way inserts an octet. */
 static void what_is_forged(void **state)
 {
     static const char record[] = {0x17, 3, 3, 0,  17, 1,  2,  3,  4,  5,  6,
@@ -236,7 +237,7 @@ static void what_is_forged(void **state)
     assert_int_equal(tls->client.how, XL_TLS_CUT);
 }
 
-/* Nobody here cares any more, and the other end does not say a word. */
+/* The local end has closed, and the other end sends nothing. */
 static void an_end_that_nobody_here_waits_for(void **state)
 {
     struct fake_tls *tls = *state;
@@ -252,7 +253,7 @@ static void an_end_that_nobody_here_waits_for(void **state)
 
 /* ---- the kernel ---- */
 
-/* What the kernel would be told, tried on a record that is on its way. */
+/* The keys that the kernel would get decrypt a record that was sent. */
 static void the_keys_of_the_kernel(void **state)
 {
     struct fake_tls *tls = *state;
@@ -293,7 +294,7 @@ static void the_keys_of_the_kernel(void **state)
     assert_memory_equal(plain, "hello\x17", 6);
 }
 
-/* One end's kernel does it, the other's relay. */
+/* The kernel of one end encrypts, the other end uses a relay. */
 static void the_kernel_at_one_end(void **state)
 {
     struct fake_tls *tls = *state;
@@ -326,7 +327,7 @@ static void the_kernel_at_one_end(void **state)
     assert_int_equal(xl_tls_kernel_how_ended(tls->server.fd), XL_TLS_ENDED);
 }
 
-/* What has no TLS in it is left alone. */
+/* A descriptor without TLS is left unchanged. */
 static void no_kernel(void **state)
 {
     struct fake_tls *tls = *state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The trace: what is put in comes out, from any number of threads, and a file
- * that cannot be written is no secret.
+ * The trace: all points that threads record come out, from any number of
+ * threads, and a file that cannot be written is reported.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -103,7 +103,7 @@ static void without_a_trace_nothing_happens(void **state)
     assert_int_equal(xlm_trace_close(NULL), 0);
 }
 
-/* Of pages the latest stay, of all else the first. */
+/* Of points about pages the latest stay; of all others the first. */
 static void more_than_there_is_room_for(void **state)
 {
     char *text, last[64];
@@ -186,7 +186,7 @@ static void files_that_do_not_do(void **state)
     unlink(link);
 }
 
-/* What was there before is gone, and nobody else may read what comes. */
+/* The old contents are gone, and other users cannot read the new ones. */
 static void it_takes_the_place_of_what_was_there(void **state)
 {
     struct xlm_trace *trace;
@@ -230,7 +230,7 @@ static void no_room_for_the_file(void **state)
 
 static struct xlm_trace *traces[3]; /* source, destination, recovery */
 
-/* What this is called is what test_trace.py looks for. */
+/* test_trace.py looks for files of this name. */
 static struct xlm_trace *open_kept(const char *name)
 {
     const char *where = getenv("KEEP_TRACES");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What a caller wants of the tunables, and what the engine is given.
+ * The tunables that a caller sets, and those that the engine gets.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@ static struct xlm_save_params tuned(const libxl_live_migrate_params *params)
     return out;
 }
 
-/* A caller that sets nothing has what suits most guests. */
+/* A caller that sets nothing gets the values that suit most guests. */
 static void left_alone(void **state)
 {
     libxl_live_migrate_params params;
@@ -73,7 +73,7 @@ static void set(void **state)
     assert_int_equal(out.link_timeout_ms, 10000);
 }
 
-/* What says that there is to be none, and what is more than there can be. */
+/* A value that means "none", and values that are too large. */
 static void at_the_ends(void **state)
 {
     libxl_live_migrate_params params = {

@@ -55,7 +55,7 @@ static void in_order(void **state)
     end(unsent);
 }
 
-/* Those that are not needed any more, and those that went ahead. */
+/* Pages that are not needed any more, and pages that were sent early. */
 static void out_of_turn(void **state)
 {
     struct xlm_unsent *unsent = new_unsent();
@@ -68,14 +68,14 @@ static void out_of_turn(void **state)
     assert_false(xlm_unsent_take(unsent, 4));
     xlm_unsent_remove(unsent, 5);
     xlm_unsent_add(unsent, 5);
-    expect(unsent, 1, 1, (uint64_t[]){5}); /* where it was at first */
+    expect(unsent, 1, 1, (uint64_t[]){5}); /* the page's first position */
     expect(unsent, 8, 1, (uint64_t[]){6});
     expect(unsent, 8, 0, NULL);
     end(unsent);
 }
 
-/* More than are kept in order: none is lost, none comes twice, and none waits
- * for others without end. */
+/* More pages than the list keeps in order: none is lost, none goes twice, and
+ * none waits for ever. */
 static void more_than_fit(void **state)
 {
     struct xlm_unsent *unsent = new_unsent();
@@ -88,8 +88,8 @@ static void more_than_fit(void **state)
         xlm_unsent_add(unsent, all - pfn);
     }
     expect(unsent, 2, 2, (uint64_t[]){all - 1, all});
-    /* There is always one more: the first of all waits for no longer than
-     * there were when it came. */
+    /* A new page comes each time: the first page waits for no longer than it
+     * takes to send the pages that were there when it came. */
     for (turn = 0; xlm_pfn_set_contains(&unsent->pfns, 1); turn++) {
         assert_true(turn < 2 * all);
         assert_int_equal(xlm_unsent_take_next(unsent, &pfn, 1), 1);

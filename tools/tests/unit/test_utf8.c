@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Text of others: what is UTF-8, and what of it is shown.
+ * Text from outside: what is valid UTF-8, and what of it is shown.
  */
 #include <setjmp.h>
 #include <stdarg.h>

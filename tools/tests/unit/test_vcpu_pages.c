@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Where the vCPUs of a guest stand, with page tables of each kind.
+ * The pages at which the vCPUs of a guest are at work, with page tables of
+ * each kind.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -80,8 +81,8 @@ static uint64_t to(uint64_t pfn)
     return (pfn << XLM_PAGE_SHIFT) | PRESENT;
 }
 
-/* Another record before, between and behind those of the CPUs; `octets` less
- * of it all. */
+/* Another record before, between and after those of the CPUs; the whole is
+ * `octets` shorter. */
 static void find_in(struct rig *rig, size_t octets)
 {
     static uint8_t context[CPUS * 2048];
@@ -214,7 +215,7 @@ static void narrow_entries(void **state)
     cpu->gdtr_base = 0xc0400000 + (6u << XLM_PAGE_SHIFT);
     find(rig);
     ASSERT_FOUND(rig, 1, 2, 22, 6);
-    /* Without the feature it is a table, at 0. */
+    /* Without the feature this entry is a table, at 0. */
     cpu->cr4 = 0;
     put_narrow(rig, 0, 6, to(23));
     find(rig);
@@ -231,7 +232,7 @@ static void without_paging(void **state)
     ASSERT_FOUND(rig, 8);
 }
 
-/* The code that it returns to, as far as the stack's page goes. */
+/* The code that the vCPU returns to, as far as the stack's page goes. */
 static void stacks(void **state)
 {
     struct rig *rig = *state;
@@ -271,7 +272,8 @@ static void every_vcpu(void **state)
     ASSERT_FOUND(rig, 1, 2, 3, 4, 20, 24);
 }
 
-/* Nothing that is not there, or not the guest's, is asked for or named. */
+/* A pfn that does not exist, or is not the guest's, is neither read nor named.
+ */
 static void tables_that_lead_nowhere(void **state)
 {
     struct rig *rig = *state;
@@ -294,7 +296,7 @@ static void tables_that_lead_nowhere(void **state)
     assert_int_equal(rig->count, 0);
 }
 
-/* Each of its own tables is the next one: no walk is endless. */
+/* Each of the guest's tables points to the next one: no walk is endless. */
 static void tables_that_lead_to_themselves(void **state)
 {
     struct rig *rig = *state;
@@ -308,7 +310,7 @@ static void tables_that_lead_to_themselves(void **state)
     ASSERT_FOUND(rig, 1);
 }
 
-/* Tables of its own for each vCPU, and as many pages as it has registers and
+/* Each vCPU has tables of its own, and as many pages as it has registers, and
  * words on its stack. */
 static void scatter(struct rig *rig)
 {
@@ -337,7 +339,7 @@ static void scatter(struct rig *rig)
     }
 }
 
-/* Those with the tables of one vCPU, without another's. */
+/* The pages with the tables of one vCPU, without another's. */
 static size_t found_of(const struct rig *rig, unsigned int n)
 {
     size_t count = 0;
@@ -375,7 +377,7 @@ static void each_vcpu_has_its_share(void **state)
         assert_in_range(found_of(rig, n), 7, 9);
     }
     assert_int_equal(maps, 4 + 1 + 4);
-    /* Full before the stacks: nobody looks at these. */
+    /* The list is full before the stacks come: these are not read. */
     for (unsigned int n = 0; n < CPUS; n++) {
         rig->cpus[n].rbx = UINT64_C(0xffffffff80003000);
         rig->cpus[n].rcx = UINT64_C(0xffffffff80004000);

@@ -82,7 +82,7 @@ static void a_shell_is_left_alone(void **state)
     assert_int_equal(libxl_domain_destroy(scene->ctx, scene->domid, NULL),
                      ERROR_FAIL);
     assert_true(fake_libxl_has(scene->ctx, NAME));
-    /* Again, as a process that takes over would: the first value is kept. */
+    /* Withhold it again, as a successor would: the first value is kept. */
     lm_withhold(scene->domid, fake_logger());
     assert_int_equal(lm_give_back(scene->domid, fake_logger()), 0);
     assert_string_equal(fake_store_get(scene->type), "pvh");
@@ -90,7 +90,7 @@ static void a_shell_is_left_alone(void **state)
     assert_string_equal(fake_store_get(scene->type), "pvh");
 }
 
-/* The destroy that was refused has paused it. */
+/* The refused destroy has paused the domain. */
 static void it_runs_whatever_others_have_paused(void **state)
 {
     struct scene *scene = *state;
@@ -135,7 +135,7 @@ static void it_ends_by_force(void **state)
     assert_false(fake_libxl_has(scene->ctx, NAME));
 }
 
-/* Of a domain that libxl has not made there is nothing to withhold. */
+/* A domain that libxl has not made has nothing to withhold. */
 static void without_a_type(void **state)
 {
     struct scene *scene = *state;

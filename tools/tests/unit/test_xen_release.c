@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Which hypervisor a library that was built for another is refused on, and in
- * which words.
+ * On which hypervisor a library that was built for another release is
+ * refused, and with which reason.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@ static void fits_or_not(void **state)
     static const struct {
         struct xlm_xen_interface ours;
         struct xlm_xen_found found;
-        const char *said[3]; /* {NULL}: it can be used */
+        const char *said[3]; /* {NULL}: not refused */
     } cases[] = {
         {{0x12, 0x13}, {4, 14, false}, {NULL}},
         {{0x13, 0x13}, {4, 15, false}, {NULL}},
@@ -28,9 +28,10 @@ static void fits_or_not(void **state)
         {{0x17, 0x15}, {4, 20, false}, {NULL}},
         {{0x17, 0x16}, {4, 21, false}, {NULL}},
         {{0x18, 0x16}, {4, 22, false}, {NULL}},
-        /* What it takes is what counts, whatever it calls itself. */
+        /* The interface that the hypervisor accepts decides, whatever version
+         * it reports. */
         {{0x18, 0x16}, {4, 23, false}, {NULL}},
-        /* One of the other release, each of the two by its name. */
+        /* A hypervisor of the other release; the reason names both. */
         {{0x15, 0x15},
          {4, 20, true},
          {"this host runs Xen 4.20 (domctl interface 0x17, sysctl 0x15)",
@@ -42,7 +43,7 @@ static void fits_or_not(void **state)
          {"runs Xen 4.21 (domctl interface 0x17, sysctl 0x16)",
           "was built for Xen 4.19 to 4.20 (0x17, 0x15)",
           "or boot Xen 4.19 to 4.20"}},
-        /* One that nobody here knows. */
+        /* A release that this library does not know. */
         {{0x18, 0x16},
          {4, 23, true},
          {"runs a Xen 4.23 whose interface is not known",
@@ -53,12 +54,14 @@ static void fits_or_not(void **state)
          {"runs a Xen 5.17 whose interface is not known",
           "refuses that of Xen 4.17 (domctl 0x15, sysctl 0x15)",
           "boot Xen 4.17"}},
-        /* It has the number of a release and not its interface. */
+        /* It reports the number of a known release and has another interface.
+ */
         {{0x15, 0x15},
          {4, 17, true},
          {"runs a Xen 4.17 whose interface is not known",
           "known are Xen 4.14 to 4.22", "boot Xen 4.17"}},
-        /* Built for one that nobody here knows, whether that fits or not. */
+        /* The library was built for an unknown release, whose interface fits
+         * or not. */
         {{0x19, 0x16},
          {4, 23, false},
          {"built for a Xen that it does not know (domctl interface 0x19, "
@@ -88,7 +91,7 @@ static void fits_or_not(void **state)
     }
 }
 
-/* The longest one is not cut off: who reads it is told what to do. */
+/* The longest reason is not cut off: its end says what to do. */
 static void has_room(void **state)
 {
     const struct xlm_xen_interface strange = {UINT32_MAX, UINT32_MAX};

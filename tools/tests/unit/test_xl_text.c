@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What people write and read: rates, --postcopy=WHEN, progress and tables.
+ * Text for people: rates, --postcopy=WHEN, progress and tables.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -146,12 +146,13 @@ static void progress(void **state)
     stats.evict_left_us = 61000001;
     check(LIBXL_LIVE_MIGRATE_PHASE_EVICTING, 0, &stats,
           "evicting  128 MiB, 1:02");
-    /* Nothing is known of it. */
+    /* No figure is known. */
     stats = (libxl_live_migrate_stats){.guest_pages = 0};
     check(LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY, 0, &stats,
           "postcopy  [####################]   0% 0.0 MiB/s, 0 MiB left, "
           "0 faults, -");
-    /* More is written than there was: it is no reason to draw nonsense. */
+    /* More pages are written than there are: progress must not show nonsense.
+ */
     stats.guest_pages = 10;
     stats.dirty_pages = 20;
     stats.time_left_us = UINT64_MAX / 2;
@@ -190,7 +191,7 @@ static void table(void **state)
     assert_non_null(strstr(row, " destination "));
 }
 
-/* What is below a row of the table, only where there is something to say. */
+/* The lines below a row of the table, only where there is something to say. */
 static void faults(void **state)
 {
     libxl_live_migrate_stats stats = {
@@ -276,7 +277,7 @@ static void how_long_the_stop_is(void **state)
     assert_string_equal(line, "    was stopped for 0.250 s");
     status.state = LIBXL_LIVE_MIGRATE_STATE_PAUSED;
     assert_false(xl_view_stop(line, &status));
-    /* Of one that has ended, xl_view_ended() says so. */
+    /* Migrations that have ended: xl_view_ended() shows them. */
     status.ended_at = 1;
     status.elapsed_us = 3000000;
     assert_true(xl_view_ended(line, &status));
@@ -300,7 +301,7 @@ static void back_ends(void **state)
     assert_false(xl_view_back_ends(line, &none));
 }
 
-/* As the stock xl and ours write it. */
+/* The stock xl and this one write such lines. */
 static void who_watches_by_a_log(void **state)
 {
     static const char log[] =
@@ -351,7 +352,7 @@ static void commands_of_transports(void **state)
     }
 }
 
-/* The program itself, wherever its file has gone. */
+/* The running program, even if its file has been moved. */
 static void the_command_of_tls(void **state)
 {
     char *command = xl_transport_tls_command("h:9", 2, " --tls=/d");
