@@ -274,6 +274,10 @@ static void show_postcopy(const libxl_live_migrate_stats *stats)
     if (stats->channel_pages) {
         show_pages("    over the fault channel", stats->channel_pages);
     }
+    if (stats->streams > 1) {
+        show_count("  over connections, at the end", stats->streams);
+        show_pages("    those besides the first", stats->stream_pages);
+    }
     show_pages("  of these pushed", stats->pushed_pages);
     show_pages("    beside requested ones", stats->neighbour_pages);
     if (stats->dropped_pages) {

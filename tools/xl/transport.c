@@ -279,6 +279,9 @@ static int refuse_banner(struct xl_transport *transport, const char *line)
 /* The greeting does not come: what xl_transport_greet() returns. */
 static int give_up(struct xl_transport *transport)
 {
+    if (errno == ECANCELED && transport->further) {
+        return -1; /* it is not needed any more */
+    }
     if (errno == ECANCELED) {
         fprintf(stderr, "xl: given up before the receiver answered\n");
         return -1;

@@ -29,6 +29,7 @@ enum xl_transport_kind {
 };
 
 struct xl_transport {
+    bool further; /* not the migration's first: it may be given up silently */
     const char *host;
     const char *command; /* for the shell */
     enum xl_transport_kind kind;

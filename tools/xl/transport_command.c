@@ -92,6 +92,23 @@ char *xl_transport_tls_command(const char *host, int verbosity,
     return command;
 }
 
+/* ---- how many ---- */
+
+/* By then something else is the limit. */
+#define STREAMS_MOST 4
+
+/* Each connection by ssh has a process at either end that uses one processor.
+ * Half of this host's do the rest, and run the guests. */
+unsigned int xl_transport_streams(const char *ssh_command, long processors)
+{
+    long streams = processors / 2;
+
+    if (!ssh_command || !xl_transport_is_ssh(ssh_command) || streams < 2) {
+        return 1;
+    }
+    return streams < STREAMS_MOST ? (unsigned int)streams : STREAMS_MOST;
+}
+
 /* ---- a word ---- */
 
 void xl_put_word(FILE *line, const char *word)

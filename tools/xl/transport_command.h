@@ -34,6 +34,10 @@ char *xl_transport_command(const char *ssh_command, const char *host,
 char *xl_transport_tls_command(const char *host, int verbosity,
                                const char *options);
 
+/* How many connections a push goes over by xl's own choice, on a host with
+ * this many processors; ssh_command NULL: not by ssh. */
+unsigned int xl_transport_streams(const char *ssh_command, long processors);
+
 /* Write a blank and the word, in quotes if a shell needs them. */
 void xl_put_word(FILE *line, const char *word);
 

@@ -25,9 +25,11 @@ static const struct {
 } beginnings[] = {
     {XL_VISITOR_GUEST, 4, XL_SAVE_MAGIC},
     {XL_VISITOR_WISHES, 4, XL_WISHES_MAGIC},
-    /* Records of the libxc stream: POSTCOPY_RECOVER, POSTCOPY_CHANNEL. */
+    /* Records of the libxc stream: POSTCOPY_RECOVER, POSTCOPY_CHANNEL,
+     * POSTCOPY_STREAM. */
     {XL_VISITOR_AGAIN, 4, "\x26\0\0\0"},
     {XL_VISITOR_AGAIN, 4, "\x29\0\0\0"},
+    {XL_VISITOR_AGAIN, 4, "\x32\0\0\0"},
     /* A handshake, of whatever version. */
     {XL_VISITOR_TLS, 2, "\x16\x03"},
 };

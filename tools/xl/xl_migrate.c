@@ -15,6 +15,7 @@
 #include "progress.h"
 #include "sender.h"
 #include "standby.h"
+#include "streams.h"
 #include "transport.h"
 #include "wishes.h"
 
@@ -23,6 +24,7 @@ struct xl_migrate {
     char *config;
     char *own_config; /* the domain's, of the same moment */
     struct xl_fault_channel channel;
+    struct xl_streams streams;
 };
 
 /* ---- stages ---- */
@@ -190,6 +192,7 @@ static int move_domain(struct xl_migrate *migrate)
     free(name);
     xl_transport_end(&sender->transport);
     xl_fault_channel_end(&migrate->channel);
+    xl_streams_end(&migrate->streams);
     if (rc) {
         return report_failure(migrate, &result, rc, transitioned);
     }
@@ -215,6 +218,10 @@ static int migrate_domain(struct xl_migrate *migrate)
         if (ret) {
             return ret;
         }
+    }
+    ret = xl_streams_want(&migrate->streams, sender);
+    if (ret) {
+        return ret;
     }
     migrate->own_config = xl_config_own(sender->xl, sender->domid);
     if (!migrate->own_config) {
@@ -255,7 +262,10 @@ static int migrate_domain(struct xl_migrate *migrate)
 
 int xl_main_migrate(struct xl_context *xl, int argc, char **argv)
 {
-    struct xl_migrate migrate = {.channel = XL_FAULT_CHANNEL_NONE};
+    struct xl_migrate migrate = {
+        .channel = XL_FAULT_CHANNEL_NONE,
+        .streams = XL_STREAMS_NONE,
+    };
     int status;
 
     if (!xl_sender_read(&migrate.sender, xl, XL_COMMAND_MIGRATE, argc, argv,
@@ -268,6 +278,7 @@ int xl_main_migrate(struct xl_context *xl, int argc, char **argv)
     status = migrate_domain(&migrate);
     xl_sender_close(&migrate.sender);
     xl_fault_channel_end(&migrate.channel);
+    xl_streams_end(&migrate.streams);
     free(migrate.config);
     free(migrate.own_config);
     return status < 0 ? EXIT_FAILURE : status;

@@ -14,10 +14,12 @@
 #include "progress.h"
 #include "sender.h"
 #include "standby.h"
+#include "streams.h"
 #include "transport.h"
 
 struct xl_recover {
     struct xl_sender sender;
+    struct xl_streams streams;
     char *name; /* the guest's own */
 };
 
@@ -156,6 +158,7 @@ static int go_on(struct xl_recover *recover)
         NULL);
     xl_progress_end(&sender->progress, end_state(found, result.lost), &result);
     xl_transport_end(&sender->transport);
+    xl_streams_end(&recover->streams);
     if (rc) {
         fprintf(stderr, "xl: Recovery failed (libxl error %d)", rc);
         xl_sender_say_why(sender, &result);
@@ -185,7 +188,8 @@ static int connect_to_receiver(struct xl_recover *recover)
 
 static int recover_domain(struct xl_recover *recover)
 {
-    if (find_domain(recover) || xl_sender_take_signals(&recover->sender)) {
+    if (find_domain(recover) || xl_sender_take_signals(&recover->sender) ||
+        xl_streams_want(&recover->streams, &recover->sender)) {
         return -1;
     }
     if (connect_to_receiver(recover)) {
@@ -197,7 +201,7 @@ static int recover_domain(struct xl_recover *recover)
 
 int xl_main_migrate_recover(struct xl_context *xl, int argc, char **argv)
 {
-    struct xl_recover recover = {.name = NULL};
+    struct xl_recover recover = {.streams = XL_STREAMS_NONE};
     int status;
 
     if (!xl_sender_read(&recover.sender, xl, XL_COMMAND_RECOVER, argc, argv,
@@ -212,6 +216,7 @@ int xl_main_migrate_recover(struct xl_context *xl, int argc, char **argv)
     }
     status = recover_domain(&recover);
     xl_sender_close(&recover.sender);
+    xl_streams_end(&recover.streams);
     free(recover.name);
     return status < 0 ? EXIT_FAILURE : status;
 }

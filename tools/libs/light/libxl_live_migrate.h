@@ -65,6 +65,8 @@
 /* streams and connect_stream in libxl_live_migrate_params, streams and
  * stream_pages in libxl_live_migrate_stats */
 #define LIBXL_HAVE_LIVE_MIGRATE_STREAMS 1
+/* Most streams, with the first connection. */
+#define LIBXL_LIVE_MIGRATE_MAX_STREAMS 16
 
 /* A flag beside LIBXL_SUSPEND_*: move the guest first, its memory later. */
 #define LIBXL_SUSPEND_POSTCOPY (1 << 16)

@@ -185,7 +185,7 @@ static void make_config_seed(void **state)
 static void make_visitor_seeds(void **state)
 {
     static const uint8_t others[][XL_VISITOR_OCTETS] = {
-        {0x26}, {0x29}, {0x16, 3, 1}, {'X', 'e', 'n', ' '}};
+        {0x26}, {0x29}, {0x32}, {0x16, 3, 1}, {'X', 'e', 'n', ' '}};
     struct xl_options options;
     struct xl_wishes wishes;
 

@@ -46,6 +46,7 @@ static void what_visitors_want(void **state)
     static const unsigned char tls[] = {0x16, 3, 1, 2};
     const uint32_t recover = RECORD_POSTCOPY_RECOVER;
     const uint32_t channel = RECORD_POSTCOPY_CHANNEL;
+    const uint32_t stream = RECORD_POSTCOPY_STREAM;
     struct xl_save_header header;
     struct xl_options options;
     struct xl_wishes wishes;
@@ -59,6 +60,7 @@ static void what_visitors_want(void **state)
     assert_visitor(&wishes, XL_VISITOR_OCTETS, XL_VISITOR_WISHES);
     assert_visitor(&recover, sizeof(recover), XL_VISITOR_AGAIN);
     assert_visitor(&channel, sizeof(channel), XL_VISITOR_AGAIN);
+    assert_visitor(&stream, sizeof(stream), XL_VISITOR_AGAIN);
     assert_visitor(tls, sizeof(tls), XL_VISITOR_TLS);
 }
 

@@ -109,6 +109,55 @@ static void zero_means_none_and_not_the_default(void **state)
                 LIBXL_LIVE_MIGRATE_NO_HOT_PAGES);
 }
 
+static void streams_within_limits(void **state)
+{
+    struct xl_options options;
+
+    (void)state;
+    assert_true(READ(&options, XL_COMMAND_MIGRATE, "web", "host"));
+    assert_int_equal(options.params.streams, 0);
+    assert_true(
+        READ(&options, XL_COMMAND_MIGRATE, "--streams", "16", "web", "host"));
+    assert_int_equal(options.params.streams, 16);
+    assert_false(
+        READ(&options, XL_COMMAND_MIGRATE, "--streams", "17", "web", "host"));
+    assert_false(
+        READ(&options, XL_COMMAND_MIGRATE, "--streams", "0", "web", "host"));
+    assert_true(
+        READ(&options, XL_COMMAND_RECOVER, "--streams", "2", "web", "host"));
+    assert_int_equal(options.params.streams, 2);
+}
+
+/* One process of ssh uses one processor; other connections are not slowed
+ * down so. */
+static void streams_by_itself(void **state)
+{
+    static const struct {
+        const char *ssh_command;
+        long processors;
+        unsigned int streams;
+    } table[] = {
+        {"ssh", -1, 1},
+        {"ssh", 1, 1},
+        {"ssh", 2, 1},
+        {"ssh", 3, 1},
+        {"ssh", 4, 2},
+        {"ssh", 6, 3},
+        {"/usr/bin/ssh -4", 8, 4},
+        {"ssh", 256, 4},
+        {"connect", 8, 1},
+        {"", 8, 1},
+        {NULL, 8, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        assert_int_equal(
+            xl_transport_streams(table[i].ssh_command, table[i].processors),
+            table[i].streams);
+    }
+}
+
 static void a_fault_channel_of_two_kinds(void **state)
 {
     struct xl_options options;
@@ -490,9 +539,10 @@ static void a_recovery_that_is_pasted(void **state)
                   "--link-timeout\n30\n--json\n-s\nssh -p 2222 -i "
                   "'/root/my key'\nit's $(id) web\nxen-b\n");
     assert_true(READ(&options, XL_COMMAND_MIGRATE, "--tls", "--tls-hostname=b",
-                     "web", "10.0.0.2:9"));
+                     "--streams=3", "web", "10.0.0.2:9"));
     assert_pasted(&options, "5",
-                  "migrate-recover\n--tls\n--tls-hostname\nb\n5\n"
+                  "migrate-recover\n--streams\n3\n--tls\n"
+                  "--tls-hostname\nb\n5\n"
                   "10.0.0.2:9\n");
     assert_true(READ(&options, XL_COMMAND_MIGRATE, "--tls=/my $files",
                      "--no-ktls", "web", "xen-b"));
@@ -635,6 +685,8 @@ int main(void)
         cmocka_unit_test(a_command_line_in_full),
         cmocka_unit_test(what_is_not_given_is_as_the_library_has_it),
         cmocka_unit_test(zero_means_none_and_not_the_default),
+        cmocka_unit_test(streams_within_limits),
+        cmocka_unit_test(streams_by_itself),
         cmocka_unit_test(a_fault_channel_of_two_kinds),
         cmocka_unit_test(options_of_other_commands),
         cmocka_unit_test(command_lines_of_managers),

@@ -3,6 +3,9 @@
  */
 #include "common/tuning.h"
 
+_Static_assert(LIBXL_LIVE_MIGRATE_MAX_STREAMS == XLM_STREAMS_MOST,
+               "one number");
+
 static uint32_t or_ours(uint64_t wanted, uint64_t none, uint32_t ours)
 {
     if (wanted == none) {
