@@ -7,6 +7,7 @@ import gzip
 import os
 import pathlib
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from xenlab import (CommandFailed, Console, ConsoleTimeout, Lab, LabError,
                     open_lab)
 from xenlab.bochs import RUNNER
-from xenlab import boots, config, hypervisor, image, qemu
+from xenlab import boots, config, database, hypervisor, image, qemu
 from xenlab.lab import SUPERVISOR
 
 WITH_HOSTS = "--hosts" in sys.argv
@@ -51,6 +52,45 @@ class ImageParts(unittest.TestCase):
             self.assertEqual(three.stat().st_mode & 0o777, 0o755)
             self.assertEqual(pathlib.Path(where, "one/empty").read_bytes(),
                              b"")
+
+
+class DatabaseGuest(unittest.TestCase):
+    """Its parts of the disk that hosts share."""
+
+    def made(self, where, root, data=b"data"):
+        pathlib.Path(where, "root.squashfs").write_bytes(root)
+        pathlib.Path(where, "data.img").write_bytes(data)
+        disk = pathlib.Path(where, "disk")
+        disk.write_bytes(b"")
+        database.write_disk(pathlib.Path(where), disk)
+        return disk.read_bytes()
+
+    def test_both_parts_are_where_the_partition_table_says(self):
+        root = b"root" * (database.MIB // 4) + b"end"
+        with temporary() as where:
+            disk = self.made(where, root)
+        self.assertEqual(disk[510:512], b"\x55\xaa")
+        parts = [struct.unpack_from("<4xB3xII", disk, 446 + 16 * number)
+                 for number in range(4)]
+        self.assertEqual([kind for kind, _, _ in parts], [0x83, 0x83, 0, 0])
+        (_, first, size), (_, second, data_size) = parts[:2]
+        self.assertEqual((size, data_size), (2 * 2048, database.DATA_SIZE * 2048))
+        self.assertGreaterEqual(second, first + size)
+        self.assertEqual(disk[512 * first:][:len(root)], root)
+        self.assertEqual(disk[512 * second:], b"data")
+
+    def test_a_library_has_a_name_and_never_a_path(self):
+        listed = ("\tlinux-vdso.so.1 (0x00007ffe1c5d2000)\n"
+                  "\tlibpq.so.5 => /root/usr/lib/libpq.so.5 (0x00007f18b1400000)\n"
+                  "\t/lib64/ld-linux-x86-64.so.2 => /root/ld.so (0x00007f18b1600000)\n")
+        self.assertEqual(database.libraries_of(listed),
+                         [("libpq.so.5", "/root/usr/lib/libpq.so.5")])
+        with self.assertRaisesRegex(LabError, "libgone"):
+            database.libraries_of(listed + "\tlibgone.so.1 => not found\n")
+
+    def test_a_root_that_is_too_large_is_refused(self):
+        with temporary() as where, self.assertRaisesRegex(LabError, "needs 258 MiB"):
+            self.made(where, bytes(137 * database.MIB))
 
 
 class InBochs(unittest.TestCase):
