@@ -66,15 +66,17 @@ $(O)/%.schema.json: $(S)/docs/specs/%.schema.json.in $(S)/scripts/make-schema \
 
 .PHONY: test-tools
 TEST_TOOLS := $(addprefix $(O)/,stream-tool pager-probe eviction-probe pingpong)
+KVLOAD_OBJS := $(patsubst %,$(O)/obj/tools/tests/bench/%.o,kvload kv_link kv_model die)
 # The example in C: check-install builds it as its readers would.
 EXAMPLES := $(patsubst $(S)/docs/examples/%.c,%,$(wildcard $(S)/docs/examples/*.c))
 EXAMPLE_PROGRAMS := $(EXAMPLES:%=$(O)/examples/%)
-test-tools: $(TEST_TOOLS) $(EXAMPLE_PROGRAMS)
+test-tools: $(TEST_TOOLS) $(O)/kvload $(EXAMPLE_PROGRAMS)
 
 $(O)/obj/tools/tests/system/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(XL_CFLAGS) \
                                  $(LIGHT_CFLAGS) -I$(S)/tools/xl
+$(O)/obj/tools/tests/bench/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS)
 $(O)/obj/docs/examples/%.o: EXTRA_CFLAGS = $(PROGRAM_CFLAGS) $(LIGHT_CFLAGS)
-COMPILED += $(TEST_TOOLS:$(O)/%=$(O)/obj/tools/tests/system/%.o) \
+COMPILED += $(TEST_TOOLS:$(O)/%=$(O)/obj/tools/tests/system/%.o) $(KVLOAD_OBJS) \
             $(EXAMPLES:%=$(O)/obj/docs/examples/%.o)
 
 # Streams in files.
@@ -92,6 +94,10 @@ $(O)/pager-probe $(O)/eviction-probe: \
 $(O)/pingpong: $(O)/obj/tools/tests/system/pingpong.o
 	$(call link,$(ALL_LDFLAGS) $(PROGRAM_LDFLAGS))
 
+# A client of a guest that serves a database, for any dom0.
+$(O)/kvload: $(KVLOAD_OBJS)
+	$(call link,$(ALL_LDFLAGS) $(PROGRAM_LDFLAGS))
+
 $(EXAMPLE_PROGRAMS): $(O)/examples/%: $(O)/obj/docs/examples/%.o $(LIB)
 	$(call link,$(INSTALLED_LDFLAGS),$(LIGHT_LIBS) $(GUEST_LIBS))
 
@@ -102,4 +108,4 @@ guests:
 	$(MAKE) -C $(S)/xen/guests O=$(O)/guests
 
 CLEANED += obj completion examples guests *.so* *.schema.json xl xl-postcopy \
-           front-flags $(TEST_TOOLS:$(O)/%=%)
+           front-flags kvload $(TEST_TOOLS:$(O)/%=%)

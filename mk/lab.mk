@@ -106,7 +106,7 @@ check-pinned: deps
 
 # ---- to watch, and to measure ----
 
-.PHONY: demo bench bench-downtime
+.PHONY: demo bench bench-downtime bench-load
 #? demo         a migration to watch; installs what it needs
 demo: deps
 	$(MAKE) lab-build
@@ -128,3 +128,13 @@ bench bench-downtime: deps
 	    $(if $(filter bench,$@),--engine $(O)/bench/engine.json \
 	        --qemu $(O)/bench/qemu.json,--part downtimes) \
 	    $(BENCH_OPTIONS)
+
+# Its report is compared with one of its own kind.
+LOAD_MEMORY ?= 192
+#? bench-load   databases that serve while they move: an hour
+bench-load: deps
+	$(S)/scripts/install-deps $(S)/scripts/packages.bench
+	$(MAKE) lab-build
+	$(S)/tools/tests/bench/bench --install $(LAB_STAGE) --to $(O)/bench-load \
+	    --part loads --load-memory $(LOAD_MEMORY) --repeat $(BENCH_REPEAT) \
+	    --kept $(S)/docs/figures-load.json $(BENCH_OPTIONS)

@@ -39,6 +39,7 @@ check-unit: $(UNIT_PROGRAMS)
 	KEEP_STREAMS=$(STREAMS) KEEP_JSON=$(JSON) $(S)/scripts/run-unit-tests $(UNIT_PROGRAMS)
 	$(S)/tools/tests/stream/check-stream $(STREAMS)
 	KEEP_JSON=$(JSON) $(S)/scripts/run-python-tests $(S)/tools/tests/bench/test_bench.py \
+	    $(S)/tools/tests/bench/test_load.py \
 	    $(S)/tools/tests/runners/test_runners.py \
 	    $(S)/tools/tests/binding/test_binding.py \
 	    $(S)/tools/tests/trace/test_trace.py \
@@ -96,6 +97,7 @@ $(FAKE_LIB): $(FAKE_LIB_OBJS)
 # Programs that are run as they are.
 check-unit: $(FAKE_LIB) $(XL)
 check-unit: export XL := $(XL)
+check-unit: export KVLOAD := $(O)/kvload
 check-unit: export FAKE_LIBRARY := $(FAKE_LIB)
 # Of a recovery, for the test of what reads it.
 check-unit: export KEEP_TRACES := $(O)/tests/traces

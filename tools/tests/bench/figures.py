@@ -177,6 +177,38 @@ def evictions(runs):
             in by_key(of_part(runs, "eviction"), "batch")]
 
 
+# ---- guests under a load ----
+
+# What curves.figures() has of a run, but for its curve.
+LOAD_NUMBERS = ("total", "downtime", "gap_s", "lost_s", "slow_s", "settled_rate")
+LOAD_SPANS = ("rate", "median_ms", "p99_ms")
+SPANS = ("before", "during", "after")
+
+
+def load_row(key, runs):
+    load, memory, way = key
+    done = ended(runs)
+    row = {"load": load, "memory": memory, "way": way, "runs": len(done),
+           "given_up_s": given_up(runs)}
+    if not done:
+        return row
+    row.update((name, spread(run[name] for run in done)) for name in LOAD_NUMBERS)
+    row.update((name, {span: middle(run[name][span] for run in done)
+                       for span in SPANS}) for name in LOAD_SPANS)
+    row["requests"] = sum(run["requests"] for run in done)
+    row["errors"] = sum(run["errors"] for run in done)
+    row["rounds"] = in_summaries(done, "precopy rounds")
+    if any(run["summary"] for run in done):
+        row["twice"] = max(run["summary"].get("that came twice", 0)
+                           for run in done)
+    return row
+
+
+def loads(runs):
+    return [load_row(key, group) for key, group
+            in by_key(of_part(runs, "load"), "load", "memory", "way")]
+
+
 # ---- ratios ----
 
 def divided(one, other):
@@ -199,6 +231,20 @@ def move_ratios(rows):
             for when in ("during", "after"):
                 yield (f"{name}: work {when} it to work before", MORE,
                        divided(work[when], work["before"]))
+
+
+def load_ratios(rows):
+    """Each way to the stock xl's of the same load, in what a client sees."""
+    stocks = {(row["load"], row["memory"]): row for row in rows
+              if row["way"] == STOCK and row["runs"]}
+    for row in rows:
+        stock = stocks.get((row["load"], row["memory"]))
+        if stock and row is not stock and row["runs"]:
+            name = f"{row['load']}, {row['memory']} MiB, {row['way']}"
+            for key, what in (("gap_s", "longest gap"),
+                              ("total", "time to completion")):
+                yield (f"{name}: {what} to stock's", LESS,
+                       divided(row[key]["median"], stock[key]["median"]))
 
 
 def fault_ratios(rows, floor_rows):
@@ -240,6 +286,7 @@ def ratios(report):
     found = [*move_ratios(report["moves"]),
              *fault_ratios(report["faults"], report["floors"]),
              *eviction_ratios(report["evictions"]),
+             *load_ratios(report["loads"]),
              *engine_ratios(report["engine"])]
     return {name: {"value": value, "better": better}
             for name, better, value in found if value is not None}
@@ -294,7 +341,8 @@ def engine_goals(report):
 
 
 def duplicate_goal(report):
-    counts = [row["twice"] for row in report["moves"] if "twice" in row]
+    counts = [row["twice"] for row in report["moves"] + report["loads"]
+              if "twice" in row]
     return goal("pages that crossed twice", max(counts, default=None), 0)
 
 
@@ -327,6 +375,7 @@ def make(measured):
     report = {"format": FORMAT, "about": measured["about"],
               "moves": moves(runs), "floors": floors(runs),
               "faults": faults(runs), "evictions": evictions(runs),
+              "loads": loads(runs),
               "engine": measured["engine"], "qemu": measured.get("qemu")}
     report["ratios"] = ratios(report)
     report["goals"] = goals(report)

@@ -221,6 +221,65 @@ def move_pages(report, all_runs, plots):
     return lines
 
 
+LOAD_NOTES = """\
+A client in the source's dom0, which does not move, sends a request when it has the
+answer to the one before, over the network between the hosts: it sees what a user
+sees, TCP's repetitions after the stop included. The *longest gap* is the longest time
+without an answer. *Lost* are the answers that are missing, as seconds of the usual
+rate: of that before where the guest is at the source, of that at the end of the run
+where it is at the destination. *Slow* is for how long there was less than half of
+that. A percentile counts each request once, and the stop is one request: read it
+beside the gap. The guest without drivers serves nobody: its heartbeats stand for
+answers."""
+
+LOAD_HEAD = ("way", "longest gap", "downtime", "time to completion", "lost", "slow",
+             "answers/s before", "during", "after", "median ms before", "during",
+             "after", "99th percentile before", "during", "after", "wrong")
+# Of the second plot: a stop that lasts is more than the waits for single pages.
+LOAD_LOG = "set logscale y\nset yrange [1:]"
+
+
+def load_line(row):
+    if not row["runs"]:
+        return [row["way"]] + ["-"] * (len(LOAD_HEAD) - 1)
+    return [row["way"],
+            *(show_spread(row[name], 1, ".1f", " s") for name in
+              ("gap_s", "downtime", "total", "lost_s", "slow_s")),
+            *(show(row[what][span], form) for what, form in
+              (("rate", ".0f"), ("median_ms", ".1f"), ("p99_ms", ".0f"))
+              for span in figures.SPANS), str(row["errors"])]
+
+
+def load_curves(runs, column):
+    """Of each way the run with the median of what was lost."""
+    return [(way, [(point[0], point[column]) for point in
+                   figures.middle_run(done, "lost_s")["curve"]
+                   if point[column] is not None], "steps")
+            for (way,), group in figures.by_key(runs, "way")
+            if (done := figures.ended(group))]
+
+
+def load_pages(report, all_runs, plots):
+    runs = figures.of_part(all_runs, "load")
+    lines = ["", "# Guests under a load", "", LOAD_NOTES] if runs else []
+    for (load, memory), rows in figures.by_key(report["loads"], "load", "memory"):
+        here = [run for run in runs
+                if (run["load"], run["memory"]) == (load, memory)]
+        name = slug(f"{load} {memory}")
+        lines += ["", f"## {load}, {memory} MiB", "",
+                  *table(LOAD_HEAD, [load_line(row) for row in rows]),
+                  *given_up_lines(rows, "way")]
+        for kind, title, unit, column, more in (
+                ("rate", "answers", "answers a second", 1, "set yrange [0:]"),
+                ("wait", "the longest wait for an answer", "ms", 4, LOAD_LOG)):
+            curves = load_curves(here, column)
+            if curves:
+                lines += ["", plots.draw(
+                    f"load-{kind}-{name}", f"{load}, {memory} MiB: {title}",
+                    "s since the start", unit, curves, more)]
+    return lines
+
+
 def stop_page(report):
     rows = [row for row in report["moves"] if row.get("stop_ms")]
     if not rows:
@@ -407,6 +466,7 @@ def markdown(report, runs, kept, plots):
         "", "## Goals", "", *goal_lines(report["goals"]),
         *change_lines(report, kept),
         *move_pages(report, runs, plots), *stop_page(report),
+        *load_pages(report, runs, plots),
         *fault_pages(report, plots), *eviction_page(report),
         *engine_page(report, engine_plot.exists()),
         *qemu_page(report.get("qemu")), ""])

@@ -8,9 +8,12 @@ tell where it ran and when.
 
 import itertools
 import json
+import os
 import pathlib
 import re
 from typing import NamedTuple
+
+from xenlab import config
 
 TREE = pathlib.Path(__file__).resolve().parents[3]
 BUILT = TREE / "build" / "guests"
@@ -25,6 +28,12 @@ PASS_LIMIT = 240
 # well; so does what Xen says of a domain that it had to crash.
 BAD = re.compile(r"^\(d\d+\) (#\d+ )?(BAD|FATAL|exception|option not understood)"
                  r"|Kernel panic|domain_crash|Domain \d+ .*crashed")
+
+
+def dom0_build(host):
+    """Where lab-build has put the programs for that host's release."""
+    suite = config.of_host(os.environ.get("XEN_LAB_SUITE", ""), host)
+    return TREE / "build" / "-".join(filter(None, ("dom0", suite)))
 
 
 class Beat(NamedTuple):

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a test gets: two hosts without guests, and what to make of them."""
 
-import os
 import re
 import time
 
-from xenlab import config
-
-from guests import (TREE, LinuxGuest, LinuxGuestWithDevices,
-                    LinuxGuestWithEvents, PatternGuest)
+from guests import (LinuxGuest, LinuxGuestWithDevices, LinuxGuestWithEvents,
+                    PatternGuest, dom0_build)
 from moving import Migration, Recovery
 
 CLEAN_LIMIT = 60
@@ -83,9 +80,7 @@ class World:
         host's release."""
         there = f"{TOOLS}/{name}"
         if self.lab.run(host, f"test -e {there}", check=False).returncode:
-            suite = config.of_host(os.environ.get("XEN_LAB_SUITE", ""), host)
-            built = "-".join(filter(None, ("dom0", suite)))
-            self.lab.put(host, TREE / "build" / built / name, there)
+            self.lab.put(host, dom0_build(host) / name, there)
         return there
 
     # Looking.
