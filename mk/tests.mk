@@ -142,7 +142,7 @@ BENCH_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor/xen%,$(GUEST_SRCS)) 
               $(wildcard $(addprefix $(S)/tools/tests/unit/,fake_hypervisor.c \
                 fake_ops_*.c fake_host.c fake_context.c fake_paging.c fake_log.c \
                 fake_memory.c)) \
-              $(addprefix $(S)/tools/tests/bench/,engine.c die.c)
+              $(addprefix $(S)/tools/tests/bench/,engine.c connections.c die.c)
 BENCH_OBJS := $(call objects,$(BENCH_SRCS),bench/obj)
 BENCH_ENGINE := $(O)/bench/engine
 $(eval $(call compile_into,bench/obj,CC,BENCH_CFLAGS))
@@ -192,6 +192,11 @@ bench-scale: $(BENCH_SCALE)
 .PHONY: bench-transports
 bench-transports: $(BENCH_TRANSPORTS)
 	$(S)/tools/tests/bench/bench-transports --transports $(BENCH_TRANSPORTS)
+
+#? bench-streams  the push over several connections: plain TCP, limited, ssh
+.PHONY: bench-streams
+bench-streams: $(BENCH_ENGINE)
+	$(S)/tools/tests/bench/bench-streams --engine $(BENCH_ENGINE)
 
 #? bench-qemu   QEMU's postcopy beside the engine's, where there is a QEMU
 .PHONY: bench-qemu

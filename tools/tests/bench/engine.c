@@ -3,6 +3,7 @@
  * another, each with a fake hypervisor, and loopback TCP between them.
  *
  *     engine MODE MIB [TRACE]
+ *     engine MODE MIB --streams N [--over COMMAND | --rate MIB]
  *
  * makes one migration of a guest of MIB MiB and, before it, plain copies
  * of the same pages through the same socket, from and to the same memory.
@@ -15,6 +16,10 @@
  * be read into: a hypervisor takes it from a buffer, as the fake does.  A
  * straight copy, read to where it belongs, is measured as well; nothing that
  * pages in can reach it.
+ *
+ * With --streams the push goes over N connections; with --over each of them is
+ * made by a shell command that connects with the port $PORT; with --rate none
+ * carries more than so many MiB a second.  The plain copy goes over the first.
  *
  * Modes:
  *
@@ -33,12 +38,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,6 +47,7 @@
 #include <xen/hvm/params.h>
 
 #include "clock.h"
+#include "connections.h"
 #include "die.h"
 #include "fake_hypervisor.h"
 #include "fake_log.h"
@@ -74,6 +76,7 @@ struct figures {
     struct usage plain[2];    /* through a buffer */
     struct usage copy[2];     /* the engine's part that is compared with it */
     uint64_t memory_kib;      /* resident, without the guest's */
+    double transport_cpu_s;   /* of the processes between, of all copies */
     uint64_t ping_median_us;
     uint64_t ping_p99_us;
     struct xlm_stats stats;
@@ -92,9 +95,16 @@ struct end {
     pthread_t vcpu;
     bool vcpu_runs;
     const char *trace; /* NULL: none */
+    struct connections connections;
 };
 
 /* ---- measuring ---- */
+
+static uint64_t rusage_us(const struct rusage *rusage)
+{
+    return (rusage->ru_utime.tv_sec + rusage->ru_stime.tv_sec) * 1000000ULL +
+           rusage->ru_utime.tv_usec + rusage->ru_stime.tv_usec;
+}
 
 static struct usage use(void)
 {
@@ -102,9 +112,7 @@ static struct usage use(void)
     struct rusage rusage;
 
     getrusage(RUSAGE_SELF, &rusage);
-    usage.cpu_us =
-        (rusage.ru_utime.tv_sec + rusage.ru_stime.tv_sec) * 1000000ULL +
-        rusage.ru_utime.tv_usec + rusage.ru_stime.tv_usec;
+    usage.cpu_us = rusage_us(&rusage);
     return usage;
 }
 
@@ -517,9 +525,19 @@ static int measure_points(uint64_t millions, const char *path)
 
 /* ---- both ends ---- */
 
+static int use_stream(uint32_t index, int cancel_fd, int *in_fd, int *out_fd,
+                      void *data)
+{
+    struct end *end = data;
+
+    return connections_use_stream(index, cancel_fd, in_fd, out_fd,
+                                  &end->connections);
+}
+
 static void run_source(struct end *end)
 {
     const struct xlm_save_callbacks callbacks = {
+        .connect_stream = use_stream,
         .precopy_policy = policy,
         .switch_qemu_logdirty = switch_qemu_logdirty,
         .suspend = suspend,
@@ -529,6 +547,7 @@ static void run_source(struct end *end)
         .data = end,
     };
     struct xlm_save_params params;
+    struct rusage children;
     bool transitioned;
 
     fill_source(end);
@@ -538,6 +557,7 @@ static void run_source(struct end *end)
     xlm_save_params_init(&params);
     params.domid = fake_domain_id(end->domain);
     params.in_fd = params.out_fd = end->fd;
+    params.streams = end->connections.count;
     if (end->mode == MODE_DEMAND) {
         params.no_push = true;
         params.neighbours_below = 0;
@@ -555,6 +575,9 @@ static void run_source(struct end *end)
     }
     sample_memory(end);
     close_trace(end);
+    connections_end(&end->connections);
+    getrusage(RUSAGE_CHILDREN, &children);
+    end->figures.transport_cpu_s = rusage_us(&children) / 1e6;
 }
 
 static void run_destination(struct end *end)
@@ -573,6 +596,7 @@ static void run_destination(struct end *end)
 
     receive_both(end);
     ping(end);
+    params.relink = connections_join(&end->connections, &end->ctx);
     open_trace(end, "destination");
     end->kib_before = resident_kib();
     if (xlm_restore(&end->ctx, &params, &callbacks, &end->figures.stats,
@@ -580,6 +604,7 @@ static void run_destination(struct end *end)
         die("destination: %s", end->ctx.reason);
     }
     end->figures.copy[1] = use();
+    connections_joined(&end->connections);
     sample_memory(end);
     if (end->vcpu_runs) {
         pthread_join(end->vcpu, NULL);
@@ -629,48 +654,13 @@ static void print_report(const struct end *end, const struct figures *there)
            stats->duplicate_pages, here->stats.crossed_requests);
     printf(", \"behind_median\": %" PRIu64 ", \"behind_most\": %" PRIu64,
            stats->behind_median, stats->behind_most);
+    printf(", \"streams\": %" PRIu64 ", \"stream_pages\": %" PRIu64
+           ", \"transport_cpu_s\": %.6f",
+           here->stats.streams, here->stats.stream_pages,
+           here->transport_cpu_s);
     printf(", \"ping_median_us\": %" PRIu64 ", \"ping_p99_us\": %" PRIu64
            "}\n",
            there->ping_median_us, there->ping_p99_us);
-}
-
-/* Loopback has no network to be fair to, and loses nothing: pacing (BBR's)
- * would measure what it makes of either end's pauses.  Every kernel has this
- * one. */
-static void do_not_pace(int fd)
-{
-    static const char reno[] = "reno";
-
-    if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, reno, strlen(reno))) {
-        die("loopback TCP: %s", strerror(errno));
-    }
-}
-
-/* A connection of this process with itself, before it becomes two. */
-static void connect_ends(int ends[2])
-{
-    struct sockaddr_in address = {
-        .sin_family = AF_INET,
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
-    socklen_t length = sizeof(address);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    int on = 1;
-
-    ends[1] = socket(AF_INET, SOCK_STREAM, 0);
-    do_not_pace(listener); /* and what it accepts */
-    do_not_pace(ends[1]);
-    if (bind(listener, (struct sockaddr *)&address, length) ||
-        listen(listener, 1) ||
-        getsockname(listener, (struct sockaddr *)&address, &length) ||
-        connect(ends[1], (struct sockaddr *)&address, length) ||
-        (ends[0] = accept(listener, NULL, NULL)) < 0) {
-        die("loopback TCP: %s", strerror(errno));
-    }
-    close(listener);
-    for (int i = 0; i < 2; i++) {
-        setsockopt(ends[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    }
 }
 
 static enum mode mode_by_name(const char *name)
@@ -683,30 +673,56 @@ static enum mode mode_by_name(const char *name)
     return mode;
 }
 
+/* The options behind MODE and MIB; false: they are none. */
+static bool read_options(struct end *end, int argc, char **argv)
+{
+    struct connections *connections = &end->connections;
+
+    connections->count = 1;
+    if (argc == 1) {
+        end->trace = argv[0];
+        return true;
+    }
+    for (int i = 0; i + 1 < argc; i += 2) {
+        if (!strcmp(argv[i], "--streams")) {
+            connections->count = strtoul(argv[i + 1], NULL, 10);
+        } else if (!strcmp(argv[i], "--over")) {
+            connections->over = argv[i + 1];
+        } else if (!strcmp(argv[i], "--rate")) {
+            connections->most_rate = strtoull(argv[i + 1], NULL, 10) << 20;
+        } else {
+            return false;
+        }
+    }
+    return argc % 2 == 0 && connections->count &&
+           connections->count <= XLM_STREAMS_MOST;
+}
+
 int main(int argc, char **argv)
 {
-    bool usable = argc == 3 || argc == 4;
+    bool usable = argc >= 3;
     struct end end = {
         .mode = usable ? mode_by_name(argv[1]) : MODE_COUNT,
         .guest_pages = usable ? strtoull(argv[2], NULL, 10) << 8 : 0,
-        .trace = argc == 4 ? argv[3] : NULL,
     };
     struct figures there;
-    int ends[2], report[2], status;
+    int report[2], status;
     pid_t child;
 
     if (argc == 4 && !strcmp(argv[1], "points") && end.guest_pages) {
-        return measure_points(end.guest_pages >> 8, end.trace);
+        return measure_points(end.guest_pages >> 8, argv[3]);
     }
-    if (end.mode == MODE_COUNT || !end.guest_pages) {
-        die("usage: engine push|precopy|faults|demand|points MIB [TRACE]");
+    if (end.mode == MODE_COUNT || !end.guest_pages ||
+        !read_options(&end, argc - 3, argv + 3)) {
+        die("usage: engine push|precopy|faults|demand|points MIB [TRACE] "
+            "[--streams N] [--over COMMAND] [--rate MIB]");
     }
-    connect_ends(ends);
+    connections_make(&end.connections);
     if (pipe(report) || (child = fork()) < 0) {
         die("two processes: %s", strerror(errno));
     }
-    end.fd = ends[!child];
-    close(ends[!!child]);
+    connections_keep(&end.connections, !child);
+    end.fd = end.connections.ends[0][!child];
     make_end(&end);
     if (!child) {
         run_destination(&end);
