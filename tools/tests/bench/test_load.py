@@ -11,15 +11,20 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
+from unittest import mock
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "system"), str(HERE)]
+sys.path[:0] = [str(HERE.parents[2] / "xen" / "lab"), str(HERE.parent / "system"),
+                str(HERE)]
 
 import curves       # noqa: E402
+import database     # noqa: E402
 import figures      # noqa: E402
 import ledger       # noqa: E402
+import loads        # noqa: E402
 import page         # noqa: E402
 
 KVLOAD = os.environ.get("KVLOAD", str(HERE.parents[2] / "build/kvload"))
@@ -245,6 +250,85 @@ class TestKvLoad(unittest.TestCase):
                 capture_output=True, text=True, timeout=LIMIT)
             self.assertEqual(done.returncode, 1, option)
             self.assertTrue(done.stderr.startswith("kvload: "), done.stderr)
+
+
+# ---- as the lab's hosts run it ----
+
+class ThisMachine:
+    """A lab whose hosts are all this machine."""
+
+    patience = 1
+
+    @staticmethod
+    def run(_host, command, **_):
+        words = command if isinstance(command, list) else ["sh", "-c", command]
+        return subprocess.run(words, check=True, capture_output=True, text=True)
+
+    @staticmethod
+    def popen(_host, command, **options):
+        return subprocess.Popen(["sh", "-c", command], **options)
+
+
+class TestKvClient(unittest.TestCase):
+    def client(self, store):
+        """One that was watched for 200 requests."""
+        with tempfile.TemporaryDirectory() as place, mock.patch.multiple(
+                database, ADDRESS="127.0.0.1", REDIS_PORT=store.server_address[1],
+                KV_LOG=f"{place}/log"):
+            client = database.KvClient(ThisMachine(), lambda name: KVLOAD, keys=KEYS,
+                                       size=SIZE)
+            client.start()
+            store.wait_requests(200)
+            client.finish()
+        client.process.reader.join()
+        client.process.process.stdin.close()
+        client.process.process.stdout.close()
+        store.shutdown()
+        store.server_close()
+        return client
+
+    def test_its_requests_are_on_the_labs_clock(self):
+        before = time.monotonic()
+        client = self.client(Store())
+        after = time.monotonic()
+        client.assert_right()
+        self.assertGreaterEqual(len(client.requests), 200)
+        self.assertEqual(client.connections, 1)
+        self.assertGreater(client.requests[0][0], before - 1)
+        self.assertLess(client.requests[-1][0], after + 1)
+
+    def test_a_wrong_answer_is_told(self):
+        client = self.client(Store("lose"))
+        self.assertRegex(client.wrong[0], "^WRONG lost ")
+        with self.assertRaisesRegex(AssertionError, "WRONG lost"):
+            client.assert_right()
+
+
+class TestLoads(unittest.TestCase):
+    def test_figures_are_of_the_time_that_was_watched(self):
+        moved = loads.Moved(started=1000, total=4, left=1002, arrived=1003, end=1024,
+                            summary={"precopy rounds": 1.0})
+        requests = ([(time, 0.01) for time, _ in steady(900, 1002, 0.01)]
+                    + [(time, 0.01) for time, _ in steady(1003, 1100, 0.01)])
+        made = loads.figures(moved, requests, 3)
+        self.assertEqual((made["total"], made["downtime"], made["errors"]), (4, 1, 3))
+        self.assertAlmostEqual(made["requests"], 100 * (10 + 2 + 21), delta=3)
+        self.assertAlmostEqual(made["gap_s"], 1.01, places=3)
+        self.assertAlmostEqual(made["curve"][0][0], -10, delta=0.2)
+
+    def test_the_values_leave_room_for_the_kernel(self):
+        for memory in (160, 192, 512):
+            octets = loads.keys_of(memory) * loads.VALUE
+            self.assertLess(octets, (memory - loads.BESIDE_VALUES) << 20)
+            self.assertGreater(octets, (memory - loads.BESIDE_VALUES) * 0.8 * (1 << 20))
+
+    def test_each_load_moves_each_way(self):
+        tasks = loads.loads(None, None, 192, 60)
+        names = {task.name for task in tasks}
+        self.assertEqual(len(names), len(loads.LOADS) * len(loads.WAYS))
+        self.assertEqual(tasks[0].given_up, {
+            "part": "load", "load": "redis, idle", "memory": 192, "way": "stock xl",
+            "given_up": 60})
 
 
 # ---- the ledger ----
