@@ -34,7 +34,7 @@ LIBRARY_LDFLAGS = -shared -Wl,-z,defs -Wl,-z,nodelete
 LIBDIR ?= $(PREFIX)/lib
 # Of the Xen that this is built with, as its libraries have it in their names.
 XEN_VERSION ?= $(shell pkg-config --modversion xenlight | cut -d. -f1-2)
-# Our builds of xl, for the Xen of each version, and what else is nobody's but ours.
+# Our builds of xl, for the Xen of each version, and what else only this package uses.
 BUILDSDIR = $(PREFIX)/lib/xen-postcopy
 SBINDIR ?= $(PREFIX)/sbin
 INCLUDEDIR ?= $(PREFIX)/include

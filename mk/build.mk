@@ -25,14 +25,15 @@ $(LIB): $(LIGHT_OBJS) $(GUEST_OBJS) $(LIB_MAP)
 
 # ---- xl ----
 
-# With the shared library and not with its objects: so the linker sees to it
-# that xl does nothing that another program could not.
+# xl is linked with the shared library and not with its objects, so it can do nothing
+# that another program could not.
 xl: $(XL) $(XL_FRONT)
 $(XL): $(XL_OBJS) $(LIB)
 	$(call link,$(ALL_LDFLAGS) $(PROGRAM_LDFLAGS) $(XL_RPATH_FLAGS),\
 	    $(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS))
 
-# It knows where the builds will be, so it is compiled anew when make is given
+# The front program knows where the builds will be, so it is compiled anew when make is
+# given
 # another PREFIX.
 FRONT_NOTE := $(O)/front-flags
 FRONT_FLAGS = -DXL_BUILDS_DIR='"$(BUILDSDIR)"'
@@ -49,7 +50,7 @@ $(XL_FRONT): $(O)/obj/tools/xl/front/front.o
 
 # ---- what is made of lists ----
 
-# Of the shells whose completion there is.
+# The completion for each shell.
 completion: $(addprefix $(O)/completion/xl.,bash zsh fish)
 $(O)/completion/xl.%: $(S)/tools/xl/completion/xl.%.in $(S)/tools/xl/options.def \
                       $(S)/scripts/make-completion $(S)/scripts/xl_options.py

@@ -56,8 +56,8 @@ check-crosswise: deps
 	        LAB_TESTS='--state $(S)/build/check-crosswise --only crosswise' || \
 	    exit; done
 
-# Hosts whose hypervisor is as packaged, without memory paging: what is left, and
-# what a user is told. And a hypervisor that somebody names.
+# Hosts whose hypervisor is as packaged, without memory paging: what still works, and
+# what xl tells a user. And tests on a hypervisor that the user names.
 VERSIONS_TESTS := hypervisor_without_paging_is_refused \
                   images_go_both_ways_without_paging \
                   our_image_passes_the_stock_verifier_and_restores \

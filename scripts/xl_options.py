@@ -12,7 +12,7 @@ Command = collections.namedtuple("Command", "id name with_postcopy arguments "
                                             "guests about")
 # name and letter: None where there is none. argument: its name, None: it has
 # none; optional: with = and not after a blank. words: what it may begin with.
-# help: None for what is nobody's but the tests'.
+# help: None for an option that only the tests use.
 Option = collections.namedtuple("Option", "commands name letter argument optional "
                                           "words help")
 

@@ -9,7 +9,8 @@ program that uses it.
   live_migrate.py receive PORT [COUNT]      take so many guests (1), one by one
   live_migrate.py send DOMAIN HOST PORT     move it there by postcopy
 
-It speaks to itself and to migrationd.c, the example in C, and like that it neither
+The program speaks to itself and to migrationd.c, the example in C, and like that it
+neither
 encrypts nor asks who connects.
 
 What the library's enumerations and structures look like it reads out of the
@@ -103,7 +104,8 @@ class Header:
         return ctypes.c_void_p
 
     def length_of(self, text):
-        """Of an array: a number, or the room that a list of counters leaves."""
+        """The length of an array: a number, or the room that a list of counters
+        leaves."""
         most, _, of = text.partition(" - LIBXL_LIVE_MIGRATE_NR_")
         length = self.numbers.get(most) or int(most)
         return length - len(self.lists.get("LIBXL_LIVE_MIGRATE_" + of, []))
@@ -174,7 +176,7 @@ class Library:
         return self.header.enumerations[enumeration](value.value)
 
     def take_text(self, pointer):
-        """Of a string that is ours to free."""
+        """The text of a string that the caller must free; frees it."""
         if not pointer:
             raise MemoryError
         try:
@@ -340,7 +342,7 @@ class Migration:
 class Sending(Migration):
     """After an Error: not moved, the guest runs here as before; moved, it may run
     there, and its domain here must be kept as it is, for xl migrate-recover. After
-    success its domain here is to be destroyed."""
+    success its domain here must be destroyed."""
     KIND = "params"
 
     def __init__(self, host, domid, fd, params):

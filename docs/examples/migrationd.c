@@ -8,7 +8,8 @@
  *     send DOMAIN HOST [ROUNDS]   move it there; ROUNDS of precopy first
  *     abort DOMAIN                give that up, as long as it is safe
  *
- * It reports on stdout what becomes of them. At the end of stdin it gives up
+ * The daemon reports on stdout what becomes of them. At the end of stdin it
+ * gives up
  * all that can be given up, waits for the rest, and ends.
  *
  * A real daemon must do more: know its peers, and encrypt. A peer that reaches
@@ -148,7 +149,7 @@ static void end_sending(struct job *job)
         printf("failed %s: it stays here: %s\n", job->name,
                job->result.reason);
     } else {
-        /* It may be running there.  Resumed here it would run twice, and
+        /* The guest may be running there. Resumed here it would run twice, and
          * write to the same disks.  Over another connection
          * libxl_domain_live_migrate_recover() goes on: this daemon leaves
          * that to xl migrate-recover and a person. */
@@ -167,7 +168,8 @@ static void end_receiving(struct job *job)
         printf("failed %s: nothing of it is here: %s\n", job->name,
                job->result.reason);
     } else {
-        /* It runs, and there is no other copy of it: whatever is missing, it
+        /* The guest runs, and there is no other copy of it: whatever is
+         * missing, it
          * must not be destroyed. */
         printf("lost %s: runs here with memory missing: %s\n", job->name,
                job->result.reason);
@@ -243,7 +245,8 @@ static bool receive_config(struct job *job)
     return received;
 }
 
-/* It is built under another name than it has at the source, as both may be
+/* The guest is built under another name than it has at the source, as both
+ * may be
  * one host, and gets its own when it runs. */
 static void take_name(struct job *job)
 {
@@ -449,7 +452,7 @@ static void run(struct daemon *daemon)
         {.fd = daemon->listen_fd, .events = POLLIN},
     };
 
-    /* It must not end while a guest depends on it. */
+    /* The daemon must not end while a guest depends on it. */
     while (!daemon->ending || daemon->jobs) {
         if (poll(polled, daemon->ending ? 1 : 3, -1) < 0) {
             continue; /* EINTR */

@@ -23,8 +23,8 @@
 
 /* ---- a process between, where the kernel does no TLS ---- */
 
-/* It ends when both sides have, whatever somebody else wants of it: the guest
- * cannot do without it. */
+/* The relay ends when both sides have ended. It ignores signals, because the
+ * guest cannot do without it. */
 static void __attribute__((noreturn))
 run_relay(struct xl_tls *tls, int plain_fd)
 {

@@ -462,7 +462,7 @@ static void leave_output(void)
     }
 }
 
-/* Of a domain that was suspended the stock xl's daemon of Xen up to 4.19 ends
+/* Once a domain was suspended, the stock xl's daemon of Xen up to 4.19 ends
  * as soon as it notices; that of a later one, and ours, stay.  False: it
  * stays. */
 static bool is_left_alone(pid_t pid)

@@ -17,7 +17,7 @@
 #define OPTION "--postcopy="
 
 /* Why the command line must go to the stock xl; NULL: it need not. ssh can
- * connect a second time; another transport, which somebody has set up for one
+ * connect a second time; another transport, which a user has set up for one
  * connection, perhaps cannot. */
 static const char *why_stock(int argc, char **argv)
 {

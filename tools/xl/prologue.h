@@ -15,7 +15,7 @@
  * clock. */
 uint64_t xl_deadline(unsigned int seconds);
 
-/* For poll(): the milliseconds until then, a minute at the most. */
+/* For poll(): the milliseconds until then, at most a minute. */
 int xl_left_ms(uint64_t deadline);
 
 /* Wait for events of poll()'s, or until the deadline: 0, or -1 with errno. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Which guests a receiver accepts.
  *
- * It goes by the names of keys, at any place, because the configuration
+ * The policy looks at the names of keys, at any place, because the
+ * configuration
  * differs from one release of libxl to the next.  Text under a key that is not
  * in the table must be a plain word, which names no file and is no list of
  * arguments.

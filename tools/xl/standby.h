@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * The daemon of monitor.h, before it has a domain to watch over.
  *
- * It is started while the guest still runs at the source, and stands by until
+ * The process is started while the guest still runs at the source, and stands
+ * by until
  * the guest runs here: to start a process takes time, and the guest would be
  * stopped or wait for pages meanwhile.  The daemon must be there as soon as
  * the guest runs, because the guest may shut down before all of its memory is

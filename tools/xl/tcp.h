@@ -14,7 +14,8 @@
 
 #define XL_TCP_HOST_MAX 256
 struct xl_tcp_address {
-    char host[XL_TCP_HOST_MAX]; /* a name or an address; "": any of ours */
+    char host[XL_TCP_HOST_MAX]; /* a name or an address; "": any of this host
+    */
     char port[8];
 };
 
@@ -30,7 +31,7 @@ bool xl_tcp_parse(const char *text, struct xl_tcp_address *address);
 int xl_tcp_connect(const struct xl_tcp_address *address, uint64_t deadline,
                    char why[XL_TCP_WHY_MAX]);
 
-/* Listen at all addresses that the name has, max at the most.  How many
+/* Listen at all addresses that the name has, at most max.  How many
  * descriptors there are in fds, or -1 with the reason. */
 int xl_tcp_listen(const struct xl_tcp_address *address, int *fds, int max,
                   char why[XL_TCP_WHY_MAX]);

@@ -11,8 +11,8 @@
 enum xl_visitor {
     XL_VISITOR_UNKNOWN, /* nothing that is spoken here */
     XL_VISITOR_UNCLEAR, /* it may become any of the others */
-    XL_VISITOR_WISHES,  /* a guest is to come, and the source has wishes */
-    XL_VISITOR_GUEST,   /* a guest is to come */
+    XL_VISITOR_WISHES,  /* a guest will come, and the source has wishes */
+    XL_VISITOR_GUEST,   /* a guest will come */
     XL_VISITOR_AGAIN,   /* its recovery, fault channel, or stream */
     XL_VISITOR_TLS,     /* the visitor speaks TLS */
 };

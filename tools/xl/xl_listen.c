@@ -168,7 +168,7 @@ run_receiver(struct listener *listener, int fd)
 static void say_who(const struct sockaddr_storage *address, socklen_t length,
                     const char *what)
 {
-    char host[NI_MAXHOST] = "somebody", port[NI_MAXSERV] = "";
+    char host[NI_MAXHOST] = "a host", port[NI_MAXSERV] = "";
 
     (void)getnameinfo((const struct sockaddr *)address, length, host,
                       sizeof(host), port, sizeof(port),

@@ -55,7 +55,7 @@ static int connect_receiver(struct xl_migrate *migrate)
     return ret;
 }
 
-/* By TLS the receiver has no command line of ours. */
+/* By TLS the receiver gets no command line from this end. */
 static int send_prologue(struct xl_migrate *migrate)
 {
     struct xl_sender *sender = &migrate->sender;

@@ -32,7 +32,7 @@ fetch_kernel() {
         xargs -0 -r -n 200 -P 2 xz -d
 }
 
-# Of the modules only what a dom0 in this lab can have a use for.
+# Only those modules that a dom0 in this lab can use.
 add_kernel() {
     fetch_kernel "$XEN_LAB_SUITE"
     cp "$root/var/kernel/boot/vmlinuz-$version" "$root/boot/vmlinuz"

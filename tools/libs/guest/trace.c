@@ -59,8 +59,8 @@ static uint64_t now_ns(clockid_t clock)
 
 /* ---- opening ---- */
 
-/* Open a new file, or an existing one: no device, and no link that somebody
- * else has made. */
+/* Open a new file, or an existing one: no device, and no link that another
+ * user has made. */
 static FILE *open_file(const char *path)
 {
     int fd = open(

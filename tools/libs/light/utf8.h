@@ -23,7 +23,7 @@ uint32_t lm_utf8_next(const char *text, size_t *length);
 bool lm_utf8_is_shown(uint32_t character);
 
 /* Is the text harmless for a terminal?  It may have characters that are shown,
- * and octets that are no UTF-8 unless an 8-bit terminal takes them for control
+ * and octets that are no UTF-8 unless an 8-bit terminal reads them as control
  * characters: names in Latin-1 are no attack. */
 bool lm_utf8_is_harmless(const char *text);
 

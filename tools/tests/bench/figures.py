@@ -358,7 +358,7 @@ def goals(report):
 # ---- all of it ----
 
 def rounded(thing):
-    """With four digits: what is kept is to be short, and knows no more."""
+    """With four digits: the kept report stays short, and the runs are no more exact."""
     if isinstance(thing, float):
         return float(f"{thing:.4g}")
     if isinstance(thing, dict):

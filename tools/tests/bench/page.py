@@ -103,7 +103,7 @@ class Plots:
 
 
 def draw_moves(plots, guest, memory, runs):
-    """Of each way the run with the median downtime."""
+    """The run with the median downtime, for each way."""
     chosen = [(way, figures.middle_run(done, "downtime"))
               for (way,), group in figures.by_key(runs, "way")
               if (done := figures.ended(group))]
@@ -113,8 +113,8 @@ def draw_moves(plots, guest, memory, runs):
     name = slug(f"{guest} {memory}")
     longest = max(run["downtime"] for _, run in chosen)
     more = "set yrange [0:]"
-    # Behind the stop a busy guest gets a hundredth of its work done: it is to
-    # be told from nothing.
+    # Behind the stop a busy guest gets a hundredth of its work done: the plot must show
+    # it apart from nothing.
     near = "set logscale y\nset yrange [1:]" \
         if chosen[0][1]["work_is"] == "pages" else more
     return [

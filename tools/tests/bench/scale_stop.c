@@ -206,7 +206,7 @@ static void answer(struct peer *peer, uint32_t type)
     }
 }
 
-/* Ends with the go: what is pushed then is nobody's. */
+/* Ends with the go: nothing measures the push. */
 static void *run_peer(void *data)
 {
     static const struct xlm_context fresh = XLM_CONTEXT_INIT;

@@ -79,7 +79,7 @@ class Scriptlets(unittest.TestCase):
         for path in (self.xl, self.completion):
             path.unlink(missing_ok=True)
 
-    # What is to be so afterwards.
+    # What must hold afterwards.
 
     def assert_in_front(self, version):
         for path in (self.xl, self.completion):

@@ -45,7 +45,7 @@ class Beat(NamedTuple):
 
 
 class Guest:
-    """One of ours, running or gone; `host` is where it should be."""
+    """A guest, running or gone; `host` is the host at which it should be."""
 
     beat_pattern = None
     files = ()
@@ -151,7 +151,7 @@ class Guest:
         assert not wrong, f"the guest counted errors: {wrong[0]}"
 
     def assert_ran_once(self, *route):
-        """It never ran on two hosts at a time, nor any moment twice: the
+        """The guest never ran on two hosts at a time, nor any moment twice: the
         numbers of its heartbeats only go up, over all hosts, and each host had
         it for as long as the route says and never before or after."""
         beats = self.beats()
@@ -178,7 +178,7 @@ class Step(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """Of one vCPU over the pages that all walk together and its own part."""
+    """How long one vCPU takes for the pages that all walk together, and its own part."""
     vcpu: int
     number: int
     errors: int
@@ -188,7 +188,7 @@ class Walk(NamedTuple):
 
 
 class PatternGuest(Guest):
-    """It knows the contents of all its memory; options are its own (see
+    """This guest knows the contents of all its memory; options are its own (see
     xen/guests/README.md).  With an id it is told from others on its host."""
 
     walk_pattern = (r"^\(d\d+\) vcpu (\d+) walk (\d+) done, errors (\d+), "
@@ -219,7 +219,7 @@ class PatternGuest(Guest):
         return self
 
     def wait_pass(self, since=None):
-        """Of the first vCPU, and walks of the others."""
+        """Passes of the first vCPU, and walks of the others."""
         since = self.lab.console.now() if since is None else since
         self.wait_passes(rf"{self.line_start}pass \d+ done", since)
         for vcpu in range(1, self.vcpus):
@@ -271,7 +271,7 @@ class HvmPatternGuest(PatternGuest):
 # where one thread's request to stop at that very moment makes it deliver the
 # interrupt once more, with interrupts off.  Linux then has an interrupt on its
 # entry trampoline, which no processor does to it, and dies.  A guest that never
-# moved, on hosts without anything of ours, died so within 15 seconds once its
+# moved, on hosts without this package, died so within 15 seconds once its
 # host was stopped and continued through QEMU's monitor all the time.
 INJECTED_TWICE = re.compile(
     r"asm_sysvec_xen_hvm_callback(.*\n){1,30}?.*</ENTRY_TRAMPOLINE>(.*\n)*?"
@@ -355,7 +355,7 @@ class LinuxGuestWithModules(LinuxGuest):
 
 
 class LinuxGuestWithEvents(LinuxGuestWithModules):
-    """It holds more event channels than one page has words for."""
+    """This guest holds more event channels than one page has words for."""
 
     modules = "modules-6.1.cpio"    # of the kernel that it is given
     channels = 1100
@@ -374,9 +374,9 @@ class LinuxGuestWithEvents(LinuxGuestWithModules):
 
 
 class LinuxGuestWithDevices(LinuxGuestWithModules):
-    """It has a file tree on a disk as well, and an echo service (echo.py).
+    """This guest has a file tree on a disk as well, and an echo service (echo.py).
 
-    Its pages are to be wanted by a back end before it touches them itself:
+    A back end must access its pages before the guest touches them:
     init_on_alloc=0, else it zeroes each that a back end gets, and no persistent
     grants, else the disk's has the same few pages for ever.
     """

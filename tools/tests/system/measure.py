@@ -49,7 +49,7 @@ class Load(NamedTuple):
 
 
 IDLE = Load("idle", "none", "none")
-# Of the lab's wire some thousand pages a second go over.
+# The lab's wire carries some thousand pages a second.
 SLOW_WRITER = Load("slow writer", "200", "4000")
 FAST_WRITER = Load("fast writer", "max", "max")
 
@@ -123,7 +123,7 @@ def measure(lab, way, memory, load=FAST_WRITER, host="a", transport="tcp",
     of moving leaves hosts of which nothing more can be asked.
 
     on_start(guest, migration), on_line(text), for what xl prints, and
-    on_arrival(guest), when xl has ended, let somebody watch.
+    on_arrival(guest), when xl has ended, let the caller watch.
     """
     guest = PatternGuest(lab, memory=memory, heartbeat=10, rate=load.rate,
                          check=load.check,

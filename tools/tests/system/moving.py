@@ -19,7 +19,7 @@ PRECOPY = "precopy: 1 round"
 POSTCOPY = "the guest runs at the destination"
 STOPPED = "the guest is stopped"
 
-# It exits with this when the guest runs nowhere.
+# xl exits with this when the guest runs nowhere.
 GONE = 6
 
 # What xl tells to type where it ended with the guest paused: options, if any,
@@ -201,7 +201,7 @@ class Migration(Process):
         return Summary(self.output)
 
     def expect_failure(self, *patterns, status=None):
-        """It fails, with this exit status if one is named, and says why: each
+        """xl fails, with this exit status if one is named, and says why: each
         pattern is in its output."""
         ended = self.finish()
         assert ended != 0 and status in (None, ended), \

@@ -706,7 +706,7 @@ static int attach_as_successor(struct probe *heir, uint32_t port)
     ring = heir->ring;
     BACK_RING_INIT(&heir->back_ring, ring, XLM_PAGE_SIZE);
     return check(ring->req_prod == 1 && ring->rsp_prod == 0,
-                 "the ring has what the dead one was asked for") ||
+                 "the ring has the requests that the dead pager read") ||
                    serve_fault(heir)
                ? -1
                : 0;

@@ -52,7 +52,8 @@ class Table:
 
 class Record:
     """Puts each result in its place at once. `tests` are the names of all there
-    are, in order: rows of others go. Of two releases only what ran has a row."""
+    are, in order: rows of others go. A table of two releases has a row only for a test
+    that ran."""
 
     def __init__(self, page, suites, tests):
         versions = [config.XEN_OF[suite] for suite in suites]

@@ -7,7 +7,7 @@ from world import TAKES_LONG, Skip, on_request
 
 
 def assert_moved(world, guest, *route):
-    """It is where the route ends and nowhere else, sound, checked in full
+    """The guest is where the route ends and nowhere else, sound, checked in full
     since, and it ran on one host at a time."""
     guest.assert_runs()
     guest.assert_ran_once(*route)

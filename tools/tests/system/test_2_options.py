@@ -100,7 +100,7 @@ def test_a_check_touches_nothing(world):
 
 @on_request(TAKES_LONG)
 def test_a_receiver_goes_by_its_policy(world):
-    """Of a listener; what it takes not runs on."""
+    """The processes of a listener; a guest that it refuses runs on at its source."""
     guest = world.pattern(memory=32).start("a")
     policy = "/root/policy.conf"
     world.lab.run("b", f"cat > {policy}", input='names = [ "other*" ]\n')

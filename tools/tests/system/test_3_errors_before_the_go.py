@@ -11,7 +11,7 @@ from world import TAKES_LONG, Skip, on_request
 
 RUNS_ON = "runs on here"
 
-# Of what stands in for ssh: how it ends or answers, and what is said of it.
+# Programs that stand in for ssh: how each ends or answers, and what xl says then.
 OTHER_ENDS = {
     "exit 7": "does not run as root",
     "exit 8": "is no Xen dom0",
@@ -22,7 +22,7 @@ ENDLESS_PRECOPY = "--precopy-iterations 1000000 --precopy-dirty-threshold 0"
 
 
 def assert_unharmed(world, guest, migration):
-    """It runs where it did and never stopped for long; nothing of it is at
+    """The guest runs where it did and never stopped for long; nothing of it is at
     the destination; and the next try works."""
     guest.assert_runs()
     guest.assert_ran_once(migration.source)
@@ -158,7 +158,7 @@ def test_connection_cut_while_the_guest_is_stopped(world):
 
 @on_request(TAKES_LONG)
 def test_linux_goes_on_after_a_stop_for_nothing(world):
-    """It has to be told, or it sets up once more what it has already."""
+    """The source must tell the guest, or the guest sets up again what it has already."""
     guest = world.linux(memory=96, vcpus=1, tree=8).start("a")
     assert_unharmed(world, guest, cut_while_stopped(world, guest))
 

@@ -8,7 +8,8 @@ from world import TAKES_LONG, on_request
 
 CHANNEL = "over the fault channel"
 REQUESTED = "of these requested"
-# Of the process that xl starts at the source for it, and of no other.
+# A pattern for the process that xl starts at the source for the channel, and for no
+# other.
 SECOND = "migrate-receive --postcopy --recover"
 # The push stands, nearly: what comes is what the guest asks for.
 SLOW = "--background-rate 4K"

@@ -105,7 +105,7 @@ def test_receiver_killed_in_postcopy(world):
 
 @on_request(TAKES_LONG)
 def test_a_successor_writes_a_trace(world):
-    """Of what it takes part in, which is joined with the source's."""
+    """The successor's trace has only its own part, and is joined with the source's."""
     if world.lab.run("a", "command -v python3", check=False).returncode:
         raise Skip("the hosts have no python3")
     guest, migration = move_slowly(world)

@@ -289,7 +289,7 @@ def test_over_tls_options_go_along(world):
 
 @on_request(TAKES_LONG)
 def test_over_tls_a_stock_migration(world):
-    """Of the stock xl at both ends, which know nothing of TLS."""
+    """The stock xl at both ends knows nothing of TLS."""
     guest = world.pattern(memory=32, rate=100).start("a")
     with certificates(world), listener(world, "b", "--stock"):
         migration = Process(world.lab, "a", shlex.join(

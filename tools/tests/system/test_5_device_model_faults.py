@@ -71,7 +71,7 @@ def test_disk_full_at_the_destination(world):
 
 @contextlib.contextmanager
 def device_model_that_refuses(world, host):
-    """It does not take any state."""
+    """This QEMU does not load any state."""
     world.lab.run(
         host, f"cat > {REFUSING} && chmod +x {REFUSING}",
         input=f"""#!/bin/sh

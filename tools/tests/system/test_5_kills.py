@@ -24,14 +24,14 @@ def sender_killed(world, line, options=""):
 
 
 def assert_left_alone(world, guest, migration):
-    """It was not stopped yet: the killed process has left nothing that would
+    """The guest was not stopped yet: the killed process has left nothing that would
     be in the way of the next one."""
     world.until(lambda: not world.domains("b"),
                 lambda: f"b keeps {world.domains('b')}")
     assert [seen["state"] for seen in status(world, "a")] == ["killed"]
     recovery = world.recover(migration)
     recovery.expect_failure("not suspended: there is nothing to recover")
-    # It waits for a connection that nobody makes.
+    # The receiver waits for a connection that no process makes.
     world.lab.run("b", "kill $(pgrep -x socat)", check=False)
     assert_unharmed(world, guest, migration)
 
@@ -82,7 +82,7 @@ def test_sender_killed_at_the_go(world):
 
 @on_request(TAKES_LONG)
 def test_sender_killed_when_all_has_come(world):
-    """It may have destroyed the domain by then, or not."""
+    """The sender may have destroyed the domain by then, or not."""
     guest, migration = sender_killed(world, COMPLETE)
     migration.receiver.finish()
     if world.domains("a"):

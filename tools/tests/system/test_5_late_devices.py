@@ -72,7 +72,7 @@ def allocated(world):
 
 
 def there_and_back(world, guest):
-    """It writes before, while and after it moves, and reads it all back."""
+    """The guest writes before, while and after it moves, and reads it all back."""
     make_image(world)
     before = allocated(world)
     guest.start("a")

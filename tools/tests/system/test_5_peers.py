@@ -29,7 +29,7 @@ def image_of_a_guest(world, save):
 
 
 def assert_restored(world, guest, since):
-    """It goes on where it was saved, with all its memory."""
+    """The guest goes on where it was saved, with all its memory."""
     guest.wait(r"^\(d\d+\) resumed", since, TOOL_LIMIT)
     guest.assert_runs()
     guest.assert_ran_once("b")

@@ -16,7 +16,7 @@ from world import TAKES_LONG, on_request
 
 
 def give_up(world, guest, migration):
-    """Somebody has had enough of it."""
+    """A person gives it up."""
     control(world, "a", f"abort {guest.name}")
     migration.expect_failure("aborted on request", "runs on here")
     assert POSTCOPY not in migration.output
@@ -131,10 +131,11 @@ def test_stalled_in_postcopy_and_left_after_a_minute(world):
 
 @on_request(TAKES_LONG)
 def test_nobody_talks_to_a_receiver(world):
-    """It ends by itself, whatever it is for, and so when an octet comes at times."""
+    """A receiver ends by itself, whatever it is for, and so when an octet comes at
+    times."""
     for options in ("", " --recover"):
         for silence in ("sleep 300", "while sleep 2; do printf x; done"):
-            # It is not waited for with the receiver, as of a pipeline.
+            # A program in a pipeline with the receiver is not waited for.
             receiver = Process(
                 world.lab, "b", f"bash -c 'xl migrate-receive --postcopy{options} "
                 f"< <({silence} 2> /dev/null)'")

@@ -49,7 +49,7 @@ def fail_in_the_stop(world, guest):
 
 
 def assert_watched(world, guest):
-    """It is started again when it reboots, once and not twice."""
+    """The guest is started again when it reboots, once and not twice."""
     guest.wait_beat()
     number = world.domid(guest.host, guest.name)
     since = world.lab.console.now()
@@ -93,12 +93,12 @@ def test_our_daemon_stays(world):
     guest.created = world.lab.console.now()
     world.move(guest)
     world.until(lambda: not monitors(world, "b"),
-                lambda: f"somebody watches over nothing: {monitors(world, 'b')}")
+                lambda: f"a daemon watches over nothing: {monitors(world, 'b')}")
 
 
 @on_request(TAKES_LONG)
 def test_who_has_no_daemon_gets_none(world):
-    """Somebody else may watch over it: libvirt, or a daemon of one's own."""
+    """Another program may watch over it: libvirt, or a daemon of one's own."""
     guest = small(world)
     world.lab.run("a", "kill $(pgrep -x xl)")
     world.lab.run("a", "rm -f /var/log/xen/xl-*")
@@ -159,7 +159,7 @@ def test_the_destination_dies_before_the_go(world):
 # ---- it ends while its source is lost ----
 
 def arrive(world, guest):
-    """It runs at b, and lacks nearly all of its memory."""
+    """The guest runs at b, and lacks nearly all of its memory."""
     migration = world.migrate(guest, SLOW)
     migration.wait_output(POSTCOPY)
     guest.wait_beat(host="b", since=migration.started)
@@ -179,7 +179,7 @@ def lose_source(world, migration):
 
 
 def assert_ends(world, guest, migration, limit):
-    """Nothing is left of it here or there, and its source hears of that."""
+    """Nothing is left of it here or there, and its source learns of that."""
     world.until(lambda: not world.domains("b"),
                 lambda: f"b keeps {world.domains('b')}", limit=limit)
     assert list(world.domains("a")) == [f"{guest.name}--migratedaway"]
@@ -238,7 +238,7 @@ def test_a_watchdog_fires_while_the_source_is_lost(world):
 # ---- clocks ----
 
 def restart_with_another_clock(world, host, other, **options):
-    """It has been up for a shorter time, and has another date."""
+    """This host has been up for a shorter time, and has another date."""
     world.make_dirty()
     world.lab.kill(host)
     world.lab.restart(host, **options)

@@ -23,7 +23,7 @@ def test_a_paused_guest_is_refused(world):
 
 @on_request(TAKES_LONG)
 def test_a_guest_paused_on_the_way_stays_as_it_is(world):
-    """It cannot answer the request to suspend, for which libxl gives it a
+    """The guest cannot answer the request to suspend, for which libxl gives it a
     minute; the migration fails as that of the stock xl does."""
     guest = small(world)
     migration = world.migrate(guest, ENDLESS_PRECOPY)

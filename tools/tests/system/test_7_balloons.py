@@ -102,13 +102,13 @@ def test_ballooning_up_in_precopy(world):
 
 def move_and_set(world, guest, mebibytes):
     """As soon as it runs at the other host, where pages have not come: there it
-    cannot be set, and the guest does not hear of it.  Then it can."""
+    cannot be set, and the guest does not learn of it.  Then it can."""
     hosts = [guest.host, "b" if guest.host == "a" else "a"]
     migration = world.migrate(guest)
     migration.wait_output(POSTCOPY)
     refused = set_memory(world, guest, mebibytes, hosts[1])
     migration.expect_success()
-    # It may have come too late to be refused.
+    # The order may have come too late to be refused.
     if refused.returncode:
         must_set_memory(world, guest, mebibytes)
     await_held(world, guest, mebibytes)
@@ -134,7 +134,7 @@ def test_ballooning_up_in_postcopy(world):
 
 @on_request(TAKES_LONG)
 def test_moved_while_it_gives_memory_back(world):
-    """It stops doing so where it is, and goes on when all of it has come."""
+    """The guest stops doing so where it is, and goes on when all of it has come."""
     guest, free = start(world, "xen_scrub_pages=0")
     must_set_memory(world, guest, LESS)
     world.move(guest)

@@ -54,7 +54,7 @@ class Served(InUse):
                            "> /run/fetch.log 2>&1 < /dev/null &")
 
     def end_fetch(self, host):
-        """It reads on."""
+        """The guest reads on."""
         got = self.lab.run(host, "echo > /run/gate; until [ -s /run/sum ]; do "
                                  "sleep 0.2; done; cat /run/sum",
                            timeout=FETCH_LIMIT)

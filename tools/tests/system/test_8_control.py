@@ -32,7 +32,7 @@ def store_of(world, host, domid):
 
 
 def busy(world):
-    """One that leaves pages to be sent after each round, on a busy machine too."""
+    """A guest that leaves pages to be sent after each round, on a busy machine too."""
     return world.pattern(memory=64, rate="max", check="max").start("a")
 
 

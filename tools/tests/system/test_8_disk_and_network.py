@@ -19,7 +19,7 @@ FILES = 32              # that the guest has on the disk
 SHUTDOWN_LIMIT = 120
 ASKED = "requests of back ends"     # of xl's summary
 
-# Of a dom0's kernel and of the hypervisor, when a back end does not get on.
+# Messages of a dom0's kernel and of the hypervisor when a back end makes no progress.
 COMPLAINT = re.compile(
     r"I/O error|EXT4-fs (error|warning)|WARNING|BUG|Call Trace|gnttab|grant_table"
     r"|scheduling while"

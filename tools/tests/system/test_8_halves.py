@@ -24,7 +24,7 @@ def in_two_places(world):
 
 
 def assert_lost_at_b(world, guest, migration):
-    """It is paused, has read nothing that it had not written, and both say
+    """The guest is paused, has read nothing that it had not written, and both say
     what is lost."""
     migration.receiver.wait_output("are lost, as its source has lost them")
     assert world.is_paused("b", guest.name), world.domains("b")
@@ -78,7 +78,7 @@ def test_a_killed_receiver_of_a_domain_with_another_uuid(world):
         uuid(world, "b", guest.name)
     migration.kill_receiver()
     assert migration.finish() == PAUSED, migration.all_output()
-    # It is not a guest that could go anywhere.
+    # This half is not a guest that could move.
     onward = world.lab.run("b", ["xl", "migrate", "--postcopy", guest.name,
                                  "xen-a"], check=False)
     assert onward.returncode and re.search("refused|not a whole guest",

@@ -86,7 +86,7 @@ def assert_stock_fails(world, host, domain, commands):
     before = world.domains(host)
     done = run_all(world, host, domain, commands, STOCK)
     for name, (status, text) in done.items():
-        # It says nothing of an unpause that fails.
+        # The packaged xl says nothing of an unpause that fails.
         assert status or name == "unpause", (name, text)
     assert world.domains(host).keys() == before.keys(), (before, done)
     return done
@@ -133,7 +133,7 @@ def test_commands_after_the_go(world):
     control(world, "a", f"set-rate {guest.name} unlimited")
     migration.expect_success()
     assert_moved(world, guest, "a", "b")
-    # It is whole: all that was taken is there again.
+    # The guest is whole: all that was taken is there again.
     world.move(guest)
     assert_moved(world, guest, "a", "b", "a")
 

@@ -31,7 +31,7 @@ def crosswise(test):
 
 
 def to_the_other_release(world, guest):
-    """It moves there, or is refused with the reason and stays."""
+    """The guest moves there, or is refused with the reason and stays."""
     guest.start("a")
     migration = world.migrate(guest, "--precopy-iterations 1")
     if takes_the_state():

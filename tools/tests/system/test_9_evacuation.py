@@ -28,7 +28,7 @@ class Evacuation(Process):
         return self.output
 
     def expect(self, ended, *patterns):
-        """It exits with that, and says each of these."""
+        """The command exits with this status, and says each of these."""
         assert self.finish() == ended, \
             f"`{self.command}` should end with {ended}:\n{self.output}"
         for pattern in patterns:
@@ -102,7 +102,7 @@ def wait_states(world, guests, state, host="a"):
 
 
 def free_rates(world, guests, host="a"):
-    """What holds them is over.  One that has ended meanwhile says so."""
+    """Lets them go on; one that has ended meanwhile says so."""
     for guest in guests:
         control(world, host, f"set-rate {guest.name} unlimited", check=False)
 

@@ -159,7 +159,7 @@ def test_shutdown_waits_for_a_guest_on_its_way(world):
 
 
 def terminals(world):
-    """Of each process of xl's."""
+    """The unit of each process of xl."""
     return world.lab.run("b", "ps -C xl -o tty=", check=False).stdout.split()
 
 

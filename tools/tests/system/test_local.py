@@ -31,7 +31,7 @@ def move_within(world, guest, options="", **how):
 
 
 def assert_moved_within(world, guest, moves=1, check=True):
-    """It is there once, sound, and was in one domain more with each move."""
+    """The guest is there once, sound, and was in one domain more with each move."""
     guest.assert_runs(check)
     guest.assert_ran_once("a")
     domids = guest.domids()
@@ -80,7 +80,7 @@ def test_local_linux(world):
 
 
 class PaeGuest(PatternGuest):
-    """It has one vCPU more, in 32-bit mode with PAE."""
+    """This guest has one vCPU more, in 32-bit mode with PAE."""
 
     def __init__(self, lab, **options):
         super().__init__(lab, pae="yes", **options)

@@ -27,7 +27,7 @@ def assert_walked(guest, since):
 
 
 def move_with_walks(world, guest, options=""):
-    """It has all its vCPUs at work on the way and after it."""
+    """The guest has all its vCPUs at work on the way and after it."""
     since = world.lab.console.now()
     summary = world.move(guest, options)
     assert summary["of these requested"] > 0, summary

@@ -44,7 +44,7 @@ def test_hvm_without_drivers_with_four_vcpus(world):
 
 @on_request(TAKES_LONG)
 def test_hvm_without_drivers_stays_when_the_link_is_cut(world):
-    """It is stopped by then, and nobody has told it to go on."""
+    """The guest is stopped by then, and no process has told it to go on."""
     guest = HvmPatternGuest(world.lab, memory=64, drivers="no").start("a")
     migration = world.migrate(guest, cut_at=STOPPED)
     migration.expect_failure(RUNS_ON)

@@ -9,7 +9,7 @@ from guests import (LinuxGuest, LinuxGuestWithDevices, LinuxGuestWithEvents,
 from moving import Migration, Recovery
 
 CLEAN_LIMIT = 60
-# Where the hosts have programs of ours that are not installed.
+# The directory on the hosts with test programs that are not installed.
 TOOLS = "/root/tools"
 
 

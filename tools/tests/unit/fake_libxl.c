@@ -116,7 +116,7 @@ static void put(libxl_ctx *ctx, struct domain domain)
 void fake_libxl_add(libxl_ctx *ctx, const char *name,
                     struct fake_migration *migration)
 {
-    /* It has Xen drivers. */
+    /* The guest has Xen drivers. */
     fake_domain_put_param(migration->setup.source, HVM_PARAM_CALLBACK_IRQ, 1);
     put(ctx, (struct domain){
                  .name = strdup(name),

@@ -279,7 +279,7 @@ static bool answers(const vm_event_request_t *request,
            response->u.mem_paging.gfn == request->u.mem_paging.gfn;
 }
 
-/* It takes a slot's request away and does nothing else. */
+/* Such an answer frees a request's slot and does nothing else. */
 static bool is_blank(const vm_event_response_t *response)
 {
     return !(response->flags & VM_EVENT_FLAG_VCPU_PAUSED) &&

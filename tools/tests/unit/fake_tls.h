@@ -23,7 +23,7 @@ struct fake_end {
     int fd;  /* the connection */
     int ret; /* of xl_tls_open() */
     pthread_t thread;
-    /* Of a relay. */
+    /* For a relay. */
     int plain[2]; /* the test's end first */
     uint64_t rekey_octets;
     enum xl_tls_how how;

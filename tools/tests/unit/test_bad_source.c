@@ -219,7 +219,8 @@ static void impossible_streams(void **state)
     }
 }
 
-/* It has not joined: the source learns that nothing came over it, and goes on
+/* The channel has not joined: the source learns that nothing came over it,
+ * and goes on
  * without. */
 static void stream_that_is_none(void **state)
 {

@@ -150,7 +150,7 @@ static void only_where_there_is_room(void **state)
     (void)state;
     open_pair(&channel, fds);
     assert_true(xlm_channel_try_lock(&channel));
-    assert_false(xlm_channel_try_lock(&channel)); /* somebody writes */
+    assert_false(xlm_channel_try_lock(&channel)); /* a thread writes */
     pthread_mutex_unlock(&channel.write_lock);
     while (send(fds[0], junk, sizeof(junk), MSG_DONTWAIT) > 0) {
         continue;

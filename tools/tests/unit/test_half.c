@@ -55,8 +55,8 @@ static const struct {
     {{ROLE(SOURCE), STATE(FAILED), PHASE(PRECOPY)},
      LIBXL_LIVE_MIGRATE_HALF_NONE,
      false},
-    /* The process was killed: a domain that runs is a whole guest.  One that
-     * was killed in the stop may have been handed over. */
+    /* The process was killed: a domain that runs is a whole guest.  A guest
+     * whose process was killed in the stop may have been handed over. */
     {{ROLE(SOURCE), STATE(RUNNING), PHASE(PRECOPY), BUSY},
      LIBXL_LIVE_MIGRATE_HALF_NONE,
      false},

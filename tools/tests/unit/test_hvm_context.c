@@ -464,7 +464,7 @@ static void destroy(struct fake_migration *migration)
 }
 
 /* Nothing runs in the domain then: no vCPU has a state. */
-static void a_domain_that_somebody_else_unpauses(void **state)
+static void a_domain_that_another_program_unpauses(void **state)
 {
     const struct context context = viridian_context();
     struct fake_migration *migration = new_with(&context, &context);
@@ -606,7 +606,7 @@ int main(void)
         cmocka_unit_test(viridian_from_the_last_moment_on),
         cmocka_unit_test(pae),
         cmocka_unit_test(a_domain_that_crashes_under_its_state),
-        cmocka_unit_test(a_domain_that_somebody_else_unpauses),
+        cmocka_unit_test(a_domain_that_another_program_unpauses),
         cmocka_unit_test(a_domain_that_does_not_live_to_be_prepared),
         cmocka_unit_test(a_domain_that_does_not_live_to_be_ready),
         cmocka_unit_test(pages_that_the_guest_does_not_have),

@@ -225,7 +225,7 @@ static void requests_need_no_other_thread(void **state)
 
 /* The thread that takes faults does not wait for the thread that writes, and
  * the pages that it left over are requested all the same. */
-static void requests_while_somebody_writes(void **state)
+static void requests_while_another_thread_writes(void **state)
 {
     struct rig *rig = *state;
 
@@ -458,7 +458,7 @@ int main(void)
         TEST(pages_pushed_meanwhile_are_counted),
         TEST(requests_go_before_what_waits_for_them),
         TEST(requests_need_no_other_thread),
-        TEST(requests_while_somebody_writes),
+        TEST(requests_while_another_thread_writes),
         TEST(requests_that_do_not_go_here_are_not_waited_for),
         TEST(a_page_that_comes_twice),
         TEST(one_page_many_vcpus),

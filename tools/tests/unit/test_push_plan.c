@@ -70,7 +70,7 @@ static void expect_pages(struct xlm_push_plan *plan, size_t room,
     }
 }
 
-/* Of the background. */
+/* The next page of the background. */
 static void expect_push(struct xlm_push_plan *plan, size_t max, size_t count,
                         const uint64_t *expected)
 {

@@ -17,7 +17,7 @@
 struct path {
     uint64_t page_us;  /* time that each page takes */
     uint64_t delay_us; /* time that all else takes, both ways */
-    uint64_t noise_us; /* and more than that, at the most */
+    uint64_t noise_us; /* at most this much more than that */
 };
 
 struct under_way {

@@ -182,7 +182,7 @@ static void ends_that_lie(void **state)
     }
 }
 
-/* It has not joined. */
+/* The stream has not joined. */
 static void end_before_the_beginning(void **state)
 {
     struct liar *liar = start_liar();

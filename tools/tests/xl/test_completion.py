@@ -195,7 +195,7 @@ class OtherShells(Shell):
 
     @unittest.skipUnless(shutil.which("zsh"), "no zsh here")
     def test_zsh_understands_each_specification(self):
-        """Of the call of _arguments: it is made with a stand-in that sees words."""
+        """The arguments of _arguments: a stand-in for it notes them."""
         path = self.made("zsh")
         said = self.ask("zsh", "-f", "-c", """
             _arguments() { if [[ $1 == -C ]]; then state=rest; line=(migrate)

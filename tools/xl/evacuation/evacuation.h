@@ -25,7 +25,7 @@ struct xl_guest *xl_evacuation_add(struct xl_evacuation *evacuation,
                                    uint32_t domid, const char *name,
                                    enum xl_job job);
 
-/* The host of this name.  One that the command line does not name is added,
+/* The host of this name. A host that the command line does not name is added,
  * for recoveries only; the name must stay.  XL_NO_HOST: there are too many. */
 int xl_evacuation_host(struct xl_evacuation *evacuation, const char *name);
 

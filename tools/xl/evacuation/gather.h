@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What there is to be known of the domains of this host, before they go.
+ * Collects what xl must know of the domains of this host before they go.
  */
 #ifndef XL_GATHER_H
 #define XL_GATHER_H

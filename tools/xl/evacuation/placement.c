@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Of a host that does not say how much it has. */
+/* The room of a host that does not say how much it has. */
 #define ANY_ROOM (UINT64_MAX / 4)
 
 /* What is left of a host's room: of its free memory, and together with what

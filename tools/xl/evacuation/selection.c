@@ -68,7 +68,7 @@ static bool has_gone(const struct xl_candidates *candidates, const char *name)
 }
 
 /* A name in --only that is not here is no reason to let the other guests wait.
- * A slip in --except would move a guest that is to stay. */
+ * A slip in --except would move a guest that should stay. */
 static int check_names(const struct xl_options *options,
                        const struct xl_candidates *candidates, bool *missing)
 {

@@ -2,7 +2,8 @@
  * TLS that the kernel does on a socket: what uses the socket from then on
  * reads and writes as if there were none.
  *
- * It has one key for each direction, for as long as the connection lasts.
+ * The kernel has one key for each direction, for as long as the connection
+ * lasts.
  */
 #ifndef XL_TLS_KERNEL_H
 #define XL_TLS_KERNEL_H

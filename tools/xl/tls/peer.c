@@ -14,7 +14,7 @@
 
 /* ---- names ---- */
 
-/* A name with a zero in it is somebody's attempt to look like another. */
+/* A name with a zero in it is an attempt to look like another name. */
 static void add_name(struct xl_tls_names *names, const char *text,
                      size_t length)
 {

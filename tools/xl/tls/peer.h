@@ -35,9 +35,9 @@ void xl_tls_names_show(const struct xl_tls_names *names, char *text,
                        size_t room);
 
 /*
- * Whether the other end of a session is believed: by a CA's certificate of
- * ours, its times, its purpose, and its name, which a client wants to be
- * `host`.  0; or -1 with the reason in why, and in *alert what to tell the
+ * Verify the certificate of the other end of a session by the CAs of this
+ * host: its signature, times, purpose, and name, which must be `host` for a
+ * client.  0; or -1 with the reason in why, and in *alert what to tell the
  * other end.
  */
 int xl_tls_peer_verify(gnutls_session_t session,

@@ -34,14 +34,14 @@ struct relay {
     struct xl_tls *tls;
     int in_fd, out_fd; /* -1: closed */
     struct way up, down;
-    bool under_way; /* a record is half written: it is gone on with */
+    bool under_way; /* a record is half written, and its rest goes first */
     bool said_end;  /* close_notify was written */
     bool heard_end; /* it was read */
     bool cut;       /* the session is of no more use */
     bool new_key;   /* one is being taken */
     uint64_t sent, rekey_octets;
-    uint64_t linger; /* when nobody here has cared for long enough; 0: somebody
-                        does */
+    /* When the local end has been closed for long enough; 0: it is open. */
+    uint64_t linger;
 };
 
 static bool is_empty(const struct way *way)

@@ -26,10 +26,10 @@ struct xl_tls {
     int fd;            /* the caller's, made non-blocking */
     const char *host;  /* of a client: whom it wants to talk to; or NULL */
     uint64_t deadline; /* see prologue.h */
-    bool for_kernel;   /* the kernel is to have the connection, and can */
+    bool for_kernel;   /* the kernel must take over the connection, and can */
     bool may_rekey;    /* the other end reads on after a new key */
     struct xl_tls_names peer;
-    gnutls_alert_description_t alert; /* to send; 0: none of ours */
+    gnutls_alert_description_t alert; /* to send; 0: none */
     char why[XL_TLS_WHY_MAX];         /* of the failure */
 };
 
@@ -40,9 +40,10 @@ struct xl_tls_wishes {
     const struct xl_tls_credentials *credentials;
     bool kernel; /* the kernel may do it from then on, where it can */
     uint64_t deadline;
-    /* Of a client: the name that the certificate of the server has to have. */
+    /* For a client: the name that the server's certificate must have. */
     const char *host;
-    /* Of a server: a list of patterns for the names of clients, that ends with
+    /* For a server: a list of patterns for the names of clients, that ends
+     * with
      * NULL, or NULL: any that its CA has signed a certificate for; where a
      * person finds the list; and a line for clients that do not speak TLS. */
     const char *const *peers;
@@ -60,7 +61,7 @@ int xl_tls_open(struct xl_tls *tls, int fd,
 /* Forget the session; nothing is sent.  Harmless on XL_TLS_CLOSED. */
 void xl_tls_close(struct xl_tls *tls);
 
-/* Whether an octet can be the first of what somebody says who speaks TLS.
+/* Can this octet be the first that a peer with TLS sends?
  * Pure. */
 bool xl_tls_is_spoken(unsigned char octet);
 

@@ -77,7 +77,7 @@ void exceptions_catch(void)
 /* Called from entry.S, which halts if this returns. */
 void report_exception(const struct exception_frame *frame)
 {
-    /* It may have come while this vCPU was printing. */
+    /* The exception may have come while this vCPU was printing. */
     console_release();
     print("FATAL exception=%lu error=%lx rip=%lx rsp=%lx address=%lx",
           frame->vector, frame->error_code, frame->rip, frame->rsp,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * An exception is a bug of ours or a page gone wrong: say so and stop.  The
+ * An exception means a bug of this guest, or wrong contents of a page: the
+ * guest prints that and stops.  The
  * interrupts that there are do nothing but end a halt.
  */
 #ifndef EXCEPTION_H

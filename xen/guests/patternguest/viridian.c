@@ -32,7 +32,9 @@
 #define MSR_STIMER0_CONFIG 0x400000b0u
 #define MSR_STIMER0_COUNT 0x400000b1u
 
-#define OUR_OS_ID 0x8100000000000001u /* open source, and nobody's */
+#define OUR_OS_ID \
+    0x8100000000000001u /* an open source system without a
+#vendor */
 #define ENABLED 1u
 #define PERIODIC 2u
 #define MESSAGE_SOURCE 2u
@@ -231,7 +233,7 @@ static void look_at_messages(void)
 
 /* ---- interrupts ---- */
 
-/* It need not be told when that is what the page says. */
+/* The hypervisor need not be told when the page says so. */
 static void end_interrupt(void)
 {
     uint64_t left_out = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Xen's Viridian enlightenments, as Windows has them: pages of ours that the
- * hypervisor writes to, on whichever host we are.
+ * Xen's Viridian enlightenments, as Windows has them: pages of this guest
+ * that the hypervisor writes to, on whichever host the guest runs.
  */
 #ifndef VIRIDIAN_H
 #define VIRIDIAN_H

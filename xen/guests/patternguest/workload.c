@@ -30,7 +30,8 @@ static uint64_t checksum_image(void)
     return sum;
 }
 
-/* Counts an error; true if it is to be printed, which a flood is not. */
+/* Counts an error; true if it must be printed, as long as the errors are no
+ * flood. */
 static bool count_error(struct workload *work)
 {
     uint64_t errors = __atomic_add_fetch(&work->errors, 1, __ATOMIC_RELAXED);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs Bochs as a host: what the supervisor starts, and kills, as it does QEMU.
 
-It gives Bochs the terminal that its packages want and hands the host's console
+The program gives Bochs the terminal that its packages need and hands the host's console
 on. Bochs ends with it, however it ends. Started in the state directory, where
 bochs.py has left the settings, with the name of the console's socket.
 """

@@ -71,8 +71,8 @@ def of_host(text, host):
 
 
 def suite(host=HOSTS[0]):
-    """The Debian release that the host is made of: that which XEN_LAB_SUITE
-    names, or of two that it names a's is the first and b's the second."""
+    """The Debian release that the host is made of: the one in XEN_LAB_SUITE, or of two
+    in it a's is the first and b's the second."""
     given = os.environ.get("XEN_LAB_SUITE")
     if not given:
         from . import boots         # which needs what is here
@@ -147,7 +147,7 @@ def locked(path, what):
 def generation(kind, key, build, dependent=None):
     """The cache directory KIND-KEY, made by build(dir) unless it is there.
 
-    It is built beside its place and renamed, so that what is there is whole.
+    The file is built beside its place and renamed, so that what is there is whole.
     Then older generations of the kind go, and of the kinds that `dependent`
     is a pattern for.
     """

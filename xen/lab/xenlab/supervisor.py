@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The one process behind a running lab.
 
-It is the parent of both QEMUs, reads both consoles into the log, and serves
+This process is the parent of both QEMUs, reads both consoles into the log, and serves
 lab.sock. Started by Lab.up() as `supervisor.py STATE`, it lives until SIGTERM,
 or until the process named as the owner ends; then the QEMUs go first. Should
 it be killed, the kernel takes the QEMUs down with it (PR_SET_PDEATHSIG).

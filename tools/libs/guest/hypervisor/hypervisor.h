@@ -74,8 +74,8 @@ struct xlm_hypervisor_ops {
     /* ---- any domain ---- */
 
     /* ESRCH: no such domain.  For a while a domain that is being destroyed can
-     * look like any other, except that its pages are gone.  As long as
-     * somebody maps one of its pages, the domain stays, dying, and looks as it
+     * look like any other, except that its pages are gone.  As long as a
+     * process maps one of its pages, the domain stays, dying, and looks as it
      * did when it was destroyed: shutdown is set if it had shut down before,
      * otherwise not. */
     int (*domain_info)(struct xlm_hypervisor *hv, uint32_t domid,

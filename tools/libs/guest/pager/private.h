@@ -99,8 +99,8 @@ struct xlm_pager {
 /* Answer the faults on a page that is not outstanding any more; true: the
  * caller must call xlm_pager_notify(). */
 bool xlm_pager_answer_page(struct xlm_pager *pager, uint64_t pfn);
-/* The page is to be requested from the source, unless it has been: the caller
- * must call xlm_pager_ask_at_once() after it has released the lock. */
+/* The page must be requested from the source, unless it was already: the
+ * caller must call xlm_pager_ask_at_once() after it has released the lock. */
 void xlm_pager_ask_for(struct xlm_pager *pager, uint64_t pfn);
 /* Tell the hypervisor of the answers.  With or without the lock. */
 void xlm_pager_notify(struct xlm_pager *pager);
@@ -116,8 +116,8 @@ void *xlm_pager_run_faults(void *data);
 /* The thread that writes requests to the source when that has to wait; data is
  * the pager. */
 void *xlm_pager_run_requests(void *data);
-/* Write what the source is to be asked for, as long as that waits for nothing;
- * else the request thread does.  Without the lock. */
+/* Write the pending requests, as long as that waits for nothing; otherwise
+ * the request thread does.  Without the lock. */
 void xlm_pager_ask_at_once(struct xlm_pager *pager);
 
 #endif

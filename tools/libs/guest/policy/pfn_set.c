@@ -403,7 +403,7 @@ void xlm_pfn_set_clear(struct xlm_pfn_set *set)
     combine_all(set, set, set, only_first);
 }
 
-/* ---- words of somebody else ---- */
+/* ---- words of a caller ---- */
 
 static unsigned long within_limit(const struct xlm_pfn_set *set, size_t word,
                                   unsigned long members)

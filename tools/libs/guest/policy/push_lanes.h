@@ -24,7 +24,7 @@ struct xlm_push_lane {
 };
 
 /* The lane for a requested page, of `count` lanes, as seen by the thread of
- * lane `mine`, which is awake: that lane, or an idle one that is to be woken.
+ * lane `mine`, which is awake: that lane, or an idle one that must be woken.
  */
 size_t xlm_push_lanes_for_request(const struct xlm_push_lane *lanes,
                                   size_t count, size_t mine);

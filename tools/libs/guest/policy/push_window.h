@@ -47,7 +47,7 @@ struct xlm_push_window {
     /* Round trips in a row that brought no much better rate: after a few the
      * rate is known. */
     uint32_t rounds_alike;
-    /* Of the current round trip, or of the measurement: */
+    /* The current round trip, or the measurement: */
     uint64_t round_us;     /* when it began */
     uint64_t round_sum_us; /* sum of its sendings' times (measurement) */
     uint32_t round_sendings;

@@ -47,7 +47,7 @@ int xlm_restore_check_alive(struct xlm_restorer *restorer)
     }
     errno = ESHUTDOWN;
     return xlm_fail(restorer->ctx,
-                    "the new domain %s before the guest was to run in it: see "
+                    "the new domain %s before the guest could run in it: see "
                     "xl dmesg at the destination",
                     wrong);
 }

@@ -115,7 +115,7 @@ int xlm_restore_complete(struct xlm_restorer *restorer)
     /* Pages that the guest gave up on the way belong to the host again. */
     (void)restorer->ctx->hypervisor->ops->claim(restorer->ctx->hypervisor,
                                                 restorer->domain.domid, 0);
-    /* The guest is complete, whether or not the source hears of it. */
+    /* The guest is complete, whether or not the source learns of it. */
     if (tell_complete(restorer)) {
         xtl_log(restorer->ctx->logger, XTL_WARN, -1, "xlm",
                 "domain %" PRIu32 " is complete, but the source could not be "

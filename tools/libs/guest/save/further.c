@@ -250,7 +250,7 @@ int xlm_further_end_after(struct xlm_further *further, uint64_t pages,
         const struct xlm_sent_page *page = &further->pages[i % further->most];
 
         rc |= again(&further->shared->plan, page->pfn);
-        /* It counts when it is sent again. */
+        /* A page counts when it is sent again. */
         count_page(further, page->kind, -1);
     }
     xlm_note_failure(&further->ctx, "the destination has lost it");

@@ -52,7 +52,7 @@ int xlm_save_take_evicted(struct xlm_saver *saver, bool *last);
  * destination needs these pages to become ready. */
 int xlm_save_take_needed(struct xlm_saver *saver);
 
-/* Of the pfns from `first` up to, but without, `end`, add those that have
+/* Add those of the pfns from `first` up to, but without, `end` that have
  * become pages to saver->sets.present and saver->sets.fresh. */
 int xlm_save_find_new(struct xlm_saver *saver, uint64_t first, uint64_t end);
 

@@ -193,7 +193,7 @@ static bool next_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
     return more;
 }
 
-/* Of what the background may send. */
+/* Sends what the background may send. */
 static void spend(struct xlm_pusher *pusher, uint64_t octets)
 {
     pthread_mutex_lock(&pusher->shared.lock);
@@ -372,7 +372,7 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
         xlm_pusher_close(pusher);
         return NULL;
     }
-    /* It has said so on a connection that was lost. */
+    /* The destination has said so on a connection that was lost. */
     pusher->learned.running = saver->recovered;
     xlm_push_window_init(&pusher->sent.window, saver->params->credit_pages);
     for (size_t i = 0; i < XLM_PUSH_RECENT && saver->params->push_recent;

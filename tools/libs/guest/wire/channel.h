@@ -106,8 +106,9 @@ void xlm_channel_await_input(const struct xlm_channel *channel, int other_fd,
                              uint64_t most_us);
 
 /*
- * Fit the kernel's send buffer to `under_way` octets that are to be under way:
- * it must hold them, and few of them may wait unsent, so that urgent records
+ * Fit the kernel's send buffer to the `under_way` octets that should be under
+ * way: it must hold them, and few of them may wait unsent, so that urgent
+ * records
  * do not queue there behind others.  0: as short as possible.  Cheap to call
  * for each record; only for the thread that writes.
  */

@@ -127,8 +127,8 @@ int xlm_parse_answer(struct xlm_context *ctx, const struct xlm_record *record,
 int xlm_write_pfn_record(struct xlm_context *ctx, struct xlm_channel *channel,
                          uint32_t type, const uint64_t *entries, size_t count);
 
-/* The same after xlm_channel_try_lock(), which this ends: of XLM_SHORT_LIST
- * pfns at the most, and without waiting. */
+/* The same after xlm_channel_try_lock(), which this ends: of at most
+ * XLM_SHORT_LIST pfns, and without waiting. */
 #define XLM_SHORT_LIST 64
 int xlm_write_short_list(struct xlm_context *ctx, struct xlm_channel *channel,
                          uint32_t type, const uint64_t *entries, size_t count);

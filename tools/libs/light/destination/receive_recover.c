@@ -63,7 +63,7 @@ static int hand_over(struct lm_destination *visit,
                                   visit->send_fd);
 }
 
-/* It may end at any time without the migration. */
+/* The fault channel may end at any time without the migration. */
 static int serve_further(struct lm_destination *visit,
                          const struct xlm_errand *errand)
 {

@@ -200,7 +200,7 @@ static void say_taken(const struct link *link)
     (void)send(link->from_fd, &word, 1, MSG_NOSIGNAL);
 }
 
-/* Where it is kept; NULL: it cannot join any more. */
+/* The place that keeps it; NULL: the connection cannot join any more. */
 static struct link *place_for(struct lm_reconnect *reconnect,
                               const struct xlm_errand *errand)
 {

@@ -18,7 +18,7 @@
 static const char *const quiet[] = {"-global", "migration.announce-rounds=0"};
 #define QUIET_WORDS (sizeof(quiet) / sizeof(quiet[0]))
 
-/* ---- libxl's QEMU is to be quiet ---- */
+/* ---- keeping libxl's QEMU quiet ---- */
 
 static size_t count_words(char *const *words)
 {

@@ -29,7 +29,7 @@
 void lm_memory_hold(struct xlm_hypervisor *hv, uint32_t domid, uint64_t *pages,
                     xentoollog_logger *logger);
 /* The guest runs on here, or is about to: restore target and limit, unless
- * somebody has set others since. */
+ * another program has set others since. */
 void lm_memory_release(struct xlm_hypervisor *hv, uint32_t domid,
                        xentoollog_logger *logger);
 
