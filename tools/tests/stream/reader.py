@@ -63,6 +63,7 @@ class Spec:
             text, ["name", "value", "of what"])}
         self.batch = limits["XLM_BATCH_PAGES"]
         self.list = limits["XLM_LIST_PFNS"]
+        self.streams = limits["XLM_STREAMS_MOST"]
         self.types = {int(number, 0): contents == "one page"
                       for number, _, contents in rows_of(
                           text, ["type", "name", "contents"])}
@@ -229,11 +230,10 @@ class Channel:
     """A fault channel that was joined, both ways of it."""
 
     def __init__(self, spec, forth, back):
-        self.cut = False
         source = ChannelForth(spec)
-        self.read(source, forth)
+        self.cut = read_bare(source, forth)
         destination = ChannelBack(spec, source.pfns)
-        self.read(destination, back)
+        self.cut |= read_bare(destination, back)
         if not source.migration or destination.state != "SERVE":
             raise Bad("a fault channel that nobody joined")
         self.migration = tuple(source.migration)
@@ -241,18 +241,6 @@ class Channel:
         self.faults = destination.faults
         self.credits = destination.credits
         self.check_pages()
-
-    def read(self, way, octets):
-        source = Octets(octets)
-        while source.left():
-            try:
-                kind, body = source.record("a record of the fault channel")
-            except Cut:
-                self.cut = True
-                return
-            name = way.checked(kind, body)
-            if name is not None:
-                way.take(name, body)
 
     def check_pages(self):
         """What was asked for, in that order, and each once."""
@@ -278,6 +266,93 @@ class Channel:
         return set(self.pages[:end])
 
 
+class StreamForth(Way):
+    """What the source sends over a further stream."""
+
+    def __init__(self, spec):
+        super().__init__(spec, "S>D", "RECOVER")
+        self.migration = None   # pfns, id and uuid
+        self.index = None
+        self.records = []       # the pages of each
+
+    def take(self, name, body):
+        if self.state == "RECOVER":
+            version, self.index, *self.migration = struct.unpack(
+                "<IIQ16s16s", body)
+            if name != "POSTCOPY_STREAM" or version != 1 or \
+                    not 1 <= self.index < self.spec.streams:
+                raise Bad(f"{name} {self.index} of version {version} begins a "
+                          "stream")
+            self.pfns = self.migration[0]
+            self.state = "CHANNEL"
+            return
+        entries = self.entries(name, body)
+        if len(entries) > MOST_PUSHED:
+            raise Bad(f"{name} with {len(entries)} pages")
+        self.records.append([pfn for pfn, _ in entries])
+
+
+class StreamBack(Way):
+    """What the destination sends over it."""
+
+    def __init__(self, spec):
+        super().__init__(spec, "D>S", "JOINED")
+        self.credit = []
+
+    def take(self, name, body):
+        if name == "POSTCOPY_JOINED":
+            self.answer(name, body)
+            self.state = "CREDIT"
+        else:
+            self.credit.append(struct.unpack("<II", body)[0])
+
+
+class Stream:
+    """A further stream that has joined, both ways of it."""
+
+    def __init__(self, spec, forth, back):
+        source, destination = StreamForth(spec), StreamBack(spec)
+        self.cut = read_bare(source, forth) | read_bare(destination, back)
+        if not source.migration or destination.state != "CREDIT":
+            raise Bad("a stream that nobody joined")
+        self.index = source.index
+        self.migration = tuple(source.migration)
+        self.pages = [pfn for record in source.records for pfn in record]
+        taken = {0, *accumulate(map(len, source.records))}
+        credited = list(accumulate(destination.credit))
+        self.credited = sum(destination.credit)
+        if len(set(self.pages)) != len(self.pages):
+            raise Bad(f"stream {self.index} carries a page twice")
+        if not taken.issuperset(credited) or len(credited) != len(set(credited)):
+            raise Bad(f"stream {self.index}: CREDIT other than for records of "
+                      "pages, in order")
+
+    def arrived(self, end):
+        """The pages that came over it; end is what STREAM_END says, or None."""
+        if end is None:
+            if self.cut or self.credited != len(self.pages):
+                raise Bad(f"stream {self.index} was lost, and nobody said so")
+        elif not self.credited <= end <= len(self.pages):
+            raise Bad(f"STREAM_END {self.index} with {end} pages, of which "
+                      f"{len(self.pages)} were sent and {self.credited} have "
+                      "CREDIT")
+        return set(self.pages[:end])
+
+
+def read_bare(way, octets):
+    """A connection without headers; whether it was cut."""
+    source = Octets(octets)
+    while source.left():
+        try:
+            kind, body = source.record("a record of a further connection")
+        except Cut:
+            return True
+        name = way.checked(kind, body)
+        if name is not None:
+            way.take(name, body)
+    return False
+
+
 class Back(Way):
     """What the destination sends. Its state is what the source must be in to
     read a record; how many lists there were is only known afterwards."""
@@ -286,6 +361,7 @@ class Back(Way):
         super().__init__(spec, "D>S", "PREPARED")
         self.channel = channel
         self.channel_end = None     # pages
+        self.stream_ends = {}       # pages, by stream
         self.seen = []
         self.answers = 0        # whole answers to lists
         self.times = []         # how many pages each EVICT_TIME is about
@@ -345,6 +421,11 @@ class Back(Way):
             if self.channel_end is not None:
                 raise Bad(f"{name} for the second time")
             self.channel_end, = struct.unpack("<Q", body)
+        elif name == "POSTCOPY_STREAM_END":
+            index, _, pages = struct.unpack("<IIQ", body)
+            if index in self.stream_ends:
+                raise Bad(f"{name} of {index} for the second time")
+            self.stream_ends[index] = pages
         elif name == "POSTCOPY_DROPPED":
             pfns = [pfn for pfn, _ in self.entries(name, body)]
             if pfns != sorted(pfns) or set(pfns) & self.dropped:
@@ -375,10 +456,12 @@ class Back(Way):
 class Forth(Way):
     """What the source sends, given what went back."""
 
-    def __init__(self, spec, back, channel):
+    def __init__(self, spec, back, channel, streams):
         super().__init__(spec, "S>D", "STATIC")
         self.back = back
         self.channel = channel
+        self.streams = {stream.index: stream for stream in streams}
+        self.used = set()
         self.seen = []
         self.listing = False
         self.lists = 0
@@ -466,6 +549,9 @@ class Forth(Way):
         self.need(not self.channel or
                   self.channel.migration == (pfns, id_, uuid), name,
                   "of another migration than CHANNEL")
+        self.need(all(stream.migration == (pfns, id_, uuid)
+                      for stream in self.streams.values()), name,
+                  "of another migration than STREAM")
         self.pfns = self.back.pfns = pfns
 
     def take_postcopy_devices(self, name, _body):
@@ -513,6 +599,22 @@ class Forth(Way):
         self.need(self.back.channel_end is not None, name,
                   "without CHANNEL_END")
 
+    def take_postcopy_stream_use(self, name, body):
+        """What the stream brings from now on does not come otherwise."""
+        index, _ = struct.unpack("<II", body)
+        self.need(index not in self.used, name, "for the second time")
+        self.need(index in self.streams, name, f"of {index}, which is none")
+        self.used.add(index)
+        pages = self.streams[index].arrived(self.back.stream_ends.get(index))
+        check_empty(name, ("that were not outstanding",
+                           pages - self.outstanding))
+        self.outstanding -= pages
+
+    def take_postcopy_stream_lost(self, name, body):
+        index, _ = struct.unpack("<II", body)
+        self.need(index in self.used, name, f"of {index}, which is not in use")
+        self.need(index in self.back.stream_ends, name, "without STREAM_END")
+
     def take_postcopy_page_data(self, name, entries):
         pfns = {pfn for pfn, _ in entries}
         check_empty(name, ("that were not outstanding",
@@ -539,6 +641,12 @@ class Forth(Way):
 
     def check_against_back(self):
         back = self.back
+        if not self.used.issuperset(back.stream_ends):
+            raise Bad(f"STREAM_END of {set(back.stream_ends) - self.used}")
+        unused = {index for index, stream in self.streams.items()
+                  if stream.pages} - self.used
+        if unused:
+            raise Bad(f"pages over {unused} without STREAM_USE")
         if back.seen[-1:] != ["POSTCOPY_COMPLETE"]:
             raise Bad(f"the last record back is {back.seen[-1:]}")
         if back.answers != self.lists:
@@ -554,14 +662,18 @@ class Forth(Way):
             raise Bad("not for all pages there was CREDIT in the end")
 
 
-def check(forth, back=b"", channel=None, spec=None):
+def check(forth, back=b"", channel=None, spec=None, streams=()):
     """Raises Bad. A stream without anything back is an ordinary one; channel:
-    both ways of its fault channel, which was joined."""
+    both ways of its fault channel, which was joined; streams: the same of each
+    further stream."""
     spec = spec or Spec()
+    further = [Stream(spec, *stream) for stream in streams]
+    if len({stream.index for stream in further}) != len(further):
+        raise Bad("two streams have one number")
     second = Channel(spec, *channel) if channel else None
     answers = Back(spec, second) if back else None
     if answers:
         answers.read(back)
-    source = Forth(spec, answers, second)
+    source = Forth(spec, answers, second, further)
     source.read(forth)
     return source
