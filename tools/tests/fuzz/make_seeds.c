@@ -182,6 +182,32 @@ static void make_config_seed(void **state)
     write_seed("config", 0, seed, sizeof(seed));
 }
 
+/* Octets for both connections, by a 16-bit number of those for the first. */
+static void make_stream_seeds(void **state)
+{
+    struct {
+        uint8_t on_first[2];
+        uint8_t octets[128];
+    } seed = {{0, 24}, {0}};
+    const struct xlm_wire_record_header end = {
+        .type = XLM_REC_POSTCOPY_STREAM_END,
+        .length = sizeof(struct xlm_wire_stream_end)};
+    const struct xlm_wire_stream_end body = {.index = 1};
+    const struct xlm_wire_record_header credit = {
+        .type = XLM_REC_POSTCOPY_CREDIT,
+        .length = sizeof(struct xlm_wire_credit)};
+    const struct xlm_wire_credit paid = {.pages = 1};
+
+    (void)state;
+    memcpy(seed.octets, &end, sizeof(end));
+    memcpy(seed.octets + sizeof(end), &body, sizeof(body));
+    memcpy(seed.octets + 24, &credit, sizeof(credit));
+    memcpy(seed.octets + 32, &paid, sizeof(paid));
+    write_seed("streams", 0, (const uint8_t *)&seed, 2 + 40);
+    seed.on_first[1] = 0;
+    write_seed("streams", 1, (const uint8_t *)&seed, 2 + 40);
+}
+
 static void make_visitor_seeds(void **state)
 {
     static const uint8_t others[][XL_VISITOR_OCTETS] = {
@@ -227,6 +253,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(make_recovery_seeds),
         cmocka_unit_test(make_light_seeds),
         cmocka_unit_test(make_config_seed),
+        cmocka_unit_test(make_stream_seeds),
         cmocka_unit_test(make_visitor_seeds),
         cmocka_unit_test(make_text_seeds),
     };

@@ -150,10 +150,11 @@ static int send_page(struct xlm_further *further, uint64_t pfn,
                      const void *contents)
 {
     struct xlm_page_batch *batch = &further->batch;
+    uint64_t octets = further->channel.bytes_out;
 
     xlm_page_batch_begin(batch, XLM_REC_POSTCOPY_PAGE_DATA, true);
     xlm_page_batch_add(batch, pfn, XLM_TYPE_NOTAB, contents);
-    XLM_TRACE(&further->ctx, sent, pfn, further->channel.bytes_out);
+    XLM_TRACE(&further->ctx, sent, pfn, octets);
     return xlm_further_write(further);
 }
 

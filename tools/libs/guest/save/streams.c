@@ -233,9 +233,10 @@ static int check_source(struct xlm_stream *stream)
 static void trace_sent(struct xlm_stream *stream, size_t count,
                        const uint64_t *pfns)
 {
+    uint64_t octets = stream->further.channel.bytes_out;
+
     for (size_t i = 0; i < count; i++) {
-        XLM_TRACE(&stream->further.ctx, sent, pfns[i],
-                  stream->further.channel.bytes_out);
+        XLM_TRACE(&stream->further.ctx, sent, pfns[i], octets);
     }
 }
 
