@@ -14,7 +14,7 @@ INCLUDES = -I$(S)/tools/libs/guest -I$(S)/tools/libs/light
 
 COMMON_CFLAGS = -std=gnu11 $(WARNINGS) $(DEFINES) $(INCLUDES) -pthread \
                 $(SYSROOT_FLAGS)
-# Of the Xen of the host; what they are when nothing is said is in the header.
+# The libxl interface of the host's Xen; the header has the default.
 XEN_DIRECTORIES = -DXEN_CONFIG_DIR='"$(SYSCONFDIR)/xen"' \
                   -DXEN_RUN_DIR='"$(LOCALSTATEDIR)/run/xen"' \
                   -DXEN_LIB_DIR='"$(LOCALSTATEDIR)/lib/xen"' \
@@ -28,7 +28,7 @@ ALL_LDFLAGS = $(SYSROOT_FLAGS) $(HARDENING_LD) -pthread -Wl,--as-needed \
 PROGRAM_CFLAGS = -fPIE
 PROGRAM_LDFLAGS = -pie
 # Only libxl_* names leave the library, so none inside it is ever replaced.
-# Never unloaded: a thread may be on its way out of it.
+# The library is never unloaded, because one of its threads may still be ending.
 LIBRARY_CFLAGS = -fPIC -fno-semantic-interposition
 LIBRARY_LDFLAGS = -shared -Wl,-z,defs -Wl,-z,nodelete
 LIBDIR ?= $(PREFIX)/lib
@@ -41,7 +41,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 SYSCONFDIR ?= /etc
 LOCALSTATEDIR ?= /var
-# A program finds the library also where the system does not look for one.
+# A program finds the library also in a directory that the system does not search.
 SYSTEM_LIBDIRS = $(foreach dir,/lib /usr/lib,$(dir) $(dir)64 $(dir)32 $(dir)x32 \
                    $(dir)/%-linux-gnu $(dir)/%-linux-gnux32)
 # xl has a library of its own beside it: the one that the system finds may have been
@@ -54,7 +54,7 @@ RPATH_FLAGS = $(if $(filter $(SYSTEM_LIBDIRS),$(LIBDIR)),,\
 # The unit tests: everything is built once more, with the sanitizers.
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all \
            -fno-omit-frame-pointer
-# What hosts keep in /run is kept beside them.
+# The tests keep beside themselves what hosts keep in /run.
 TEST_DEFINES = -DLM_MEMO_PARENT='"$(O)/tests"' \
                -DLM_MONITORS='"$(O)/tests/qmp-libxl-"' \
                -DLM_SAVED_STATES='"$(O)/tests/qemu-save."'
@@ -62,14 +62,13 @@ TEST_INCLUDES = -I$(S)/tools/xl -I$(S)/tools/tests/unit -I$(S)/tools/tests/fake
 TEST_FLAGS = $(TEST_DEFINES) $(TEST_INCLUDES) $(TEST_CFLAGS) $(USER_CFLAGS)
 SAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(SANITIZE) $(TEST_FLAGS)
 SAN_LDFLAGS = $(SANITIZE) -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS)
-# fake_memory.c stands between.
-# -u: the libraries behind the archive with the wrappers may want them first.
+# fake_memory.c wraps malloc() and its family. -u: libraries that come after the archive
+# with the wrappers may need them first.
 WRAP_LDFLAGS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free \
                -Wl,-u,__wrap_malloc
 
-# Races are another sanitizer's.
-# It does not know the fences of the paging ring, which gcc warns of: what it
-# says of the ring's two functions is set aside.
+# The thread sanitizer finds races. It does not know the fences of the paging ring, of
+# which gcc warns: its reports about the ring's two functions are ignored.
 TSAN = -fsanitize=thread -fno-omit-frame-pointer -Wno-tsan
 TSAN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(TSAN) $(TEST_FLAGS)
 TSAN_LDFLAGS = $(TSAN) -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS)
@@ -79,10 +78,10 @@ PLAIN_CFLAGS = $(COMMON_CFLAGS) -O1 -g $(TEST_FLAGS)
 PLAIN_LDFLAGS = -pthread $(WRAP_LDFLAGS) $(USER_LDFLAGS)
 FAKE_LIB_CFLAGS = $(PLAIN_CFLAGS) -fPIC
 
-# The engine, measured: as it is installed.
+# The engine for measuring is built as it is installed.
 BENCH_CFLAGS = $(ALL_CFLAGS) $(TEST_CFLAGS) $(TEST_INCLUDES)
 
-# The fuzzers, by a clang of whatever age: its warnings are no errors.
+# The fuzzers are built by a clang of any age, so its warnings are no errors.
 FUZZ_CFLAGS = $(SAN_CFLAGS) -I$(S)/tools/tests/fuzz -Wno-error -fsanitize=fuzzer-no-link
 FUZZ_LDFLAGS = $(SANITIZE) -fsanitize=fuzzer -pthread $(WRAP_LDFLAGS) \
                $(USER_LDFLAGS)

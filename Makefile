@@ -27,7 +27,7 @@ include $(S)/Config.mk
 comma := ,
 space := $(subst x,,x x)
 
-# By subject: in each a line "#?" is the help about a target that stands near it.
+# One file for each subject. A line "#?" there is the help for a target near it.
 # The first target is `all`.
 SUBJECTS := rules sources build install tests lab packages care
 include $(SUBJECTS:%=$(S)/mk/%.mk)
@@ -57,7 +57,7 @@ check check-all: deps
 	$(if $(filter check-all,$@),$(MAKE) check-large)
 	$(if $(filter check-all,$@),$(MAKE) check-intel)
 
-# The lab's images are not touched: they take minutes to make (lab clean).
+# Leaves the lab's images, which take minutes to make (lab clean removes them).
 #? clean        remove what was built; distclean: config.mk too
 .PHONY: clean distclean help
 clean:

@@ -15,7 +15,7 @@ COMPILED += $(GUEST_OBJS) $(LIGHT_OBJS) $(XL_OBJS)
 
 # ---- the library ----
 
-# The links are for programs that are linked with it or run here.
+# The links are for programs that are linked with the library, or run, in this tree.
 libs: $(LIB)
 $(LIB): $(LIGHT_OBJS) $(GUEST_OBJS) $(LIB_MAP)
 	$(call link,$(ALL_LDFLAGS) $(LIBRARY_LDFLAGS) -Wl$(comma)-soname$(comma)$(LIB_SONAME) \
@@ -87,7 +87,8 @@ $(O)/stream-tool: $(O)/obj/tools/tests/system/stream-tool.o $(LIB) \
                   $(call objects,$(XL_LIGHT_SRCS),obj)
 	$(call link,$(INSTALLED_LDFLAGS),$(XL_LIBS) $(LIGHT_LIBS) $(GUEST_LIBS))
 
-# What a hypervisor does that we expect of it: below the library's functions.
+# Programs that check what the library expects of a hypervisor, below the library's
+# functions.
 $(O)/pager-probe $(O)/eviction-probe: \
     $(O)/%: $(O)/obj/tools/tests/system/%.o $(GUEST_OBJS)
 	$(call link,$(ALL_LDFLAGS) $(PROGRAM_LDFLAGS),$(GUEST_LIBS))

@@ -13,13 +13,13 @@ check-format:
 	@cd $(S) && if grep -n '^.\{80,\}' $(FORMATTED); then \
 	    echo 'FAILED: check-format: lines of 80 columns and more'; false; fi
 
-#? lint         clang-tidy, cppcheck, shellcheck, codespell
+#? lint         clang-tidy, cppcheck, shellcheck, codespell, words, references
 lint: $(O)/config.mk
 	$(S)/scripts/install-deps $(S)/scripts/packages.lint
 	$(S)/scripts/lint $(COMMON_CFLAGS) $(GUEST_CFLAGS) $(LIGHT_CFLAGS)
 
-# By the unit tests: a build of its own. What only a real Xen reaches counts as
-# not reached.
+# The lines that the unit tests reach, in a build of its own. A line that only runs on a
+# real Xen counts as not reached.
 COVERAGE_O := $(S)/build/coverage
 #? coverage     lines that the unit tests reach, by directory
 coverage:
@@ -29,7 +29,7 @@ coverage:
 	$(MAKE) O=$(COVERAGE_O) check-unit
 	$(S)/scripts/coverage $(COVERAGE_O)
 
-# Every page under docs, and what its links lead to.
+# Every page below docs, and the files to which its links lead.
 HTML_SRCS := $(patsubst $(S)/%,%,$(foreach type,md pandoc,\
                $(wildcard $(addprefix $(S)/,*.$(type) docs/*.$(type) docs/*/*.$(type))))) \
              xen/lab/README.md xen/guests/README.md tools/tests/system/README.md \
@@ -39,7 +39,7 @@ HTML_PAGES := $(HTML_PAGES:.md.html=.html)
 HTML_PAGES := $(HTML_PAGES:.pandoc.html=.html)
 MAN_BUILT := $(MAN_PAGES:%=$(O)/man/%)
 
-# What the pages show, and other files that they lead to.
+# Pictures in the pages, and other files to which they link.
 HTML_FILES := $(patsubst $(S)/%,$(O)/html/%,$(wildcard $(S)/docs/images/* \
                 $(S)/docs/examples/*.* $(S)/docs/examples/*/*.* $(S)/docs/*.json \
                 $(S)/docs/specs/*.json.in)) $(O)/html/CODING_STYLE $(O)/html/COPYING

@@ -9,12 +9,12 @@ FISH_TO = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 LIBS_TO = $(DESTDIR)$(LIBDIR)
 PROGRAMS_TO = $(DESTDIR)$(SBINDIR)
 HEADERS_TO = $(DESTDIR)$(INCLUDEDIR)
-# The name of our own, of xl and of its completion. IN_FRONT=yes: as xl also where
-# there is another's, which is kept.
+# This package's own names of xl and its completion. IN_FRONT=yes: install them as xl
+# even where another package's xl is, and keep that one.
 XL_NAME := xl-postcopy
 IN_FRONT ?=
 in_front = IN_FRONT='$(IN_FRONT)' $(S)/scripts/in-front $(1) $(2)/xl$(3) $(XL_NAME)$(3)
-# The builds for each Xen; and a link to the other's xl.
+# The builds for each Xen, and a link to the stock xl.
 BUILD_TO = $(DESTDIR)$(BUILDSDIR)/$(XEN_VERSION)
 STOCK_LINK = $(DESTDIR)$(BUILDSDIR)/stock/xl
 # Where systemd looks for units: below /usr/local as well.
@@ -34,8 +34,8 @@ MAN_SRCS := $(wildcard $(S)/docs/man/*.md)
 MAN_PAGES := $(patsubst $(S)/docs/man/%.md,%,$(MAN_SRCS))
 man_dir = $(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))
 
-#? install      into DESTDIR, below the prefix given to configure; IN_FRONT=yes: as
-#?              xl also where there is one of another, which uninstall brings back
+#? install      into DESTDIR, below the prefix given to configure; IN_FRONT=yes: also in
+#?              place of another package's xl, which uninstall brings back
 #? uninstall    remove what install put there
 .PHONY: install uninstall
 install: all $(if $(HAVE_PANDOC),man)

@@ -38,7 +38,7 @@ CLEANED_LAB := $(LAB_O) $(LAB_STAGE)
 check-lab: lab-build
 	$(S)/tools/tests/system/run $(LAB_STAGES:%=--install %) $(LAB_TESTS)
 
-# A few on the release whose packages do it all as they are.
+# Some tests on the release whose packages have memory paging as they are.
 OTHER_TESTS := there_and_back_again hvm_without_drivers_there_and_back \
                connection_cut_in_postcopy receiver_killed_in_postcopy \
                pinned_pages_go_along
@@ -47,7 +47,7 @@ check-lab-other: deps
 	$(MAKE) XEN_LAB_SUITE=bullseye check-lab \
 	    LAB_TESTS='--state $(S)/build/check-lab-other $(OTHER_TESTS:%=--only %)'
 
-# Hosts of two releases, each to each: FROM,TO by CROSSWISE.
+# Moves between hosts of two releases, in both directions; CROSSWISE=FROM,TO names one.
 CROSSWISE ?= bullseye,bookworm bookworm,bullseye
 #? check-crosswise  from hosts of one release to another's
 check-crosswise: deps
@@ -98,7 +98,7 @@ check-intel: deps
 	    $(S)/tools/tests/system/run --install $(LAB_STAGE) \
 	    --state $(S)/build/check-intel $(INTEL_TESTS:%=--only %) $(LAB_TESTS)
 
-#? check-pinned  those with newer Linux kernels, ten times over (hours)
+#? check-pinned  the tests with newer Linux kernels, ten times (hours)
 check-pinned: deps
 	$(MAKE) lab-build
 	$(S)/tools/tests/system/run --install $(LAB_STAGE) --only pinned_pages \
@@ -112,8 +112,8 @@ demo: deps
 	$(MAKE) lab-build
 	$(S)/xen/lab/demo --install $(LAB_STAGE)
 
-# All that is compared, in one run of some twenty minutes; the report is in
-# build/bench. bench-downtime takes hours: the stock xl's moves of large guests.
+# Measures all comparisons in one run of some twenty minutes, with a report in
+# build/bench. bench-downtime takes hours, for the stock xl's moves of large guests.
 BENCH := $(S)/tools/tests/bench/bench --install $(LAB_STAGE) --to $(O)/bench
 BENCH_REPEAT ?= 2
 BENCH_MEMORY ?= 64

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Packages, for this release and for others.
 
-# The Debian packages, in build/deb; SUITE=bullseye: for that release. check-deb
-# tries them in a host of it: they install, xl works, and all is as before.
+# The Debian packages, in build/deb; SUITE=bullseye: for that release. check-deb tries
+# them in a root of it: they install, xl works, and after their removal all is as before.
 SUITE ?=
 .PHONY: deb check-deb
 deb check-deb: DEB_DIR = $(O)/deb/$(or $(SUITE),host)
@@ -17,7 +17,7 @@ check-deb: deb
 	$(S)/scripts/install-deps $(S)/xen/lab/packages
 	$(S)/scripts/check-deb check-deb-root xen-utils,xen-utils-common $(DEB_DIR) $(SUITE)
 
-# The same as packages of rpm's, in build/rpm: for other distributions.
+# Packages of rpm's, in build/rpm, for other distributions.
 .PHONY: rpm
 #? rpm          packages of rpm's, from rpm/xen-postcopy.spec
 rpm:
@@ -25,14 +25,14 @@ rpm:
 	$(S)/scripts/build-rpm $(O)/rpm
 
 # A package of a release's own hypervisor, with memory paging; SUITE is this
-# machine's release or another one. SOURCE=DIR: from what `apt source xen` has
+# machine's release or another one. SOURCE=DIR: from the source that `apt source xen` has
 # left there, instead of from the mirror.
 SOURCE ?=
 OTHER_SUITE = $(filter-out $(shell . /etc/os-release && echo $$VERSION_CODENAME),$(SUITE))
 .PHONY: hypervisor check-hypervisor
 hypervisor check-hypervisor: HYPERVISOR_DIR = $(O)/hypervisor/$(or $(SUITE),host)
 #? hypervisor   a package of a release's own Xen hypervisor with memory paging
-#?              (SUITE=bookworm or trixie; SOURCE=DIR: made from there)
+#?              (SUITE=bookworm or trixie; SOURCE=DIR: from the source there)
 #? check-hypervisor  installs and removes it in a root of its release
 hypervisor:
 	$(S)/scripts/install-deps $(S)/xen/lab/packages.hypervisor \
@@ -47,7 +47,7 @@ check-hypervisor: hypervisor
 	    grub-common,grub2-common,xen-hypervisor-amd64,xen-hypervisor-common \
 	    $(HYPERVISOR_DIR) $(SUITE)
 
-# This source against the headers of each Xen that Debian has. Some minutes each.
+# Builds this source with the headers of each Xen that Debian has, some minutes each.
 VERSIONS := bullseye bookworm trixie
 .PHONY: check-versions
 #? check-versions  unit tests with the Xen of Debian 11, 12 and 13 (ten minutes)

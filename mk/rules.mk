@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# How: one rule to compile, one to link, one to make an archive. What is done is
-# named in a line; make V=1 shows the commands.
+# One rule to compile, one to link, one to make an archive. Each prints a line; make V=1
+# shows the commands.
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(subst $(O)/,,$@)')
 
@@ -32,7 +32,7 @@ define archive
 	$(Q)$(AR) qcs $@ $^
 endef
 
-# $(call made_by,SCRIPT): the first prerequisite as that makes it.
+# $(call made_by,SCRIPT): makes the target from the first prerequisite, by that script.
 define made_by
 	@mkdir -p $(@D)
 	$(call say,MAKE)

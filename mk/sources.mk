@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What there is to build, and of what. Sources are found by their directory.
+# What is built, and from which sources. Sources are found by their directory.
 
 GUEST_SRCS := $(wildcard $(S)/tools/libs/guest/*.c $(S)/tools/libs/guest/*/*.c)
 LIGHT_SRCS := $(wildcard $(S)/tools/libs/light/*.c $(S)/tools/libs/light/*/*.c)
@@ -24,11 +24,13 @@ PURE_SRCS += $(addprefix $(S)/tools/xl/evacuation/,evacuation.c placement.c shar
 objects = $(patsubst $(S)/%.c,$(O)/$(2)/%.o,$(1))
 GUEST_OBJS := $(call objects,$(GUEST_SRCS),obj)
 LIGHT_OBJS := $(call objects,$(LIGHT_SRCS),obj)
-# Files of the library are in xl as well: no function of them leaves that.
+# xl contains some files of the library as well, because the library does not export
+# their functions.
 XL_LIGHT_SRCS := $(addprefix $(S)/tools/libs/light/,json_bounds.c utf8.c)
 XL_OBJS := $(call objects,$(XL_SRCS) $(XL_LIGHT_SRCS),obj)
 
-# What the tests link: fakes in place of the hypervisor's module and of libxl.
+# The sources that the tests link: fakes stand in for the hypervisor's module and for
+# libxl.
 TESTED_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor/xen%,$(GUEST_SRCS)) \
                $(LIGHT_SRCS) $(PURE_SRCS) $(FAKE_SRCS)
 

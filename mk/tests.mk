@@ -20,7 +20,7 @@ $(eval $(call test_kind,san,SAN_CFLAGS,SAN_LDFLAGS,tests))
 UNIT_PROGRAMS := $(patsubst $(S)/tools/tests/unit/%.c,$(O)/tests/%,$(UNIT_SRCS))
 COMPILED += $(call COMPILED_TESTS,san)
 
-# What xl shows as JSON, for the schema of it.
+# The JSON that xl writes, for the test of its schema.
 JSON := $(O)/tests/json
 # Streams of the library's moves, for a reader that knows only the page about them.
 STREAMS := $(O)/tests/streams
@@ -61,7 +61,7 @@ TSAN_PROGRAMS := $(TSAN_TESTS:%=$(O)/tsan/%)
 $(eval $(call test_kind,tsan,TSAN_CFLAGS,TSAN_LDFLAGS,tsan))
 COMPILED += $(call COMPILED_TESTS,tsan)
 
-#? check-tsan   those of them in which threads meet, with the thread sanitizer
+#? check-tsan   the unit tests with several threads, with the thread sanitizer
 .PHONY: check-tsan
 check-tsan: $(TSAN_PROGRAMS)
 	TSAN_OPTIONS='exitcode=66 suppressions=$(S)/tools/tests/unit/tsan.supp' \
@@ -69,7 +69,7 @@ check-tsan: $(TSAN_PROGRAMS)
 
 # ---- without sanitizers ----
 
-# The library as a whole, as valgrind thinks nothing of them.
+# The library as a whole, without sanitizers, which valgrind does not support.
 # In the lab valgrind is of no use: it answers hypercalls that it does not know,
 # memory paging among them, in Xen's place.
 $(eval $(call test_kind,plain,PLAIN_CFLAGS,PLAIN_LDFLAGS,plain))
@@ -99,12 +99,12 @@ check-unit: $(FAKE_LIB) $(XL)
 check-unit: export XL := $(XL)
 check-unit: export KVLOAD := $(O)/kvload
 check-unit: export FAKE_LIBRARY := $(FAKE_LIB)
-# Of a recovery, for the test of what reads it.
+# The trace of a recovery, for the test of xl-migrate-trace.
 check-unit: export KEEP_TRACES := $(O)/tests/traces
 
 # ---- fuzzers ----
 
-# Once more, with what clang has for them.
+# Everything once more, with clang's fuzzer and sanitizers.
 CLANG ?= clang
 FUZZ := $(S)/tools/tests/fuzz
 FUZZERS := $(patsubst $(FUZZ)/%.c,$(O)/fuzz/%,\
@@ -121,7 +121,7 @@ $(FUZZERS): $(O)/fuzz/%: $(O)/fuzz/obj/tools/tests/fuzz/%.o $(FUZZ_OBJS)
 $(MAKE_SEEDS): $(O)/san/tools/tests/fuzz/make_seeds.o $(O)/san/lib.a
 	$(call link,$(SAN_LDFLAGS),$(TEST_LIBS))
 
-#? check-fuzz   every reader against octets that a fuzzer makes up (clang)
+#? check-fuzz   every reader of input against a fuzzer (clang)
 #? fuzz         the same for longer, FUZZ_SECONDS=60 for each fuzzer
 .PHONY: check-fuzz fuzz
 # Without clang the fuzzers are skipped.
@@ -130,7 +130,7 @@ check-fuzz: $(if $(HAVE_CLANG),$(FUZZERS) $(MAKE_SEEDS))
 	$(if $(HAVE_CLANG),$(S)/scripts/run-fuzzers $(MAKE_SEEDS) $(FUZZERS),\
 	    @echo '0 passed, 0 failed, $(words $(FUZZERS)) skipped')
 
-# For minutes, a fuzzer at a time.
+# Runs for minutes, one fuzzer at a time.
 FUZZ_SECONDS ?= 60
 fuzz: $(FUZZERS) $(MAKE_SEEDS)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(S)/scripts/run-fuzzers $(MAKE_SEEDS) $(FUZZERS)
@@ -163,7 +163,7 @@ COMPILED += $(SCALE_OBJS)
 $(BENCH_SCALE): $(SCALE_OBJS)
 	$(call link,$(ALL_LDFLAGS),$(TEST_LIBS))
 
-# What lies between xl and the network.
+# The transports between xl and the network.
 TRANSPORTS_SRCS := $(TLS_SRCS) \
                    $(addprefix $(S)/tools/xl/,prologue.c tcp.c) \
                    $(S)/tools/libs/light/utf8.c \
@@ -176,7 +176,7 @@ COMPILED += $(TRANSPORTS_OBJS)
 $(BENCH_TRANSPORTS): $(TRANSPORTS_OBJS)
 	$(call link,$(ALL_LDFLAGS),$(TEST_LIBS))
 
-# Nobody measures every day, and then it should build.
+# Measuring is rare, so `check` builds this as well.
 check-unit: $(BENCH_ENGINE) $(BENCH_SCALE) $(BENCH_TRANSPORTS) test-tools
 
 #? bench-engine  the engine at native speed, beside a plain copy
@@ -207,7 +207,7 @@ bench-qemu: $(BENCH_ENGINE)
 
 #? check-install  the installed library, and the example built with it
 .PHONY: check-install
-# What is installed must serve a program that knows nothing of this tree.
+# The installed files must serve a program that knows nothing of this tree.
 CHECK_INSTALL := $(O)/installed
 check-install: all
 	rm -rf $(CHECK_INSTALL)

@@ -12,7 +12,7 @@ Counter = collections.namedtuple("Counter", "field name what")
 
 
 def read():
-    """In the order in which they are shown."""
+    """All counters, in the order in which they are shown."""
     with open(os.path.join(TOP, LIST), encoding="utf-8") as file:
         text = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
     text = text.replace("\\\n", " ")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Our commands and their options, as tools/xl/options.def has them."""
+"""This package's commands and their options, from tools/xl/options.def."""
 import collections
 import os
 import re
@@ -18,7 +18,7 @@ Option = collections.namedtuple("Option", "commands name letter argument optiona
 
 
 def spellings(option):
-    """As it stands on a command line: with its dashes."""
+    """The option as on a command line, with its dashes."""
     letter = ["-" + option.letter] if option.letter else []
     return letter + (["--" + option.name] if option.name else [])
 
@@ -71,6 +71,6 @@ def read():
 
 
 def options_of(command, options):
-    """What a user is told of."""
+    """The options that the help shows."""
     return [option for option in options
             if command.id in option.commands and option.help]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What has become worse since another report: bench-change's own part.
+"""Finds what has become worse since another report: the part of bench-change itself.
 
 Only ratios are compared: seconds of another machine, or of the same one with
 other work, say nothing.

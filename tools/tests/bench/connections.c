@@ -18,9 +18,9 @@
 
 #include "die.h"
 
-/* Loopback has no network to be fair to, and loses nothing: pacing (BBR's)
- * would measure what it makes of either end's pauses.  Every kernel has this
- * one. */
+/* Loopback has no network that needs fairness, and loses nothing. Pacing
+ * (BBR's) would measure its own reaction to either end's pauses. Every kernel
+ * has this algorithm. */
 static void do_not_pace(int fd)
 {
     static const char reno[] = "reno";

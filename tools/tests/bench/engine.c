@@ -19,7 +19,7 @@
  *
  * With --streams the push goes over N connections; with --over each of them is
  * made by a shell command that connects with the port $PORT; with --rate none
- * carries more than so many MiB a second.  The plain copy goes over the first.
+ * carries more than RATE MiB a second.  The plain copy goes over the first.
  *
  * Modes:
  *
@@ -64,13 +64,13 @@ enum mode { MODE_PUSH, MODE_PRECOPY, MODE_FAULTS, MODE_DEMAND, MODE_COUNT };
 static const char *const mode_names[] = {"push", "precopy", "faults",
                                          "demand"};
 
-/* What an end has used. */
+/* The resources that an end has used. */
 struct usage {
     uint64_t at_us;
     uint64_t cpu_us;
 };
 
-/* What one end has measured; the destination's goes to the source. */
+/* The measurements of one end; the destination sends its own to the source. */
 struct figures {
     struct usage straight[2]; /* before and after */
     struct usage plain[2];    /* through a buffer */
@@ -415,7 +415,7 @@ static void receive_both(struct end *end)
     if (!buffer) {
         die("no memory for a buffer");
     }
-    /* Not the kernel's finding of memory is measured, here or there. */
+    /* Neither end's time for getting memory from the kernel is measured. */
     memset(buffer, 1, CHUNK);
     memset(fake_page_memory(end->domain, 0), 1,
            end->guest_pages * XLM_PAGE_SIZE);
@@ -501,8 +501,8 @@ static void keep_least(double *least, double value)
     *least = *least && *least < value ? *least : value;
 }
 
-/* By turns, and of each the least: what else the processor does is no cost of
- * a point. */
+/* The two take turns, and the least time of each counts: other work of the
+ * processor is no cost of a point. */
 static int measure_points(uint64_t millions, const char *path)
 {
     static struct xlm_context off = XLM_CONTEXT_INIT, on = XLM_CONTEXT_INIT;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the runs of a measurement come to: medians, ratios, and the goals.
+"""The figures of the runs of a measurement: medians, ratios, and the goals.
 
 A run is a dict, as parts.py makes it and runs.json keeps it; what is made of
 all of them, the report, is what change.py compares and page.py shows.  Nothing
@@ -67,12 +67,12 @@ def most_in_summaries(runs, name):
 
 
 def ended(runs):
-    """Those that were not given up."""
+    """The runs that were not given up."""
     return [run for run in runs if "given_up" not in run]
 
 
 def given_up(runs):
-    """After how many seconds the others were."""
+    """The seconds after which the others were given up."""
     return [run["given_up"] for run in runs if "given_up" in run]
 
 

@@ -14,7 +14,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* Of a command: a frame before each word, and the line end behind it. */
+/* The parts of a command: a frame before each word, and the line end after
+ * it. */
 #define FRAME_MAX 32
 #define WORDS_MAX 8
 static char line_end[] = "\r\n";

@@ -20,8 +20,8 @@ SOURCE = "a"
 BEFORE = 10
 AFTER = 20
 VALUE = 992             # octets; with its header a whole size class of the allocator
-# Of a guest's memory, what the kernel and the store take beside the values, MiB,
-# and what the store takes in all for an octet of a value.
+# The MiB of a guest's memory that the kernel and the store take beside the values, and
+# the octets that the store takes in all for an octet of a value.
 BESIDE_VALUES = 110
 SHARE = 1.15
 
@@ -32,7 +32,7 @@ class Load(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """A guest that was moved while somebody watched it; times on the lab's clock."""
+    """A guest that was moved while a client watched it; times on the lab's clock."""
 
     started: float
     total: float        # s, until xl ended
@@ -115,7 +115,7 @@ def postgres(lab, build, way, memory, limit):
 # ---- memory, and no drivers ----
 
 def hvm(lab, build, way, memory, limit):
-    """It writes all of its memory in an order that jumps; its heartbeats stand for
+    """The guest writes all of its memory in an order that jumps; its heartbeats stand for
     a client's requests."""
     guest = HvmPatternGuest(lab, memory=memory, drivers="no", heartbeat=10,
                             rate="max", check="none", order="random").start(SOURCE)

@@ -66,7 +66,7 @@ def whole_curve(run):
 
 
 def near_curve(run, longest):
-    """From the stop on, of which the longest in the plot took so many s."""
+    """The work from the stop on; the longest stop in the plot took `longest` seconds."""
     stop = stop_of(run)
     steps = [(time - stop, count) for time, count in steps_of(run)]
     return rates(steps, max(steps[0][0], -NEAR_BEFORE),
@@ -235,7 +235,7 @@ answers."""
 LOAD_HEAD = ("way", "longest gap", "downtime", "time to completion", "lost", "slow",
              "answers/s before", "during", "after", "median ms before", "during",
              "after", "99th percentile before", "during", "after", "wrong")
-# Of the second plot: a stop that lasts is more than the waits for single pages.
+# The second plot: a long stop must not hide the waits for single pages.
 LOAD_LOG = "set logscale y\nset yrange [1:]"
 
 
@@ -251,7 +251,7 @@ def load_line(row):
 
 
 def load_curves(runs, column):
-    """Of each way the run with the median of what was lost."""
+    """For each way the run with the median of what was lost."""
     return [(way, [(point[0], point[column]) for point in
                    figures.middle_run(done, "lost_s")["curve"]
                    if point[column] is not None], "steps")
@@ -336,7 +336,7 @@ def eviction_page(report):
 
 
 def trace_lines(trace):
-    """What a trace costs, and what the engine's says of its faults."""
+    """The cost of a trace, and what the engine's trace shows of its faults."""
     return ["", f"With a trace at both ends a fault takes "
             f"{trace['ratio_median']:.2f} times as long as without, and all of "
             f"them one after another {trace['ratio_seconds']:.2f} times; a point "
@@ -440,7 +440,7 @@ def about_lines(about):
 
 
 def change_lines(report, kept):
-    """What the report of the last release has to say; None: there is none."""
+    """The comparison with the report of the last release; None: there is none."""
     if kept is None:
         return []
     rows = change.changes(kept, report)

@@ -67,7 +67,7 @@ def moves(lab, memory, limit):
 
 
 def downtimes(lab, sizes, limit):
-    """The stock xl's take long: each only once."""
+    """The stock xl's moves take long: each is made only once."""
     return [move_task(lab, FAST_WRITER, way, memory, limit)
             ._replace(once=way is STOCK)
             for memory in sizes for way in (STOCK, POSTCOPY)]

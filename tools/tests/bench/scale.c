@@ -217,7 +217,8 @@ static void measure_plan(const struct shape *shape, struct figures *figures)
 
 /* ---- the table ---- */
 
-/* In a process of its own, so that memory is not that of another. */
+/* Each runs in a process of its own, so that the memory of another does not
+ * count. */
 static void measure(const struct shape *shape, struct figures *figures,
                     void (*part)(const struct shape *, struct figures *))
 {

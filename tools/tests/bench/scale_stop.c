@@ -171,7 +171,7 @@ static void make_model(struct model *model, const struct shape *shape)
     if (!model->log || model->zeroes == MAP_FAILED) {
         die("no memory for a log of writes");
     }
-    /* The hypervisor writes all of it, and so is it there. */
+    /* The hypervisor writes the whole bitmap, so all of it is in memory. */
     memset(model->log, 0, words * sizeof(unsigned long));
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tests of what is made of measurements: figures, differences, pages."""
+"""Tests of the code that handles measurements: figures, differences, pages."""
 
 import contextlib
 import copy
@@ -98,7 +98,7 @@ RUNS = [
      "p99_us": 9000.0},
     fault(figures.FULL_PUSH, 3.0, 20.0, **{"below 2.048 ms": 10.0,
                                            "below 16.384 ms": 30.0}),
-    # Allowed: that is no full push.
+    # This is allowed, because it is no full push.
     fault("no background", 2.5, 5.0,
           **{"pushed pages before, at most": 5000.0}),
     eviction(1, 8.0), eviction(512, 1.0)]
@@ -167,7 +167,8 @@ class Figures(unittest.TestCase):
                                  "twice")["reached"])
 
     def behind(self, *most):
-        """The goal, of runs in which a fault was behind so many pages."""
+        """The goal, for runs in which `pages` pushed pages came before a requested
+        one."""
         runs = [fault(figures.FULL_PUSH, 3.0, 20.0,
                       **{"pushed pages before, at most": pages})
                 for pages in most]

@@ -271,7 +271,7 @@ class ThisMachine:
 
 class TestKvClient(unittest.TestCase):
     def client(self, store):
-        """One that was watched for 200 requests."""
+        """A client that was watched for 200 requests."""
         with tempfile.TemporaryDirectory() as place, mock.patch.multiple(
                 database, ADDRESS="127.0.0.1", REDIS_PORT=store.server_address[1],
                 KV_LOG=f"{place}/log"):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What lies between xl and the network, at native speed: plain TCP, TLS by the
- * kernel and by our processes, and any command, ssh for instance.
+ * The transports between xl and the network, at native speed: plain TCP, TLS
+ * by the kernel and by a relay, and any command, ssh for instance.
  *
  *     transports tcp|tls|ktls MIB
  *     transports command MIB COMMAND   COMMAND has "transports peer" on its

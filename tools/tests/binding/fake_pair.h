@@ -22,7 +22,7 @@ libxl_ctx *fake_pair_ctx(struct fake_pair *pair, unsigned int end);
 xentoollog_logger *fake_pair_logger(struct fake_pair *pair, unsigned int end);
 /* The host of end 1 has no memory paging. */
 void fake_pair_no_paging(struct fake_pair *pair);
-/* Its end of the connection, and closing that. */
+/* That host's end of the connection, and a function to close it. */
 int fake_pair_fd(struct fake_pair *pair, unsigned int end);
 void fake_pair_hang_up(struct fake_pair *pair, unsigned int end);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Values in xenstore: "node=value", one a line, below one domain, and a
- * request each.
+ * Fuzzes values in xenstore: "node=value", one a line, below one domain, and
+ * a request for each.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * libxl's stream: its beginning, then the records of the devices.
+ * Fuzzes libxl's stream: its beginning, then the records of the devices.
  */
 #include "fuzz_peer.h"
 #include "stream/stream.h"
 
-/* Only what may stand there, and only as long as it says. */
+/* Such a record holds only what the page allows, in the length that it
+ * states. */
 static void check_record(const struct lm_record *record, size_t length)
 {
     struct xlm_context xlm = fuzz_context(NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What the fuzzers have in common: the peer, whose octets they choose.
+ * Shared by the fuzzers: the peer, whose octets they choose.
  */
 #ifndef FUZZ_PEER_H
 #define FUZZ_PEER_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A QEMU that says anything at its monitor.
+ * Fuzzes QEMU's answers at its monitor.
  */
 #include <stdio.h>
 #include <stdlib.h>

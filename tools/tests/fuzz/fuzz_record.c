@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The reader of records by itself, in the state that the first octet says: far
- * more of them in a second than within a migration.
+ * Fuzzes the reader of records alone, in the state that the first octet
+ * names: this reads far more records a second than a migration does.
  */
 #include "fuzz_peer.h"
 #include "wire/record.h"

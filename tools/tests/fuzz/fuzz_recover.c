@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The source over another connection, answered by a destination that says
- * anything.
+ * Fuzzes a source that recovers: the destination's answers over another
+ * connection.
  */
 #include "fake_hypervisor.h"
 #include "fuzz_peer.h"
@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
     params.domid = fake_domain_id(domain);
     params.in_fd = params.out_fd = fuzz_peer_fd(peer);
     rc = xlm_recover(&ctx, &params, &callbacks, &stats, &found);
-    /* Only with what ends it the domain may be handed over, or taken back. */
+    /* The domain may be handed over, or taken back, only after a record that
+     * ends the recovery in that way. */
     fuzz_require(rc ? ctx.reason[0] != '\0'
                     : found == XLM_GUEST_NEVER_RAN ||
                           found == XLM_GUEST_COMPLETE ||

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The destination, fed by a source that says anything.
+ * Fuzzes the destination: the source's octets.
  */
 #include <stdlib.h>
 
@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
     fuzz_require(resumed == toolstack.ran);
     fuzz_require(rc ? ctx.reason[0] != '\0' : resumed);
     if (resumed) {
-        /* Whole, or with its pager. */
+        /* The domain is whole, or has its pager. */
         fuzz_require(!fake_domain_paged(toolstack.domain) ||
                      fake_domain_pager_enabled(toolstack.domain));
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The source, answered by a destination that says anything.
+ * Fuzzes the source: the destination's octets.
  */
 #include <stdlib.h>
 

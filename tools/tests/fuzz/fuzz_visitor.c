@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The first octets of a connection, and what a source wishes.
+ * Fuzzes the first octets of a connection, and a source's wishes.
  */
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "visitor.h"
 #include "wishes.h"
 
-/* More octets never make it another visitor, but for one that was unclear. */
+/* More octets never change the kind of a visitor, unless it was unclear. */
 static void check_visitor(const uint8_t *octets, size_t length)
 {
     enum xl_visitor before = XL_VISITOR_UNCLEAR, now;
@@ -39,7 +39,7 @@ static void check_wishes(const uint8_t *octets, size_t length)
     }
     xl_options_init(&options, XL_COMMAND_RECEIVE);
     xl_wishes_grant(&wishes, &options);
-    /* Nothing that is only the receiver's own to say. */
+    /* Wishes must not set what only the receiver itself decides. */
     fuzz_require(!options.policy && !options.peers && !options.tls &&
                  !options.trace && !options.recover);
 }

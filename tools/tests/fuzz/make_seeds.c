@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * make_seeds DIR: seeds for the fuzzers, made by our own writers: in
- * DIR/restore, DIR/save and so on, which are there already.
+ * make_seeds DIR: writes seeds for the fuzzers, made by the library's own
+ * writers, to DIR/restore, DIR/save and so on, which must exist.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -59,7 +59,7 @@ static void keep(struct fake_link *link, enum fake_way way, const char *kind,
     size_t length;
     const uint8_t *octets = fake_link_heard(link, way, &length);
 
-    if (length) { /* else nothing goes back */
+    if (length) { /* otherwise nothing goes back */
         write_seed(kind, number, octets, length);
     }
 }
@@ -105,8 +105,8 @@ static void make_seeds(void **state)
     }
 }
 
-/* What is said over another connection: where the first ended in its first
- * page, when all was there already, and before the guest could run. */
+/* The records over another connection, after the first one was lost: within
+ * its first page, when all pages had come, and before the guest could run. */
 static void make_recovery_seeds(void **state)
 {
     static const struct fake_cut cuts[] = {
@@ -225,7 +225,7 @@ static void make_visitor_seeds(void **state)
     }
 }
 
-/* What others write, as they do. */
+/* Seeds of formats that other programs write. */
 static void make_text_seeds(void **state)
 {
     static const char qmp[] =

@@ -11,7 +11,7 @@ import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
 
-# What rpm's %configure and Debian's dh_auto_configure give.
+# The options that rpm's %configure and Debian's dh_auto_configure pass.
 PACKAGERS = """--build=x86_64-linux-gnu --host=x86_64-linux-gnu --program-prefix=
     --disable-dependency-tracking --prefix=/usr --exec-prefix=/usr --bindir=/usr/bin
     --sbindir=/usr/bin --sysconfdir=/etc --datadir=/usr/share

@@ -38,7 +38,7 @@ class Scriptlets(unittest.TestCase):
             path.parent.mkdir(parents=True)
 
     def run_scriptlet(self, name, ours, theirs=0):
-        """With how many of either package are there after what is done."""
+        """With the number of versions of each package that are there afterwards."""
         text = scriptlets()[name]
         macros = dict(re.findall(r"^%(?:global|define) (\w+) (.*)$", SPEC, re.M),
                       _sbindir="/usr/sbin", _prefix="/usr", _datadir="/usr/share",
@@ -51,7 +51,7 @@ class Scriptlets(unittest.TestCase):
                               env={"PATH": os.environ["PATH"]})
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
-    # What rpm does to files.
+    # Does what rpm does to files.
 
     def put_ours(self):
         for path in (self.xl, self.completion):

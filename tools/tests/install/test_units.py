@@ -16,7 +16,7 @@ SOCKET = "xl-migrate-receive.socket"
 
 
 def drop_in_of(text):
-    """The one that the comment of the unit shows, which a reader copies."""
+    """The drop-in in the comment of the unit, which a reader copies."""
     lines = re.findall(r"^#   (\[Socket\]|[A-Z]\w+=.*)$", text, re.M)
     return "".join(f"{line}\n" for line in lines)
 

@@ -68,7 +68,7 @@ class RecordTest(unittest.TestCase):
             record.add("one", "passed")
 
     def test_the_kept_page_has_no_test_that_is_gone(self):
-        """Which also shows that all of them can be loaded."""
+        """This also shows that all test files can be loaded."""
         names = subprocess.run([TREE / "tools/tests/system/run", "--list"],
                                check=True, capture_output=True, text=True)
         _, rows = Record(TREE / "docs/tested.md", ["bookworm"], []).table.read()

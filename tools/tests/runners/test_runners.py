@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tests of what runs the tests: its last lines say what failed and why."""
+"""Tests of the test runners: their last lines say what failed and why."""
 
 import argparse
 import contextlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Both ways of a migration's stream, and of its fault channel, judged by
+"""Judges both directions of a migration's stream, and of its fault channel, by
 docs/specs/libx?-migration-stream.
 
 Written from these two pages and from nothing else: the first one's table of
@@ -96,7 +96,7 @@ class Octets:
 
 
 class Way:
-    """One way's state, and what its records have said so far."""
+    """The state of one direction, and what its records have said so far."""
 
     def __init__(self, spec, way, state):
         self.spec = spec
@@ -227,7 +227,7 @@ class ChannelBack(Way):
 
 
 class Channel:
-    """A fault channel that was joined, both ways of it."""
+    """A fault channel that was joined, in both directions."""
 
     def __init__(self, spec, forth, back):
         source = ChannelForth(spec)
@@ -243,7 +243,7 @@ class Channel:
         self.check_pages()
 
     def check_pages(self):
-        """What was asked for, in that order, and each once."""
+        """The requested pages, in that order, and each once."""
         asked = iter(self.faults)
         for pfn in self.pages:
             if pfn not in asked:    # takes all up to it

@@ -135,7 +135,7 @@ class KvClient(Client):
         self.process.process.stdin.flush()
 
     def finish(self):
-        """It compares all keys, and ends."""
+        """Makes the client compare all keys, and end."""
         self._order("check")
         self._order("end")
         status = self.process.finish(CHECK_LIMIT)
@@ -176,8 +176,8 @@ class PgClient(Client):
         self.lab.put(CLIENT_HOST, SCRIPT, f"{CLIENT_PLACE}/{SCRIPT.name}")
 
     def start(self):
-        """It has no end of its own: with -T it ends well by the signal that its own
-        clock would send."""
+        """The client never ends by itself: with -T it ends well by the signal that its
+        own clock would send."""
         self._send()
         self.lab.run(CLIENT_HOST, f"rm -f {PGBENCH_LOG}.*")
         command = self._command(
@@ -193,7 +193,7 @@ class PgClient(Client):
             "psql", f'-At -c "{query}" postgres')).stdout
 
     def check(self):
-        """Of what is stored now, against what was acknowledged until finish()."""
+        """Compares what is stored now with what was acknowledged until finish()."""
         self.wrong += ledger.check(self.counts, self.psql(ledger.ROWS),
                                    self.psql(ledger.SUMS))
 

@@ -24,7 +24,7 @@ DATA_SIZE = 120             # MiB
 PREPARE_LIMIT = 600         # seconds
 SECTOR = 512
 MIB = 1 << 20
-# Of a dom0: what a root needs, and devices that a QEMU without Xen has.
+# Modules of a dom0: what a root needs, and devices that a QEMU without Xen has.
 MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "squashfs", "overlay")
 # Large, and of no use to this guest: PostgreSQL's compiler of expressions, and a
 # cluster that its package has made.
