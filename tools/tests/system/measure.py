@@ -2,8 +2,8 @@
 """Figures of a migration, seen from outside by one clock.
 
 The guest prints a heartbeat every few milliseconds while it runs, wherever it
-runs, and one process stamps them all.  Its stop is the gap between the last
-at the source and the first at the destination.
+runs, and one process stamps them all.  The guest's stop is the gap between the last
+heartbeat at the source and the first at the destination.
 """
 
 from typing import NamedTuple, Optional
@@ -55,7 +55,7 @@ FAST_WRITER = Load("fast writer", "max", "max")
 
 
 class TookTooLong(Exception):
-    """The migration was still going on at the limit, and goes on."""
+    """Raised when the migration had not ended at the limit; the migration goes on."""
 
 
 class Figures(NamedTuple):
@@ -63,8 +63,8 @@ class Figures(NamedTuple):
     downtime: float         # s
     total: float            # s, until xl ends
     wire: int               # octets that the source sent to the other host
-    errors: int             # that the guest found
-    summary: Summary        # what xl says itself; empty for the stock one
+    errors: int             # errors that the guest found
+    summary: Summary        # xl's own summary; empty for the stock xl
     course: list            # guests.Step, stamped from the start of xl
 
     def pages(self, *names):
@@ -72,7 +72,8 @@ class Figures(NamedTuple):
 
     @property
     def pages_sent(self):
-        """Those of the stock xl, which does not tell, from the octets."""
+        """The pages that the stock xl sent, by the octets, because the stock xl does not
+        tell."""
         if not self.summary:
             return self.wire // PAGE_AND_PFN
         return self.pages("sent while it ran here", "sent while it was stopped",
@@ -101,7 +102,7 @@ def let_run(guest, until):
 
 
 def warm_up(guest, load):
-    """Until it has done all that it does for the first time."""
+    """Waits until the guest has done all that it does for the first time."""
     if load.works:
         guest.wait_pass()
     since = guest.lab.console.now()

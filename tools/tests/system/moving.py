@@ -8,7 +8,7 @@ import threading
 import time
 
 TCP_PORT = 8002
-MOVE_LIMIT = 400        # seconds; a failure by itself
+MOVE_LIMIT = 400        # seconds; a longer wait is a failure
 RECEIVER_PID = "/run/receiver.pid"
 TRANSPORT_PID = "/run/transport.pid"
 SENDER_PID = "/run/sender.pid"
@@ -22,12 +22,12 @@ STOPPED = "the guest is stopped"
 # xl exits with this when the guest runs nowhere.
 GONE = 6
 
-# What xl tells to type where it ended with the guest paused: options, if any,
-# then the domid here.
+# The command that xl prints when it ended with the guest paused: options, if any, then
+# the domid here.
 RECOVERY_LINE = r"(?m)^xl: {5}xl migrate-recover (.* )?\d+ "
 
-# Within the host, and without a new process at the moment itself: fast enough
-# to hit a stage that lasts some 100 ms.
+# Kills from within the host, and without a new process at that moment: this is fast
+# enough to hit a stage that lasts some 100 ms.
 CUTTER = """\
 exec bash -c 'set -o pipefail; "$@" 2>&1 | while read -r line; do
     echo "$line"
@@ -178,7 +178,7 @@ class Migration(Process):
         self.signal_transport("KILL")
 
     def stall_transport(self):
-        """Neither end sees anything of it but silence."""
+        """Both ends see only silence."""
         self.signal_transport("STOP")
 
     def kill_sender(self):

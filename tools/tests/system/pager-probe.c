@@ -33,7 +33,8 @@
 
 #define PROBE_PAGES 4096
 #define PROBE_PAGES_MAX 65536
-/* Others use the machine as well: the best of this many tries counts. */
+/* Other programs use the machine as well: the best of this many tries counts.
+ * */
 #define PROBE_ROUNDS 5
 #define UNCOPIED_BATCH 64
 
@@ -277,7 +278,7 @@ static double repopulate(struct probe *p, size_t batch)
     return now_us() - start;
 }
 
-/* A hole among the pages is no reason to stop at it. */
+/* A call must not stop at a hole among the pages. */
 static int probe_depopulate_hole(struct probe *p)
 {
     const struct xlm_hypervisor_ops *ops = p->hv->ops;
@@ -535,7 +536,7 @@ static int probe_repeated(struct probe *p)
     return 0;
 }
 
-/* A mapped page stays, and is as it was. */
+/* A mapped page is not evicted, and does not change. */
 static int probe_held(struct probe *p)
 {
     const struct xlm_hypervisor_ops *ops = p->hv->ops;
@@ -552,7 +553,7 @@ static int probe_held(struct probe *p)
     return rc;
 }
 
-/* A paged page that is taken away is not wanted any more. */
+/* A paged page that is removed is not needed any more. */
 static int probe_dropped(struct probe *p)
 {
     const struct xlm_hypervisor_ops *ops = p->hv->ops;
@@ -587,8 +588,8 @@ static void *map_one(void *data)
 }
 
 /*
- * The ring has a request that nobody has read. The signal alone does not say
- * so: Xen gives one when the port is bound, so that none is lost.
+ * The ring has a request that no pager has read. The signal alone does not
+ * show that: Xen sends one when the port is bound, so that none is lost.
  */
 static int await_unread(struct probe *p)
 {
@@ -651,7 +652,7 @@ static int serve_fault(struct probe *p)
     return check(!answer(p, &request), "and the answer");
 }
 
-/* A page is out, and a thread of that one wants it. */
+/* A page is absent, and a thread of that process accesses it. */
 static int raise_fault(struct probe *p, struct probe *wants, pthread_t *mapper)
 {
     struct xlm_eviction victim = {.pfn = p->pfns[0]};
@@ -675,7 +676,8 @@ static int probe_fault(struct probe *p)
         return -1;
     }
     if (serve_fault(p)) {
-        /* The mapper would wait for ever: ending the process ends it. */
+        /* The thread that maps would wait for ever: it ends with the process.
+         * */
         return -1;
     }
     pthread_join(mapper, &good);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * How long does a page take there and back over a link, and nothing else?
+ * How long does one page take there and back over an idle link?
  *
- *     pingpong COUNT COMMAND    asks COUNT times, of what COMMAND has at its
- *                               other end; prints the times as JSON
+ *     pingpong COUNT COMMAND    sends COUNT questions to the other end of
+ *     COMMAND; prints the times as JSON
  *     pingpong -                answers, on stdin and stdout
  *
  * For the lab: a question has the size of a request for one page, an answer
@@ -28,7 +28,7 @@
 #define QUESTION_SIZE LIST_SIZE
 #define ANSWER_SIZE (LIST_SIZE + XLM_PAGE_SIZE)
 
-/* The first ones find nothing warm. */
+/* The first questions find cold caches, and do not count. */
 #define COUNT_FIRST 20
 #define COUNT_MAX 1000000
 
@@ -80,7 +80,7 @@ static int answer_all(void)
     return rc == 1 ? 0 : -1;
 }
 
-/* Our end of what the command has as stdin and stdout; -1. */
+/* This end of the command's stdin and stdout; -1. */
 static int start(const char *command, pid_t *out_pid)
 {
     int pair[2];

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Images of QEMU's format qcow2, as far as tests make and judge them: version 3,
+"""Makes and checks images of QEMU's format qcow2, as far as tests need it: version 3,
 refcounts of 16 bits, no snapshots, no backing file, nothing compressed."""
 
 import math
@@ -53,7 +53,7 @@ class Image:
         return [entry & OFFSET for entry in self.numbers(self.l1, self.nr_l1)]
 
     def references(self):
-        """Each cluster that is pointed to, as often as it is."""
+        """Each cluster to which an entry points, once for each such entry."""
         yield 0
         for n in range(self.nr_counts):
             yield self.counts // CLUSTER + n

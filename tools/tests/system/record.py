@@ -6,7 +6,7 @@ import re
 
 from xenlab import config
 
-# Hosts of one release, and of two: a's and b's.
+# The tables: for hosts of one release, and for hosts of two releases, a's and b's.
 TITLES = {1: "test", 2: "test, from host a to b"}
 NOT_RUN = ""
 
@@ -51,8 +51,9 @@ class Table:
 
 
 class Record:
-    """Puts each result in its place at once. `tests` are the names of all there
-    are, in order: rows of others go. A table of two releases has a row only for a test
+    """Puts each result in its place at once. `tests` are the names of all tests, in
+    order: rows of other tests are removed. A table of two releases has a row only for a
+    test
     that ran."""
 
     def __init__(self, page, suites, tests):
@@ -63,7 +64,7 @@ class Record:
         self.tests = tests
 
     def passed(self, test):
-        """Whether it has, when it was last run there."""
+        """True: the test passed when it was last run on that release."""
         _, rows = self.table.read()
         return rows.get(test, {}).get(self.column) == "passed"
 

@@ -33,16 +33,16 @@ STATE = TREE / "build" / "check-lab"
 
 
 class LeftOut(Skip):
-    """Nobody has asked for this test."""
+    """Raised by a test that runs only on request."""
 
 
 class Failed(Exception):
-    """The test has failed and everything about it has been printed; in short it
-    is what this says, in some lines."""
+    """The test has failed, and all about the failure has been printed. This exception
+    has a summary in some lines."""
 
 
 def our_frames(error):
-    """Where it came from, of the files here."""
+    """The line of a test file that raised it."""
     return [frame for frame in traceback.extract_tb(error.__traceback__)
             if HERE.name in frame.filename]
 
@@ -65,7 +65,7 @@ class Runner:
         self.args = args
         self.record = record
         self.lab = open_lab(args.state)
-        self.fresh = False      # hosts are up and as they should be
+        self.fresh = False      # the hosts run, without guests, and are not dirty
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
         self.failures = []      # in short
 
@@ -98,7 +98,7 @@ class Runner:
         return "".join(f" ({note})" for note in world.notes)
 
     def show_failure(self, world, error):
-        """Before anything is cleaned up."""
+        """Called before anything is cleaned up."""
         print()
         for frame in our_frames(error):
             print(f"  {place(frame)}")
@@ -122,7 +122,7 @@ class Runner:
             print(migration.all_output())
 
     def show_events(self):
-        """Both consoles without what there is so much of."""
+        """Both consoles, without the lines that guests print all the time."""
         events = [line for line in self.lab.console.lines()
                   if not ROUTINE.search(line.text)][-EVENTS_SHOWN:]
         print("==== both consoles without heartbeats, by time")

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Streams in files, for the tests: what the library does without a way back.
+ * Streams in files, for the tests: the library's calls without a descriptor
+ * for the way back.
  *
  *   stream-tool save DOMAIN FILE    as xl save, by libxl_domain_live_migrate()
  *   stream-tool restore FILE        as xl restore -e, by
@@ -65,7 +66,7 @@ static int save_stream(struct xl_context *xl, uint32_t domid, int fd)
     int rc;
 
     libxl_live_migrate_params_init(&params);
-    /* More than one, so that pages come in it more than once. */
+    /* More than one round, so that the file has some pages more than once. */
     params.precopy_iterations = 2;
     rc = libxl_domain_live_migrate_tuned(xl->ctx, domid, fd, 0, -1, &params,
                                          &result, &transitioned, NULL);

@@ -63,7 +63,8 @@ def test_over_ssh(world):
 
 
 def play_linux(world, guest, play):
-    """A test of a Linux guest, anew should the emulated processor kill it."""
+    """A test of a Linux guest, which runs again if the emulated processor kills the
+    guest."""
     for _ in range(3):
         try:
             return play(world, guest)
@@ -85,5 +86,5 @@ def linux_there_and_back(world, guest):
 
 @on_request(TAKES_LONG)
 def test_linux_with_two_vcpus_and_file_trees(world):
-    """Its files are checked all the time, so during the moves as well."""
+    """The guest checks its files all the time, so during the moves as well."""
     play_linux(world, world.linux(), linux_there_and_back)

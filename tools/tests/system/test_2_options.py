@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The options of xl migrate, and all that is left to the stock xl."""
+"""The options of xl migrate, and the commands that go to the stock xl."""
 
 import contextlib
 import json
@@ -17,8 +17,7 @@ def config_of(world, host, name):
 
 
 def monitors(world, host):
-    """The processes that watch over domains, as far as one sees: all xl that
-    still run."""
+    """The daemons that watch over domains: all xl processes that still run."""
     return world.lab.run(host, "ps -C xl -o args --no-headers",
                          check=False).stdout.split("\n")[:-1]
 
@@ -34,7 +33,7 @@ def test_p_leaves_it_paused(world):
 
 
 def test_a_trace_of_both_ends_is_joined(world):
-    """And says, in one command, what the guest's faults were spent on."""
+    """One command says what the guest's faults were spent on."""
     if world.lab.run("a", "command -v python3", check=False).returncode:
         raise Skip("the hosts have no python3")
     guest = world.pattern(memory=64, rate="max", check="max").start("a")
@@ -78,7 +77,7 @@ def test_C_sends_another_configuration(world):
 
 @on_request(TAKES_LONG)
 def test_a_check_touches_nothing(world):
-    """And says what is in the way, if something is."""
+    """The table says what is in the way, if anything is."""
     guest = world.pattern(memory=32).start("a")
     for command in ("xl -N migrate --postcopy", "xl migrate --postcopy --check"):
         done = world.lab.run("a", f"{command} {guest.name} xen-b")
@@ -115,8 +114,8 @@ def test_a_receiver_goes_by_its_policy(world):
 
 @on_request(TAKES_LONG)
 def test_a_plain_migrate_by_the_file_of_defaults(world):
-    """As cluster managers call it: with postcopy where both ends can, and the stock
-    way where the other has not our xl."""
+    """As cluster managers call xl: with postcopy where both ends can, and the stock way
+    where the other host does not have this package."""
     world.lab.run("a", "cat > /etc/xen/xl-postcopy.conf",
                   input='migrate = "auto"\nlink_timeout = 90\n')
     try:
@@ -152,7 +151,8 @@ def global_config(world, host, lines):
 
 @on_request(TAKES_LONG)
 def test_processors_by_the_destinations_xl_conf(world):
-    """As the stock xl goes by it: a guest that may use none of them does not come."""
+    """A receiver uses this setting as the stock xl does: it refuses a guest that may use
+    none of the processors."""
     guest = world.pattern(memory=32).start("a")
     for line, said in (('vm.cpumask = "40"', "may use none of these"),
                        ('vm.hvm.cpumask = "40"', "may use none of these"),
@@ -171,7 +171,7 @@ def test_processors_by_the_destinations_xl_conf(world):
 
 @on_request(TAKES_LONG)
 def test_a_receiver_waits_for_another_xl_that_makes_a_domain(world):
-    """By the lockfile of xl.conf, where memory may come from dom0."""
+    """The receiver waits for the lockfile of xl.conf, if memory may come from dom0."""
     if world.lab.run("b", "command -v python3", check=False).returncode:
         raise Skip("the hosts have no python3")
     guest = world.pattern(memory=32).start("a")
@@ -254,7 +254,7 @@ def test_other_commands_are_the_stock_xls(world):
                     "migrate nobody xen-b"):
         ours, stock = (world.lab.run("a", f"{xl} {command}", check=False)
                        for xl in ("xl", STOCK))
-        # Times go on between the two.
+        # The times of the second continue those of the first.
         if command in ("list", "vcpu-list 0", "-f list -l"):
             ours.stdout = stock.stdout = bool(ours.stdout)
         assert (ours.returncode, ours.stdout, ours.stderr) == \

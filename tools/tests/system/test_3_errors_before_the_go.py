@@ -65,12 +65,12 @@ def test_each_wrong_end_has_its_own_message(world):
 
 @on_request(TAKES_LONG)
 def test_a_signal_is_answered(world):
-    """What becomes of it depends on whose the guest is."""
+    """The effect of a signal depends on which host has the guest."""
     guest = world.pattern(memory=64).start("a")
     migration = world.migrate(guest, ENDLESS_PRECOPY)
     migration.wait_output("precopy: 1 round")
     world.lab.run("a", "kill -INT $(pgrep -o -f '^xl migrate --postcopy')")
-    # Said at once, unless it is over by then.
+    # xl answers at once, unless it has ended by then.
     migration.expect_failure(
         "giving up: the guest stays here|aborted on request", RUNS_ON)
     migration = world.migrate(guest, "--background-rate 64K")
@@ -104,7 +104,7 @@ def test_xl_without_postcopy_at_the_destination(world):
 
 @on_request(TAKES_LONG)
 def test_hypervisor_refuses_the_pager(world):
-    """As Xen does for a guest without hardware assisted paging."""
+    """The hypervisor refuses as for a guest without hardware assisted paging."""
     if not re.search(r"^virt_caps.*\bshadow\b", world.lab.run("a", "xl info").stdout,
                      re.M):
         raise Skip("this hypervisor has no guests without hap")
@@ -114,7 +114,7 @@ def test_hypervisor_refuses_the_pager(world):
     guest.assert_runs()
     guest.assert_ran_once("a")
     world.assert_only_at(guest, "a")
-    # As the message says.
+    # Do what the message says.
     world.lab.run("a", ["xl", "destroy", guest.name])
     guest = small(world)
     world.move(guest)

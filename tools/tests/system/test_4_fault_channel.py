@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A second connection for what the guest asks for."""
+"""The fault channel: a second connection for requested pages."""
 
 from moving import POSTCOPY
 from test_1_moves import assert_moved
@@ -11,7 +11,7 @@ REQUESTED = "of these requested"
 # A pattern for the process that xl starts at the source for the channel, and for no
 # other.
 SECOND = "migrate-receive --postcopy --recover"
-# The push stands, nearly: what comes is what the guest asks for.
+# The push hardly moves: nearly all pages that come are requested.
 SLOW = "--background-rate 4K"
 
 

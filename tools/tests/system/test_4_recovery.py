@@ -9,7 +9,7 @@ from test_8_control import status
 from test_smp import put_dom0_first
 from world import TAKES_LONG, Skip, on_request
 
-# The push stands, nearly: what comes is what the guest asks for.
+# The push hardly moves: nearly all pages that come are requested.
 SLOW = "--background-rate 4K"
 PAUSED = 3
 TAKEN_BACK = 4
@@ -27,7 +27,8 @@ def move_slowly(world, options=""):
 
 
 def assert_paused(world, guest):
-    """Both ends say so, and what to do; the source keeps its copy."""
+    """Both ends say that the migration is paused, and what to do; the source keeps its
+    copy."""
     away = f"{guest.name}--migratedaway"
     assert list(world.domains("a")) == [away], world.domains("a")
     assert world.domains("a")[away][3] == "s", world.domains("a")
@@ -76,8 +77,8 @@ def test_sender_killed_in_postcopy(world):
 
 
 def kill_receiver(world, guest):
-    """The present receiver is killed. Its guest is seen, and runs on until it needs
-    what has not come."""
+    """The present receiver is killed. Its guest is still shown, and runs on until it
+    needs memory that has not come."""
     before, = status(world, "b")
     world.lab.run("b", f"kill -9 {before['pid']}")
     world.until(lambda: [seen["state"] for seen in status(world, "b")]
@@ -122,7 +123,7 @@ def test_a_successor_writes_a_trace(world):
 
 @on_request(TAKES_LONG)
 def test_receiver_killed_with_vcpus_waiting(world):
-    """Of more vCPUs than the hypervisor's ring has room for."""
+    """The guest has more vCPUs than the hypervisor's ring has room for."""
     put_dom0_first(world)
     guest = world.pattern(memory=64, vcpus=12).start("a")
     migration = world.migrate(guest, SLOW)
@@ -154,15 +155,15 @@ def test_recovery_from_a_host_that_knows_nothing(world):
                          "Nothing has changed")
     assert wrong.finish() == PAUSED
     assert_paused(world, guest)
-    # By the name that its domain has here.
+    # Recover it by the name that its domain has here.
     again = world.recover(migration, domain=f"{guest.name}--migratedaway")
     again.expect_success()
     assert_moved(world, guest, "a", "b")
 
 
 def test_guest_that_never_ran_there_is_taken_back(world):
-    """The sender is killed while the guest is stopped: whether it gave the go
-    only the destination knows."""
+    """The sender is killed while the guest is stopped: only the destination knows
+    whether the go was sent."""
     guest = world.pattern(memory=32).start("a")
     migration = world.migrate(guest, die_at=STOPPED)
     assert migration.finish() != 0

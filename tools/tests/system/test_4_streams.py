@@ -12,7 +12,7 @@ from world import TAKES_LONG, on_request
 
 STREAMS = "over connections, at the end"
 BESIDES = "those besides the first"
-# The push stands, nearly: so it is not over before all connections are there.
+# The push hardly moves, so it is not over before all connections are there.
 SLOW = "--background-rate 4K"
 # The ssh at the source that carries the first connection, and the others.
 FIRST = "'^ssh .*migrate-receive --postcopy$'"

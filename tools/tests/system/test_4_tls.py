@@ -42,7 +42,7 @@ def move(world, guest, options="", **how):
 
 
 def recover(world, migration, options=""):
-    """Where the migration was: as xl says how."""
+    """Check that the guest moved, and that xl says who did the TLS."""
     assert re.search(rf"(?m)^xl: {{5}}xl migrate-recover .*{TLS} ",
                      migration.output), migration.output
     recovery = OverTls(migration.guest, options, command="migrate-recover",
@@ -59,7 +59,7 @@ def give(world, host, authority, names=FILES):
 
 @contextlib.contextmanager
 def certificates(world):
-    """Both hosts have some; yields the CA."""
+    """Both hosts have certificates; yields the CA."""
     with tempfile.TemporaryDirectory() as where:
         authority = Authority(where)
         for host in world.lab.hosts:
@@ -75,7 +75,7 @@ def certificates(world):
 
 @contextlib.contextmanager
 def listener(world, host, options=""):
-    """Receivers that it has started go on without it."""
+    """The listener ends; receivers that it has started go on without it."""
     process = Process(world.lab, host, "echo pid $$; exec xl migrate-listen "
                       f"{TLS} --policy none {options}")
     process.wait_output("listening at any address")
@@ -89,7 +89,7 @@ def listener(world, host, options=""):
 
 @contextlib.contextmanager
 def policy(world, host, text):
-    """What the host says of those that may send guests."""
+    """The host's configuration of the hosts that may send guests."""
     world.lab.run(host, f"cat > {POLICY}", input=text + "\n")
     try:
         yield
@@ -98,7 +98,7 @@ def policy(world, host, text):
 
 
 def between(world, host):
-    """The processes that do TLS there."""
+    """The relays (xl-tls) on that host."""
     return world.lab.run(host, f"pgrep -x {BETWEEN}", check=False).stdout.split()
 
 
@@ -133,7 +133,7 @@ def test_over_tls_there_and_back(world):
 
 @on_request(TAKES_LONG)
 def test_over_tls_without_the_kernel(world):
-    """There at the source only, and back at both ends."""
+    """A relay at the source only on the way there, and at both ends on the way back."""
     guest = world.pattern(memory=64).start("a")
     with certificates(world), listener(world, "b"), \
             listener(world, "a", "--no-ktls"):
@@ -150,8 +150,8 @@ def test_over_tls_without_the_kernel(world):
 
 
 def test_over_tls_connection_cut_and_recovered(world):
-    """By the listener that the guest has come by, which need not be told that it is
-    a recovery."""
+    """The recovery goes to the listener that has received the guest; the listener need
+    not be told that it is a recovery."""
     guest = world.pattern(memory=64).start("a")
     with certificates(world), listener(world, "b"):
         migration = move(world, guest, f"--no-ktls {SLOW}")
@@ -168,7 +168,7 @@ def test_over_tls_connection_cut_and_recovered(world):
 
 @on_request(TAKES_LONG)
 def test_over_tls_connection_cut_in_the_kernel(world):
-    """Where no process is between that could be killed: the socket itself."""
+    """Without a relay that could be killed the test breaks the socket itself."""
     guest = world.pattern(memory=64).start("a")
     with certificates(world), listener(world, "b"):
         migration = move(world, guest, SLOW)
@@ -189,7 +189,7 @@ def test_over_tls_connection_cut_in_the_kernel(world):
 
 @on_request(TAKES_LONG)
 def test_over_tls_receiver_killed_and_recovered(world):
-    """The listener's next process takes its place."""
+    """The listener's next process takes the place of the killed receiver."""
     guest = world.pattern(memory=64).start("a")
     with certificates(world), listener(world, "b"):
         migration = move(world, guest, SLOW)
@@ -223,7 +223,7 @@ def assert_refused(world, guest, *patterns):
 
 
 def test_over_tls_refused_certificates(world):
-    """And what is said about them, at both ends."""
+    """Refused connections, and the messages about them at both ends."""
     guest = world.pattern(memory=32).start("a")
     client = ("client-cert.pem", "client-key.pem")
     with certificates(world) as authority:
@@ -250,7 +250,7 @@ def test_over_tls_refused_certificates(world):
 
 @on_request(TAKES_LONG)
 def test_over_tls_against_one_without(world):
-    """Each is told what the other wants."""
+    """Each end is told what the other one needs."""
     guest = world.pattern(memory=32).start("a")
     with certificates(world), listener(world, "b") as at_b:
         migration = Process(world.lab, "a", shlex.join(
@@ -274,8 +274,7 @@ def test_over_tls_against_one_without(world):
 
 @on_request(TAKES_LONG)
 def test_over_tls_options_go_along(world):
-    """A look first, and then the guest stays paused: the listener was told of
-    neither."""
+    """First --check, then -p: the listener was started with neither."""
     guest = world.pattern(memory=32).start("a")
     with certificates(world), listener(world, "b"):
         looked = OverTls(guest, "--check")
@@ -303,7 +302,7 @@ def test_over_tls_a_stock_migration(world):
 
 @on_request(TAKES_LONG)
 def test_over_tls_guests_at_the_same_time(world):
-    """A process for each."""
+    """One process for each connection."""
     guests = [world.pattern(name=f"pattern{id}", id=id, memory=32,
                             rate=100).start("a") for id in (1, 2)]
     with certificates(world), listener(world, "b"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What goes wrong with a device model, and with its guest when others do."""
+"""Failures of a device model, and failures of other processes while a guest has one."""
 
 import contextlib
 
@@ -33,7 +33,7 @@ def assert_hvm_unharmed(world, guest, migration):
 
 @contextlib.contextmanager
 def full_disk(world, host):
-    """Where libxl keeps the states of device models there is no room."""
+    """The directory in which libxl keeps the states of device models is full."""
     world.lab.run(host, f"mkdir /run/full && "
                         f"mount -t tmpfs -o size=128k none /run/full && "
                         f"cp -a {STATES}/. /run/full && "
@@ -144,8 +144,8 @@ def test_hvm_recovered_from_a_killed_sender(world):
 
 @on_request(TAKES_LONG)
 def test_hvm_taken_back(world):
-    """Its sender is killed while it is stopped: then its device model logs
-    what it writes, which nobody reads any more."""
+    """The sender is killed while the guest is stopped: the device model then logs its
+    writes, and no process reads the log any more."""
     guest = hvm(world)
     migration = world.migrate(guest, die_at=STOPPED)
     assert migration.finish() != 0

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Devices that start at the destination in the stop, and such as stay."""
+"""Guests whose devices start at the destination in the stop, and guests that must
+stay."""
 
 import re
 
@@ -90,14 +91,14 @@ def there_and_back(world, guest):
 
 @on_request(TAKES_LONG)
 def test_qcow2_of_a_pvh_guest(world):
-    """A QEMU serves it, which opens it when it starts."""
+    """A QEMU serves the disk, and opens the image when it starts."""
     guest = QcowGuest(world.lab, DISK, "10.0.0.10", vcpus=1, tree=8)
     play_linux(world, guest, there_and_back)
 
 
 @on_request(TAKES_LONG)
 def test_qcow2_of_an_hvm_guest(world):
-    """So does its device model, twice, and with a lock."""
+    """The guest's device model opens the image as well, twice, and with a lock."""
     guest = HvmQcowGuest(world.lab, DISK, "10.0.0.10", memory=192, vcpus=1,
                          tree=8)
     play_linux(world, guest, there_and_back)
@@ -112,8 +113,8 @@ def hvm(world, more_config="", **options):
 
 @on_request(TAKES_LONG)
 def test_early_and_late_build(world):
-    """Forced one way and then the other; how long the guest stood still.  A
-    QEMU that cannot start early is told of, and the guest stays."""
+    """Forced one way and then the other; how long the guest stood still.  If QEMU cannot
+    start early, xl says so and the guest stays."""
     guest = hvm(world)
     if not loads_a_state_twice(world, guest):
         world.migrate(guest, "--early-build").expect_failure(
@@ -144,7 +145,7 @@ def test_early_and_late_build(world):
 
 
 def test_a_device_that_cannot_be_moved(world):
-    """The device model of such a guest dies when it is to save it."""
+    """The device model of such a guest would die when it saves this device."""
     world.lab.run("a", "truncate -s 1M /run/nvme.img")
     guest = hvm(world, device_model_args=[
         "-drive", "file=/run/nvme.img,if=none,id=n,format=raw",
@@ -155,7 +156,7 @@ def test_a_device_that_cannot_be_moved(world):
     assert ask_device_model(world, guest, "query-status")["running"]
 
 
-# Run in a host: when which host has announced whom.
+# Runs in a host, and logs when which host has announced which guest.
 LISTEN = """\
 import signal, socket
 signal.alarm(200)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Streams between our tools and the stock ones, both ways."""
+"""Streams between this package's tools and the stock ones, in both directions."""
 
 from test_1_moves import assert_moved
 from test_3_errors_before_the_go import without_our_xl
@@ -81,8 +81,8 @@ def test_an_image_of_the_stock_xl_is_restored_by_us(world):
 
 @on_request(TAKES_LONG)
 def test_stock_migrations_between_a_host_without_us_and_ours(world):
-    """Both ways without --postcopy, of a guest that had come by it, and that
-    goes by it afterwards; each host's xl is what root's ssh finds."""
+    """A guest that came by postcopy moves both ways without --postcopy, and by postcopy
+    afterwards; each host's xl is the one that root's ssh finds."""
     guest = world.pattern(memory=16, rate=100).start("a")
     world.move(guest)
     guest.wait_beat()

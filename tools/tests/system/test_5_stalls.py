@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The link between the hosts stands still, and nobody says that it is cut."""
+"""The link between the hosts stands still, and nothing tells either end that it is
+cut."""
 
 import contextlib
 import re
@@ -64,7 +65,7 @@ def test_source_gives_up_by_itself_while_the_guest_is_stopped(world):
 
 @contextlib.contextmanager
 def without_a_network(world, host):
-    """Nothing gets in or out, and nothing is told of it."""
+    """No packet gets in or out, and neither end gets an error."""
     world.lab.run(host, "ip link set lab0 down")
     try:
         yield
@@ -74,8 +75,8 @@ def without_a_network(world, host):
 
 @on_request(TAKES_LONG)
 def test_both_ends_give_up_by_themselves_before_the_go(world):
-    """The destination hears no more of its source, and it takes three minutes
-    until it believes that."""
+    """The destination gets nothing more from its source, and counts it as lost after
+    three minutes."""
     guest = small(world)
     migration = world.migrate(guest, ENDLESS_PRECOPY)
     migration.wait_output(PRECOPY)
@@ -89,7 +90,7 @@ def test_both_ends_give_up_by_themselves_before_the_go(world):
 
 @on_request(TAKES_LONG)
 def test_stalled_in_postcopy_until_it_goes_on(world):
-    """Nobody has done anything wrong: nothing is lost but time."""
+    """The link stands still for a while and goes on: only time is lost."""
     guest, migration = move_slowly(world, "--link-timeout 0")
     migration.stall_transport()
     for host in ("a", "b"):
@@ -121,7 +122,7 @@ def test_stalled_in_postcopy_with_a_timeout(world):
 
 @on_request(TAKES_LONG)
 def test_stalled_in_postcopy_and_left_after_a_minute(world):
-    """Nobody has said how long it may stand still."""
+    """No option says how long the link may stand still."""
     guest, migration = move_slowly(world)
     with without_a_network(world, "b"):
         migration.expect_failure("is the link cut", RECOVERY_LINE, status=PAUSED)
@@ -146,8 +147,8 @@ def test_nobody_talks_to_a_receiver(world):
 
 @on_request(TAKES_LONG)
 def test_stalled_in_postcopy_and_recovered(world):
-    """As the manual says: the process at the source is killed, whose
-    destination believes in the old connection until there is another one."""
+    """As the manual says: kill the process at the source. The destination still counts
+    the old connection as alive, until there is another one."""
     guest, migration = move_slowly(world, "--link-timeout 0")
     with without_a_network(world, "b"):
         migration.kill_sender()

@@ -18,14 +18,14 @@ DISK = "phy:/dev/vdb,xvdb,w"
 
 
 def in_precopy(world, guest):
-    """Its migration, which goes on in rounds until told otherwise."""
+    """A migration that makes rounds until a command ends them."""
     migration = world.migrate(guest, ENDLESS_PRECOPY)
     migration.wait_output(PRECOPY)
     return migration
 
 
 def attach_disk(world, guest):
-    """The guest takes no notice of it, but it is in its configuration."""
+    """The guest does not use the device, but its configuration has it."""
     world.lab.run(guest.host, [STOCK, "block-attach", guest.name, DISK])
 
 
@@ -87,7 +87,7 @@ def test_our_daemon_stays(world):
     fail_in_the_stop(world, guest)
     detach_disk(world, guest)
     assert_watched(world, guest)
-    # A successor looks whether it is needed, and leaves.
+    # A successor of the daemon checks whether it is needed, and ends.
     world.until(lambda: len(monitors(world, "b")) == 1,
                 lambda: f"not one watches: {monitors(world, 'b')}")
     guest.created = world.lab.console.now()
@@ -107,8 +107,8 @@ def test_who_has_no_daemon_gets_none(world):
 
 
 def start_namesake(world, name, options):
-    """Another guest, at the destination: by the stock xl, as ours knows which
-    one is on its way."""
+    """Start another guest of that name at the destination, by the stock xl, because this
+    package's xl would refuse."""
     other = world.pattern(name=name, memory=16)
     other.write_config("b")
     world.lab.run("b", f"{STOCK} create {options} {other.config_file}")
@@ -146,7 +146,7 @@ def test_an_incoming_domain_that_runs_is_no_leftover(world):
 
 @on_request(TAKES_LONG)
 def test_the_destination_dies_before_the_go(world):
-    """Nothing is heard of it any more, not even that it is cut."""
+    """The link carries nothing any more, not even its end."""
     guest = small(world)
     migration = in_precopy(world, guest)
     world.make_dirty()
@@ -167,7 +167,7 @@ def arrive(world, guest):
 
 
 def crash(world, guest):
-    """Its vCPU must run for that, and so its source be there."""
+    """The guest's vCPU must run for that, so the source must be reachable."""
     since = world.lab.console.now()
     world.lab.run("b", [STOCK, "trigger", guest.name, "nmi"])
     guest.wait(r"FATAL exception", since, SIGN_OF_LIFE_LIMIT, host="b")
@@ -222,7 +222,7 @@ def test_a_crash_is_dumped_once_its_memory_has_come(world):
 
 @on_request(TAKES_LONG)
 def test_a_watchdog_fires_while_the_source_is_lost(world):
-    """A vCPU that waits for a page does not run, whatever for: the guest's
+    """A vCPU that waits for a page does not run, so the watchdog fires: the guest's
     configuration says what happens then."""
     guest = small(world, watchdog=20,
                   more_config='on_watchdog = "destroy"\n')
@@ -248,7 +248,7 @@ def restart_with_another_clock(world, host, other, **options):
 
 
 def tsc_mhz(world, host):
-    """As its hypervisor measured it."""
+    """The frequency that the host's hypervisor measured."""
     said = world.lab.run(host, "xl dmesg | grep 'Detected .* MHz'").stdout
     return float(re.search(r"Detected ([0-9.]+) MHz", said)[1])
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Guests that are in another state than running, or change it on the way."""
+"""Guests that do not run when they are moved, or stop running on the way."""
 
 from moving import GONE, POSTCOPY, PRECOPY
 from test_1_moves import assert_moved
@@ -84,7 +84,7 @@ def test_reboot_in_precopy(world):
 
 @on_request(TAKES_LONG)
 def test_a_preserved_guest_is_not_waited_for(world):
-    """Nobody buries it: it is there, shut down, and stays so."""
+    """No daemon destroys the domain: it is there, shut down, and stays so."""
     guest, _ = end_in_precopy(world, ["shutdown"],
                               more_config='on_poweroff = "preserve"\n')
     assert "s" in world.domains("a")[guest.name], world.domains("a")

@@ -27,7 +27,7 @@ def target(world, guest):
 
 
 def set_memory(world, guest, mib, host=None):
-    """By the stock xl, as any program may that knows nothing of a migration."""
+    """Set it by the stock xl, as any program may that does not know of the migration."""
     return world.lab.run(host or guest.host,
                          [STOCK, "mem-set", guest.name, str(mib)], check=False)
 
@@ -43,7 +43,8 @@ def await_held(world, guest, mib):
 
 
 def assert_memory_adds_up(world, guest, free):
-    """What it was told to hold it holds, and the other host nothing."""
+    """The guest holds as much memory as it was told, and the other host has none of
+    it."""
     await_held(world, guest, target(world, guest))
     for host in ("a", "b"):
         used = held(world, guest) if host == guest.host else 0
@@ -116,8 +117,8 @@ def move_and_set(world, guest, mebibytes):
 
 
 def test_ballooning_down_in_postcopy(world):
-    """This kernel does not look at a page before it gives it back, and does not
-    bear to be refused."""
+    """This kernel gives pages back without touching them first, and crashes if the
+    hypervisor refuses one."""
     guest, free = start(world, "xen_scrub_pages=0")
     move_and_set(world, guest, LESS)
     assert_memory_adds_up(world, guest, free)

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Guests that give pages back and get others, or the same again, all the time.
-
-The hypervisor does not log what it gives a guest, nor what the guest writes to
-it at first.
+"""Guests that give pages back and get others, or the same ones again, all the time. The
+hypervisor does not log that a guest gets a page, nor the guest's first writes to it.
 """
 
 from test_1_moves import assert_moved
@@ -53,7 +51,7 @@ def test_trades_for_others_in_stop_and_copy(world):
 
 @on_request(TAKES_LONG)
 def test_trades_go_on_after_a_failure(world):
-    """What it may have comes back with it."""
+    """The guest's limit is restored when it comes back."""
     guest = trader(world, "same")
     assert_trades(guest, "a")
     migration = world.migrate(guest, "--precopy-iterations 2",
