@@ -19,13 +19,19 @@ FIRST = "'^ssh .*migrate-receive --postcopy$'"
 OTHERS = "'^ssh .*migrate-receive --postcopy --recover$'"
 
 
-def use_streams(world, guest, migration, streams):
+def await_streams(world, migration, streams):
     """All of them are in use, and the push goes on."""
+    world.until(lambda: [(seen["state"], seen["streams"]) for seen in
+                         status(world, migration.source)]
+                == [("running", streams)],
+                lambda: f"the source shows {status(world, migration.source)}, "
+                        f"and has said:\n{migration.output}")
+
+
+def use_streams(world, guest, migration, streams):
     migration.wait_output(POSTCOPY)
     guest.wait_beat(host=migration.dest, since=migration.started)
-    world.until(lambda: [seen["streams"] for seen in
-                         status(world, migration.source)] == [streams],
-                lambda: f"the source shows {status(world, migration.source)}")
+    await_streams(world, migration, streams)
 
 
 def go_on(world, guest, migration):
@@ -52,10 +58,7 @@ class RecoveryBySsh(Migration):
 def recover(world, migration, streams):
     recovery = RecoveryBySsh(migration, streams)
     world.migrations.append(recovery)
-    world.until(lambda: [seen["streams"] for seen in
-                         status(world, recovery.source)] == [streams],
-                lambda: f"the source shows {status(world, recovery.source)}, "
-                        f"and the recovery has said:\n{recovery.output}")
+    await_streams(world, recovery, streams)
     go_on(world, migration.guest, migration)
     return recovery.expect_success()
 
