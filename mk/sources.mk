@@ -17,7 +17,7 @@ PURE_SRCS := $(addprefix $(S)/tools/xl/,save_header.c rate.c policy_option.c \
                receive_policy.c finding.c cpu_list.c creation_lock.c \
                image_lock.c terminal.c)
 PURE_SRCS += $(TLS_SRCS) $(addprefix $(S)/tools/xl/,connection.c visitor.c \
-               wishes.c pass_fd.c tcp.c)
+               wishes.c pass_fd.c tcp.c carry.c)
 PURE_SRCS += $(addprefix $(S)/tools/xl/evacuation/,evacuation.c placement.c share.c \
                selection.c stop_estimate.c room.c child.c view.c view_json.c show.c conductor.c)
 

@@ -165,7 +165,7 @@ $(BENCH_SCALE): $(SCALE_OBJS)
 
 # The transports between xl and the network.
 TRANSPORTS_SRCS := $(TLS_SRCS) \
-                   $(addprefix $(S)/tools/xl/,prologue.c tcp.c) \
+                   $(addprefix $(S)/tools/xl/,carry.c prologue.c tcp.c) \
                    $(S)/tools/libs/light/utf8.c \
                    $(addprefix $(S)/tools/tests/unit/,fake_ca.c fake_tls.c) \
                    $(addprefix $(S)/tools/tests/bench/,transports.c die.c)
