@@ -48,8 +48,9 @@ add_kernel() {
         drivers/net/virtio_net.ko drivers/net/net_failover.ko \
         drivers/net/tun.ko drivers/net/xen-netback net/core/failover.ko \
         arch/x86/crypto) | tar -x -C "$to/kernel"
-    # What Bochs has in place of the devices of QEMU.
-    modules_with_needs ata_piix sd_mod e1000 |
+    # What Bochs has in place of the devices of QEMU; and RDMA, which the hosts
+    # do over their Ethernet.
+    modules_with_needs ata_piix sd_mod e1000 rdma_rxe rdma_ucm ib_uverbs |
         tar -c -C "$root/var/kernel" -T - | tar -x -C "$root"
     chroot "$root" depmod -a "$version"
     echo "$version" > "$root/boot/version"
