@@ -131,10 +131,11 @@ bench bench-downtime: deps
 
 # Its report is compared with one of its own kind.
 LOAD_MEMORY ?= 192
+LOAD_REPEAT ?= 1
 #? bench-load   databases that serve while they move: an hour
 bench-load: deps
 	$(S)/scripts/install-deps $(S)/scripts/packages.bench
 	$(MAKE) lab-build
 	$(S)/tools/tests/bench/bench --install $(LAB_STAGE) --to $(O)/bench-load \
-	    --part loads --load-memory $(LOAD_MEMORY) --repeat $(BENCH_REPEAT) \
+	    --part loads --load-memory $(LOAD_MEMORY) --repeat $(LOAD_REPEAT) \
 	    --kept $(S)/docs/figures-load.json $(BENCH_OPTIONS)
