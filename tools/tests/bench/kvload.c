@@ -35,8 +35,8 @@
 #include "kv_model.h"
 
 #define FILL_AT_ONCE 200
-#define CHECK_AT_ONCE 64
-#define FILL_WORDS 6
+#define CHECK_AT_ONCE 200
+#define SCRIPT_WORDS 6
 #define KEY_NAME_MAX 32
 #define TRY_AGAIN_US 50000
 #define US_PER_SECOND 1000000
@@ -47,6 +47,16 @@ static const char fill_script[] =
     "string.format('key:%08d', key), string.rep(string.format("
     "'key %08d version %010d ', key, 0), tonumber(ARGV[3]))) end "
     "return redis.status_reply('OK')";
+
+/* The first key of some whose value is not that of the version named for it;
+ * -1: none.  The store compares: the values would take minutes to get here. */
+static const char check_script[] =
+    "local key = tonumber(ARGV[1]) "
+    "for version in string.gmatch(ARGV[3], '%d+') do "
+    "if redis.call('GET', string.format('key:%08d', key)) ~= "
+    "string.rep(string.format('key %08d version %010d ', key, version), "
+    "tonumber(ARGV[2])) then return key end "
+    "key = key + 1 end return -1";
 
 struct options {
     uint32_t keys, size, writes, hot, pause, seed;
@@ -154,18 +164,18 @@ static int ask(struct load *load, size_t count, const char *const words[],
 static void fill_some(struct load *load, uint32_t first, uint32_t last)
 {
     char from[16], to[16], times[16];
-    const char *const words[FILL_WORDS] = {"EVAL", fill_script, "0",
-                                           from,   to,          times};
-    size_t lengths[FILL_WORDS], word;
+    const char *const words[SCRIPT_WORDS] = {"EVAL", fill_script, "0",
+                                             from,   to,          times};
+    size_t lengths[SCRIPT_WORDS], word;
     struct kv_answer answer;
 
     snprintf(from, sizeof(from), "%u", first);
     snprintf(to, sizeof(to), "%u", last);
     snprintf(times, sizeof(times), "%u", load->options.size / KV_PIECE);
-    for (word = 0; word < FILL_WORDS; word++) {
+    for (word = 0; word < SCRIPT_WORDS; word++) {
         lengths[word] = strlen(words[word]);
     }
-    while (ask(load, FILL_WORDS, words, lengths, &answer)) {
+    while (ask(load, SCRIPT_WORDS, words, lengths, &answer)) {
     }
     if (answer.type != '+') {
         die("kvload: the store does not take its keys: %.*s",
@@ -295,38 +305,74 @@ static void one_request(struct load *load)
     }
 }
 
-/* Ask for these keys all at once, as nobody measures how long that takes.
- * Returns the first one that has no answer. */
-static uint32_t check_some(struct load *load, uint32_t first, uint32_t end)
+/* The versions of these keys, with a space behind each. */
+static void list_versions(const struct load *load, uint32_t first,
+                          uint32_t end, char *text)
 {
-    struct kv_answer answer;
-    uint32_t key;
+    size_t length = 0;
 
-    for (key = first; key < end; key++) {
-        if (send_get(load, key)) {
-            reconnect(load);
-            return first;
-        }
+    for (; first < end; first++) {
+        length += sprintf(text + length, "%u ", load->model.versions[first]);
     }
-    for (key = first; key < end; key++) {
-        if (receive(load, &answer) || is_loading(&answer)) {
-            reconnect(load);
-            return key;
-        }
-        judge(load, key, &answer);
-    }
-    return end;
 }
 
+/* The first of these keys that the store finds to be wrong, or `end`. */
+static uint32_t first_wrong(struct load *load, uint32_t first, uint32_t end)
+{
+    char from[16], times[16], versions[CHECK_AT_ONCE * 12];
+    const char *const words[] = {"EVAL", check_script, "0",
+                                 from,   times,        versions};
+    size_t lengths[SCRIPT_WORDS], word;
+    struct kv_answer answer;
+    long found;
+
+    snprintf(from, sizeof(from), "%u", first);
+    snprintf(times, sizeof(times), "%u", load->options.size / KV_PIECE);
+    list_versions(load, first, end, versions);
+    for (word = 0; word < SCRIPT_WORDS; word++) {
+        lengths[word] = strlen(words[word]);
+    }
+    while (ask(load, SCRIPT_WORDS, words, lengths, &answer)) {
+    }
+    found = strtol(answer.data, NULL, 10);
+    if (answer.type != ':' || found < -1 || found >= (long)end ||
+        (found >= 0 && found < (long)first)) {
+        die("kvload: the store does not compare: %.*s", (int)answer.length,
+            answer.data);
+    }
+    return found < 0 ? end : (uint32_t)found;
+}
+
+/* What the store finds to be wrong is wrong, also if it reads right now. */
+static void report_wrong(struct load *load, uint32_t key)
+{
+    static const struct kv_answer compared = {.type = ':'};
+    unsigned long before = load->wrong;
+
+    while (read_key(load, key)) {
+    }
+    if (load->wrong == before) {
+        wrong(load, key, "compared", &compared);
+    }
+}
+
+/* A key whose version is in doubt is read first. */
 static void check_all(struct load *load)
 {
     unsigned long before = load->wrong;
-    uint32_t key = 0, end;
+    uint32_t key, end;
 
-    while (key < load->model.keys) {
+    for (key = 0; key < load->model.keys; key++) {
+        while (load->model.doubtful[key] && read_key(load, key)) {
+        }
+    }
+    for (key = 0; key < load->model.keys;) {
         end = load->model.keys - key < CHECK_AT_ONCE ? load->model.keys
                                                      : key + CHECK_AT_ONCE;
-        key = check_some(load, key, end);
+        key = first_wrong(load, key, end);
+        if (key < end) {
+            report_wrong(load, key++);
+        }
     }
     say("checked %u keys, wrong %lu", load->model.keys, load->wrong - before);
 }

@@ -141,11 +141,20 @@ class Connection(socketserver.StreamRequestHandler):
             return answer
 
     def eval(self, script, _, first, last, times):
+        if b"'GET'" in script:
+            return self.compare(int(first), int(last), times)
         assert b"redis.call('SET'" in script
         for key in range(int(first), int(last) + 1):
             self.server.values[b"key:%08d" % key] = value(key, 0)
         assert int(times) * 32 == SIZE
         return b"+OK\r\n"
+
+    def compare(self, first, pieces, versions):
+        assert pieces * 32 == SIZE
+        for key, version in enumerate(map(int, versions.split()), first):
+            if self.server.values.get(b"key:%08d" % key) != value(key, version):
+                return b":%d\r\n" % key
+        return b":-1\r\n"
 
     def get(self, name):
         found = self.server.values.get(name)
