@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Back ends in dom0 that want pages which have not come: of a file that the guest
+"""Back ends in dom0 that access pages which have not come: of a file that the guest
 sends from its page cache, of a buffer that it writes past that, and of what a
 connection's other end has not taken yet.  Neither may they wait for these pages,
 nor the guest notice that they do not."""
@@ -18,7 +18,7 @@ from xenlab import HOSTS
 
 FILE_MIB = 20
 FETCH_LIMIT = 240
-# So that pages stay away for long enough to be wanted.
+# A rate at which pages stay absent long enough to be accessed.
 SLOW = "--background-rate 1M"
 # Longer than a back end tries to get a page, twice.
 CUT_SECONDS = 90
@@ -46,8 +46,8 @@ class Served(InUse):
         assert got.stdout.split()[0] == self.sum, got
 
     def begin_fetch(self, host):
-        """A reader that stops after the first octet: the rest fills the buffers of
-        both ends."""
+        """A client that stops reading after the first octet: the rest fills the buffers
+        of both ends."""
         self.lab.run(host, "rm -f /run/gate /run/sum; mkfifo /run/gate; "
                            f"({FETCH} | (head -c 1; read -r _ < /run/gate; "
                            "cat) | sha256sum > /run/sum) "

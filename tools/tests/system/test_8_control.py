@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Looking at a migration from outside, and steering it."""
+"""Commands that show and steer a migration."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def status(world, host, domain=""):
 
 
 def store_of(world, host, domid):
-    """What is there of a migration in xenstore, "" for nothing."""
+    """The nodes of a migration in xenstore; "": none."""
     return world.lab.run(host, f"xenstore-ls {BASE.format(domid)}",
                          check=False).stdout
 
@@ -143,8 +143,8 @@ def test_a_watch_ends_as_the_migration_does(world):
 
 @on_request(TAKES_LONG)
 def test_held_precopy_goes_on(world):
-    """Rate 0 holds it; the guest does not care, and neither does the way
-    out."""
+    """Rate 0 stops the background; the guest runs on, and the migration can still be
+    aborted."""
     guest = busy(world)
     migration = endless(world, guest)
     control(world, "a", f"set-rate {guest.name} 0")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A guest that uses a disk and the network while it moves.
 
-The back ends in dom0 map pages of its memory, and copy to and from them, also
-such that have not arrived.
+The back ends in dom0 map pages of its memory, and copy to and from them, also pages that
+have not arrived.
 """
 
 import contextlib
@@ -28,8 +28,8 @@ COMPLAINT = re.compile(
 
 
 class InUse(contextlib.ExitStack):
-    """A guest with a disk and a network, connections to it, and dom0s that have
-    nothing to complain of; as long as this lives."""
+    """A guest with a disk and a network, connections to it, and dom0s whose logs must
+    stay clean, as long as this object lives."""
 
     def __init__(self, world, guest):
         super().__init__()
@@ -51,7 +51,7 @@ class InUse(contextlib.ExitStack):
             self.enter_context(Echo(self.lab, host, ADDRESS)))
 
     def assert_no_complaints(self):
-        """Of either dom0 or of the hypervisor."""
+        """Messages of either dom0 or of the hypervisor."""
         lines = [str(line) for line in self.guest.lines()
                  if line.text.startswith("(XEN)")]
         for host in HOSTS:
@@ -62,7 +62,7 @@ class InUse(contextlib.ExitStack):
 
 
 class Busy(InUse):
-    """All of it in use, from each host."""
+    """Disk and network are in use, from each host."""
 
     def __enter__(self):
         super().__enter__()
@@ -83,7 +83,7 @@ class Busy(InUse):
         return [int(word) for word in text.split()]
 
     def assert_moved(self, *route):
-        """And all of it goes on, through this host's back ends."""
+        """Disk and network go on, through this host's back ends."""
         before = self.disk_requests()
         assert_moved(self.world, self.guest, *route)
         now = self.disk_requests()

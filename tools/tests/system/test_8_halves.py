@@ -45,7 +45,7 @@ def test_the_half_at_the_source_is_destroyed(world):
 
 
 def test_the_half_at_the_destination_is_saved_by_another_program(world):
-    """With a configuration of its own the packaged xl can do so."""
+    """With a configuration in a file the packaged xl can move it."""
     guest, migration = in_two_places(world)
     guest.write_config("b")
     world.lab.run("b", [STOCK, "save", guest.name, "/root/half",

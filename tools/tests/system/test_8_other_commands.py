@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every other command of xl, about a guest that is on its way: by the table that
-xl itself has. And what the packaged xl can do to it behind our back."""
+xl itself has. And what the packaged xl can still do to such a guest."""
 
 import re
 
@@ -13,7 +13,7 @@ from world import TAKES_LONG, on_request
 STOCK = "/usr/sbin/xl"
 PARTS = ("moving", "shell", "incoming", "arriving")
 
-# What stands behind the domain; for all others something that would do.
+# The arguments after the domain; for all other commands a valid one.
 ARGUMENTS = {
     "save": "/tmp/image", "migrate": "xen-b", "remus": "xen-b",
     "dump-core": "/tmp/core", "trigger": "nmi", "sysrq": "h", "vcpu-set": "1",
@@ -23,7 +23,8 @@ ARGUMENTS = {
     "vcpu-pin": "all all all", "block-attach": "phy:/dev/vdb,xvdz,w",
     "network-attach": "bridge=xenbr0", "cd-insert": "xvdz /tmp/none",
 }
-# These end it, wait for a person, take minutes, or are not of this xl.
+# These commands end the guest, wait for a person, take minutes, or do not exist in this
+# xl.
 NOT_TRIED = {"destroy", "shutdown", "reboot", "trigger", "console",
              "vncviewer", "resume", "qemu-monitor-command", "config-update",
              "sysrq", "dump-core"}
@@ -58,7 +59,7 @@ def states(world, host):
 
 
 def assert_refused(world, host, part, domain):
-    """All that the table refuses, and nothing has come of it."""
+    """Runs all commands that the table refuses, and checks that nothing changed."""
     verdicts = table(world)[part]
     refused = [name for name, verdict in verdicts.items() if verdict != "yes"]
     assert len(refused) > 10, verdicts
@@ -76,7 +77,7 @@ def assert_allowed(world, host, part, domain):
                if verdict == "yes" and not name.endswith("-detach") and
                name not in NOT_TRIED]
     for name, (status, text) in run_all(world, host, domain, allowed).items():
-        # xl domname wants a number.
+        # xl domname needs a number.
         assert "refused" not in text and (not status or name == "domname"), \
             (name, status, text)
 

@@ -20,7 +20,7 @@ def put_binding(world, host):
 
 @on_request(TAKES_LONG)
 def test_a_binding_sends_and_receives(world):
-    """There, from Python to C, and back."""
+    """Moves from Python to C, and back."""
     put_binding(world, "a")
     guest = world.pattern(memory=32).start("a")
     daemon = Daemon(world, "b")
@@ -45,7 +45,7 @@ def test_a_binding_sends_and_receives(world):
 
 
 def test_a_binding_asks_and_lists(world):
-    """What needs nothing but the host."""
+    """Calls that need only the host."""
     put_binding(world, "a")
     assert world.lab.run("a", f"{BINDING} can-receive").stdout == "yes\n"
     assert world.lab.run("a", f"{BINDING} list").stdout == "[]\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Hosts of two releases, as there are while they are upgraded one by one:
+"""Hosts of two releases, as in an upgrade of one host after the other:
 `make check-crosswise`."""
 
 from guests import HvmPatternGuest
@@ -20,7 +20,7 @@ def takes_the_state():
 
 
 def crosswise(test):
-    """Of hosts of two releases only."""
+    """Runs only with hosts of two releases."""
     @on_request("wants hosts of two releases")
     def run(world):
         if len(config.suites()) < 2:

@@ -14,12 +14,12 @@ THREADS = 3      # a sender, a receiver, and one that waits for events
 
 
 class Daemon(Process):
-    """One on a host, which takes orders."""
+    """A daemon on a host, which takes orders."""
 
     def __init__(self, world, host, under=""):
         self.host = host
         daemon = world.tool("examples/migrationd", host)
-        # Its number first: what ssh runs is a shell.
+        # The daemon's process number comes first, because ssh runs a shell.
         super().__init__(world.lab, host,
                          f"echo pid $$; exec {under} {daemon} {PORT}",
                          stdin=subprocess.PIPE)
@@ -35,7 +35,7 @@ class Daemon(Process):
             return sum(pattern in line for _, line in self.lines)
 
     def wait_count(self, pattern, count):
-        """Until so many lines have had the pattern, and no failure."""
+        """Waits until `count` lines have had the pattern; a failure ends the test."""
         def seen():
             return sum(pattern in line for _, line in self.lines) >= count \
                 or any(line.startswith(("failed", "lost"))
@@ -144,7 +144,7 @@ def test_guests_change_places_between_two_daemons(world):
 
 @on_request(TAKES_LONG)
 def test_a_daemon_gives_up_one_of_two(world):
-    """The one that is aborted stays, the other is not touched by it."""
+    """The aborted guest stays, and the other one goes on."""
     first = world.pattern(name="first", id=1, memory=32).start("a")
     second = world.pattern(name="second", id=2, memory=32).start("a")
     daemons = both(world)

@@ -10,7 +10,7 @@ from world import TAKES_LONG, on_request
 
 REFUSED = 1
 PAUSED = 3
-# The push stands, nearly: what comes is what guests ask for.
+# The push hardly moves: nearly all pages that come are requested.
 SLOW = "--background-rate 16K"
 # Guests that need a minute for all of their memory.
 CALM = {"rate": 20, "check": 60}
@@ -61,14 +61,15 @@ def start_guests(world, count, host="a", first=1, **options):
 
 
 def assert_at(world, guests, host):
-    """These are all that the host has."""
+    """These guests are all that the host has."""
     world.until(lambda: sorted(world.domains(host)) ==
                 sorted(guest.name for guest in guests),
                 lambda: f"{host} has {world.domains(host)}")
 
 
 def assert_whole(guests, *route):
-    """Each where its route ends, checked in full since, and never at two places."""
+    """Each guest is where its route ends, was checked in full since, and never ran at
+    two places."""
     for guest in guests:
         guest.host = route[-1]
         guest.assert_runs()
@@ -165,7 +166,8 @@ def test_a_look_moves_nothing(world):
 
 @on_request(TAKES_LONG)
 def test_one_link_is_shared(world):
-    """The parts are never more than the limit, and grow when some have gone."""
+    """The sum of the shares never exceeds the limit, and shares grow when some guests
+    have gone."""
     guests = start_guests(world, 3, **CALM)
     way = evacuate(world, "a", "--parallel 3 --background-rate 384K")
     wait_postcopy(world, guests)
@@ -194,7 +196,7 @@ def test_one_that_is_refused_holds_nobody_up(world):
     assert_at(world, moved, "b")
     assert_whole(moved, "a", "b")
     assert_whole(guests[1:2], "a")
-    # Once more, and what has gone is gone.
+    # The same command again: guests that have gone are ignored.
     evacuate(world, "a").expect(0, "1 guests: 1 gone")
     assert_evacuated(world, guests, "a", "b")
 
@@ -251,8 +253,8 @@ def test_all_connections_are_cut(world):
 
 @on_request(TAKES_LONG)
 def test_the_link_is_cut(world):
-    """Nobody tells: what ssh notices, and what a recovery meets before it is
-    mended."""
+    """The link is cut without an error: ssh notices, and a recovery fails until the link
+    is restored."""
     guests, way = start_slowly(world, 3)
     world.lab.link(False)
     try:
@@ -279,7 +281,7 @@ def test_one_receiver_is_killed(world):
 
 @on_request(TAKES_LONG)
 def test_paused_ones_are_recovered_first(world):
-    """By the same command that was cut, which has more to move."""
+    """The same command, which was cut, recovers it, and has more guests to move."""
     guests = start_guests(world, 4, **CALM)
     way = evacuate(world, "a", f"{SLOW} --parallel 2")
     world.until(lambda: list(phases(world).values()) == ["postcopy"] * 2,
@@ -308,7 +310,7 @@ def test_interrupted_and_started_again(world):
 
 @on_request(TAKES_LONG)
 def test_killed_and_started_again(world):
-    """Its children go on, and the next one follows them."""
+    """The children of the killed command go on, and the next command follows them."""
     guests, way = start_slowly(world, 2)
     world.lab.run("a", "pkill -9 -f '^xl migrate-all'")
     way.finish()

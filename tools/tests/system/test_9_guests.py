@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Guests of other shapes: vCPUs that come later, memory above 4 GiB, and each of
+"""Other kinds of guests: vCPUs that come later, memory above 4 GiB, and each of
 Debian's kernels with few and many vCPUs (`make check-guests`)."""
 
 from guests import SIGN_OF_LIFE_LIMIT
@@ -32,7 +32,8 @@ def set_vcpus(world, host, guest, count):
 
 
 def move_with_more_vcpus(world, guest):
-    """One more before, one while memory is still to come, one less after."""
+    """One vCPU more before the move, one more while memory still comes, one less after
+    it."""
     guest.start("a")
     await_cpus(world, guest, 2)
     set_vcpus(world, "a", guest, "3")
@@ -79,7 +80,7 @@ def move_large(world, guest):
         place = guest.wait(rf"^\(d\d+\) tree {tree} from ([0-9a-f]+) to",
                            guest.created, SIGN_OF_LIFE_LIMIT)
         assert int(place.match[1], 16) >= FOUR_GIB, place
-    # Or each move would take a quarter of an hour here.
+    # Otherwise each move would take a quarter of an hour in the lab.
     must_set_memory(world, guest, LEFT)
     world.until(lambda: held(world, guest) <= LEFT + SLACK,
                 lambda: f"it holds {held(world, guest)} MiB", GIVE_BACK_LIMIT)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Guests whose state names pages that Xen looks for when it is loaded."""
+"""Guests whose state names pages that Xen reads when it loads the state."""
 
 from guests import SIGN_OF_LIFE_LIMIT, HvmPatternGuest
 from test_1_moves import assert_moved
@@ -49,7 +49,7 @@ def test_viridian_there_and_back(world):
 
 
 def test_viridian_without_hot_pages(world):
-    """What Xen looks for when it loads the state goes along all the same."""
+    """The pages that Xen reads when it loads the state go along all the same."""
     guest = ViridianGuest(world.lab, "all", rate="max").start("a")
     move(world, guest, "--hot-pages 0")
     assert_moved(world, guest, "a", "b")
@@ -66,7 +66,7 @@ def test_viridian_as_by_default(world):
 
 @on_request(TAKES_LONG)
 def test_viridian_pages_that_were_given_back(world):
-    """Its host has them mapped; the next one finds none, and lives."""
+    """The source has the pages mapped; the destination finds none, and does not crash."""
     guest = ViridianGuest(world.lab, "lost").start("a")
     since = world.lab.console.now()
     migration = world.migrate(guest)

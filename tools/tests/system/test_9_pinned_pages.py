@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Linux guests that rely on pages which nobody can page in for them.
+"""Linux guests that rely on pages which Xen cannot page in.
 
 From 6.1 on Linux panics on resume when the page of one of its vcpu_infos is
 still paged.  The hot set brings these pages along.  Some of the tests run only
@@ -12,7 +12,7 @@ from world import TAKES_LONG, on_request
 KERNELS = {"6_1": "vmlinux-6.1", "6_12": "vmlinux-6.12"}
 MEMORY = {1: 96, 2: 96, 8: 128, 16: 160}    # MiB, by vCPUs
 
-# Of some 550 to 970 that are written while it suspends.
+# The guest writes some 550 to 970 pages while it suspends.
 FEW_PAGES = 64
 MOVES_TO_DIE = 5
 
@@ -48,7 +48,7 @@ def test_pinned_pages_go_along(world):
 
 @on_request(TAKES_LONG)
 def test_pinned_pages_are_told_from_others(world):
-    """More is written last than goes along."""
+    """The guest writes more pages last than go along."""
     there_and_back(world, linux(world, "6_12", 2), f"--hot-pages {FEW_PAGES}")
 
 
@@ -60,7 +60,7 @@ def test_pinned_pages_of_many_event_channels(world):
 
 
 def dies_without(world, guest):
-    """A move without the pages; whether it was its last."""
+    """A move without these pages; True: the guest died of it."""
     migration = world.migrate(guest, "--hot-pages 0")
     migration.expect_success()
     dead = guest.has_said(guest.host, "register_vcpu_info failed")
@@ -71,8 +71,8 @@ def dies_without(world, guest):
 
 @on_request(TAKES_LONG)
 def test_pinned_pages_are_needed(world):
-    """Or the tests above would show nothing.  Now and then all of them come in
-    time by themselves: the guest's CPUs happen to touch them before."""
+    """Otherwise the tests above would show nothing. Now and then all of these pages come
+    in time by themselves: the guest's CPUs happen to touch them before."""
     def play(world, guest):
         guest.start("a")
         assert any(dies_without(world, guest) for _ in range(MOVES_TO_DIE)), \

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The units of docs/examples/systemd: a receiver for each connection, without
-ssh and without a terminal. The hosts' init is another, so a manager of root's
-own runs them."""
+ssh and without a terminal. The hosts have another init, so a service manager of root's
+runs the units."""
 
 import contextlib
 import shlex
@@ -18,7 +18,7 @@ PLACE = "/root/.config/systemd/user"
 ADDRESS = "10.0.0.2:8005"
 LOG = "/root/receiver.log"
 
-# What who installs them sets, and where the lab's xl and log are.
+# The settings of an administrator, and where the lab's xl and log are.
 DROP_INS = {
     f"{SOCKET}.d": f"[Socket]\nListenStream={ADDRESS}\nIPAddressAllow=10.0.0.1\n",
     "xl-migrate-receive@.service.d":
@@ -71,7 +71,7 @@ def units(world):
         lab.run("b", f"rm -r {PLACE}")
 
 
-# Stands in for what ends guests, or what moves them, when a host shuts down.
+# Stands in for a unit that ends guests, or moves them, when a host shuts down.
 STAND_IN = """\
 [Service]
 Type=oneshot
@@ -132,8 +132,8 @@ def stopped(world, host):
 
 @on_request(TAKES_LONG)
 def test_shutdown_waits_for_a_guest_on_its_way(world):
-    """Of its source: nothing that ends guests, or a session in which one is moved,
-    stops before it has arrived."""
+    """At the source no unit that ends guests, and no session that moves one, stops
+    before the guest has arrived."""
     lab = world.lab
     guest = world.pattern(memory=64).start("a")
     lab.run("a", f"rm -f {LOG}")
@@ -179,7 +179,7 @@ def test_receiver_that_systemd_starts(world):
         world.until(lambda: terminals(world) == ["?"] * len(guests),
                     lambda: f"xl has the terminals {terminals(world)}; it said\n"
                             + world.lab.run("b", f"cat {LOG}").stdout)
-    # And the manager: the guests are as well off as any.
+    # The service manager ends as well, and the guests run on.
     for guest in guests:
         world.move(guest)
         guest.assert_ran_once("a", "b", "a")

@@ -9,7 +9,7 @@ from test_1_moves import assert_moved
 from world import TAKES_LONG, Skip, on_request
 from xenlab import LabError
 
-# Run in a host: what the device model of a domain answers to commands.
+# Runs in a host: prints what the device model of a domain answers to commands.
 ASK = """\
 import json, socket, sys
 monitor = socket.socket(socket.AF_UNIX)
@@ -41,7 +41,7 @@ class HvmGuest(LinuxGuest):
         return super().config().replace('"pvh"', '"hvm"')
 
     def boot_config(self):
-        """QEMU wants a bzImage."""
+        """QEMU needs a bzImage."""
         pvh = super().boot_config()
         return (pvh.replace("xen-lab/vmlinux", "xen-lab/vmlinuz")
                 + "\n".join(self.devices) + "\n")
@@ -60,7 +60,7 @@ def ask_device_model(world, guest, command):
 
 
 def loads_a_state_twice(world, guest):
-    """Whether its device model can: else it starts late, in the stop."""
+    """True: the device model can start early; otherwise it starts late, in the stop."""
     version = ask_device_model(world, guest, "query-version")
     return version["qemu"]["major"] < 6
 
@@ -110,8 +110,8 @@ def test_hvm_there_and_back_again(world, guest):
 @with_guest('vga = "stdvga"', "vnc = 1")
 @on_request(TAKES_LONG)
 def test_hvm_with_a_screen(world, guest):
-    """What QEMU has mapped goes while the guest runs, in the stop only what
-    has changed of its 4112 pages."""
+    """The pages that QEMU maps go while the guest runs; in the stop go only those of its
+    4112 pages that have changed."""
     summary = world.move(guest)
     assert summary["sent while it ran here"] >= 4112, summary
     assert summary["sent while it was stopped"] < 4112, summary

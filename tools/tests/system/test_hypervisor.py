@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the engine expects of the hypervisor, asked of it directly."""
+"""Tests what the engine expects of the hypervisor, with direct calls."""
 
 PAGES = 1024
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Moves within one host: what is tested where there is no other, on the Intel
-processor that Bochs emulates (make check-intel)."""
+"""Moves within one host, on the Intel processor that Bochs emulates (make
+check-intel)."""
 
 from guests import SIGN_OF_LIFE_LIMIT, HvmPatternGuest, PatternGuest
 from moving import POSTCOPY, RECOVERY_LINE

@@ -5,13 +5,13 @@ from test_1_moves import assert_moved
 from world import TAKES_LONG, on_request
 from xenlab import HOSTS
 
-# Xen pauses the first vCPU that comes upon a page that is away.  Others that
-# come upon it before it is there try again and again, and of one processor
-# they leave little to dom0, which is to bring the page.
+# Xen pauses the first vCPU that accesses an absent page. Other vCPUs that access it
+# before it is there try again and again, and leave little of the only processor to dom0,
+# which must bring the page.
 DOM0_FIRST = "xl sched-credit2 -d 0 -w 65535"
 
-# Where nobody waits for a page, vCPUs find each other at the same one hardly
-# once in a walk; where they do, some hundred times.  (Two, of which one does
+# As long as no vCPU waits for a page, vCPUs meet at the same page hardly once in a walk;
+# when they wait, some hundred times.  (Two, of which one does
 # other work besides, may not meet at all.)
 MANY = 10
 

@@ -11,7 +11,7 @@ from world import TAKES_LONG, on_request
 
 @on_request(TAKES_LONG)
 def test_pvh_without_drivers_is_refused(world):
-    """libxl could only wait for it."""
+    """libxl could only wait for such a guest."""
     guest = world.pattern(memory=32, drivers="no").start("a")
     migration = world.migrate(guest)
     migration.expect_failure("PVH guest without Xen drivers", "kernel",

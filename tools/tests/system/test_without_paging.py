@@ -37,7 +37,7 @@ def test_hypervisor_without_paging_is_refused(world):
         guest.assert_runs()
         guest.assert_ran_once("a")
         world.assert_only_at(guest, "a")
-    # As it is told to: left out, the same command moves it.
+    # Do what the message says: without --postcopy the same command moves the guest.
     world.move(guest, postcopy=False)
     guest.assert_runs()
     world.assert_only_at(guest, "b")

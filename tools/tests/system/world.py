@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a test gets: two hosts without guests, and what to make of them."""
+"""The World that a test gets: two hosts without guests, and calls to use them."""
 
 import re
 import time
@@ -63,7 +63,7 @@ class World:
         return recovery
 
     def move(self, guest, options="", **how):
-        """A migration that is to succeed; returns its Summary."""
+        """A migration that must succeed; returns its Summary."""
         return self.migrate(guest, options, **how).expect_success()
 
     def make_dirty(self):
@@ -72,7 +72,7 @@ class World:
         self.dirty = True
 
     def note(self, text):
-        """Something to be said of the test though it passes."""
+        """A remark that the runner prints although the test passes."""
         self.notes.append(text)
 
     def tool(self, name, host):
@@ -113,7 +113,7 @@ class World:
                                f"should have {wanted}")
 
     def until(self, condition, complaint, limit=CLEAN_LIMIT):
-        """For what ends soon and that nothing tells of: a dying domain."""
+        """Waits for something that ends soon without an event, such as a dying domain."""
         deadline = time.monotonic() + limit * self.lab.patience
         while not condition():
             assert time.monotonic() < deadline, complaint()
@@ -122,7 +122,7 @@ class World:
     # Leaving.
 
     def clean(self):
-        """Back to hosts without guests; False if that does not work."""
+        """Removes all guests from the hosts; False if that does not work."""
         for migration in self.migrations:
             if not migration.ended:
                 return False

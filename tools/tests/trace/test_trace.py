@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """xl-migrate-trace, over traces that the library has written in migrations of fake
-guests ($FAKE_LIBRARY and $KEEP_TRACES are what `make check-unit` makes), and over
-files that are none."""
+guests ($FAKE_LIBRARY and $KEEP_TRACES are what `make check-unit` makes), and over files
+that are no traces."""
 
 import contextlib
 import importlib.machinery
@@ -18,7 +18,7 @@ import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
 NO_NEIGHBOURS = (1 << 32) - 1
-# All but a few pages come because they were asked for.
+# All but a few pages come on request.
 ON_DEMAND = {"no_background_push": True, "neighbours_below": NO_NEIGHBOURS,
              "neighbours_above": NO_NEIGHBOURS, "hot_pages_max": 4}
 
@@ -173,7 +173,7 @@ class RecoveryTest(unittest.TestCase):
 
 
 class FileTest(Directory):
-    """Whatever is in the file: a line about it, and no more."""
+    """Whatever the file holds, the program prints a line about it, and no more."""
 
     def refused(self, text, what):
         self.path.write_bytes(text if isinstance(text, bytes) else text.encode())

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 XL = os.environ.get("XL", "")
-# In a mount name space, so that nobody else's /etc changes.
+# Runs in a mount name space, so that the machine's /etc does not change.
 RUN = 'mount --bind "$0" /etc && exec "$@"'
 
 

@@ -21,7 +21,7 @@ from certificates import Authority              # noqa: E402
 
 XL = os.environ.get("XL") or TOP / "build/xl"
 PROTOCOL = "xen-postcopy/1"
-LIMIT = 60          # seconds, for what hangs
+LIMIT = 60          # seconds; a longer wait is a failure
 
 @unittest.skipUnless(shutil.which("openssl"), "this machine has no openssl")
 @unittest.skipUnless(pathlib.Path(XL).exists(), "xl is not built")
@@ -107,7 +107,7 @@ class Connect(unittest.TestCase):
         tls.sendall(b"W")
         tls.sendall(b"last")
         self.assertEqual(process.stdout.read(4), b"last")
-        tls.shutdown(socket.SHUT_RDWR)          # and no last word
+        tls.shutdown(socket.SHUT_RDWR)          # and no close_notify
         self.assertIn("localhost was cut", self.said(process))
 
     def test_a_refusal_is_shown(self):

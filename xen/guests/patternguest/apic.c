@@ -46,7 +46,7 @@ void apic_nap(uint64_t duration_us)
     if (duration_us > LONGEST_NAP_US) {
         duration_us = LONGEST_NAP_US;
     }
-    /* Not 0, which would be no nap but the last one. */
+    /* Not 0, which would stop the timer. */
     write(TIMER_VECTOR, VECTOR_TIMER);
     write(TIMER_COUNT, (uint32_t)duration_us * TICKS_PER_US + 1);
     cpu_await_interrupt();

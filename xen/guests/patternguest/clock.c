@@ -4,7 +4,8 @@
 #include "cpu.h"
 #include "xen.h"
 
-/* Without Xen nobody says how fast the TSC runs, and nothing depends on it. */
+/* Without Xen the guest does not know how fast the TSC runs, and nothing
+ * depends on that. */
 #define ASSUMED_TSC_MHZ 2500u
 
 static uint64_t own_us;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the compiler calls by itself. */
+/* Functions that the compiler calls by itself. */
 #include <stddef.h>
 
 void *memcpy(void *to, const void *from, size_t count);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Two ways out: I/O port 0xe9, which Xen prints on its own console (and QEMU's
- * isa-debugcon on a character device), and the PV console ring.  Neither is
- * waited for: a line that does not fit into the ring is dropped there.
+ * isa-debugcon on a character device), and the PV console ring.  The guest
+ * waits for neither: a line that does not fit into the ring is dropped.
  */
 #ifndef CONSOLE_H
 #define CONSOLE_H
@@ -24,7 +24,7 @@ void console_mark(uint64_t id);
 /* There is no ring before the first call. */
 void console_connect_ring(struct xencons_interface *ring, uint32_t port);
 
-/* Nobody prints between the two calls: for when the ring is another one. */
+/* No vCPU prints between the two calls, in which the ring is exchanged. */
 void console_hold(void);
 void console_release(void);
 

@@ -143,7 +143,7 @@ void vcpu_main(unsigned int number)
     uint32_t walk_number;
 
     while (number >= all.count) {
-        cpu_halt(); /* nobody has asked for this one */
+        cpu_halt(); /* the guest has not started this vCPU */
     }
     exceptions_catch();
     apic_enable();
