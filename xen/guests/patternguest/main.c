@@ -36,6 +36,8 @@
  * than a heartbeat may wait: a slow batch is followed by the smallest one.
  */
 #define LARGEST_BATCH 8u
+/* The same for jumps, of which a page has room for many. */
+#define JUMPS_OF_BATCH 1024u
 #define SLOW_BATCH_US 4000u
 
 #define NAP_US 4000u
@@ -240,6 +242,9 @@ static void beat(uint64_t now_us)
     if (now_us >= guest.ring_heartbeat_due_us) {
         ways |= CONSOLE_RING;
         guest.ring_heartbeat_due_us = now_us + RING_HEARTBEAT_US;
+        if (guest.options.jumps) {
+            print("jumps %lu t=%lu", guest.work.jumps, now_us);
+        }
         if (guest.options.watchdog_s > 0 && xen_present() &&
             xen_watchdog((uint32_t)guest.options.watchdog_s)) {
             print("watchdog set");
@@ -259,9 +264,14 @@ static void beat(uint64_t now_us)
 /* Writes and checks what is due; false if nothing is. */
 static bool work_a_batch(uint64_t now_us)
 {
-    unsigned int to_write = pacer_take(&guest.writer, now_us, guest.batch);
-    unsigned int to_check = pacer_take(&guest.checker, now_us, guest.batch);
+    unsigned int to_write, to_check;
 
+    if (guest.options.jumps) {
+        workload_jump(&guest.work, JUMPS_OF_BATCH);
+        return true;
+    }
+    to_write = pacer_take(&guest.writer, now_us, guest.batch);
+    to_check = pacer_take(&guest.checker, now_us, guest.batch);
     workload_write(&guest.work, to_write);
     workload_check(&guest.work, to_check);
     return (to_write > 0 && guest.work.working_set > 0) || to_check > 0;

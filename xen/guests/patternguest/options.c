@@ -129,6 +129,9 @@ static bool read_option(struct options *options, struct word name,
         return read_choice(value, "random", "sequential",
                            &options->random_order);
     }
+    if (equals(name, "jumps")) {
+        return read_choice(value, "yes", "no", &options->jumps);
+    }
     if (equals(name, "heartbeat")) {
         return read_milliseconds(value, &options->heartbeat_us);
     }
@@ -184,6 +187,7 @@ void options_default(struct options *options)
     options->id = 0;
     options->drivers = true;
     options->random_order = false;
+    options->jumps = false;
     options->to_port = true;
     options->to_ring = true;
     options->trade_pages = 0;

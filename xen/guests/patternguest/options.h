@@ -23,6 +23,7 @@ struct options {
     uint64_t id;  /* what its lines start with; 0: nothing */
     bool drivers; /* false: as if Xen were not there */
     bool random_order;
+    bool jumps; /* reads a word here and there, and does nothing else */
     bool to_port;
     bool to_ring;
     bool corrupt; /* break pages, to prove that it is seen */

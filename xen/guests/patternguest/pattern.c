@@ -48,6 +48,13 @@ uint64_t pattern_header(uint64_t pfn, uint32_t generation)
            generation;
 }
 
+uint64_t pattern_word(uint64_t pfn, uint32_t generation, unsigned int index)
+{
+    struct words words = words_of_header(pattern_header(pfn, generation));
+
+    return word_at(&words, index);
+}
+
 static bool is_header(uint64_t word)
 {
     return word >> MAGIC_SHIFT == MAGIC;

@@ -40,6 +40,9 @@ struct pattern_diff {
 };
 
 uint64_t pattern_header(uint64_t pfn, uint32_t generation);
+
+/* The word at this index of a page. */
+uint64_t pattern_word(uint64_t pfn, uint32_t generation, unsigned int index);
 void pattern_write(uint64_t *page, uint64_t pfn, uint32_t generation);
 bool pattern_matches(const uint64_t *page, uint64_t pfn, uint32_t generation);
 

@@ -215,6 +215,36 @@ static void check_image(struct workload *work)
     }
 }
 
+static bool jump_to(struct workload *work, uint64_t position,
+                    unsigned int index)
+{
+    uint64_t pfn = frames_at(&work->frames, position);
+    const volatile uint64_t *page = page_at(pfn);
+
+    return page[index] == pattern_word(pfn, FIRST_ROUND, index);
+}
+
+/* Where the next jump goes depends on what this one has read, so that the
+ * processor cannot be ahead of it. */
+void workload_jump(struct workload *work, unsigned int jumps)
+{
+    uint64_t state = work->jump_state;
+
+    for (; jumps > 0; jumps--) {
+        uint64_t position = (state >> 32) % work->pages;
+        unsigned int index = (state >> 16) % PATTERN_WORDS;
+        bool right = jump_to(work, position, index);
+
+        state = state * ORDER_MULTIPLIER + ORDER_INCREMENT + !right;
+        work->jumps++;
+        if (!right && count_error(work)) {
+            print("BAD word pfn=%lx word=%u",
+                  frames_at(&work->frames, position), index);
+        }
+    }
+    work->jump_state = state;
+}
+
 void workload_restart_pass(struct workload *work)
 {
     work->check_position = 0;

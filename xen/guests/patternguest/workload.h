@@ -31,12 +31,14 @@ struct workload {
     uint32_t round;
     uint64_t round_written;
     uint64_t order_state;
+    uint64_t jump_state;
     uint64_t check_position;
     uint64_t pass_errors; /* found in the pass under way */
     uint64_t image_checksum;
 
     uint64_t written;
     uint64_t checked;
+    uint64_t jumps;
     uint64_t errors;
     uint64_t passes;
 
@@ -57,6 +59,10 @@ void workload_check(struct workload *work, unsigned int pages);
  * whether another vCPU was at the same page when that was done. */
 bool workload_check_one(struct workload *work, unsigned int vcpu,
                         uint64_t position, bool *met);
+
+/* Reads and checks one word after the other, each in a page anywhere.  Only
+ * when no page has been written again. */
+void workload_jump(struct workload *work, unsigned int jumps);
 
 /* Lets the next full pass start at the first page. */
 void workload_restart_pass(struct workload *work);

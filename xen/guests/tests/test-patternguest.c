@@ -156,6 +156,8 @@ static void test_options(void)
     CHECK(options.random_order && options.corrupt);
     CHECK(!options.to_port && options.to_ring);
     CHECK(options.vcpus == 1 && options.drivers);
+    CHECK(!options.jumps);
+    CHECK(options_parse(&options, "jumps=yes") == NULL && options.jumps);
     CHECK(options_parse(&options, "vcpus=16 drivers=no") == NULL);
     CHECK(options.vcpus == 16 && !options.drivers);
     CHECK(options_parse(&options, "vcpus=0") != NULL);
