@@ -5,6 +5,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -12,6 +15,8 @@
 #include <xen/sched.h>
 
 #include "call/half.h"
+#include "control/control_store.h"
+#include "fake_xenstore.h"
 
 #define ROLE(which) .role = LIBXL_LIVE_MIGRATE_ROLE_##which
 #define STATE(which) .state = LIBXL_LIVE_MIGRATE_STATE_##which
@@ -117,10 +122,39 @@ static void by_its_witnesses(void **state)
     }
 }
 
+/* What a dead process has shown of a guest that is complete goes, and else the
+ * guest would look like a half for ever; what a living one shows stays. */
+static void what_a_dead_process_has_shown(void **state)
+{
+    char start[32];
+
+    (void)state;
+    fake_store_clear();
+    snprintf(start, sizeof(start), "%llu",
+             (unsigned long long)lm_process_start(getpid()));
+    for (int lives = 0; lives < 2; lives++) {
+        char pid[32];
+
+        snprintf(pid, sizeof(pid), "%d", lives ? getpid() : 4194305);
+        fake_store_put("/libxl/7/live-migrate/pid", pid);
+        fake_store_put("/libxl/7/live-migrate/start-time", start);
+        fake_store_put("/libxl/7/live-migrate/state", "running");
+        lm_store_forget(7);
+        if (lives) {
+            assert_non_null(fake_store_get("/libxl/7/live-migrate/state"));
+        } else {
+            assert_null(fake_store_get("/libxl/7/live-migrate/state"));
+        }
+    }
+    assert_int_equal(fake_store_handles(), 0);
+    fake_store_clear();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_its_witnesses),
+        cmocka_unit_test(what_a_dead_process_has_shown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

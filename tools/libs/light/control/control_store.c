@@ -193,3 +193,18 @@ bool lm_store_owner_lives(struct xs_handle *xs, xs_transaction_t transaction,
     free(start);
     return lives;
 }
+
+void lm_store_forget(uint32_t domid)
+{
+    struct xs_handle *xs = xs_open(0);
+    char path[LM_STORE_PATH_MAX];
+
+    if (!xs) {
+        return;
+    }
+    if (!lm_store_owner_lives(xs, XBT_NULL, domid)) {
+        lm_store_path(path, domid, NULL);
+        xs_rm(xs, XBT_NULL, path);
+    }
+    xs_close(xs);
+}

@@ -94,6 +94,9 @@ uint64_t lm_process_start(pid_t pid);
  * lives?  It runs, or waits at the destination for its source. */
 bool lm_store_is_busy(struct xs_handle *xs, xs_transaction_t transaction,
                       uint32_t domid);
+/* Remove all nodes of a migration whose process has died, as the process would
+ * have done when the guest was complete. */
+void lm_store_forget(uint32_t domid);
 /* Does the process that the nodes of a migration name live? */
 bool lm_store_owner_lives(struct xs_handle *xs, xs_transaction_t transaction,
                           uint32_t domid);

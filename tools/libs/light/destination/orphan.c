@@ -153,6 +153,7 @@ static enum xlm_guest_state decide(struct lm_destination *destination)
     }
     (void)lm_give_back_config(ctx, state->domid, destination->op.xlm.logger);
     lm_target_give_back(state->domid, destination->op.xlm.logger);
+    lm_store_forget(state->domid);
     return XLM_GUEST_COMPLETE;
 }
 
@@ -348,6 +349,7 @@ static int look_after(libxl_ctx *ctx, struct lm_kept *kept)
         rc = end_paging(kept);
         if (!rc) {
             (void)libxl_live_migrate_release(ctx, kept->state->domid);
+            lm_store_forget(kept->state->domid);
         }
         if (!rc && lm_memo_put(id, XLM_GUEST_COMPLETE)) {
             rc = ERROR_FAIL;
