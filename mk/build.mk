@@ -66,7 +66,8 @@ $(O)/%.schema.json: $(S)/docs/specs/%.schema.json.in $(S)/scripts/make-schema \
 # ---- for the tests between hosts, and installed nowhere ----
 
 .PHONY: test-tools
-TEST_TOOLS := $(addprefix $(O)/,stream-tool pager-probe eviction-probe pingpong)
+TEST_TOOLS := $(addprefix $(O)/,stream-tool pager-probe eviction-probe \
+                superpage-probe pingpong)
 KVLOAD_OBJS := $(patsubst %,$(O)/obj/tools/tests/bench/%.o,kvload kv_link kv_model die)
 # The example in C: check-install builds it as its readers would.
 EXAMPLES := $(patsubst $(S)/docs/examples/%.c,%,$(wildcard $(S)/docs/examples/*.c))
@@ -89,7 +90,7 @@ $(O)/stream-tool: $(O)/obj/tools/tests/system/stream-tool.o $(LIB) \
 
 # Programs that check what the library expects of a hypervisor, below the library's
 # functions.
-$(O)/pager-probe $(O)/eviction-probe: \
+$(O)/pager-probe $(O)/eviction-probe $(O)/superpage-probe: \
     $(O)/%: $(O)/obj/tools/tests/system/%.o $(GUEST_OBJS)
 	$(call link,$(ALL_LDFLAGS) $(PROGRAM_LDFLAGS),$(GUEST_LIBS))
 

@@ -106,7 +106,7 @@ check-pinned: deps
 
 # ---- to watch, and to measure ----
 
-.PHONY: demo bench bench-downtime bench-load
+.PHONY: demo bench bench-downtime bench-load bench-superpages
 #? demo         a migration to watch; installs what it needs
 demo: deps
 	$(MAKE) lab-build
@@ -118,6 +118,11 @@ BENCH := $(S)/tools/tests/bench/bench --install $(LAB_STAGE) --to $(O)/bench
 BENCH_REPEAT ?= 2
 BENCH_MEMORY ?= 64
 BENCH_OPTIONS ?=
+#? bench-superpages  what pages of 4 KiB cost a guest that jumps: ten minutes
+bench-superpages: deps
+	$(MAKE) lab-build
+	$(S)/tools/tests/bench/bench-superpages --install $(LAB_STAGE) \
+	    --to $(O)/bench
 #? bench        all that is compared, with a report: twenty minutes
 #? bench-downtime  the same for larger and larger guests: hours
 bench bench-downtime: deps

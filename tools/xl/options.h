@@ -77,6 +77,7 @@ struct xl_options {
     bool no_monitor;
     bool foreground;
     bool leave_paused;
+    bool superpages;
     bool debug;
     bool check; /* both sides: only check whether it would work */
     bool recover;

@@ -14,6 +14,7 @@ static const struct {
     {XL_WISH_PAUSED, offsetof(struct xl_options, leave_paused)},
     {XL_WISH_DEBUG, offsetof(struct xl_options, debug)},
     {XL_WISH_CHECK, offsetof(struct xl_options, check)},
+    {XL_WISH_SUPERPAGES, offsetof(struct xl_options, superpages)},
 };
 
 #define NR_FIELDS (sizeof(fields) / sizeof(fields[0]))

@@ -16,7 +16,8 @@
 #define XL_WISH_DEBUG (1u << 2)
 #define XL_WISH_CHECK (1u << 3)
 #define XL_WISH_LINK_TIMEOUT (1u << 4)
-#define XL_WISHES_ALL 0x1fu
+#define XL_WISH_SUPERPAGES (1u << 5)
+#define XL_WISHES_ALL 0x3fu
 
 struct xl_wishes {
     char magic[8];

@@ -262,6 +262,7 @@ static int receive_domain(struct xl_receive *receive)
     params.final_name = receive->name;
     params.link_timeout = receive->options.params.link_timeout;
     params.paused = receive->options.leave_paused;
+    params.superpages = receive->options.superpages;
     params.autoballoon = receive->lock.fd >= 0;
     params.logger = receive->xl->logger;
     params.progress = note_phase;

@@ -308,6 +308,9 @@ struct xlm_restore_params {
     uint32_t link_timeout_ms;
     /* How often this end says that it lives; 0: every 20 s. */
     uint32_t keepalive_ms;
+    /* A PVH guest: when all of it is here, give it superpages again. */
+    bool superpages;
+    bool superpages_at_once; /* without letting it run in between: for tests */
 };
 
 /*
@@ -356,7 +359,8 @@ int xlm_take_over(struct xlm_context *ctx,
 
 /* End the paging of a complete guest whose receiver was killed while it was
  * still the pager.  A vCPU may wait for an answer although its page is there:
- * it gets the answer, and the domain has no pager any more. */
+ * it gets the answer, and the domain has no pager any more.  A region that the
+ * receiver had away for a superpage is put back first. */
 int xlm_end_paging(struct xlm_context *ctx, const struct xlm_orphan *orphan);
 
 /* What another connection of a migration is for. */

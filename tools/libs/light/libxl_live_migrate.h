@@ -463,7 +463,12 @@ typedef struct libxl_live_migrate_receive_params {
      * the place of a killed receiver, from that moment on; if it cannot be
      * written, the log says so, and the call goes on. */
     const char *trace; /* NULL */
-    uint64_t reserved[13];
+    /* When all of a PVH guest is here and the source has been told, give the
+     * guest superpages of 2 MiB again, region by region, with the domain
+     * paused for each; the call returns after that.  A guest of another kind,
+     * or one whose receiver was killed, keeps pages of 4 KiB. */
+    bool superpages; /* false */
+    uint64_t reserved[12];
 } libxl_live_migrate_receive_params;
 
 void libxl_live_migrate_receive_params_init(

@@ -104,7 +104,9 @@
     X(SOURCE, streams, "streams", \
       "in postcopy: connections that pages are pushed over") \
     X(SOURCE, stream_pages, "stream-pages", \
-      "of postcopy-pages, over streams other than the first connection")
+      "of postcopy-pages, over streams other than the first connection") \
+    X(DESTINATION, superpages, "superpages", \
+      "regions of 2 MiB that have superpages again")
 
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): a term of a sum */
 #define LIBXL_LIVE_MIGRATE_COUNT_ONE_(...) +1

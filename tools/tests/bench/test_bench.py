@@ -9,6 +9,7 @@ import importlib.util
 import io
 import json
 import pathlib
+import re
 import sys
 import tempfile
 import unittest
@@ -25,6 +26,7 @@ import figures      # noqa: E402
 import measure      # noqa: E402
 import page         # noqa: E402
 import parts        # noqa: E402
+import superpages   # noqa: E402
 from guests import Step     # noqa: E402
 
 
@@ -487,6 +489,27 @@ class BesideQemu(unittest.TestCase):
             self.assertEqual(list(pathlib.Path(where).iterdir()), [])
         self.assertIn("skipped: bench-qemu: no qemu-system-x86_64 here",
                       out.getvalue())
+
+
+class Superpages(unittest.TestCase):
+    def test_the_rate_is_by_the_guests_own_time(self):
+        lines = ["(d1) jumps 1000 t=500000", "(d1) hb 7 t=600000 w=0 c=0 e=0",
+                 "(d1) jumps 4000 t=1500000", "(d1) jumps 7000 t=2500000"]
+        self.assertEqual(superpages.rate(
+            re.search(superpages.JUMPS, line) for line in lines), 3000)
+        self.assertEqual(superpages.rate([]), 0)
+        self.assertEqual(superpages.rate(
+            re.search(superpages.JUMPS, line) for line in lines[:2]), 0)
+
+    def test_each_turn_is_compared_with_itself(self):
+        def turn(big, small, joined):
+            return {superpages.BIG: big, superpages.SMALL: small,
+                    superpages.JOINED: joined}
+
+        found = superpages.ratios([turn(100, 50, 90), turn(10, 4, 10),
+                                   turn(20, 12, 16), turn(9, 0, 9)])
+        self.assertEqual(list(found.values()), [0.5, 0.9])
+        self.assertEqual(superpages.ratios([turn(9, 0, 9)]), {})
 
 
 class Parts(unittest.TestCase):

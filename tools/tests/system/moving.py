@@ -188,6 +188,16 @@ class Migration(Process):
     def kill_receiver(self):
         self.lab.run(self.dest, f"kill -9 $(cat {RECEIVER_PID})")
 
+    def receiver_ends_within(self, timeout):
+        """The receiver may stay for a while after the connection has ended."""
+        there = f"kill -0 $(cat {RECEIVER_PID}) 2> /dev/null"
+        deadline = time.monotonic() + timeout * self.lab.patience
+        while not self.lab.run(self.dest, there, check=False).returncode:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.2)
+        return True
+
     def all_output(self):
         there = self.receiver.output if self.receiver else ""
         return (f"{self.output}\n---- and at the destination:\n{there}"

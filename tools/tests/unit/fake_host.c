@@ -97,6 +97,8 @@ static void domain_free(struct fake_domain *domain)
     free(domain->p2m);
     free(domain->refs);
     free(domain->busy);
+    free(domain->granted);
+    free(domain->large);
     free(domain->dirty);
     free(domain->unlogged);
     free(domain);
@@ -238,6 +240,8 @@ static void allocate_pages(struct fake_domain *domain)
     domain->p2m = calloc(domain->nr_pfns, 1);
     domain->refs = calloc(domain->nr_pfns, 1);
     domain->busy = calloc(domain->nr_pfns, sizeof(bool));
+    domain->granted = calloc(domain->nr_pfns, sizeof(bool));
+    domain->large = calloc(domain->nr_pfns, sizeof(bool));
     domain->dirty = calloc(domain->nr_pfns, sizeof(bool));
     domain->unlogged = calloc(domain->nr_pfns, sizeof(bool));
 }
@@ -496,6 +500,8 @@ void fake_domain_grow(struct fake_domain *domain, uint64_t nr_pfns)
     domain->p2m = grown(domain->p2m, had, nr_pfns, 1);
     domain->refs = grown(domain->refs, had, nr_pfns, 1);
     domain->busy = grown(domain->busy, had, nr_pfns, sizeof(bool));
+    domain->granted = grown(domain->granted, had, nr_pfns, sizeof(bool));
+    domain->large = grown(domain->large, had, nr_pfns, sizeof(bool));
     domain->dirty = grown(domain->dirty, had, nr_pfns, sizeof(bool));
     domain->unlogged = grown(domain->unlogged, had, nr_pfns, sizeof(bool));
     domain->nr_pfns = nr_pfns;
@@ -530,8 +536,8 @@ static bool can_take_page(const struct fake_domain *domain)
 int fake_page_move(struct fake_domain *domain, uint64_t pfn,
                    enum fake_page state)
 {
-    bool had = domain->p2m[pfn] == FAKE_RAM;
-    bool has = state == FAKE_RAM;
+    bool had = fake_has_frame(domain->p2m[pfn]);
+    bool has = fake_has_frame(state);
 
     if (has && !had) {
         if (!can_take_page(domain)) {
@@ -546,6 +552,7 @@ int fake_page_move(struct fake_domain *domain, uint64_t pfn,
     domain->paged_pages += fake_is_paged(state);
     domain->paged_pages -= fake_is_paged(domain->p2m[pfn]);
     domain->p2m[pfn] = state;
+    domain->large[fake_region_of(pfn)] = false;
     return 0;
 }
 

@@ -45,6 +45,11 @@
     X(pager_notify) \
     X(evict) \
     X(page_in) \
+    X(nominate_region) \
+    X(move_pages) \
+    X(populate_region) \
+    X(is_granted) \
+    X(spare_region) \
     X(contents_alloc)
 
 #define FAKE_OP_ENUM(name) FAKE_OP_##name,
@@ -59,6 +64,7 @@ enum fake_page {
     FAKE_PAGED,
     FAKE_PAGING_IN, /* paged, and a request for it is in the ring or read */
     FAKE_BROKEN,
+    FAKE_NOMINATED, /* it has its frame, and nobody reaches it */
 };
 
 struct fake_host;
@@ -111,6 +117,9 @@ void fake_host_enomem(struct fake_host *host, unsigned int count);
  * memory again once the guest has run and the host has refused this number of
  * its pages. */
 void fake_host_out_of_memory(struct fake_host *host, unsigned int patience);
+
+/* The host has no 2 MiB of memory in one piece, as long as this is true. */
+void fake_host_fragmented(struct fake_host *host, bool fragmented);
 
 /* The process with this handle dies: all later calls fail without any effect.
  * `copy` gets what the process had kept at that moment. */
@@ -198,7 +207,17 @@ void fake_page_busy(struct fake_domain *domain, uint64_t pfn, bool busy);
 /* Does the page refuse to be evicted, because of the call above or because the
  * hypervisor maps it? */
 bool fake_page_held(struct fake_domain *domain, uint64_t pfn);
-/* The next mapping of the page fails with this errno, although it exists. */
+/* The guest has granted it: back ends may come for it. */
+void fake_page_grant(struct fake_domain *domain, uint64_t pfn, bool granted);
+/* Is its region mapped as one? */
+bool fake_page_large(struct fake_domain *domain, uint64_t pfn);
+/* The region of holes that the hypervisor has for moving pages; it must be
+ * empty whenever the domain runs. */
+void fake_domain_set_spare(struct fake_domain *domain, uint64_t first);
+/* Grants of a version that the other end cannot read. */
+void fake_domain_new_grants(struct fake_domain *domain);
+/* The next mapping of the page, or the next time that it is moved, fails with
+ * this errno, although it exists. */
 void fake_page_map_error(struct fake_domain *domain, uint64_t pfn, int error);
 /* The memory itself, whatever the page's state. */
 void *fake_page_memory(struct fake_domain *domain, uint64_t pfn);

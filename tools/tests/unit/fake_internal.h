@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "fake_hypervisor.h"
+#include "policy/page.h"
 
 #define FAKE_STATES 4
 #define FAKE_PARAMS 64
@@ -39,6 +40,7 @@ struct fake_host {
     bool shadow_stacks;
     struct fake_blob cpuid; /* the most that a guest gets */
     bool all_mapped;
+    bool fragmented;
     bool drops_paged;
     unsigned int enomem;
     bool out_of_memory;
@@ -109,6 +111,10 @@ struct fake_domain {
     uint8_t *p2m;    /* enum fake_page of each pfn */
     uint8_t *refs;   /* mappings of each pfn */
     bool *busy;
+    bool *granted;
+    bool *large;      /* of each pfn, by which its region begins */
+    uint64_t spare;   /* 0: none */
+    bool new_grants;  /* of version 2 */
     uint64_t bad_pfn; /* when bad_errno */
     int bad_errno;
     bool logdirty;
@@ -158,6 +164,19 @@ static inline bool fake_is_paged(enum fake_page state)
 {
     return state == FAKE_PAGED || state == FAKE_PAGING_IN;
 }
+
+static inline bool fake_has_frame(enum fake_page state)
+{
+    return state == FAKE_RAM || state == FAKE_NOMINATED;
+}
+
+static inline uint64_t fake_region_of(uint64_t pfn)
+{
+    return pfn / XLM_REGION_PAGES * XLM_REGION_PAGES;
+}
+
+/* The domain is about to run. */
+void fake_region_check(struct fake_domain *domain);
 
 /* Change a page's state and the counts; -1 with ENOMEM. */
 int fake_page_move(struct fake_domain *domain, uint64_t pfn,

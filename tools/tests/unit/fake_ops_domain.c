@@ -33,6 +33,7 @@ int fake_op_unpause(struct xlm_hypervisor *hv, uint32_t domid)
         errno = EINVAL;
     } else if (domain) {
         domain->pauses--;
+        fake_region_check(domain);
         fake_wake(handle->host);
         rc = 0;
     }

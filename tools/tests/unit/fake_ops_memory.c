@@ -18,6 +18,7 @@ static uint32_t type_of(const struct fake_domain *domain, uint64_t pfn)
     }
     switch ((enum fake_page)domain->p2m[pfn]) {
     case FAKE_RAM:
+    case FAKE_NOMINATED:
         return XLM_TYPE_NOTAB;
     case FAKE_BROKEN:
         return XLM_TYPE_BROKEN;
@@ -62,6 +63,9 @@ static int map_error(struct fake_domain *domain, uint64_t pfn)
     }
     if (fake_is_paged(domain->p2m[pfn])) {
         fake_paging_foreign(domain, pfn);
+        return ENOENT;
+    }
+    if (domain->p2m[pfn] == FAKE_NOMINATED) {
         return ENOENT;
     }
     return EINVAL;

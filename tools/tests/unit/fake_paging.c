@@ -405,7 +405,7 @@ static enum fake_access locked_access(struct fake_domain *domain,
             domain->p2m[pfn] == FAKE_BROKEN) {
             return FAKE_ACCESS_NO_PAGE;
         }
-        if (domain->p2m[pfn] == FAKE_RAM) {
+        if (fake_has_frame(domain->p2m[pfn])) {
             return FAKE_ACCESS_DONE;
         }
         access = raise_fault(domain, vcpu, pfn);

@@ -234,7 +234,8 @@ static const struct {
 static bool is_told(const char *name)
 {
     static const char *const told[] = {"link-timeout", "no-monitor", "p",
-                                       "debug",        "check",      "trace"};
+                                       "debug",        "check",      "trace",
+                                       "superpages"};
 
     for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
         if (!strcmp(name, told[i])) {

@@ -210,6 +210,33 @@ struct xlm_hypervisor_ops {
     /* Bring in a batch of paged-out pages; errors as in evict(). */
     int (*page_in)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                    struct xlm_page_in *pages);
+    /* ---- regions of a paused domain: for restore/superpages.c ---- */
+
+    /* Nominate the pages of a region, as evict() does: then no vCPU, back end
+     * or program can reach them.  *refused: how many are not nominated,
+     * because a process, a back end or Xen holds them.  move_pages() makes all
+     * ordinary again.  Only for the pager, and never at the same time as
+     * evict(). */
+    int (*nominate_region)(struct xlm_hypervisor *hv, uint32_t domid,
+                           uint64_t first, size_t *refused);
+    /* Move pages, with their frames, to other pfns, one after the other; a
+     * page that is there is freed. -1: it ended at one of them, and those
+     * before that have moved; EINVAL: because there is no page. */
+    int (*move_pages)(struct xlm_hypervisor *hv, uint32_t domid, uint64_t from,
+                      uint64_t to, size_t count);
+    /* Give a region of holes one frame of 2 MiB, with any contents, mapped as
+     * one.  ENOMEM: there is no such frame, or the domain may have no more
+     * pages. */
+    int (*populate_region)(struct xlm_hypervisor *hv, uint32_t domid,
+                           uint64_t first);
+    /* Has the guest granted a page of the region to anybody?  EOPNOTSUPP: its
+     * grant table is of a kind that this cannot read. */
+    int (*is_granted)(struct xlm_hypervisor *hv, uint32_t domid,
+                      uint64_t first, bool *granted);
+    /* Find a region of holes where no PVH guest has memory or devices, and
+     * where nothing has been mapped.  ENOSPC: there is none. */
+    int (*spare_region)(struct xlm_hypervisor *hv, uint32_t domid,
+                        uint64_t *first);
     /* Allocate room for the contents of pages. page_in() takes contents from
      * there without a copy if they are page-aligned.  At most
      * XLM_CONTENTS_BUFFERS for each handle at a time; no thread may page in

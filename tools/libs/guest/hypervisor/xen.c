@@ -338,6 +338,11 @@ static const struct xlm_hypervisor_ops xen_ops = {
     .pager_notify = xen_pager_notify,
     .evict = xen_evict,
     .page_in = xen_page_in,
+    .nominate_region = xen_nominate_region,
+    .move_pages = xen_move_pages,
+    .populate_region = xen_populate_region,
+    .is_granted = xen_is_granted,
+    .spare_region = xen_spare_region,
     .contents_alloc = xen_contents_alloc,
     .contents_free = xen_contents_free,
 };

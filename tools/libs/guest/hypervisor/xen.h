@@ -6,6 +6,7 @@
  * xen_pager.c   being the pager of a domain
  * xen_memory.c  page types, mappings, log-dirty, populating
  * xen_paging.c  evicting and paging in
+ * xen_region.c  regions that get superpages again
  * xen_compat.c  what differs between Xen's versions
  * xen_call.c    what all of them call
  *
@@ -183,6 +184,24 @@ int xen_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
 void *xen_contents_alloc(struct xlm_hypervisor *hv, size_t pages);
 void xen_contents_free(struct xlm_hypervisor *hv, void *contents,
                        size_t pages);
+
+/* Nominate pages side by side, as many as fit into one multicall.  *refused
+ * grows by those that are not nominated. */
+int xen_nominate(struct xen_hypervisor *xen, uint32_t domid, uint64_t first,
+                 size_t count, size_t *refused);
+
+/* ---- hypervisor/xen_region.c ---- */
+
+int xen_nominate_region(struct xlm_hypervisor *hv, uint32_t domid,
+                        uint64_t first, size_t *refused);
+int xen_move_pages(struct xlm_hypervisor *hv, uint32_t domid, uint64_t from,
+                   uint64_t to, size_t count);
+int xen_populate_region(struct xlm_hypervisor *hv, uint32_t domid,
+                        uint64_t first);
+int xen_is_granted(struct xlm_hypervisor *hv, uint32_t domid, uint64_t first,
+                   bool *granted);
+int xen_spare_region(struct xlm_hypervisor *hv, uint32_t domid,
+                     uint64_t *first);
 
 /* ---- hypervisor/xen_compat.c ---- */
 

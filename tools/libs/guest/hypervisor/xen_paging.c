@@ -244,6 +244,27 @@ int xen_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
     return run_in_chunks(xen_of(hv), domid, count, pages, &kind);
 }
 
+int xen_nominate(struct xen_hypervisor *xen, uint32_t domid, uint64_t first,
+                 size_t count, size_t *refused)
+{
+    struct xen_paging_batch *batch = &xen->pager.evict;
+    size_t i;
+
+    if (xen_pager_check(xen, domid)) {
+        return -1;
+    }
+    for (i = 0; i < count; i++) {
+        batch_set(batch, i, XENMEM_paging_op_nominate, domid, first + i);
+    }
+    if (batch_run(xen, batch, count)) {
+        return -1;
+    }
+    for (i = 0; i < count; i++) {
+        *refused += batch_error(batch, i) != 0;
+    }
+    return 0;
+}
+
 static bool is_readable(const struct xen_hypervisor *xen,
                         const uint8_t *contents)
 {

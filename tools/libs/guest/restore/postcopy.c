@@ -15,6 +15,7 @@
 #include "restore/pages.h"
 #include "restore/stats.h"
 #include "restore/streams.h"
+#include "restore/superpages.h"
 
 /* ---- GO, and after ---- */
 
@@ -121,6 +122,10 @@ int xlm_restore_complete(struct xlm_restorer *restorer)
                 "domain %" PRIu32 " is complete, but the source could not be "
                 "told: it still keeps its suspended copy",
                 restorer->domain.domid);
+        return 0;
+    }
+    if (restorer->params->superpages) {
+        xlm_superpages_join(restorer);
     }
     return 0;
 }

@@ -2,11 +2,13 @@
  * Takes the place of a receiver that was killed: this process becomes the
  * pager of its guest, and goes on.
  */
+#include "pager/kept.h"
 #include "restore/gone.h"
 #include "restore/pages.h"
 #include "restore/postcopy.h"
 #include "restore/recover.h"
 #include "restore/restore.h"
+#include "restore/superpages.h"
 
 /* Adds the pages that are paged out, which the hypervisor does not count. */
 static uint64_t guest_pages(struct xlm_restorer *restorer)
@@ -45,9 +47,14 @@ static int take_over(struct xlm_restorer *restorer,
 
 int xlm_end_paging(struct xlm_context *ctx, const struct xlm_orphan *orphan)
 {
-    struct xlm_pager *pager = xlm_pager_take_over(ctx, NULL, orphan->domid,
-                                                  orphan->pfns, orphan->kept);
+    struct xlm_pager *pager;
 
+    if (xlm_superpages_mend(ctx, orphan->domid,
+                            xlm_kept_region(orphan->kept, orphan->pfns))) {
+        return -1;
+    }
+    pager = xlm_pager_take_over(ctx, NULL, orphan->domid, orphan->pfns,
+                                orphan->kept);
     xlm_pager_close(pager);
     return pager ? 0 : -1;
 }

@@ -417,6 +417,18 @@ static uint64_t max_pages(const libxl_domain_config *config)
     return (kib == LIBXL_MEMKB_DEFAULT ? DEFAULT_MEMKB : kib) / KIB_PER_PAGE;
 }
 
+/* A device model maps pages of its guest at any time. */
+static bool is_pvh(const struct lm_destination *destination)
+{
+    if (destination->config->c_info.type == LIBXL_DOMAIN_TYPE_PVH) {
+        return true;
+    }
+    xtl_log(destination->op.xlm.logger, XTL_WARN, -1, "light",
+            "only PVH guests get superpages again: this one keeps pages of "
+            "4 KiB");
+    return false;
+}
+
 static int move_in(struct lm_destination *destination)
 {
     const struct xlm_restore_callbacks callbacks = {
@@ -440,6 +452,7 @@ static int move_in(struct lm_destination *destination)
         .relink = &destination->relink,
         .max_pages = max_pages(destination->config),
         .link_timeout_ms = lm_timeout_ms(destination->params.link_timeout),
+        .superpages = destination->params.superpages && is_pvh(destination),
     };
 
     destination->relink.fd = -1;
