@@ -54,6 +54,7 @@ def test_superpages_of_linux(world):
     assert_moved(world, guest, "a", "b")
 
 
+@on_request(TAKES_LONG)
 def test_receiver_killed_while_a_region_is_away(world):
     """The pages go back, and the guest runs on, as often as it happens."""
     guest = world.pattern(memory=64).start("a")
