@@ -33,9 +33,9 @@ struct relay {
     void *wire;
     int in_fd, out_fd; /* -1: closed */
     struct way up, down;
-    bool said_end;   /* the other end was told that no more comes */
-    bool heard_end;  /* it has told us */
-    bool cut;        /* the wire is of no more use */
+    bool said_end;  /* the other end was told that no more comes */
+    bool heard_end; /* it has told us */
+    bool cut;       /* the wire is of no more use */
     /* When the local end has been closed for long enough; 0: it is open. */
     uint64_t linger;
 };
