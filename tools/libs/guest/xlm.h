@@ -294,7 +294,7 @@ struct xlm_restore_callbacks {
 };
 
 struct xlm_restore_params {
-    /* Read the next record while one is brought in, however few processors
+    /* Read the next record while one is paged in, however few processors
      * there are; otherwise only where there are more than two. */
     bool read_ahead;
     int in_fd;

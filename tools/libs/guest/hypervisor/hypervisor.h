@@ -46,7 +46,7 @@ enum xlm_platform_state {
     XLM_STATE_HVM_CONTEXT,  /* opaque */
 };
 
-/* One page that the pager brings in, and the outcome. */
+/* One page that the pager pages in, and the outcome. */
 struct xlm_page_in {
     uint64_t pfn;
     const void *contents; /* XLM_PAGE_SIZE octets */
@@ -207,7 +207,7 @@ struct xlm_hypervisor_ops {
      * set; ENODEV: the pager is not enabled. */
     int (*evict)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                  struct xlm_eviction *pages);
-    /* Bring in a batch of paged-out pages; errors as in evict(). */
+    /* Page in a batch of paged-out pages; errors as in evict(). */
     int (*page_in)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                    struct xlm_page_in *pages);
     /* ---- regions of a paused domain: for restore/superpages.c ---- */

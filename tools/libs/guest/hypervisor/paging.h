@@ -5,7 +5,7 @@
  * XLM_PAGING_MECHANISMS.
  *
  * Only one thread at a time may read, keep and answer faults; the same holds
- * for making pages absent, and for bringing them in.  Every slot is filled.
+ * for making pages absent, and for paging them in.  Every slot is filled.
  */
 #ifndef XLM_PAGING_H
 #define XLM_PAGING_H
@@ -81,7 +81,7 @@ struct xlm_paging_ops {
     int (*make_absent)(struct xlm_paging *paging, size_t nr_new,
                        const uint64_t *new_pfns, size_t count,
                        struct xlm_eviction *pages);
-    /* Bring in absent pages with their contents; each page's error says what
+    /* Page in absent pages with their contents; each page's error says what
      * became of it. -1 with errno: no page came. */
     int (*bring_in)(struct xlm_paging *paging, size_t count,
                     struct xlm_page_in *pages);

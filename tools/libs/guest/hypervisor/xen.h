@@ -173,7 +173,7 @@ int xen_batch_init(struct xen_hypervisor *xen, struct xen_paging_batch *batch,
 void xen_batch_dispose(struct xen_hypervisor *xen,
                        struct xen_paging_batch *batch);
 
-/* Bring in a paged-out page with zeroes, so that it can be depopulated;
+/* Page in a paged-out page with zeroes, so that it can be depopulated;
  * ENOENT: it is not paged out. */
 int xen_bring_blank(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn);
 

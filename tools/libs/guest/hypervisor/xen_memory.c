@@ -256,7 +256,7 @@ int xen_populate(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
 
 /*
  * Removing stopped at this pfn.  If the page is paged out, the hypervisor does
- * not remove it, for the guest no more than for the toolstack: bring in a page
+ * not remove it, for the guest no more than for the toolstack: page in a page
  * of zeroes and try again.  Otherwise the pfn is a hole, and can be skipped.
  */
 static int skip_or_revive(struct xen_hypervisor *xen, uint32_t domid,

@@ -73,7 +73,7 @@ bool xlm_pager_is_outstanding(struct xlm_pager *pager, uint64_t pfn);
 uint64_t xlm_pager_outstanding(struct xlm_pager *pager);
 
 /*
- * Bring in count outstanding pages (at most XLM_BATCH_PAGES), and answer the
+ * Page in count outstanding pages (at most XLM_BATCH_PAGES), and answer the
  * faults on them.  A page that the guest no longer wants is dropped.  If the
  * host is short of memory this waits, and repeats calls that may succeed
  * later.  Once requests are open it never gives a page up; before that it

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The pager makes pages absent, and brings them in.
+ * The pager makes pages absent, and pages them in.
  */
 #include "pager/private.h"
 
@@ -51,7 +51,7 @@ static int page_in_failed(struct xlm_pager *pager,
 {
     errno = page->error;
     return xlm_fail(pager->ctx,
-                    "cannot bring in page %#" PRIx64 " of domain %" PRIu32
+                    "cannot page in page %#" PRIx64 " of domain %" PRIu32
                     ": %s",
                     page->pfn, pager->domid, strerror(errno));
 }
@@ -143,7 +143,7 @@ static int check_patience(struct xlm_pager *pager, unsigned int tries)
     }
     errno = ENOMEM;
     return xlm_fail(pager->ctx,
-                    "cannot bring in pages of domain %" PRIu32
+                    "cannot page in pages of domain %" PRIu32
                     ": this host has no memory for them; free some",
                     pager->domid);
 }
@@ -171,7 +171,7 @@ int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
 
         if (rc && !xlm_try_again(errno)) {
             return xlm_fail(pager->ctx,
-                            "cannot bring in pages of domain "
+                            "cannot page in pages of domain "
                             "%" PRIu32 ": %s",
                             pager->domid, strerror(errno));
         }

@@ -4,7 +4,7 @@
  * open.c      becoming the pager and ceasing to be it; what it knows
  * faults.c    the guest's faults, and their answers
  * requests.c  what the pager asks of the source and tells it
- * pages.c     making pages absent, and bringing them in
+ * pages.c     making pages absent, and paging them in
  */
 #ifndef XLM_PAGER_PRIVATE_H
 #define XLM_PAGER_PRIVATE_H
@@ -42,7 +42,7 @@ struct xlm_pager_sets {
     struct xlm_unsent unsent;
     /* by the guest; the source may still send them */
     struct xlm_pfn_set dropped;
-    struct xlm_pfn_set arrived; /* brought in, and not evicted again since */
+    struct xlm_pfn_set arrived; /* paged in, and not evicted again since */
 };
 
 /* Faults that wait for pages. */
@@ -84,7 +84,7 @@ struct xlm_pager {
      * writes, the channel is that thread's. */
     struct xlm_channel *channel;
 
-    pthread_mutex_t entry; /* held while pages are brought in */
+    pthread_mutex_t entry; /* held while pages are paged in */
 
     pthread_mutex_t lock; /* guards all that follows */
     bool gone;            /* the domain is being destroyed */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Reading the next record while the pages of one are brought in.
+ * Reading the next record while the pages of one are paged in.
  *
  * A small record is read by the thread that brings its pages in: the guest may
  * wait for one of them, and should not wait for a thread to wake up as well.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Reading the next record while the pages of one are brought in.
+ * Reading the next record while the pages of one are paged in.
  */
 #ifndef XLM_RESTORE_AHEAD_H
 #define XLM_RESTORE_AHEAD_H
@@ -7,7 +7,7 @@
 #include "restore/restorer.h"
 
 /*
- * The record in restorer->record is about to be brought in: have another
+ * The record in restorer->record is about to be paged in: have another
  * thread read the next one meanwhile, if that record is large and more has
  * come.  Then the caller's thread must not read from the channel but by
  * xlm_restore_read_next().  After the go only.

@@ -7,7 +7,7 @@
 #include "restore/restorer.h"
 
 /* Call before the guest runs: if a fault channel has joined, send requests
- * over it, and start a thread that brings in the pages from it.  Otherwise, or
+ * over it, and start a thread that pages in the pages from it.  Otherwise, or
  * if that fails, requests go over the first connection. */
 void xlm_restore_open_faults(struct xlm_restorer *restorer);
 /* POSTCOPY_CHANNEL_LOST: the source has lost the fault channel. */

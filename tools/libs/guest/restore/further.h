@@ -2,7 +2,7 @@
  * The destination's end of a further connection, besides the first one: what
  * the fault channel and the streams of the push have in common.
  *
- * A thread of its own reads the connection and brings in the pages.  The
+ * A thread of its own reads the connection and pages in the pages.  The
  * connection can be lost at any time, and the migration goes on: the thread
  * that notices says over the first connection how many pages came, so that the
  * source sends the others again.  The reading thread notices when the

@@ -7,7 +7,7 @@
 
 #include "restore/restorer.h"
 
-/* POSTCOPY_STREAM_USE: bring in, in a thread, what comes over this stream. */
+/* POSTCOPY_STREAM_USE: page in, in a thread, what comes over this stream. */
 int xlm_restore_use_stream(struct xlm_restorer *restorer);
 /* POSTCOPY_STREAM_LOST: the source has lost it. */
 int xlm_restore_take_stream_lost(struct xlm_restorer *restorer);

@@ -29,7 +29,7 @@ void lm_announce_restore_config(libxl_domain_config *config);
 void lm_announce_restore_kept(libxl_ctx *ctx, uint32_t domid);
 
 /* A thread that announces.  QEMU may itself wait for a page that the caller's
- * thread will bring in. */
+ * thread will page in. */
 struct lm_announcer {
     xentoollog_logger *logger;
     uint32_t domid;
