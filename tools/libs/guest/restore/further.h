@@ -42,7 +42,7 @@ struct xlm_further_reader {
     bool runs;
     atomic_bool stopping; /* set by the caller's thread */
     /* The reading thread's, until it has ended. */
-    uint64_t pages; /* that came, in complete records */
+    uint64_t pages; /* pages that came, in complete records */
     uint32_t owed;  /* of these, not credited yet */
     bool ended;     /* the source was told */
 };
@@ -57,7 +57,8 @@ int xlm_further_reader_open(struct xlm_further_reader *reader, int in_fd,
                             int out_fd);
 /* Start to read. */
 int xlm_further_reader_start(struct xlm_further_reader *reader);
-/* The source has lost it: end as after a loss, if that has not been done. */
+/* The source has lost the connection: end as after a loss, unless that was
+ * done. */
 int xlm_further_reader_take_lost(struct xlm_further_reader *reader);
 /* Stop reading, without a word to the source. */
 void xlm_further_reader_stop(struct xlm_further_reader *reader);

@@ -33,7 +33,7 @@
 
 /* The guest runs for this many times as long as it was paused. */
 #define DUTY 19
-/* After so many regions in turn without a frame the host has none. */
+/* After this many regions in turn without a frame the host has none. */
 #define NO_FRAMES 8
 
 enum outcome {
@@ -118,7 +118,8 @@ static int remove_blank(struct joining *joining)
     return 0;
 }
 
-/* Until it is done: nothing else can be done for the guest meanwhile. */
+/* Repeats until it succeeds: nothing else can be done for the guest meanwhile.
+ */
 static void insist(struct joining *joining,
                    int (*step)(struct joining *joining))
 {
@@ -216,7 +217,7 @@ static int make_table(struct joining *joining, uint64_t spare)
     return rc;
 }
 
-/* What is not JOINED has to be put back. */
+/* A region that is not JOINED must be put back. */
 static enum outcome exchange(struct joining *joining)
 {
     struct xlm_hypervisor *hv = joining->hv;
@@ -319,7 +320,7 @@ static enum outcome join_region(struct joining *joining, uint64_t first)
     return outcome;
 }
 
-/* False: this is to end. */
+/* False: the joining must end. */
 static bool let_run(struct xlm_restorer *restorer, uint64_t paused_us)
 {
     struct pollfd other = {

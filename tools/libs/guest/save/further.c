@@ -201,7 +201,7 @@ static bool is_stalled(const struct xlm_further *further)
                further->saver->params->faults_stall_ms * UINT64_C(1000);
 }
 
-/* *heard: does the destination know? */
+/* *heard: the destination knows that the connection is lost. */
 static bool is_lost(struct xlm_further *further, bool *heard)
 {
     bool lost;

@@ -62,11 +62,11 @@ struct xlm_further {
     struct xlm_further_counts counts;
 };
 
-/* One with room for this many pages under way.  ENOMEM; dispose() also then.
- */
+/* Make a connection's object with room for this many pages under way.  ENOMEM;
+ * dispose() also then. */
 int xlm_further_init(struct xlm_further *further, struct xlm_saver *saver,
                      uint32_t most);
-/* Its thread has ended. */
+/* Call when its thread has ended. */
 void xlm_further_dispose(struct xlm_further *further);
 
 /* Say by this record which migration the connection belongs to, and wait for
@@ -79,7 +79,7 @@ int xlm_further_join(struct xlm_further *further, int in_fd, int out_fd,
 
 /* Pages that may still go over it. */
 uint32_t xlm_further_room(const struct xlm_further *further);
-/* A page goes over it now, after those before. */
+/* Note a page that goes over it now, after all those noted before. */
 void xlm_further_note(struct xlm_further *further, uint64_t pfn,
                       enum xlm_push_kind kind);
 /* Did pages go that may not have arrived? */
@@ -90,7 +90,7 @@ void xlm_further_count(struct xlm_further *further, struct xlm_stats *stats);
  * be. */
 bool xlm_further_may_end_after(const struct xlm_further *further,
                                uint64_t pages);
-/* Then: it is lost, and the others go into the plan again, by this function.
+/* Call after that: put all other pages into the plan again, by this function.
  * ENOMEM. */
 int xlm_further_end_after(struct xlm_further *further, uint64_t pages,
                           int (*again)(struct xlm_push_plan *plan,
@@ -100,7 +100,7 @@ int xlm_further_end_after(struct xlm_further *further, uint64_t pages,
 
 /* Write the batch, the pages noted last, and count what it took. */
 int xlm_further_write(struct xlm_further *further);
-/* CREDIT. -1: for pages that were not sent. */
+/* Take CREDIT.  -1: it is for pages that were not sent. */
 int xlm_further_take_credit(struct xlm_further *further, uint32_t *pages);
 void xlm_further_lose(struct xlm_further *further);
 

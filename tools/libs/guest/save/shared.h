@@ -35,7 +35,7 @@ void xlm_push_shared_dispose(struct xlm_push_shared *shared);
 /* The threads whose lanes have room may find something to do: wake those that
  * sleep. */
 void xlm_push_shared_wake(struct xlm_push_shared *shared);
-/* All may find something to do. */
+/* All threads may find something to do. */
 void xlm_push_shared_wake_all(struct xlm_push_shared *shared);
 /* Requests have come, and the thread of this lane may not be able to send:
  * wake another one for which that is worth while. */

@@ -35,7 +35,7 @@
 #include "save/further.h"
 #include "save/source.h"
 
-/* Most pages under way: as many as a window can be, and requested ones. */
+/* The most pages under way: as many as a window can be, and requested ones. */
 #define UNDER_WAY \
     (XLM_PUSH_WINDOW_SENDINGS * XLM_PUSH_WINDOW_SENDING_MOST + 1024)
 
@@ -103,7 +103,7 @@ static void warn_of_none(struct xlm_stream *stream)
             stream->index, stream->further.ctx.reason);
 }
 
-/* False: it is not to push any more. */
+/* False: this stream must not push any more. */
 static bool await_turn(struct xlm_stream *stream)
 {
     struct xlm_save_streams *all = stream->all;
@@ -134,7 +134,7 @@ static int take_credit(struct xlm_stream *stream)
     pthread_mutex_lock(&shared->lock);
     if (!shared->plan.outstanding.count &&
         !xlm_further_pending(&stream->further)) {
-        xlm_push_shared_wake(shared); /* all may have come */
+        xlm_push_shared_wake(shared); /* all pages may have come */
     }
     pthread_mutex_unlock(&shared->lock);
     return 0;
@@ -293,7 +293,7 @@ static int go_on(struct xlm_stream *stream)
     return 0;
 }
 
-/* Nothing is left to this lane any more. */
+/* No page is left for this lane. */
 static void leave_lane(struct xlm_stream *stream)
 {
     struct xlm_push_shared *shared = stream->further.shared;
@@ -484,7 +484,7 @@ static int use(struct xlm_stream *stream)
     int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
     if (wake_fd < 0) {
-        return 0; /* it is tried again */
+        return 0; /* the next call tries again */
     }
     if (write_index(stream, XLM_REC_POSTCOPY_STREAM_USE)) {
         close(wake_fd);

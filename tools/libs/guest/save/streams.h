@@ -10,14 +10,14 @@
 
 /* Call when the destination listens, after PREPARED or LACKING: begin to
  * connect as many streams as the params want, each in a thread of its own.
- * The log says which there will not be, and why. */
+ * The log says which of them could not be connected, and why. */
 void xlm_save_connect_streams(struct xlm_saver *saver);
 /* End all of their threads, and forget them.  Harmless when there are none. */
 void xlm_save_close_streams(struct xlm_saver *saver);
 
 /* All of these are harmless without streams (NULL). */
 
-/* Let those push that have joined, or will. */
+/* Let the streams push that have joined, or will join. */
 void xlm_streams_start(struct xlm_save_streams *streams,
                        struct xlm_push_shared *shared);
 /* No stream is connected or pushes any more when this returns. */
