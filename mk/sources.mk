@@ -3,9 +3,9 @@
 
 GUEST_SRCS := $(wildcard $(S)/tools/libs/guest/*.c $(S)/tools/libs/guest/*/*.c)
 LIGHT_SRCS := $(wildcard $(S)/tools/libs/light/*.c $(S)/tools/libs/light/*/*.c)
-# TLS is a room of its own, which knows nothing of libxl.
-TLS_SRCS := $(wildcard $(S)/tools/xl/tls/*.c)
-XL_SRCS := $(wildcard $(S)/tools/xl/*.c $(S)/tools/xl/evacuation/*.c) $(TLS_SRCS)
+# TLS and RDMA are rooms of their own, which know nothing of libxl.
+WIRE_SRCS := $(wildcard $(S)/tools/xl/tls/*.c $(S)/tools/xl/rdma/*.c)
+XL_SRCS := $(wildcard $(S)/tools/xl/*.c $(S)/tools/xl/evacuation/*.c) $(WIRE_SRCS)
 UNIT_SRCS := $(wildcard $(S)/tools/tests/unit/test_*.c)
 FAKE_SRCS := $(wildcard $(S)/tools/tests/unit/fake_*.c) \
              $(wildcard $(S)/tools/tests/fake/*.c)
@@ -16,8 +16,9 @@ PURE_SRCS := $(addprefix $(S)/tools/xl/,save_header.c rate.c policy_option.c \
                watcher.c exit_status.c prologue.c \
                receive_policy.c finding.c cpu_list.c creation_lock.c \
                image_lock.c terminal.c)
-PURE_SRCS += $(TLS_SRCS) $(addprefix $(S)/tools/xl/,connection.c visitor.c \
-               wishes.c pass_fd.c tcp.c carry.c)
+PURE_SRCS += $(WIRE_SRCS) $(addprefix $(S)/tools/xl/,connection.c visitor.c \
+               wishes.c pass_fd.c tcp.c carry.c carrier.c \
+               rdma_carrier.c rdma_connection.c transport.c)
 PURE_SRCS += $(addprefix $(S)/tools/xl/evacuation/,evacuation.c placement.c share.c \
                selection.c stop_estimate.c room.c child.c view.c view_json.c show.c conductor.c)
 

@@ -51,6 +51,15 @@ check-unit: $(UNIT_PROGRAMS)
 	    $(S)/tools/tests/install/test_rpm.py \
 	    $(S)/tools/tests/install/test_units.py
 
+# In place of librdmacm.
+FAKE_RDMA := $(O)/tests/rdma/librdmacm.so.1
+$(FAKE_RDMA): $(S)/tools/tests/rdma/fake_rsockets.c \
+              $(S)/tools/xl/rdma/rsockets.h $(BUILD_DEPS)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(PLAIN_CFLAGS) -I$(S)/tools/xl -fPIC -shared $(PLAIN_LDFLAGS) -o $@ $<
+$(O)/tests/test_rdma: | $(FAKE_RDMA)
+
 # ---- in which threads meet, with the thread sanitizer ----
 
 TSAN_TESTS := test_pager test_pager_requests test_pager_succession test_bad_source test_bad_pages \
@@ -164,7 +173,7 @@ $(BENCH_SCALE): $(SCALE_OBJS)
 	$(call link,$(ALL_LDFLAGS),$(TEST_LIBS))
 
 # The transports between xl and the network.
-TRANSPORTS_SRCS := $(TLS_SRCS) \
+TRANSPORTS_SRCS := $(WIRE_SRCS) \
                    $(addprefix $(S)/tools/xl/,carry.c prologue.c tcp.c) \
                    $(S)/tools/libs/light/utf8.c \
                    $(addprefix $(S)/tools/tests/unit/,fake_ca.c fake_tls.c) \

@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "carrier.h"
 #include "prologue.h"
 #include "tcp.h"
 #include "tls/kernel.h"
@@ -23,18 +23,12 @@
 
 /* ---- a process between, where the kernel does no TLS ---- */
 
-/* The relay ends when both sides have ended. It ignores signals, because the
- * guest cannot do without it. */
 static void __attribute__((noreturn))
 run_relay(struct xl_tls *tls, int plain_fd)
 {
-    static const int ignored[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE};
     enum xl_tls_how how;
 
-    prctl(PR_SET_NAME, "xl-tls");
-    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
-        signal(ignored[i], SIG_IGN);
-    }
+    xl_carrier_become("xl-tls");
     how = xl_tls_relay(tls, plain_fd, plain_fd, XL_TLS_REKEY_OCTETS);
     if (how == XL_TLS_CUT) {
         fprintf(stderr, "xl: destination: %s\n", tls->why);
@@ -185,6 +179,10 @@ void xl_connection_close(struct xl_connection *connection)
         xl_tls_kernel_say_end(connection->send_fd);
         close(connection->send_fd);
         close(connection->recv_fd);
+    }
+    if (connection->before_send_fd >= 0) {
+        close(connection->before_send_fd);
+        close(connection->before_recv_fd);
     }
     *connection = XL_CONNECTION_NONE;
 }

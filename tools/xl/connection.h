@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * A receiver's connection: stdin and stdout, or what TLS makes of them.
+ * A receiver's connection: stdin and stdout, or what TLS makes of them, or
+ * RDMA beside them.
  */
 #ifndef XL_CONNECTION_H
 #define XL_CONNECTION_H
@@ -10,9 +11,12 @@
 struct xl_connection {
     int recv_fd;
     int send_fd;
+    /* What there was before RDMA, and still is; -1: no RDMA. */
+    int before_recv_fd;
+    int before_send_fd;
 };
 
-#define XL_CONNECTION_NONE ((struct xl_connection){-1, -1})
+#define XL_CONNECTION_NONE ((struct xl_connection){-1, -1, -1, -1})
 
 /*
  * Move the connection away from stdin and stdout, which lead nowhere and to

@@ -18,9 +18,8 @@ static int connect_channel(int *send_fd, int *recv_fd, void *user)
     enum xl_transport_kind kind =
         channel->connect ? XL_TRANSPORT_COMMAND : xl_sender_kind(sender);
 
-    if (xl_transport_start(&channel->transport, sender->options.host,
-                           channel->command, kind) ||
-        xl_transport_greet(&channel->transport, sender->abort_fd)) {
+    if (xl_sender_open_transport(sender, &channel->transport, channel->command,
+                                 kind, sender->abort_fd)) {
         return -1;
     }
     *send_fd = channel->transport.send_fd;

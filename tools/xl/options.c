@@ -437,6 +437,14 @@ static int take_arguments(struct xl_options *options, int argc, char **argv)
     return 0;
 }
 
+/* What says so in the file of defaults may not hold for once. */
+static void forget_none(const char **text)
+{
+    if (*text && !strcmp(*text, "none")) {
+        *text = NULL;
+    }
+}
+
 bool xl_options_read(struct xl_options *options, enum xl_command_id command,
                      int argc, char **argv, int *status)
 {
@@ -458,10 +466,8 @@ bool xl_options_read(struct xl_options *options, enum xl_command_id command,
             return false;
         }
     }
-    /* What says so in the file of defaults may not hold for once. */
-    if (options->tls && !strcmp(options->tls, "none")) {
-        options->tls = NULL;
-    }
+    forget_none(&options->tls);
+    forget_none(&options->rdma);
     return !take_arguments(options, argc, argv);
 }
 

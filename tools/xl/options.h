@@ -60,6 +60,8 @@ struct xl_options {
     const char *tls;
     const char *tls_hostname; /* NULL: that of the host */
     bool no_ktls;
+    /* Address for RDMA; NULL: no RDMA; "": that of the host. */
+    const char *rdma;
     /* For the sending side. */
     const char *ssh_command;
     const char *config_file;
@@ -81,6 +83,7 @@ struct xl_options {
     bool debug;
     bool check; /* both sides: only check whether it would work */
     bool recover;
+    bool by_rdma;       /* the source begins with a request for RDMA */
     const char *policy; /* NULL: depends on the process at the other end */
     const char *peers;  /* NULL: those of the policy */
     uint64_t max_connections;

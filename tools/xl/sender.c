@@ -15,6 +15,30 @@
 
 /* ---- options ---- */
 
+/* The address for RDMA. */
+static int find_rdma(struct xl_sender *sender)
+{
+    const struct xl_options *options = &sender->options;
+
+    if (options->tls) {
+        fprintf(stderr, "xl: --tls encrypts, and --rdma sends all in clear: "
+                        "leave one of them out\n");
+        return -1;
+    }
+    if (!options->rdma[0] && !options->ssh_command[0]) {
+        fprintf(stderr, "xl: with -s '' say which address of the destination "
+                        "RDMA goes to: --rdma=ADDRESS\n");
+        return -1;
+    }
+    sender->rdma = options->rdma[0] ? strdup(options->rdma)
+                                    : xl_transport_host_alone(options->host);
+    if (!sender->rdma) {
+        perror("xl");
+        return -1;
+    }
+    return 0;
+}
+
 bool xl_sender_read(struct xl_sender *sender, struct xl_context *xl,
                     enum xl_command_id command, int argc, char **argv,
                     int *status)
@@ -33,6 +57,10 @@ bool xl_sender_read(struct xl_sender *sender, struct xl_context *xl,
         !xl_transport_host_is_plain(options->host)) {
         fprintf(stderr, "xl: the host has characters that no host's name has; "
                         "to give a command in place of a host, use -s ''\n");
+        *status = EXIT_FAILURE;
+        return false;
+    }
+    if (options->rdma && find_rdma(sender)) {
         *status = EXIT_FAILURE;
         return false;
     }
@@ -80,14 +108,29 @@ static char *tls_command(const struct xl_sender *sender)
     return command;
 }
 
+/* The receiver sees a request for RDMA by itself only where it reads from a
+ * socket. */
+static char *receiver_command(const struct xl_sender *sender,
+                              const char *receive_options)
+{
+    char *options, *command;
+
+    if (asprintf(&options, "%s%s", sender->rdma ? " --by-rdma" : "",
+                 receive_options) < 0) {
+        return NULL;
+    }
+    command =
+        xl_transport_command(sender->options.ssh_command, sender->options.host,
+                             sender->xl->verbosity, options);
+    free(options);
+    return command;
+}
+
 char *xl_sender_command(const struct xl_sender *sender,
                         const char *receive_options)
 {
-    return sender->options.tls
-               ? tls_command(sender)
-               : xl_transport_command(sender->options.ssh_command,
-                                      sender->options.host,
-                                      sender->xl->verbosity, receive_options);
+    return sender->options.tls ? tls_command(sender)
+                               : receiver_command(sender, receive_options);
 }
 
 enum xl_transport_kind xl_sender_kind(const struct xl_sender *sender)
@@ -99,6 +142,18 @@ enum xl_transport_kind xl_sender_kind(const struct xl_sender *sender)
                                           : XL_TRANSPORT_COMMAND;
 }
 
+int xl_sender_open_transport(const struct xl_sender *sender,
+                             struct xl_transport *transport,
+                             const char *command, enum xl_transport_kind kind,
+                             int abort_fd)
+{
+    transport->rdma = sender->rdma;
+    if (xl_transport_start(transport, sender->options.host, command, kind)) {
+        return -1;
+    }
+    return xl_transport_greet(transport, abort_fd);
+}
+
 int xl_sender_connect(struct xl_sender *sender, const char *receive_options)
 {
     sender->command = xl_sender_command(sender, receive_options);
@@ -106,11 +161,9 @@ int xl_sender_connect(struct xl_sender *sender, const char *receive_options)
         perror("xl");
         return -1;
     }
-    if (xl_transport_start(&sender->transport, sender->options.host,
-                           sender->command, xl_sender_kind(sender))) {
-        return -1;
-    }
-    return xl_transport_greet(&sender->transport, sender->abort_fd);
+    return xl_sender_open_transport(sender, &sender->transport,
+                                    sender->command, xl_sender_kind(sender),
+                                    sender->abort_fd);
 }
 
 bool xl_sender_has_given_up(const struct xl_sender *sender)
@@ -187,6 +240,8 @@ void xl_sender_close(struct xl_sender *sender)
         sender->abort_fd = -1;
     }
     free(sender->command);
+    free(sender->rdma);
     free(sender->trace_path);
     sender->command = NULL;
+    sender->rdma = NULL;
 }

@@ -20,6 +20,7 @@ struct xl_sender {
     /* Made from the options: */
     uint32_t domid;
     char *command;
+    char *rdma;       /* the address for RDMA; NULL: no RDMA */
     char *trace_path; /* NULL: there is no trace */
     int abort_fd;
     struct xl_transport transport;
@@ -50,6 +51,12 @@ enum xl_transport_kind xl_sender_kind(const struct xl_sender *sender);
  * blank before it), and wait until it reports that it is there.  Also returns
  * XL_TRANSPORT_NO_POSTCOPY. */
 int xl_sender_connect(struct xl_sender *sender, const char *receive_options);
+/* The same for any further connection of this migration, of transport.h, until
+ * abort_fd is readable. */
+int xl_sender_open_transport(const struct xl_sender *sender,
+                             struct xl_transport *transport,
+                             const char *command, enum xl_transport_kind kind,
+                             int abort_fd);
 /* Has the user asked to give up? */
 bool xl_sender_has_given_up(const struct xl_sender *sender);
 /* Have the library show this guest's progress; the name must stay. */

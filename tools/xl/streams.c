@@ -26,9 +26,9 @@ static int start(struct xl_streams *streams, uint32_t stream, int cancel_fd)
     struct xl_transport *transport = &streams->transports[stream];
 
     return is_cancelled(cancel_fd) ||
-                   xl_transport_start(transport, streams->sender->options.host,
-                                      streams->command, streams->kind) ||
-                   xl_transport_greet(transport, cancel_fd)
+                   xl_sender_open_transport(streams->sender, transport,
+                                            streams->command, streams->kind,
+                                            cancel_fd)
                ? -1
                : 0;
 }
@@ -83,11 +83,11 @@ int xl_streams_want(struct xl_streams *streams, struct xl_sender *sender)
     bool asked_for = params->streams;
 
     if (!asked_for) {
-        params->streams =
-            xl_transport_streams(xl_sender_kind(sender) == XL_TRANSPORT_SSH
-                                     ? sender->options.ssh_command
-                                     : NULL,
-                                 sysconf(_SC_NPROCESSORS_ONLN));
+        params->streams = xl_transport_streams(
+            xl_sender_kind(sender) == XL_TRANSPORT_SSH && !sender->rdma
+                ? sender->options.ssh_command
+                : NULL,
+            sysconf(_SC_NPROCESSORS_ONLN));
     }
     if (params->streams < 2) {
         return 0;

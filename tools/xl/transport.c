@@ -18,6 +18,7 @@
 
 #include "exit_status.h"
 #include "pass_fd.h"
+#include "rdma_carrier.h"
 
 /* Time for the transport to end by itself, and then after a SIGTERM. */
 #define XL_END_PATIENCE_MS 5000
@@ -145,8 +146,8 @@ static int use_connection(struct xl_transport *transport, int fd)
     return 0;
 }
 
-/* A connection by TLS, from the process that has made it.  0; 1: that process
- * has said why there is none; -1 with errno. */
+/* A connection by TLS or RDMA, from the process that has made it.  0; 1: that
+ * process has said why there is none; -1 with errno. */
 static int take_connection(struct xl_transport *transport, int abort_fd)
 {
     int ret, fd;
@@ -276,6 +277,13 @@ static int refuse_banner(struct xl_transport *transport, const char *line)
     return ret;
 }
 
+static int say_no_rdma(const struct xl_transport *transport, const char *why)
+{
+    fprintf(stderr, "xl: no connection by RDMA with %s: %s\n", transport->host,
+            why);
+    return -1;
+}
+
 /* The greeting does not come: what xl_transport_greet() returns. */
 static int give_up(struct xl_transport *transport)
 {
@@ -294,19 +302,19 @@ static int give_up(struct xl_transport *transport)
                 transport->host);
         return -1;
     }
-    return say_no_receiver(transport);
+    return transport->answered
+               ? say_no_rdma(transport,
+                             "the receiver there has ended; what it "
+                             "has said stands above, or in its log")
+               : say_no_receiver(transport);
 }
 
-int xl_transport_greet(struct xl_transport *transport, int abort_fd)
+static int read_greeting(struct xl_transport *transport, int abort_fd)
 {
     char line[sizeof(XL_BANNER)] = "";
     size_t length = 0;
     ssize_t got;
 
-    if (transport->kind == XL_TRANSPORT_TLS &&
-        take_connection(transport, abort_fd)) {
-        return give_up(transport);
-    }
     while (length < sizeof(line) - 1) {
         got = read_octet(transport, abort_fd, &line[length]);
         if (got < 0 && errno == EINTR) {
@@ -324,17 +332,115 @@ int xl_transport_greet(struct xl_transport *transport, int abort_fd)
     return strcmp(line, XL_BANNER) ? refuse_banner(transport, line) : 0;
 }
 
+/* ---- RDMA ---- */
+
+/* All of the answer, or -1 with errno. */
+static int read_answer(struct xl_transport *transport, int abort_fd,
+                       struct xl_rdma_answer *answer)
+{
+    char *at = (char *)answer;
+    size_t have = 0;
+    ssize_t got;
+
+    while (have < sizeof(*answer)) {
+        if (await_word(transport, abort_fd)) {
+            return -1;
+        }
+        got = read(transport->recv_fd, at + have, sizeof(*answer) - have);
+        if (!got) {
+            errno = ECONNRESET;
+        }
+        if (!got || (got < 0 && errno != EINTR)) {
+            return -1;
+        }
+        have += got > 0 ? got : 0;
+    }
+    return 0;
+}
+
+/* Have the receiver say where it waits.  What xl_transport_greet()
+ * returns. */
+static int ask_for_rdma(struct xl_transport *transport, int abort_fd,
+                        struct xl_rdma_place *place)
+{
+    char why[XL_RDMA_WHY_MAX];
+    struct xl_rdma_request request;
+    struct xl_rdma_answer answer;
+
+    if (xl_rdma_resolve(transport->rdma, place, why)) {
+        return say_no_rdma(transport, why);
+    }
+    xl_rdma_make_request(&request, place);
+    if (send(transport->send_fd, &request, sizeof(request), MSG_NOSIGNAL) !=
+            sizeof(request) ||
+        read_answer(transport, abort_fd, &answer)) {
+        return give_up(transport);
+    }
+    return xl_rdma_read_answer(&answer, place, why)
+               ? say_no_rdma(transport, why)
+               : 0;
+}
+
+/* The descriptors are the carrier's from then on. */
+static int start_carrier(struct xl_transport *transport,
+                         const struct xl_rdma_place *place)
+{
+    struct xl_rdma_carrier carrier;
+
+    if (xl_rdma_carrier_start(&carrier, XL_RDMA_CONNECT, place)) {
+        return say_no_rdma(transport, strerror(errno));
+    }
+    transport->before_send_fd = transport->send_fd;
+    transport->before_recv_fd = transport->recv_fd;
+    transport->rdma_pid = carrier.pid;
+    transport->send_fd = carrier.send_fd;
+    transport->recv_fd = carrier.recv_fd;
+    return 0;
+}
+
+/* What xl_transport_greet() returns. */
+static int go_by_rdma(struct xl_transport *transport, int abort_fd)
+{
+    struct xl_rdma_place place;
+    int ret = ask_for_rdma(transport, abort_fd, &place);
+
+    if (ret || start_carrier(transport, &place)) {
+        return ret ? ret : -1;
+    }
+    ret = take_connection(transport, abort_fd);
+    if (ret > 0) {
+        return -1; /* the carrier has said why */
+    }
+    return ret ? give_up(transport) : read_greeting(transport, abort_fd);
+}
+
+int xl_transport_greet(struct xl_transport *transport, int abort_fd)
+{
+    int ret;
+
+    if (transport->kind == XL_TRANSPORT_TLS &&
+        take_connection(transport, abort_fd)) {
+        return give_up(transport);
+    }
+    ret = read_greeting(transport, abort_fd);
+    if (ret || !transport->rdma) {
+        return ret;
+    }
+    transport->answered = true;
+    return go_by_rdma(transport, abort_fd);
+}
+
 /* ---- end ---- */
 
-static bool reap(struct xl_transport *transport, int patience_ms)
+static bool reap(pid_t *pid, int *status, int patience_ms)
 {
     const struct timespec step = {.tv_nsec = XL_END_STEP_MS * 1000000L};
     pid_t got;
 
     for (;;) {
-        got = waitpid(transport->pid, &transport->status, WNOHANG);
-        if (got == transport->pid || (got < 0 && errno != EINTR)) {
-            transport->pid = 0;
+        got = waitpid(*pid, status, WNOHANG);
+        if (got == *pid || (got < 0 && errno != EINTR)) {
+            *pid = 0;
             return true;
         }
         if (patience_ms <= 0) {
@@ -345,8 +451,24 @@ static bool reap(struct xl_transport *transport, int patience_ms)
     }
 }
 
+/* The process ends by itself, as its connection has ended; or is ended. */
+static void end_process(pid_t *pid, int *status)
+{
+    if (*pid && !reap(pid, status, XL_END_PATIENCE_MS)) {
+        kill(*pid, SIGTERM);
+        if (!reap(pid, status, XL_END_PATIENCE_MS)) {
+            kill(*pid, SIGKILL);
+            reap(pid, status, XL_END_PATIENCE_MS);
+        }
+        /* this process has killed it: no status counts */
+        *status = -1;
+    }
+}
+
 void xl_transport_end(struct xl_transport *transport)
 {
+    int said_itself;
+
     if (transport->send_fd >= 0) {
         xl_tls_kernel_say_end(transport->send_fd);
         transport->how = xl_tls_kernel_how_ended(transport->recv_fd);
@@ -355,15 +477,14 @@ void xl_transport_end(struct xl_transport *transport)
     }
     transport->send_fd = -1;
     transport->recv_fd = -1;
-    if (transport->pid && !reap(transport, XL_END_PATIENCE_MS)) {
-        kill(transport->pid, SIGTERM);
-        if (!reap(transport, XL_END_PATIENCE_MS)) {
-            kill(transport->pid, SIGKILL);
-            reap(transport, XL_END_PATIENCE_MS);
-        }
-        /* this process has killed it: no status counts */
-        transport->status = -1;
+    end_process(&transport->rdma_pid, &said_itself);
+    if (transport->before_send_fd >= 0) {
+        close(transport->before_send_fd);
+        close(transport->before_recv_fd);
     }
+    transport->before_send_fd = -1;
+    transport->before_recv_fd = -1;
+    end_process(&transport->pid, &transport->status);
 }
 
 void xl_transport_explain(const struct xl_transport *transport, char *text,

@@ -39,17 +39,32 @@ struct xl_transport {
     int status;          /* once reaped; -1: not known */
     int send_fd;
     int recv_fd;
+    /* The host's address for RDMA, by which the connection goes on once the
+     * receiver has answered: the caller's, and has to outlive the transport;
+     * NULL: no RDMA. */
+    const char *rdma;
+    bool answered; /* a receiver has, and is asked to go on by RDMA */
+    /* By RDMA, the descriptors are those of a second process, and these of
+     * what there was before; else -1, and pid 0. */
+    pid_t rdma_pid;
+    int before_send_fd;
+    int before_recv_fd;
 };
 
 #define XL_TRANSPORT_CLOSED \
-    ((struct xl_transport){.status = -1, .send_fd = -1, .recv_fd = -1})
+    ((struct xl_transport){.status = -1, \
+                           .send_fd = -1, \
+                           .recv_fd = -1, \
+                           .before_send_fd = -1, \
+                           .before_recv_fd = -1})
 
 /* These return 0, or -1 with a message on stderr.  The host and the command
  * must outlive the transport. */
 int xl_transport_start(struct xl_transport *transport, const char *host,
                        const char *command, enum xl_transport_kind kind);
 #define XL_TRANSPORT_NO_POSTCOPY 1
-/* Wait for the receiver's banner, or until abort_fd is readable.  Also returns
+/* Wait for the receiver's banner, or until abort_fd is readable; with `rdma`
+ * go on by that, and wait for the banner there.  Also returns
  * XL_TRANSPORT_NO_POSTCOPY: the xl there has no postcopy, or another version
  * of it. */
 int xl_transport_greet(struct xl_transport *transport, int abort_fd);

@@ -45,6 +45,21 @@ bool xl_transport_host_is_plain(const char *host)
     return host[0] && host[0] != '-' && !host[strspn(host, plain)];
 }
 
+char *xl_transport_host_alone(const char *host)
+{
+    static const char scheme[] = "ssh://";
+    bool is_url = !strncmp(host, scheme, sizeof(scheme) - 1);
+    const char *user;
+
+    host += is_url ? sizeof(scheme) - 1 : 0;
+    user = strrchr(host, '@');
+    host = user ? user + 1 : host;
+    if (host[0] == '[') {
+        return strndup(host + 1, strcspn(host + 1, "]"));
+    }
+    return strndup(host, strcspn(host, is_url ? ":/" : "/"));
+}
+
 /* Options of the word before the command, each with a blank before it. */
 struct verbose {
     char text[16];

@@ -14,6 +14,10 @@ extern const char xl_ssh_default[];
  * is no option?  Then it is safe in a shell's command line. */
 bool xl_transport_host_is_plain(const char *host);
 
+/* The host alone, without ssh://, a user, a port of ssh:// and brackets: a
+ * name or an address, which the caller must free; NULL: no memory. */
+char *xl_transport_host_alone(const char *host);
+
 /* Is the first word of a command ssh, with any path? */
 bool xl_transport_is_ssh(const char *command);
 

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "prologue.h"
+#include "rdma/agree.h"
 #include "save_header.h"
 #include "wishes.h"
 
@@ -32,6 +33,7 @@ static const struct {
     {XL_VISITOR_AGAIN, 4, "\x32\0\0\0"},
     /* A handshake, of whatever version. */
     {XL_VISITOR_TLS, 2, "\x16\x03"},
+    {XL_VISITOR_RDMA, 4, XL_RDMA_MAGIC},
 };
 
 enum xl_visitor xl_visitor_of(const void *octets, size_t length)

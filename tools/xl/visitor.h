@@ -15,6 +15,7 @@ enum xl_visitor {
     XL_VISITOR_GUEST,   /* a guest will come */
     XL_VISITOR_AGAIN,   /* its recovery, fault channel, or stream */
     XL_VISITOR_TLS,     /* the visitor speaks TLS */
+    XL_VISITOR_RDMA, /* the visitor goes on by RDMA, and begins anew there */
 };
 
 /* As many octets as tell any of them from the others. */

@@ -15,6 +15,7 @@
 #include "monitor.h"
 #include "part_gate.h"
 #include "plain_migrate.h"
+#include "rdma_carrier.h"
 #include "start_gate.h"
 #include "terminal.h"
 
@@ -34,6 +35,7 @@ static const struct xl_command commands[] = {
     {"incoming-guard", xl_main_guard, false},
     {"domain-monitor", xl_main_monitor, false},
     {XL_HOST_ROOM, xl_main_host_room, false},
+    {XL_RDMA_CARRIER, xl_main_rdma_carrier, false},
 };
 
 /* ---- dispatch ---- */

@@ -21,6 +21,7 @@
 #include "monitor.h"
 #include "options.h"
 #include "preflight.h"
+#include "rdma_connection.h"
 #include "receive.h"
 #include "receive_policy_file.h"
 #include "standby.h"
@@ -417,18 +418,35 @@ out:
     return ret;
 }
 
-/* What the source wants tells by its first octets; --recover is what it was
- * told by before that. */
-static int serve(struct xl_receive *receive)
+/* What the source wants, by its first octets; what comes by RDMA begins with
+ * those once more. */
+static int await_visitor(struct xl_receive *receive)
 {
-    int visitor;
+    int visitor = -1;
 
-    if (greet(receive)) {
+    if (!greet(receive)) {
+        visitor = receive->options.by_rdma
+                      ? XL_VISITOR_RDMA
+                      : xl_connection_await_visitor(&receive->connection);
+    }
+    if (visitor != XL_VISITOR_RDMA) {
+        return visitor;
+    }
+    if (xl_rdma_take_over(&receive->connection, &receive->options) ||
+        greet(receive)) {
         return -1;
     }
-    visitor = receive->options.recover
-                  ? XL_VISITOR_AGAIN
-                  : xl_connection_await_visitor(&receive->connection);
+    return xl_connection_await_visitor(&receive->connection);
+}
+
+/* --recover says beforehand what the source wants. */
+static int serve(struct xl_receive *receive)
+{
+    int visitor = await_visitor(receive);
+
+    if (visitor >= 0 && receive->options.recover) {
+        visitor = XL_VISITOR_AGAIN;
+    }
     switch (visitor) {
     case XL_VISITOR_AGAIN:
         receive->options.recover = true;

@@ -20,6 +20,7 @@
 #include "prologue.h"
 #include "save_header.h"
 #include "tcp.h"
+#include "rdma/agree.h"
 #include "visitor.h"
 #include "watchdog.h"
 #include "wire/wire.h"
@@ -62,6 +63,8 @@ static void what_visitors_want(void **state)
     assert_visitor(&channel, sizeof(channel), XL_VISITOR_AGAIN);
     assert_visitor(&stream, sizeof(stream), XL_VISITOR_AGAIN);
     assert_visitor(tls, sizeof(tls), XL_VISITOR_TLS);
+    assert_int_equal(xl_visitor_of(XL_RDMA_MAGIC, 4), XL_VISITOR_RDMA);
+    assert_int_equal(xl_visitor_of(XL_RDMA_MAGIC, 2), XL_VISITOR_UNCLEAR);
 }
 
 static void what_is_spoken_nowhere(void **state)

@@ -398,6 +398,30 @@ static void hosts_that_a_shell_reads_as_they_are(void **state)
     }
 }
 
+static void the_host_alone(void **state)
+{
+    static const struct {
+        const char *host, *alone;
+    } cases[] = {
+        {"xen-b", "xen-b"},
+        {"root@xen-b", "xen-b"},
+        {"ssh://xen-b", "xen-b"},
+        {"ssh://root@xen-b:2222", "xen-b"},
+        {"ssh://root@[fd00::2]:2222", "fd00::2"},
+        {"[fd00::2]", "fd00::2"},
+        {"fd00::2", "fd00::2"},
+        {"10.0.0.2", "10.0.0.2"},
+    };
+    char *alone;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        alone = xl_transport_host_alone(cases[i].host);
+        assert_string_equal(alone, cases[i].alone);
+        free(alone);
+    }
+}
+
 static void statuses_to_exit_with(void **state)
 {
     static const struct {
@@ -459,6 +483,7 @@ int main(void)
         cmocka_unit_test(commands_of_transports),
         cmocka_unit_test(the_command_of_tls),
         cmocka_unit_test(hosts_that_a_shell_reads_as_they_are),
+        cmocka_unit_test(the_host_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,12 @@
 
 static int check_hosts(const struct xl_options *options)
 {
+    if (options->rdma && options->rdma[0] && options->nr_hosts > 1) {
+        fprintf(stderr, "xl: each host has an address of its own for RDMA: "
+                        "--rdma without an ADDRESS takes those of the "
+                        "HOSTs\n");
+        return -1;
+    }
     for (size_t i = 0; i < options->nr_hosts; i++) {
         if ((options->tls || options->ssh_command[0]) &&
             !xl_transport_host_is_plain(options->hosts[i])) {
