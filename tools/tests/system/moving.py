@@ -26,12 +26,17 @@ GONE = 6
 # the domid here.
 RECOVERY_LINE = r"(?m)^xl: {5}xl migrate-recover (.* )?\d+ "
 
+# The process that carries an RDMA connection, at either end. The oldest is not that of a
+# fault channel.
+CARRIER = "xl-rdma"
+CARRIER_PID = f"pgrep -o -x {CARRIER}"
+
 # Kills from within the host, and without a new process at that moment: this is fast
 # enough to hit a stage that lasts some 100 ms.
 CUTTER = """\
 exec bash -c 'set -o pipefail; "$@" 2>&1 | while read -r line; do
     echo "$line"
-    if [[ $line == *"$0"* ]]; then read -r pid < {pid}; kill -{signal} $pid; fi
+    if [[ $line == *"$0"* ]]; then kill -{signal} $({pid}); fi
 done' {text} {command}"""
 
 
@@ -124,7 +129,8 @@ class Migration(Process):
 
     transport  "ssh", as xl does it by itself; "tcp", a connection without
                encryption, several times as fast here and easier to cut;
-               "local", a pipe to a receiver on the same host
+               "local", a pipe to a receiver on the same host; "rdma", by
+               ssh and from there on by RDMA
     postcopy   False for the stock xl's own way
     cut_at     the transport is killed once a line of xl's has this in it
     stall_at   the same, but it only stands still
@@ -133,6 +139,8 @@ class Migration(Process):
     apart      stdout is kept apart from what else it prints, as .stdout
     """
 
+    transport = None
+
     def __init__(self, guest, options="", transport="tcp", postcopy=True,
                  receive_options="", host=None, on_line=None, cut_at=None,
                  stall_at=None, die_at=None, when=None, apart=False):
@@ -140,6 +148,7 @@ class Migration(Process):
         self.source = guest.host
         self.dest = guest.host if transport == "local" else other(guest.host)
         self.receiver = None
+        self.transport = transport
         words = ["xl", "migrate"]
         if postcopy:
             words.append(f"--postcopy={when}" if when else "--postcopy")
@@ -154,6 +163,8 @@ class Migration(Process):
             words += ["-s", "", guest.name,
                       f"xl migrate-receive --postcopy {receive_options}"]
         else:
+            if transport == "rdma" and "--rdma" not in options:
+                words.append("--rdma")
             words += [guest.name, host]
         command = shlex.join(words)
         text = cut_at or stall_at or die_at
@@ -162,7 +173,7 @@ class Migration(Process):
             command = CUTTER.format(
                 command=command, text=shlex.quote(text),
                 signal="STOP" if stall_at else "KILL",
-                pid=SENDER_PID if die_at else TRANSPORT_PID)
+                pid=f"< {SENDER_PID}" if die_at else self.transport_pid)
         if apart:
             command += f" > {STDOUT}"
         super().__init__(guest.lab, self.source, command, on_line)
@@ -171,8 +182,14 @@ class Migration(Process):
     def stdout(self):
         return self.lab.run(self.source, f"cat {STDOUT}").stdout
 
+    @property
+    def transport_pid(self):
+        """What prints it, in the source's shell."""
+        return CARRIER_PID if self.transport == "rdma" else f"< {TRANSPORT_PID}"
+
     def signal_transport(self, signal):
-        self.lab.run(self.source, f"kill -{signal} $(cat {TRANSPORT_PID})")
+        self.lab.run(self.source,
+                     f"bash -c 'kill -{signal} $({self.transport_pid})'")
 
     def kill_transport(self):
         self.signal_transport("KILL")
@@ -233,11 +250,18 @@ class Recovery(Migration):
         self.guest = guest
         self.source = migration.source
         self.dest = migration.dest
+        self.transport = migration.transport
         to = to or self.dest
-        words = ["xl", "migrate-recover", *shlex.split(options), "-s", "",
-                 domain or guest.name]
-        if to == self.source and to == self.dest:
-            self.receiver = None
+        words = ["xl", "migrate-recover", *shlex.split(options)]
+        if self.transport == "rdma":
+            words.append("--rdma")
+        else:
+            words += ["-s", ""]
+        words.append(domain or guest.name)
+        self.receiver = None
+        if self.transport == "rdma":
+            words.append(f"xen-{to}")
+        elif to == self.source and to == self.dest:
             words.append(f"xl migrate-receive --postcopy --recover {receive_options}")
         else:
             self.receiver = listen(guest.lab, to,

@@ -142,5 +142,5 @@ class World:
 
     def leftovers(self, host):
         return self.lab.run(
-            host, "ps -C xl,xl-tls,socat -o pid,etimes,args --no-headers",
+            host, "ps -C xl,xl-tls,xl-rdma,socat -o pid,etimes,args --no-headers",
             check=False).stdout.strip()
