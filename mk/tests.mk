@@ -60,6 +60,21 @@ $(FAKE_RDMA): $(S)/tools/tests/rdma/fake_rsockets.c \
 	$(Q)$(CC) $(PLAIN_CFLAGS) -I$(S)/tools/xl -fPIC -shared $(PLAIN_LDFLAGS) -o $@ $<
 $(O)/tests/test_rdma: | $(FAKE_RDMA)
 
+# Those in which pages are absent, once more with access rights in place of memory
+# paging: the tests have no other mechanism of their own.
+ACCESS_TESTS := bad_destination bad_pages bad_source ballooning behind devices \
+                early_eviction endings failures fault_channel fault_matrix held_memory \
+                hostile_guest hvm_library late_library library migration pager \
+                pager_requests pager_succession platform read_ahead recover \
+                recover_library stalls steering take_over trace
+ACCESS_PROGRAMS := $(ACCESS_TESTS:%=$(O)/tests/test_%)
+
+#? check-access  those of them in which pages are absent, by access rights
+.PHONY: check-access
+check-access: $(ACCESS_PROGRAMS)
+	FAKE_PAGER=access $(S)/scripts/run-unit-tests $(ACCESS_PROGRAMS)
+check-unit: check-access
+
 # ---- in which threads meet, with the thread sanitizer ----
 
 TSAN_TESTS := test_pager test_pager_requests test_pager_succession test_bad_source test_bad_pages \

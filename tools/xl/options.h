@@ -76,6 +76,7 @@ struct xl_options {
     enum xl_order order;
     bool all;
     /* For the receiving side. */
+    libxl_live_migrate_pager pager;
     bool no_monitor;
     bool foreground;
     bool leave_paused;

@@ -262,6 +262,7 @@ static int receive_domain(struct xl_receive *receive)
     params.trace = trace_path;
     params.final_name = receive->name;
     params.link_timeout = receive->options.params.link_timeout;
+    params.pager = receive->options.pager;
     params.paused = receive->options.leave_paused;
     params.superpages = receive->options.superpages;
     params.autoballoon = receive->lock.fd >= 0;

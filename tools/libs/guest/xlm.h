@@ -297,6 +297,7 @@ struct xlm_restore_params {
     /* Read the next record while one is paged in, however few processors
      * there are; otherwise only where there are more than two. */
     bool read_ahead;
+    enum xlm_mechanism pager; /* how pages become absent */
     int in_fd;
     int out_fd;                      /* -1: no way back (an image in a file) */
     const struct xlm_relink *relink; /* NULL: no other connection can come */
@@ -331,8 +332,9 @@ int xlm_restore(struct xlm_context *ctx,
  * source would be told: OTHER, it has too many vCPUs.  *most_vcpus is written
  * on 0 and in that case: how many the guest may have; 0: no limit.
  */
-int xlm_check_restore(struct xlm_context *ctx, bool hap, unsigned int vcpus,
-                      enum xlm_refusal *refusal, unsigned int *most_vcpus);
+int xlm_check_restore(struct xlm_context *ctx, enum xlm_mechanism pager,
+                      bool hap, unsigned int vcpus, enum xlm_refusal *refusal,
+                      unsigned int *most_vcpus);
 
 /* A guest that runs here and whose receiver was killed. */
 struct xlm_orphan {

@@ -214,6 +214,22 @@ const char *libxl_live_migrate_push_order_to_string(
 int libxl_live_migrate_push_order_from_string(
     const char *name, libxl_live_migrate_push_order *value);
 
+/* How the destination stops a vCPU at a page that has not come. */
+typedef enum libxl_live_migrate_pager {
+    LIBXL_LIVE_MIGRATE_PAGER_PAGING = 0, /* the hypervisor's memory paging */
+    /* Access rights to pages, on Intel processors, for PVH guests whose front
+     * ends copy what they send.  Experimental: what other programs of the host
+     * or the hypervisor read of a page that has not come is zeroes. */
+    LIBXL_LIVE_MIGRATE_PAGER_ACCESS = 1,
+} libxl_live_migrate_pager;
+
+const char *libxl_live_migrate_pager_to_string(libxl_live_migrate_pager value);
+int libxl_live_migrate_pager_from_string(const char *name,
+                                         libxl_live_migrate_pager *value);
+
+/* libxl_live_migrate_receive_params has pager */
+#define LIBXL_HAVE_LIVE_MIGRATE_PAGER 1
+
 /* libxl_live_migrate_params has push_order, and neighbours that adapt */
 #define LIBXL_HAVE_LIVE_MIGRATE_PUSH_ORDER 1
 
@@ -468,6 +484,10 @@ typedef struct libxl_live_migrate_receive_params {
      * paused for each; the call returns after that.  A guest of another kind,
      * or one whose receiver was killed, keeps pages of 4 KiB. */
     bool superpages; /* false */
+    /* For a guest that comes by postcopy.  A call that takes the place of a
+     * killed receiver uses that receiver's.  With ACCESS a guest with devices
+     * other than disks, networks and consoles is refused. */
+    libxl_live_migrate_pager pager; /* PAGING */
     uint64_t reserved[12];
 } libxl_live_migrate_receive_params;
 

@@ -84,6 +84,10 @@ NAMES(push_order,
       [LIBXL_LIVE_MIGRATE_PUSH_ORDER_RECENT] = "recent",
       [LIBXL_LIVE_MIGRATE_PUSH_ORDER_ASCENDING] = "ascending")
 
+NAMES(pager,
+      [LIBXL_LIVE_MIGRATE_PAGER_PAGING] = "paging",
+      [LIBXL_LIVE_MIGRATE_PAGER_ACCESS] = "access")
+
 NAMES(recovery,
       [LIBXL_LIVE_MIGRATE_RECOVERY_NONE] = "none",
       [LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE] = "complete",

@@ -428,7 +428,8 @@ static void open_target(struct target *target, uint32_t domid, size_t pages,
         die("the domain is not paused");
     }
     choose(target, pages);
-    if (target->hv->ops->pager_enable(target->hv, domid, &ring, &fd, &port)) {
+    if (target->hv->ops->pager_enable(target->hv, domid, XLM_RING_PAGING,
+                                      &ring, &fd, &port)) {
         die("paging");
     }
     remove_all(target);

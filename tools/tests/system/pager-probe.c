@@ -686,8 +686,8 @@ static int probe_fault(struct probe *p)
 
 static int enable(struct probe *p, const char *what)
 {
-    return check(!p->hv->ops->pager_enable(p->hv, p->domid, &p->ring,
-                                           &p->event_fd, &p->port) &&
+    return check(!p->hv->ops->pager_enable(p->hv, p->domid, XLM_RING_PAGING,
+                                           &p->ring, &p->event_fd, &p->port) &&
                      p->ring && p->event_fd >= 0 && p->port,
                  what);
 }
@@ -700,8 +700,8 @@ static int attach_as_successor(struct probe *heir, uint32_t port)
     const struct xlm_hypervisor_ops *ops = heir->hv->ops;
     vm_event_sring_t *ring;
 
-    if (check(!ops->pager_take_over(heir->hv, heir->domid, port, &heir->ring,
-                                    &heir->event_fd),
+    if (check(!ops->pager_take_over(heir->hv, heir->domid, XLM_RING_PAGING,
+                                    port, &heir->ring, &heir->event_fd),
               "pager_take_over")) {
         return -1;
     }
@@ -725,7 +725,8 @@ static int probe_take_over(struct probe *p)
     heir.hv = hv;
     if (check(hv != NULL, "open another time") ||
         enable(p, "pager_enable, by one that will be dead") ||
-        check(failed_with(hv->ops->pager_take_over(hv, p->domid, p->port,
+        check(failed_with(hv->ops->pager_take_over(hv, p->domid,
+                                                   XLM_RING_PAGING, p->port,
                                                    &heir.ring, &heir.event_fd),
                           EINVAL),
               "pager_take_over while it lives: EINVAL")) {
@@ -763,10 +764,10 @@ static int probe_paging(struct probe *p)
         check(!ops->pager_disable(p->hv, p->domid),
               "pager_disable when not enabled") ||
         enable(p, "pager_enable") ||
-        check(
-            failed_with(ops->pager_enable(p->hv, p->domid, &ring, &fd, &port),
-                        EBUSY),
-            "pager_enable again: EBUSY")) {
+        check(failed_with(ops->pager_enable(p->hv, p->domid, XLM_RING_PAGING,
+                                            &ring, &fd, &port),
+                          EBUSY),
+              "pager_enable again: EBUSY")) {
         return -1;
     }
     for (i = 0; i < sizeof(batches) / sizeof(*batches); i++) {

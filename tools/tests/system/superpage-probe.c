@@ -469,8 +469,8 @@ static void join_all(struct probe *probe, size_t regions)
     int fd;
 
     pause_domain(probe);
-    if (probe->hv->ops->pager_enable(probe->hv, probe->domid, &ring, &fd,
-                                     &port)) {
+    if (probe->hv->ops->pager_enable(probe->hv, probe->domid, XLM_RING_PAGING,
+                                     &ring, &fd, &port)) {
         die("paging");
     }
     printf("       %zu grants\n", read_grants(probe));

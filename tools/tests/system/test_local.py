@@ -25,9 +25,14 @@ def pattern(world, kind=PatternGuest, memory=16, **options):
 PATIENT = "--link-timeout 0"
 
 
-def move_within(world, guest, options="", **how):
+# How its pages are absent: the default, or by access rights, which packaged
+# hypervisors have (XEN_LAB_HYPERVISOR=packaged).
+ACCESS = "--pager access"
+
+
+def move_within(world, guest, options="", pager="", **how):
     return world.move(guest, f"{options} {PATIENT}", transport="local",
-                      receive_options=PATIENT, **how)
+                      receive_options=f"{PATIENT} {pager}", **how)
 
 
 def assert_moved_within(world, guest, moves=1, check=True):
@@ -114,12 +119,10 @@ def halves(world):
     return {seen["role"]: seen for seen in status(world, "a")}
 
 
-@on_request(TAKES_LONG)
-def test_local_receiver_killed(world):
-    """Another one takes its place."""
+def receiver_killed(world, pager=""):
     guest = pattern(world).start("a")
     migration = world.migrate(guest, f"{SLOW} {PATIENT}", transport="local",
-                              receive_options=PATIENT)
+                              receive_options=f"{PATIENT} {pager}")
     migration.wait_output(POSTCOPY)
     guest.wait(guest.beat_pattern, migration.started, 60)
     world.lab.run("a", f"kill -9 {halves(world)['destination']['pid']}")
@@ -128,3 +131,35 @@ def test_local_receiver_killed(world):
     assert migration.finish() == PAUSED
     world.recover(migration).expect_success()
     assert_moved_within(world, guest)
+
+
+@on_request(TAKES_LONG)
+def test_local_receiver_killed(world):
+    """Another one takes its place."""
+    receiver_killed(world)
+
+
+@on_request(TAKES_LONG)
+def test_local_access_pattern(world):
+    """Without memory paging: all at once, and what a round has left."""
+    guest = pattern(world).start("a")
+    for options in ("", "--precopy-iterations 2"):
+        summary = move_within(world, guest, options, pager=ACCESS)
+        assert summary["left for postcopy"] > 0, summary
+        faults = summary["faults of the guest"]
+        assert faults > 0 or options, summary
+    assert_moved_within(world, guest, moves=2)
+
+
+@on_request(TAKES_LONG)
+def test_local_access_linux(world):
+    guest = world.linux(vcpus=2, tree=4, more_config=DOM0_FIRST).start("a")
+    summary = move_within(world, guest, "--precopy-iterations 1", pager=ACCESS)
+    assert summary["of these requested"] > 0, summary
+    assert_moved_within(world, guest)
+
+
+@on_request(TAKES_LONG)
+def test_local_access_receiver_killed(world):
+    """Another one takes its place."""
+    receiver_killed(world, ACCESS)

@@ -184,6 +184,44 @@ void fake_host_no_paging(struct fake_host *host)
     host->no_paging = true;
 }
 
+void fake_host_no_access(struct fake_host *host, int error)
+{
+    host->no_access = error;
+}
+
+enum xlm_mechanism fake_pager(void)
+{
+    const char *name = getenv("FAKE_PAGER");
+
+    if (!name || !strcmp(name, "paging")) {
+        return XLM_MECHANISM_PAGING;
+    }
+    if (strcmp(name, "access")) {
+        abort();
+    }
+    return XLM_MECHANISM_ACCESS;
+}
+
+void fake_only_paging(const char *otherwise)
+{
+    if (fake_pager() != XLM_MECHANISM_PAGING) {
+        print_message("access rights: %s\n", otherwise);
+        skip();
+    }
+}
+
+enum fake_op fake_op_in(void)
+{
+    return fake_pager() == XLM_MECHANISM_PAGING ? FAKE_OP_page_in
+                                                : FAKE_OP_get_access;
+}
+
+enum fake_op fake_op_out(void)
+{
+    return fake_pager() == XLM_MECHANISM_PAGING ? FAKE_OP_evict
+                                                : FAKE_OP_set_access;
+}
+
 void fake_host_all_mapped(struct fake_host *host)
 {
     host->all_mapped = true;
@@ -265,6 +303,8 @@ struct fake_domain *fake_domain_new(struct fake_host *host, uint64_t nr_pfns,
     domain->next = host->domains;
     host->domains = domain;
     fake_unlock(host);
+    /* Each domain has one, if an empty one. */
+    fake_domain_put_state(domain, XLM_STATE_CPUID_POLICY, "", 0);
     return domain;
 }
 
@@ -303,6 +343,20 @@ void fake_domain_set_handle(struct fake_domain *domain,
 void fake_domain_set_hap(struct fake_domain *domain, bool hap)
 {
     domain->hap = hap;
+}
+
+void fake_domain_set_emulated_devices(struct fake_domain *domain)
+{
+    fake_lock(domain->host);
+    domain->emulated_devices = true;
+    fake_unlock(domain->host);
+}
+
+void fake_domain_set_monitored(struct fake_domain *domain)
+{
+    fake_lock(domain->host);
+    domain->monitored = true;
+    fake_unlock(domain->host);
 }
 
 static void set_flag(struct fake_domain *domain, bool *flag, bool value)
@@ -534,7 +588,7 @@ static bool can_take_page(const struct fake_domain *domain)
 }
 
 int fake_page_move(struct fake_domain *domain, uint64_t pfn,
-                   enum fake_page state)
+                   unsigned int state)
 {
     bool had = fake_has_frame(domain->p2m[pfn]);
     bool has = fake_has_frame(state);
@@ -551,6 +605,8 @@ int fake_page_move(struct fake_domain *domain, uint64_t pfn,
     }
     domain->paged_pages += fake_is_paged(state);
     domain->paged_pages -= fake_is_paged(domain->p2m[pfn]);
+    domain->hidden_pages += state == FAKE_HIDDEN;
+    domain->hidden_pages -= domain->p2m[pfn] == FAKE_HIDDEN;
     domain->p2m[pfn] = state;
     domain->large[fake_region_of(pfn)] = false;
     return 0;
@@ -575,6 +631,9 @@ enum fake_page fake_page_get(struct fake_domain *domain, uint64_t pfn)
 
     fake_lock(domain->host);
     state = pfn < domain->nr_pfns ? domain->p2m[pfn] : FAKE_HOLE;
+    if ((unsigned int)state == FAKE_HIDDEN) {
+        state = FAKE_PAGED;
+    }
     fake_unlock(domain->host);
     return state;
 }
@@ -605,7 +664,7 @@ uint64_t fake_domain_paged(struct fake_domain *domain)
     uint64_t count;
 
     fake_lock(domain->host);
-    count = domain->paged_pages;
+    count = domain->paged_pages + domain->hidden_pages;
     fake_unlock(domain->host);
     return count;
 }

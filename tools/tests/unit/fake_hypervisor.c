@@ -89,6 +89,7 @@ static bool is_control(enum fake_op op)
     case FAKE_OP_logdirty_disable:
     case FAKE_OP_logdirty_read:
     case FAKE_OP_set_max_pages:
+    case FAKE_OP_access_supported:
     case FAKE_OP_pager_enable:
     case FAKE_OP_pager_disable:
         return true;

@@ -38,6 +38,7 @@
     X(depopulate) \
     X(claim) \
     X(paging_supported) \
+    X(access_supported) \
     X(pager_enable) \
     X(pager_take_over) \
     X(pager_disable) \
@@ -50,6 +51,8 @@
     X(populate_region) \
     X(is_granted) \
     X(spare_region) \
+    X(set_access) \
+    X(get_access) \
     X(contents_alloc)
 
 #define FAKE_OP_ENUM(name) FAKE_OP_##name,
@@ -61,7 +64,7 @@ extern const char *const fake_op_names[FAKE_OP_COUNT];
 enum fake_page {
     FAKE_HOLE,
     FAKE_RAM,
-    FAKE_PAGED,
+    FAKE_PAGED,     /* absent, by whichever mechanism */
     FAKE_PAGING_IN, /* paged, and a request for it is in the ring or read */
     FAKE_BROKEN,
     FAKE_NOMINATED, /* it has its frame, and nobody reaches it */
@@ -104,6 +107,19 @@ void fake_host_release(struct fake_host *host, uint32_t minor,
                        struct xlm_xen_interface interface);
 /* Paging ops return ENOSYS from now on. */
 void fake_host_no_paging(struct fake_host *host);
+/* Nor has it access rights: a processor without VMX (ENODEV), or a build
+ * without them (ENOSYS). */
+void fake_host_no_access(struct fake_host *host, int error);
+/* The mechanism that tests use where nothing depends on it: memory paging, or
+ * what the environment variable FAKE_PAGER says, "access". */
+enum xlm_mechanism fake_pager(void);
+/* Skip a test of what only memory paging does, with what access rights do
+ * instead. */
+void fake_only_paging(const char *otherwise);
+/* The call by which that mechanism begins to bring pages in, and the one by
+ * which it makes them absent. */
+enum fake_op fake_op_in(void);
+enum fake_op fake_op_out(void);
 /* The host runs on shadow stacks from now on.  As a real one does it panics,
  * which counts as a violation, when a vCPU finds the ring full. */
 void fake_host_shadow_stacks(struct fake_host *host);
@@ -146,6 +162,10 @@ void fake_domain_begin_dying(struct fake_domain *domain);
 void fake_domain_set_handle(struct fake_domain *domain,
                             const uint8_t handle[16]);
 void fake_domain_set_hap(struct fake_domain *domain, bool hap);
+/* The domain gets the devices of a device model. */
+void fake_domain_set_emulated_devices(struct fake_domain *domain);
+/* Another program has its monitor ring. */
+void fake_domain_set_monitored(struct fake_domain *domain);
 
 void fake_domain_run(struct fake_domain *domain);
 void fake_domain_pause(struct fake_domain *domain);
@@ -244,6 +264,12 @@ typedef void fake_access_fn(void *page, uint64_t pfn, void *data);
 enum fake_access fake_vcpu_access(struct fake_domain *domain,
                                   unsigned int vcpu, uint64_t pfn, bool write,
                                   fake_access_fn *fn, void *data);
+/* A back end reads or writes a page by a grant, or the hypervisor does so
+ * for itself.  Access rights do not stop that; what is written is logged,
+ * as far as `logged` says.  False: the page is a hole, or paged, and was
+ * asked for. */
+bool fake_unseen_access(struct fake_domain *domain, uint64_t pfn, bool write,
+                        bool logged, fake_access_fn *fn, void *data);
 /* The guest gives a page back.  False: there was none, or it is paged. */
 bool fake_guest_balloon(struct fake_domain *domain, uint64_t pfn);
 /* From now on the guest can also give back a paged page, and the pager is told

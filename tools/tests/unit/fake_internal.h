@@ -35,6 +35,7 @@ struct fake_host {
     unsigned int calls[FAKE_OP_COUNT];
     bool failed;
     bool no_paging;
+    int no_access;  /* errno; 0: there are access rights */
     uint32_t minor; /* of Xen 4 */
     struct xlm_xen_interface interface;
     bool shadow_stacks;
@@ -82,12 +83,17 @@ struct fake_viridian_vcpu {
     bool endless; /* of which one counts to 0 */
 };
 
+/* Beside the states that tests see: a frame that no vCPU has a right to. */
+#define FAKE_HIDDEN (FAKE_NOMINATED + 1)
+
 struct fake_domain {
     struct fake_host *host;
     struct fake_domain *next;
     uint32_t domid;
     uint8_t handle[16];
     bool hap;
+    bool emulated_devices;
+    bool monitored;      /* by another program */
     bool paused;         /* by the toolstack */
     unsigned int pauses; /* by handles: they nest */
     bool suspended;
@@ -102,7 +108,8 @@ struct fake_domain {
     uint64_t nr_pfns;
     uint64_t max_pages;
     uint64_t tot_pages;
-    uint64_t paged_pages; /* in the p2m; fake_page_move() counts */
+    uint64_t paged_pages;  /* in the p2m; fake_page_move() counts */
+    uint64_t hidden_pages; /* likewise */
     uint64_t claimed;
     unsigned int vcpus;
 
@@ -160,14 +167,27 @@ static inline bool fake_is_held(const struct fake_domain *domain)
     return domain->paused || domain->pauses;
 }
 
-static inline bool fake_is_paged(enum fake_page state)
+static inline bool fake_is_paged(unsigned int state)
 {
     return state == FAKE_PAGED || state == FAKE_PAGING_IN;
 }
 
-static inline bool fake_has_frame(enum fake_page state)
+/* Does a vCPU that touches such a page have to wait? */
+static inline bool fake_is_absent(unsigned int state)
 {
-    return state == FAKE_RAM || state == FAKE_NOMINATED;
+    return fake_is_paged(state) || state == FAKE_HIDDEN;
+}
+
+/* Can a back end, or a program that maps it, reach such a page? */
+static inline bool fake_is_reachable(unsigned int state)
+{
+    return state == FAKE_RAM || state == FAKE_HIDDEN;
+}
+
+/* Has a page with this state a frame? */
+static inline bool fake_has_frame(unsigned int state)
+{
+    return fake_is_reachable(state) || state == FAKE_NOMINATED;
 }
 
 static inline uint64_t fake_region_of(uint64_t pfn)
@@ -180,7 +200,7 @@ void fake_region_check(struct fake_domain *domain);
 
 /* Change a page's state and the counts; -1 with ENOMEM. */
 int fake_page_move(struct fake_domain *domain, uint64_t pfn,
-                   enum fake_page state);
+                   unsigned int state);
 
 /* The effects of loading a context, and of running the domain with it, in
  * fake_context.c.  A context without a header is only stored. */
@@ -191,12 +211,14 @@ void fake_context_run(struct fake_domain *domain);
 bool fake_context_can_run(const struct fake_domain *domain);
 
 /* The pager's half of the table, in fake_paging.c. */
-int fake_paging_enable(struct fake_domain *domain, void **ring, int *event_fd,
-                       uint32_t *port);
+int fake_paging_enable(struct fake_domain *domain, enum xlm_ring which,
+                       void **ring, int *event_fd, uint32_t *port);
+/* Has the domain a pager with that ring? */
+bool fake_paging_has(const struct fake_domain *domain, enum xlm_ring which);
 void fake_paging_abandon(struct fake_domain *domain);
 void fake_paging_copy_ring(struct fake_domain *domain);
-int fake_paging_take_over(struct fake_domain *domain, uint32_t port,
-                          void **ring, int *event_fd);
+int fake_paging_take_over(struct fake_domain *domain, enum xlm_ring which,
+                          uint32_t port, void **ring, int *event_fd);
 void fake_paging_disable(struct fake_domain *domain);
 void fake_paging_dispose(struct fake_domain *domain);
 int fake_paging_accept(struct fake_domain *domain);

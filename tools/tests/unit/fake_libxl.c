@@ -839,3 +839,10 @@ const char *libxl_disk_format_to_string(libxl_disk_format format)
 
     return names[format];
 }
+
+libxl_live_migrate_pager fake_receive_pager(void)
+{
+    return fake_pager() == XLM_MECHANISM_ACCESS
+               ? LIBXL_LIVE_MIGRATE_PAGER_ACCESS
+               : LIBXL_LIVE_MIGRATE_PAGER_PAGING;
+}

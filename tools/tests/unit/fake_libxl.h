@@ -11,6 +11,7 @@
 #include <xentoollog.h>
 
 #include "fake_migration.h"
+#include "libxl_live_migrate.h"
 
 enum fake_libxl_call {
     FAKE_LIBXL_SUSPEND,
@@ -56,5 +57,8 @@ unsigned int fake_libxl_calls(libxl_ctx *ctx);
 /* Domains that are not destroyed, and whether one of them has that name. */
 unsigned int fake_libxl_domains(libxl_ctx *ctx);
 bool fake_libxl_has(libxl_ctx *ctx, const char *name);
+
+/* How pages are absent, as the library is told: see fake_pager(). */
+libxl_live_migrate_pager fake_receive_pager(void);
 
 #endif

@@ -158,6 +158,7 @@ static void *run_restore(void *data)
     params->in_fd = fake_link_end(migration->outcome.link, 1);
     params->out_fd = migration->setup.params.in_fd < 0 ? -1 : params->in_fd;
     params->relink = fake_relink_for(migration);
+    params->pager = fake_pager();
     fake_memory_watch(&migration->setup.memory);
     migration->outcome.restore_rc =
         xlm_restore(&migration->outcome.contexts[1], params, &callbacks,

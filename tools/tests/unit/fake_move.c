@@ -27,6 +27,7 @@ void fake_move_init(struct fake_move *move, struct fake_migration *migration,
     move->params.logger = fake_libxl_logger(move->ctxs[0]);
     libxl_live_migrate_receive_params_init(&move->receive_params);
     move->receive_params.final_name = name;
+    move->receive_params.pager = fake_receive_pager();
     move->receive_params.logger = fake_libxl_logger(move->ctxs[1]);
     libxl_domain_config_init(&move->config);
     move->config.c_info.name = strdup(incoming);

@@ -51,7 +51,8 @@ void fake_op_close(struct xlm_hypervisor *hv)
      */
     if (!host->failed && !handle->dead && handle->pager_of &&
         handle->pager_of->paging && handle->pager_of->ran &&
-        !handle->pager_of->dead && !handle->pager_of->paged_pages) {
+        !handle->pager_of->dead && !handle->pager_of->paged_pages &&
+        !handle->pager_of->hidden_pages) {
         fake_violation(host, "closed with the pager enabled");
     }
     if (handle->mapped) {
@@ -79,6 +80,7 @@ static void fill_info(const struct fake_domain *domain,
     memcpy(info->handle, domain->handle, sizeof(info->handle));
     info->hvm = true;
     info->hap = domain->hap;
+    info->emulated_devices = domain->emulated_devices;
     info->paused = fake_is_held(domain);
     info->shutdown = domain->suspended || domain->crashed;
     info->shutdown_reason = domain->crashed ? 3 : 2; /* SHUTDOWN_crash */

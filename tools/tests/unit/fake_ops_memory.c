@@ -16,9 +16,10 @@ static uint32_t type_of(const struct fake_domain *domain, uint64_t pfn)
     if (pfn >= domain->nr_pfns || domain->dying) {
         return XLM_TYPE_XTAB;
     }
-    switch ((enum fake_page)domain->p2m[pfn]) {
+    switch (domain->p2m[pfn]) {
     case FAKE_RAM:
     case FAKE_NOMINATED:
+    case FAKE_HIDDEN:
         return XLM_TYPE_NOTAB;
     case FAKE_BROKEN:
         return XLM_TYPE_BROKEN;
@@ -58,7 +59,7 @@ static int map_error(struct fake_domain *domain, uint64_t pfn)
         domain->bad_errno = 0;
         return error;
     }
-    if (domain->p2m[pfn] == FAKE_RAM) {
+    if (fake_is_reachable(domain->p2m[pfn])) {
         return 0;
     }
     if (fake_is_paged(domain->p2m[pfn])) {

@@ -21,8 +21,30 @@ int fake_op_paging_supported(struct xlm_hypervisor *hv)
     return fake_op_end(handle, FAKE_OP_paging_supported, rc);
 }
 
+int fake_op_access_supported(struct xlm_hypervisor *hv)
+{
+    struct fake_handle *handle = fake_handle_of(hv);
+    int rc = fake_op_begin(handle, FAKE_OP_access_supported);
+
+    if (rc == 0 && handle->host->no_access) {
+        errno = handle->host->no_access;
+        rc = -1;
+    }
+    return fake_op_end(handle, FAKE_OP_access_supported, rc);
+}
+
+/* 0, or the errno with which a host without that mechanism refuses. */
+static int lack_of_ring(const struct fake_host *host, enum xlm_ring which)
+{
+    if (which == XLM_RING_PAGING) {
+        return host->no_paging ? ENOSYS : 0;
+    }
+    return host->no_access;
+}
+
 static int pager_enable(struct fake_handle *handle, struct fake_domain *domain,
-                        void **ring, int *event_fd, uint32_t *port)
+                        enum xlm_ring which, void **ring, int *event_fd,
+                        uint32_t *port)
 {
     if (handle->pager_of) {
         fake_violation(handle->host, "one pager at a time per handle");
@@ -30,9 +52,11 @@ static int pager_enable(struct fake_handle *handle, struct fake_domain *domain,
     if (!fake_is_held(domain)) {
         fake_violation(handle->host, "pager enabled on a running domain");
     }
-    errno = handle->host->no_paging ? ENOSYS : ENODEV;
-    if (handle->host->no_paging || !domain->hap ||
-        fake_paging_enable(domain, ring, event_fd, port)) {
+    errno = lack_of_ring(handle->host, which);
+    if (!errno && !domain->hap) {
+        errno = ENODEV;
+    }
+    if (errno || fake_paging_enable(domain, which, ring, event_fd, port)) {
         return -1;
     }
     handle->pager_of = domain;
@@ -41,20 +65,23 @@ static int pager_enable(struct fake_handle *handle, struct fake_domain *domain,
 }
 
 int fake_op_pager_enable(struct xlm_hypervisor *hv, uint32_t domid,
-                         void **ring, int *event_fd, uint32_t *port)
+                         enum xlm_ring which, void **ring, int *event_fd,
+                         uint32_t *port)
 {
     struct fake_handle *handle = fake_handle_of(hv);
     struct fake_domain *domain =
         fake_op_begin_on(handle, FAKE_OP_pager_enable, domid);
-    int rc = domain ? pager_enable(handle, domain, ring, event_fd, port) : -1;
+    int rc = domain ? pager_enable(handle, domain, which, ring, event_fd, port)
+                    : -1;
 
     return fake_op_end(handle, FAKE_OP_pager_enable, rc);
 }
 
 static int take_over(struct fake_handle *handle, struct fake_domain *domain,
-                     uint32_t port, void **ring, int *event_fd)
+                     enum xlm_ring which, uint32_t port, void **ring,
+                     int *event_fd)
 {
-    if (fake_paging_take_over(domain, port, ring, event_fd)) {
+    if (fake_paging_take_over(domain, which, port, ring, event_fd)) {
         return -1;
     }
     handle->pager_of = domain;
@@ -64,12 +91,14 @@ static int take_over(struct fake_handle *handle, struct fake_domain *domain,
 }
 
 int fake_op_pager_take_over(struct xlm_hypervisor *hv, uint32_t domid,
-                            uint32_t port, void **ring, int *event_fd)
+                            enum xlm_ring which, uint32_t port, void **ring,
+                            int *event_fd)
 {
     struct fake_handle *handle = fake_handle_of(hv);
     struct fake_domain *domain =
         fake_op_begin_on(handle, FAKE_OP_pager_take_over, domid);
-    int rc = domain ? take_over(handle, domain, port, ring, event_fd) : -1;
+    int rc =
+        domain ? take_over(handle, domain, which, port, ring, event_fd) : -1;
 
     return fake_op_end(handle, FAKE_OP_pager_take_over, rc);
 }
@@ -82,9 +111,11 @@ int fake_op_pager_disable(struct xlm_hypervisor *hv, uint32_t domid)
 
     if (domain && domain->paging) {
         /* The guest would crash at its next access. */
-        if (domain->ran && domain->paged_pages > 0) {
-            fake_violation(handle->host, "pager disabled, %llu pages paged",
-                           (unsigned long long)domain->paged_pages);
+        uint64_t absent = domain->paged_pages + domain->hidden_pages;
+
+        if (domain->ran && absent > 0) {
+            fake_violation(handle->host, "pager disabled, %llu pages absent",
+                           (unsigned long long)absent);
         }
         fake_paging_disable(domain);
         domain->ring_mapped = false;
@@ -153,7 +184,7 @@ int fake_op_evict(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
         fake_op_begin_on(handle, FAKE_OP_evict, domid);
     size_t i;
 
-    if (domain && !domain->paging) {
+    if (domain && !fake_paging_has(domain, XLM_RING_PAGING)) {
         errno = ENODEV;
         domain = NULL;
     }
@@ -210,7 +241,7 @@ int fake_op_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
         }
         return fake_op_end(handle, FAKE_OP_page_in, 0);
     }
-    if (domain && !domain->paging) {
+    if (domain && !fake_paging_has(domain, XLM_RING_PAGING)) {
         errno = ENODEV;
         domain = NULL;
     }
@@ -222,6 +253,70 @@ int fake_op_page_in(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
         fake_wake(handle->host);
     }
     return fake_op_end(handle, FAKE_OP_page_in, domain ? 0 : -1);
+}
+
+static void set_rights(struct fake_domain *domain, bool all, uint64_t pfn)
+{
+    if (all && domain->p2m[pfn] == FAKE_HIDDEN) {
+        fake_page_move(domain, pfn, FAKE_RAM);
+    } else if (!all && domain->p2m[pfn] != FAKE_RAM) {
+        fake_violation(domain->host, "pfn %#llx has no rights to lose",
+                       (unsigned long long)pfn);
+    } else if (!all) {
+        if (domain->ran) {
+            fake_violation(domain->host,
+                           "pfn %#llx of a guest that ran loses its rights",
+                           (unsigned long long)pfn);
+        }
+        fake_page_move(domain, pfn, FAKE_HIDDEN);
+    }
+}
+
+/* A domain whose pager can ask for rights; NULL with errno. */
+static struct fake_domain *begin_rights(struct fake_handle *handle,
+                                        enum fake_op op, uint32_t domid,
+                                        size_t count, const uint64_t *pfns)
+{
+    struct fake_domain *domain = fake_op_begin_on(handle, op, domid);
+
+    if (domain && !fake_paging_has(domain, XLM_RING_MONITOR)) {
+        errno = ENODEV;
+        return NULL;
+    }
+    if (domain && domain->dying) {
+        errno = ESRCH;
+        return NULL;
+    }
+    return domain && fake_pfns_valid(domain, op, count, pfns) ? domain : NULL;
+}
+
+int fake_op_set_access(struct xlm_hypervisor *hv, uint32_t domid, bool all,
+                       size_t count, const uint64_t *pfns)
+{
+    struct fake_handle *handle = fake_handle_of(hv);
+    struct fake_domain *domain =
+        begin_rights(handle, FAKE_OP_set_access, domid, count, pfns);
+
+    for (size_t i = 0; domain && i < count; i++) {
+        set_rights(domain, all, pfns[i]);
+    }
+    if (domain) {
+        fake_wake(handle->host);
+    }
+    return fake_op_end(handle, FAKE_OP_set_access, domain ? 0 : -1);
+}
+
+int fake_op_get_access(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                       const uint64_t *pfns, bool *none)
+{
+    struct fake_handle *handle = fake_handle_of(hv);
+    struct fake_domain *domain =
+        begin_rights(handle, FAKE_OP_get_access, domid, count, pfns);
+
+    for (size_t i = 0; domain && i < count; i++) {
+        none[i] = domain->p2m[pfns[i]] == FAKE_HIDDEN;
+    }
+    return fake_op_end(handle, FAKE_OP_get_access, domain ? 0 : -1);
 }
 
 void *fake_op_contents_alloc(struct xlm_hypervisor *hv, size_t pages)

@@ -24,6 +24,7 @@
 
 struct fake_paging {
     struct fake_paging *next; /* of those that are buried */
+    enum xlm_ring which;
     void *ring;
     int event_fd;
     uint32_t port;
@@ -32,16 +33,29 @@ struct fake_paging {
     vm_event_request_t unanswered[SLOTS];
 };
 
-int fake_paging_enable(struct fake_domain *domain, void **ring, int *event_fd,
-                       uint32_t *port)
+/* What its requests and responses are about. */
+static uint32_t reason_of(const struct fake_paging *paging)
+{
+    return paging->which == XLM_RING_PAGING ? VM_EVENT_REASON_MEM_PAGING
+                                            : VM_EVENT_REASON_MEM_ACCESS;
+}
+
+bool fake_paging_has(const struct fake_domain *domain, enum xlm_ring which)
+{
+    return domain->paging && domain->paging->which == which;
+}
+
+int fake_paging_enable(struct fake_domain *domain, enum xlm_ring which,
+                       void **ring, int *event_fd, uint32_t *port)
 {
     struct fake_paging *paging;
 
-    if (domain->paging) {
+    if (domain->paging || (which == XLM_RING_MONITOR && domain->monitored)) {
         errno = EBUSY;
         return -1;
     }
     paging = calloc(1, sizeof(*paging));
+    paging->which = which;
     paging->ring = aligned_alloc(XLM_PAGE_SIZE, XLM_PAGE_SIZE);
     paging->event_fd = eventfd(0, EFD_CLOEXEC);
     memset(paging->ring, 0, XLM_PAGE_SIZE);
@@ -102,13 +116,13 @@ void fake_paging_copy_ring(struct fake_domain *domain)
 
 /* The ring is as the former pager left it.  The process that binds to the port
  * gets one signal: earlier ones were lost. */
-int fake_paging_take_over(struct fake_domain *domain, uint32_t port,
-                          void **ring, int *event_fd)
+int fake_paging_take_over(struct fake_domain *domain, enum xlm_ring which,
+                          uint32_t port, void **ring, int *event_fd)
 {
     struct fake_paging *paging = domain->paging;
     uint64_t one = 1;
 
-    if (!paging || paging->port != port) {
+    if (!fake_paging_has(domain, which) || paging->port != port) {
         errno = EINVAL;
         return -1;
     }
@@ -187,10 +201,15 @@ static void put_request(struct fake_domain *domain, uint64_t pfn,
     memset(&request, 0, sizeof(request));
     request.version = VM_EVENT_INTERFACE_VERSION;
     request.flags = flags;
-    request.reason = VM_EVENT_REASON_MEM_PAGING;
+    request.reason = reason_of(domain->paging);
     request.vcpu_id = vcpu;
-    request.u.mem_paging.gfn = pfn;
-    request.u.mem_paging.flags = paging_flags;
+    if (domain->paging->which == XLM_RING_PAGING) {
+        request.u.mem_paging.gfn = pfn;
+        request.u.mem_paging.flags = paging_flags;
+    } else {
+        request.u.mem_access.gfn = pfn;
+        request.u.mem_access.flags = MEM_ACCESS_R;
+    }
     remember(domain, &request);
 
     *RING_GET_REQUEST(front, front->req_prod_pvt) = request;
@@ -214,7 +233,8 @@ void fake_paging_foreign(struct fake_domain *domain, uint64_t pfn)
 
 bool fake_paging_drop(struct fake_domain *domain, uint64_t pfn)
 {
-    if (!fake_is_paged(domain->p2m[pfn]) && domain->p2m[pfn] != FAKE_RAM) {
+    if (!fake_is_paged(domain->p2m[pfn]) &&
+        !fake_is_reachable(domain->p2m[pfn])) {
         return false;
     }
     /* The ring is full: the page is dropped, and the pager is not told. */
@@ -260,7 +280,9 @@ static enum fake_access raise_fault(struct fake_domain *domain,
         domain->sleepers--;
         return FAKE_ACCESS_DONE;
     }
-    domain->p2m[pfn] = FAKE_PAGING_IN;
+    if (domain->p2m[pfn] == FAKE_PAGED) {
+        domain->p2m[pfn] = FAKE_PAGING_IN;
+    }
     domain->vcpu_waits[vcpu] = true;
     put_request(domain, pfn, vcpu, VM_EVENT_FLAG_VCPU_PAUSED, 0);
     fake_wake(domain->host);
@@ -269,6 +291,13 @@ static enum fake_access raise_fault(struct fake_domain *domain,
 
 /* ---- responses ---- */
 
+static uint64_t gfn_of(const vm_event_request_t *event)
+{
+    return event->reason == VM_EVENT_REASON_MEM_PAGING
+               ? event->u.mem_paging.gfn
+               : event->u.mem_access.gfn;
+}
+
 static bool answers(const vm_event_request_t *request,
                     const vm_event_response_t *response)
 {
@@ -276,15 +305,16 @@ static bool answers(const vm_event_request_t *request,
            response->vcpu_id == request->vcpu_id &&
            !((response->flags ^ request->flags) & VM_EVENT_FLAG_VCPU_PAUSED) &&
            response->reason == request->reason &&
-           response->u.mem_paging.gfn == request->u.mem_paging.gfn;
+           gfn_of(response) == gfn_of(request);
 }
 
 /* Such an answer frees a request's slot and does nothing else. */
 static bool is_blank(const vm_event_response_t *response)
 {
     return !(response->flags & VM_EVENT_FLAG_VCPU_PAUSED) &&
-           response->u.mem_paging.flags & MEM_PAGING_DROP_PAGE &&
-           response->u.mem_paging.gfn == XLM_PFN_NONE;
+           (response->reason != VM_EVENT_REASON_MEM_PAGING ||
+            response->u.mem_paging.flags & MEM_PAGING_DROP_PAGE) &&
+           gfn_of(response) == XLM_PFN_NONE;
 }
 
 static bool forget(struct fake_domain *domain,
@@ -305,21 +335,20 @@ static bool forget(struct fake_domain *domain,
                    "response to nobody: version %u vcpu %u flags %#x "
                    "reason %u gfn %#llx",
                    response->version, response->vcpu_id, response->flags,
-                   response->reason,
-                   (unsigned long long)response->u.mem_paging.gfn);
+                   response->reason, (unsigned long long)gfn_of(response));
     return false;
 }
 
 static void take_response(struct fake_domain *domain,
                           const vm_event_response_t *response)
 {
-    uint64_t pfn = response->u.mem_paging.gfn;
+    uint64_t pfn = gfn_of(response);
 
     if (!forget(domain, response) ||
         !(response->flags & VM_EVENT_FLAG_VCPU_PAUSED)) {
         return;
     }
-    if (fake_is_paged(domain->p2m[pfn])) {
+    if (fake_is_absent(domain->p2m[pfn])) {
         fake_violation(domain->host,
                        "vCPU %u is told to go on, pfn %#llx is not there",
                        response->vcpu_id, (unsigned long long)pfn);
@@ -405,7 +434,7 @@ static enum fake_access locked_access(struct fake_domain *domain,
             domain->p2m[pfn] == FAKE_BROKEN) {
             return FAKE_ACCESS_NO_PAGE;
         }
-        if (fake_has_frame(domain->p2m[pfn])) {
+        if (!fake_is_absent(domain->p2m[pfn])) {
             return FAKE_ACCESS_DONE;
         }
         access = raise_fault(domain, vcpu, pfn);
@@ -438,6 +467,24 @@ enum fake_access fake_vcpu_access(struct fake_domain *domain,
     return access;
 }
 
+bool fake_unseen_access(struct fake_domain *domain, uint64_t pfn, bool write,
+                        bool logged, fake_access_fn *fn, void *data)
+{
+    bool there;
+
+    fake_lock(domain->host);
+    fake_paging_foreign(domain, pfn);
+    there = fake_is_reachable(domain->p2m[pfn]);
+    if (there && write && logged && domain->logdirty) {
+        domain->dirty[pfn] = true;
+    }
+    if (there) {
+        fn(domain->memory + pfn * XLM_PAGE_SIZE, pfn, data);
+    }
+    fake_unlock(domain->host);
+    return there;
+}
+
 bool fake_guest_balloon(struct fake_domain *domain, uint64_t pfn)
 {
     bool dropped;
@@ -464,7 +511,7 @@ bool fake_guest_unballoon(struct fake_domain *domain, uint64_t pfn)
     while (domain->pauses && !domain->stopped && !domain->dead) {
         fake_wait(domain->host);
     }
-    if (domain->p2m[pfn] == FAKE_HOLE || fake_is_paged(domain->p2m[pfn])) {
+    if (domain->p2m[pfn] == FAKE_HOLE || fake_is_absent(domain->p2m[pfn])) {
         got = fake_page_move(domain, pfn, FAKE_RAM) == 0;
         domain->unlogged[pfn] |= got;
     }

@@ -39,10 +39,16 @@ int rig_make(void **state)
     return 0;
 }
 
+const struct xlm_paging_ops *rig_mechanism(void)
+{
+    return fake_pager() == XLM_MECHANISM_ACCESS ? &xlm_paging_access
+                                                : &xlm_paging_xen;
+}
+
 void rig_open_pager(struct rig *rig)
 {
     rig->pager =
-        xlm_pager_open(&rig->ctx, &xlm_paging_xen, &rig->channel,
+        xlm_pager_open(&rig->ctx, rig_mechanism(), &rig->channel,
                        fake_domain_id(rig->domain), RIG_PAGES, rig->kept);
     assert_non_null(rig->pager);
 }

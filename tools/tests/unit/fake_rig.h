@@ -41,6 +41,9 @@ struct rig {
     } touches[RIG_VCPUS];
 };
 
+/* The mechanism that the environment asks for: see fake_pager(). */
+const struct xlm_paging_ops *rig_mechanism(void);
+
 int rig_make(void **state);
 int rig_drop(void **state);
 

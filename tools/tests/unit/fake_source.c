@@ -46,6 +46,7 @@ static void *run_restore(void *data)
         .in_fd = puppet->engine_fd,
         .out_fd = puppet->engine_fd,
         .max_pages = puppet->max_pages,
+        .pager = fake_pager(),
     };
 
     callbacks.await_domain = await_domain;

@@ -175,6 +175,8 @@ static void repeated_pfns(void **state)
 
 static void go_before_ready(void **state)
 {
+    fake_only_paging("no page refuses");
+
     struct puppet *puppet = restore_at(start_prepared);
 
     (void)state;

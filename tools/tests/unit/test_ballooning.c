@@ -51,6 +51,8 @@ static void make_all_busy(struct fake_migration *migration)
 
 static void nothing_can_be_evicted(void **state)
 {
+    fake_only_paging("no page refuses");
+
     struct fake_migration *migration = new_migration(2);
 
     (void)state;

@@ -338,7 +338,7 @@ static void when_all_wait(enum fake_op op, void *data)
 {
     struct fake_migration *migration = data;
 
-    if (op == FAKE_OP_page_in && migration->outcome.ran &&
+    if (op == fake_op_in() && migration->outcome.ran &&
         fake_domain_paged(migration->outcome.destination)) {
         fake_await_waiting(migration->outcome.destination,
                            migration->setup.vcpus);

@@ -293,6 +293,8 @@ static bool lose_source(struct fake_migration *migration)
 
 static void late_device_gets_what_it_fetches(void **state)
 {
+    fake_only_paging("devices that fetch are refused");
+
     struct fake_migration *migration = new_late();
 
     (void)state;
@@ -307,6 +309,8 @@ static void late_device_gets_what_it_fetches(void **state)
 /* If a page does not come the guest stays at the source. */
 static void late_device_is_let_down(void **state)
 {
+    fake_only_paging("devices that fetch are refused");
+
     struct fake_migration *migration = new_late();
 
     (void)state;

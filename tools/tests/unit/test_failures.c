@@ -380,6 +380,8 @@ static void refused_for(struct fake_migration *migration, const char *word)
 
 static void no_paging_there(void **state)
 {
+    fake_only_paging("test_access.c has the refusals");
+
     struct fake_migration *migration = new_migration(PURE);
 
     (void)state;

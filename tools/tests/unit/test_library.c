@@ -140,6 +140,7 @@ static void prepare(struct move *move)
     move->params.sent_config = move->sent_config;
     libxl_live_migrate_receive_params_init(&move->receive_params);
     move->receive_params.final_name = move->name;
+    move->receive_params.pager = fake_receive_pager();
     move->receive_params.logger = fake_libxl_logger(ends[1].ctx);
     libxl_domain_config_init(&move->config);
     move->config.c_info.name = strdup(move->incoming);

@@ -31,10 +31,11 @@ static void refusals(void **state)
     struct rig *rig = *state;
     size_t i;
 
+    fake_only_paging("it has other refusals");
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         fake_fail(rig->host, FAKE_OP_pager_enable, 1, cases[i].error);
         rig->ctx.reason[0] = '\0';
-        assert_null(xlm_pager_open(&rig->ctx, &xlm_paging_xen, &rig->channel,
+        assert_null(xlm_pager_open(&rig->ctx, rig_mechanism(), &rig->channel,
                                    fake_domain_id(rig->domain), RIG_PAGES,
                                    NULL));
         assert_int_equal(errno, cases[i].error);
@@ -42,7 +43,7 @@ static void refusals(void **state)
         assert_false(fake_domain_pager_enabled(rig->domain));
     }
     fake_fail(rig->host, FAKE_OP_domain_info, 1, EPERM);
-    assert_null(xlm_pager_open(&rig->ctx, &xlm_paging_xen, &rig->channel,
+    assert_null(xlm_pager_open(&rig->ctx, rig_mechanism(), &rig->channel,
                                fake_domain_id(rig->domain), RIG_PAGES, NULL));
 }
 
@@ -75,6 +76,8 @@ static void closing_with_pages_out(void **state)
 
 static void refused_evictions(void **state)
 {
+    fake_only_paging("no page refuses");
+
     struct rig *rig = *state;
     struct xlm_pfn_set refused = XLM_PFN_SET_EMPTY;
     uint64_t pfns[] = {0, 1, 2, RIG_PAGES - 1};
@@ -101,6 +104,7 @@ static void failed_eviction(void **state)
     struct xlm_pfn_set refused = XLM_PFN_SET_EMPTY;
     uint64_t pfn = 3;
 
+    fake_only_paging("nothing is evicted");
     rig_open_pager(rig);
     xlm_pfn_set_reserve(&refused, RIG_PAGES);
     fake_fail(rig->host, FAKE_OP_evict, 1, EPERM);
@@ -117,6 +121,7 @@ static void dropped_pages(void **state)
     struct rig *rig = *state;
     uint64_t pfn, pfns[8];
 
+    fake_only_paging("Xen tells of no dropped page");
     fake_host_drops_paged(rig->host);
     rig_run_evicted(rig);
     for (pfn = 0; pfn < 20; pfn++) {
@@ -145,7 +150,7 @@ static void drop_at_page_in(enum fake_op op, void *data)
 {
     struct rig *rig = data;
 
-    if (op == FAKE_OP_page_in && fake_page_get(rig->domain, 7) == FAKE_PAGED) {
+    if (op == fake_op_in() && fake_page_get(rig->domain, 7) == FAKE_PAGED) {
         assert_true(fake_guest_balloon(rig->domain, 7));
         assert_true(fake_guest_unballoon(rig->domain, 7));
     }
@@ -177,6 +182,7 @@ static void dropped_while_waited_for(void **state)
 {
     struct rig *rig = *state;
 
+    fake_only_paging("Xen tells of no dropped page");
     fake_host_drops_paged(rig->host);
     rig_run_evicted(rig);
     rig_start_touch(rig, 0, 11);
@@ -258,7 +264,7 @@ static void page_in_fails(void **state)
     struct rig *rig = *state;
 
     rig_run_evicted(rig);
-    fake_fail(rig->host, FAKE_OP_page_in, 1, EIO);
+    fake_fail(rig->host, fake_op_in(), 1, EIO);
     assert_int_equal(rig_bring_in(rig, 4), -1);
     assert_int_equal(errno, EIO);
     assert_true(xlm_pager_is_outstanding(rig->pager, 4));
@@ -295,7 +301,7 @@ static void calls_that_fail_for_a_while(void **state)
 
     rig_run_evicted(rig);
     for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
-        fake_fail(rig->host, FAKE_OP_page_in, 1, errors[i]);
+        fake_fail(rig->host, fake_op_in(), 1, errors[i]);
         assert_int_equal(rig_bring_in(rig, i), 0);
         fake_fail(rig->host, FAKE_OP_depopulate, 1, errors[i]);
         assert_int_equal(bring_hole(rig, 10 + i), 0);
@@ -410,6 +416,7 @@ static void no_memory_before_the_go(void **state)
 {
     struct rig *rig = *state;
 
+    fake_only_paging("a page that comes needs no memory");
     rig_open_pager(rig);
     rig_evict_all(rig);
     fake_host_enomem(rig->host, UINT32_MAX);

@@ -103,7 +103,7 @@ static void set_up(struct stage *stage)
     stage->hv = fake_open(stage->host);
     assert_int_equal(
         stage->hv->ops->pager_enable(stage->hv, fake_domain_id(stage->domain),
-                                     &ring, &fd, &port),
+                                     XLM_RING_PAGING, &ring, &fd, &port),
         0);
     fake_domain_run(stage->domain);
     stage->ctx = fresh;

@@ -27,6 +27,7 @@ struct xlm_domain_info {
     uint8_t handle[16]; /* the uuid */
     bool hvm;           /* HVM or PVH: memory translated by the hypervisor */
     bool hap;
+    bool emulated_devices; /* beyond the local APIC that each vCPU has */
     bool paused; /* by the toolstack; vCPUs may be paused otherwise */
     bool dying;
     bool shutdown;
@@ -51,7 +52,9 @@ struct xlm_page_in {
     uint64_t pfn;
     const void *contents; /* XLM_PAGE_SIZE octets */
     int error;            /* out: 0, ENOENT: no longer paged, ENOMEM: retry,
-                             ESRCH: the domain is being destroyed */
+                             ESRCH: the domain is being destroyed, EUCLEAN:
+                             another program has written to it, or the
+                             hypervisor */
 };
 
 /* One page to evict, and the outcome. */
@@ -63,6 +66,19 @@ struct xlm_eviction {
 /* One for each connection that carries pages: the streams and the fault
  * channel; one to read ahead on the first; and one for a page of zeroes. */
 #define XLM_CONTENTS_BUFFERS (XLM_STREAMS_MOST + 3)
+
+/* The mechanism by which pages shall be absent: see hypervisor/paging.h. */
+enum xlm_mechanism {
+    XLM_MECHANISM_PAGING, /* memory paging */
+    XLM_MECHANISM_ACCESS, /* access rights: experimental */
+    XLM_MECHANISM_ANY,    /* the best that the host has */
+};
+
+/* The rings through which the hypervisor tells of a domain's faults. */
+enum xlm_ring {
+    XLM_RING_PAGING,  /* memory paging */
+    XLM_RING_MONITOR, /* access rights */
+};
 
 struct xlm_hypervisor;
 
@@ -170,7 +186,7 @@ struct xlm_hypervisor_ops {
      * host has not got the memory, and no claim is left. */
     int (*claim)(struct xlm_hypervisor *hv, uint32_t domid, uint64_t pages);
 
-    /* ---- Xen's memory paging: for paging_xen.c, and nobody else ---- */
+    /* ---- faults: for the mechanisms of paging.h, and nobody else ---- */
 
     /* ENOSYS: this hypervisor has no memory paging. */
     int (*paging_supported)(struct xlm_hypervisor *hv);
@@ -178,23 +194,30 @@ struct xlm_hypervisor_ops {
      * for a page?  See policy/shadow_stacks.h.  Cannot fail; true when in
      * doubt. */
     bool (*shadow_stacks)(struct xlm_hypervisor *hv);
-    /* Register as the pager of a paused domain; one pager at a time for a
-     * handle.  *ring is the page shared with the hypervisor, initialised, for
-     * the vm_event ring macros.  *event_fd is readable when the hypervisor
-     * signals; *port is the hypervisor's end of that event channel.  Both stay
-     * valid until pager_disable().  The ring's own pfn is populated if need
-     * be; what the guest writes there is lost, and pager_disable() leaves a
-     * hole.  ENODEV: the domain has no HAP; EXDEV, EBUSY as the hypervisor
-     * says. */
-    int (*pager_enable)(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
-                        int *event_fd, uint32_t *port);
+    /* 0: this hypervisor stops vCPUs at pages that they have no rights to.
+     * ENOSYS: it is built without that.  ENODEV: not on this processor. */
+    int (*access_supported)(struct xlm_hypervisor *hv);
+    /* Register as the pager of a paused domain, by that ring; one pager at a
+     * time for a handle.  *ring is the page shared with the hypervisor,
+     * initialised, for the vm_event ring macros.  *event_fd is readable when
+     * the hypervisor signals; *port is the hypervisor's end of that event
+     * channel.  Both stay valid until pager_disable().  The ring's own pfn is
+     * populated if need be; what the guest writes there is lost, and
+     * pager_disable() leaves a hole.  ENODEV: the domain has no HAP; EBUSY:
+     * another program has the ring; EXDEV as the hypervisor says.  With
+     * XLM_RING_MONITOR the domain crashes from now on, and reads nothing, when
+     * it touches a page without rights and no pager is there. */
+    int (*pager_enable)(struct xlm_hypervisor *hv, uint32_t domid,
+                        enum xlm_ring which, void **ring, int *event_fd,
+                        uint32_t *port);
     /* Take over from a pager whose process died.  `port` is the port that
      * pager was given; *ring is returned as that pager left it.  The
      * hypervisor sees no change: it keeps the requests and the waiting vCPUs,
      * and signals once, because an earlier signal may have reached no process.
      * EINVAL: the other pager's process lives, or there never was one. */
     int (*pager_take_over)(struct xlm_hypervisor *hv, uint32_t domid,
-                           uint32_t port, void **ring, int *event_fd);
+                           enum xlm_ring which, uint32_t port, void **ring,
+                           int *event_fd);
     /* No page may be paged out.  Harmless when not enabled. */
     int (*pager_disable)(struct xlm_hypervisor *hv, uint32_t domid);
     /* Take the pending signal when event_fd is readable. */
@@ -210,6 +233,17 @@ struct xlm_hypervisor_ops {
     /* Page in a batch of paged-out pages; errors as in evict(). */
     int (*page_in)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
                    struct xlm_page_in *pages);
+    /* Take all rights to these pages from the vCPUs, or give all back, in a
+     * domain whose pager has XLM_RING_MONITOR.  Up to XLM_BATCH_PAGES, which
+     * must exist when rights are taken.  Rights given to a hole change
+     * nothing. -1 with errno: some may have changed; ESRCH: the domain is
+     * being destroyed. */
+    int (*set_access)(struct xlm_hypervisor *hv, uint32_t domid, bool all,
+                      size_t count, const uint64_t *pfns);
+    /* Which of up to XLM_BATCH_PAGES pages have no rights?  A hole is none of
+     * these, and neither is a page that the guest has put there itself. */
+    int (*get_access)(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                      const uint64_t *pfns, bool *none);
     /* ---- regions of a paused domain: for restore/superpages.c ---- */
 
     /* Nominate the pages of a region, as evict() does: then no vCPU, back end

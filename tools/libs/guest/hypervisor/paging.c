@@ -9,8 +9,9 @@
 static const struct mechanism {
     const struct xlm_paging_ops *ops;
     unsigned long number;
+    enum xlm_mechanism pager;
 } known[] = {
-#define ROW(name, number) {&xlm_paging_##name, number},
+#define ROW(name, number, pager) {&xlm_paging_##name, number, pager},
     XLM_PAGING_MECHANISMS(ROW)};
 #define NR_KNOWN (sizeof(known) / sizeof(known[0]))
 
@@ -35,23 +36,29 @@ const struct xlm_paging_ops *xlm_paging_of_number(unsigned long number)
 }
 
 const struct xlm_paging_ops *xlm_choose_paging(
-    struct xlm_context *ctx, const struct xlm_paged_guest *guest,
-    enum xlm_refusal *refusal)
+    struct xlm_context *ctx, enum xlm_mechanism wanted,
+    const struct xlm_paged_guest *guest, enum xlm_refusal *refusal)
 {
     enum xlm_refusal others;
+    bool first = true;
 
     for (size_t i = 0; i < NR_KNOWN; i++) {
-        if (!known[i].ops->check(ctx, guest, i ? &others : refusal)) {
-            if (i) {
+        if (wanted != XLM_MECHANISM_ANY && wanted != known[i].pager) {
+            continue;
+        }
+        if (!known[i].ops->check(ctx, guest, first ? refusal : &others)) {
+            if (!first) {
                 xlm_forget_failure(ctx);
             }
             return known[i].ops;
         }
+        first = false;
     }
     return NULL;
 }
 
 const struct xlm_paging_ops *xlm_choose_paging_of(struct xlm_context *ctx,
+                                                  enum xlm_mechanism wanted,
                                                   uint32_t domid,
                                                   enum xlm_refusal *refusal)
 {
@@ -66,6 +73,7 @@ const struct xlm_paging_ops *xlm_choose_paging_of(struct xlm_context *ctx,
     guest = (struct xlm_paged_guest){
         .hap = info.hap,
         .vcpus = info.max_vcpu_id + 1,
+        .emulated_devices = info.emulated_devices,
     };
-    return xlm_choose_paging(ctx, &guest, refusal);
+    return xlm_choose_paging(ctx, wanted, &guest, refusal);
 }

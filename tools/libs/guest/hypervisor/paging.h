@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * The seam of faults: how pages of a domain are made absent, and how the pager
  * learns of accesses to them.  Xen's memory paging (paging_xen.c) is one
- * mechanism; another one is another table in a file of its own, and a name in
- * XLM_PAGING_MECHANISMS.
+ * mechanism, access rights (paging_access.c) are another; a further one is
+ * another table in a file of its own, and a name in XLM_PAGING_MECHANISMS.
  *
  * Only one thread at a time may read, keep and answer faults; the same holds
  * for making pages absent, and for paging them in.  Every slot is filled.
@@ -41,6 +41,8 @@ struct xlm_fault {
 struct xlm_paged_guest {
     bool hap;
     unsigned int vcpus;
+    /* beyond the local APIC that each vCPU has */
+    bool emulated_devices;
 };
 
 struct xlm_paging;
@@ -111,12 +113,15 @@ struct xlm_paging {
     int fd; /* readable when there may be faults */
 };
 
-/* The one list of mechanisms, the best first: X(name, number) has the table
- * xlm_paging_name, in paging_name.c.  By the number, which never changes, a
- * process that takes over finds the mechanism of the process that died. */
-#define XLM_PAGING_MECHANISMS(X) X(xen, 1) /* Xen's memory paging */
+/* The one list of mechanisms, the best first: X(name, number, pager) has the
+ * table xlm_paging_name, in paging_name.c.  By the number, which never
+ * changes, a process that takes over finds the mechanism of the process that
+ * died; `pager` is how a caller asks for it. */
+#define XLM_PAGING_MECHANISMS(X) \
+    X(xen, 1, XLM_MECHANISM_PAGING)    /* Xen's memory paging */ \
+    X(access, 2, XLM_MECHANISM_ACCESS) /* access rights: experimental */
 
-#define XLM_PAGING_TABLE_(name, number) \
+#define XLM_PAGING_TABLE_(name, number, pager) \
     extern const struct xlm_paging_ops xlm_paging_##name;
 XLM_PAGING_MECHANISMS(XLM_PAGING_TABLE_)
 
@@ -125,13 +130,15 @@ XLM_PAGING_MECHANISMS(XLM_PAGING_TABLE_)
 unsigned long xlm_paging_number(const struct xlm_paging_ops *ops);
 const struct xlm_paging_ops *xlm_paging_of_number(unsigned long number);
 
-/* The first mechanism that this host has for this guest; NULL: none, with the
- * reason of the first. */
+/* The mechanism that is wanted, if this host has it for this guest; if any is
+ * wanted, the first that this host has.  NULL: none, with the reason of the
+ * first that is wanted. */
 const struct xlm_paging_ops *xlm_choose_paging(
-    struct xlm_context *ctx, const struct xlm_paged_guest *guest,
-    enum xlm_refusal *refusal);
+    struct xlm_context *ctx, enum xlm_mechanism wanted,
+    const struct xlm_paged_guest *guest, enum xlm_refusal *refusal);
 /* The same for a domain that exists. */
 const struct xlm_paging_ops *xlm_choose_paging_of(struct xlm_context *ctx,
+                                                  enum xlm_mechanism wanted,
                                                   uint32_t domid,
                                                   enum xlm_refusal *refusal);
 

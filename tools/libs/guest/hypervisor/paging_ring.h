@@ -59,7 +59,7 @@ struct xlm_kept_ring {
      * answer */
     uint32_t requests;
     uint32_t pausing; /* the process has paused the domain, or is about to */
-    uint32_t unused;
+    uint32_t logging; /* the process has switched the dirty log on */
     struct xlm_kept_waiter waiters[XLM_KEPT_WAITERS];
 };
 

@@ -2,33 +2,11 @@
  * Absent pages by Xen's memory paging: pages are evicted, and Xen puts
  * accesses to them into a ring that it shares with the pager.
  */
-#include "hypervisor/paging.h"
-
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "hypervisor/paging_ring.h"
-#include "policy/pfn_set.h"
-#include "policy/shadow_stacks.h"
-
-struct ring_paging {
-    struct xlm_paging base; /* first */
-    struct xlm_context *ctx;
-    struct xlm_hypervisor *hv;
-    uint32_t domid;
-    vm_event_back_ring_t ring;
-    /* kept about the ring; perhaps the next one */
-    struct xlm_kept_ring *kept;
-    struct xlm_kept_ring own_kept; /* if no process can take over */
-};
-
-static struct ring_paging *of(struct xlm_paging *paging)
-{
-    return (struct ring_paging *)paging;
-}
+#include "hypervisor/ring_paging.h"
 
 /* ---- can it be had? ---- */
 
@@ -48,55 +26,12 @@ static int check_host(struct xlm_context *ctx, enum xlm_refusal *refusal)
     return 0;
 }
 
-static int check_hap(struct xlm_context *ctx,
-                     const struct xlm_paged_guest *guest,
-                     enum xlm_refusal *refusal)
-{
-    if (!guest->hap) {
-        *refusal = XLM_REFUSED_NO_HAP;
-        errno = ENODEV;
-        return xlm_fail(ctx,
-                        "the guest has no hardware assisted paging, which "
-                        "postcopy needs: remove hap=0 from its configuration, "
-                        "or leave out --postcopy");
-    }
-    return 0;
-}
-
-/* With more vCPUs than the ring has slots one would find the ring full. */
-static unsigned int ring_most_vcpus(struct xlm_context *ctx)
-{
-    struct xlm_hypervisor *hv = ctx->hypervisor;
-
-    return hv->ops->shadow_stacks(hv) ? XLM_SHADOW_STACKS_VCPUS : 0;
-}
-
-static int check_vcpus(struct xlm_context *ctx,
-                       const struct xlm_paged_guest *guest,
-                       enum xlm_refusal *refusal)
-{
-    unsigned int most = ring_most_vcpus(ctx);
-
-    if (!most || guest->vcpus <= most) {
-        return 0;
-    }
-    *refusal = XLM_REFUSED_OTHER;
-    errno = EOPNOTSUPP;
-    return xlm_fail(
-        ctx,
-        "the guest has %u vCPUs, and this host's hypervisor runs on "
-        "shadow stacks, with which it does not survive more than %u "
-        "that wait for memory: start it with cet=no-shstk, or leave "
-        "out --postcopy",
-        guest->vcpus, most);
-}
-
 static int ring_check(struct xlm_context *ctx,
                       const struct xlm_paged_guest *guest,
                       enum xlm_refusal *refusal)
 {
-    return check_host(ctx, refusal) || check_hap(ctx, guest, refusal) ||
-                   check_vcpus(ctx, guest, refusal)
+    return check_host(ctx, refusal) ||
+                   xlm_ring_check_guest(ctx, guest, refusal)
                ? -1
                : 0;
 }
@@ -120,306 +55,47 @@ static const char *why_not(int error)
     }
 }
 
-/* ---- answers ---- */
+/* ---- the ring ---- */
 
-static void put_answer(struct ring_paging *paging,
-                       const struct xlm_fault *fault)
+static void read_request(const vm_event_request_t *request,
+                         struct xlm_fault *fault)
 {
-    vm_event_response_t response;
-
-    memset(&response, 0, sizeof(response));
-    response.version = VM_EVENT_INTERFACE_VERSION;
-    response.vcpu_id = fault->vcpu;
-    response.flags = fault->vcpu_waits ? VM_EVENT_FLAG_VCPU_PAUSED : 0;
-    response.reason = VM_EVENT_REASON_MEM_PAGING;
-    response.u.mem_paging.gfn = fault->pfn;
-    response.u.mem_paging.flags = fault->own[0];
-    response.u.mem_paging.p2mt = fault->own[1];
-    xlm_paging_ring_put(&paging->ring, &response);
+    fault->pfn = request->u.mem_paging.gfn;
+    fault->dropped = request->u.mem_paging.flags & MEM_PAGING_DROP_PAGE;
+    fault->own[0] = request->u.mem_paging.flags;
+    fault->own[1] = request->u.mem_paging.p2mt;
 }
 
-/* Every request that was read is kept by now, or will be answered at once. */
-static void note_read(struct ring_paging *paging)
+static void write_response(const struct xlm_fault *fault,
+                           vm_event_response_t *response)
 {
-    __atomic_store_n(&paging->kept->requests, paging->ring.req_cons,
-                     __ATOMIC_RELEASE);
+    response->u.mem_paging.gfn = fault->pfn;
+    response->u.mem_paging.flags = fault->own[0];
+    response->u.mem_paging.p2mt = fault->own[1];
 }
 
-/* A request holds a slot of the ring until its answer, also one on which
- * nothing waits. */
-static void ring_answer(struct xlm_paging *base, const struct xlm_fault *fault)
-{
-    struct xlm_kept_waiter *kept = fault->kept;
-
-    if (!kept) {
-        note_read(of(base));
-    }
-    put_answer(of(base), fault);
-    if (kept) {
-        __atomic_store_n(&kept->used, 0, __ATOMIC_RELEASE);
-    }
-}
-
-static int ring_tell(struct xlm_paging *base)
-{
-    struct ring_paging *paging = of(base);
-
-    return paging->hv->ops->pager_notify(paging->hv);
-}
-
-/* ---- faults ---- */
-
-static int ring_accept(struct xlm_paging *base)
-{
-    struct ring_paging *paging = of(base);
-
-    return paging->hv->ops->pager_accept(paging->hv);
-}
-
-static bool ring_next_fault(struct xlm_paging *base, struct xlm_fault *fault)
-{
-    vm_event_request_t request;
-
-    if (!xlm_paging_ring_get(&of(base)->ring, &request)) {
-        return false;
-    }
-    *fault = (struct xlm_fault){
-        .pfn = request.u.mem_paging.gfn,
-        .vcpu = request.vcpu_id,
-        .vcpu_waits = request.flags & VM_EVENT_FLAG_VCPU_PAUSED,
-        .dropped = request.u.mem_paging.flags & MEM_PAGING_DROP_PAGE,
-        .own = {request.u.mem_paging.flags, request.u.mem_paging.p2mt},
-    };
-    return true;
-}
-
-static void ring_keep(struct xlm_paging *base, struct xlm_fault *fault)
-{
-    struct ring_paging *paging = of(base);
-
-    for (size_t i = 0; !fault->kept && i < XLM_KEPT_WAITERS; i++) {
-        struct xlm_kept_waiter *kept = &paging->kept->waiters[i];
-
-        if (!kept->used) {
-            kept->request = paging->ring.req_cons - 1;
-            kept->answers = paging->ring.rsp_prod_pvt;
-            kept->vcpu = fault->vcpu;
-            kept->pfn = fault->pfn;
-            kept->flags = fault->own[0];
-            __atomic_store_n(&kept->used, 1, __ATOMIC_RELEASE);
-            fault->kept = kept;
-        }
-    }
-    note_read(paging);
-}
-
-/* ---- begin and end ---- */
-
-static struct ring_paging *new_paging(struct xlm_context *ctx, uint32_t domid,
-                                      unsigned long *kept)
-{
-    struct ring_paging *paging = calloc(1, sizeof(*paging));
-
-    if (paging) {
-        paging->base.ops = &xlm_paging_xen;
-        paging->ctx = ctx;
-        paging->hv = ctx->hypervisor;
-        paging->domid = domid;
-        paging->kept = kept ? (void *)kept : &paging->own_kept;
-    }
-    return paging;
-}
+static const struct xlm_ring_kind kind = {
+    .ops = &xlm_paging_xen,
+    .size = sizeof(struct xlm_ring_paging),
+    .ring = XLM_RING_PAGING,
+    .reason = VM_EVENT_REASON_MEM_PAGING,
+    .ignored = MEM_PAGING_DROP_PAGE,
+    .read = read_request,
+    .write = write_response,
+    .why_not = why_not,
+};
 
 static struct xlm_paging *ring_start(struct xlm_context *ctx, uint32_t domid,
                                      unsigned long *kept)
 {
-    struct ring_paging *paging = new_paging(ctx, domid, kept);
-    void *page;
-    int error;
-
-    if (paging && !paging->hv->ops->pager_enable(paging->hv, domid, &page,
-                                                 &paging->base.fd,
-                                                 &paging->kept->port)) {
-        xlm_paging_ring_attach(&paging->ring, page);
-        return &paging->base;
-    }
-    error = errno;
-    free(paging);
-    xlm_fail(ctx, "cannot page domain %" PRIu32 ": %s", domid, why_not(error));
-    errno = error;
-    return NULL;
-}
-
-static int ring_stop(struct xlm_paging *base)
-{
-    struct ring_paging *paging = of(base);
-    int rc = paging->hv->ops->pager_disable(paging->hv, paging->domid);
-    int error = errno;
-
-    free(paging);
-    errno = error;
-    return rc;
-}
-
-static void ring_leave(struct xlm_paging *base)
-{
-    free(of(base));
-}
-
-/* ---- where another process has left off ---- */
-
-/* Why this process could not take over from a dead pager. */
-static const char *why_not_replaced(int error)
-{
-    switch (error) {
-    case EINVAL:
-        return "its event channel is not free, so it lives, or the guest has "
-               "another one: see xl migrate-status";
-    case EPROTO:
-        return "its ring is not in the state that it has kept; the guest is "
-               "lost";
-    default:
-        return strerror(error);
-    }
-}
-
-/* Was the fault answered?  The process was then killed after it had put the
- * answer into the ring, which is the last one there. */
-static bool is_answered(const struct ring_paging *paging,
-                        const struct xlm_kept_waiter *kept)
-{
-    const vm_event_response_t *last = xlm_paging_ring_last(&paging->ring);
-
-    return last && kept->answers != paging->ring.rsp_prod_pvt &&
-           last->vcpu_id == kept->vcpu &&
-           last->flags & VM_EVENT_FLAG_VCPU_PAUSED;
-}
-
-/* Was the process killed before it noted the request as read?  Then this
- * process reads the request again. */
-static bool is_unread(const struct ring_paging *paging,
-                      const struct xlm_kept_waiter *kept)
-{
-    return (int32_t)(kept->request - paging->ring.req_cons) >= 0;
-}
-
-static struct xlm_fault fault_of(struct xlm_kept_waiter *kept)
-{
-    return (struct xlm_fault){
-        .pfn = kept->pfn,
-        .vcpu = kept->vcpu,
-        .vcpu_waits = true,
-        .own = {kept->flags},
-        .kept = kept,
-    };
-}
-
-/* Answer a request on which no vCPU waits.  Marking an invalid page as dropped
- * makes the hypervisor ignore the answer. */
-static void answer_nobody(struct ring_paging *paging)
-{
-    const struct xlm_fault nobody = {
-        .pfn = XLM_PFN_NONE,
-        .own = {MEM_PAGING_DROP_PAGE},
-    };
-
-    put_answer(paging, &nobody);
-}
-
-/* Each request that was read needs exactly one answer: with more or fewer the
- * ring counts wrong for ever. */
-static int resume(struct ring_paging *paging, void *page, size_t most,
-                  struct xlm_fault held[XLM_PAGING_FAULTS], size_t *nr_held)
-{
-    struct xlm_kept_waiter *kept = paging->kept->waiters;
-    uint32_t owed;
-
-    *nr_held = 0;
-    if (!xlm_paging_ring_resume(&paging->ring, page, paging->kept->requests)) {
-        return -1;
-    }
-    owed = paging->ring.req_cons - paging->ring.rsp_prod_pvt;
-    for (size_t i = 0; i < XLM_KEPT_WAITERS; i++) {
-        if (kept[i].used &&
-            (is_answered(paging, &kept[i]) || is_unread(paging, &kept[i]))) {
-            kept[i].used = 0;
-        }
-        if (kept[i].used) {
-            held[(*nr_held)++] = fault_of(&kept[i]);
-        }
-    }
-    if (*nr_held > owed || *nr_held > most) {
-        return -1;
-    }
-    for (; owed > *nr_held; owed--) {
-        answer_nobody(paging);
-    }
-    return 0;
-}
-
-static void note_pausing(struct ring_paging *paging, uint32_t pausing)
-{
-    __atomic_store_n(&paging->kept->pausing, pausing, __ATOMIC_SEQ_CST);
-}
-
-static int unpause(struct ring_paging *paging)
-{
-    struct xlm_hypervisor *hv = paging->hv;
-
-    while (hv->ops->unpause(hv, paging->domid)) {
-        if (!xlm_try_again(errno)) {
-            return -1;
-        }
-        poll(NULL, 0, XLM_TRY_AGAIN_PAUSE_MS);
-    }
-    note_pausing(paging, 0);
-    return 0;
-}
-
-/* The process that died may have had the domain paused. */
-static int unpause_again(struct ring_paging *paging)
-{
-    struct xlm_hypervisor *hv = paging->hv;
-    struct xlm_domain_info info;
-
-    if (!paging->kept->pausing) {
-        return 0;
-    }
-    if (hv->ops->domain_info(hv, paging->domid, &info)) {
-        return -1;
-    }
-    if (info.paused) {
-        return unpause(paging);
-    }
-    note_pausing(paging, 0);
-    return 0;
+    return xlm_ring_start(ctx, domid, kept, &kind);
 }
 
 static struct xlm_paging *ring_take_over(
     struct xlm_context *ctx, uint32_t domid, unsigned long *kept, size_t most,
     struct xlm_fault held[XLM_PAGING_FAULTS], size_t *nr_held)
 {
-    struct ring_paging *paging = new_paging(ctx, domid, kept);
-    void *page;
-    int error;
-
-    if (paging && !paging->hv->ops->pager_take_over(paging->hv, domid,
-                                                    paging->kept->port, &page,
-                                                    &paging->base.fd)) {
-        if (resume(paging, page, most, held, nr_held)) {
-            errno = EPROTO;
-        } else if (!unpause_again(paging)) {
-            return &paging->base;
-        }
-    }
-    error = errno;
-    free(paging);
-    xlm_fail(ctx,
-             "cannot take the place of the pager of domain %" PRIu32
-             ", which was killed: %s",
-             domid, why_not_replaced(error));
-    errno = error;
-    return NULL;
+    return xlm_ring_take_over(ctx, domid, kept, most, held, nr_held, &kind);
 }
 
 /* ---- pages ---- */
@@ -428,14 +104,11 @@ static int ring_make_absent(struct xlm_paging *base, size_t nr_new,
                             const uint64_t *new_pfns, size_t count,
                             struct xlm_eviction *pages)
 {
-    struct ring_paging *paging = of(base);
+    struct xlm_ring_paging *paging = xlm_ring_of(base);
     struct xlm_hypervisor *hv = paging->hv;
 
-    if (nr_new && hv->ops->populate(hv, paging->domid, nr_new, new_pfns)) {
-        return xlm_fail(paging->ctx,
-                        "cannot get memory for the guest: %s; "
-                        "free some on this host",
-                        strerror(errno));
+    if (xlm_ring_populate(paging, nr_new, new_pfns)) {
+        return -1;
     }
     if (hv->ops->evict(hv, paging->domid, count, pages)) {
         return xlm_fail(paging->ctx,
@@ -448,13 +121,13 @@ static int ring_make_absent(struct xlm_paging *base, size_t nr_new,
 static int ring_bring_in(struct xlm_paging *base, size_t count,
                          struct xlm_page_in *pages)
 {
-    struct ring_paging *paging = of(base);
+    struct xlm_ring_paging *paging = xlm_ring_of(base);
 
     return paging->hv->ops->page_in(paging->hv, paging->domid, count, pages);
 }
 
 /* The domain is paused. */
-static int remove_absent(struct ring_paging *paging, size_t count,
+static int remove_absent(struct xlm_ring_paging *paging, size_t count,
                          const uint64_t *pfns)
 {
     struct xlm_hypervisor *hv = paging->hv;
@@ -481,38 +154,24 @@ static int remove_absent(struct ring_paging *paging, size_t count,
 static int ring_make_holes(struct xlm_paging *base, size_t count,
                            const uint64_t *pfns)
 {
-    struct ring_paging *paging = of(base);
-    struct xlm_hypervisor *hv = paging->hv;
-    int rc, error;
-
-    note_pausing(paging, 1);
-    if (hv->ops->pause(hv, paging->domid)) {
-        note_pausing(paging, 0);
-        return -1;
-    }
-    rc = remove_absent(paging, count, pfns);
-    error = errno;
-    if (unpause(paging)) {
-        return -1;
-    }
-    errno = error;
-    return rc;
+    return xlm_ring_while_paused(xlm_ring_of(base), count, pfns,
+                                 remove_absent);
 }
 
 const struct xlm_paging_ops xlm_paging_xen = {
     .pages = 1, /* the ring's: the guest may have had a hole at its pfn */
     .check = ring_check,
-    .most_vcpus = ring_most_vcpus,
+    .most_vcpus = xlm_ring_most_vcpus,
     .start = ring_start,
     .take_over = ring_take_over,
-    .stop = ring_stop,
-    .leave = ring_leave,
+    .stop = xlm_ring_stop,
+    .leave = xlm_ring_leave,
     .make_absent = ring_make_absent,
     .bring_in = ring_bring_in,
     .make_holes = ring_make_holes,
-    .accept = ring_accept,
-    .next_fault = ring_next_fault,
-    .keep = ring_keep,
-    .answer = ring_answer,
-    .tell = ring_tell,
+    .accept = xlm_ring_accept,
+    .next_fault = xlm_ring_next_fault,
+    .keep = xlm_ring_keep,
+    .answer = xlm_ring_answer,
+    .tell = xlm_ring_tell,
 };

@@ -291,6 +291,7 @@ static void xen_close(struct xlm_hypervisor *hv)
     struct xen_hypervisor *xen = xen_of(hv);
 
     xen_pager_dispose(xen);
+    xen_access_dispose(xen);
     xen_memory_dispose(xen);
     if (xen->memory) {
         xenforeignmemory_close(xen->memory);
@@ -331,6 +332,7 @@ static const struct xlm_hypervisor_ops xen_ops = {
     .claim = xen_claim,
     .paging_supported = xen_paging_supported,
     .shadow_stacks = xen_shadow_stacks,
+    .access_supported = xen_access_supported,
     .pager_enable = xen_pager_enable,
     .pager_take_over = xen_pager_take_over,
     .pager_disable = xen_pager_disable,
@@ -343,6 +345,8 @@ static const struct xlm_hypervisor_ops xen_ops = {
     .populate_region = xen_populate_region,
     .is_granted = xen_is_granted,
     .spare_region = xen_spare_region,
+    .set_access = xen_set_access,
+    .get_access = xen_get_access,
     .contents_alloc = xen_contents_alloc,
     .contents_free = xen_contents_free,
 };

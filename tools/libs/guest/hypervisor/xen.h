@@ -7,6 +7,7 @@
  * xen_memory.c  page types, mappings, log-dirty, populating
  * xen_paging.c  evicting and paging in
  * xen_region.c  regions that get superpages again
+ * xen_access.c  access rights
  * xen_compat.c  what differs between Xen's versions
  * xen_call.c    what all of them call
  *
@@ -62,6 +63,7 @@ struct xen_contents {
 /* The pager of one domain: all pointers are NULL while it is not enabled. */
 struct xen_pager {
     uint32_t domid;
+    enum xlm_ring which;
     bool registered; /* the hypervisor knows of it */
     void *ring;
     xenevtchn_handle *events;
@@ -69,6 +71,14 @@ struct xen_pager {
     struct xen_paging_batch evict;
     struct xen_paging_batch page_in;
     struct xen_paging_batch blank; /* one op with a page of zeroes */
+};
+
+/* Room for one operation on access rights for each page of a batch. */
+struct xen_access {
+    multicall_entry_t *entries;
+    xen_mem_access_op_t *ops;
+    uint64_t *pfns;
+    uint8_t *rights;
 };
 
 /*
@@ -88,6 +98,8 @@ struct xen_hypervisor {
     size_t dirty_octets;
     struct xen_contents contents[XLM_CONTENTS_BUFFERS];
     struct xen_pager pager;
+    struct xen_access set_access; /* pfns and rights, and one op */
+    struct xen_access get_access; /* entries and ops */
 };
 
 static inline struct xen_hypervisor *xen_of(struct xlm_hypervisor *hv)
@@ -146,6 +158,12 @@ int xen_claim(struct xlm_hypervisor *hv, uint32_t domid, uint64_t pages);
 
 /* ---- hypervisor/xen_pager.c ---- */
 
+/* More words than any release's featureset has. */
+#define XEN_FEATURE_WORDS 64
+/* What the host's processor has and the hypervisor uses; -1 with errno. */
+int xen_host_features(struct xen_hypervisor *xen,
+                      uint32_t features[XEN_FEATURE_WORDS]);
+
 void xen_pager_init(struct xen_pager *pager);
 /* Release the pager's resources in this process.  The hypervisor is not told:
  * for a guest with a page paged out, a pager that has gone is better than
@@ -154,10 +172,12 @@ void xen_pager_dispose(struct xen_hypervisor *xen);
 
 int xen_paging_supported(struct xlm_hypervisor *hv);
 bool xen_shadow_stacks(struct xlm_hypervisor *hv);
-int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
-                     int *event_fd, uint32_t *port);
+int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid,
+                     enum xlm_ring which, void **ring, int *event_fd,
+                     uint32_t *port);
 int xen_pager_take_over(struct xlm_hypervisor *hv, uint32_t domid,
-                        uint32_t port, void **ring, int *event_fd);
+                        enum xlm_ring which, uint32_t port, void **ring,
+                        int *event_fd);
 int xen_pager_disable(struct xlm_hypervisor *hv, uint32_t domid);
 int xen_pager_accept(struct xlm_hypervisor *hv);
 int xen_pager_notify(struct xlm_hypervisor *hv);
@@ -202,6 +222,17 @@ int xen_is_granted(struct xlm_hypervisor *hv, uint32_t domid, uint64_t first,
                    bool *granted);
 int xen_spare_region(struct xlm_hypervisor *hv, uint32_t domid,
                      uint64_t *first);
+/* ---- hypervisor/xen_access.c ---- */
+
+int xen_access_supported(struct xlm_hypervisor *hv);
+/* Prepare a paused domain: without a listener it crashes, and the hypervisor
+ * has room for its second-level tables. */
+int xen_access_begin(struct xen_hypervisor *xen, uint32_t domid);
+void xen_access_dispose(struct xen_hypervisor *xen);
+int xen_set_access(struct xlm_hypervisor *hv, uint32_t domid, bool all,
+                   size_t count, const uint64_t *pfns);
+int xen_get_access(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
+                   const uint64_t *pfns, bool *none);
 
 /* ---- hypervisor/xen_compat.c ---- */
 

@@ -42,6 +42,8 @@ static void describe_domain(const xc_domaininfo_t *from,
         .domid = from->domain,
         .hvm = from->flags & XEN_DOMINF_hvm_guest,
         .hap = from->flags & XEN_DOMINF_hap,
+        .emulated_devices =
+            from->arch_config.emulation_flags & ~XEN_X86_EMU_LAPIC,
         .paused = from->flags & XEN_DOMINF_paused,
         .dying = from->flags & XEN_DOMINF_dying,
         .shutdown = from->flags & XEN_DOMINF_shutdown,

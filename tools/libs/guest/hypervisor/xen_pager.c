@@ -12,8 +12,18 @@
 
 #include <xenguest.h> /* has the host's features from Xen 4.16 on */
 
-/* Where the stock toolstack puts the ring of a domain that has none yet. */
-#define XEN_DEFAULT_RING_PFN 0xfeff8
+/* What each ring is called in Xen's interface, and where the stock toolstack
+ * puts that of a domain which has none yet. */
+static const struct {
+    unsigned int param;
+    uint32_t mode;
+    uint64_t pfn;
+} rings[] = {
+    [XLM_RING_PAGING] = {HVM_PARAM_PAGING_RING_PFN,
+                         XEN_DOMCTL_VM_EVENT_OP_PAGING, 0xfeff8},
+    [XLM_RING_MONITOR] = {HVM_PARAM_MONITOR_RING_PFN,
+                          XEN_DOMCTL_VM_EVENT_OP_MONITOR, 0xfeff9},
+};
 
 /* How often, and at which intervals, to try to bind to a port: the kernel may
  * not yet have closed it for the process that died. */
@@ -43,24 +53,30 @@ int xen_paging_supported(struct xlm_hypervisor *hv)
     return -1;
 }
 
-/* More words than any release has; each release has the feature's bit. */
-#define FEATURE_WORDS 64
+int xen_host_features(struct xen_hypervisor *xen,
+                      uint32_t features[XEN_FEATURE_WORDS])
+{
+    uint32_t count = XEN_FEATURE_WORDS;
+
+    memset(features, 0, XEN_FEATURE_WORDS * sizeof(*features));
+    return xc_get_cpu_featureset(xen->xc, XEN_SYSCTL_cpu_featureset_host,
+                                 &count, features);
+}
+
+/* Each release has the feature's bit. */
 #define CET_SS_WORD 6
 #define CET_SS_BIT 7
 
 bool xen_shadow_stacks(struct xlm_hypervisor *hv)
 {
     struct xen_hypervisor *xen = xen_of(hv);
-    uint32_t features[FEATURE_WORDS] = {0};
-    uint32_t count = FEATURE_WORDS;
+    uint32_t features[XEN_FEATURE_WORDS];
     xen_capabilities_info_t capabilities = "";
     xen_commandline_t command_line = "";
     bool processor_has_them;
 
-    processor_has_them =
-        xc_get_cpu_featureset(xen->xc, XEN_SYSCTL_cpu_featureset_host, &count,
-                              features) ||
-        features[CET_SS_WORD] & 1u << CET_SS_BIT;
+    processor_has_them = xen_host_features(xen, features) ||
+                         features[CET_SS_WORD] & 1u << CET_SS_BIT;
     (void)xc_version(xen->xc, XENVER_capabilities, &capabilities);
     (void)xc_version(xen->xc, XENVER_commandline, &command_line);
     return xlm_shadow_stacks_in_use(processor_has_them, capabilities,
@@ -95,15 +111,15 @@ void xen_pager_dispose(struct xen_hypervisor *xen)
 static int find_ring_pfn(struct xen_hypervisor *xen, uint32_t domid,
                          uint64_t *pfn)
 {
+    enum xlm_ring which = xen->pager.which;
     uint64_t found;
 
-    if (xc_hvm_param_get(xen->xc, domid, HVM_PARAM_PAGING_RING_PFN, &found)) {
+    if (xc_hvm_param_get(xen->xc, domid, rings[which].param, &found)) {
         return xen_failed(xen, "reading the ring pfn of domain %u", domid);
     }
     if (!found) {
-        found = XEN_DEFAULT_RING_PFN;
-        if (xc_hvm_param_set(xen->xc, domid, HVM_PARAM_PAGING_RING_PFN,
-                             found)) {
+        found = rings[which].pfn;
+        if (xc_hvm_param_set(xen->xc, domid, rings[which].param, found)) {
             return xen_failed(xen, "setting the ring pfn of domain %u", domid);
         }
     }
@@ -179,15 +195,36 @@ static int protect_ring(struct xen_hypervisor *xen, uint32_t domid,
     return xen_depopulate(&xen->base, domid, 1, &pfn);
 }
 
+/* XEN_VM_EVENT_ENABLE, with the event channel's port in return, or _DISABLE.
+ * libxenctrl's function for the monitor would take the ring's page out of the
+ * guest, where no other process could find it. */
+static int switch_ring(struct xen_hypervisor *xen, uint32_t domid, uint32_t to,
+                       uint32_t *port)
+{
+    xen_domctl_t op = {.cmd = XEN_DOMCTL_vm_event_op};
+
+    op.u.vm_event_op.mode = rings[xen->pager.which].mode;
+    op.u.vm_event_op.op = to;
+    if (xen_make_domctl(xen, domid, &op)) {
+        return -1;
+    }
+    if (port) {
+        *port = op.u.vm_event_op.u.enable.port;
+    }
+    return 0;
+}
+
 static int register_pager(struct xen_hypervisor *xen, uint32_t domid,
                           uint32_t *port)
 {
+    bool monitor = xen->pager.which == XLM_RING_MONITOR;
     uint64_t pfn;
 
-    if (find_ring_pfn(xen, domid, &pfn) || make_ring(xen, domid, pfn)) {
+    if ((monitor && xen_access_begin(xen, domid)) ||
+        find_ring_pfn(xen, domid, &pfn) || make_ring(xen, domid, pfn)) {
         return -1;
     }
-    if (xc_mem_paging_enable(xen->xc, domid, port)) {
+    if (switch_ring(xen, domid, XEN_VM_EVENT_ENABLE, port)) {
         return xen_failed(xen, "enabling the pager of domain %u", domid);
     }
     xen->pager.registered = true;
@@ -238,13 +275,15 @@ static int dispose_and_fail(struct xen_hypervisor *xen)
     return -1;
 }
 
-static int prepare_pager(struct xen_hypervisor *xen, uint32_t domid)
+static int prepare_pager(struct xen_hypervisor *xen, uint32_t domid,
+                         enum xlm_ring which)
 {
     if (xen->pager.registered) {
         errno = EBUSY;
         return -1;
     }
     xen->pager.domid = domid;
+    xen->pager.which = which;
     return allocate_batches(xen) ? dispose_and_fail(xen) : 0;
 }
 
@@ -255,12 +294,13 @@ static int return_handles(struct xen_pager *pager, void **ring, int *event_fd)
     return 0;
 }
 
-int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
-                     int *event_fd, uint32_t *port)
+int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid,
+                     enum xlm_ring which, void **ring, int *event_fd,
+                     uint32_t *port)
 {
     struct xen_hypervisor *xen = xen_of(hv);
 
-    if (prepare_pager(xen, domid)) {
+    if (prepare_pager(xen, domid, which)) {
         return -1;
     }
     if (!register_pager(xen, domid, port)) {
@@ -269,18 +309,19 @@ int xen_pager_enable(struct xlm_hypervisor *hv, uint32_t domid, void **ring,
     if (xen->pager.registered) {
         int saved_errno = errno;
 
-        xc_mem_paging_disable(xen->xc, domid);
+        (void)switch_ring(xen, domid, XEN_VM_EVENT_DISABLE, NULL);
         errno = saved_errno;
     }
     return dispose_and_fail(xen);
 }
 
 int xen_pager_take_over(struct xlm_hypervisor *hv, uint32_t domid,
-                        uint32_t port, void **ring, int *event_fd)
+                        enum xlm_ring which, uint32_t port, void **ring,
+                        int *event_fd)
 {
     struct xen_hypervisor *xen = xen_of(hv);
 
-    if (prepare_pager(xen, domid)) {
+    if (prepare_pager(xen, domid, which)) {
         return -1;
     }
     return adopt_pager(xen, domid, port)
@@ -296,7 +337,7 @@ int xen_pager_disable(struct xlm_hypervisor *hv, uint32_t domid)
     if (xen_pager_check(xen, domid)) {
         return 0;
     }
-    if (!xc_mem_paging_disable(xen->xc, domid)) {
+    if (!switch_ring(xen, domid, XEN_VM_EVENT_DISABLE, NULL)) {
         if (!find_ring_pfn(xen, domid, &pfn)) {
             (void)xen_depopulate(hv, domid, 1, &pfn);
         }

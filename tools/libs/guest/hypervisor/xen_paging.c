@@ -114,7 +114,8 @@ int xen_bring_blank(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
 {
     int error = ENOENT;
 
-    if (xen_pager_check(xen, domid) == 0) {
+    if (xen_pager_check(xen, domid) == 0 &&
+        xen->pager.which == XLM_RING_PAGING) {
         error = single_op(xen, &xen->pager.blank, XENMEM_paging_op_prep, domid,
                           pfn);
     }

@@ -284,6 +284,16 @@ uint64_t xlm_pager_outstanding(struct xlm_pager *pager)
     return count;
 }
 
+uint64_t xlm_pager_written_unseen(struct xlm_pager *pager)
+{
+    uint64_t count;
+
+    pthread_mutex_lock(&pager->lock);
+    count = pager->counts.pages_written_unseen;
+    pthread_mutex_unlock(&pager->lock);
+    return count;
+}
+
 bool xlm_pager_guest_is_gone(struct xlm_pager *pager)
 {
     bool gone;

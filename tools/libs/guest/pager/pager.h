@@ -9,8 +9,8 @@
  * source.  The caller's thread makes pages absent and brings pages in; with a
  * fault channel another thread may bring pages in at the same time.
  */
-#ifndef XLM_PAGER_H
-#define XLM_PAGER_H
+#ifndef XLM_MECHANISM_H
+#define XLM_MECHANISM_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -63,6 +63,10 @@ int xlm_pager_make_absent(struct xlm_pager *pager, size_t nr_new,
  * clock; 0: no vCPU waits. */
 uint64_t xlm_pager_waiting_since(struct xlm_pager *pager);
 
+/* How often a page did not come in because a program that goes past access
+ * rights had written to it.  Not 0: the guest is not sound, and its move must
+ * fail. */
+uint64_t xlm_pager_written_unseen(struct xlm_pager *pager);
 /* Has a page failed to come in because the domain is being destroyed? */
 bool xlm_pager_guest_is_gone(struct xlm_pager *pager);
 /* The guest is gone: nothing is outstanding any more, and no vCPU waits. */

@@ -46,9 +46,35 @@ int xlm_pager_make_absent(struct xlm_pager *pager, size_t nr_new,
 
 /* ---- in ---- */
 
+/* Nothing that this process can do gives the guest both what was written here
+ * and what the page had at the source. */
+static int page_written_unseen(struct xlm_pager *pager,
+                               const struct xlm_page_in *page)
+{
+    pager->counts.pages_written_unseen++;
+    errno = page->error;
+    xtl_log(pager->ctx->logger, XTL_CRITICAL, -1, "xlm",
+            "page %#" PRIx64 " of domain %" PRIu32 " was written here before "
+            "it came (%" PRIu64 " such pages so far)",
+            page->pfn, pager->domid, pager->counts.pages_written_unseen);
+    return xlm_fail(
+        pager->ctx,
+        "page %#" PRIx64 " of domain %" PRIu32 " was written to here, by a "
+        "back end, a program of this host or the hypervisor, before it came: "
+        "access rights did not hold. Nothing was put in its place, so the "
+        "guest runs here without that page, and its source still has it. The "
+        "guest can go on for as long as it does not need the page: shut it "
+        "down, and report this with the hypervisor's release and the guest's "
+        "kernel",
+        page->pfn, pager->domid);
+}
+
 static int page_in_failed(struct xlm_pager *pager,
                           const struct xlm_page_in *page)
 {
+    if (page->error == EUCLEAN) {
+        return page_written_unseen(pager, page);
+    }
     errno = page->error;
     return xlm_fail(pager->ctx,
                     "cannot page in page %#" PRIx64 " of domain %" PRIu32

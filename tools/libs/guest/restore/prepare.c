@@ -95,7 +95,8 @@ static int check_size(struct xlm_restorer *restorer)
 static int choose_paging(struct xlm_restorer *restorer)
 {
     restorer->paging = xlm_choose_paging_of(
-        restorer->ctx, restorer->domain.domid, &restorer->outcome.refusal);
+        restorer->ctx, restorer->params->pager, restorer->domain.domid,
+        &restorer->outcome.refusal);
     return restorer->paging ? 0 : -1;
 }
 
@@ -157,12 +158,13 @@ static const struct {
     {open_pager, XLM_REFUSED_OTHER},
 };
 
-int xlm_check_restore(struct xlm_context *ctx, bool hap, unsigned int vcpus,
-                      enum xlm_refusal *refusal, unsigned int *most_vcpus)
+int xlm_check_restore(struct xlm_context *ctx, enum xlm_mechanism pager,
+                      bool hap, unsigned int vcpus, enum xlm_refusal *refusal,
+                      unsigned int *most_vcpus)
 {
     struct xlm_paged_guest guest = {.hap = hap, .vcpus = 1};
     const struct xlm_paging_ops *paging =
-        xlm_choose_paging(ctx, &guest, refusal);
+        xlm_choose_paging(ctx, pager, &guest, refusal);
 
     if (!paging) {
         return -1;
@@ -170,7 +172,7 @@ int xlm_check_restore(struct xlm_context *ctx, bool hap, unsigned int vcpus,
     *most_vcpus = paging->most_vcpus(ctx);
     guest.vcpus = vcpus;
     *refusal = XLM_REFUSED_OTHER;
-    return xlm_choose_paging(ctx, &guest, refusal) ? 0 : -1;
+    return xlm_choose_paging(ctx, pager, &guest, refusal) ? 0 : -1;
 }
 
 static int prepare(struct xlm_restorer *restorer)

@@ -81,9 +81,9 @@ static int check_paging(struct question *question)
     const libxl_domain_config *config = question->config;
     enum xlm_refusal refusal = XLM_REFUSED_OTHER;
     unsigned int most = 0;
-    int rc = xlm_check_restore(&question->xlm, !config || wants_hap(config),
-                               config ? config->b_info.max_vcpus : 1, &refusal,
-                               &most);
+    int rc = xlm_check_restore(
+        &question->xlm, XLM_MECHANISM_PAGING, !config || wants_hap(config),
+        config ? config->b_info.max_vcpus : 1, &refusal, &most);
 
     question->answer->vcpus_max = most;
     if (rc) {

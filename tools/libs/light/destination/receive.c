@@ -429,6 +429,23 @@ static bool is_pvh(const struct lm_destination *destination)
     return false;
 }
 
+static enum xlm_mechanism mechanism_of(libxl_live_migrate_pager pager)
+{
+    return pager == LIBXL_LIVE_MIGRATE_PAGER_ACCESS ? XLM_MECHANISM_ACCESS
+                                                    : XLM_MECHANISM_PAGING;
+}
+
+/* Of disks and networks it is known that their front ends can copy; all others
+ * let their back ends at pages of the guest's, past access rights. */
+static bool has_other_devices(const libxl_domain_config *config)
+{
+    return config->num_pcidevs || config->num_dtdevs || config->num_vfbs ||
+           config->num_vkbs || config->num_vtpms || config->num_p9s ||
+           config->num_pvcallsifs || config->num_vdispls ||
+           config->num_vsnds || config->num_channels || config->num_usbctrls ||
+           config->num_usbdevs;
+}
+
 static int move_in(struct lm_destination *destination)
 {
     const struct xlm_restore_callbacks callbacks = {
@@ -452,7 +469,10 @@ static int move_in(struct lm_destination *destination)
         .relink = &destination->relink,
         .max_pages = max_pages(destination->config),
         .link_timeout_ms = lm_timeout_ms(destination->params.link_timeout),
-        .superpages = destination->params.superpages && is_pvh(destination),
+        .superpages =
+            destination->params.superpages && is_pvh(destination) &&
+            destination->params.pager == LIBXL_LIVE_MIGRATE_PAGER_PAGING,
+        .pager = mechanism_of(destination->params.pager),
     };
 
     destination->relink.fd = -1;
@@ -541,6 +561,13 @@ int libxl_domain_live_migrate_receive(
     *postcopy_resumed = false;
     if (lm_check_how(ao_how, result, params->logger)) {
         return ERROR_NI;
+    }
+    if (params->pager == LIBXL_LIVE_MIGRATE_PAGER_ACCESS &&
+        has_other_devices(config)) {
+        return lm_refuse(ERROR_NI, result, params->logger,
+                         "the guest has devices other than disks, networks "
+                         "and consoles, which go past access rights: use the "
+                         "pager on memory paging");
     }
     destination = lm_destination_new(ctx, params, result, receive);
     if (!destination) {

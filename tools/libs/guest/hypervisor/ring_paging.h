@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ * What the mechanisms have in common whose faults come through a ring that Xen
+ * shares with the pager: the ring's two ends, what is kept of it, and how
+ * another process goes on with it.  A mechanism embeds struct xlm_ring_paging
+ * as its first member, and puts these functions into its table.
+ */
+#ifndef XLM_RING_PAGING_H
+#define XLM_RING_PAGING_H
+
+#include "hypervisor/paging.h"
+#include "hypervisor/paging_ring.h"
+
+/* One of the hypervisor's rings, and what its requests mean. */
+struct xlm_ring_kind {
+    const struct xlm_paging_ops *ops;
+    size_t size; /* of the mechanism's structure */
+    enum xlm_ring ring;
+    uint32_t reason; /* VM_EVENT_REASON_*, of its requests and responses */
+    /* own[0] of an answer that the hypervisor ignores */
+    uint32_t ignored;
+    /* The fault of a request, all but the vCPU. */
+    void (*read)(const vm_event_request_t *request, struct xlm_fault *fault);
+    /* What a response says of the page. */
+    void (*write)(const struct xlm_fault *fault,
+                  vm_event_response_t *response);
+    /* Why it could not be started, for a person. */
+    const char *(*why_not)(int error);
+};
+
+struct xlm_ring_paging {
+    struct xlm_paging base; /* first */
+    const struct xlm_ring_kind *kind;
+    struct xlm_context *ctx;
+    struct xlm_hypervisor *hv;
+    uint32_t domid;
+    vm_event_back_ring_t ring;
+    /* kept about the ring; perhaps the next one */
+    struct xlm_kept_ring *kept;
+    struct xlm_kept_ring own_kept; /* if no process can take over */
+};
+
+static inline struct xlm_ring_paging *xlm_ring_of(struct xlm_paging *paging)
+{
+    return (struct xlm_ring_paging *)paging;
+}
+
+/* Has the guest what each of these mechanisms needs?  As check() of the
+ * table. */
+int xlm_ring_check_guest(struct xlm_context *ctx,
+                         const struct xlm_paged_guest *guest,
+                         enum xlm_refusal *refusal);
+
+/* start() and take_over() of the table, for that kind. */
+struct xlm_paging *xlm_ring_start(struct xlm_context *ctx, uint32_t domid,
+                                  unsigned long *kept,
+                                  const struct xlm_ring_kind *kind);
+struct xlm_paging *xlm_ring_take_over(struct xlm_context *ctx, uint32_t domid,
+                                      unsigned long *kept, size_t most,
+                                      struct xlm_fault held[XLM_PAGING_FAULTS],
+                                      size_t *nr_held,
+                                      const struct xlm_ring_kind *kind);
+
+/* The slots of the table with these names. */
+unsigned int xlm_ring_most_vcpus(struct xlm_context *ctx);
+int xlm_ring_stop(struct xlm_paging *base);
+void xlm_ring_leave(struct xlm_paging *base);
+int xlm_ring_accept(struct xlm_paging *base);
+bool xlm_ring_next_fault(struct xlm_paging *base, struct xlm_fault *fault);
+void xlm_ring_keep(struct xlm_paging *base, struct xlm_fault *fault);
+void xlm_ring_answer(struct xlm_paging *base, const struct xlm_fault *fault);
+int xlm_ring_tell(struct xlm_paging *base);
+
+/* Populate holes.  -1 with the reason in the context. */
+int xlm_ring_populate(struct xlm_ring_paging *paging, size_t count,
+                      const uint64_t *pfns);
+/* Call `change` while the domain is paused.  A process that takes over takes
+ * the pause back.  Returns what `change` does; -1 with errno. */
+int xlm_ring_while_paused(struct xlm_ring_paging *paging, size_t count,
+                          const uint64_t *pfns,
+                          int (*change)(struct xlm_ring_paging *paging,
+                                        size_t count, const uint64_t *pfns));
+
+#endif
