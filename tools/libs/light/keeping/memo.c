@@ -6,6 +6,7 @@
  */
 #include "keeping/memo.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -112,6 +113,66 @@ static int make_link(int directory, const char *target, const char *name)
     return rc && errno == EEXIST ? 0 : rc;
 }
 
+static bool is_outcome(const char *name)
+{
+    size_t length = strlen(name);
+
+    return length == LM_ID_TEXT - 1 + strlen(LM_MEMO_OUTCOME) &&
+           !strcmp(name + LM_ID_TEXT - 1, LM_MEMO_OUTCOME);
+}
+
+static bool is_older(const struct timespec *one, const struct timespec *other)
+{
+    return one->tv_sec != other->tv_sec ? one->tv_sec < other->tv_sec
+                                        : one->tv_nsec < other->tv_nsec;
+}
+
+/* How many outcomes there are, and the name of the oldest, "" if none can be
+ * looked at. */
+static size_t count_outcomes(DIR *entries, char oldest[LM_MEMO_NAME_MAX])
+{
+    struct timespec since = {0};
+    const struct dirent *entry;
+    size_t count = 0;
+
+    *oldest = '\0';
+    rewinddir(entries);
+    while ((entry = readdir(entries))) {
+        struct stat status;
+
+        if (!is_outcome(entry->d_name)) {
+            continue;
+        }
+        count++;
+        if (!fstatat(dirfd(entries), entry->d_name, &status,
+                     AT_SYMLINK_NOFOLLOW) &&
+            (!*oldest || is_older(&status.st_mtim, &since))) {
+            since = status.st_mtim;
+            memcpy(oldest, entry->d_name, strlen(entry->d_name) + 1);
+        }
+    }
+    return count;
+}
+
+void lm_memo_forget(int directory, size_t most)
+{
+    /* closedir() closes it, and reading moves its offset. */
+    int own = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = own < 0 ? NULL : fdopendir(own);
+    char oldest[LM_MEMO_NAME_MAX];
+
+    if (!entries) {
+        if (own >= 0) {
+            close(own);
+        }
+        return;
+    }
+    while (count_outcomes(entries, oldest) > most && *oldest &&
+           !unlinkat(directory, oldest, 0)) {
+    }
+    closedir(entries);
+}
+
 int lm_memo_put(const uint8_t id[LM_ID_SIZE], enum xlm_guest_state state)
 {
     char name[LM_MEMO_NAME_MAX];
@@ -130,6 +191,7 @@ int lm_memo_put(const uint8_t id[LM_ID_SIZE], enum xlm_guest_state state)
             rc = make_link(directory, outcomes[i].name, name);
         }
     }
+    lm_memo_forget(directory, LM_MEMO_OUTCOMES);
     close(directory);
     return rc;
 }

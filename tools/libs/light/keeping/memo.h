@@ -7,6 +7,7 @@
 #ifndef LM_MEMO_H
 #define LM_MEMO_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/un.h>
 
@@ -34,11 +35,19 @@ void lm_memo_name(const uint8_t id[LM_ID_SIZE], const char *suffix,
  * with errno. */
 int lm_memo_open(void);
 
+/* How many outcomes a host keeps: its dom0 may run for years.  A source that
+ * asks for one that is gone learns that nothing is known, and keeps its copy
+ * suspended. */
+#define LM_MEMO_OUTCOMES 4096
+
 /* Note how a migration has ended.  A first note stays; XLM_GUEST_UNKNOWN is
- * not noted.  0, or -1 with errno. */
+ * not noted.  The oldest notes go when there are more than LM_MEMO_OUTCOMES.
+ * 0, or -1 with errno. */
 int lm_memo_put(const uint8_t id[LM_ID_SIZE], enum xlm_guest_state state);
 /* How a migration has ended; XLM_GUEST_UNKNOWN: there is no note. */
 enum xlm_guest_state lm_memo_get(const uint8_t id[LM_ID_SIZE]);
+/* Remove the oldest outcomes from an open directory until `most` are left. */
+void lm_memo_forget(int directory, size_t most);
 
 /* The address of the call that receives a migration, relative to an open
  * directory: the name of a socket has too little room for some paths. */
