@@ -104,6 +104,16 @@ check-pinned: deps
 	$(S)/tools/tests/system/run --install $(LAB_STAGE) --only pinned_pages \
 	    --repeat 10
 
+# Four guests move to and fro, with faults at moments of chance; check-all has five
+# minutes of this.
+SOAK_SECONDS ?= 7200
+#? soak         four guests moved there and back for two hours, with faults
+#?              (SOAK_SECONDS; SOAK_SEED=N: the same faults again)
+.PHONY: soak
+soak: lab-build
+	SOAK_SECONDS=$(SOAK_SECONDS) $(S)/tools/tests/system/run \
+	    $(LAB_STAGES:%=--install %) --state $(S)/build/soak --only a_soak
+
 # ---- to watch, and to measure ----
 
 .PHONY: demo bench bench-downtime bench-load bench-superpages
