@@ -102,6 +102,7 @@ def test_rdma_link_down_in_postcopy(world):
         assert_recovers(world, guest, migration)
 
 
+@on_request(TAKES_LONG)
 def test_rdma_is_refused_without_a_device(world):
     guest = world.pattern(memory=32).start("a")
     world.migrate(guest, transport="rdma").expect_failure(

@@ -75,6 +75,7 @@ def test_streams_there_and_back(world):
     assert_moved(world, guest, "a", "b", "a")
 
 
+@on_request(TAKES_LONG)
 def test_a_stream_is_cut(world):
     guest = world.pattern(memory=64).start("a")
     migration = start(world, guest, 3)
