@@ -150,7 +150,6 @@ def test_either_end_killed_over_rdma(world):
     with devices(world):
         guest, migration = move_slowly(world)
         migration.kill_sender()
-        assert migration.finish() != 0
         world.until(lambda: [seen["state"] for seen in status(world, "a")]
                     == ["killed"],
                     lambda: f"a shows {status(world, 'a')}")
@@ -160,6 +159,8 @@ def test_either_end_killed_over_rdma(world):
         before, = status(world, "b")
         world.lab.run("b", f"kill -9 {before['pid']}")
         assert again.finish() == PAUSED
+        # The killed sender's ssh has waited for the receiver that it started.
+        assert migration.finish() != 0
         world.recover(migration).expect_success()
         assert_moved(world, guest, "a", "b")
         assert_whole(world, "a", "b")
