@@ -5,7 +5,8 @@
  *   out_fd <-  down  <-  the wire
  *
  * Each way has a buffer, which is filled only when it is empty: so a reader
- * that does not read stops the writer at the other host, as without us.
+ * that does not read stops the writer at the other host, as it would without
+ * this process.
  */
 #include "carry.h"
 
@@ -23,7 +24,7 @@
 #define ROOM (64 * 1024)
 
 struct way {
-    size_t at, end; /* what of the buffer has not gone on */
+    size_t at, end; /* the octets between these have yet to go on */
     bool ended;     /* no more comes */
     char octets[ROOM];
 };
@@ -34,9 +35,10 @@ struct relay {
     int in_fd, out_fd; /* -1: closed */
     struct way up, down;
     bool said_end;  /* the other end was told that no more comes */
-    bool heard_end; /* it has told us */
-    bool cut;       /* the wire is of no more use */
-    /* When the local end has been closed for long enough; 0: it is open. */
+    bool heard_end; /* the other end has told this one */
+    bool cut;       /* the wire has failed */
+    /* Deadline for octets under way since the local end closed; 0: it is
+     * open. */
     uint64_t linger;
 };
 
@@ -66,7 +68,7 @@ static void close_out(struct relay *relay)
     relay->down.at = relay->down.end = 0;
 }
 
-/* Where a socket is both, the end of one leaves the other. */
+/* If one socket is both descriptors, it stays open for the other way. */
 static void close_in(struct relay *relay)
 {
     relay->up.ended = true;
@@ -113,7 +115,8 @@ static void note_cut(struct relay *relay)
     relay->down.ended = true;
 }
 
-/* What nobody reads any more is only received on until its end. */
+/* After the local reader has closed, octets are received and dropped, until
+ * the wire's end. */
 static void keep_received(struct relay *relay, size_t length)
 {
     if (relay->out_fd >= 0) {
@@ -143,7 +146,8 @@ static void receive(struct relay *relay)
     }
 }
 
-/* Sending fails: also a host that wants no more may have closed everything. */
+/* Call this when sending has failed.  The connection was not cut if the other
+ * host has said its end before: it may have closed both ways. */
 static void stop_sending(struct relay *relay)
 {
     relay->up.at = relay->up.end;
@@ -175,7 +179,7 @@ static void say_end(struct relay *relay)
     relay->said_end = !relay->ops->say_end(relay->wire) || !would_block();
 }
 
-/* ---- going on ---- */
+/* ---- the loop ---- */
 
 static bool wants_to_send(const struct relay *relay)
 {
@@ -193,7 +197,7 @@ static bool wants_to_read(const struct relay *relay)
     return !relay->up.ended && is_empty(&relay->up);
 }
 
-/* Octets that came before the cut still get to the reader here. */
+/* After a cut, octets that came before it still go to the local reader. */
 static bool is_done(const struct relay *relay)
 {
     bool nothing_left = is_empty(&relay->down) || relay->out_fd < 0;
@@ -205,7 +209,7 @@ static bool is_done(const struct relay *relay)
            (relay->down.ended || relay->out_fd < 0);
 }
 
-/* One attempt at each that may get on. */
+/* Try each operation once that may make progress. */
 static void step(struct relay *relay)
 {
     if (wants_to_read(relay)) {
@@ -240,8 +244,8 @@ static int wait_ms(struct relay *relay)
     return xl_left_ms(relay->linger);
 }
 
-/* False: it has lasted too long.  Errors of descriptors show without being
- * asked for, of out_fd also that nobody reads there any more. */
+/* False: the time to linger is over.  Errors of descriptors show without being
+ * asked for; one of them says that out_fd has lost its reader. */
 static bool await(struct relay *relay)
 {
     struct pollfd plain[2];

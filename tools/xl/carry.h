@@ -9,14 +9,16 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* What is on its way may take so long once nobody here cares any more. */
+/* How long octets under way may still take when the local end has closed. */
 #define XL_CARRY_LINGER_SECONDS 5
 /* The least room that a wire is asked to receive into. */
 #define XL_CARRY_RECEIVE_MIN (16u * 1024)
 
 /*
- * A wire, by its calls.  None of them blocks but await().  -1 with EAGAIN:
- * later, and nothing has changed; -1 with any other errno: never again.
+ * A wire, by its calls.  await() blocks; say_end() may block until the other
+ * host has all that was sent; the others never do.  -1 with EAGAIN: the call
+ * has done nothing, try it again later.  -1 with any other errno: the wire
+ * has failed for good.
  */
 struct xl_wire_ops {
     /* How many octets were received; 0: the other end sends no more.  `room`
@@ -27,18 +29,18 @@ struct xl_wire_ops {
     ssize_t (*send)(void *wire, const void *octets, size_t length);
     /* Tell the other end that no more comes: 0, or -1. */
     int (*say_end)(void *wire);
-    /* Called once, after a call that has failed for good: the connection was
-     * cut by that.  Keep the reason. */
+    /* Called once, when the connection counts as cut because a call has failed
+     * for good: keep the reason, which is in errno. */
     void (*note_cut)(void *wire);
-    /* As poll(2): until the wire has one of these events (0: none is waited
-     * for), or one of `count` descriptors has its own, none of which is
-     * negative. */
+    /* Wait as poll(2) does, until the wire has one of `events` (0: do not wait
+     * for the wire), or one of the `count` descriptors in `plain` has one of
+     * its own.  None of these descriptors is negative. */
     int (*await)(void *wire, short events, struct pollfd *plain,
                  unsigned int count, int timeout_ms);
 };
 
 enum xl_carry_how {
-    XL_CARRY_ENDED, /* the other end sends no more, or nobody here wants any */
+    XL_CARRY_ENDED, /* the other end, or the local reader, has closed */
     XL_CARRY_CUT,   /* ops->note_cut() was called */
     XL_CARRY_NO_MEMORY,
 };
@@ -46,8 +48,8 @@ enum xl_carry_how {
 /*
  * Carry octets both ways, until both have ended: what comes from in_fd goes
  * into the wire, and what the wire brings goes to out_fd, which may be the
- * same socket.  The end of in_fd becomes ops->say_end(), and that of the wire
- * the end of out_fd; but what is cut off ends both.  Makes the descriptors
+ * same socket.  When in_fd ends, ops->say_end() is called; when the wire ends,
+ * out_fd is closed.  A wire that is cut ends both ways.  Makes the descriptors
  * non-blocking, and closes them.
  */
 enum xl_carry_how xl_carry(const struct xl_wire_ops *ops, void *wire,

@@ -11,7 +11,7 @@
 struct xl_connection {
     int recv_fd;
     int send_fd;
-    /* What there was before RDMA, and still is; -1: no RDMA. */
+    /* The first connection, which stays open beside RDMA; -1: no RDMA. */
     int before_recv_fd;
     int before_send_fd;
 };

@@ -16,13 +16,12 @@
 #include "prologue.h"
 #include "rdma/endpoint.h"
 
-/* For ps, at both ends. */
+/* The carrier's name in ps, at both ends. */
 #define NAME "xl-rdma"
 
 /* ---- starting a carrier ---- */
 
-/* Nothing here but calls that may follow a fork() of a process with
- * threads. */
+/* Makes only calls that are safe after fork() in a process with threads. */
 static void __attribute__((noreturn))
 become_carrier(const char *role, int stdin_fd, int stdout_fd)
 {
@@ -46,7 +45,7 @@ static void close_pair(int pair[2])
     }
 }
 
-/* Fits into what a socket takes at once. */
+/* A place fits into a socket's buffer, so one call sends all of it. */
 static int send_place(int fd, const struct xl_rdma_place *place)
 {
     return send(fd, place, sizeof(*place), MSG_NOSIGNAL) == sizeof(*place)

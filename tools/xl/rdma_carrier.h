@@ -21,23 +21,23 @@ struct xl_rdma_carrier {
     int recv_fd;
 };
 
-/* Its role. */
+/* The roles of a carrier. */
 #define XL_RDMA_LISTEN "listen"
 #define XL_RDMA_CONNECT "connect"
 
 /*
  * Start a carrier that listens at an address, or connects to a place.  The
  * caller must close the descriptors, and reap the process.  A carrier that
- * listens first sends a struct xl_rdma_answer, for the source.  Once there is
- * a connection recv_fd has the word of xl_pass_fd(); when there is none
- * recv_fd ends, and the process has said why on stderr.  Any thread may call
- * this.  0, or -1 with errno.
+ * listens first sends a struct xl_rdma_answer, for the source.  Once it has
+ * connected, the carrier sends the word of xl_pass_fd() over recv_fd.  If it
+ * cannot connect, it says why on stderr, and recv_fd ends.  Any thread may
+ * call this.  0, or -1 with errno.
  */
 int xl_rdma_carrier_start(struct xl_rdma_carrier *carrier, const char *role,
                           const struct xl_rdma_place *place);
 
-/* The process itself, a command: xl rdma-carrier --postcopy ROLE.  What it
- * does stands above, with stdin for send_fd and stdout for recv_fd. */
+/* The command that the carrier runs: xl rdma-carrier --postcopy ROLE.  Its
+ * stdin is the other end of send_fd, its stdout the other end of recv_fd. */
 #define XL_RDMA_CARRIER "rdma-carrier"
 int xl_main_rdma_carrier(struct xl_context *xl, int argc, char **argv);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Going on by RDMA.
+ * Going on by RDMA, at the destination.
  *
  *   source                            destination
  *   request      ---- ssh, TCP ---->  a child loads rsockets, and listens
@@ -51,15 +51,16 @@ static int read_request(const struct xl_connection *connection,
                       "it does not know this version of the request: install "
                       "the same version of this package on both hosts");
     }
-    /* What TLS has promised RDMA would not keep. */
+    /* With --tls guests must come encrypted, and RDMA does not encrypt. */
     return options->tls ? refuse(connection, "it takes guests by TLS only, "
                                              "and RDMA would send them in "
                                              "clear")
                         : 0;
 }
 
-/* The answer goes to the source as the carrier gives it; what the carrier
- * cannot do is said by both. */
+/* Pass the carrier's answer on to the source unchanged.  A carrier that cannot
+ * listen says why in the answer and on stderr: the source shows one, this host
+ * the other. */
 static int pass_answer(const struct xl_connection *connection, int carrier_fd)
 {
     struct xl_rdma_answer answer;

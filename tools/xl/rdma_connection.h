@@ -8,9 +8,11 @@
 #include "options.h"
 
 /*
- * At the destination, whose visitor is XL_VISITOR_RDMA: answer the request,
- * and wait for the source to connect.  The connection is the one by RDMA then,
- * and begins anew; what there was before stays open beside it, for messages.
+ * Call this at the destination when the visitor is XL_VISITOR_RDMA.  Answers
+ * the request, and waits for the source to connect by RDMA.  Then send_fd and
+ * recv_fd are those of the RDMA connection, over which the destination must
+ * greet again; before_send_fd and before_recv_fd are those of the first
+ * connection, which stays open for messages.
  * 0, or -1 with a message on stderr; the source was told why.
  */
 int xl_rdma_take_over(struct xl_connection *connection,

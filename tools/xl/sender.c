@@ -15,7 +15,7 @@
 
 /* ---- options ---- */
 
-/* The address for RDMA. */
+/* Set the address for RDMA.  0, or -1 with a message on stderr. */
 static int find_rdma(struct xl_sender *sender)
 {
     const struct xl_options *options = &sender->options;
@@ -108,8 +108,8 @@ static char *tls_command(const struct xl_sender *sender)
     return command;
 }
 
-/* The receiver sees a request for RDMA by itself only where it reads from a
- * socket. */
+/* A receiver that reads from a socket recognises a request for RDMA; any other
+ * must be told by an option. */
 static char *receiver_command(const struct xl_sender *sender,
                               const char *receive_options)
 {

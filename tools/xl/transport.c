@@ -334,7 +334,7 @@ static int read_greeting(struct xl_transport *transport, int abort_fd)
 
 /* ---- RDMA ---- */
 
-/* All of the answer, or -1 with errno. */
+/* Read all of the answer.  0, or -1 with errno. */
 static int read_answer(struct xl_transport *transport, int abort_fd,
                        struct xl_rdma_answer *answer)
 {
@@ -358,8 +358,8 @@ static int read_answer(struct xl_transport *transport, int abort_fd,
     return 0;
 }
 
-/* Have the receiver say where it waits.  What xl_transport_greet()
- * returns. */
+/* Ask the receiver where it listens by RDMA.  Returns what
+ * xl_transport_greet() does. */
 static int ask_for_rdma(struct xl_transport *transport, int abort_fd,
                         struct xl_rdma_place *place)
 {
@@ -381,7 +381,7 @@ static int ask_for_rdma(struct xl_transport *transport, int abort_fd,
                : 0;
 }
 
-/* The descriptors are the carrier's from then on. */
+/* From then on send_fd and recv_fd lead to the carrier. */
 static int start_carrier(struct xl_transport *transport,
                          const struct xl_rdma_place *place)
 {
@@ -398,7 +398,7 @@ static int start_carrier(struct xl_transport *transport,
     return 0;
 }
 
-/* What xl_transport_greet() returns. */
+/* Returns what xl_transport_greet() does. */
 static int go_by_rdma(struct xl_transport *transport, int abort_fd)
 {
     struct xl_rdma_place place;

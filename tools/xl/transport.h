@@ -43,9 +43,10 @@ struct xl_transport {
      * receiver has answered: the caller's, and has to outlive the transport;
      * NULL: no RDMA. */
     const char *rdma;
-    bool answered; /* a receiver has, and is asked to go on by RDMA */
-    /* By RDMA, the descriptors are those of a second process, and these of
-     * what there was before; else -1, and pid 0. */
+    bool answered; /* the receiver has, and was asked to go on by RDMA */
+    /* With RDMA, send_fd and recv_fd lead to a second process, rdma_pid, and
+     * the descriptors here are the first connection's.  Without it: 0, -1,
+     * -1. */
     pid_t rdma_pid;
     int before_send_fd;
     int before_recv_fd;

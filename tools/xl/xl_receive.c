@@ -419,8 +419,8 @@ out:
     return ret;
 }
 
-/* What the source wants, by its first octets; what comes by RDMA begins with
- * those once more. */
+/* Find out what the source wants, by its first octets.  A source that goes on
+ * by RDMA sends such octets there once more. */
 static int await_visitor(struct xl_receive *receive)
 {
     int visitor = -1;

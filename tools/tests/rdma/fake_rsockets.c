@@ -4,11 +4,12 @@
  *
  * A descriptor is one of the kernel's in name only: it never becomes readable
  * there, and octets written to it are lost.  The calls know it only in the
- * process that made it.  What has failed looks like an end, and SO_ERROR tells
- * them apart.  Octets come and go in pieces.
+ * process that made it.  rrecv() returns 0 for a connection that has failed as
+ * for one that has ended; SO_ERROR tells them apart.  Octets come and go in
+ * pieces.
  *
  * FAKE_RDMA, in the environment:
- *   no-device   there is none
+ *   no-device   this host has no RDMA device
  *   elsewhere   no device has the address
  */
 #include <errno.h>

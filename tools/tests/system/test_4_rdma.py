@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""By RDMA, which the kernels of both hosts do over their Ethernet (rdma_rxe)."""
+"""Migrations by RDMA, which both hosts' kernels do over their Ethernet (rdma_rxe)."""
 
 import contextlib
 
@@ -20,8 +20,9 @@ RUNS_ON = "The guest runs on here, as before"
 
 @contextlib.contextmanager
 def devices(world):
-    """Each host has one.  Where a test fails, processes may still use it, and the kernel
-    would wait for them with its removal: the next test gets other hosts instead."""
+    """Each host has an RDMA device.  If a test fails, processes may still use the device,
+    and the kernel would not remove it before they end: the next test gets other hosts
+    instead."""
     for host in world.lab.hosts:
         world.lab.run(host, "modprobe -a rdma_rxe rdma_ucm ib_uverbs && "
                       f"rdma link add {DEVICE} type rxe netdev {NETWORK}")
@@ -89,7 +90,7 @@ def test_rdma_connection_cut_in_postcopy(world):
 
 @on_request(TAKES_LONG)
 def test_rdma_link_down_in_postcopy(world):
-    """Neither end is told: what is sent is not answered."""
+    """Neither end is told that the link is down: packets go unanswered."""
     with devices(world):
         guest, migration = move_slowly(world)
         world.lab.link(False)
@@ -118,7 +119,7 @@ def test_rdma_is_refused_without_a_device(world):
 
 @on_request(TAKES_LONG)
 def test_rdma_connection_cut_before_the_go(world):
-    """In precopy and in the stop: it runs on where it was."""
+    """Cut in precopy, then in the stop: the guest runs on at the source."""
     with devices(world):
         guest = world.pattern(memory=32).start("a")
         world.migrate(guest, "--precopy-iterations 50 --background-rate 1M",
@@ -136,7 +137,7 @@ def test_rdma_connection_cut_before_the_go(world):
 
 @on_request(TAKES_LONG)
 def test_rdma_stands_still_in_postcopy(world):
-    """A peer that lives and says nothing."""
+    """The transport stays connected, and carries nothing."""
     with devices(world):
         guest, migration = move_slowly(world, "--link-timeout 5")
         migration.stall_transport()
@@ -146,7 +147,7 @@ def test_rdma_stands_still_in_postcopy(world):
 
 @on_request(TAKES_LONG)
 def test_either_end_killed_over_rdma(world):
-    """The sender, and then the receiver of the recovery."""
+    """The sender is killed, and then the receiver of the recovery."""
     with devices(world):
         guest, migration = move_slowly(world)
         migration.kill_sender()

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Going on by RDMA, with all of its processes: the transport of a source, the
- * receiver that it starts, and the carrier of each.  This program is each of
- * them, by its arguments; librdmacm is the fake of tools/tests/rdma.
+ * Going on by RDMA, with all of the processes: the transport of a source, the
+ * receiver that it starts, and the carrier of each.  This program's arguments
+ * say which of them it is; librdmacm is the fake of tools/tests/rdma.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -37,7 +37,7 @@ static int greet(const struct xl_connection *connection)
     return write(connection->send_fd, XL_BANNER, strlen(XL_BANNER)) < 0;
 }
 
-/* As xl migrate-receive does it, and then: takes a guest, and says so. */
+/* Begins as xl migrate-receive does, and then takes a guest, and says so. */
 static int run_receiver(bool by_tls, bool leaves)
 {
     struct xl_connection connection = XL_CONNECTION_NONE;
@@ -59,7 +59,7 @@ static int run_receiver(bool by_tls, bool leaves)
         write(connection.send_fd, THANKS, strlen(THANKS)) < 0) {
         return EXIT_FAILURE;
     }
-    /* The end of what the source says is heard as well. */
+    /* The end of the source's octets comes through as well. */
     if (read(connection.recv_fd, octets, 1)) {
         return EXIT_FAILURE;
     }
@@ -114,8 +114,8 @@ static void a_guest_by_rdma(void **state)
     assert_int_equal(transport.rdma_pid, 0);
 }
 
-/* The receiver is killed: the source hears the end, whatever its control
- * connection says. */
+/* When the receiver is killed, the source reads an end, whatever comes by the
+ * first connection. */
 static void a_receiver_that_is_killed(void **state)
 {
     struct xl_transport transport;
@@ -129,7 +129,7 @@ static void a_receiver_that_is_killed(void **state)
     assert_true(WIFSIGNALED(transport.status));
 }
 
-/* The source's carrier is killed: the receiver hears the end. */
+/* When the source's carrier is killed, the receiver reads an end. */
 static void a_carrier_that_is_killed(void **state)
 {
     struct xl_transport transport;
@@ -178,7 +178,7 @@ static void a_receiver_that_takes_tls_only(void **state)
     assert_refused("tls-receiver", ADDRESS);
 }
 
-/* A receiver that has greeted has postcopy, whatever becomes of it. */
+/* A receiver that has greeted has postcopy, even if it ends then. */
 static void a_receiver_that_leaves(void **state)
 {
     (void)state;
@@ -252,7 +252,8 @@ static void the_answer(void **state)
     assert_int_equal(xl_rdma_read_answer(&answer, &read, why), -1);
 }
 
-/* A terminal obeys none of it, and it may lack its end. */
+/* A reason of the peer's may hold control characters, and lack the zero at its
+ * end. */
 static void a_refusal(void **state)
 {
     struct xl_rdma_place place = {.address = {.ss_family = AF_INET}};
@@ -306,7 +307,8 @@ static int connect_and_say(const struct meeting *meeting, const void *token)
     return fd;
 }
 
-/* A stranger was there first, with another word; and one that left. */
+/* Two strangers connect before the source: one sends another token, and one
+ * closes without any. */
 static void only_who_knows_the_token(void **state)
 {
     struct meeting meeting;
@@ -340,7 +342,8 @@ static void nobody_comes(void **state)
     xl_rdma_close(&meeting.rdma);
 }
 
-/* A link that is cut is no end: the carrier says so, after what came. */
+/* A cut connection is no end: the carrier passes on the octets that came
+ * before the cut, and reports it. */
 static void a_link_that_is_cut(void **state)
 {
     const struct linger at_once = {.l_onoff = 1};
@@ -389,8 +392,7 @@ static void an_end_that_is_none(void **state)
 
 /* ---- this program, by its arguments ---- */
 
-/* The loader looks for the fake only where it was told before the program
- * began. */
+/* The loader reads LD_LIBRARY_PATH only when a program begins. */
 static void begin_with_fake(char **argv)
 {
     static char directory[4096];

@@ -97,7 +97,7 @@ int xl_rdma_read_request(const struct xl_rdma_request *request,
     }
 }
 
-/* Both families have it at the same place. */
+/* Where the port of either family is. */
 static in_port_t *port_of(struct xl_rdma_place *place)
 {
     return place->address.ss_family == AF_INET6 ? &ip6(place)->sin6_port

@@ -17,8 +17,8 @@
 #include "prologue.h"
 
 #define BACKLOG 8
-/* How often a connection that is silent is tried: RDMA notices that a host has
- * died only when something is sent to it. */
+/* After this time a silent connection is probed: RDMA notices that a host has
+ * died only when something is sent there. */
 #define KEEP_ALIVE_SECONDS 30
 
 /* ---- failing ---- */
@@ -46,7 +46,7 @@ static int fail(struct xl_rdma *rdma, const char *what)
     return -1;
 }
 
-/* The first call of the library: it looks for devices. */
+/* rsocket() is the first call of the library, and looks for devices. */
 static int open_socket(struct xl_rdma *rdma, const struct xl_rdma_place *place)
 {
     int fd = rdma->calls->socket(place->address.ss_family, SOCK_STREAM, 0);
@@ -79,9 +79,10 @@ static int start_timer(struct xl_rdma *rdma, int ms)
 }
 
 /*
- * As poll(2), of at most POLLED_MAX descriptors.  rpoll() gets no time of its
- * own: before librdmacm 63 one that has timed out counts for ever as a thread
- * that polls, and sooner or later the next one waits for that thread.
+ * As poll(2), of at most POLLED_MAX descriptors.  A timer beside them stands
+ * for rpoll()'s own time-out: before librdmacm 63 a call of rpoll() that times
+ * out stays counted as a polling thread, and a later call waits for that
+ * thread for ever.
  */
 #define POLLED_MAX 3
 static int poll_all(struct xl_rdma *rdma, struct pollfd *pollers,
@@ -160,7 +161,7 @@ int xl_rdma_listen(struct xl_rdma *rdma, struct xl_rdma_place *place)
     return 0;
 }
 
-/* Whichever octet is another one: in the same time. */
+/* Takes the same time whichever octet differs. */
 static bool is_same(const uint8_t *a, const uint8_t *b, size_t length)
 {
     uint8_t differs = 0;
@@ -200,7 +201,8 @@ static void close_one(const struct xl_rdma *rdma, int *fd)
     }
 }
 
-/* 0: a connection, which may be a stranger's; 1: none after all; or -1. */
+/* 0: accepted a connection, which may be a stranger's; 1: there is none after
+ * all, and the next may be accepted; -1 with rdma->why. */
 static int accept_one(struct xl_rdma *rdma, uint64_t deadline)
 {
     if (await_one(rdma, rdma->listener, POLLIN, deadline)) {
@@ -300,7 +302,8 @@ static ssize_t receive(void *wire, void *octets, size_t room)
     int error = 0;
     socklen_t length = sizeof(error);
 
-    /* What has failed looks as if it had ended. */
+    /* rrecv() returns 0 for a connection that has failed as for one that has
+     * ended. */
     if (!got &&
         !rdma->calls->getsockopt(rdma->fd, SOL_SOCKET, SO_ERROR, &error,
                                  &length) &&
@@ -318,7 +321,7 @@ static ssize_t send_octets(void *wire, const void *octets, size_t length)
     return rdma->calls->send(rdma->fd, octets, length, 0);
 }
 
-/* This waits until the other host has all, or RDMA has given it up. */
+/* rshutdown() waits until the other host has all, or RDMA has given up. */
 static int say_end(void *wire)
 {
     struct xl_rdma *rdma = wire;

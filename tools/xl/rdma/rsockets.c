@@ -9,12 +9,12 @@
 
 #define LIBRARY "librdmacm.so.1"
 
-/* False: the library has no such call. */
+/* 0; or -1: the library has no such call. */
 static int find(void *library, const char *name, void *call)
 {
     void *found = dlsym(library, name);
 
-    /* A pointer to a function, which no cast of C makes of another one. */
+    /* C has no cast from a pointer to an object to one to a function. */
     memcpy(call, &found, sizeof(found));
     return found ? 0 : -1;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * The calls of rsockets: sockets of RDMA, by librdmacm.
  *
- * Only a process that is to carry a connection loads the library: a host that
+ * Only the process that carries a connection loads the library: a host that
  * does without RDMA needs neither the library nor its packages.
  *
- * A descriptor of these calls is none of the kernel's: it means nothing to
- * poll(), read() and SCM_RIGHTS, nor in a process that was forked.
+ * A descriptor of these calls is none of the kernel's: poll(), read() and
+ * SCM_RIGHTS do not know it, nor does a forked process.
  */
 #ifndef XL_RDMA_RSOCKETS_H
 #define XL_RDMA_RSOCKETS_H
@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
-/* Each as the call of sockets that it is named for, in which it is an
- * "r" more: CALL(what it returns, name, arguments). */
+/* Each is like the call of sockets of that name; in the library the name
+ * begins with an "r".  CALL(what it returns, name, arguments). */
 #define XL_RSOCKETS(CALL) \
     CALL(int, socket, (int, int, int)) \
     CALL(int, bind, (int, const struct sockaddr *, socklen_t)) \
@@ -27,8 +27,8 @@
     CALL(int, close, (int)) \
     CALL(ssize_t, recv, (int, void *, size_t, int)) \
     CALL(ssize_t, send, (int, const void *, size_t, int)) \
-    /* Also of the kernel's descriptors; none may be negative, and the time \
-     * must be 0 or for ever. */ \
+    /* Takes the kernel's descriptors as well; none may be negative, and the \
+     * time-out must be 0 or -1. */ \
     CALL(int, poll, (struct pollfd *, nfds_t, int)) \
     CALL(int, getsockname, (int, struct sockaddr *, socklen_t *)) \
     CALL(int, setsockopt, (int, int, int, const void *, socklen_t)) \
