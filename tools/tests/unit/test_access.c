@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Absent pages by access rights: when they can be had, and that the check
- * finds what goes past them.  What this mechanism has in common with memory
- * paging is tested by the other programs, with FAKE_PAGER=access.
+ * Absent pages by access rights: on which hosts and for which guests, and that
+ * the check finds writes that bypass the rights.  What this mechanism has in
+ * common with memory paging, other programs test, with FAKE_PAGER=access.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -119,7 +119,7 @@ static void refused_with_guests_of_its_own(void **state)
     expect_refused(rig, EOPNOTSUPP, "nestedhvm");
 }
 
-/* ---- what goes past the rights ---- */
+/* ---- accesses that bypass the rights ---- */
 
 #define PFN 9
 #define AT 100 /* an octet of the page */
@@ -148,7 +148,7 @@ static uint8_t octet(struct rig *rig, uint64_t pfn, size_t at)
     return ((const uint8_t *)fake_page_memory(rig->domain, pfn))[at];
 }
 
-/* The page does not come, and nothing of what is there is lost. */
+/* The page is not paged in, and what the frame holds stays. */
 static void expect_found(struct rig *rig, uint64_t found)
 {
     assert_int_equal(rig_bring_in(rig, PFN), -1);
@@ -161,8 +161,8 @@ static void expect_found(struct rig *rig, uint64_t found)
     assert_int_equal(octet(rig, PFN, XLM_PAGE_SIZE - 1), 0);
 }
 
-/* By dom0's mapping, a persistent grant, or the hypervisor's own mapping of a
- * vcpu_info or of an event array: no log has that. */
+/* As through dom0's mapping, a persistent grant, or the hypervisor's mapping
+ * of a vcpu_info or of an event array: no log has such a write. */
 static void a_write_that_is_not_logged(void **state)
 {
     struct rig *rig = *state;
@@ -172,13 +172,13 @@ static void a_write_that_is_not_logged(void **state)
     write_unseen(rig, PFN, 0x5a, false);
     expect_found(rig, 1);
     assert_int_equal(octet(rig, PFN, AT), 0x5a);
-    /* Nor does it come when it is tried again. */
+    /* A second try fails as well. */
     expect_found(rig, 2);
     assert_int_equal(octet(rig, PFN, AT), 0x5a);
     assert_int_equal(rig_bring_in(rig, 2), 0);
 }
 
-/* By a grant copy, or by the hypervisor on a hypercall's behalf. */
+/* As by a grant copy, or by the hypervisor for a hypercall. */
 static void a_write_that_is_logged(void **state)
 {
     struct rig *rig = *state;
@@ -189,7 +189,7 @@ static void a_write_that_is_logged(void **state)
     assert_int_equal(octet(rig, PFN, AT), 0x5a);
 }
 
-/* Bring pages in that are there until the log has been read again. */
+/* Page in a page that is there already, until the log has been read again. */
 static void await_log(struct rig *rig, struct xlm_paging *paging)
 {
     static const uint8_t contents[XLM_PAGE_SIZE];
@@ -202,7 +202,7 @@ static void await_log(struct rig *rig, struct xlm_paging *paging)
     }
 }
 
-/* Such a write shows only in the log, which is read now and then. */
+/* A write of zeroes shows only in the log, which is read now and then. */
 static void a_write_of_zeroes(void **state)
 {
     struct rig *rig = *state;
@@ -224,8 +224,8 @@ static void a_write_of_zeroes(void **state)
     paging->ops->leave(paging);
 }
 
-/* The pager's own writes, and those of vCPUs to pages that are there, are in
- * no error. */
+/* The pager's own writes are no error, nor are writes to pages that are
+ * there. */
 static void what_is_seen(void **state)
 {
     struct rig *rig = *state;
@@ -243,7 +243,7 @@ static void what_is_seen(void **state)
     assert_int_equal(octet(rig, PFN, AT), 4);
 }
 
-/* Neither the contents nor the log tell of a read: why front ends have to
+/* Neither the contents nor the log show a read: that is why front ends have to
  * copy. */
 static void a_read_is_not_found(void **state)
 {
@@ -287,7 +287,7 @@ static void frames_are_clear(void **state)
     assert_int_equal(octet(rig, PFN, XLM_PAGE_SIZE - 1), 0);
 }
 
-/* The process had put a part of the same contents there. */
+/* A killed process had put a part of the same contents there. */
 static void after_a_process_that_was_killed(void **state)
 {
     struct rig *rig = *state;
@@ -320,8 +320,8 @@ static void replace_after_the_look(enum fake_op op, void *rig)
     }
 }
 
-/* Whenever the guest puts another page there, the old contents do not come
- * through. */
+/* The guest puts another page at the pfn: the old contents must not get
+ * there. */
 static void bring_in_replaced(struct rig *rig, fake_hook *hook)
 {
     rig_run_evicted(rig);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Absent pages by access rights: each page has its frame, which is clear, and
- * no vCPU has a right to it.  Xen puts accesses of vCPUs into the monitor
- * ring. Whatever else reads or writes a page goes past its rights: see
- * docs/designs/memory-access.pandoc.  So a page that comes must find its frame
- * clear.  If it does not, a program that goes past the rights has written to
- * the frame, or the hypervisor has.
+ * Absent pages by access rights: each absent page has a frame, which is clear,
+ * and no vCPU has a right to it.  Xen puts accesses of vCPUs into the monitor
+ * ring.  Accesses by anything else bypass the rights: see
+ * docs/designs/memory-access.pandoc.  So the pager expects a clear frame when
+ * the page comes.  If the frame is not clear, a program or the hypervisor has
+ * bypassed the rights and written to it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -57,7 +57,7 @@ static int check_host(struct xlm_context *ctx, enum xlm_refusal *refusal)
                          "host");
 }
 
-/* A device model maps the guest's pages, past their rights. */
+/* A device model maps the guest's pages, and so bypasses their rights. */
 static int check_devices(struct xlm_context *ctx,
                          const struct xlm_paged_guest *guest,
                          enum xlm_refusal *refusal)
@@ -129,7 +129,7 @@ static const struct xlm_ring_kind kind = {
     .why_not = why_not,
 };
 
-/* A guest that sees VMX in its processor may run guests of its own. */
+/* A guest whose CPUID shows VMX may run guests of its own. */
 static int may_nest(struct xlm_context *ctx, uint32_t domid, bool *may)
 {
     struct xlm_hypervisor *hv = ctx->hypervisor;
@@ -150,8 +150,8 @@ static int may_nest(struct xlm_context *ctx, uint32_t domid, bool *may)
     return 0;
 }
 
-/* Does Xen translate this guest's memory by other tables as well, in which
- * rights may be others? */
+/* Does Xen translate this guest's memory by further tables, in which rights
+ * may differ? */
 static int check_views(struct xlm_context *ctx, uint32_t domid)
 {
     struct xlm_hypervisor *hv = ctx->hypervisor;
@@ -206,9 +206,10 @@ static int access_stop(struct xlm_paging *base)
     return xlm_ring_stop(base);
 }
 
-/* ---- out ---- */
+/* ---- making absent ---- */
 
-/* Each page's frame becomes clear.  A page that cannot be mapped stays. */
+/* Clear the frame of each page.  A page that cannot be mapped gets an error,
+ * and stays as it is. */
 static int clear_frames(struct xlm_ring_paging *paging, size_t count,
                         struct xlm_eviction *pages)
 {
@@ -255,7 +256,7 @@ static int access_make_absent(struct xlm_paging *base, size_t nr_new,
 {
     struct xlm_ring_paging *paging = xlm_ring_of(base);
 
-    /* New pages are logged as dirty, by some releases. */
+    /* Some releases log new pages as dirty. */
     stop_log(of(base));
     if (xlm_ring_populate(paging, nr_new, new_pfns)) {
         return -1;
@@ -270,9 +271,10 @@ static int access_make_absent(struct xlm_paging *base, size_t nr_new,
     return 0;
 }
 
-/* ---- what nobody saw ---- */
+/* ---- writes that bypass the rights ---- */
 
-/* -1 with errno: there is no log, and may be one later. */
+/* Read the dirty log, unless that was done a moment ago.  -1 with errno: a
+ * later call may succeed. */
 static int read_log(struct access_paging *paging)
 {
     struct xlm_hypervisor *hv = paging->ring.hv;
@@ -306,9 +308,9 @@ static bool is_logged(const struct access_paging *paging, uint64_t pfn)
 }
 
 /*
- * Put contents into a clear frame.  A process that was killed may have put
- * some of the same there.  False: there is something else, which stays, and
- * nothing of this.
+ * Put contents into a frame that is clear, or in which a killed process has
+ * put some of the same contents.  False: other contents are there; they stay,
+ * and this call leaves none of its own.
  */
 static bool fill(uint64_t *frame, const uint64_t *contents)
 {
@@ -343,7 +345,7 @@ static bool is_clear(const uint64_t *contents)
     return !memcmp(contents, clear, XLM_PAGE_SIZE);
 }
 
-/* ---- in ---- */
+/* ---- paging in ---- */
 
 static int error_of(const struct access_paging *paging, bool absent,
                     int map_error, void *frame, const struct xlm_page_in *page)
@@ -354,8 +356,8 @@ static int error_of(const struct access_paging *paging, bool absent,
     if (map_error) {
         return map_error;
     }
-    /* The frame is clear already.  What a back end has put there since the
-     * guest began to run here belongs there. */
+    /* The frame needs no contents.  If a back end has written to it since the
+     * guest began to run here, that must stay. */
     if (is_clear(page->contents)) {
         return 0;
     }
@@ -364,8 +366,8 @@ static int error_of(const struct access_paging *paging, bool absent,
                : 0;
 }
 
-/* Only the first of a page's contents in a batch count, as if each page came
- * by itself. */
+/* If a batch has a page twice, only the first counts, as in batches of one
+ * page. */
 static bool is_repeated(const uint64_t *pfns, size_t i)
 {
     for (size_t j = 0; j < i; j++) {
@@ -377,9 +379,9 @@ static bool is_repeated(const uint64_t *pfns, size_t i)
 }
 
 /*
- * The frames are mapped.  Rights are looked at after that: a page that has
- * none is still the one that the pager took them from, because no other page
- * ever lacks them; so the frame is that page's.
+ * Call this when the frames are mapped.  Only after that does it ask for the
+ * rights: a page without rights is the one that the pager took them from,
+ * because no other page ever lacks them.  So the mapped frame is that page's.
  */
 static int put(struct access_paging *paging, size_t count,
                struct xlm_page_in *pages, uint8_t *frames, const int *errors,
@@ -470,8 +472,8 @@ static int remove_absent(struct xlm_ring_paging *paging, size_t count,
     return nr_gone ? hv->ops->depopulate(hv, paging->domid, nr_gone, gone) : 0;
 }
 
-/* The guest must stand still between the look and the removal, or a page that
- * it has just got could be removed. */
+/* The guest must be paused from get_access() to the removal: a page that it
+ * has populated in between would be removed. */
 static int access_make_holes(struct xlm_paging *base, size_t count,
                              const uint64_t *pfns)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * Faults through a ring that Xen shares with the pager, for whichever
- * mechanism makes the pages absent.
+ * Faults through a ring that Xen shares with the pager, for any mechanism that
+ * makes pages absent.
  */
 #include "hypervisor/ring_paging.h"
 
@@ -30,7 +30,8 @@ static int check_hap(struct xlm_context *ctx,
     return 0;
 }
 
-/* With more vCPUs than the ring has slots one would find the ring full. */
+/* If a vCPU found the ring full, a host on shadow stacks would panic: see
+ * policy/shadow_stacks.h. */
 unsigned int xlm_ring_most_vcpus(struct xlm_context *ctx)
 {
     struct xlm_hypervisor *hv = ctx->hypervisor;
@@ -90,8 +91,8 @@ static void note_read(struct xlm_ring_paging *paging)
                      __ATOMIC_RELEASE);
 }
 
-/* A request holds a slot of the ring until its answer, also one on which
- * nothing waits. */
+/* Each request holds a slot of the ring until its answer, even if no vCPU
+ * waits. */
 void xlm_ring_answer(struct xlm_paging *base, const struct xlm_fault *fault)
 {
     struct xlm_kept_waiter *kept = fault->kept;
@@ -213,7 +214,7 @@ void xlm_ring_leave(struct xlm_paging *base)
     free(xlm_ring_of(base));
 }
 
-/* ---- where another process has left off ---- */
+/* ---- taking over from a dead process ---- */
 
 /* Why this process could not take over from a dead pager. */
 static const char *why_not_replaced(int error)

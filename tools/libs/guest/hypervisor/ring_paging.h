@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What the mechanisms have in common whose faults come through a ring that Xen
- * shares with the pager: the ring's two ends, what is kept of it, and how
- * another process goes on with it.  A mechanism embeds struct xlm_ring_paging
+ * The common part of the mechanisms whose faults come through a ring that Xen
+ * shares with the pager: requests and answers, what is kept of the ring, and
+ * how another process takes over.  A mechanism embeds struct xlm_ring_paging
  * as its first member, and puts these functions into its table.
  */
 #ifndef XLM_RING_PAGING_H
@@ -16,14 +16,14 @@ struct xlm_ring_kind {
     size_t size; /* of the mechanism's structure */
     enum xlm_ring ring;
     uint32_t reason; /* VM_EVENT_REASON_*, of its requests and responses */
-    /* own[0] of an answer that the hypervisor ignores */
+    /* own[0] of an answer that the hypervisor must ignore. */
     uint32_t ignored;
-    /* The fault of a request, all but the vCPU. */
+    /* Set all of the fault but its vCPU, from the request. */
     void (*read)(const vm_event_request_t *request, struct xlm_fault *fault);
-    /* What a response says of the page. */
+    /* Set the part of a response that names the page. */
     void (*write)(const struct xlm_fault *fault,
                   vm_event_response_t *response);
-    /* Why it could not be started, for a person. */
+    /* The reason, for a person, why the mechanism could not be started. */
     const char *(*why_not)(int error);
 };
 
@@ -34,7 +34,7 @@ struct xlm_ring_paging {
     struct xlm_hypervisor *hv;
     uint32_t domid;
     vm_event_back_ring_t ring;
-    /* kept about the ring; perhaps the next one */
+    /* What is kept about the ring: in a file, or own_kept. */
     struct xlm_kept_ring *kept;
     struct xlm_kept_ring own_kept; /* if no process can take over */
 };
@@ -44,13 +44,13 @@ static inline struct xlm_ring_paging *xlm_ring_of(struct xlm_paging *paging)
     return (struct xlm_ring_paging *)paging;
 }
 
-/* Has the guest what each of these mechanisms needs?  As check() of the
+/* Does the guest have what all of these mechanisms need?  As check() of the
  * table. */
 int xlm_ring_check_guest(struct xlm_context *ctx,
                          const struct xlm_paged_guest *guest,
                          enum xlm_refusal *refusal);
 
-/* start() and take_over() of the table, for that kind. */
+/* start() and take_over() of the table, for this kind of ring. */
 struct xlm_paging *xlm_ring_start(struct xlm_context *ctx, uint32_t domid,
                                   unsigned long *kept,
                                   const struct xlm_ring_kind *kind);
@@ -73,8 +73,9 @@ int xlm_ring_tell(struct xlm_paging *base);
 /* Populate holes.  -1 with the reason in the context. */
 int xlm_ring_populate(struct xlm_ring_paging *paging, size_t count,
                       const uint64_t *pfns);
-/* Call `change` while the domain is paused.  A process that takes over takes
- * the pause back.  Returns what `change` does; -1 with errno. */
+/* Call `change` while the domain is paused.  If this process is killed
+ * meanwhile, the process that takes over unpauses the domain.  Returns what
+ * `change` returns; -1 with errno. */
 int xlm_ring_while_paused(struct xlm_ring_paging *paging, size_t count,
                           const uint64_t *pfns,
                           int (*change)(struct xlm_ring_paging *paging,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * The real hypervisor: the rights that vCPUs have to pages.
+ * The real hypervisor: which rights a domain's vCPUs have to its pages.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,18 +10,17 @@
 #define VMX_WORD 1
 #define VMX_BIT 5
 
-/* Pages of the hypervisor's for a domain's second-level tables: one for this
- * many of the domain's pages, and for the dirty log one for this many ... */
+/* The hypervisor needs a page for the table of each 512 of a domain's pages, a
+ * page of the dirty log for each 32768, and some for the upper levels. */
 #define PAGES_A_TABLE 512
 #define PAGES_A_LEAF 32768
-/* ... and some for the upper levels. */
 #define UPPER_TABLES 64
 #define PAGES_A_MIB 256
 
-/* ---- whether it is there ---- */
+/* ---- does this host have access rights? ---- */
 
-/* No domain may take its own rights away, but a hypervisor that can do so for
- * others says so. */
+/* Asks for rights of this domain itself.  Xen refuses that with EPERM if it is
+ * built with access rights, and with another error if it is not. */
 static int is_built(struct xen_hypervisor *xen)
 {
     xen_mem_access_op_t *op = xencall_alloc_buffer(xen->call, sizeof(*op));
@@ -62,7 +61,8 @@ int xen_access_supported(struct xlm_hypervisor *hv)
 
 /* ---- preparing a domain ---- */
 
-/* Rights are a matter of single pages: all superpages will be split. */
+/* Access rights are those of single pages, so all superpages will be split:
+ * the pool must have room for the tables. */
 static int enlarge_pool(struct xen_hypervisor *xen, uint32_t domid)
 {
     xen_domctl_t op = {.cmd = XEN_DOMCTL_shadow_op};
@@ -265,6 +265,6 @@ int xen_get_access(struct xlm_hypervisor *hv, uint32_t domid, size_t count,
         holes |= error;
         none[i] = !error && access->ops[i].access == XENMEM_access_n;
     }
-    /* ESRCH is what Xen says of a hole, and of a domain that is gone. */
+    /* Xen returns ESRCH for a hole, and for a domain that is gone. */
     return holes ? xen_domain_info(hv, domid, &info) : 0;
 }
