@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * The real hypervisor: regions of 2 MiB that get superpages again.
  *
- * Xen maps as one what is populated as one, and never joins pages later.  It
- * can move a page, with its frame, from one pfn to another.
+ * Xen maps as a superpage only what was populated as one, and never joins
+ * pages later.  Xen can move a page, with its frame, from one pfn to another.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,15 +12,15 @@
 
 #include <xen/grant_table.h>
 
-/* Below the special pages at 0xfe000 and above what a PVH guest can have as
- * memory below 4 GiB. */
+/* The spare region lies below the special pages at 0xfe000, and above the pfns
+ * that a PVH guest can have as memory below 4 GiB. */
 #define SPARE_FIRST 0xf0000u
 #define SPARE_END 0xfe000u
 
 /* ---- hypercalls ---- */
 
-/* Make a call whose argument is read and written: what is there afterwards is
- * copied back. -1 with errno, not logged. */
+/* Make a call whose argument Xen reads and writes: it is copied to a buffer
+ * and back.  -1 with errno, which is not logged. */
 static int call_with(struct xen_hypervisor *xen, unsigned int op,
                      unsigned int command, void *argument, size_t size,
                      unsigned long count)
@@ -96,7 +96,7 @@ int xen_populate_region(struct xlm_hypervisor *hv, uint32_t domid,
 
 /* ---- grants ---- */
 
-/* EOPNOTSUPP: not of version 1. */
+/* EOPNOTSUPP: the grant table is not one of version 1. */
 static int grant_frames(struct xen_hypervisor *xen, uint32_t domid,
                         uint32_t *frames)
 {
@@ -158,10 +158,11 @@ int xen_is_granted(struct xlm_hypervisor *hv, uint32_t domid, uint64_t first,
     return 0;
 }
 
-/* ---- where there is nothing ---- */
+/* ---- holes ---- */
 
-/* Page types do not tell holes from the grant table's and Xen's other own
- * pages that a guest has mapped; how Xen treats accesses does. */
+/* By its page type a hole looks like a page of the grant table, or another
+ * page of Xen's, that a guest has mapped.  How Xen treats accesses to the pfn
+ * tells them apart. */
 static int is_hole(struct xen_hypervisor *xen, uint32_t domid, uint64_t pfn)
 {
     struct xen_hvm_get_mem_type type = {.domid = domid, .pfn = pfn};

@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Superpages for a guest whose memory has come page by page.
  *
- * Xen maps as one only what was populated as one.  So each region of 2 MiB is
- * populated anew, while the domain is paused:
+ * Xen maps as a superpage only memory that was populated as one.  So each
+ * region of 2 MiB is populated anew, while the domain is paused:
  *
- *   nominate   its pages: one that a back end, a program or Xen itself holds
- *              refuses, and the region is left alone
- *   move       them, with their frames, to a region of holes: the spare one
- *   populate   the region, with one frame
- *   copy       the pages into it
+ *   nominate   its pages.  Xen refuses a page that a back end, a program or
+ *              Xen itself holds; the region is left alone then
+ *   move       the pages, with their frames, to the spare region: 2 MiB of
+ *              holes
+ *   populate   the region, with one frame of 2 MiB
+ *   copy       the pages into the region
  *   free       the pages in the spare region
  *
- * At no time is a page freed before its contents are elsewhere in the domain:
- * a page that is in the spare region is the right one, and the domain runs
- * only while nothing is there.  So putting back, after a failure or by another
- * process after a kill, is to move what is in the spare region to where it
- * came from, which frees what is there by now, however far this has come.
+ * No page is freed before its contents are elsewhere in the domain.  A page in
+ * the spare region always has the right contents, and the domain runs only
+ * while that region is empty.  So after a failure, or after a kill by another
+ * process, the same step undoes all of this at whatever point it stopped: move
+ * each page of the spare region to where it came from, which frees what is
+ * there by now.
  *
- * A back end would read the new frame before the copy, or write to the old one
- * after it.  It reaches only what the guest has granted, and a paused guest
- * grants nothing: regions with a granted page are left alone.
+ * A back end could read the new frame before the copy, or write to the old one
+ * after it.  But back ends reach only pages that the guest has granted, and a
+ * paused guest grants nothing: regions with a granted page are left alone.
  */
 #include "restore/superpages.h"
 
@@ -33,14 +35,15 @@
 
 /* The guest runs for this many times as long as it was paused. */
 #define DUTY 19
-/* After this many regions in turn without a frame the host has none. */
+/* When the host has had no frame for this many regions in turn, it counts as
+ * having none. */
 #define NO_FRAMES 8
 
 enum outcome {
     JOINED,
     LEFT_ALONE, /* a page of it is held, or granted */
     NO_FRAME,
-    GUEST_GONE, /* or it has shut down */
+    GUEST_GONE, /* or the guest has shut down */
 };
 
 struct joining {
@@ -70,7 +73,8 @@ static bool is_alive(struct joining *joining, struct xlm_domain_info *info)
            !info->dying && !info->shutdown;
 }
 
-/* A process that takes over sees the words in this order. */
+/* Keep a word for a process that takes over, which sees the words in the order
+ * of these calls. */
 static void keep(unsigned long *word, uint64_t value)
 {
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
@@ -78,7 +82,9 @@ static void keep(unsigned long *word, uint64_t value)
 
 /* ---- putting back ---- */
 
-/* A page that has not gone may be nominated: away and back it is ordinary. */
+/* Move a page from the spare region (`there`) to its place (`here`).  If it is
+ * in its place already, it may be nominated: moving it away and back makes it
+ * ordinary again. */
 static int put_page_back(struct joining *joining, uint64_t here,
                          uint64_t there)
 {
@@ -158,7 +164,7 @@ static bool is_whole(struct joining *joining, uint64_t first)
     return true;
 }
 
-/* NULL unless all of it is mapped. */
+/* NULL unless all of the region can be mapped. */
 static void *map(struct joining *joining, uint64_t first, bool writable)
 {
     struct xlm_hypervisor *hv = joining->hv;
@@ -203,9 +209,9 @@ static int free_pages(struct joining *joining, uint64_t first)
                                         XLM_REGION_PAGES, pfns);
 }
 
-/* Xen needs memory of the domain's for a table before the first page can go
- * there, and keeps the table: a page that is moved must not be lost for want
- * of it. */
+/* Make sure that Xen has a table for the spare region, before a page is moved
+ * there: Xen would lose a page for which it cannot allocate the table.  Xen
+ * keeps the table when the blank page goes. */
 static int make_table(struct joining *joining, uint64_t spare)
 {
     struct xlm_hypervisor *hv = joining->hv;
@@ -244,7 +250,8 @@ static int restore_max_pages(struct joining *joining)
     return pages ? hv->ops->set_max_pages(hv, joining->domid, pages) : 0;
 }
 
-/* Beside the new frame the domain has the old pages for a while. */
+/* For a while the domain has the old pages beside the new frame, and needs a
+ * higher limit. */
 static enum outcome exchange_with_room(struct joining *joining, uint64_t spare,
                                        uint64_t max_pages)
 {
@@ -285,7 +292,7 @@ static enum outcome join_paused(struct joining *joining)
     return exchange_with_room(joining, spare, info.max_pages);
 }
 
-/* ---- all of them ---- */
+/* ---- all regions ---- */
 
 static void forget(struct xlm_kept_region *kept)
 {
@@ -295,7 +302,8 @@ static void forget(struct xlm_kept_region *kept)
     keep(&kept->max_pages, 0);
 }
 
-/* EINVAL: a program has unpaused it as often as it could. */
+/* EINVAL: the domain is not paused, because another program has unpaused
+ * it. */
 static int unpause(struct joining *joining)
 {
     return joining->hv->ops->unpause(joining->hv, joining->domid) &&
@@ -320,7 +328,8 @@ static enum outcome join_region(struct joining *joining, uint64_t first)
     return outcome;
 }
 
-/* False: the joining must end. */
+/* Let the guest run for a while.  False: no further region may be tried,
+ * because another connection has come. */
 static bool let_run(struct xlm_restorer *restorer, uint64_t paused_us)
 {
     struct pollfd other = {
@@ -334,7 +343,8 @@ static bool let_run(struct xlm_restorer *restorer, uint64_t paused_us)
     return poll(&other, 1, (paused_us * DUTY + 999) / 1000) == 0;
 }
 
-/* Below 2 MiB a guest has holes, and what firmware left. */
+/* The first region is left out: a guest has holes there, and what firmware
+ * left. */
 static void join_all(struct xlm_restorer *restorer, struct joining *joining,
                      size_t counts[GUEST_GONE + 1])
 {

@@ -8,17 +8,19 @@
 #include "restore/restorer.h"
 
 /*
- * All of a PVH guest is here, and the pager is still in place: give a frame of
- * 2 MiB to each region of its memory that nobody else holds or was granted.
- * The domain is paused for one region at a time, and runs for most of the
- * time; the call ends early when the guest does, when the host has no such
- * frames, or when another connection comes.
+ * Call this when all of a PVH guest's memory is here, and the pager still in
+ * place.  Gives a frame of 2 MiB to each region of the memory of which no page
+ * is granted, or held by a back end, a program or Xen.  The domain is paused
+ * for one region at a time, and runs for most of the time.  Returns early when
+ * the guest ends, when the host has no such frames, or when another connection
+ * comes.
  */
 void xlm_superpages_join(struct xlm_restorer *restorer);
 
-/* Put back the region that a process which was killed has left elsewhere, and
- * let the domain run; does nothing where there is none. -1 with the reason in
- * the context: the domain is still paused, and the call may be made again. */
+/* Call this after a process was killed in xlm_superpages_join().  Moves pages
+ * that it has left in the spare region back, and unpauses the domain; does
+ * nothing if the process was between two regions.  -1 with the reason in the
+ * context: the domain is still paused, and the caller may try again. */
 int xlm_superpages_mend(struct xlm_context *ctx, uint32_t domid,
                         struct xlm_kept_region *kept);
 
