@@ -12,20 +12,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A thread is woken for a page that would wait behind this many pages more.
- * At 1 GiB/s that takes as long as to wake a thread up. */
+/* Another lane's thread is woken if the page would wait behind this many more
+ * pages here.  At 1 GiB/s these take as long as waking a thread. */
 #define XLM_PUSH_LANES_WORTH_WAKING 16
 
 /* A connection of the push, with its thread. */
 struct xlm_push_lane {
     bool idle;          /* the thread sleeps, or is about to */
-    bool hungry;        /* ... although the lane had room for pages */
+    bool hungry;        /* the thread sleeps although the lane has room */
     uint64_t under_way; /* pages, when the thread last looked */
 };
 
-/* The lane for a requested page, of `count` lanes, as seen by the thread of
- * lane `mine`, which is awake: that lane, or an idle one that must be woken.
- */
+/* Which of `count` lanes a requested page goes over, when the thread of lane
+ * `mine` is awake and asks: `mine`, or an idle lane that must be woken. */
 size_t xlm_push_lanes_for_request(const struct xlm_push_lane *lanes,
                                   size_t count, size_t mine);
 

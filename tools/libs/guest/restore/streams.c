@@ -2,10 +2,10 @@
  * The destination's end of the further streams: connections that pushed pages
  * come over besides the first one.
  *
- * The source says when it begins to use a stream, which has joined before.
- * What a lost stream has not brought goes over other connections: STREAM_END
- * tells the source how many pages it did bring.  The source remembers what was
- * requested, so nothing is requested again.
+ * A stream joins first; later the source says that it begins to use it.  When
+ * a stream is lost, STREAM_END tells the source how many pages the stream has
+ * brought, and the source sends the others over other connections.  The source
+ * remembers requests, so none is repeated.
  */
 #include "restore/streams.h"
 
@@ -102,8 +102,8 @@ static int check_index(struct xlm_restorer *restorer, uint32_t *index)
                : xlm_restore_bad_stream(restorer, "an impossible stream");
 }
 
-/* A stream that cannot be used has ended, and its reader stays, so that it is
- * known. */
+/* If a stream cannot be used, its reader stays, marked as ended: a later
+ * STREAM_LOST finds it. */
 int xlm_restore_use_stream(struct xlm_restorer *restorer)
 {
     struct xlm_stream_reader *stream;

@@ -7,12 +7,13 @@
 
 #include "restore/restorer.h"
 
-/* POSTCOPY_STREAM_USE: page in, in a thread, what comes over this stream. */
+/* POSTCOPY_STREAM_USE: start a thread that pages in what this stream
+ * brings. */
 int xlm_restore_use_stream(struct xlm_restorer *restorer);
-/* POSTCOPY_STREAM_LOST: the source has lost it. */
+/* POSTCOPY_STREAM_LOST: the source has lost a stream. */
 int xlm_restore_take_stream_lost(struct xlm_restorer *restorer);
-/* Use no stream any more; their threads have ended when this returns.
- * Harmless when there are none. */
+/* Close all streams; their threads have ended when this returns.  Harmless
+ * when there are none. */
 void xlm_restore_close_streams(struct xlm_restorer *restorer);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "clock.h"
 
-/* The destination answers at once, or it does not know the record. */
+/* A destination that does not answer in this time does not know the record. */
 #define JOIN_MS (30 * 1000)
 
 int xlm_further_init(struct xlm_further *further, struct xlm_saver *saver,
@@ -63,7 +63,8 @@ int xlm_further_join(struct xlm_further *further, int in_fd, int out_fd,
         xlm_check_answer(&further->ctx, &further->record)) {
         return -1;
     }
-    /* Nothing more comes until the go, and after it nothing is aborted. */
+    /* No record comes before the go, so wait for the next one without a limit;
+     * and after the go nothing can be aborted. */
     further->channel.idle_ms = -1;
     further->channel.abort_fd = -1;
     return 0;
@@ -106,9 +107,10 @@ bool xlm_further_pending(const struct xlm_further *further)
     return further->sent != further->credited;
 }
 
-/* The pages of a batch were noted in the order of the plan, and are written in
- * another one: those with contents first.  If the second record is lost, only
- * pages of that one may go again. */
+/* Note the pages of a batch in the order in which they are written: by one
+ * record those with contents, by a second the pages of zeroes.  Before this
+ * they were noted in the order of the plan.  If only the second record is
+ * lost, only its pages must go again. */
 static void note_order(struct xlm_further *further)
 {
     const struct xlm_page_batch *batch = &further->batch;
@@ -179,7 +181,7 @@ void xlm_further_count(struct xlm_further *further, struct xlm_stats *stats)
     *counts = (struct xlm_further_counts){.requested = 0};
 }
 
-/* ---- it is lost ---- */
+/* ---- a lost connection ---- */
 
 void xlm_further_lose(struct xlm_further *further)
 {
@@ -250,7 +252,7 @@ int xlm_further_end_after(struct xlm_further *further, uint64_t pages,
         const struct xlm_sent_page *page = &further->pages[i % further->most];
 
         rc |= again(&further->shared->plan, page->pfn);
-        /* A page counts when it is sent again. */
+        /* This page will count when it is sent again. */
         count_page(further, page->kind, -1);
     }
     xlm_note_failure(&further->ctx, "the destination has lost it");

@@ -3,20 +3,20 @@
  * besides the first one.
  *
  *   the stream                     the first connection
- *   STREAM n                                             which migration it
- *            <- JOINED                                   belongs to
- *   ---- nothing, until the go and its turn ----
+ *   STREAM n                                             names the migration
+ *            <- JOINED
+ *   ---- nothing, until the go and the stream's turn ----
  *                                  STREAM_USE n          the destination reads
- *   POSTCOPY_PAGE_DATA                                   it from now on
+ *   POSTCOPY_PAGE_DATA                                   n from now on
  *            <- CREDIT
- *   ---- it is lost ----
+ *   ---- the stream is lost ----
  *                                  STREAM_LOST n
  *                                  <- STREAM_END n       how many pages came
  *
- * Each has a thread, which connects it, waits for its turn, and then takes
- * pages off the plan and sends them, as the pushing thread does over the first
- * connection.  So it does not matter when it joins: while the guest runs here,
- * or when the push is under way.  A stream that has ended does not come back.
+ * Each stream has a thread, which connects it, waits for its turn, and then
+ * takes pages off the plan and sends them, as the pushing thread does over the
+ * first connection.  So a stream may join while the guest runs here, or when
+ * the push is under way.  A stream that has ended does not come back.
  */
 #include "save/streams.h"
 
@@ -43,7 +43,7 @@ struct xlm_stream {
     struct xlm_further further;
     struct xlm_save_streams *all;
     uint32_t index;
-    struct xlm_push_window window; /* its thread's */
+    struct xlm_push_window window; /* only its thread uses this */
 
     /* Guarded by the lock of all. */
     bool joined;
@@ -172,8 +172,8 @@ static int is_hole(uint64_t pfn, void *data)
 {
     struct xlm_stream *stream = data;
 
-    /* If it is none, the pushing thread, which gets this page back, reports
-     * why it cannot be read. */
+    /* If the pfn is no hole, this page goes back to the plan, and the pushing
+     * thread reports why it cannot be read. */
     return xlm_save_never_had_page(stream->all->saver, pfn)
                ? 0
                : xlm_fail(&stream->further.ctx,
@@ -193,8 +193,8 @@ static void note_sent(struct xlm_stream *stream, enum xlm_push_kind kind,
     xlm_push_window_sent(&stream->window, count, xlm_now_us());
 }
 
-/* Take the next pages off the plan.  If there are none, *wait_us says for how
- * long. -1: this stream is lost. */
+/* Take the next pages off the plan.  If there are none, there may be some
+ * after *wait_us. -1: this stream is lost. */
 static int next_pages(struct xlm_stream *stream, enum xlm_push_kind *kind,
                       uint64_t *pfns, size_t *count, uint64_t *wait_us)
 {
@@ -221,7 +221,8 @@ static int next_pages(struct xlm_stream *stream, enum xlm_push_kind *kind,
     return rc;
 }
 
-/* What was written before the domain changed is what the guest left. */
+/* Pages that were filled while the domain was sound are as the guest left
+ * them. */
 static int check_source(struct xlm_stream *stream)
 {
     return xlm_save_source_is_sound(stream->all->saver)
@@ -293,7 +294,8 @@ static int go_on(struct xlm_stream *stream)
     return 0;
 }
 
-/* No page is left for this lane. */
+/* Call this when the thread takes no more pages: no other thread may leave a
+ * request to this lane then. */
 static void leave_lane(struct xlm_stream *stream)
 {
     struct xlm_push_shared *shared = stream->further.shared;
@@ -419,8 +421,8 @@ void xlm_save_close_streams(struct xlm_saver *saver)
     saver->streams = NULL;
 }
 
-/* A thread that connects sees that stop_fd is readable, one that waits for its
- * turn is told, and one that pushes is stopped at its channel. */
+/* stop_fd stops threads that connect, the condition those that wait for their
+ * turn, and the channel's stop those that push. */
 void xlm_streams_stop(struct xlm_save_streams *streams)
 {
     if (!streams) {

@@ -8,16 +8,16 @@
 #include "save/saver.h"
 #include "save/shared.h"
 
-/* Call when the destination listens, after PREPARED or LACKING: begin to
- * connect as many streams as the params want, each in a thread of its own.
- * The log says which of them could not be connected, and why. */
+/* Call this after PREPARED or LACKING, when the destination listens.  Begins
+ * to connect params->streams less the first, each in a thread of its own.  The
+ * log says which could not be connected, and why. */
 void xlm_save_connect_streams(struct xlm_saver *saver);
 /* End all of their threads, and forget them.  Harmless when there are none. */
 void xlm_save_close_streams(struct xlm_saver *saver);
 
 /* All of these are harmless without streams (NULL). */
 
-/* Let the streams push that have joined, or will join. */
+/* From now on every stream that has joined, or joins later, may push. */
 void xlm_streams_start(struct xlm_save_streams *streams,
                        struct xlm_push_shared *shared);
 /* No stream is connected or pushes any more when this returns. */
@@ -32,10 +32,11 @@ bool xlm_streams_pending(const struct xlm_save_streams *streams);
  * call. */
 void xlm_streams_count(struct xlm_save_streams *streams,
                        struct xlm_stats *stats);
-/* With the lock held.  How many connections the push goes over, with the first
- * one. */
+/* With the lock held.  How many connections the push goes over, the first one
+ * among them. */
 uint64_t xlm_streams_in_use(const struct xlm_save_streams *streams);
-/* POSTCOPY_STREAM_END: make outstanding again what did not arrive. */
+/* POSTCOPY_STREAM_END: put the pages that did not arrive back into the plan.
+ * EPROTO: the record contradicts what this end knows. */
 int xlm_streams_take_end(struct xlm_saver *saver,
                          const struct xlm_record *record);
 
