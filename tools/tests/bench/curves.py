@@ -13,7 +13,7 @@ SLOW = 0.5          # of the usual rate
 
 
 def percentile(values, share):
-    """The least value that so great a share of all do not exceed; None of none."""
+    """The least value that `share` of all values do not exceed; None: no values."""
     ordered = sorted(values)
     if not ordered:
         return None
@@ -70,8 +70,8 @@ def usual_rates(requests, end, moved):
 
 
 def slow_time(requests, end, moved, usual, width=BIN):
-    """For how long from 0 to the end there were fewer answers than SLOW of the
-    usual."""
+    """For how long, from 0 to the end, the rate of answers was below SLOW of the usual
+    one."""
     return width * sum(
         len(found) / width < SLOW * usual[0 if start < moved else 1]
         for start, found in bins(requests, 0, end, width))

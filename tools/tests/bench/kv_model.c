@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What a store of keys and values has to have.
+ * What a store of keys and values must hold.
  */
 #include "kv_model.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * What a store of keys and values has to have: a model that takes five octets
- * a key, since each value follows from key and version.  Pure.
+ * What a store of keys and values must hold: a model that takes five octets a
+ * key, because each value follows from key and version.  Pure.
  */
 #ifndef BENCH_KV_MODEL_H
 #define BENCH_KV_MODEL_H
@@ -9,18 +9,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A value is this text again and again, so that any part of it tells where it
- * belongs. */
+/* A value is this text again and again, so that any part of a value tells
+ * where it belongs. */
 #define KV_PIECE_FORMAT "key %08u version %010u "
 #define KV_PIECE 32
 #define KV_NAME_FORMAT "key:%08u"
 
 enum kv_verdict {
     KV_RIGHT,
-    KV_LOST,      /* missing, or the value of an acknowledged write's past */
-    KV_UNWRITTEN, /* a version that nobody has written yet */
-    KV_MISPLACED, /* the value of another key, whole */
-    KV_CORRUPT,   /* of no key: another length, or parts of several */
+    KV_LOST,      /* missing, or older than a write that was acknowledged */
+    KV_UNWRITTEN, /* a version that was not written yet */
+    KV_MISPLACED, /* the whole value of another key */
+    KV_CORRUPT,   /* no key's value: another length, or parts of several */
 };
 
 struct kv_model {
@@ -50,7 +50,8 @@ void kv_model_wrote(struct kv_model *model, uint32_t key);
  * write or it does not. */
 void kv_model_doubt(struct kv_model *model, uint32_t key);
 
-/* What a read gave; NULL: no such key.  A right value ends a doubt. */
+/* Judge the value that a read gave; NULL: the store has no such key.  A right
+ * value ends a doubt. */
 enum kv_verdict kv_model_check(struct kv_model *model, uint32_t key,
                                const char *value, size_t length);
 

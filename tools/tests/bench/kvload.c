@@ -3,23 +3,23 @@
  *
  *     kvload ADDRESS PORT LOG [NAME=NUMBER ...]
  *
- *     keys=1000     how many there are
+ *     keys=1000     number of keys
  *     size=1024     octets of a value
  *     writes=50     of a hundred requests; the rest are reads
- *     hot=0         only the first keys, this number, are used; 0: all of them
+ *     hot=0         use only this many keys, the first ones; 0: all of them
  *     pause=0       microseconds between an answer and the next request
  *     seed=1
  *
- * First it fills the store.  Then one request follows the other, on one
- * connection, and each answer is compared with the model (kv_model.h).  Lines
- * on stdin: "check" has it read all keys, "end" makes an end, as the end of
- * stdin does.  In LOG is a line for each request but those of "check": when
- * its answer came, microseconds since 1970, after how many microseconds, and r
- * or w.
+ * The client first fills the store.  Then it sends one request after the other
+ * on one connection, and compares each answer with the model (kv_model.h).
+ * Lines on stdin are orders: "check" compares all keys; "end", or the end of
+ * stdin, ends the client.  LOG has a line for each request but those of
+ * "check": when its answer came (microseconds since 1970), how long it took
+ * (microseconds), and r or w.
  *
- * A connection that is lost is made again; whether the store has a write
- * without an answer is then open.  Exit status 1: an answer was wrong, for
- * which there is a line WRONG on stdout.
+ * When the connection is lost, the client connects again; the store may have
+ * the write that got no answer, or not.  Exit status 1: an answer was wrong,
+ * for which there is a line WRONG on stdout.
  */
 #include <errno.h>
 #include <poll.h>
@@ -48,8 +48,9 @@ static const char fill_script[] =
     "'key %08d version %010d ', key, 0), tonumber(ARGV[3]))) end "
     "return redis.status_reply('OK')";
 
-/* The first key of some whose value is not that of the version named for it;
- * -1: none.  The store compares: the values would take minutes to get here. */
+/* Returns the first key whose value is not that of the version given for it;
+ * -1:  all are right.  The store compares, because the values would take
+ * minutes to get here. */
 static const char check_script[] =
     "local key = tonumber(ARGV[1]) "
     "for version in string.gmatch(ARGV[3], '%d+') do "
@@ -111,7 +112,7 @@ static uint32_t any(struct load *load, uint32_t below)
 
 /* ---- one command and its answer ---- */
 
-/* Returns -1, as its caller does that got no answer. */
+/* Connect again.  Returns -1, for a caller that got no answer. */
 static int reconnect(struct load *load)
 {
     kv_link_close(&load->link);
@@ -133,7 +134,7 @@ static int receive(struct load *load, struct kv_answer *answer)
     return rc;
 }
 
-/* Has the store just been started, and reads its file?  After a pause then. */
+/* Is the store still reading its file, after a start?  Waits a while if so. */
 static bool is_loading(const struct kv_answer *answer)
 {
     static const char loading[] = "LOADING";
@@ -146,7 +147,7 @@ static bool is_loading(const struct kv_answer *answer)
     return true;
 }
 
-/* 0, or -1: no answer comes, and the connection is another one now. */
+/* 0, or -1: the connection was lost before the answer, and was made again. */
 static int ask(struct load *load, size_t count, const char *const words[],
                const size_t lengths[], struct kv_answer *answer)
 {
@@ -236,7 +237,7 @@ static void judge(struct load *load, uint32_t key,
     }
 }
 
-/* 0, or -1: no answer comes, and the connection is another one now. */
+/* 0, or -1: the connection was lost before the answer, and was made again. */
 static int read_key(struct load *load, uint32_t key)
 {
     struct kv_answer answer;
@@ -294,7 +295,8 @@ static void one_request(struct load *load)
     bool writes = any(load, 100) < load->options.writes;
     uint64_t started;
 
-    /* A doubt is settled before there are two. */
+    /* A key in doubt is read before it is written again, so that at most one
+     * version is in doubt. */
     writes = writes && !load->model.doubtful[key];
     started = now_us(CLOCK_MONOTONIC);
     if (!(writes ? write_key(load, key) : read_key(load, key))) {
@@ -343,7 +345,8 @@ static uint32_t first_wrong(struct load *load, uint32_t first, uint32_t end)
     return found < 0 ? end : (uint32_t)found;
 }
 
-/* What the store finds to be wrong is wrong, also if it reads right now. */
+/* A key that the store has found wrong counts as wrong, even if it reads right
+ * now. */
 static void report_wrong(struct load *load, uint32_t key)
 {
     static const struct kv_answer compared = {.type = ':'};

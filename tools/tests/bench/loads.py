@@ -20,8 +20,8 @@ SOURCE = "a"
 BEFORE = 10
 AFTER = 20
 VALUE = 992             # octets; with its header a whole size class of the allocator
-# The MiB of a guest's memory that the kernel and the store take beside the values, and
-# the octets that the store takes in all for an octet of a value.
+# MiB of a guest's memory that the kernel and the store take beside the values; octets
+# that the store takes for each octet of a value.
 BESIDE_VALUES = 110
 SHARE = 1.15
 
@@ -43,7 +43,7 @@ class Moved(NamedTuple):
 
 
 def move(guest, way, limit):
-    """Between two stretches of time in which nothing else happens."""
+    """Move the guest; for a time before and after, nothing else happens."""
     lab = guest.lab
     since = lab.console.now()
     let_run(guest, since + BEFORE)
@@ -100,8 +100,8 @@ def redis(**options):
 # ---- a database on a disk ----
 
 def postgres(lab, build, way, memory, limit):
-    """What was acknowledged is there after the move, and once more after the
-    database was killed and has started with what the disk has."""
+    """All acknowledged transactions are there after the move, and again after the
+    database was killed and has started from the disk."""
     guest = DatabaseGuest(lab, "postgres", memory).start(SOURCE)
     client = PgClient(lab).start()
     moved = move(guest, way, limit)

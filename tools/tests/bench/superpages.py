@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Jumps through memory with superpages and without: what is counted (pure)."""
+"""Jumps through memory with superpages and without: the figures (pure)."""
 
 import statistics
 

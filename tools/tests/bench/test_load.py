@@ -100,7 +100,7 @@ class Faults:
 
     @staticmethod
     def run_ahead(store, name, data):
-        """A version that nobody has written."""
+        """A version that was never written."""
         store.values[name] = value(int(name[4:]), int(data[21:31]) + 1)
 
     @staticmethod

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A guest that serves a database, and clients that never pause.
 
-The client runs in a dom0 that does not move, over the network between the hosts:
-it sees the guest as a user does, the stop with what TCP makes of it included.
+The client runs in a dom0, and asks over the network between the hosts.  So it sees the
+guest as a user does: also the stop, and how TCP prolongs it.
 """
 
 import pathlib
@@ -52,7 +52,7 @@ class DatabaseGuest(Guest):
                 'vif = [ "mac=00:16:3e:00:00:10,bridge=xenbr0" ]\n')
 
     def write_config(self, host):
-        """On the host that it starts on; the disk is both hosts'."""
+        """Only the host where the guest starts needs this; both hosts have the disk."""
         with tempfile.NamedTemporaryFile() as file:
             file.write(database.guest_initramfs(config.suite(host)))
             file.flush()
@@ -60,7 +60,7 @@ class DatabaseGuest(Guest):
         super().write_config(host)
 
     def write_disk(self):
-        """As it was prepared, whatever another guest has made of it."""
+        """Write the disk as it was prepared: another guest may have changed it."""
         made = database.database(BUILT)
         database.write_disk(made, self.lab.state / config.SHARED_DISK)
         for host in self.lab.hosts:
@@ -83,8 +83,8 @@ class DatabaseGuest(Guest):
 
 
 def clock_of(lab, host):
-    """What to take from the host's seconds since 1970 for the lab's own time: by
-    the quickest of some questions, so that it is true to a tenth of a second."""
+    """How far the host's seconds since 1970 are ahead of the lab's own time, by the
+    quickest of five questions: exact to a tenth of a second."""
     tries = []
     for _ in range(5):
         before = time.monotonic()
@@ -149,7 +149,7 @@ class KvClient(Client):
 
 
 class PgClient(Client):
-    """pgbench, with ledger.sql and so many clients of its own."""
+    """pgbench, which runs ledger.sql as this number of clients."""
 
     def __init__(self, lab, tool=None, clients=2):
         super().__init__(lab, tool)
@@ -160,7 +160,7 @@ class PgClient(Client):
                 f"{CLIENT_PLACE}/{program} -h {ADDRESS} -U postgres {words}")
 
     def _send(self):
-        """The programs are of the guest's release, with all that they need."""
+        """Send the programs, which are of the guest's release, with their libraries."""
         if not self.lab.run(CLIENT_HOST, f"test -e {CLIENT_PLACE}/psql",
                             check=False).returncode:
             return
@@ -198,7 +198,7 @@ class PgClient(Client):
                                    self.psql(ledger.SUMS))
 
     def finish(self):
-        """Its end, and a check."""
+        """End the client, and check."""
         self.lab.run(CLIENT_HOST, f"kill -ALRM $(cat {PGBENCH_LOG}.pid)")
         status = self.process.finish(CHECK_LIMIT)
         said = self.process.output

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a database has to have after pgbench has run ledger.sql: the model.
 
-pgbench's log has a line for each transaction that was acknowledged.  Each of these
-has left a row, and no other has but the one that each client may have had under
-way when its connection was lost.  Nothing here knows of hosts or files.
+pgbench's log has a line for each transaction that was acknowledged.  Each of these must
+have left a row.  There must be no other row, but for one transaction of each client,
+which was under way when the client's connection was lost.  Nothing here knows of hosts or
+files.
 """
 
 import collections

@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: LGPL-2.1-or-later
--- A script for pgbench: its own transaction of transfers (TPC-B's), and a ledger
--- beside it in which each client checks what it is told.  ledger.py has the model.
+-- A script for pgbench: its own transaction of transfers (TPC-B's), and beside that a
+-- ledger, by which each client checks the answers.  ledger.py has the model.
 --
 -- A client counts its transactions in `n`, and the database does as well; the
 -- amount follows from client and number, so that any earlier row can be compared
--- with what it must be.  A row that is missing ends the client (\gset wants one),
--- a wrong value does so by an error.
+-- with what it must be.  A row that is missing ends the client (\gset needs one), and
+-- so does a wrong value, by an error.
 \set n :n + 1
 \set amount (:n * 7919 + :client_id * 4057) % 10007 - 5003
 \set old random(1, :n)

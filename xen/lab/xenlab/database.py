@@ -3,8 +3,8 @@
 
 In the cache, as the hosts' images are:
   packages-*  the release's packages, a tar archive
-  database-*  root.squashfs, the guest's root; data.img, the disk it writes to, as
-              the guest itself has made it in a plain QEMU; client/, pgbench and psql
+  database-*  root.squashfs, the guest's root; data.img, the disk that it writes to,
+              filled by the guest itself in a plain QEMU; client/, pgbench and psql
               with their libraries, for any host
 """
 
@@ -158,7 +158,7 @@ def libraries_of(listed):
 # ---- its disk ----
 
 def prepare_data(work, suite):
-    """The guest makes it itself, in a QEMU without Xen."""
+    """Have the guest fill its disk, in a QEMU without Xen."""
     data = work / "data.img"
     with open(data, "wb") as disk:
         disk.truncate(DATA_SIZE * MIB)
@@ -200,7 +200,7 @@ def partition_table(sizes):
 
 
 def write_disk(made, disk):
-    """Partitions of the file `disk`: the root, and the data as they were prepared."""
+    """Partition the file `disk`, and write the root and the prepared data to it."""
     root = (made / "root.squashfs").read_bytes()
     sizes = (-(-len(root) // MIB), DATA_SIZE)
     if 1 + sum(sizes) > config.SHARED_DISK_SIZE:
