@@ -5,17 +5,17 @@
  *     superpage-probe join DOMID [REGIONS] [STEP]
  *     superpage-probe mend DOMID PFN
  *
- * For the lab: run in dom0 on a PVH guest with HAP that runs.  `split` maps
- * regions of 2 MiB by pages of 4 KiB, as all memory is after a migration;
- * `join` gives them frames of 2 MiB.  Each region is done with the domain
- * paused, and each prints what that took.  With STEP, 1 to 5, the process ends
- * in the middle of the first region, right after this step, as if it had been
- * killed: the domain stays paused.  `mend` with the region's pfn is what a
- * process does that comes after it.
+ * For the lab: run this in dom0, on a running PVH guest with HAP.  `split`
+ * maps regions of 2 MiB by pages of 4 KiB, as all memory is after a migration;
+ * `join` gives them frames of 2 MiB.  The probe changes each region while the
+ * domain is paused, and prints how long that took.  With STEP, 1 to 5, the
+ * process ends in the middle of the first region, right after this step, as if
+ * it had been killed: the domain stays paused.  `mend` with the region's pfn
+ * does what a process must do after such a kill.
  *
- * The order of steps is such that the region's contents are always in the
- * domain's own memory, at the region's place or in a range that is else empty,
- * and that no page with contents is ever freed before the others have come:
+ * The order of the steps keeps the region's contents in the domain's own
+ * memory at all times, in the region or in a range that is otherwise empty,
+ * and frees no page before its contents are elsewhere:
  *
  *   1 nominate   each page of the region: a page that a back end, a
  *                device model or Xen itself holds is refused
@@ -24,8 +24,8 @@
  *   4 copy
  *   5 free       the pages in the empty range
  *
- * A page that is in the empty range is the right one, as long as the domain
- * does not run: so `mend` moves what is there back.
+ * As long as the domain does not run, a page in the empty range has the right
+ * contents: so `mend` moves the pages in that range back.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -41,7 +41,7 @@
 
 #define ORDER 9
 #define REGION (1u << ORDER)
-/* Nothing of a PVH guest is here. */
+/* A PVH guest has no memory here. */
 #define EMPTY_FIRST 0xf0000u
 #define EMPTY_END 0xfee00u
 #define REGIONS_MOST 4096
@@ -56,7 +56,7 @@ struct probe {
     xencall_handle *call;
     xenforeignmemory_handle *memory;
     uint32_t domid;
-    uint64_t empty;          /* where the pages are meanwhile */
+    uint64_t empty;          /* first pfn of the empty range */
     unsigned int stop_after; /* a step, counted from 1; 0: none */
     struct xlm_domain_info info;
     multicall_entry_t *entries; /* REGION of them */

@@ -9,8 +9,8 @@ from world import TAKES_LONG, on_request
 
 SUPERPAGES = "--superpages"
 JOIN_LIMIT = 300        # seconds
-# Stops the process and lets it go on until it stands while the guest is paused,
-# and then kills it: it is in the middle of a region.
+# Stops the receiver again and again, until the guest is paused at that moment: the
+# receiver is in the middle of a region then, and is killed.
 KILL_IN_REGION = """\
 pid=$(cat /run/receiver.pid)
 while kill -STOP $pid; do
@@ -25,8 +25,8 @@ exit 1
 
 
 def joined(world, migration):
-    """How many regions, once the receiver has ended; its own words are lost with
-    the connection."""
+    """How many regions have superpages, once the receiver has ended; what it prints is
+    lost with the connection."""
     assert migration.receiver_ends_within(JOIN_LIMIT), migration.all_output()
     ended = json.loads(control(world, migration.dest, "status --completed --json "
                                f"{migration.guest.name}").stdout)[-1]
@@ -56,7 +56,7 @@ def test_superpages_of_linux(world):
 
 @on_request(TAKES_LONG)
 def test_receiver_killed_while_a_region_is_away(world):
-    """The pages go back, and the guest runs on, as often as it happens."""
+    """The pages go back, and the guest runs on, after each of three kills."""
     guest = world.pattern(memory=64).start("a")
     route = ["a"]
     for _ in range(3):

@@ -49,8 +49,9 @@ void fake_streams_free(struct fake_migration *migration)
 
 /* ---- the destination ---- */
 
-/* As the toolstack does it: one of a number, at any time.  Nobody drops it
- * before the answer is written: here there is only one descriptor of it. */
+/* Joins a stream as the toolstack does: one of each number, at any time.  The
+ * stream stays until the answer is written, because there is only one
+ * descriptor of it here. */
 static bool keep_and_answer(struct entry *entry, struct xlm_context *ctx)
 {
     struct fake_migration *migration = entry->migration;
@@ -159,7 +160,7 @@ static struct entry *new_entry(struct fake_migration *migration,
     struct fake_cut cut = migration->script.stream_cuts[index];
     struct entry *entry;
 
-    /* Those of recoveries are not cut. */
+    /* The streams of a recovery are not cut. */
     if ((!cut.octets && !cut.at_record) || migration->outcome.recovered) {
         cut = (struct fake_cut){.octets = FAKE_UNCUT};
     }
@@ -199,7 +200,8 @@ int fake_streams_connect(uint32_t index, int cancel_fd, int *in_fd,
     return 0;
 }
 
-/* The engine's threads have ended: none is made any more. */
+/* Call this when the engine's threads have ended, so that no stream is made
+ * any more. */
 void fake_streams_end_source(struct fake_migration *migration)
 {
     struct fake_streams *streams = migration->run.streams;

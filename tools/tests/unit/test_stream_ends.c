@@ -42,7 +42,7 @@ struct liar {
     pthread_t thread;
     enum xlm_guest_state found;
     int rc;
-    unsigned int came[PAGES]; /* how often each page was taken for come */
+    unsigned int came[PAGES]; /* how often each page counted as come */
 };
 
 static int connect_stream(uint32_t index, int cancel_fd, int *in_fd,
@@ -134,7 +134,7 @@ static struct liar *start_liar(void)
     return liar;
 }
 
-/* The stream joins, and the source uses it. */
+/* Start a liar whose stream has joined, and which the source uses. */
 static struct liar *start_liar_with_stream(void)
 {
     struct liar *liar = start_liar();
@@ -248,7 +248,7 @@ static uint64_t take_record(struct liar *liar, unsigned int connection)
     return list.count;
 }
 
-/* What the stream has brought does not come again, and all else does: the
+/* Pages that the stream has brought do not come again, and all others do: the
  * first records of several count, and no credit was paid for them. */
 static void what_did_not_come_goes_again(void **state)
 {
@@ -263,7 +263,7 @@ static void what_did_not_come_goes_again(void **state)
             over_stream += take_record(liar, 1);
         }
         say_end(liar, 1, over_stream);
-        /* Pay for what came over the first one before. */
+        /* Give credit for the pages that came over the first connection. */
         for (size_t i = 0; i < PAGES; i++) {
             all += liar->came[i];
         }

@@ -58,8 +58,8 @@ static void await_streams(void *data)
     }
 }
 
-/* Nothing goes over the first connection behind the go until each stream has
- * sent something: so each one does, whichever thread is fast. */
+/* After the go nothing goes over the first connection until each stream has
+ * sent something: so each stream does, whichever thread is faster. */
 static void hold_first(struct fake_migration *migration)
 {
     uint32_t streams = migration->setup.params.streams;
@@ -346,7 +346,7 @@ static void lost_at_credit(void **state)
     }
 }
 
-/* Nothing is closed, and nothing comes through. */
+/* The stream is not closed, but nothing comes through. */
 static void lost_without_a_word(void **state)
 {
     (void)state;
@@ -412,7 +412,8 @@ static void first_is_lost(void **state)
     }
 }
 
-/* What both ends agree on about a lost stream, and the first connection. */
+/* A stream is lost, and then the first connection, over which both ends agree
+ * on the stream's pages. */
 static void both_are_lost(void **state)
 {
     const struct fake_cut cuts[] = {
@@ -436,7 +437,8 @@ static void both_are_lost(void **state)
     }
 }
 
-/* By a call of its own to its hypervisor, counted from when the guest runs. */
+/* The receiver is killed at one of its calls to the hypervisor, counted from
+ * the moment at which the guest runs. */
 struct murder {
     struct fake_migration *migration;
     atomic_uint calls;
@@ -514,8 +516,8 @@ static void guest_ends(void **state)
 
 /* ---- holes ---- */
 
-/* Pages that the guest gives back after they were listed: a stream sends them
- * as what they are. */
+/* The guest gives pages back after they were listed: a stream sends them as
+ * holes. */
 static void shrink(struct fake_migration *migration)
 {
     for (uint64_t pfn = 100; pfn < 300; pfn += 7) {

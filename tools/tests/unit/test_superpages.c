@@ -39,8 +39,8 @@ struct stage {
     /* The process is killed at this call, counted from 1; 0: never. */
     unsigned int kill_at;
     unsigned int calls;
-    unsigned long *inherited; /* what it had kept then; NULL: it lives */
-    bool back_end;            /* one is at work */
+    unsigned long *inherited; /* what it has kept; NULL: it lives */
+    bool back_end;            /* a back end is at work */
     uint64_t back_end_wrote;
 };
 
@@ -124,7 +124,7 @@ static void set_up(struct stage *stage)
     fake_host_hook(stage->host, at_call, stage);
 }
 
-/* The guest has what it had, and no more, and runs. */
+/* The guest runs, with the pages that it had, and no others. */
 static void check(struct stage *stage)
 {
     fake_host_hook(stage->host, NULL, NULL);
@@ -305,7 +305,8 @@ static void a_guest_that_is_suspended(void **state)
 
 /* ---- failures ---- */
 
-/* Each call of each kind fails once, with what may pass and what does not. */
+/* Each call of each kind fails once: with an error that passes, and with one
+ * that does not. */
 static void any_call_fails(void **state)
 {
     static const enum fake_op ops[] = {
@@ -333,7 +334,7 @@ static void any_call_fails(void **state)
     }
 }
 
-/* In the middle of moving, there and back. */
+/* The call fails in the middle of a move, in either direction. */
 static void a_page_does_not_move(void **state)
 {
     static const uint64_t pfns[] = {
@@ -372,8 +373,8 @@ static void a_page_cannot_be_mapped(void **state)
 
 /* ---- kills ---- */
 
-/* Another process finds what the dead one has kept, and mends; that one is
- * killed as well, at its call `again`, and a third one comes. */
+/* A second process finds what the killed one has kept, and mends.  It is
+ * killed as well, at its call `again`, and a third process mends. */
 static bool mend(struct stage *stage, unsigned int again)
 {
     unsigned long *kept = stage->inherited;
@@ -400,7 +401,7 @@ static bool mend(struct stage *stage, unsigned int again)
     return true;
 }
 
-/* False: it lived to the end. */
+/* False: the process lived to the end. */
 static bool killed_at(unsigned int call, unsigned int again, bool *both)
 {
     struct stage stage = {.kill_at = call, .back_end = true};
@@ -433,7 +434,7 @@ static void killed_at_any_call(void **state)
     assert_true(call > 30);
 }
 
-/* At calls that tell the most: while pages are away. */
+/* Kills the first process at calls at which pages are in the spare region. */
 static void its_successor_is_killed_too(void **state)
 {
     bool both = true;
