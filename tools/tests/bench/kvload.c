@@ -48,8 +48,8 @@ static const char fill_script[] =
     "'key %08d version %010d ', key, 0), tonumber(ARGV[3]))) end "
     "return redis.status_reply('OK')";
 
-/* Returns the first key whose value is not that of the version given for it;
- * -1:  all are right.  The store compares, because the values would take
+/* Returns the first key whose value is not that of the version given for it,
+ * or -1 if all are right.  The store compares, because the values would take
  * minutes to get here. */
 static const char check_script[] =
     "local key = tonumber(ARGV[1]) "

@@ -22,7 +22,8 @@
 #define MODE_INIT 0x500u
 #define MODE_STARTUP 0x600u
 
-/* In Xen.  QEMU's own tick ten times as fast, which is only a shorter nap. */
+/* In Xen.  Plain QEMU's timer ticks ten times as fast: naps are shorter there,
+ * and nothing else changes. */
 #define TICKS_PER_US 100u
 #define LONGEST_NAP_US 1000000u
 

@@ -5,10 +5,10 @@
 
 #include <stdint.h>
 
-/* Before the other calls, on each vCPU. */
+/* Call this on each vCPU before the other functions. */
 void apic_enable(void);
 
-/* Halts for about that long. */
+/* Halts for about this time. */
 void apic_nap(uint64_t duration_us);
 
 /* An interrupt of the timer's in about that long, once they are on.  It is in
@@ -16,7 +16,7 @@ void apic_nap(uint64_t duration_us);
  * none follows. */
 void apic_keep_interrupt(uint64_t duration_us);
 void apic_end_interrupt(void);
-/* How many of these there were. */
+/* How many such interrupts have come. */
 extern volatile uint64_t interrupts_kept;
 
 /* To all other vCPUs: stop, and await the next call. */

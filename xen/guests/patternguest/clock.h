@@ -10,10 +10,10 @@
 
 uint64_t clock_us(void);
 
-/* After a resume, when the host's time is another one. */
+/* Call this after a resume: the host's time may be another one. */
 void clock_rebase(void);
 
-/* Lets others use the CPU for about that long. */
+/* Lets others use the CPU for about this time. */
 void clock_sleep(uint64_t duration_us);
 
 #endif

@@ -24,11 +24,12 @@ void console_mark(uint64_t id);
 /* There is no ring before the first call. */
 void console_connect_ring(struct xencons_interface *ring, uint32_t port);
 
-/* No vCPU prints between the two calls, in which the ring is exchanged. */
+/* Between these two calls no vCPU prints, so that the ring can be
+ * exchanged. */
 void console_hold(void);
 void console_release(void);
 
-/* Prints a line, of one vCPU at a time. */
+/* Prints a line, one vCPU after the other. */
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void print_on(unsigned int ways, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

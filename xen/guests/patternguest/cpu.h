@@ -16,10 +16,10 @@ static inline void cpu_halt(void)
     asm volatile("hlt" ::: "memory");
 }
 
-/* In entry.S.  Interrupts are on for as long as this takes, and never else. */
+/* In entry.S.  Halts until an interrupt comes, and takes it. */
 void cpu_await_interrupt(void);
 
-/* In entry.S.  Those that are pending are taken. */
+/* In entry.S.  Takes pending interrupts. */
 void cpu_take_interrupts(void);
 
 static inline uint64_t cpu_tsc(void)

@@ -27,7 +27,7 @@ void vcpu_main(unsigned int number);
 struct vcpu {
     unsigned int number;
     uint64_t until_nap; /* pages */
-    /* Of the walk under way. */
+    /* Counted in the walk under way. */
     uint64_t together;
     uint64_t met;
     uint64_t apart;
@@ -36,13 +36,13 @@ struct vcpu {
 
 static struct {
     struct workload *work;
-    unsigned int count;     /* with the first */
+    unsigned int count;     /* of vCPUs, with the first */
     uint64_t pages_per_nap; /* 0: no naps */
     uint64_t nap_us;
     uint32_t restarts; /* asked for */
     uint32_t restarts_done;
     uint32_t walk;
-    uint32_t arrived; /* at its end */
+    uint32_t arrived; /* vCPUs at the end of the walk */
     bool stop;
 } all;
 

@@ -192,7 +192,7 @@ start_code_end:
         .code64
 
 /*
- * No interrupt should come between the two instructions, after which nobody
+ * No interrupt must come between the two instructions, after which nothing
  * would end the halt.  On an emulated processor one does now and then: it
  * returns to after the halt.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * QEMU can boot an HVM guest by the Multiboot protocol, version 1, where it
- * does not by setup.S: what that tells of the machine, in the form of PVH.
+ * Turns what a Multiboot loader (version 1) says of the machine into the form
+ * of PVH.  QEMU can boot HVM guests in this way where it cannot by setup.S.
  */
 #ifndef MULTIBOOT_H
 #define MULTIBOOT_H

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
- * How many pages are due now, at a set rate.  A guest that was stopped or that
- * cannot keep up does not make good for it afterwards: at most
- * PACER_MEMORY_US of lost time is caught up with.
+ * How many pages are due now, at a set rate.  A guest that was stopped, or
+ * cannot keep up, catches up with at most PACER_MEMORY_US of lost time.
  */
 #ifndef PACER_H
 #define PACER_H

@@ -44,7 +44,8 @@ static void complain(uint64_t pfn, uint32_t generation, uint64_t *errors)
           pattern_fault_name(diff.fault), diff.expected, diff.found);
 }
 
-/* What was never written to is a page all the same: it keeps what is. */
+/* A page that was never written must keep what is written now: it is a page
+ * like any other. */
 static void check(struct trade *trade, uint64_t at, uint64_t *errors)
 {
     uint64_t pfn = trade->slots[at].pfn;

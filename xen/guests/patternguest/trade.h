@@ -2,9 +2,9 @@
  * Pages that the guest gives back to the hypervisor and gets again, at the
  * same pfn or at another one, all the time.
  *
- * Every other one is written once, when it was got; the rest not before it is
- * checked, which is before it is given back.  A page that is refused is asked
- * for again in the next turn.
+ * The guest checks a page before it gives it back.  It writes every other page
+ * as soon as it has got the page, and the rest only when it checks them.  If a
+ * page is refused, the guest asks again in the next turn.
  */
 #ifndef TRADE_H
 #define TRADE_H
@@ -23,7 +23,7 @@ struct trade {
     bool same;
     uint64_t every_us;
     uint64_t due_us;
-    uint64_t turn; /* of which page */
+    uint64_t turn; /* which page is next */
     uint32_t generation;
     uint64_t refused; /* in the pass under way */
     uint64_t got;     /* the same */

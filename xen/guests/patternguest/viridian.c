@@ -291,8 +291,7 @@ void viridian_mark(void)
     }
 }
 
-/* The host that we are on has cleared it, and written to its beginning only.
- */
+/* This host must have cleared the page, and written only to its beginning. */
 static void look_for_marks(void)
 {
     unsigned int i;
@@ -333,7 +332,7 @@ void viridian_resume(bool cancelled)
     looks = 0;
 }
 
-/* A message and the end of an interrupt that comes after it. */
+/* Waits, look by look, for a message and an interrupt, whose end is told. */
 static void watch(void)
 {
     bool got = !has_tsc() || seen_messages > messages_before;

@@ -17,15 +17,15 @@ enum viridian_use {
 /* Turn it on; false: the hypervisor has no such thing. */
 bool viridian_start(enum viridian_use use);
 
-/* Time has not gone back, and messages are taken. */
+/* Checks that time has not gone back, and takes messages. */
 void viridian_look(void);
 
-/* The last before a suspend: leaves marks, and an interrupt without its end.
- */
+/* Call this last before a suspend: leaves marks, and an interrupt without its
+ * end. */
 void viridian_mark(void);
-/* The first after one that was not cancelled, then again and again until it
- * has seen all there is to see: the marks are gone, since the host we are on
- * has written there, and interrupts and messages come. */
+/* Call this first after a suspend.  Checks that the marks are gone, because
+ * this host has written there, unless the suspend was cancelled; from then on
+ * viridian_look() expects an interrupt and a message. */
 void viridian_resume(bool cancelled);
 
 #endif

@@ -176,7 +176,8 @@ static void report_record(struct workload *work, uint64_t pfn,
     }
 }
 
-/* Every entry is of this round or the next, and so many are of the next. */
+/* Every entry must be of this round or the next, and as many of the next as
+ * pages were written in it. */
 static void check_record(struct workload *work)
 {
     uint64_t next_round = 0;
@@ -322,7 +323,7 @@ void workload_corrupt(struct workload *work)
     uint64_t last = work->pages - 1;
     unsigned int fault;
 
-    /* Nobody is to see a page half broken: that would be another fault. */
+    /* No vCPU may check a page that is half broken, and find another fault. */
     lock_take(&work->lock);
     for (fault = 0; fault < PATTERN_FAULTS; fault++) {
         corrupt_page(work, fault, fault * step);

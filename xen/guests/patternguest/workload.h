@@ -17,9 +17,9 @@
 #include "options.h"
 
 /*
- * The first vCPU writes and checks; others check at the same time.  What they
- * read may be being written: a page that looks wrong is looked at once more
- * under the lock, without which no page is written.
+ * The first vCPU writes and checks; others check at the same time, also a page
+ * that is just being written.  So a page that looks wrong is checked once more
+ * under the lock, which every write holds.
  */
 struct workload {
     struct frames frames;

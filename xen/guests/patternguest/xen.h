@@ -11,26 +11,27 @@
 bool xen_find(void);
 bool xen_present(void);
 
-/* Maps shared_info and registers what a new domain does not know of us. */
+/* Maps shared_info, and registers what a new domain does not know of this
+ * guest. */
 void xen_connect(void);
 
 /* Nanoseconds since the host started; another host starts elsewhere. */
 uint64_t xen_time_ns(void);
 void xen_sleep_until(uint64_t time_ns);
 
-/* Xen does not go before other interrupts of the first vCPU to tell of those
- * that there have been. */
+/* Takes back Xen's sign that the first vCPU has events: otherwise Xen would
+ * deliver these before any other interrupt. */
 void xen_forget_events(void);
 
-/* The page there is not ours any more. */
+/* Gives the page at this frame back for good. */
 void xen_give_back(uint64_t frame);
 
 uint64_t xen_get_param(uint32_t index);
 void xen_notify(uint32_t port);
 
-/* The page at this pfn goes back to the hypervisor; false: it is not taken. */
+/* Gives the page at this pfn back to the hypervisor; false: it is refused. */
 bool xen_give_back_one(uint64_t pfn);
-/* And one comes there; false: there is none for us. */
+/* Gets a page at this pfn; false: the hypervisor has none for this guest. */
 bool xen_take(uint64_t pfn);
 
 /* True if the suspend was cancelled: same domain, same rings. */

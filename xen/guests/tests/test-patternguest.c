@@ -64,7 +64,7 @@ static void test_pattern_faults(void)
     expect_fault(page, pfn, generation, PATTERN_ZERO, 0, words);
 }
 
-/* No single wrong bit goes unseen, wherever it is. */
+/* Any single wrong bit is found. */
 static void test_pattern_bits(void)
 {
     uint64_t page[PATTERN_WORDS];

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the hosts of the lab boot: the hypervisor of each, and which release they are
-of where nobody has named one."""
+"""What the hosts of the lab boot: the hypervisor of each, and their release if none is
+given."""
 
 import functools
 import gzip
@@ -44,8 +44,8 @@ def rebuilt(suite):
 
 @functools.cache
 def default_suite():
-    """The release of the hosts when nobody has named one: the default, if the
-    source of its hypervisor is there, and else one that needs none."""
+    """The release of the hosts if none is given: the default, if the source of its
+    hypervisor is there, or one that needs no source."""
     if os.environ.get("XEN_LAB_HYPERVISOR"):
         return config.DEFAULT_SUITE
     other = config.PAGED_AS_PACKAGED[0]

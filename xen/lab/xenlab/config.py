@@ -174,8 +174,8 @@ def generation(kind, key, build, dependent=None):
 
 
 def remove_old(cache, kind):
-    """Remove generations that nobody uses nor has used for a while: checkouts
-    of different age may share a cache, and should not rebuild in turns."""
+    """Remove generations that are not in use and have not been for a while: checkouts of
+    different age may share a cache, and should not rebuild in turns."""
     for old in [*cache.glob(f"{kind}-*"), *cache.glob(f"{kind}.new-*")]:
         with contextlib.suppress(OSError), open(old / IN_USE, "r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -413,7 +413,7 @@ class Lab:
         return "\n".join(text.splitlines()[-count:])
 
     def failure_report(self, count=80):
-        """What a person wants to see when a test has failed: the end of both
+        """What a person needs to see when a test has failed: the end of both
         consoles, of QEMU's own output, and of the logs in the hosts."""
         parts = []
         for host in (*self.hosts, "lab"):

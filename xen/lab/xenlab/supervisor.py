@@ -297,7 +297,7 @@ def main():
         held.append(open(os.path.join(place, ".in-use"), "a"))
         fcntl.flock(held[-1], fcntl.LOCK_SH)
     pathlib.Path("supervisor.pid").write_text(f"{os.getpid()}\n")
-    # Stamps come before everything else that wants a processor.
+    # Lines must be stamped as they come, before any other process runs.
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, -10)
     Supervisor(state).run(spec.get("owner"))
