@@ -32,8 +32,8 @@ static bool is_known(const char *key)
     return !strcmp(key, PLAIN_MIGRATE);
 }
 
-/* The library that reads the file does not report keys that nobody asked
- * for. */
+/* The library that reads the file does not report keys that this program has
+ * not asked for. */
 static void warn_of_slips(void)
 {
     FILE *file = fopen(XL_DEFAULTS_FILE, "re");

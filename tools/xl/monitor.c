@@ -450,7 +450,8 @@ static int await_word(struct xl_monitor_word *word)
     return got == sizeof(*word) ? 0 : -1;
 }
 
-/* Let nobody wait for this process by waiting for its output to close. */
+/* Close the output, so that a program which waits for its end does not wait
+ * for this process. */
 static void leave_output(void)
 {
     int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);

@@ -429,7 +429,7 @@ static int take_arguments(struct xl_options *options, int argc, char **argv)
     const struct command_row *command = &commands[options->command];
 
     if (!has_arguments(options, argc, argv)) {
-        fprintf(stderr, "xl: %s wants %s\n", command->name,
+        fprintf(stderr, "xl: %s takes %s\n", command->name,
                 command->most ? command->arguments : "no arguments");
         xl_options_usage(options->command, stderr);
         return -1;

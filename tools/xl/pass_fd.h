@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * How a process that connects hands the connection to the one that has started
- * it, over a socket between both: an octet, and with it a descriptor where the
- * connection needs nobody between.
+ * it, over a socket between both: an octet, and with it a descriptor if the
+ * connection needs no process between.
  */
 #ifndef XL_PASS_FD_H
 #define XL_PASS_FD_H

@@ -98,7 +98,7 @@ static bool judge_script(struct look *look, const char *key, const char *text)
     return (text[0] && !strchr(text, '/')) || judge_program(look, key, text);
 }
 
-/* For a PVH guest nobody reads its first kernel again. */
+/* A PVH guest's first kernel is not read again. */
 static bool judge_kernel(struct look *look, const char *key, const char *text)
 {
     return !look->hvm || judge_program(look, key, text);

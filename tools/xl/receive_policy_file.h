@@ -21,7 +21,8 @@ int xl_receive_policy_check(const char *option, const char *json);
 /*
  * By the argument of --peers, names with commas between, or NULL: by `peers`
  * of that policy, or of the host's where the policy is none or not said.  0;
- * or -1, having said why: nobody may then.  xl_peers_free() after 0.
+ * or -1 with a message on stderr: then no peer may send.  Call
+ * xl_peers_free() after 0.
  */
 int xl_receive_policy_peers(const char *policy, const char *given,
                             struct xl_peers *peers);

@@ -50,7 +50,7 @@ static int connect_stream(uint32_t stream, int cancel_fd, int *send_fd,
 
 /* ---- the thread that moves the guest ---- */
 
-/* A stream that nobody asked for must not ask for a password. */
+/* A stream that the user did not ask for must not ask for a password. */
 static char *quiet_ssh(const struct xl_sender *sender)
 {
     char *ssh, *command = NULL;

@@ -81,8 +81,8 @@ struct xlm_control {
     /* Switch from precopy to postcopy at once: true never becomes false
      * again. */
     atomic_bool switch_now;
-    /* Octets a second for precopy rounds and pushed pages, for which nobody
-     * waits; 0: nothing goes. */
+    /* Octets a second for precopy rounds and pushed pages, for which the guest
+     * does not wait; 0: nothing goes. */
     _Atomic uint64_t background_rate;
 };
 

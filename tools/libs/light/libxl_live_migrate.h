@@ -298,8 +298,8 @@ typedef struct libxl_live_migrate_params {
     /* With AUTO and with postcopy_after: precopy may leave as much for the
      * stop as can be sent in this number of milliseconds.  0: 300. */
     uint32_t max_downtime_ms; /* 0 */
-    /* Octets a second for precopy rounds and pushed pages, for which nobody
-     * waits.  0: no limit. */
+    /* Octets a second for precopy rounds and pushed pages, for which the guest
+     * does not wait.  0: no limit. */
     uint64_t background_rate; /* 0 */
     /* How many neighbours below and above a requested page go along with it.
      * Both 0: the numbers adapt to the guest's requests, start at 8 and 24,

@@ -229,8 +229,8 @@ without an answer. *Lost* are the answers that are missing, as seconds of the us
 rate: of that before where the guest is at the source, of that at the end of the run
 where it is at the destination. *Slow* is for how long there was less than half of
 that. A percentile counts each request once, and the stop is one request: read it
-beside the gap. The guest without drivers serves nobody: its heartbeats stand for
-answers."""
+beside the gap. The guest without drivers has no clients: its heartbeats stand
+for answers."""
 
 LOAD_HEAD = ("way", "longest gap", "downtime", "time to completion", "lost", "slow",
              "answers/s before", "during", "after", "median ms before", "during",

@@ -3,7 +3,7 @@
  *
  * Fills memory from 1 MiB up to MIB with words that are not zero and no two
  * pages alike, says so with an 'R' on the first serial port, and then, with
- * TOUCH, reads one word after the other in an order that nobody can foresee,
+ * TOUCH, reads one word after the other in an order that cannot be foreseen,
  * as bench's engine does; else it halts.
  */
 #define FIRST_PAGE 256

@@ -109,7 +109,7 @@ class Way:
         if kind not in self.spec.records:
             if kind & 1 << 31:
                 return None
-            raise Bad(f"record type {kind:#x}, which nobody knows")
+            raise Bad(f"record type {kind:#x}, which is unknown")
         name, way, states, least, most = self.spec.records[kind]
         if way != self.way:
             raise Bad(f"{name} goes the other way")
@@ -235,7 +235,7 @@ class Channel:
         destination = ChannelBack(spec, source.pfns)
         self.cut |= read_bare(destination, back)
         if not source.migration or destination.state != "SERVE":
-            raise Bad("a fault channel that nobody joined")
+            raise Bad("a fault channel that did not join")
         self.migration = tuple(source.migration)
         self.pages = source.pages
         self.faults = destination.faults
@@ -262,7 +262,7 @@ class Channel:
                           f"{len(self.pages)} were sent and {self.credits} "
                           "have CREDIT")
         elif self.cut or self.credits != len(self.pages):
-            raise Bad("the fault channel was lost, and nobody said so")
+            raise Bad("the fault channel was lost, and neither end said so")
         return set(self.pages[:end])
 
 
@@ -314,7 +314,7 @@ class Stream:
         source, destination = StreamForth(spec), StreamBack(spec)
         self.cut = read_bare(source, forth) | read_bare(destination, back)
         if not source.migration or destination.state != "CREDIT":
-            raise Bad("a stream that nobody joined")
+            raise Bad("a stream that did not join")
         self.index = source.index
         self.migration = tuple(source.migration)
         self.pages = [pfn for record in source.records for pfn in record]
@@ -331,7 +331,7 @@ class Stream:
         """The pages that came over it; end is what STREAM_END says, or None."""
         if end is None:
             if self.cut or self.credited != len(self.pages):
-                raise Bad(f"stream {self.index} was lost, and nobody said so")
+                raise Bad(f"stream {self.index} was lost, and neither end said so")
         elif not self.credited <= end <= len(self.pages):
             raise Bad(f"STREAM_END {self.index} with {end} pages, of which "
                       f"{len(self.pages)} were sent and {self.credited} have "

@@ -21,10 +21,10 @@ def takes_the_state():
 
 def crosswise(test):
     """Runs only with hosts of two releases."""
-    @on_request("wants hosts of two releases")
+    @on_request("needs hosts of two releases")
     def run(world):
         if len(config.suites()) < 2:
-            raise Skip("wants XEN_LAB_SUITE=ONE,ANOTHER; make check-crosswise "
+            raise Skip("needs XEN_LAB_SUITE=ONE,ANOTHER; make check-crosswise "
                        "runs it")
         test(world)
     return run

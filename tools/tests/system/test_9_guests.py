@@ -62,10 +62,10 @@ def test_vcpus_come_and_go(world):
 
 def large(make):
     """A test of the Linux guest that make(world, memory) returns."""
-    @on_request("wants hosts of 6.5 GiB")
+    @on_request("needs hosts of 6.5 GiB")
     def test(world):
         if world.lab.memory < LARGE_HOST:
-            raise Skip(f"wants XEN_LAB_MEMORY={LARGE_HOST}; "
+            raise Skip(f"needs XEN_LAB_MEMORY={LARGE_HOST}; "
                        "make check-large runs it")
         play_linux(world, make(world, memory=LARGE, tree=64,
                                more_arguments="place=yes"), move_large)

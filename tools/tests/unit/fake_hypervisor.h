@@ -67,7 +67,7 @@ enum fake_page {
     FAKE_PAGED,     /* absent, by whichever mechanism */
     FAKE_PAGING_IN, /* paged, and a request for it is in the ring or read */
     FAKE_BROKEN,
-    FAKE_NOMINATED, /* it has its frame, and nobody reaches it */
+    FAKE_NOMINATED, /* it has its frame, which no access reaches */
 };
 
 struct fake_host;

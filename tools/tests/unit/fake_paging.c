@@ -332,7 +332,7 @@ static bool forget(struct fake_domain *domain,
         }
     }
     fake_violation(domain->host,
-                   "response to nobody: version %u vcpu %u flags %#x "
+                   "response to no request: version %u vcpu %u flags %#x "
                    "reason %u gfn %#llx",
                    response->version, response->vcpu_id, response->flags,
                    response->reason, (unsigned long long)gfn_of(response));

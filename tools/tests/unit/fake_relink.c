@@ -28,7 +28,7 @@ struct fake_relink {
     pthread_cond_t changed;
     struct fake_link *offered;
     bool over;     /* the destination has ended */
-    bool given_up; /* nobody offers another one */
+    bool given_up; /* no other connection will be offered */
 };
 
 /* ---- the destination ---- */

@@ -58,7 +58,7 @@ int rig_drop(void **state)
     struct rig *rig = *state;
 
     fake_domain_stop(rig->domain);
-    /* A thread that waits to write requests finds nobody to read them. */
+    /* A thread that waits to write requests finds the reader gone. */
     shutdown(rig->fds[1], SHUT_RDWR);
     xlm_pager_close(rig->pager);
     xlm_hypervisor_close(rig->ctx.hypervisor);

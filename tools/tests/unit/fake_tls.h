@@ -10,7 +10,7 @@
 #include "fake_ca.h"
 #include "tls/relay.h"
 
-/* Far away: nobody waits for it. */
+/* A time that never comes. */
 #define FAKE_NEVER (~UINT64_C(0))
 /* Over already. */
 #define FAKE_OVER 1

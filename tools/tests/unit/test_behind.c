@@ -295,7 +295,7 @@ static void a_turn_more_for_each_share_of_requests(void **state)
 
 #define PAGES 20000
 
-/* Is this page all zeroes, while nobody has written to it? */
+/* Is this page all zeroes, until a vCPU writes to it? */
 static bool is_zero(uint64_t pfn)
 {
     return pfn % 4 == 3;

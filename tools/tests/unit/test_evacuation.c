@@ -565,7 +565,7 @@ static void what_is_paused_is_recovered_first(void **state)
     expect_start(&evacuation, moved, 0);
     end(&evacuation, other, XL_EXIT_TAKEN_BACK);
     end(&evacuation, moved, 0);
-    /* Not back to a host that nobody has named. */
+    /* Not back to a host that the command did not name. */
     expect_start(&evacuation, other, 0);
     end(&evacuation, other, 0);
     end(&evacuation, known, 1);

@@ -354,7 +354,7 @@ static void check_reason(const char *reason)
             return;
         }
     }
-    fail_msg("'%s' says nobody what to do", reason);
+    fail_msg("'%s' does not say what to do", reason);
 }
 
 static void check_reasons(const struct fake_migration *migration)

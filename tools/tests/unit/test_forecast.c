@@ -146,7 +146,7 @@ static const struct {
       .stop_pages = 200},
      20 * MS,
      19100 * MS},
-    {"nobody waits for more than a day",
+    {"more than a day counts as a day",
      ROUNDS(1),
      {.round_left = 100000, .dirty_rate = 1, .pace = 1},
      8640 * MS,
@@ -261,7 +261,7 @@ static void while_pages_are_evicted(void **state)
 
     (void)state;
     forecast = lm_forecaster_evicting(&forecaster, &stats);
-    assert_int_equal(forecast.left_us, 0); /* nobody has seen a rate */
+    assert_int_equal(forecast.left_us, 0); /* no rate is known yet */
     stats.dirty_pages = 10;
     (void)lm_forecaster_look(&forecaster, &limits, &stats, RATE / 2, SECOND);
     forecast = lm_forecaster_evicting(&forecaster, &stats);

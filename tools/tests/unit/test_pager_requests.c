@@ -92,7 +92,7 @@ static void pages_pushed_meanwhile_are_counted(void **state)
     struct rig *rig = *state;
 
     rig_run_evicted(rig);
-    assert_int_equal(rig_bring_in(rig, 30), 0); /* nobody waits */
+    assert_int_equal(rig_bring_in(rig, 30), 0); /* no vCPU waits */
     rig_start_touch(rig, 0, 10);
     assert_int_equal(rig_next_fault(rig), 10);
     rig_start_touch(rig, 1, 20);
@@ -372,7 +372,7 @@ static void requests_before_the_go(void **state)
     int error;
     char octet;
 
-    fake_only_paging("nobody else asks");
+    fake_only_paging("only vCPUs ask for pages");
     rig_open_pager(rig);
     rig_evict_all(rig);
     mapping =
@@ -397,7 +397,7 @@ static void foreign_requests_free_their_slots(void **state)
     void *mapping;
     size_t i;
 
-    fake_only_paging("nobody else asks");
+    fake_only_paging("only vCPUs ask for pages");
     rig_run_evicted(rig);
     for (i = 0; i < 20; i++) {
         pfns[i] = 40 + i;
@@ -434,7 +434,7 @@ static void a_back_end_is_first(void **state)
     void *mapping;
     int error;
 
-    fake_only_paging("nobody else asks");
+    fake_only_paging("only vCPUs ask for pages");
     rig_run_evicted(rig);
     xlm_pager_close_requests(rig->pager);
     mapping =

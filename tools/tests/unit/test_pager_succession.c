@@ -152,7 +152,7 @@ static void what_nobody_waits_for(void **state)
 {
     struct rig *rig = *state;
 
-    fake_only_paging("nobody else asks");
+    fake_only_paging("only vCPUs ask for pages");
     leave_waiting(rig, 1);
     fake_host_drops_paged(rig->host);
     assert_true(fake_guest_balloon(rig->domain, 40));

@@ -456,8 +456,8 @@ static void recorded_rates(void **state)
     EXPECT(&limits, written_600, XLM_PRECOPY_POSTCOPY, 0);
 }
 
-/* The guest moves once evicting is done, so that begins before the time is up;
- * a time that nobody has set is not spent on it. */
+/* The guest moves once evicting is done, so evicting begins before the time is
+ * up.  Without a time that was set it does not begin early. */
 static void evicting_is_part_of_the_time(void **state)
 {
     struct lm_precopy_limits limits = {

@@ -349,7 +349,7 @@ static void never_more_than_the_most(void **state)
     assert_true(play.window.in_flight <= play.window.pages);
 }
 
-/* Nobody waits behind what goes while nobody asks. */
+/* While no request comes, no vCPU waits behind pushed pages. */
 static void more_goes_while_nobody_asks(void **state)
 {
     struct xlm_push_window window;

@@ -12,7 +12,7 @@
 #define NAME_WIDTH 20
 #define HOST_WIDTH 16
 
-/* Which of them a person wants to see first. */
+/* In which order guests are shown: by how much they matter to a person. */
 static const enum xl_fate by_interest[] = {
     XL_FATE_UNDER_WAY, XL_FATE_LOST,     XL_FATE_PAUSED,
     XL_FATE_LEFT,      XL_FATE_STAYS,    XL_FATE_SHELL,
@@ -77,7 +77,7 @@ static void with_reason(char *text, size_t room, const char *what,
     snprintf(text, room, "%s%s%.440s", what, shown[0] ? ": " : "", shown);
 }
 
-/* As short as a table wants it. */
+/* Describe it as briefly as a table needs. */
 static void describe(char text[XL_VIEW_MAX],
                      const struct xl_evacuation *evacuation,
                      const struct xl_guest *guest)

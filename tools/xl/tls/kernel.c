@@ -28,8 +28,8 @@
 
 /* ---- keys ---- */
 
-/* Where the kernel wants what, for each cipher: the first octets of the nonce
- * are its salt, the rest its iv. */
+/* Where the kernel expects the parts of a key, for each cipher: the first
+ * octets of the nonce are its salt, the rest its iv. */
 static const struct layout {
     gnutls_cipher_algorithm_t cipher;
     unsigned short type;

@@ -17,8 +17,8 @@
  * Carry octets between plain descriptors and the session, until both ways have
  * ended: carry.h.  An end is told to the other host by TLS's close_notify.
  *
- * XL_TLS_ENDED: the other end has said that no more comes, or nobody here has
- * wanted any.  XL_TLS_CUT: it has not, with tls->why.
+ * XL_TLS_ENDED: the other end has said that no more comes, or the local reader
+ * has closed.  XL_TLS_CUT: the connection was cut, with tls->why.
  */
 enum xl_tls_how xl_tls_relay(struct xl_tls *tls, int in_fd, int out_fd,
                              uint64_t rekey_octets);

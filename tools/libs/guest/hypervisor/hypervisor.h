@@ -186,7 +186,7 @@ struct xlm_hypervisor_ops {
      * host has not got the memory, and no claim is left. */
     int (*claim)(struct xlm_hypervisor *hv, uint32_t domid, uint64_t pages);
 
-    /* ---- faults: for the mechanisms of paging.h, and nobody else ---- */
+    /* ---- faults: only for the mechanisms of paging.h ---- */
 
     /* ENOSYS: this hypervisor has no memory paging. */
     int (*paging_supported)(struct xlm_hypervisor *hv);

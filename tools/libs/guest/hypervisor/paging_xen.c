@@ -148,9 +148,10 @@ static int remove_absent(struct xlm_ring_paging *paging, size_t count,
                : 0;
 }
 
-/* Xen removes what it finds at a pfn, and tells nobody when a guest puts a
- * page in place of an absent one.  So the guest must stand still between the
- * look and the removal; else a page that it has just got could be removed. */
+/* Xen removes what it finds at a pfn, and does not tell the pager when a guest
+ * puts a page in place of an absent one.  So the guest must be paused between
+ * the look and the removal, or a page that it has just got could be
+ * removed. */
 static int ring_make_holes(struct xlm_paging *base, size_t count,
                            const uint64_t *pfns)
 {

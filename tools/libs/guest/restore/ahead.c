@@ -3,7 +3,7 @@
  *
  * A small record is read by the thread that brings its pages in: the guest may
  * wait for one of them, and should not wait for a thread to wake up as well.
- * Large ones come while nobody waits.  Then a second thread reads the next
+ * Large records come while no vCPU waits.  Then a second thread reads the next
  * record, one at a time, each on demand.
  */
 #include "restore/ahead.h"

@@ -7,8 +7,8 @@
  * - The domain is dying: the hypervisor says so, or refuses to bring a page in
  *   (ESRCH), which it does as soon as the domain is being destroyed.
  * - The guest has *ended*: its domain is dying and was not suspended.  It was
- *   running, or had shut down by itself, so nobody can have a copy of it to
- *   run.
+ *   running, or had shut down by itself, so no program can have a copy of it
+ *   to run.
  * - The guest was *taken away*: its domain is dying and was suspended.  A
  *   program that suspends a guest and destroys its domain has saved or moved
  *   it: with the pages that were here, and holes in place of the others.

@@ -90,8 +90,8 @@ static int check_size(struct xlm_restorer *restorer)
     return 0;
 }
 
-/* Before anything is built: without paging the toolstack would fail, and its
- * message would help nobody. */
+/* Called before anything is built: without paging the toolstack would fail,
+ * with a message that does not say why. */
 static int choose_paging(struct xlm_restorer *restorer)
 {
     restorer->paging = xlm_choose_paging_of(

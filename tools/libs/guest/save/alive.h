@@ -10,9 +10,9 @@
 /* Until the guest will be suspended, tell the destination that the source
  * lives, and wait for a destination that says the same.  Needs a way back. */
 void xlm_save_keep_alive(struct xlm_saver *saver);
-/* From now on wait only for answers, with a time-out: in the stop nobody may
- * be there to give up on a destination that only says that it lives.  Cannot
- * fail. */
+/* From now on wait only for answers, with a time-out: a destination that only
+ * says that it lives must not prolong the stop, and there may be no person to
+ * give it up.  Cannot fail. */
 int xlm_save_stop_keeping_alive(struct xlm_saver *saver);
 /* Call now and then while nothing is sent or read.  ETIMEDOUT: the destination
  * has been silent for too long. */

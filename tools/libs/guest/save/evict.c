@@ -13,8 +13,8 @@
 #include "save/pages.h"
 #include "wire/record.h"
 
-/* Pages of a list in precopy.  Rounds go on meanwhile, and its answer must fit
- * into any connection: nobody may be reading it when it comes. */
+/* Pages of a list in precopy.  Rounds go on meanwhile, and the list's answer
+ * must fit into any connection, because this end may not be reading then. */
 #define EARLY_PAGES 1024
 /* Words of the sets that one look for them goes through. */
 #define EARLY_WORDS 65536

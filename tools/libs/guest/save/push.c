@@ -130,8 +130,8 @@ static int say_alive(struct xlm_pusher *pusher)
 }
 
 /* Wait until something comes, the thread of a further connection has news, or
- * the rate lets the background go on; at most as long as events that wake
- * nobody may go unnoticed. */
+ * the rate lets the background go on; at most as long as events that do not
+ * wake this thread may go unnoticed. */
 static int await_turn(struct xlm_pusher *pusher, uint64_t wait_us)
 {
     uint64_t most_us = keepalive_us(pusher);

@@ -351,8 +351,8 @@ static int suspend(struct xlm_saver *saver)
     struct xlm_hypervisor *hv = saver->ctx->hypervisor;
     struct xlm_domain_info info;
 
-    /* A guest that has shut down, and that nobody cleans up, would be waited
-     * for until the toolstack's time-out. */
+    /* Without this check the toolstack would wait for a guest that has shut
+     * down, and that no program has destroyed, until its time-out. */
     if (xlm_save_check_alive(saver, &info)) {
         return -1;
     }

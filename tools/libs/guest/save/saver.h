@@ -76,7 +76,7 @@ struct xlm_save_sets {
 struct xlm_save_heard {
     pthread_mutex_t lock; /* guards the next two */
     uint64_t us;          /* when it last showed one */
-    int unread;           /* octets that it has sent and nobody has read */
+    int unread;           /* octets from it that this end has not read */
 };
 
 struct xlm_saver {

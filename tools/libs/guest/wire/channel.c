@@ -168,7 +168,7 @@ static int wait_to_read(struct xlm_channel *channel)
     return wait_for(channel, channel->in_fd, POLLIN, -1, &came);
 }
 
-/* A peer whose octets nobody reads may stop reading as well. */
+/* A peer whose octets this end does not read may stop reading as well. */
 static int wait_to_write(struct xlm_channel *channel)
 {
     bool reads = channel->while_blocked;

@@ -195,8 +195,8 @@ static void explain_left(libxl_live_migrate_inspection *found, bool lost)
     } else {
         say(found,
             "%.200s is the destination's, and this is its memory, which "
-            "nobody brings there at the moment (%.1f MiB when that was last "
-            "shown): xl migrate-recover %u HOST goes on",
+            "no process brings there at the moment (%.1f MiB when that was "
+            "last shown): xl migrate-recover %u HOST goes on",
             found->name, MIB(found->outstanding), found->domid);
     }
 }

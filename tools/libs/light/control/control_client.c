@@ -218,7 +218,7 @@ static int put_request(struct asking *asking, xs_transaction_t t)
     }
     if (!lm_store_owner_lives(asking->xs, t, asking->domid)) {
         return refuse(asking, ERROR_NOTFOUND,
-                      "nobody answers: the process that migrated it was "
+                      "no answer: the process that migrated it was "
                       "killed");
     }
     id_path(asking, "request", path);

@@ -46,9 +46,9 @@ static bool is_block_device(const char *path)
 }
 
 /*
- * An early start is safe if what opens the disk keeps nothing of it until the
- * guest runs: the kernel's back end on a block device, and a disk that nobody
- * writes.
+ * An early start is safe if the program that opens the disk keeps nothing of
+ * it until the guest runs: the kernel's back end on a block device; or a disk
+ * that no guest writes to.
  */
 static bool is_late_for(const libxl_device_disk *disk, char *why, size_t room)
 {

@@ -57,7 +57,8 @@ int lm_id_from_text(const char *text, uint8_t id[LM_ID_SIZE])
 
 /* ---- the directory ---- */
 
-/* The contents decide whether a guest may run: nobody else may write there. */
+/* The contents decide whether a guest may run: only this user may write
+ * there. */
 static bool is_private(int directory)
 {
     struct stat status;
