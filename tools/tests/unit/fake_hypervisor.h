@@ -107,17 +107,17 @@ void fake_host_release(struct fake_host *host, uint32_t minor,
                        struct xlm_xen_interface interface);
 /* Paging ops return ENOSYS from now on. */
 void fake_host_no_paging(struct fake_host *host);
-/* Nor has it access rights: a processor without VMX (ENODEV), or a build
- * without them (ENOSYS). */
+/* The host has no access rights from now on: a processor without VMX (ENODEV),
+ * or a build without them (ENOSYS). */
 void fake_host_no_access(struct fake_host *host, int error);
-/* The mechanism that tests use where nothing depends on it: memory paging, or
- * what the environment variable FAKE_PAGER says, "access". */
+/* The mechanism of tests that work with either: memory paging, or access
+ * rights if the environment variable FAKE_PAGER is "access". */
 enum xlm_mechanism fake_pager(void);
-/* Skip a test of what only memory paging does, with what access rights do
- * instead. */
+/* Skip a test of what only memory paging does, unless that is the mechanism.
+ * Prints `otherwise`: what access rights do instead. */
 void fake_only_paging(const char *otherwise);
-/* The call by which that mechanism begins to bring pages in, and the one by
- * which it makes them absent. */
+/* The call with which that mechanism begins to page in, and the call by which
+ * it makes pages absent. */
 enum fake_op fake_op_in(void);
 enum fake_op fake_op_out(void);
 /* The host runs on shadow stacks from now on.  As a real one does it panics,
@@ -264,10 +264,9 @@ typedef void fake_access_fn(void *page, uint64_t pfn, void *data);
 enum fake_access fake_vcpu_access(struct fake_domain *domain,
                                   unsigned int vcpu, uint64_t pfn, bool write,
                                   fake_access_fn *fn, void *data);
-/* A back end reads or writes a page by a grant, or the hypervisor does so
- * for itself.  Access rights do not stop that; what is written is logged,
- * as far as `logged` says.  False: the page is a hole, or paged, and was
- * asked for. */
+/* A back end accesses a page by a grant, or the hypervisor accesses it for
+ * itself.  Access rights do not stop that; a write is in the log if `logged`.
+ * False: the page is a hole; or it is paged, and a request for it was made. */
 bool fake_unseen_access(struct fake_domain *domain, uint64_t pfn, bool write,
                         bool logged, fake_access_fn *fn, void *data);
 /* The guest gives a page back.  False: there was none, or it is paged. */

@@ -194,19 +194,20 @@ struct xlm_hypervisor_ops {
      * for a page?  See policy/shadow_stacks.h.  Cannot fail; true when in
      * doubt. */
     bool (*shadow_stacks)(struct xlm_hypervisor *hv);
-    /* 0: this hypervisor stops vCPUs at pages that they have no rights to.
-     * ENOSYS: it is built without that.  ENODEV: not on this processor. */
+    /* 0: this hypervisor stops vCPUs at pages to which they have no rights.
+     * ENOSYS: it is built without that; ENODEV: it cannot do that on this
+     * processor. */
     int (*access_supported)(struct xlm_hypervisor *hv);
     /* Register as the pager of a paused domain, by that ring; one pager at a
      * time for a handle.  *ring is the page shared with the hypervisor,
      * initialised, for the vm_event ring macros.  *event_fd is readable when
      * the hypervisor signals; *port is the hypervisor's end of that event
      * channel.  Both stay valid until pager_disable().  The ring's own pfn is
-     * populated if need be; what the guest writes there is lost, and
+     * populated if need be; the guest's writes there are lost, and
      * pager_disable() leaves a hole.  ENODEV: the domain has no HAP; EBUSY:
      * another program has the ring; EXDEV as the hypervisor says.  With
-     * XLM_RING_MONITOR the domain crashes from now on, and reads nothing, when
-     * it touches a page without rights and no pager is there. */
+     * XLM_RING_MONITOR, a domain that touches a page without rights while no
+     * pager is there crashes, and does not read the page. */
     int (*pager_enable)(struct xlm_hypervisor *hv, uint32_t domid,
                         enum xlm_ring which, void **ring, int *event_fd,
                         uint32_t *port);

@@ -130,9 +130,9 @@ XLM_PAGING_MECHANISMS(XLM_PAGING_TABLE_)
 unsigned long xlm_paging_number(const struct xlm_paging_ops *ops);
 const struct xlm_paging_ops *xlm_paging_of_number(unsigned long number);
 
-/* The mechanism that is wanted, if this host has it for this guest; if any is
- * wanted, the first that this host has.  NULL: none, with the reason of the
- * first that is wanted. */
+/* Returns the mechanism `wanted`, if this host has it for this guest; with
+ * XLM_MECHANISM_ANY, the first of the list that it has.  NULL: there is none,
+ * and the context has the reason why not the first one. */
 const struct xlm_paging_ops *xlm_choose_paging(
     struct xlm_context *ctx, enum xlm_mechanism wanted,
     const struct xlm_paged_guest *guest, enum xlm_refusal *refusal);

@@ -435,8 +435,9 @@ static enum xlm_mechanism mechanism_of(libxl_live_migrate_pager pager)
                                                     : XLM_MECHANISM_PAGING;
 }
 
-/* Of disks and networks it is known that their front ends can copy; all others
- * let their back ends at pages of the guest's, past access rights. */
+/* The front ends of disks and networks are known to be able to copy.  With any
+ * other device a back end accesses the guest's own pages, which access rights
+ * do not stop. */
 static bool has_other_devices(const libxl_domain_config *config)
 {
     return config->num_pcidevs || config->num_dtdevs || config->num_vfbs ||
