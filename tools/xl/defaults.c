@@ -133,8 +133,8 @@ static int add(XLU_Config *config, enum xl_command_id command, int *argc,
     return 0;
 }
 
-/* Not the commands that show and steer: an error in the file must not keep
- * anybody from these. */
+/* The commands that show and steer take no defaults: an error in the file must
+ * not keep a person from using these. */
 static bool takes_defaults(enum xl_command_id command)
 {
     return command == XL_COMMAND_MIGRATE ||

@@ -123,7 +123,7 @@ static void look_at(struct gate *gate, uint32_t domid)
     gate->domid = domid;
     gate->domain = (struct xl_part_domain){.part = XL_PART_NONE};
     gate->called = libxl_domid_to_name(gate->xl->ctx, domid);
-    /* If nothing is known about a domain, anybody may use it. */
+    /* If nothing is known about a domain, any command may use it. */
     if (!gate->called || libxl_live_migrate_inspect(domid, &found) ||
         found.half == LIBXL_LIVE_MIGRATE_HALF_NONE) {
         return;

@@ -226,7 +226,7 @@ static int await_build(void *data)
     return 0;
 }
 
-/* Touches all pages that have not come, in no order that anybody could
+/* Touches all pages that have not come, in no order that the engine could
  * foresee. */
 static void *run_vcpu(void *data)
 {

@@ -7,7 +7,7 @@
  *                               on the CPU of that number (modulo CPUs), for
  *                               ever: verify each file, rewrite every fourth
  *   treecheck beat MS TREES     a heartbeat line every MS milliseconds
- *   treecheck kernel            repeat the kernel's cries of pain
+ *   treecheck kernel            repeat the kernel's oopses and warnings
  *   treecheck events COUNT      hold COUNT event channels
  *   treecheck direct FILE MIB   write a buffer of that size to the file past
  *                               the page cache, for ever, and read it back
@@ -301,7 +301,7 @@ static int say_place(unsigned int tree)
 
 /* ---- checking ---- */
 
-/* What is wrong, by what should be there. */
+/* Print how a file differs from what it should be. */
 static void report_file(struct state *state, unsigned int tree,
                         unsigned int file, const uint64_t *found)
 {
@@ -433,7 +433,7 @@ static bool is_wonder_at_timer(const char *record)
     return strstr(record, "clockevents_switch_state") != NULL;
 }
 
-/* What a front end says that has been told to copy what it sends. */
+/* A front end says that it was told to copy what it sends. */
 static bool is_news(const char *record)
 {
     return strstr(record, "bouncing transmitted data") != NULL;

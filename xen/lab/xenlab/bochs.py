@@ -22,10 +22,10 @@ RUNNER = pathlib.Path(__file__).with_name("bochs_run.py")
 CPU = "corei7_haswell_4770"
 MODULES = ("ata_piix", "sd_mod", "squashfs", "overlay")
 
-# Flushing what a processor has cached is dear here, so nothing is mitigated
-# (spec-ctrl), and the kernel's tests of its own ciphers take a minute (notests).
-# apicv: of a posted interrupt Bochs asks for more than Intel does, and refuses
-# to enter the guest. noreboot: a hypervisor that panics is not to boot again.
+# spec-ctrl, mitigations: flushing a processor's caches takes long in Bochs, so nothing
+# is mitigated. notests: the kernel's tests of its own ciphers take a minute. apicv: Bochs
+# asks for more of a posted interrupt than Intel's manual, and refuses to enter the guest.
+# noreboot: a hypervisor that panics must not boot again.
 XEN_ARGS = qemu.XEN_ARGS + " spec-ctrl=no apicv=0 noreboot=1"
 DOM0_ARGS = ("console=hvc0 quiet panic=1 mitigations=off cryptomgr.notests=1 "
              "xen_lab.host=a xen_lab.root=/dev/sdb")

@@ -76,10 +76,10 @@ def read(file):
 
 
 def own(host):
-    """What the host boots: its release's hypervisor rebuilt with memory paging, or the
-    one in the file that XEN_LAB_HYPERVISOR names, of two files with a comma a's or
-    b's. A copy is kept, so that a host restarts with what it was started with. None
-    for the one that is in the image, as packaged."""
+    """The hypervisor that the host boots: its release's, rebuilt with memory paging, or
+    that in the file which XEN_LAB_HYPERVISOR names (two files with a comma: a's, b's).
+    A copy is kept, so that a host restarts with the one that it was started with. None:
+    the packaged one, in the image."""
     suite = config.suite(host)
     named = config.of_host(os.environ.get("XEN_LAB_HYPERVISOR") or "", host)
     if named == PACKAGED or not named and suite in config.PAGED_AS_PACKAGED:

@@ -147,9 +147,10 @@ def locked(path, what):
 def generation(kind, key, build, dependent=None):
     """The cache directory KIND-KEY, made by build(dir) unless it is there.
 
-    The file is built beside its place and renamed, so that what is there is whole.
-    Then older generations of the kind go, and of the kinds that `dependent`
-    is a pattern for.
+    The directory is built beside its place and renamed, so that one in its place is
+    whole.
+    Then older generations of the kind are removed, and those of the kinds that the
+    pattern `dependent` matches.
     """
     cache = cache_dir()
     place = cache / f"{kind}-{key}"

@@ -108,7 +108,7 @@ class Console:
         """The first line from `since` on whose text has `pattern` in it.
 
         The line's `match` is the match object. Raises ConsoleTimeout, or
-        LabError as soon as the lab or the host that was to say it is gone.
+        LabError as soon as the lab, or the host of the line, has ended.
         """
         wanted = re.compile(pattern)
         where = f"host {host}" if host else "any host"

@@ -37,7 +37,7 @@ class CommandFailed(LabError):
 
 
 def image_and_hypervisor(host):
-    """Both are made, if need be, beside each other."""
+    """Make both at the same time, unless they are there."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
         own = pool.submit(boots.own, host)
         img = image(config.suite(host))

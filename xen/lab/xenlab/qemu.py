@@ -39,8 +39,8 @@ def nested_kvm():
 
 
 def machine_args(other_tsc=False):
-    """With other_tsc the host's TSC counts 1 GHz, and not what this machine's
-    does: each instruction takes eight of its ticks."""
+    """With other_tsc the host's TSC runs at 1 GHz, and not at this machine's frequency:
+    each instruction takes eight ticks."""
     # One CPU a host: with two, guests nested in emulation died now and then.
     if nested_kvm() and not other_tsc:
         return ["-accel", "kvm", "-cpu", "host", "-smp", "1"]

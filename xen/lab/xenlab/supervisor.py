@@ -120,7 +120,7 @@ class Supervisor:
     # Sockets.
 
     def listen(self, name, on_accept):
-        # Under its name only once it answers: others wait for the name.
+        # The socket gets its name once it answers, because clients wait for the name.
         new = f"{name}.new"
         with contextlib.suppress(FileNotFoundError):
             os.unlink(new)

@@ -264,7 +264,7 @@ struct xlm_hypervisor_ops {
      * pages. */
     int (*populate_region)(struct xlm_hypervisor *hv, uint32_t domid,
                            uint64_t first);
-    /* Has the guest granted a page of the region to anybody?  EOPNOTSUPP: its
+    /* Has the guest granted a page of the region?  EOPNOTSUPP: its
      * grant table is of a kind that this cannot read. */
     int (*is_granted)(struct xlm_hypervisor *hv, uint32_t domid,
                       uint64_t first, bool *granted);
