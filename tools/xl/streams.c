@@ -64,8 +64,8 @@ static char *quiet_ssh(const struct xl_sender *sender)
     return command;
 }
 
-/* With -s '' HOST is a command: it connects again, or the one of the fault
- * channel does. */
+/* With -s '' HOST is a command.  It is run once more for each stream, unless
+ * the fault channel has a command of its own: then that is. */
 static char *make_command(const struct xl_sender *sender, bool asked_for)
 {
     const char *given = sender->options.fault_channel;

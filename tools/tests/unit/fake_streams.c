@@ -20,8 +20,8 @@ struct entry {
     struct fake_link *link;
     uint32_t index;
     pthread_t thread;
-    bool runs;   /* it was not joined */
-    bool joined; /* and was not dropped since */
+    bool runs;   /* the thread was started, and not waited for yet */
+    bool joined; /* the stream has joined, and was not dropped since */
 };
 
 struct fake_streams {

@@ -13,7 +13,7 @@ void fake_streams_free(struct fake_migration *migration);
 /* For xlm_save() and xlm_recover(): their callback connect_stream(). */
 int fake_streams_connect(uint32_t index, int cancel_fd, int *in_fd,
                          int *out_fd, void *migration);
-/* That call has returned. */
+/* Call this when xlm_save() or xlm_recover() has returned. */
 void fake_streams_end_source(struct fake_migration *migration);
 
 /* For xlm_restore(): its callbacks in struct xlm_relink. */
@@ -21,7 +21,7 @@ int fake_streams_take(struct fake_migration *migration, uint32_t index,
                       int *in_fd, int *out_fd);
 void fake_streams_drop(struct fake_migration *migration);
 
-/* The process of an end dies. */
+/* The process of this end dies. */
 void fake_streams_kill(struct fake_migration *migration, unsigned int end);
 
 /* Once both ends have ended: the stream's links in the order in which they

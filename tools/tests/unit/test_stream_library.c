@@ -79,7 +79,7 @@ static void open_streams(struct streams *streams, struct fake_move *move)
     move->params.stream_user = streams;
 }
 
-/* The calls at either end have ended. */
+/* Call this when the calls at both ends have ended. */
 static void close_streams(struct streams *streams, const char *name)
 {
     char file[64];
@@ -117,8 +117,8 @@ static void check_whole(struct fake_move *move)
                      0);
 }
 
-/* The first connection stands still at the go until both streams are in use.
- */
+/* The first connection stands still at the go until both streams have sent a
+ * page. */
 static void move_over_streams(void **state)
 {
     struct fake_cut cut = CUT(FAKE_FORTH, XLM_REC_POSTCOPY_GO, FAKE_WHOLE);

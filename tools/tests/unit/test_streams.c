@@ -40,7 +40,7 @@ static struct fake_migration *new_migration(uint32_t streams)
 
 /* ---- the first connection waits for the streams ---- */
 
-/* Posted once by each stream at its cut. */
+/* Each stream posts this once, at its cut. */
 static sem_t pushed;
 static unsigned int awaited;
 
@@ -163,7 +163,7 @@ static uint64_t octets_sent(struct fake_migration *migration)
     return sum;
 }
 
-/* ---- it works ---- */
+/* ---- moves over several streams ---- */
 
 static void each_page_once(void **state)
 {
@@ -242,7 +242,7 @@ static void no_postcopy_no_use(void **state)
     fake_migration_free(migration);
 }
 
-/* ---- there is none ---- */
+/* ---- streams that cannot be connected ---- */
 
 static void check_done_without(struct fake_migration *migration)
 {
@@ -293,7 +293,7 @@ static void lost_while_it_joins(void **state)
     }
 }
 
-/* ---- one is lost ---- */
+/* ---- a stream is lost ---- */
 
 static void check_fell_back(struct fake_migration *migration)
 {
@@ -383,7 +383,7 @@ static void all_are_lost(void **state)
     fake_migration_free(migration);
 }
 
-/* ---- the first one is lost ---- */
+/* ---- the first connection is lost ---- */
 
 /* A recovery has streams of its own. */
 static void first_is_lost(void **state)

@@ -19,13 +19,14 @@
 #include "save/source.h"
 #include "save/streams.h"
 
-/* How long the destination has to read it: see tell_lost(). */
+/* How long the destination has to read SOURCE_LOST: see tell_lost(). */
 #define LOST_HEARD_US 30000000
 
 /* ---- sending ---- */
 
-/* A page cannot be mapped: it is a hole, because the guest ballooned it out
- * after it was listed; or this is an error; or the domain is lost. */
+/* Call this when a page cannot be mapped.  0: the pfn is a hole, because the
+ * guest ballooned the page out after it was listed.  -1: this is an error, or
+ * the domain is lost. */
 static int check_hole(uint64_t pfn, void *data)
 {
     struct xlm_saver *saver = data;
@@ -166,7 +167,7 @@ static void note_sent(struct xlm_pusher *pusher, size_t count)
 }
 
 /* Take the next pages off the plan that may be sent now.  If there are none,
- * *wait_us says for how long.  False: all was sent. */
+ * there may be some after *wait_us.  False: all was sent. */
 static bool next_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
                        uint64_t *pfns, size_t *count, uint64_t *wait_us)
 {
@@ -193,7 +194,7 @@ static bool next_pages(struct xlm_pusher *pusher, enum xlm_push_kind *kind,
     return more;
 }
 
-/* Sends what the background may send. */
+/* Count octets against the rate of the background. */
 static void spend(struct xlm_pusher *pusher, uint64_t octets)
 {
     pthread_mutex_lock(&pusher->shared.lock);
@@ -372,7 +373,7 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
         xlm_pusher_close(pusher);
         return NULL;
     }
-    /* The destination has said so on a connection that was lost. */
+    /* A recovery brings no second RUNNING. */
     pusher->learned.running = saver->recovered;
     xlm_push_window_init(&pusher->sent.window, saver->params->credit_pages);
     for (size_t i = 0; i < XLM_PUSH_RECENT && saver->params->push_recent;
