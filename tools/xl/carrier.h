@@ -5,9 +5,9 @@
 #ifndef XL_CARRIER_H
 #define XL_CARRIER_H
 
-/* The octets that this process carries are a guest's, which cannot do without
- * them: from now on the process ends when both sides have, whatever signals
- * come.  The name is one for ps, of at most 15 octets. */
+/* From now on this process ends only when both sides have ended, whatever
+ * signals come, because a guest cannot do without the octets that it carries.
+ * `name` is for ps: at most 15 octets. */
 void xl_carrier_become(const char *name);
 
 #endif

@@ -29,12 +29,12 @@ int xl_connection_take(struct xl_connection *connection,
                        const struct xl_options *options,
                        const struct xl_peers *peers);
 
-/* What the other end wants, of enum xl_visitor; or -1 having said why nothing
- * can be made of it. */
+/* Find out what the other end wants: enum xl_visitor; or -1 with a message on
+ * stderr. */
 int xl_connection_await_visitor(const struct xl_connection *connection);
 
-/* Close it, and have the other end know that it was no accident.  Harmless
- * when there is none. */
+/* Close the connection, and tell the other end that this is no failure.
+ * Harmless when there is none. */
 void xl_connection_close(struct xl_connection *connection);
 
 #endif

@@ -10,8 +10,9 @@
  * with errno. */
 int xl_pass_fd(int socket_fd, int fd);
 
-/* Read that octet: 0, *fd is the descriptor, the caller's from now on, or -1
- * for none; 1: the other process has ended; -1 with errno, as recvmsg(2)'s. */
+/* Read that octet.  0: *fd is the descriptor, which the caller must close, or
+ * -1 for none; 1: the other process has ended; -1 with errno, as recvmsg(2)'s.
+ */
 int xl_take_fd(int socket_fd, int *fd);
 
 #endif

@@ -129,7 +129,7 @@ static ssize_t read_octet(struct xl_transport *transport, int abort_fd,
                : read(transport->recv_fd, octet, 1);
 }
 
-/* In place of the sockets to the process that has made it. */
+/* Use a connection in place of the sockets to the process that has made it. */
 static int use_connection(struct xl_transport *transport, int fd)
 {
     int other = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -146,8 +146,8 @@ static int use_connection(struct xl_transport *transport, int fd)
     return 0;
 }
 
-/* A connection by TLS or RDMA, from the process that has made it.  0; 1: that
- * process has said why there is none; -1 with errno. */
+/* Take a connection by TLS or RDMA over from the process that has made it.  0;
+ * 1: that process has said why there is none; -1 with errno. */
 static int take_connection(struct xl_transport *transport, int abort_fd)
 {
     int ret, fd;
@@ -451,7 +451,8 @@ static bool reap(pid_t *pid, int *status, int patience_ms)
     }
 }
 
-/* The process ends by itself, as its connection has ended; or is ended. */
+/* Wait for the process to end by itself, because its connection has ended; or
+ * kill it. */
 static void end_process(pid_t *pid, int *status)
 {
     if (*pid && !reap(pid, status, XL_END_PATIENCE_MS)) {

@@ -15,10 +15,10 @@
 #include "save_header.h"
 #include "wishes.h"
 
-/* How often it is looked for the rest of what has come in part. */
+/* How often to look again when too few octets have come. */
 #define LOOK_AGAIN_NS 10000000
 
-/* The first octets of each: no one is the beginning of another. */
+/* The first octets of each kind: none is the beginning of another. */
 static const struct {
     enum xl_visitor visitor;
     size_t length;

@@ -143,8 +143,8 @@ static bool find_migration(uint32_t domid, libxl_live_migrate_status *status)
     return found;
 }
 
-/* That is only certain for a domain that is paused and has had no
- * processor. */
+/* Is it certain that the domain never ran?  Only if it is paused, and has used
+ * no processor time. */
 static bool never_ran(struct xl_receive *receive, uint32_t domid)
 {
     libxl_dominfo info;
@@ -303,8 +303,8 @@ static int watch_over(struct xl_receive *receive)
     return receive->unwatched ? -1 : 0;
 }
 
-/* Another connection: for a guest that runs here or never ran, or the fault
- * channel of one that is coming. */
+/* Serve another connection: for the recovery of a guest, or a fault channel or
+ * stream of a guest that is coming. */
 static int serve_recovery(struct xl_receive *receive)
 {
     libxl_live_migrate_receive_params params;
@@ -334,7 +334,8 @@ static int serve_recovery(struct xl_receive *receive)
     return rc;
 }
 
-/* Beside what the command line says, which an ssh's source has as well. */
+/* Take the source's wishes, in addition to the command line.  By ssh the
+ * source puts them into the command line. */
 static int take_wishes(struct xl_receive *receive)
 {
     struct xl_wishes wishes;
@@ -440,7 +441,7 @@ static int await_visitor(struct xl_receive *receive)
     return xl_connection_await_visitor(&receive->connection);
 }
 
-/* --recover says beforehand what the source wants. */
+/* Serve one connection.  With --recover it is known what the source wants. */
 static int serve(struct xl_receive *receive)
 {
     int visitor = await_visitor(receive);

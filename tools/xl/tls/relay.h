@@ -9,8 +9,8 @@
 #include "kernel.h"
 #include "session.h"
 
-/* After so many octets under one key a new one is taken, where the other end
- * goes along: a quarter of what AES-GCM is good for (RFC 8446, 5.5). */
+/* After this many octets under one key both ends take a new key, if the other
+ * end can: a quarter of what AES-GCM is good for (RFC 8446, 5.5). */
 #define XL_TLS_REKEY_OCTETS (UINT64_C(96) << 30)
 
 /*
