@@ -222,15 +222,14 @@ def move_pages(report, all_runs, plots):
 
 
 LOAD_NOTES = """\
-A client in the source's dom0, which does not move, sends a request when it has the
-answer to the one before, over the network between the hosts: it sees what a user
-sees, TCP's repetitions after the stop included. The *longest gap* is the longest time
-without an answer. *Lost* are the answers that are missing, as seconds of the usual
-rate: of that before where the guest is at the source, of that at the end of the run
-where it is at the destination. *Slow* is for how long there was less than half of
-that. A percentile counts each request once, and the stop is one request: read it
-beside the gap. The guest without drivers has no clients: its heartbeats stand
-for answers."""
+A client in the source's dom0 sends a request when it has the answer to the one before,
+over the network between the hosts. So it sees what a user sees: also the stop, and how
+long TCP takes to notice its end. The *longest gap* is the longest time without an answer.
+*Lost* are the answers that are missing, as seconds of the usual rate. The usual rate is
+that before the migration while the guest is at the source, and that of the end of the run
+while it is at the destination. *Slow* is how long the rate was below half of the usual
+one. A percentile counts each request once, and the stop is one request: read it beside
+the gap. The guest without drivers has no clients: its heartbeats stand for answers."""
 
 LOAD_HEAD = ("way", "longest gap", "downtime", "time to completion", "lost", "slow",
              "answers/s before", "during", "after", "median ms before", "during",
