@@ -6,11 +6,11 @@
  * Three threads meet here.  The pager's fault thread takes faults and does
  * nothing slow: there is room for few faults, and a vCPU without room sleeps
  * inside the hypervisor.  The pager's request thread writes requests to the
- * source.  The caller's thread makes pages absent and brings pages in; with a
- * fault channel another thread may bring pages in at the same time.
+ * source.  The caller's thread makes pages absent and pages in; with a fault
+ * channel or streams, other threads may page in at the same time.
  */
-#ifndef XLM_MECHANISM_H
-#define XLM_MECHANISM_H
+#ifndef XLM_PAGER_H
+#define XLM_PAGER_H
 
 #include <stdbool.h>
 #include <stdint.h>

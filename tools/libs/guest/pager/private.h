@@ -6,8 +6,8 @@
  * requests.c  what the pager asks of the source and tells it
  * pages.c     making pages absent, and paging them in
  */
-#ifndef XLM_MECHANISM_PRIVATE_H
-#define XLM_MECHANISM_PRIVATE_H
+#ifndef XLM_PAGER_PRIVATE_H
+#define XLM_PAGER_PRIVATE_H
 
 #include <pthread.h>
 
@@ -70,7 +70,7 @@ struct xlm_pager_counts {
     uint64_t pages_requested;
     uint64_t pages_pushed;
     uint64_t pages_dropped;
-    uint64_t pages_written_unseen; /* tries to bring such pages in */
+    uint64_t pages_written_unseen; /* tries to page in such pages */
 };
 
 struct xlm_pager {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * Reading the next record while the pages of one are paged in.
  *
- * A small record is read by the thread that brings its pages in: the guest may
+ * A small record is read by the thread that pages in its pages: the guest may
  * wait for one of them, and should not wait for a thread to wake up as well.
  * Large records come while no vCPU waits.  Then a second thread reads the next
  * record, one at a time, each on demand.
@@ -102,8 +102,9 @@ static void dispose(struct xlm_read_ahead *ahead)
     free(ahead);
 }
 
-/* The thread that brings pages in is busy, and the guest needs a processor as
- * well.  Where there are no more, a third thread only takes one of these. */
+/* The thread that pages in is busy, and the guest needs a processor as well.
+ * If the host has no more than these two, a third thread would only take
+ * one. */
 static bool has_processor(const struct xlm_restorer *restorer)
 {
     return restorer->params->read_ahead ||

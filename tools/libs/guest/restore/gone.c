@@ -4,7 +4,7 @@
  *
  * These are the proofs:
  *
- * - The domain is dying: the hypervisor says so, or refuses to bring a page in
+ * - The domain is dying: the hypervisor says so, or refuses to page in
  *   (ESRCH), which it does as soon as the domain is being destroyed.
  * - The guest has *ended*: its domain is dying and was not suspended.  It was
  *   running, or had shut down by itself, so no program can have a copy of it

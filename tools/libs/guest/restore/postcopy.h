@@ -8,9 +8,9 @@
 
 /* POSTCOPY_GO: the guest is this host's, and runs. */
 int xlm_restore_take_go(struct xlm_restorer *restorer);
-/* The part of it that lets the guest run. */
+/* The part of xlm_restore_take_go() that lets the guest run. */
 void xlm_restore_run(struct xlm_restorer *restorer);
-/* POSTCOPY_PAGE_DATA, POSTCOPY_ZERO_PAGES: bring the pages in, and tell the
+/* POSTCOPY_PAGE_DATA, POSTCOPY_ZERO_PAGES: page in the pages, and tell the
  * source what is due. */
 int xlm_restore_take_late_pages(struct xlm_restorer *restorer);
 /* END: every page is here. */
