@@ -177,7 +177,8 @@ static long evict(struct worker *worker, size_t first, size_t count)
     return run_ops(worker, 2 * count);
 }
 
-/* Without contents: what bringing in takes but for the copy. */
+/* Page in without contents: that takes all of the time but that of the
+ * copy. */
 static long prepare(struct worker *worker, size_t first, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -188,8 +189,8 @@ static long prepare(struct worker *worker, size_t first, size_t count)
 
 /* ---- one way ---- */
 
-/* In the order that the engine has: a batch is populated and then evicted,
- * so that the next one can have its frames. */
+/* Keeps the engine's order: a batch is populated and then evicted, so that the
+ * next batch can have its frames. */
 static void *make_absent(void *data)
 {
     struct worker *worker = data;
@@ -237,7 +238,7 @@ static void *bring_back(void *data)
     return NULL;
 }
 
-/* Holes again, as before. */
+/* Make the pages holes again, as before. */
 static void remove_all(struct target *target)
 {
     size_t now;
@@ -478,7 +479,8 @@ static size_t list_trials(struct trial trials[TRIALS_MOST], size_t nr_targets)
     return count;
 }
 
-/* All in turn, so that what disturbs the machine disturbs all. */
+/* Tries all ways in turn, so that other work on the machine disturbs all of
+ * them. */
 static void try_all(struct target *targets, size_t nr_targets)
 {
     struct trial trials[TRIALS_MOST] = {{{0}}};

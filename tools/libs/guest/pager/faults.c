@@ -141,7 +141,7 @@ static void take_fault(struct xlm_pager *pager, struct xlm_fault *fault)
             return;
         }
     }
-    /* Also if nothing waits: a program that maps a page tries again. */
+    /* Answer also if no vCPU waits: a program that maps a page tries again. */
     answer(pager, fault);
 }
 

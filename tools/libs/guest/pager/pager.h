@@ -92,11 +92,12 @@ int xlm_pager_bring_in(struct xlm_pager *pager, size_t count,
 int xlm_pager_bring_holes(struct xlm_pager *pager, size_t count,
                           const uint64_t *pfns);
 
-/* Before requests are open: pages that something other than the guest
- * accessed, at most max, each one once.  Returns how many. */
+/* Before requests are open: put pages that something other than the guest has
+ * accessed into pfns, at most max, each page once.  Returns how many. */
 size_t xlm_pager_take_early(struct xlm_pager *pager, uint64_t *pfns,
                             size_t max);
-/* Of these pages one that has not come, or XLM_PFN_NONE. */
+/* Returns one of the pages from xlm_pager_take_early() that has not come, or
+ * XLM_PFN_NONE. */
 uint64_t xlm_pager_awaited(struct xlm_pager *pager);
 
 /* Send requests to the source from now on; those that came before go first.

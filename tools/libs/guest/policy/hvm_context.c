@@ -14,7 +14,7 @@
 #define CR0_PAGING (UINT64_C(1) << 31)
 #define CR3_PFN_MASK UINT64_C(0x000fffffffffffff)
 
-/* In every MSR that names a page, and in a timer's. */
+/* This bit is in every MSR that names a page, and in a timer's. */
 #define MSR_ENABLED UINT64_C(1)
 
 bool xlm_hvm_context_next(const void *context, size_t length, size_t *at,

@@ -96,7 +96,7 @@ bool xlm_pfn_set_contains(const struct xlm_pfn_set *set, uint64_t pfn)
            (set->levels[0][pfn / XLM_WORD_BITS] & bit_of(pfn));
 }
 
-/* From this level up: this index is not empty any more. */
+/* Note from this level up that the index is not empty any more. */
 static void mark(struct xlm_pfn_set *set, unsigned int level, uint64_t index)
 {
     unsigned long before = 0;
@@ -110,7 +110,7 @@ static void mark(struct xlm_pfn_set *set, unsigned int level, uint64_t index)
     }
 }
 
-/* From this level up: this index is empty now. */
+/* Note from this level up that the index is empty now. */
 static void unmark(struct xlm_pfn_set *set, unsigned int level, uint64_t index)
 {
     unsigned long left = 0;

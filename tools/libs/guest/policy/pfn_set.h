@@ -86,7 +86,7 @@ uint64_t xlm_pfn_set_next_in_both(const struct xlm_pfn_set *set,
  * above the limit do not count. */
 void xlm_pfn_set_take(struct xlm_pfn_set *set, const unsigned long *words);
 
-/* On sets with the same limit. */
+/* Both sets must have the same limit. */
 void xlm_pfn_set_unite(struct xlm_pfn_set *set,
                        const struct xlm_pfn_set *other);
 void xlm_pfn_set_intersect(struct xlm_pfn_set *set,

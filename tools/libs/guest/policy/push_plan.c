@@ -321,7 +321,7 @@ static size_t neighbours_at(struct xlm_push_plan *plan,
     return count;
 }
 
-/* Those of the last request first. */
+/* The neighbours of the last request come first. */
 static size_t push_neighbours(struct xlm_push_plan *plan, size_t max,
                               uint64_t *pfns)
 {
@@ -421,8 +421,9 @@ static size_t push_recent(struct xlm_push_plan *plan, size_t max,
     return count;
 }
 
-/* In turn, once a pivot is known: the guest goes on with what it did, and with
- * something else. */
+/* Once a pivot is known, pages that the guest wrote last take turns with pages
+ * around pivots: the guest goes on with what it did, and with something
+ * else. */
 static size_t push_background(struct xlm_push_plan *plan, size_t max,
                               uint64_t *pfns)
 {

@@ -208,7 +208,7 @@ static void end_look(struct xlm_push_window *window, uint64_t now_us)
     begin_round(window, now_us);
 }
 
-/* All of a sending has come. */
+/* Learn from a sending, all of whose pages have come. */
 static void learn(struct xlm_push_window *window,
                   const struct xlm_push_sending *sending, uint64_t now_us)
 {

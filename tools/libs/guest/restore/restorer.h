@@ -45,7 +45,8 @@ struct xlm_restore_domain {
     size_t devices_length;
 };
 
-/* Its pages until the guest runs; the caller's thread's. */
+/* Sets of the guest's pages until the guest runs; only the caller's thread
+ * uses them. */
 struct xlm_restore_sets {
     struct xlm_pfn_set populated; /* this end gave the domain a page there */
     struct xlm_pfn_set toolstack; /* rings of this host: never overwritten */

@@ -49,7 +49,7 @@ uint64_t xlm_save_evict_us(const struct xlm_saver *saver, uint64_t pages)
     return rate ? pages * US_PER_SECOND / rate : 0;
 }
 
-/* Until the answer to the oldest list is complete. */
+/* Read until the answer to the oldest list is complete. */
 static int take_answer(struct xlm_saver *saver)
 {
     bool last;

@@ -139,7 +139,7 @@ static int look_for_pinned(struct xlm_hot *hot)
     return 0;
 }
 
-/* What was the last sample is the one before now. */
+/* Make the last sample the one before, and that one part of the older ones. */
 static void shift_recent(struct xlm_save_sets *sets)
 {
     struct xlm_pfn_set before = sets->recent[BEFORE];
@@ -352,7 +352,7 @@ int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
     pthread_join(hot->thread, NULL);
     rc = hot->rc;
     if (!rc) {
-        /* What was written after the last sample. */
+        /* The guest may have written more after the last sample. */
         rc = xlm_save_read_dirty(saver, false);
     }
     if (!rc) {

@@ -99,7 +99,8 @@ int xlm_save_find_new(struct xlm_saver *saver, uint64_t first, uint64_t end)
     return list_pages(saver, first, end, false);
 }
 
-/* Find dirty pfns that were holes at the last look and are pages by now. */
+/* These dirty pfns were holes at the last look: add those that are pages by
+ * now to the pages, and take the others off the dirty ones. */
 static int sort_out_batch(struct xlm_saver *saver, size_t count,
                           const uint64_t *pfns)
 {
@@ -118,7 +119,8 @@ static int sort_out_batch(struct xlm_saver *saver, size_t count,
     return 0;
 }
 
-/* All of them; other holes do not matter. */
+/* Sort out all dirty pfns that were holes; holes that are not dirty do not
+ * matter. */
 static int sort_out_dirty_holes(struct xlm_saver *saver)
 {
     uint64_t pfns[XLM_BATCH_PAGES];
@@ -422,7 +424,8 @@ static void make_resident(struct xlm_saver *saver,
     }
 }
 
-/* Each page once, so that a destination that names none ends as well. */
+/* A record that names no outstanding page is bad: so the number of such
+ * records is bounded. */
 int xlm_save_take_needed(struct xlm_saver *saver)
 {
     struct xlm_pfn_list list;

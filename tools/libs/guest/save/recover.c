@@ -111,8 +111,8 @@ static int read_state(struct xlm_saver *saver, enum xlm_guest_state *state)
     }
 }
 
-/* Each pfn once and in ascending order: so no answer is longer than the
- * guest. */
+/* Each pfn must come once, and in ascending order: so no answer is longer than
+ * the guest. */
 static int take_lacking(struct xlm_saver *saver, uint64_t *next, bool *last)
 {
     struct xlm_pfn_list list;

@@ -125,7 +125,8 @@ static int take_complete(struct xlm_pusher *pusher,
     return 0;
 }
 
-/* Not this host's failure: what this host keeps stays. */
+/* Always fails.  What the destination reports as lost is no failure of this
+ * host, and this host's half stays. */
 static int take_state(struct xlm_pusher *pusher,
                       const struct xlm_record *record)
 {

@@ -413,7 +413,8 @@ static int suspend_watched(struct xlm_saver *saver)
     if (xlm_hot_stop(hot, &saver->sets.to_send)) {
         rc = -1;
     }
-    /* Not before: the watching thread asks for pages' types as well. */
+    /* Mark the source only now: the watching thread has asked for pages' types
+     * until here. */
     return rc ? rc : xlm_save_mark_source(saver);
 }
 
@@ -606,7 +607,7 @@ static int stop_guest(struct xlm_saver *saver)
                            : with_all_sent);
 }
 
-/* To a destination that answers. */
+/* The stages of a migration to a destination that answers. */
 static stage *const migration[] = {
     check_domain,
     xlm_saver_make_sets,

@@ -239,7 +239,7 @@ static int source_write_device_state(struct xlm_channel *channel, void *data)
     if (source->device_model && write_final_devices(source, channel)) {
         return -1;
     }
-    /* After an image was made it is not known what becomes of the domain. */
+    /* For an image this must not be done: the domain may run on here. */
     if (!source->device_model && source->recv_fd >= 0 &&
         lm_disk_server_release(&source->op.xlm, source->domid)) {
         return -1;
@@ -284,7 +284,7 @@ static int source_connect_faults(int *in_fd, int *out_fd, void *data)
         out_fd, in_fd, source->params.fault_channel_user);
 }
 
-/* In a thread of its own. */
+/* The engine calls this in a thread of its own. */
 static int source_connect_stream(uint32_t index, int cancel_fd, int *in_fd,
                                  int *out_fd, void *data)
 {
@@ -401,7 +401,7 @@ static int check_what_stays(struct lm_source *source,
     return ERROR_NI;
 }
 
-/* What can be foreseen to fail, or to break the guest. */
+/* Refuse a guest whose move is known to fail, or to break it. */
 static int check_config(struct lm_source *source,
                         const libxl_domain_config *config)
 {

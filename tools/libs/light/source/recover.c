@@ -155,7 +155,7 @@ static int check_suspended(struct lm_recovery *recovery)
     return rc;
 }
 
-/* In a thread of its own. */
+/* The engine calls this in a thread of its own. */
 static int recovery_connect_stream(uint32_t index, int cancel_fd, int *in_fd,
                                    int *out_fd, void *data)
 {
