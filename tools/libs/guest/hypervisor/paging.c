@@ -67,7 +67,8 @@ const struct xlm_paging_ops *xlm_choose_paging_of(struct xlm_context *ctx,
     struct xlm_domain_info info;
 
     if (hv->ops->domain_info(hv, domid, &info)) {
-        xlm_note_failure(ctx, "the new domain is gone: %s", strerror(errno));
+        xlm_note_failure(ctx, "the new domain is gone: %s; try again",
+                         strerror(errno));
         return NULL;
     }
     guest = (struct xlm_paged_guest){

@@ -38,7 +38,7 @@ int xlm_restore_check_alive(struct xlm_restorer *restorer)
     const char *wrong;
 
     if (hv->ops->domain_info(hv, restorer->domain.domid, &info)) {
-        return xlm_fail(restorer->ctx, "the new domain is gone: %s",
+        return xlm_fail(restorer->ctx, "the new domain is gone: %s; try again",
                         strerror(errno));
     }
     wrong = what_is_wrong(&info);

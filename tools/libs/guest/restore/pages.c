@@ -105,7 +105,8 @@ static int allow_populated(struct xlm_restorer *restorer)
 
     if (!restorer->domain.max_pages) {
         if (hv->ops->domain_info(hv, restorer->domain.domid, &info)) {
-            return xlm_fail(restorer->ctx, "the new domain is gone: %s",
+            return xlm_fail(restorer->ctx,
+                            "the new domain is gone: %s; try again",
                             strerror(errno));
         }
         restorer->domain.max_pages = info.max_pages;
