@@ -118,6 +118,13 @@ static void write_response(const struct xlm_fault *fault,
     response->u.mem_access.flags = fault->own[0];
 }
 
+static int find_absent(struct xlm_ring_paging *paging, size_t count,
+                       const uint64_t *pfns, bool *absent)
+{
+    return paging->hv->ops->get_access(paging->hv, paging->domid, count, pfns,
+                                       absent);
+}
+
 static const struct xlm_ring_kind kind = {
     .ops = &xlm_paging_access,
     .size = sizeof(struct access_paging),
@@ -126,6 +133,7 @@ static const struct xlm_ring_kind kind = {
     .ignored = 0,
     .read = read_request,
     .write = write_response,
+    .find_absent = find_absent,
     .why_not = why_not,
 };
 
@@ -452,35 +460,6 @@ static int access_bring_in(struct xlm_paging *base, size_t count,
     return errno == ESRCH ? refuse_all(count, pages) : -1;
 }
 
-/* The domain is paused. */
-static int remove_absent(struct xlm_ring_paging *paging, size_t count,
-                         const uint64_t *pfns)
-{
-    struct xlm_hypervisor *hv = paging->hv;
-    bool absent[XLM_BATCH_PAGES];
-    uint64_t gone[XLM_BATCH_PAGES];
-    size_t nr_gone = 0;
-
-    if (hv->ops->get_access(hv, paging->domid, count, pfns, absent)) {
-        return -1;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (absent[i]) {
-            gone[nr_gone++] = pfns[i];
-        }
-    }
-    return nr_gone ? hv->ops->depopulate(hv, paging->domid, nr_gone, gone) : 0;
-}
-
-/* The guest must be paused from get_access() to the removal: a page that it
- * has populated in between would be removed. */
-static int access_make_holes(struct xlm_paging *base, size_t count,
-                             const uint64_t *pfns)
-{
-    return xlm_ring_while_paused(xlm_ring_of(base), count, pfns,
-                                 remove_absent);
-}
-
 const struct xlm_paging_ops xlm_paging_access = {
     .pages = 1, /* the ring's: the guest may have had a hole at its pfn */
     .check = access_check,
@@ -491,7 +470,7 @@ const struct xlm_paging_ops xlm_paging_access = {
     .leave = xlm_ring_leave,
     .make_absent = access_make_absent,
     .bring_in = access_bring_in,
-    .make_holes = access_make_holes,
+    .make_holes = xlm_ring_make_holes,
     .accept = xlm_ring_accept,
     .next_fault = xlm_ring_next_fault,
     .keep = xlm_ring_keep,

@@ -74,6 +74,21 @@ static void write_response(const struct xlm_fault *fault,
     response->u.mem_paging.p2mt = fault->own[1];
 }
 
+static int find_absent(struct xlm_ring_paging *paging, size_t count,
+                       const uint64_t *pfns, bool *absent)
+{
+    uint32_t types[XLM_BATCH_PAGES];
+
+    if (paging->hv->ops->page_types(paging->hv, paging->domid, count, pfns,
+                                    types)) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        absent[i] = !xlm_type_has_contents(types[i]);
+    }
+    return 0;
+}
+
 static const struct xlm_ring_kind kind = {
     .ops = &xlm_paging_xen,
     .size = sizeof(struct xlm_ring_paging),
@@ -82,6 +97,7 @@ static const struct xlm_ring_kind kind = {
     .ignored = MEM_PAGING_DROP_PAGE,
     .read = read_request,
     .write = write_response,
+    .find_absent = find_absent,
     .why_not = why_not,
 };
 
@@ -126,39 +142,6 @@ static int ring_bring_in(struct xlm_paging *base, size_t count,
     return paging->hv->ops->page_in(paging->hv, paging->domid, count, pages);
 }
 
-/* The domain is paused. */
-static int remove_absent(struct xlm_ring_paging *paging, size_t count,
-                         const uint64_t *pfns)
-{
-    struct xlm_hypervisor *hv = paging->hv;
-    uint32_t types[XLM_BATCH_PAGES];
-    uint64_t absent[XLM_BATCH_PAGES];
-    size_t nr_absent = 0;
-
-    if (hv->ops->page_types(hv, paging->domid, count, pfns, types)) {
-        return -1;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!xlm_type_has_contents(types[i])) {
-            absent[nr_absent++] = pfns[i];
-        }
-    }
-    return nr_absent
-               ? hv->ops->depopulate(hv, paging->domid, nr_absent, absent)
-               : 0;
-}
-
-/* Xen removes what it finds at a pfn, and does not tell the pager when a guest
- * puts a page in place of an absent one.  So the guest must be paused between
- * the look and the removal, or a page that it has just got could be
- * removed. */
-static int ring_make_holes(struct xlm_paging *base, size_t count,
-                           const uint64_t *pfns)
-{
-    return xlm_ring_while_paused(xlm_ring_of(base), count, pfns,
-                                 remove_absent);
-}
-
 const struct xlm_paging_ops xlm_paging_xen = {
     .pages = 1, /* the ring's: the guest may have had a hole at its pfn */
     .check = ring_check,
@@ -169,7 +152,7 @@ const struct xlm_paging_ops xlm_paging_xen = {
     .leave = xlm_ring_leave,
     .make_absent = ring_make_absent,
     .bring_in = ring_bring_in,
-    .make_holes = ring_make_holes,
+    .make_holes = xlm_ring_make_holes,
     .accept = xlm_ring_accept,
     .next_fault = xlm_ring_next_fault,
     .keep = xlm_ring_keep,

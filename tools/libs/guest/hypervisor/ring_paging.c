@@ -388,11 +388,35 @@ int xlm_ring_populate(struct xlm_ring_paging *paging, size_t count,
     return 0;
 }
 
-int xlm_ring_while_paused(struct xlm_ring_paging *paging, size_t count,
-                          const uint64_t *pfns,
-                          int (*change)(struct xlm_ring_paging *paging,
-                                        size_t count, const uint64_t *pfns))
+/* The domain is paused. */
+static int remove_absent(struct xlm_ring_paging *paging, size_t count,
+                         const uint64_t *pfns)
 {
+    struct xlm_hypervisor *hv = paging->hv;
+    bool absent[XLM_BATCH_PAGES];
+    uint64_t gone[XLM_BATCH_PAGES];
+    size_t nr_gone = 0;
+
+    if (paging->kind->find_absent(paging, count, pfns, absent)) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (absent[i]) {
+            gone[nr_gone++] = pfns[i];
+        }
+    }
+    return nr_gone ? hv->ops->depopulate(hv, paging->domid, nr_gone, gone) : 0;
+}
+
+/* Xen removes what it finds at a pfn, and does not tell the pager when a guest
+ * puts a page in place of an absent one.  So the guest must be paused between
+ * the look and the removal, or a page that it has just got could be
+ * removed.  If this process is killed meanwhile, the process that takes over
+ * unpauses the domain. */
+int xlm_ring_make_holes(struct xlm_paging *base, size_t count,
+                        const uint64_t *pfns)
+{
+    struct xlm_ring_paging *paging = xlm_ring_of(base);
     struct xlm_hypervisor *hv = paging->hv;
     int rc, error;
 
@@ -401,7 +425,7 @@ int xlm_ring_while_paused(struct xlm_ring_paging *paging, size_t count,
         note_pausing(paging, 0);
         return -1;
     }
-    rc = change(paging, count, pfns);
+    rc = remove_absent(paging, count, pfns);
     error = errno;
     if (unpause(paging)) {
         return -1;

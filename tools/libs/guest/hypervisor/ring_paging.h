@@ -10,6 +10,8 @@
 #include "hypervisor/paging.h"
 #include "hypervisor/paging_ring.h"
 
+struct xlm_ring_paging;
+
 /* One of the hypervisor's rings, and what its requests mean. */
 struct xlm_ring_kind {
     const struct xlm_paging_ops *ops;
@@ -23,6 +25,10 @@ struct xlm_ring_kind {
     /* Set the part of a response that names the page. */
     void (*write)(const struct xlm_fault *fault,
                   vm_event_response_t *response);
+    /* Which of these pages are absent?  The domain is paused.  -1 with
+     * errno. */
+    int (*find_absent)(struct xlm_ring_paging *paging, size_t count,
+                       const uint64_t *pfns, bool *absent);
     /* The reason, for a person, why the mechanism could not be started. */
     const char *(*why_not)(int error);
 };
@@ -64,6 +70,8 @@ struct xlm_paging *xlm_ring_take_over(struct xlm_context *ctx, uint32_t domid,
 unsigned int xlm_ring_most_vcpus(struct xlm_context *ctx);
 int xlm_ring_stop(struct xlm_paging *base);
 void xlm_ring_leave(struct xlm_paging *base);
+int xlm_ring_make_holes(struct xlm_paging *base, size_t count,
+                        const uint64_t *pfns);
 int xlm_ring_accept(struct xlm_paging *base);
 bool xlm_ring_next_fault(struct xlm_paging *base, struct xlm_fault *fault);
 void xlm_ring_keep(struct xlm_paging *base, struct xlm_fault *fault);
@@ -73,12 +81,5 @@ int xlm_ring_tell(struct xlm_paging *base);
 /* Populate holes.  -1 with the reason in the context. */
 int xlm_ring_populate(struct xlm_ring_paging *paging, size_t count,
                       const uint64_t *pfns);
-/* Call `change` while the domain is paused.  If this process is killed
- * meanwhile, the process that takes over unpauses the domain.  Returns what
- * `change` returns; -1 with errno. */
-int xlm_ring_while_paused(struct xlm_ring_paging *paging, size_t count,
-                          const uint64_t *pfns,
-                          int (*change)(struct xlm_ring_paging *paging,
-                                        size_t count, const uint64_t *pfns));
 
 #endif
