@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "fake_heard.h"
 #include "fake_migration.h"
 #include "wire/channel.h"
 #include "wire/record.h"
@@ -43,73 +44,9 @@ static struct fake_migration *new_migration(void)
 
 /* ---- what went over a connection ---- */
 
-struct heard {
-    bool gone;       /* the go was sent */
-    uint32_t faults; /* records */
-    uint32_t pages;  /* after the go */
-    uint32_t credits;
-    uint32_t lost;
-    uint32_t ends;
-};
-
-static void note_record(const uint8_t *octets, size_t size, void *data)
+static struct fake_heard on_channel(struct fake_migration *migration)
 {
-    struct heard *heard = data;
-    struct xlm_wire_record_header header;
-    uint32_t count = 0;
-
-    (void)size;
-    memcpy(&header, octets, sizeof(header));
-    memcpy(&count, octets + sizeof(header), header.length >= 4 ? 4 : 0);
-    switch (header.type) {
-    case XLM_REC_POSTCOPY_GO:
-        heard->gone = true;
-        break;
-    case XLM_REC_POSTCOPY_PAGE_DATA:
-    case XLM_REC_POSTCOPY_ZERO_PAGES:
-        heard->pages += heard->gone ? count : 0;
-        break;
-    case XLM_REC_POSTCOPY_FAULT:
-        heard->faults++;
-        break;
-    case XLM_REC_POSTCOPY_CREDIT:
-        heard->credits += count;
-        break;
-    case XLM_REC_POSTCOPY_CHANNEL_LOST:
-        heard->lost++;
-        break;
-    case XLM_REC_POSTCOPY_CHANNEL_END:
-        heard->ends++;
-        break;
-    default:
-        break;
-    }
-}
-
-static void listen_to(struct heard *heard, struct fake_link *link,
-                      enum fake_way way, size_t at, bool gone)
-{
-    heard->gone = gone;
-    fake_link_each_record(link, way, at, note_record, heard);
-}
-
-static struct heard on_first(struct fake_migration *migration)
-{
-    struct heard heard = {0};
-
-    listen_to(&heard, migration->outcome.link, FAKE_FORTH,
-              fake_first_record(FAKE_FORTH), false);
-    listen_to(&heard, migration->outcome.link, FAKE_BACK, 0, true);
-    return heard;
-}
-
-static struct heard on_channel(struct fake_migration *migration)
-{
-    struct heard heard = {0};
-
-    listen_to(&heard, migration->outcome.fault_link, FAKE_FORTH, 0, true);
-    listen_to(&heard, migration->outcome.fault_link, FAKE_BACK, 0, true);
-    return heard;
+    return fake_heard_on(migration->outcome.fault_link);
 }
 
 static uint64_t octets_sent(struct fake_migration *migration)
@@ -131,17 +68,17 @@ static void requests_go_over_it(void **state)
     for (int no_push = 0; no_push < 2; no_push++) {
         struct fake_migration *migration = new_migration();
         const struct xlm_stats *stats = &migration->outcome.stats[0];
-        struct heard first, channel;
+        struct fake_heard first, channel;
 
         migration->setup.params.no_push = no_push;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        first = on_first(migration);
+        first = fake_heard_on_first(migration);
         channel = on_channel(migration);
         assert_int_equal(first.faults, 0);
         assert_int_equal(first.pages, stats->pushed_pages);
         assert_int_equal(first.credits, first.pages);
-        assert_int_equal(first.lost + first.ends, 0);
+        assert_int_equal(first.channel_lost + first.channel_ends, 0);
         assert_int_equal(channel.pages, stats->channel_pages);
         assert_int_equal(stats->channel_pages, stats->requested_pages);
         assert_true(!no_push || channel.faults > 0);
@@ -183,10 +120,10 @@ static void no_postcopy_no_use(void **state)
 
 static void check_done_without(struct fake_migration *migration)
 {
-    struct heard first;
+    struct fake_heard first;
 
     fake_migration_check_success(migration);
-    first = on_first(migration);
+    first = fake_heard_on_first(migration);
     assert_int_equal(migration->outcome.stats[0].channel_pages, 0);
     assert_int_equal(first.pages, migration->outcome.stats[0].postcopy_pages);
     assert_int_equal(first.credits, first.pages);
@@ -217,13 +154,13 @@ static void lost_while_it_joins(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
         struct fake_migration *migration = new_migration();
-        struct heard first;
+        struct fake_heard first;
 
         migration->script.fault_cut = cuts[i];
         fake_migration_run(migration);
         check_done_without(migration);
-        first = on_first(migration);
-        assert_int_equal(first.ends, 1);
+        first = fake_heard_on_first(migration);
+        assert_int_equal(first.channel_ends, 1);
         fake_migration_free(migration);
     }
 }
@@ -234,14 +171,14 @@ static void lost_while_it_joins(void **state)
  * connection, and no page goes twice. */
 static void check_fell_back(struct fake_migration *migration)
 {
-    struct heard first;
+    struct fake_heard first;
 
     fake_migration_check_success(migration);
-    first = on_first(migration);
+    first = fake_heard_on_first(migration);
     assert_int_equal(first.pages + migration->outcome.stats[0].channel_pages,
                      migration->outcome.stats[0].postcopy_pages);
     assert_int_equal(first.credits, first.pages);
-    assert_true(first.ends <= 1);
+    assert_true(first.channel_ends <= 1);
 }
 
 static void lose(struct fake_cut cut, bool no_push)
@@ -296,8 +233,8 @@ static void lost_without_a_word(void **state)
         migration->setup.params.faults_stall_ms = 20;
         fake_migration_run(migration);
         check_fell_back(migration);
-        assert_int_equal(on_first(migration).lost, 1);
-        assert_int_equal(on_first(migration).ends, 1);
+        assert_int_equal(fake_heard_on_first(migration).channel_lost, 1);
+        assert_int_equal(fake_heard_on_first(migration).channel_ends, 1);
         fake_migration_free(migration);
     }
 }
@@ -451,8 +388,9 @@ static void destination_lies(void **state)
         fake_migration_run(migration);
         check_done_without(migration);
         /* Unless the source had ended before it read the lie. */
-        assert_true(on_first(migration).lost <= 1);
-        assert_int_equal(on_first(migration).ends, on_first(migration).lost);
+        assert_true(fake_heard_on_first(migration).channel_lost <= 1);
+        assert_int_equal(fake_heard_on_first(migration).channel_ends,
+                         fake_heard_on_first(migration).channel_lost);
         fake_migration_free(migration);
     }
 }
@@ -476,8 +414,8 @@ static void destination_swallows_pages(void **state)
     migration->setup.params.faults_stall_ms = 20;
     fake_migration_run(migration);
     check_done_without(migration);
-    assert_int_equal(on_first(migration).lost, 1);
-    assert_int_equal(on_first(migration).ends, 1);
+    assert_int_equal(fake_heard_on_first(migration).channel_lost, 1);
+    assert_int_equal(fake_heard_on_first(migration).channel_ends, 1);
     fake_migration_free(migration);
     sem_destroy(&swallowed);
 }
@@ -545,7 +483,7 @@ static void source_lies(void **state)
         fake_migration_check_success(migration);
         /* Unless all pages were there before the destination read the lie. */
         assert_true(migration->outcome.recovered <= 1);
-        assert_int_equal(on_first(migration).ends,
+        assert_int_equal(fake_heard_on_first(migration).channel_ends,
                          migration->outcome.recovered);
         fake_migration_free(migration);
     }

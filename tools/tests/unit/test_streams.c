@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "fake_heard.h"
 #include "fake_migration.h"
 #include "fake_streams.h"
 #include "wire/channel.h"
@@ -82,70 +83,10 @@ static void hold_first(struct fake_migration *migration)
 
 /* ---- what went over a connection ---- */
 
-struct heard {
-    bool gone;      /* the guest is the destination's */
-    uint32_t pages; /* after the go */
-    uint32_t credits;
-    uint32_t uses;
-    uint32_t lost;
-    uint32_t ends;
-};
-
-static void note_record(const uint8_t *octets, size_t size, void *data)
+static struct fake_heard on_stream(struct fake_migration *migration,
+                                   uint32_t index)
 {
-    struct heard *heard = data;
-    struct xlm_wire_record_header header;
-    uint32_t count = 0;
-
-    (void)size;
-    memcpy(&header, octets, sizeof(header));
-    memcpy(&count, octets + sizeof(header), header.length >= 4 ? 4 : 0);
-    switch (header.type) {
-    case XLM_REC_POSTCOPY_GO:
-        heard->gone = true;
-        break;
-    case XLM_REC_POSTCOPY_PAGE_DATA:
-    case XLM_REC_POSTCOPY_ZERO_PAGES:
-        heard->pages += heard->gone ? count : 0;
-        break;
-    case XLM_REC_POSTCOPY_CREDIT:
-        heard->credits += count;
-        break;
-    case XLM_REC_POSTCOPY_STREAM_USE:
-        heard->uses++;
-        break;
-    case XLM_REC_POSTCOPY_STREAM_LOST:
-        heard->lost++;
-        break;
-    case XLM_REC_POSTCOPY_STREAM_END:
-        heard->ends++;
-        break;
-    default:
-        break;
-    }
-}
-
-static struct heard on_first(struct fake_migration *migration)
-{
-    struct heard heard = {0};
-
-    fake_link_each_record(migration->outcome.link, FAKE_FORTH,
-                          fake_first_record(FAKE_FORTH), note_record, &heard);
-    fake_link_each_record(migration->outcome.link, FAKE_BACK, 0, note_record,
-                          &heard);
-    return heard;
-}
-
-static struct heard on_stream(struct fake_migration *migration, uint32_t index)
-{
-    struct fake_link *link = fake_streams_link(migration, index, 0);
-    struct heard heard = {.gone = true};
-
-    if (link) {
-        fake_link_each_record(link, FAKE_FORTH, 0, note_record, &heard);
-        fake_link_each_record(link, FAKE_BACK, 0, note_record, &heard);
-    }
-    return heard;
+    return fake_heard_on(fake_streams_link(migration, index, 0));
 }
 
 static uint64_t octets_sent(struct fake_migration *migration)
@@ -172,14 +113,14 @@ static void each_page_once(void **state)
         struct fake_migration *migration = new_migration(streams);
         const struct xlm_stats *stats = &migration->outcome.stats[0];
         uint64_t over_streams = 0;
-        struct heard first;
+        struct fake_heard first;
 
         hold_first(migration);
         fake_migration_run(migration);
         fake_migration_check_success(migration);
-        first = on_first(migration);
+        first = fake_heard_on_first(migration);
         for (uint32_t i = 1; i < streams; i++) {
-            struct heard heard = on_stream(migration, i);
+            struct fake_heard heard = on_stream(migration, i);
 
             assert_true(heard.pages > 0);
             assert_int_equal(heard.credits, heard.pages);
@@ -187,8 +128,8 @@ static void each_page_once(void **state)
         }
         assert_int_equal(first.pages + over_streams, stats->postcopy_pages);
         assert_int_equal(first.credits, first.pages);
-        assert_int_equal(first.uses, streams - 1);
-        assert_int_equal(first.lost + first.ends, 0);
+        assert_int_equal(first.stream_uses, streams - 1);
+        assert_int_equal(first.stream_lost + first.stream_ends, 0);
         assert_int_equal(stats->stream_pages, over_streams);
         assert_int_equal(stats->streams, streams);
         assert_int_equal(stats->requested_pages + stats->pushed_pages,
@@ -225,7 +166,7 @@ static void one_is_none(void **state)
     fake_migration_run(migration);
     fake_migration_check_success(migration);
     assert_null(fake_streams_link(migration, 1, 0));
-    assert_int_equal(on_first(migration).uses, 0);
+    assert_int_equal(fake_heard_on_first(migration).stream_uses, 0);
     assert_int_equal(migration->outcome.stats[0].streams, 1);
     fake_migration_free(migration);
 }
@@ -247,10 +188,10 @@ static void no_postcopy_no_use(void **state)
 static void check_done_without(struct fake_migration *migration)
 {
     const struct xlm_stats *stats = &migration->outcome.stats[0];
-    struct heard first;
+    struct fake_heard first;
 
     fake_migration_check_success(migration);
-    first = on_first(migration);
+    first = fake_heard_on_first(migration);
     assert_int_equal(first.pages + stats->stream_pages, stats->postcopy_pages);
     assert_int_equal(first.credits, first.pages);
     assert_int_equal(stats->requested_pages + stats->pushed_pages,
@@ -288,7 +229,7 @@ static void lost_while_it_joins(void **state)
         migration->script.stream_cuts[1] = cuts[i];
         fake_migration_run(migration);
         check_done_without(migration);
-        assert_true(on_first(migration).ends <= 1);
+        assert_true(fake_heard_on_first(migration).stream_ends <= 1);
         fake_migration_free(migration);
     }
 }
@@ -300,7 +241,7 @@ static void check_fell_back(struct fake_migration *migration)
     const struct xlm_stats *stats = &migration->outcome.stats[0];
 
     check_done_without(migration);
-    assert_int_equal(on_first(migration).ends, 1);
+    assert_int_equal(fake_heard_on_first(migration).stream_ends, 1);
     assert_int_equal(stats->streams, migration->setup.params.streams - 1);
     assert_int_equal(stats->duplicate_pages, 0);
 }
@@ -341,7 +282,7 @@ static void lost_at_credit(void **state)
             CUT(FAKE_BACK, XLM_REC_POSTCOPY_CREDIT, octets[i]);
         fake_migration_run(migration);
         check_done_without(migration);
-        assert_true(on_first(migration).ends <= 1);
+        assert_true(fake_heard_on_first(migration).stream_ends <= 1);
         fake_migration_free(migration);
     }
 }
@@ -361,7 +302,7 @@ static void lost_without_a_word(void **state)
         migration->script.vcpu_seed = requests;
         fake_migration_run(migration);
         check_fell_back(migration);
-        assert_int_equal(on_first(migration).lost, 1);
+        assert_int_equal(fake_heard_on_first(migration).stream_lost, 1);
         fake_migration_free(migration);
     }
 }
@@ -378,7 +319,7 @@ static void all_are_lost(void **state)
     hold_first(migration);
     fake_migration_run(migration);
     check_done_without(migration);
-    assert_int_equal(on_first(migration).ends, 3);
+    assert_int_equal(fake_heard_on_first(migration).stream_ends, 3);
     assert_int_equal(migration->outcome.stats[0].streams, 1);
     fake_migration_free(migration);
 }
@@ -537,7 +478,7 @@ static void holes_go_over_streams(void **state)
     hold_first(migration);
     fake_migration_run(migration);
     check_done_without(migration);
-    assert_int_equal(on_first(migration).ends, 0);
+    assert_int_equal(fake_heard_on_first(migration).stream_ends, 0);
     fake_migration_free(migration);
 }
 
