@@ -11,6 +11,9 @@
  * FAKE_RDMA, in the environment:
  *   no-device   this host has no RDMA device
  *   elsewhere   no device has the address
+ *   stale       the other host refuses two numbers of queue pairs, which a
+ *               process that was killed had; this one gets the lowest number
+ *               that is free
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,12 +34,14 @@ XL_RSOCKETS(DECLARE)
 
 #define SOCKETS_MAX 64
 #define PIECE 3001
+#define STALE_NUMBERS 2
 
 static struct fake {
     int name; /* what the caller calls it; 0: unused */
     int tcp;
     pid_t owner;
     int error; /* SO_ERROR */
+    bool connects;
 } fakes[SOCKETS_MAX];
 
 static void __attribute__((noreturn)) misused(const char *what)
@@ -123,9 +128,28 @@ int raccept(int fd, struct sockaddr *address, socklen_t *length)
                 SOCK_CLOEXEC | (flags & O_NONBLOCK ? SOCK_NONBLOCK : 0)));
 }
 
+/* Its queue pair has one of the numbers that the other host refuses. */
+static bool is_stale(void)
+{
+    unsigned int taken = 0;
+
+    for (size_t i = 0; i < SOCKETS_MAX; i++) {
+        taken += fakes[i].name && fakes[i].connects;
+    }
+    return is_set("stale") && taken < STALE_NUMBERS;
+}
+
 int rconnect(int fd, const struct sockaddr *address, socklen_t length)
 {
-    return connect(find(fd)->tcp, address, length);
+    struct fake *fake = find(fd);
+    bool stale = is_stale();
+
+    fake->connects = true;
+    if (stale) {
+        errno = ECONNREFUSED;
+        return -1;
+    }
+    return connect(fake->tcp, address, length);
 }
 
 int rshutdown(int fd, int how)

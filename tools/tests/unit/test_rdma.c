@@ -92,12 +92,11 @@ static int connect_receiver(struct xl_transport *transport, const char *who,
     return xl_transport_greet(transport, -1);
 }
 
-static void a_guest_by_rdma(void **state)
+static void assert_guest_goes(void)
 {
     struct xl_transport transport;
     char octets[sizeof(THANKS)] = "";
 
-    (void)state;
     assert_int_equal(connect_receiver(&transport, "receiver", ADDRESS), 0);
     assert_true(transport.rdma_pid > 0);
     assert_int_equal(write(transport.send_fd, GUEST, strlen(GUEST)),
@@ -112,6 +111,20 @@ static void a_guest_by_rdma(void **state)
     assert_true(WIFEXITED(transport.status));
     assert_int_equal(WEXITSTATUS(transport.status), EXIT_SUCCESS);
     assert_int_equal(transport.rdma_pid, 0);
+}
+
+static void a_guest_by_rdma(void **state)
+{
+    (void)state;
+    assert_guest_goes();
+}
+
+/* The destination remembers connections of a source that was killed. */
+static void a_guest_after_a_killed_source(void **state)
+{
+    (void)state;
+    setenv("FAKE_RDMA", "stale", 1);
+    assert_guest_goes();
 }
 
 /* When the receiver is killed, the source reads an end, whatever comes by the
@@ -342,6 +355,21 @@ static void nobody_comes(void **state)
     xl_rdma_close(&meeting.rdma);
 }
 
+static void nobody_listens(void **state)
+{
+    struct meeting meeting;
+    struct xl_rdma source;
+
+    (void)state;
+    listen_here(&meeting);
+    xl_rdma_close(&meeting.rdma);
+    source = XL_RDMA_CLOSED(&meeting.calls);
+    assert_int_equal(xl_rdma_connect(&source, &meeting.place, xl_deadline(60)),
+                     -1);
+    assert_non_null(strstr(source.why, "refused"));
+    xl_rdma_close(&source);
+}
+
 /* A cut connection is no end: the carrier passes on the octets that came
  * before the cut, and reports it. */
 static void a_link_that_is_cut(void **state)
@@ -413,6 +441,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_guest_by_rdma, set_up),
+        cmocka_unit_test_setup(a_guest_after_a_killed_source, set_up),
         cmocka_unit_test_setup(a_receiver_that_is_killed, set_up),
         cmocka_unit_test_setup(a_carrier_that_is_killed, set_up),
         cmocka_unit_test_setup(no_device_there, set_up),
@@ -426,6 +455,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_refusal),
         cmocka_unit_test_setup(only_who_knows_the_token, set_up),
         cmocka_unit_test_setup(nobody_comes, set_up),
+        cmocka_unit_test_setup(nobody_listens, set_up),
         cmocka_unit_test_setup(a_link_that_is_cut, set_up),
         cmocka_unit_test_setup(an_end_that_is_none, set_up),
     };

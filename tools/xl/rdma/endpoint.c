@@ -20,6 +20,8 @@
 /* After this time a silent connection is probed: RDMA notices that a host has
  * died only when something is sent there. */
 #define KEEP_ALIVE_SECONDS 30
+/* Each of a migration's connections may have left a stale one. */
+#define CONNECT_TRIES 20
 
 /* ---- failing ---- */
 
@@ -274,23 +276,65 @@ static int send_token(struct xl_rdma *rdma, const struct xl_rdma_place *place,
     return 0;
 }
 
-int xl_rdma_connect(struct xl_rdma *rdma, const struct xl_rdma_place *place,
-                    uint64_t deadline)
+/* 1: refused, with errno. */
+static int connect_once(struct xl_rdma *rdma,
+                        const struct xl_rdma_place *place, uint64_t deadline)
 {
-    const struct xl_rsockets *calls = rdma->calls;
-
     rdma->fd = open_socket(rdma, place);
     if (rdma->fd < 0) {
         return -1;
     }
     if (set_up(rdma, rdma->fd) ||
-        (calls->connect(rdma->fd, (const struct sockaddr *)&place->address,
-                        xl_rdma_address_length(place)) &&
-         (errno != EINPROGRESS || await_connected(rdma, deadline))) ||
-        send_token(rdma, place, deadline)) {
-        return fail(rdma, "cannot connect by RDMA");
+        (rdma->calls->connect(rdma->fd,
+                              (const struct sockaddr *)&place->address,
+                              xl_rdma_address_length(place)) &&
+         (errno != EINPROGRESS || await_connected(rdma, deadline)))) {
+        return errno == ECONNREFUSED ? 1
+                                     : fail(rdma, "cannot connect by RDMA");
     }
     return 0;
+}
+
+/*
+ * The destination's kernel refuses a queue pair of which it remembers another
+ * connection: a stale one, whose process was killed a moment ago.  Some
+ * devices give a new process the number of that queue pair again; and the next
+ * number only while the refused socket is open.
+ */
+static int connect_by_some(struct xl_rdma *rdma,
+                           const struct xl_rdma_place *place,
+                           uint64_t deadline)
+{
+    int refused[CONNECT_TRIES];
+    int nr_refused = 0, ret;
+
+    for (;;) {
+        ret = connect_once(rdma, place, deadline);
+        if (ret <= 0) {
+            break;
+        }
+        refused[nr_refused++] = rdma->fd;
+        rdma->fd = -1;
+        if (nr_refused == CONNECT_TRIES) {
+            ret = fail(rdma, "cannot connect by RDMA");
+            break;
+        }
+    }
+    while (nr_refused) {
+        close_one(rdma, &refused[--nr_refused]);
+    }
+    return ret;
+}
+
+int xl_rdma_connect(struct xl_rdma *rdma, const struct xl_rdma_place *place,
+                    uint64_t deadline)
+{
+    if (connect_by_some(rdma, place, deadline)) {
+        return -1;
+    }
+    return send_token(rdma, place, deadline)
+               ? fail(rdma, "cannot connect by RDMA")
+               : 0;
 }
 
 /* ---- carrying ---- */
