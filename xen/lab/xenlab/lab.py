@@ -23,6 +23,11 @@ BOOT_LIMIT = 300        # seconds; an idle machine needs about 20
 RESTORE_LIMIT = 120     # likewise, about 2
 QUIT_LIMIT = 15
 SNAPSHOT_FORMAT = "saved while stopped"
+# An emulated host now and then loses its timers, and stands still until something comes
+# to it: one for three minutes. So there is a packet every two seconds; an answer to it
+# is not waited for, because a busy host takes its time.
+PACKETS_AT_ALL_TIMES = ("-o", "ServerAliveInterval=2",
+                        "-o", "ServerAliveCountMax=1000000")
 
 
 class CommandFailed(LabError):
@@ -376,6 +381,7 @@ class Lab:
                 "-o", "IdentitiesOnly=yes", "-o", "LogLevel=ERROR",
                 "-o", "ControlMaster=auto", "-o", f"ControlPath=ssh-{host}",
                 "-o", "ControlPersist=yes", "-o", "ConnectTimeout=60",
+                *PACKETS_AT_ALL_TIMES,
                 "-p", str(port), "root@127.0.0.1"]
         if command is None:
             return argv
