@@ -317,6 +317,18 @@ struct fake_link *fake_link_new(const struct fake_cut *cut)
     return link;
 }
 
+void fake_link_narrow(struct fake_link *link)
+{
+    const int least = 0;
+
+    for (int end = 0; end < 2; end++) {
+        setsockopt(link->ends[end], SOL_SOCKET, SO_SNDBUF, &least,
+                   sizeof(least));
+        setsockopt(link->relay[end], SOL_SOCKET, SO_SNDBUF, &least,
+                   sizeof(least));
+    }
+}
+
 int fake_link_end(struct fake_link *link, unsigned int end)
 {
     return link->ends[end];

@@ -71,6 +71,9 @@ typedef void fake_record_fn(const uint8_t *octets, size_t size, void *data);
 void fake_link_each_record(struct fake_link *link, enum fake_way way,
                            size_t at, fake_record_fn *fn, void *data);
 
+/* Let the link hold as little as the kernel lets it: some hundreds of octets
+ * in each direction.  Before anything goes over it. */
+void fake_link_narrow(struct fake_link *link);
 /* The descriptor of an end, both ways; the link's own. */
 int fake_link_end(struct fake_link *link, unsigned int end);
 /* Close an end, as its process would by ending. */

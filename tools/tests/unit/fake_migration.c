@@ -180,6 +180,9 @@ void fake_migration_run(struct fake_migration *migration)
     fake_relink_open(migration);
     fake_streams_open(migration);
     migration->outcome.link = fake_link_new(&migration->script.cut);
+    if (migration->script.narrow) {
+        fake_link_narrow(migration->outcome.link);
+    }
     fd = fake_link_end(migration->outcome.link, 0);
     migration->setup.params.domid = fake_domain_id(migration->setup.source);
     migration->setup.params.out_fd = fd;

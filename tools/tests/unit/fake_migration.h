@@ -83,6 +83,7 @@ struct fake_script {
     /* The policy's answer in the middle of a round; at_round may change it. */
     enum xlm_precopy_answer round_answer;
     struct fake_cut cut;
+    bool narrow; /* the link holds as little as one can */
     enum fake_part failing;
     int failing_errno;
     /* The guest's own threads run all the time; 0: they do not. */

@@ -200,7 +200,11 @@ static void check_complete(struct fake_move *move)
     libxl_live_migrate_recovery found;
 
     assert_int_equal(fake_move_recover(move, uncut, &found), 0);
-    assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);
+    if (found != LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE) {
+        fake_move_await(move);
+        fail_msg("it found %d; the receiver: %s", found,
+                 move->results[1].reason);
+    }
     fake_move_await(move);
     assert_int_equal(move->rcs[1], 0);
     assert_true(migration->outcome.resumed);

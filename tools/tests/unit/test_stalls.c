@@ -54,6 +54,11 @@ static void give_up_there(struct fake_migration *migration)
     eventfd_write(migration->outcome.contexts[1].abort_fd, 1);
 }
 
+static void note_strike(void *struck)
+{
+    sem_post(struck);
+}
+
 /* ---- while the guest is stopped ---- */
 
 /* The source has given up, and cleans up. */
@@ -149,6 +154,106 @@ static void source_gives_up_before_the_stop(void **state)
     }
 }
 
+/* ---- answers that nobody waits for ---- */
+
+#define SAMPLES 40
+
+static void wait_for_samples(struct fake_migration *migration)
+{
+    unsigned int calls =
+        fake_calls(migration->setup.hosts[0], FAKE_OP_logdirty_read);
+
+    while (fake_calls(migration->setup.hosts[0], FAKE_OP_logdirty_read) <
+           calls + 2) {
+        sched_yield();
+    }
+}
+
+static void suspend_slowly(struct fake_migration *migration)
+{
+    for (unsigned int n = 0; n < SAMPLES; n++) {
+        fake_guest_write(migration->setup.guest, 0, 2 * n);
+        wait_for_samples(migration);
+    }
+}
+
+/* The destination answers each list of what the guest writes meanwhile: more
+ * than the link holds. */
+static void a_guest_that_suspends_slowly(void **state)
+{
+    struct fake_migration *migration = new_migration();
+
+    (void)state;
+    migration->script.narrow = true;
+    migration->script.rounds = 1;
+    migration->script.at_suspend = suspend_slowly;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    free_migration(migration);
+}
+
+#define MANY_PAGES 3000
+
+static void write_all_and_refuse(struct fake_migration *migration)
+{
+    for (uint64_t pfn = 0; pfn < migration->setup.guest_pfns; pfn++) {
+        fake_page_busy(migration->outcome.destination, pfn, true);
+        fake_guest_write(migration->setup.guest, 0, pfn);
+    }
+}
+
+/* The destination cannot evict pages, and says so in more octets than the link
+ * holds, while the source sends others. */
+static void a_long_answer_in_the_stop(void **state)
+{
+    struct fake_migration *migration = fake_migration_new(MANY_PAGES, 1);
+
+    (void)state;
+    migration->setup.params.hot_pages_max = MANY_PAGES / 4;
+    migration->script.narrow = true;
+    migration->script.rounds = 1;
+    migration->script.at_suspend = write_all_and_refuse;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    fake_migration_free(migration);
+}
+
+/* More than a destination says in an hour of precopy, and no more than the link
+ * holds. */
+#define SIGNS 260
+
+static void await_signs(struct fake_migration *migration)
+{
+    sem_wait(migration->data);
+    sem_post(migration->data);
+}
+
+static void signs_of_life_that_nobody_waited_for(void **state)
+{
+    struct fake_migration *migration = new_migration();
+    sem_t said;
+
+    (void)state;
+    sem_init(&said, 0, 0);
+    migration->data = &said;
+    migration->script.at_policy = await_signs;
+    migration->script.rounds = 1;
+    migration->script.cut =
+        (struct fake_cut){.way = FAKE_BACK,
+                          .at_record = true,
+                          .type = XLM_REC_POSTCOPY_DST_ALIVE,
+                          .nth = SIGNS,
+                          .strike = FAKE_STRIKE_NOTHING,
+                          .at = note_strike,
+                          .data = &said};
+    migration->setup.params.keepalive_ms = PATIENT_MS;
+    migration->setup.restore_params.keepalive_ms = 1;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
+    free_migration(migration);
+    sem_destroy(&said);
+}
+
 /* Longer than the source would wait for a destination that says nothing. */
 #define SLOW_SILENCE_MS 1000
 #define SLOW_BUILD_MS 2500
@@ -234,11 +339,6 @@ struct stalled {
     sem_t struck;
     bool told;
 };
-
-static void note_strike(void *struck)
-{
-    sem_post(struck);
-}
 
 static void start_vcpus(struct fake_migration *migration)
 {
@@ -348,6 +448,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(source_gives_up_before_the_stop),
         cmocka_unit_test(a_slow_build_is_waited_for),
+        cmocka_unit_test(a_guest_that_suspends_slowly),
+        cmocka_unit_test(a_long_answer_in_the_stop),
+        cmocka_unit_test(signs_of_life_that_nobody_waited_for),
         cmocka_unit_test(source_gives_up_in_the_stop),
         cmocka_unit_test(source_gives_up_the_link),
         cmocka_unit_test(destination_gives_up_the_link),

@@ -69,30 +69,53 @@ int xlm_save_check_heard(struct xlm_saver *saver)
     return xlm_fail_on_channel(saver->ctx, "preparing");
 }
 
-/* A destination that only says that it lives is not believed for ever: at most
- * this many in a row, and in the stop, when it no longer says so, those that
- * were under way. */
-#define ALIVE_MOST 256
-#define ALIVE_MOST_STOPPED 16
+/* A destination that only says that it lives is not believed for ever, however
+ * many signs of life wait to be read: for this many of its periods; and in the
+ * stop, when it no longer says so, for as long as for one that is silent. */
+#define ALIVE_PERIODS 256
+
+int xlm_save_read_one(struct xlm_saver *saver, enum xlm_reader_state state,
+                      bool *answer)
+{
+    note_heard(saver);
+    if (xlm_read_record(saver->ctx, &saver->channel, state, &saver->record)) {
+        return -1;
+    }
+    *answer = false;
+    if (saver->record.type == XLM_REC_POSTCOPY_EVICT_TIME) {
+        memcpy(&saver->evicting.took, saver->record.body,
+               sizeof(saver->evicting.took));
+    } else {
+        *answer = saver->record.type != XLM_REC_POSTCOPY_DST_ALIVE;
+    }
+    return 0;
+}
+
+static uint64_t patience_us(const struct xlm_saver *saver,
+                            enum xlm_reader_state state)
+{
+    uint64_t period_ms = saver->params->keepalive_ms;
+
+    if (state == XLM_READ_READY) {
+        return saver->params->silence_ms * 1000ull;
+    }
+    return (period_ms ? period_ms : XLM_KEEPALIVE_MS) * 1000 * ALIVE_PERIODS;
+}
 
 int xlm_save_read_answer(struct xlm_saver *saver, enum xlm_reader_state state)
 {
-    unsigned int left =
-        state == XLM_READ_READY ? ALIVE_MOST_STOPPED : ALIVE_MOST;
+    uint64_t until_us = xlm_now_us() + patience_us(saver, state);
 
     do {
-        note_heard(saver);
-        if (xlm_read_record(saver->ctx, &saver->channel, state,
-                            &saver->record)) {
+        bool answer;
+
+        if (xlm_save_read_one(saver, state, &answer)) {
             return -1;
         }
-        if (saver->record.type == XLM_REC_POSTCOPY_EVICT_TIME) {
-            memcpy(&saver->evicting.took, saver->record.body,
-                   sizeof(saver->evicting.took));
-        } else if (saver->record.type != XLM_REC_POSTCOPY_DST_ALIVE) {
+        if (answer) {
             return 0;
         }
-    } while (left--);
+    } while (xlm_now_us() < until_us);
     errno = ETIMEDOUT;
     return xlm_fail(saver->ctx, "the destination says that it is alive, but "
                                 "makes no progress: see its log");

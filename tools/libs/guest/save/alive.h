@@ -17,7 +17,11 @@ int xlm_save_stop_keeping_alive(struct xlm_saver *saver);
 /* Call now and then while nothing is sent or read.  ETIMEDOUT: the destination
  * has been silent for too long. */
 int xlm_save_check_heard(struct xlm_saver *saver);
-/* Read the next record that says more than that the destination lives. */
+/* Read the next record.  Not *answer: it says no more than that the
+ * destination lives, or how fast it evicts. */
+int xlm_save_read_one(struct xlm_saver *saver, enum xlm_reader_state state,
+                      bool *answer);
+/* Read the next record that says more than that. */
 int xlm_save_read_answer(struct xlm_saver *saver, enum xlm_reader_state state);
 
 #endif

@@ -49,19 +49,57 @@ uint64_t xlm_save_evict_us(const struct xlm_saver *saver, uint64_t pages)
     return rate ? pages * US_PER_SECOND / rate : 0;
 }
 
-/* Read until the answer to the oldest list is complete. */
-static int take_answer(struct xlm_saver *saver)
+static int take_evicted(struct xlm_saver *saver)
 {
     bool last;
 
-    do {
+    if (xlm_save_take_evicted(saver, &last)) {
+        return -1;
+    }
+    if (last) {
+        saver->stats->evicted_pages += saver->evicting.listed;
+        saver->evicting.listed = 0;
+    }
+    return 0;
+}
+
+/* Read until the answer to the only list is complete. */
+static int take_answer(struct xlm_saver *saver)
+{
+    while (saver->asked.lists) {
         if (xlm_save_read_answer(saver, XLM_READ_EVICTED) ||
-            xlm_save_take_evicted(saver, &last)) {
+            take_evicted(saver)) {
             return -1;
         }
-    } while (!last);
-    saver->stats->evicted_pages += saver->evicting.listed;
+    }
     return 0;
+}
+
+/* Once all but the go was sent, the destination may refuse that. */
+static int take_ready(struct xlm_saver *saver)
+{
+    if (xlm_check_answer(saver->ctx, &saver->record)) {
+        return -1;
+    }
+    errno = EPROTO;
+    return xlm_fail(saver->ctx, "bad migration stream: POSTCOPY_READY too "
+                                "early");
+}
+
+static int hear(struct xlm_saver *saver)
+{
+    bool answer;
+
+    if (xlm_save_read_one(
+            saver, saver->asked.for_all ? XLM_READ_READY : XLM_READ_EVICTED,
+            &answer)) {
+        return -1;
+    }
+    if (!answer) {
+        return 0;
+    }
+    return saver->record.type == XLM_REC_POSTCOPY_READY ? take_ready(saver)
+                                                        : take_evicted(saver);
 }
 
 static int begin(struct xlm_saver *saver)
@@ -120,11 +158,16 @@ int xlm_save_evict_early(struct xlm_saver *saver)
     uint64_t pfns[EARLY_PAGES];
     size_t count;
 
-    if (!saver->params->evict_early || !xlm_two_way(saver)) {
+    if (!xlm_two_way(saver)) {
         return 0;
     }
-    if (saver->asked.lists) {
-        return xlm_channel_has_input(&saver->channel) ? take_answer(saver) : 0;
+    /* Signs of life as well: in hours of precopy they would fill any
+     * connection. */
+    if (xlm_channel_has_input(&saver->channel)) {
+        return hear(saver);
+    }
+    if (!saver->params->evict_early || saver->asked.lists) {
+        return 0;
     }
     count = find_early(saver, pfns);
     return count ? list(saver, pfns, count) : 0;
@@ -132,7 +175,7 @@ int xlm_save_evict_early(struct xlm_saver *saver)
 
 int xlm_save_await_early(struct xlm_saver *saver)
 {
-    return saver->asked.lists ? take_answer(saver) : 0;
+    return take_answer(saver);
 }
 
 /* ---- afterwards ---- */
@@ -188,13 +231,42 @@ int xlm_save_evict(struct xlm_saver *saver, struct xlm_pfn_set *set)
         return -1;
     }
     do {
-        if (list_some(saver, set, &at, &more) || take_answer(saver)) {
+        uint64_t listed;
+
+        if (list_some(saver, set, &at, &more)) {
             return -1;
         }
-        left -= left < saver->evicting.listed ? left : saver->evicting.listed;
+        listed = saver->evicting.listed;
+        if (take_answer(saver)) {
+            return -1;
+        }
+        left -= left < listed ? left : listed;
         saver->stats->evict_left_us = xlm_save_evict_us(saver, left);
         xlm_save_progress(saver, XLM_PHASE_EVICTING);
     } while (more);
     saver->stats->evict_left_us = 0;
     return 0;
+}
+
+/* ---- in the stop ---- */
+
+int xlm_save_hear_all(struct xlm_saver *saver)
+{
+    while (saver->asked.lists && xlm_channel_has_input(&saver->channel)) {
+        if (hear(saver)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int while_blocked(void *data)
+{
+    return hear(data);
+}
+
+void xlm_save_hear_while_blocked(struct xlm_saver *saver)
+{
+    saver->channel.while_blocked = while_blocked;
+    saver->channel.blocked_data = saver;
 }

@@ -29,4 +29,12 @@ uint64_t xlm_save_evict_rate(const struct xlm_saver *saver);
  * known yet. */
 uint64_t xlm_save_evict_us(const struct xlm_saver *saver, uint64_t pages);
 
+/* What the destination answers in the stop, to lists and with signs of life:
+ * read what is there, while an answer is due; and read while a write has to
+ * wait, from this call until another sets channel.while_blocked.  A
+ * destination whose answers stay unread stops reading as well, in the end.  No
+ * other thread may use the channel. */
+int xlm_save_hear_all(struct xlm_saver *saver);
+void xlm_save_hear_while_blocked(struct xlm_saver *saver);
+
 #endif

@@ -31,6 +31,7 @@
 
 #include "clock.h"
 #include "policy/pinned_page.h"
+#include "save/evict.h"
 #include "save/pages.h"
 
 /* Samples for which the written pages are known one by one. */
@@ -155,7 +156,8 @@ static int take_sample(struct xlm_hot *hot)
     struct xlm_saver *saver = hot->saver;
     struct sample *sample = &hot->samples[hot->taken % SAMPLES];
 
-    if (xlm_save_read_dirty(saver, true) || look_for_pinned(hot)) {
+    if (xlm_save_hear_all(saver) || xlm_save_read_dirty(saver, true) ||
+        look_for_pinned(hot)) {
         return -1;
     }
     hot->taken++;

@@ -345,6 +345,9 @@ int xlm_save_send_set(struct xlm_saver *saver, struct xlm_pfn_set *set,
 
     while (!rc && set->count) {
         rc = xlm_save_send_some(saver, set, &at, XLM_BATCH_PAGES, sent);
+        if (at == XLM_PFN_NONE) {
+            at = 0; /* a page may have joined the set, while a write waited */
+        }
     }
     return rc;
 }
@@ -411,58 +414,58 @@ int xlm_save_list_dirty(struct xlm_saver *saver)
                : 0;
 }
 
-/* Send pages that the destination names before the guest runs there. */
-static void make_resident(struct xlm_saver *saver,
-                          const struct xlm_pfn_list *list)
+/* Send pages that the destination names before the guest runs there.  Returns
+ * how many of them were outstanding. */
+static size_t make_resident(struct xlm_saver *saver,
+                            const struct xlm_pfn_list *list)
 {
+    size_t count = 0;
+
     for (size_t i = 0; i < list->count; i++) {
         uint64_t pfn = xlm_entry_pfn(list->entries[i]);
 
         if (xlm_pfn_set_remove(&saver->sets.outstanding, pfn)) {
             xlm_pfn_set_add(&saver->sets.resident, pfn);
+            count++;
         }
     }
+    return count;
+}
+
+static int bad_evicted(struct xlm_saver *saver, const char *what)
+{
+    errno = EPROTO;
+    return xlm_fail(saver->ctx, "bad migration stream: POSTCOPY_EVICTED %s",
+                    what);
 }
 
 /* A record that names no outstanding page is bad: so the number of such
  * records is bounded. */
-int xlm_save_take_needed(struct xlm_saver *saver)
+static int take_needed(struct xlm_saver *saver,
+                       const struct xlm_pfn_list *list)
 {
-    struct xlm_pfn_list list;
-
-    if (xlm_parse_pfn_list(saver->ctx, &saver->record, saver->domain.nr_pfns,
-                           &list)) {
-        return -1;
-    }
-    make_resident(saver, &list);
-    if (!saver->sets.resident.count) {
-        errno = EPROTO;
-        return xlm_fail(saver->ctx, "bad migration stream: POSTCOPY_EVICTED "
-                                    "in answer to no list");
-    }
-    return 0;
+    return saver->asked.for_all && make_resident(saver, list)
+               ? 0
+               : bad_evicted(saver, "in answer to no list");
 }
 
 int xlm_save_take_evicted(struct xlm_saver *saver, bool *last)
 {
     struct xlm_pfn_list list;
 
+    *last = false;
     if (xlm_parse_pfn_list(saver->ctx, &saver->record, saver->domain.nr_pfns,
                            &list)) {
         return -1;
     }
-    saver->asked.answered += list.count;
-    if (!saver->asked.lists || saver->asked.answered > saver->domain.nr_pfns) {
-        errno = EPROTO;
-        return xlm_fail(saver->ctx, saver->asked.lists
-                                        ? "bad migration stream: "
-                                          "POSTCOPY_EVICTED with more pages "
-                                          "than the guest has"
-                                        : "bad migration stream: "
-                                          "POSTCOPY_EVICTED in answer to no "
-                                          "list");
+    if (!saver->asked.lists) {
+        return take_needed(saver, &list);
     }
-    make_resident(saver, &list);
+    saver->asked.answered += list.count;
+    if (saver->asked.answered > saver->domain.nr_pfns) {
+        return bad_evicted(saver, "with more pages than the guest has");
+    }
+    (void)make_resident(saver, &list);
     *last = list.count < XLM_LIST_PFNS;
     if (*last) {
         saver->asked.lists--;

@@ -46,11 +46,10 @@ int xlm_save_list_outstanding(struct xlm_saver *saver,
  * are taken out of that set. */
 int xlm_save_list_dirty(struct xlm_saver *saver);
 /* Handle POSTCOPY_EVICTED: the pages in it are resident from now on.  *last:
- * no other record belongs to the same answer. */
+ * no other record belongs to the answer to the same list.  When all but the go
+ * was sent a record may answer no list: the destination needs these pages to
+ * become ready. */
 int xlm_save_take_evicted(struct xlm_saver *saver, bool *last);
-/* Handle one that answers no list, when all but the go was sent: the
- * destination needs these pages to become ready. */
-int xlm_save_take_needed(struct xlm_saver *saver);
 
 /* Add those of the pfns from `first` up to, but without, `end` that have
  * become pages to saver->sets.present and saver->sets.fresh. */

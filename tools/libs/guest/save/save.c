@@ -434,6 +434,7 @@ static int send_hot(struct xlm_saver *saver)
  */
 static int stop_for_postcopy(struct xlm_saver *saver)
 {
+    xlm_save_hear_while_blocked(saver);
     if (suspend_watched(saver)) {
         return -1;
     }
@@ -475,15 +476,15 @@ static int await_ready(struct xlm_saver *saver)
     for (;;) {
         bool last;
 
-        if (xlm_save_read_answer(saver, XLM_READ_READY)) {
+        /* Some may have been named while this end was writing. */
+        if (send_refused(saver) ||
+            xlm_save_read_answer(saver, XLM_READ_READY)) {
             return -1;
         }
         if (saver->record.type == XLM_REC_POSTCOPY_READY) {
             return xlm_check_answer(saver->ctx, &saver->record);
         }
-        if ((saver->asked.lists ? xlm_save_take_evicted(saver, &last)
-                                : xlm_save_take_needed(saver)) ||
-            send_refused(saver)) {
+        if (xlm_save_take_evicted(saver, &last)) {
             return -1;
         }
     }
@@ -511,6 +512,7 @@ static int write_final_state(struct xlm_saver *saver, uint32_t last_record)
 
 static int write_transition(struct xlm_saver *saver)
 {
+    saver->asked.for_all = true;
     return write_final_state(saver, XLM_REC_POSTCOPY_TRANSITION);
 }
 

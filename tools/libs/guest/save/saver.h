@@ -43,6 +43,7 @@ struct xlm_save_asked {
     uint64_t prepared_pfns; /* as in PREPARE; 0: not sent yet */
     unsigned int lists;     /* lists of outstanding pages without an answer */
     uint64_t answered;      /* pages in the answer to the oldest of them */
+    bool for_all;           /* TRANSITION was sent: only the go is left */
 };
 
 /* Eviction while the guest runs here, list by list: the caller's thread's. */
