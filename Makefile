@@ -18,7 +18,7 @@ BARE_GOALS := demo deps format check-format clean distclean help docs man covera
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(O)/config.mk
 ifneq ($(XL_LIBS),)
-$(if $(findstring -lgnutls,$(XL_LIBS)),,$(error $(O)/config.mk is of an older configure: \
+$(if $(findstring -lzstd,$(GUEST_LIBS)),,$(error $(O)/config.mk is of an older configure: \
   run that again))
 endif
 endif

@@ -166,7 +166,7 @@ BENCH_SRCS := $(filter-out $(S)/tools/libs/guest/hypervisor/xen%,$(GUEST_SRCS)) 
               $(wildcard $(addprefix $(S)/tools/tests/unit/,fake_hypervisor.c \
                 fake_ops_*.c fake_host.c fake_context.c fake_paging.c fake_log.c \
                 fake_memory.c)) \
-              $(addprefix $(S)/tools/tests/bench/,engine.c connections.c die.c)
+              $(addprefix $(S)/tools/tests/bench/,engine.c connections.c contents.c die.c)
 BENCH_OBJS := $(call objects,$(BENCH_SRCS),bench/obj)
 BENCH_ENGINE := $(O)/bench/engine
 $(eval $(call compile_into,bench/obj,CC,BENCH_CFLAGS))
@@ -187,6 +187,14 @@ COMPILED += $(SCALE_OBJS)
 $(BENCH_SCALE): $(SCALE_OBJS)
 	$(call link,$(ALL_LDFLAGS),$(TEST_LIBS))
 
+# A link that is long and slow.
+BENCH_LINK := $(O)/bench/wan-link
+BENCH_LINK_OBJS := $(call objects,$(addprefix $(S)/tools/tests/bench/,wan_link.c die.c),bench/obj)
+COMPILED += $(BENCH_LINK_OBJS)
+
+$(BENCH_LINK): $(BENCH_LINK_OBJS)
+	$(call link,$(ALL_LDFLAGS))
+
 # The transports between xl and the network.
 TRANSPORTS_SRCS := $(WIRE_SRCS) \
                    $(addprefix $(S)/tools/xl/,carry.c prologue.c tcp.c) \
@@ -201,7 +209,7 @@ $(BENCH_TRANSPORTS): $(TRANSPORTS_OBJS)
 	$(call link,$(ALL_LDFLAGS),$(TEST_LIBS))
 
 # Measuring is rare, so `check` builds this as well.
-check-unit: $(BENCH_ENGINE) $(BENCH_SCALE) $(BENCH_TRANSPORTS) test-tools
+check-unit: $(BENCH_ENGINE) $(BENCH_SCALE) $(BENCH_TRANSPORTS) $(BENCH_LINK) test-tools
 
 #? bench-engine  the engine at native speed, beside a plain copy
 #? bench-scale  its bookkeeping alone, for guests of up to 4 TiB
@@ -216,6 +224,11 @@ bench-scale: $(BENCH_SCALE)
 .PHONY: bench-transports
 bench-transports: $(BENCH_TRANSPORTS)
 	$(S)/tools/tests/bench/bench-transports --transports $(BENCH_TRANSPORTS)
+
+#? bench-wan    the engine over links of 10, 100 and 1,000 Mb/s that are 50 ms long
+.PHONY: bench-wan
+bench-wan: $(BENCH_ENGINE) $(BENCH_LINK)
+	$(S)/tools/tests/bench/bench-wan --engine $(BENCH_ENGINE) --link $(BENCH_LINK)
 
 #? bench-streams  the push over several connections: plain TCP, limited, ssh
 .PHONY: bench-streams

@@ -17,6 +17,15 @@ static inline uint64_t xlm_now_us(void)
     return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
 }
 
+/* Microseconds for which this thread has had a processor. */
+static inline uint64_t xlm_thread_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+}
+
 /* Initialise a condition whose timed waits use the same clock. */
 static inline void xlm_init_wake(pthread_cond_t *wake)
 {

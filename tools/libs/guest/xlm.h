@@ -21,6 +21,7 @@
 
 #include "context.h"
 #include "hypervisor/hypervisor.h"
+#include "policy/compression.h"
 #include "policy/rate_limit.h"
 #include "stats.h"
 #include "wire/wire.h"

@@ -214,6 +214,25 @@ const char *libxl_live_migrate_push_order_to_string(
 int libxl_live_migrate_push_order_from_string(
     const char *name, libxl_live_migrate_push_order *value);
 
+/* Whether the contents of pages are compressed on their way, if the
+ * destination can expand them.  Pages that the guest has requested never
+ * are. */
+typedef enum libxl_live_migrate_compress {
+    /* Where a trial shows that more pages get through.  */
+    LIBXL_LIVE_MIGRATE_COMPRESS_AUTO = 0,
+    LIBXL_LIVE_MIGRATE_COMPRESS_OFF = 1,
+    LIBXL_LIVE_MIGRATE_COMPRESS_ZSTD = 2, /* always */
+} libxl_live_migrate_compress;
+
+const char *libxl_live_migrate_compress_to_string(
+    libxl_live_migrate_compress value);
+int libxl_live_migrate_compress_from_string(
+    const char *name, libxl_live_migrate_compress *value);
+
+/* libxl_live_migrate_params has compress; repeated_pages, compressed_pages and
+ * compressed_bytes in libxl_live_migrate_stats */
+#define LIBXL_HAVE_LIVE_MIGRATE_COMPRESS 1
+
 /* How the destination stops a vCPU at a page that has not come. */
 typedef enum libxl_live_migrate_pager {
     LIBXL_LIVE_MIGRATE_PAGER_PAGING = 0, /* the hypervisor's memory paging */
@@ -347,7 +366,8 @@ typedef struct libxl_live_migrate_params {
     /* Opens the further ones. */
     libxl_live_migrate_connect_stream *connect_stream; /* NULL: none */
     void *stream_user;
-    uint64_t reserved[1];
+    libxl_live_migrate_compress compress; /* AUTO */
+    uint32_t reserved[1];
 } libxl_live_migrate_params;
 
 #define LIBXL_LIVE_MIGRATE_NO_HOT_PAGES UINT64_MAX

@@ -106,7 +106,13 @@
     X(SOURCE, stream_pages, "stream-pages", \
       "of postcopy-pages, over streams other than the first connection") \
     X(DESTINATION, superpages, "superpages", \
-      "regions of 2 MiB that have superpages again")
+      "regions of 2 MiB that have superpages again") \
+    X(SOURCE, repeated_pages, "repeated-pages", \
+      "of all sent pages, those sent as one word that is repeated") \
+    X(SOURCE, compressed_pages, "compressed-pages", \
+      "of all sent pages, those sent compressed") \
+    X(SOURCE, compressed_bytes, "compressed-bytes", \
+      "octets on the wire of compressed-pages")
 
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): a term of a sum */
 #define LIBXL_LIVE_MIGRATE_COUNT_ONE_(...) +1

@@ -80,6 +80,10 @@ NAMES(strategy,
       [LIBXL_LIVE_MIGRATE_STRATEGY_POSTCOPY] = "postcopy",
       [LIBXL_LIVE_MIGRATE_STRATEGY_AUTO] = "auto")
 
+NAMES(compress,
+      [LIBXL_LIVE_MIGRATE_COMPRESS_AUTO] = "auto",
+      [LIBXL_LIVE_MIGRATE_COMPRESS_OFF] = "off",
+      [LIBXL_LIVE_MIGRATE_COMPRESS_ZSTD] = "zstd")
 NAMES(push_order,
       [LIBXL_LIVE_MIGRATE_PUSH_ORDER_RECENT] = "recent",
       [LIBXL_LIVE_MIGRATE_PUSH_ORDER_ASCENDING] = "ascending")

@@ -3,7 +3,8 @@
  * another, each with a fake hypervisor, and loopback TCP between them.
  *
  *     engine MODE MIB [TRACE]
- *     engine MODE MIB --streams N [--over COMMAND | --rate MIB]
+ *     engine MODE MIB [--streams N] [--over COMMAND | --rate MIB]
+ *            [--compress auto|off|zstd] [--contents counted|mixed] [--bare 1]
  *
  * makes one migration of a guest of MIB MiB and, before it, plain copies
  * of the same pages through the same socket, from and to the same memory.
@@ -19,7 +20,9 @@
  *
  * With --streams the push goes over N connections; with --over each of them is
  * made by a shell command that connects with the port $PORT; with --rate none
- * carries more than RATE MiB a second.  The plain copy goes over the first.
+ * carries more than RATE MiB a second.  The plain copy goes over the first;
+ * with --bare there is none.  Contents are those of contents.h, and pages are
+ * compressed only with --compress.
  *
  * Modes:
  *
@@ -48,6 +51,7 @@
 
 #include "clock.h"
 #include "connections.h"
+#include "contents.h"
 #include "die.h"
 #include "fake_hypervisor.h"
 #include "fake_log.h"
@@ -95,6 +99,8 @@ struct end {
     pthread_t vcpu;
     bool vcpu_runs;
     const char *trace; /* NULL: none */
+    bool bare;         /* without a plain copy */
+    enum xlm_compress compress;
     struct connections connections;
 };
 
@@ -278,19 +284,11 @@ static void put_state(struct end *end)
     fake_domain_put_state(end->domain, XLM_STATE_HVM_CONTEXT, "context", 7);
 }
 
-static void fill_page(uint64_t *page, uint64_t pfn)
-{
-    for (size_t i = 0; i < XLM_PAGE_SIZE / sizeof(*page); i++) {
-        page[i] = (pfn + 1) * 0x9e3779b97f4a7c15ULL + i;
-    }
-}
-
-/* No page is zero, and each is another. */
 static void fill_source(struct end *end)
 {
     for (uint64_t pfn = 0; pfn < end->guest_pages; pfn++) {
         fake_page_set(end->domain, pfn, FAKE_RAM);
-        fill_page(fake_page_memory(end->domain, pfn), pfn);
+        contents_fill(fake_page_memory(end->domain, pfn), pfn);
     }
     put_state(end);
     fake_domain_run(end->domain);
@@ -301,7 +299,7 @@ static void check_destination(struct end *end)
     uint64_t expected[XLM_PAGE_SIZE / sizeof(uint64_t)];
 
     for (uint64_t pfn = 0; pfn < end->guest_pages; pfn++) {
-        fill_page(expected, pfn);
+        contents_fill(expected, pfn);
         if (fake_page_get(end->domain, pfn) != FAKE_RAM ||
             memcmp(fake_page_memory(end->domain, pfn), expected,
                    sizeof(expected))) {
@@ -551,10 +549,13 @@ static void run_source(struct end *end)
     bool transitioned;
 
     fill_source(end);
-    send_plain(end, end->figures.straight);
-    send_plain(end, end->figures.plain);
-    pong(end);
+    if (!end->bare) {
+        send_plain(end, end->figures.straight);
+        send_plain(end, end->figures.plain);
+        pong(end);
+    }
     xlm_save_params_init(&params);
+    params.compress = end->compress;
     params.domid = fake_domain_id(end->domain);
     params.in_fd = params.out_fd = end->fd;
     params.streams = end->connections.count;
@@ -594,8 +595,10 @@ static void run_destination(struct end *end)
     struct xlm_restore_params params = {.in_fd = end->fd, .out_fd = end->fd};
     bool resumed;
 
-    receive_both(end);
-    ping(end);
+    if (!end->bare) {
+        receive_both(end);
+        ping(end);
+    }
     params.relink = connections_join(&end->connections, &end->ctx);
     open_trace(end, "destination");
     end->kib_before = resident_kib();
@@ -658,6 +661,12 @@ static void print_report(const struct end *end, const struct figures *there)
            ", \"transport_cpu_s\": %.6f",
            here->stats.streams, here->stats.stream_pages,
            here->transport_cpu_s);
+    printf(", \"bytes_sent\": %" PRIu64 ", \"zero\": %" PRIu64
+           ", \"repeated\": %" PRIu64 ", \"compressed\": %" PRIu64
+           ", \"compressed_bytes\": %" PRIu64,
+           here->stats.bytes_sent, here->stats.zero_pages,
+           here->stats.repeated_pages, here->stats.compressed_pages,
+           here->stats.compressed_bytes);
     printf(", \"ping_median_us\": %" PRIu64 ", \"ping_p99_us\": %" PRIu64
            "}\n",
            there->ping_median_us, there->ping_p99_us);
@@ -673,12 +682,31 @@ static enum mode mode_by_name(const char *name)
     return mode;
 }
 
+/* False: this is no option about contents. */
+static bool read_contents(struct end *end, const char *option,
+                          const char *value)
+{
+    static const char *const names[] = {"auto", "off", "zstd"};
+
+    if (!strcmp(option, "--contents")) {
+        return contents_choose(value);
+    }
+    for (int i = 0; i < 3 && !strcmp(option, "--compress"); i++) {
+        if (!strcmp(value, names[i])) {
+            end->compress = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The options behind MODE and MIB; false: they are none. */
 static bool read_options(struct end *end, int argc, char **argv)
 {
     struct connections *connections = &end->connections;
 
     connections->count = 1;
+    end->compress = XLM_COMPRESS_OFF;
     if (argc == 1) {
         end->trace = argv[0];
         return true;
@@ -690,7 +718,9 @@ static bool read_options(struct end *end, int argc, char **argv)
             connections->over = argv[i + 1];
         } else if (!strcmp(argv[i], "--rate")) {
             connections->most_rate = strtoull(argv[i + 1], NULL, 10) << 20;
-        } else {
+        } else if (!strcmp(argv[i], "--bare")) {
+            end->bare = true;
+        } else if (!read_contents(end, argv[i], argv[i + 1])) {
             return false;
         }
     }
@@ -715,7 +745,8 @@ int main(int argc, char **argv)
     if (end.mode == MODE_COUNT || !end.guest_pages ||
         !read_options(&end, argc - 3, argv + 3)) {
         die("usage: engine push|precopy|faults|demand|points MIB [TRACE] "
-            "[--streams N] [--over COMMAND] [--rate MIB]");
+            "[--streams N] [--over COMMAND] [--rate MIB] [--compress HOW] "
+            "[--contents WHAT] [--bare 1]");
     }
     connections_make(&end.connections);
     if (pipe(report) || (child = fork()) < 0) {

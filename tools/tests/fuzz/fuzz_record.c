@@ -3,6 +3,7 @@
  * names: this reads far more records a second than a migration does.
  */
 #include "fuzz_peer.h"
+#include "wire/expand.h"
 #include "wire/record.h"
 
 #define STATES (XLM_READ_CREDIT + 1)
@@ -13,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
     struct xlm_context ctx = fuzz_context(NULL);
     struct xlm_channel channel = XLM_CHANNEL_CLOSED;
     struct xlm_record record = XLM_RECORD_EMPTY;
+    struct xlm_expander expander = XLM_EXPANDER_EMPTY;
     char text[XLM_ANSWER_TEXT_MAX + 1];
     enum xlm_reader_state state;
     struct xlm_pfn_list list;
@@ -30,7 +32,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
         switch (xlm_record_body(record.type)) {
         case XLM_BODY_LIST:
         case XLM_BODY_PAGES:
-            (void)xlm_parse_pfn_list(&ctx, &record, PFNS, &list);
+        case XLM_BODY_COMPRESSED:
+        case XLM_BODY_REPEATED:
+            if (!xlm_parse_pfn_list(&ctx, &record, PFNS, &list)) {
+                (void)xlm_expand(&ctx, &expander, &record, &list);
+            }
             break;
         case XLM_BODY_ANSWER:
             (void)xlm_parse_answer(&ctx, &record, &status, text);
@@ -43,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *octets, size_t length)
         }
     }
     fuzz_require(ctx.reason[0]);
+    xlm_expander_dispose(&expander);
     xlm_record_dispose(&record);
     xlm_channel_close(&channel);
     fuzz_close(fd);

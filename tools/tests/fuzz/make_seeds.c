@@ -75,20 +75,26 @@ static void make_seeds(void **state)
         unsigned int rounds;
         enum xlm_precopy_answer answer;
         bool one_way;
-    } ways[] = {{0, XLM_PRECOPY_POSTCOPY, false},
-                {1, XLM_PRECOPY_POSTCOPY, false},
-                {1, XLM_PRECOPY_STOP_AND_COPY, false},
-                {1, XLM_PRECOPY_STOP_AND_COPY, true}};
+        enum xlm_compress compress;
+    } ways[] = {
+        {0, XLM_PRECOPY_POSTCOPY, false, XLM_COMPRESS_OFF},
+        {1, XLM_PRECOPY_POSTCOPY, false, XLM_COMPRESS_OFF},
+        {1, XLM_PRECOPY_STOP_AND_COPY, false, XLM_COMPRESS_OFF},
+        {1, XLM_PRECOPY_STOP_AND_COPY, true, XLM_COMPRESS_OFF},
+        {0, XLM_PRECOPY_POSTCOPY, false, XLM_COMPRESS_ZSTD},
+        {1, XLM_PRECOPY_POSTCOPY, false, XLM_COMPRESS_ZSTD},
+    };
     unsigned int i;
 
     (void)state;
     for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-        struct fake_migration *migration = fake_migration_new(10, 1);
+        struct fake_migration *migration = fake_migration_new(16, 1);
 
         migration->script.rounds = ways[i].rounds;
         migration->script.answer = ways[i].answer;
         migration->script.at_build = refuse_one;
         migration->setup.params.in_fd = ways[i].one_way ? -1 : 0;
+        migration->setup.params.compress = ways[i].compress;
         fake_migration_run(migration);
         fake_migration_check_success(migration);
         keep(migration->outcome.link, FAKE_FORTH, "restore", i);

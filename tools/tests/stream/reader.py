@@ -20,7 +20,8 @@ MOST_FAULTS = 64
 STATS = struct.Struct("<12Q32Q2I")
 LIBXL_TRANSITION_END, LIBXL_END = 6, 0
 LOST = 5                        # a state of the guest
-WITH_CONTENTS = ("PAGE_DATA", "POSTCOPY_PAGE_DATA")
+WITH_CONTENTS = ("PAGE_DATA", "POSTCOPY_PAGE_DATA", "POSTCOPY_COMPRESSED")
+INSTEAD = ("POSTCOPY_ZERO_PAGES", "POSTCOPY_REPEATED_PAGES")
 REQUESTS = ("POSTCOPY_FAULT", "POSTCOPY_URGENT")
 # Between any two others.
 ALIVE = ("POSTCOPY_DST_ALIVE", "POSTCOPY_SRC_ALIVE", "POSTCOPY_EVICT_TIME")
@@ -32,6 +33,21 @@ class Bad(Exception):
 
 class Cut(Bad):
     """The stream ends within something."""
+
+
+def size_of_frame(frame):
+    """The size of the contents, by the header of a frame of RFC 8878; None: it has
+    none, or there is another header, or a dictionary."""
+    if len(frame) < 6 or frame[:4] != b"\x28\xb5\x2f\xfd":
+        return None
+    descriptor = frame[4]
+    single = descriptor >> 5 & 1
+    octets = (1 if single else 0, 2, 4, 8)[descriptor >> 6]
+    if descriptor & 3 or not octets:
+        return None
+    at = 5 + (not single)
+    size = int.from_bytes(frame[at:at + octets], "little")
+    return size + 256 if octets == 2 else size
 
 
 def rows_of(spec, heading):
@@ -123,8 +139,7 @@ class Way:
         """The (pfn, has contents) of a list."""
         count, reserved = struct.unpack_from("<II", body)
         paged = name in WITH_CONTENTS
-        most = self.spec.batch if paged or name.endswith("ZERO_PAGES") else \
-            self.spec.list
+        most = self.spec.batch if paged or name in INSTEAD else self.spec.list
         if reserved or len(body) < 8 + 8 * count or count > most:
             raise Bad(f"{name}: its count is {count}")
         if not count and name != "POSTCOPY_EVICTED":
@@ -139,10 +154,25 @@ class Way:
             result.append((pfn, paged and self.spec.types[kind]))
         if len({pfn for pfn, _ in result}) != count:
             raise Bad(f"{name} names a pfn twice")
-        pages = sum(contents for _, contents in result)
-        if len(body) != 8 + 8 * count + PAGE * pages:
-            raise Bad(f"{name}: {len(body)} octets for {pages} pages")
+        self.check_rest(name, body[8 + 8 * count:], count,
+                        sum(contents for _, contents in result))
         return result
+
+    @staticmethod
+    def check_rest(name, rest, count, pages):
+        """What follows the entries: contents, or what stands for them."""
+        if name == "POSTCOPY_COMPRESSED":
+            if size_of_frame(rest) != PAGE * pages or \
+                    len(rest) >= PAGE * pages:
+                raise Bad(f"{name}: a frame of {len(rest)} octets that is not "
+                          f"of {pages} pages, or not smaller")
+        elif name == "POSTCOPY_REPEATED_PAGES":
+            if len(rest) != 8 * count:
+                raise Bad(f"{name}: {len(rest)} octets for {count} numbers")
+            if not all(number for number, in struct.iter_unpack("<Q", rest)):
+                raise Bad(f"{name}: a page of zeroes")
+        elif len(rest) != PAGE * pages:
+            raise Bad(f"{name}: {len(rest)} octets for {pages} pages")
 
     def answer(self, name, body):
         """Bad with the words of a refusal."""
@@ -407,8 +437,13 @@ class Back(Way):
             self.answer(name, body)
             if name in self.seen:
                 raise Bad(f"{name} for the second time")
+            if "POSTCOPY_FEATURES" not in self.seen:
+                raise Bad(f"{name} without FEATURES before it")
             self.state = {"POSTCOPY_PREPARED": "EVICTED",
                           "POSTCOPY_READY": "REQUESTS"}.get(name, self.state)
+        elif name == "POSTCOPY_FEATURES":
+            if name in self.seen:
+                raise Bad(f"{name} for the second time")
         elif name == "POSTCOPY_EVICTED":
             pfns = [pfn for pfn, _ in self.entries(name, body)]
             self.evicted.update(pfns)
@@ -624,6 +659,13 @@ class Forth(Way):
                   f"with {len(pfns)} pages")
         self.outstanding -= pfns
         self.taken.append((len(pfns), bool(asked)))
+
+    def take_postcopy_repeated_pages(self, name, entries):
+        self.need(self.back and "POSTCOPY_FEATURES" in self.back.seen, name,
+                  "without FEATURES")
+        self.take_postcopy_zero_pages(name, entries)
+
+    take_postcopy_compressed = take_postcopy_repeated_pages
 
     def take_postcopy_zero_pages(self, name, entries):
         self.need(self.back is not None, name, "without a way back")

@@ -7,6 +7,14 @@
 
 #include "wire/wire.h"
 
+bool fake_brings_pages(uint32_t type)
+{
+    return type == XLM_REC_POSTCOPY_PAGE_DATA ||
+           type == XLM_REC_POSTCOPY_ZERO_PAGES ||
+           type == XLM_REC_POSTCOPY_REPEATED_PAGES ||
+           type == XLM_REC_POSTCOPY_COMPRESSED;
+}
+
 static void note_record(const uint8_t *octets, size_t size, void *data)
 {
     struct fake_heard *heard = data;
@@ -16,13 +24,13 @@ static void note_record(const uint8_t *octets, size_t size, void *data)
     (void)size;
     memcpy(&header, octets, sizeof(header));
     memcpy(&count, octets + sizeof(header), header.length >= 4 ? 4 : 0);
+    if (fake_brings_pages(header.type)) {
+        heard->pages += heard->gone ? count : 0;
+        return;
+    }
     switch (header.type) {
     case XLM_REC_POSTCOPY_GO:
         heard->gone = true;
-        break;
-    case XLM_REC_POSTCOPY_PAGE_DATA:
-    case XLM_REC_POSTCOPY_ZERO_PAGES:
-        heard->pages += heard->gone ? count : 0;
         break;
     case XLM_REC_POSTCOPY_FAULT:
         heard->faults++;

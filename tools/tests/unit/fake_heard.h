@@ -25,4 +25,7 @@ struct fake_heard fake_heard_on_first(struct fake_migration *migration);
 /* Over another connection, which is used after the go only; NULL: nothing. */
 struct fake_heard fake_heard_on(struct fake_link *link);
 
+/* Does a record of this type bring pages after the go? */
+bool fake_brings_pages(uint32_t type);
+
 #endif

@@ -241,6 +241,8 @@ static struct fake_migration *new_on(struct fake_host *from,
     fake_domain_run(migration->setup.source);
 
     xlm_save_params_init(&migration->setup.params);
+    /* Whether it pays here is a matter of chance. */
+    migration->setup.params.compress = XLM_COMPRESS_OFF;
     migration->setup.restore_params.read_ahead = true;
     /* However long the machine lets one end wait for the other. */
     migration->setup.params.silence_ms = 1000 * WATCHDOG_SECONDS;

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "fake_heard.h"
 #include "fake_log.h"
 #include "watchdog.h"
 #include "wire/record.h"
@@ -85,8 +86,7 @@ static void note_pages(struct puppet *puppet, uint32_t type,
 {
     uint32_t count = (uint32_t)body[0];
 
-    if (type != XLM_REC_POSTCOPY_PAGE_DATA &&
-        type != XLM_REC_POSTCOPY_ZERO_PAGES) {
+    if (!fake_brings_pages(type)) {
         return;
     }
     puppet->unpaid += count;

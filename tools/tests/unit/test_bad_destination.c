@@ -49,6 +49,7 @@ static void *run_save(void *data)
     /* Pushed pages need credit; there are no neighbours. */
     params.neighbours_below = params.neighbours_above = 0;
     params.neighbours_adapt = false;
+    params.compress = XLM_COMPRESS_ZSTD; /* if the puppet says so */
     puppet->rc = xlm_save(&puppet->ctx, &params, &callbacks, &puppet->stats,
                           &puppet->over);
     shutdown(puppet->engine_fd, SHUT_RDWR);
@@ -451,6 +452,59 @@ static void dropped_pages_are_not_sent(void **state)
     free_puppet(puppet);
 }
 
+/* A destination that does not say which forms it knows is an older one: pages
+ * go as they are, and zeroes. */
+static void says_no_features(void **state)
+{
+    struct puppet *puppet = start_save(PAGES, 1000000);
+    uint32_t type;
+
+    (void)state;
+    play_to_go(puppet);
+    puppet->unpaid = 0; /* of pages before the go */
+    puppet->after_go = puppet->credits = true;
+    say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+    do {
+        type = hear_next(puppet);
+        assert_int_not_equal(type, 0);
+        assert_int_not_equal(type, XLM_REC_POSTCOPY_COMPRESSED);
+        assert_int_not_equal(type, XLM_REC_POSTCOPY_REPEATED_PAGES);
+    } while (type != HEARD_END);
+    say(puppet, XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, 0);
+    free_puppet(puppet);
+}
+
+/* The same when it does: a repeated page goes as one word. */
+static void says_features(void **state)
+{
+    static const struct xlm_wire_features all = {
+        .features = XLM_FEATURE_REPEATED | XLM_FEATURE_COMPRESSED | 0x80,
+    };
+    struct puppet *puppet = start_save(PAGES, 1000000);
+
+    (void)state;
+    play_to_prepare(puppet);
+    say(puppet, XLM_REC_POSTCOPY_FEATURES, &all, sizeof(all));
+    say_answer(puppet, XLM_REC_POSTCOPY_PREPARED, 0);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_PFNS_END));
+    say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 0, NULL);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_TRANSITION));
+    say_list(puppet, XLM_REC_POSTCOPY_EVICTED, 0, NULL);
+    say_answer(puppet, XLM_REC_POSTCOPY_READY, 0);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_GO));
+    puppet->unpaid = 0; /* of pages before the go */
+    puppet->credits = true;
+    say_answer(puppet, XLM_REC_POSTCOPY_RUNNING, 0);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_REPEATED_PAGES));
+    assert_true(hear(puppet, XLM_REC_END));
+    say(puppet, XLM_REC_POSTCOPY_COMPLETE, NULL, 0);
+    pthread_join(puppet->thread, NULL);
+    assert_int_equal(puppet->rc, 0);
+    free_puppet(puppet);
+}
+
 /* No page is left to be sent: the source must notice that without credit. */
 static void all_pages_are_dropped(void **state)
 {
@@ -538,6 +592,8 @@ int main(void)
         cmocka_unit_test(requests_without_credit),
         cmocka_unit_test(dropped_pages_are_not_sent),
         cmocka_unit_test(all_pages_are_dropped),
+        cmocka_unit_test(says_no_features),
+        cmocka_unit_test(says_features),
         cmocka_unit_test(evicted_again_and_again),
         cmocka_unit_test(lies_about_what_it_lacks),
     };

@@ -117,6 +117,27 @@ static void pages_of_zeroes(void **state)
     expect_runs_on(puppet);
 }
 
+/* A repeated page counts like any other page, and so does a frame that is
+ * bad: it ends the connection, and changes no page. */
+static void pages_in_other_forms(void **state)
+{
+    static const uint64_t repeated[] = {2, 9, 2, 0x4343434343434343,
+                                        0x4545454545454545};
+    static const uint64_t frame[] = {1, 0, 0xfd2fb528};
+    struct puppet *puppet = restore_at(start_ready);
+
+    (void)state;
+    say(puppet, XLM_REC_POSTCOPY_REPEATED_PAGES, repeated, sizeof(repeated));
+    say(puppet, XLM_REC_POSTCOPY_GO, NULL, 0);
+    assert_true(hear(puppet, XLM_REC_POSTCOPY_RUNNING));
+    expect_page(puppet, 9, 0x43);
+    expect_page(puppet, 2, 0x45);
+    say(puppet, XLM_REC_POSTCOPY_COMPRESSED, frame, sizeof(frame));
+    assert_false(hear(puppet, XLM_REC_POSTCOPY_COMPLETE));
+    hang_up(puppet);
+    expect_runs_on(puppet);
+}
+
 /* Send this many records of zero pages each, and perhaps END, in one write:
  * all of them have arrived before the engine reads the first.  Without END one
  * page stays outstanding. */
@@ -295,6 +316,7 @@ int main(void)
         cmocka_unit_test(wrong_records_after_the_go),
         cmocka_unit_test(pages_that_are_not_awaited),
         cmocka_unit_test(pages_of_zeroes),
+        cmocka_unit_test(pages_in_other_forms),
         cmocka_unit_test(credit_is_kept_together),
         cmocka_unit_test(credit_is_paid_at_the_end),
         cmocka_unit_test(request_reaches_the_source),

@@ -20,6 +20,7 @@
 #include <xen/xen.h>
 #include <xen/hvm/save.h>
 
+#include "fake_heard.h"
 #include "moves.h"
 #include "policy/push_window.h"
 #include "slow.h"
@@ -420,12 +421,6 @@ static void write_last(struct fake_migration *migration)
     write_from(migration, WRITTEN_LAST);
 }
 
-static bool is_pushed(uint32_t type)
-{
-    return type == XLM_REC_POSTCOPY_PAGE_DATA ||
-           type == XLM_REC_POSTCOPY_ZERO_PAGES;
-}
-
 /* The pages that came after the go, in order. */
 static size_t pushed(struct fake_migration *migration, uint64_t pfns[PAGES])
 {
@@ -444,7 +439,7 @@ static size_t pushed(struct fake_migration *migration, uint64_t pfns[PAGES])
 
         memcpy(&header, octets + offsets[i], sizeof(header));
         memcpy(&list, body, sizeof(list));
-        if (!ran || !is_pushed(header.type)) {
+        if (!ran || !fake_brings_pages(header.type)) {
             ran |= header.type == XLM_REC_POSTCOPY_GO;
             continue;
         }

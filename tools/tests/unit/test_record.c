@@ -322,6 +322,8 @@ static void read_back(void **state)
 #define EMPTY 0, 0
 #define LIST(least, most) 8 + 8 * (least), 8 + 8 * (most)
 #define PAGES(least, most) 8 + 8 * (least), 8 + (8 + 4096) * (most)
+#define COMPRESSED(least, most) 9 + 8 * (least), 8 + (8 + 4096) * (most)
+#define REPEATED(least, most) 8 + 16 * (least), 8 + 16 * (most)
 #define ANSWER 8, 8 + 1024
 #define FIXED(layout) sizeof(layout), sizeof(layout)
 #define OCTETS(least, most) least, most
@@ -410,6 +412,8 @@ static const struct longest {
     {XLM_REC_POSTCOPY_FAULT, XLM_READ_REQUESTS, 8 + 8192 * 8},
     {XLM_REC_POSTCOPY_EVICTED, XLM_READ_EVICTED, 8 + 8192 * 8},
     {XLM_REC_POSTCOPY_ZERO_PAGES, XLM_READ_LAST, 8 + 1024 * 8},
+    {XLM_REC_POSTCOPY_COMPRESSED, XLM_READ_CHANNEL, 8 + 1024 * (8 + 4096)},
+    {XLM_REC_POSTCOPY_REPEATED_PAGES, XLM_READ_POSTCOPY, 8 + 1024 * 16},
     {XLM_REC_POSTCOPY_PREPARED, XLM_READ_PREPARED, 8 + 1024},
     {XLM_REC_POSTCOPY_READY, XLM_READ_READY, 8 + 1024},
     {XLM_REC_POSTCOPY_RUNNING, XLM_READ_REQUESTS, 8 + 1024},

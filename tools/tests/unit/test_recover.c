@@ -74,7 +74,7 @@ static void lose_and_recover(struct fake_cut cut)
 static size_t cuts_from_go(enum fake_way way, struct fake_cut *cuts)
 {
     struct fake_migration *migration = new_migration();
-    unsigned int seen[XLM_REC_POSTCOPY_LACKING + 1] = {0};
+    unsigned int seen[XLM_RECORD_ROWS] = {0};
     size_t all[MAX_RECORDS], count, kept = 0;
     struct xlm_wire_record_header header;
     const uint8_t *heard;
@@ -90,7 +90,7 @@ static size_t cuts_from_go(enum fake_way way, struct fake_cut *cuts)
             continue; /* before the go, or not each time */
         }
         cuts[kept] = CUT(way, header.type, 1);
-        cuts[kept].nth = ++seen[header.type];
+        cuts[kept].nth = ++seen[xlm_record_row(header.type)];
         kept += kept || header.type == XLM_REC_POSTCOPY_GO ||
                 header.type == XLM_REC_POSTCOPY_RUNNING;
     }

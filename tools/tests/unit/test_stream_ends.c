@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "fake_heard.h"
 #include "fake_migration.h"
 #include "fake_relink.h"
 #include "wire/channel.h"
@@ -237,8 +238,7 @@ static uint64_t take_record(struct liar *liar, unsigned int connection)
                         connection ? XLM_READ_CHANNEL : XLM_READ_POSTCOPY,
                         &liar->record),
         0);
-    if (liar->record.type == XLM_REC_POSTCOPY_PAGE_DATA ||
-        liar->record.type == XLM_REC_POSTCOPY_ZERO_PAGES) {
+    if (fake_brings_pages(liar->record.type)) {
         assert_int_equal(
             xlm_parse_pfn_list(&liar->ctx, &liar->record, PAGES, &list), 0);
     }

@@ -48,6 +48,7 @@ static void zero_is_what_suits_most(void **state)
     assert_int_equal(out.neighbours_above, 24);
     assert_true(out.neighbours_adapt);
     assert_int_equal(out.link_timeout_ms, 0);
+    assert_int_equal(out.compress, XLM_COMPRESS_AUTO);
 }
 
 static void set(void **state)
@@ -59,6 +60,7 @@ static void set(void **state)
         .no_background_push = true,
         .push_order = LIBXL_LIVE_MIGRATE_PUSH_ORDER_ASCENDING,
         .link_timeout = 10,
+        .compress = LIBXL_LIVE_MIGRATE_COMPRESS_ZSTD,
     };
     struct xlm_save_params out = tuned(&params);
 
@@ -71,6 +73,7 @@ static void set(void **state)
     assert_true(out.no_push);
     assert_false(out.push_recent);
     assert_int_equal(out.link_timeout_ms, 10000);
+    assert_int_equal(out.compress, XLM_COMPRESS_ZSTD);
 }
 
 /* A value that means "none", and values that are too large. */

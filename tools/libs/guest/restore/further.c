@@ -23,10 +23,12 @@ void xlm_further_reader_init(struct xlm_further_reader *reader,
         .ctx = fresh,
         .channel = XLM_CHANNEL_CLOSED,
         .record = XLM_RECORD_EMPTY,
+        .expander = XLM_EXPANDER_EMPTY,
     };
     reader->ctx.logger = restorer->ctx->logger;
     reader->ctx.hypervisor = restorer->ctx->hypervisor;
     xlm_restore_lend_contents(&reader->ctx, &reader->record);
+    xlm_restore_lend_expanded(&reader->ctx, &reader->expander);
 }
 
 void xlm_further_reader_warn(const struct xlm_further_reader *reader)
@@ -60,7 +62,7 @@ static int take_pages(struct xlm_further_reader *reader)
     if (xlm_read_record(&reader->ctx, &reader->channel, XLM_READ_CHANNEL,
                         &reader->record) ||
         xlm_restore_bring_in(restorer, &reader->ctx, &reader->record,
-                             &pages)) {
+                             &reader->expander, &pages)) {
         return -1;
     }
     reader->pages += pages;
@@ -145,4 +147,5 @@ void xlm_further_reader_close(struct xlm_further_reader *reader)
     xlm_further_reader_stop(reader);
     xlm_channel_close(&reader->channel);
     xlm_restore_dispose_record(&reader->ctx, &reader->record);
+    xlm_restore_dispose_expander(&reader->ctx, &reader->expander);
 }

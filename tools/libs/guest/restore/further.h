@@ -40,6 +40,7 @@ struct xlm_further_reader {
     struct xlm_context ctx;
     struct xlm_channel channel;
     struct xlm_record record;
+    struct xlm_expander expander; /* for its contents */
     pthread_t thread;
     bool runs;
     atomic_bool stopping; /* set by the caller's thread */

@@ -81,8 +81,7 @@ static int take_pages(struct xlm_restorer *restorer)
                         record)) {
         return -1;
     }
-    if (record->type != XLM_REC_PAGE_DATA &&
-        record->type != XLM_REC_POSTCOPY_ZERO_PAGES) {
+    if (record->type == XLM_REC_POSTCOPY_GO) {
         return xlm_restore_bad_stream(restorer, "no page where one was asked "
                                                 "for");
     }

@@ -41,11 +41,42 @@ void xlm_restore_dispose_record(struct xlm_context *ctx,
     xlm_record_dispose(record);
 }
 
+void xlm_restore_lend_expanded(struct xlm_context *ctx,
+                               struct xlm_expander *expander)
+{
+    expander->lent =
+        ctx->hypervisor->ops->contents_alloc(ctx->hypervisor, LENT_PAGES);
+    expander->lent_octets = expander->lent ? LENT_PAGES * XLM_PAGE_SIZE : 0;
+}
+
+void xlm_restore_dispose_expander(struct xlm_context *ctx,
+                                  struct xlm_expander *expander)
+{
+    if (expander->lent) {
+        ctx->hypervisor->ops->contents_free(ctx->hypervisor, expander->lent,
+                                            LENT_PAGES);
+    }
+    xlm_expander_dispose(expander);
+}
+
+/* Check a list and make its contents, where something stands for them. */
+static int parse_contents(struct xlm_context *ctx,
+                          const struct xlm_record *record,
+                          struct xlm_expander *expander, uint64_t pfn_limit,
+                          struct xlm_pfn_list *list)
+{
+    return xlm_parse_pfn_list(ctx, record, pfn_limit, list) ||
+                   xlm_expand(ctx, expander, record, list)
+               ? -1
+               : 0;
+}
+
 void xlm_restore_lend(struct xlm_restorer *restorer)
 {
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
 
     xlm_restore_lend_contents(restorer->ctx, &restorer->record);
+    xlm_restore_lend_expanded(restorer->ctx, &restorer->expander);
     restorer->zeroes = hv->ops->contents_alloc(hv, 1);
     if (restorer->zeroes) {
         memset(restorer->zeroes, 0, XLM_PAGE_SIZE);
@@ -57,6 +88,7 @@ void xlm_restore_dispose_lent(struct xlm_restorer *restorer)
     struct xlm_hypervisor *hv = restorer->ctx->hypervisor;
 
     xlm_restore_dispose_record(restorer->ctx, &restorer->record);
+    xlm_restore_dispose_expander(restorer->ctx, &restorer->expander);
     if (restorer->zeroes) {
         hv->ops->contents_free(hv, restorer->zeroes, 1);
     }
@@ -78,8 +110,8 @@ static int parse(struct xlm_restorer *restorer, struct xlm_pfn_list *list)
 {
     uint64_t end = 0;
 
-    if (xlm_parse_pfn_list(restorer->ctx, &restorer->record,
-                           restorer->domain.pfn_limit, list)) {
+    if (parse_contents(restorer->ctx, &restorer->record, &restorer->expander,
+                       restorer->domain.pfn_limit, list)) {
         return -1;
     }
     /* An ordinary stream does not say how large the guest is. */
@@ -471,11 +503,13 @@ static int bring_in(struct xlm_restorer *restorer,
 
 int xlm_restore_bring_in(struct xlm_restorer *restorer,
                          struct xlm_context *ctx,
-                         const struct xlm_record *record, uint32_t *pages)
+                         const struct xlm_record *record,
+                         struct xlm_expander *expander, uint32_t *pages)
 {
     struct xlm_pfn_list list;
 
-    if (xlm_parse_pfn_list(ctx, record, restorer->domain.pfn_limit, &list) ||
+    if (parse_contents(ctx, record, expander, restorer->domain.pfn_limit,
+                       &list) ||
         bring_in(restorer, record, &list)) {
         return -1;
     }
@@ -488,7 +522,7 @@ int xlm_restore_take_postcopy_pages(struct xlm_restorer *restorer)
     uint32_t pages;
 
     if (xlm_restore_bring_in(restorer, restorer->ctx, &restorer->record,
-                             &pages)) {
+                             &restorer->expander, &pages)) {
         return -1;
     }
     return owe_credit(restorer, pages);

@@ -199,6 +199,9 @@ int xlm_restore_take_prepare(struct xlm_restorer *restorer)
         return -1;
     }
     restorer->outcome.prepared = true;
+    if (xlm_restore_tell_features(restorer)) {
+        return -1;
+    }
     xlm_restore_progress(restorer, XLM_PHASE_PRECOPY);
     return xlm_write_answer(restorer->ctx, &restorer->channel,
                             XLM_REC_POSTCOPY_PREPARED, 0,

@@ -57,7 +57,8 @@ int xlm_restore_open_link(struct xlm_restorer *restorer, int in_fd, int out_fd)
     restorer->channel.abort_fd = restorer->params->relink->fd;
     xlm_restore_pay_before_waits(restorer);
     xlm_restore_set_link_timeout(restorer);
-    if (xlm_write_answer(restorer->ctx, &restorer->channel,
+    if (xlm_restore_tell_features(restorer) ||
+        xlm_write_answer(restorer->ctx, &restorer->channel,
                          XLM_REC_POSTCOPY_STATE, XLM_GUEST_RUNS, "") ||
         tell_lacking(restorer)) {
         return -1;

@@ -158,11 +158,17 @@ static int take_page_data(struct xlm_restorer *restorer)
 
 /* ---- the whole ---- */
 
-static int take_zero_pages(struct xlm_restorer *restorer)
+/* What stands for PAGE_DATA or POSTCOPY_PAGE_DATA: an ordinary stream has only
+ * the former, and some of these go only to an end that has said that it knows
+ * them. */
+static int take_other_pages(struct xlm_restorer *restorer)
 {
-    if (restorer->params->out_fd < 0) {
-        return xlm_restore_bad_stream(restorer,
-                                      "POSTCOPY_ZERO_PAGES unasked for");
+    uint32_t type = restorer->record.type;
+
+    if (restorer->params->out_fd < 0 ||
+        (type != XLM_REC_POSTCOPY_ZERO_PAGES && !restorer->outcome.prepared)) {
+        return xlm_restore_bad_stream(restorer, "pages in a form that was not "
+                                                "asked for");
     }
     return restorer->state == XLM_READ_POSTCOPY
                ? xlm_restore_take_late_pages(restorer)

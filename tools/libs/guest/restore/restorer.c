@@ -52,6 +52,17 @@ void xlm_restore_begin(struct xlm_restorer *restorer, struct xlm_context *ctx,
     };
 }
 
+int xlm_restore_tell_features(struct xlm_restorer *restorer)
+{
+    const struct xlm_wire_features wire = {
+        .features = XLM_FEATURE_REPEATED | XLM_FEATURE_COMPRESSED,
+    };
+
+    return xlm_write_simple_record(restorer->ctx, &restorer->channel,
+                                   XLM_REC_POSTCOPY_FEATURES, &wire,
+                                   sizeof(wire));
+}
+
 void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase)
 {
     if (restorer->pager) {

@@ -10,6 +10,7 @@
 #include "pager/pager.h"
 #include "policy/pfn_set.h"
 #include "wire/channel.h"
+#include "wire/expand.h"
 #include "wire/keepalive.h"
 #include "wire/record.h"
 #include "xlm.h"
@@ -80,6 +81,7 @@ struct xlm_restorer {
 
     /* All that follows is the caller's thread's. */
     struct xlm_record record; /* the one being handled */
+    struct xlm_expander expander; /* for its contents */
     enum xlm_reader_state state;
     struct xlm_stats *stats;
     uint64_t start_us;
@@ -109,6 +111,8 @@ int xlm_restore_bad_stream(struct xlm_restorer *restorer, const char *what);
 /* Start to tell the source that this end lives, on the current connection;
  * does nothing without a way back. */
 void xlm_restore_keep_alive(struct xlm_restorer *restorer);
+/* Tell the source in which forms pages may come. */
+int xlm_restore_tell_features(struct xlm_restorer *restorer);
 void xlm_restore_progress(struct xlm_restorer *restorer, enum xlm_phase phase);
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 
 #include "clock.h"
+#include "save/features.h"
 
 static void note_heard(struct xlm_saver *saver)
 {
@@ -85,6 +86,8 @@ int xlm_save_read_one(struct xlm_saver *saver, enum xlm_reader_state state,
     if (saver->record.type == XLM_REC_POSTCOPY_EVICT_TIME) {
         memcpy(&saver->evicting.took, saver->record.body,
                sizeof(saver->evicting.took));
+    } else if (saver->record.type == XLM_REC_POSTCOPY_FEATURES) {
+        xlm_save_take_features(saver);
     } else {
         *answer = saver->record.type != XLM_REC_POSTCOPY_DST_ALIVE;
     }

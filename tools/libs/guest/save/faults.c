@@ -149,10 +149,12 @@ static int leave_page(struct xlm_further *further, uint64_t pfn)
 static int send_page(struct xlm_further *further, uint64_t pfn,
                      const void *contents)
 {
+    const struct xlm_page_batch_form form =
+        xlm_save_form(further->saver, NULL);
     struct xlm_page_batch *batch = &further->batch;
     uint64_t octets = further->channel.bytes_out;
 
-    xlm_page_batch_begin(batch, XLM_REC_POSTCOPY_PAGE_DATA, true);
+    xlm_page_batch_begin(batch, XLM_REC_POSTCOPY_PAGE_DATA, &form);
     xlm_page_batch_add(batch, pfn, XLM_TYPE_NOTAB, contents);
     XLM_TRACE(&further->ctx, sent, pfn, octets);
     return xlm_further_write(further);

@@ -3,11 +3,13 @@
  */
 #include "save/fill.h"
 
-static int fill(struct xlm_page_batch *batch, struct xlm_source_memory *memory,
-                size_t count, const uint64_t *pfns,
+static int fill(struct xlm_page_batch *batch,
+                const struct xlm_page_batch_form *form,
+                struct xlm_source_memory *memory, size_t count,
+                const uint64_t *pfns,
                 int (*is_hole)(uint64_t pfn, void *data), void *data)
 {
-    xlm_page_batch_begin(batch, XLM_REC_POSTCOPY_PAGE_DATA, true);
+    xlm_page_batch_begin(batch, XLM_REC_POSTCOPY_PAGE_DATA, form);
     for (size_t i = 0; i < count; i++) {
         const void *contents = xlm_source_memory_page(memory, pfns[i]);
 
@@ -22,6 +24,7 @@ static int fill(struct xlm_page_batch *batch, struct xlm_source_memory *memory,
 }
 
 int xlm_save_fill(struct xlm_page_batch *batch,
+                  const struct xlm_page_batch_form *form,
                   struct xlm_source_memory *memory, size_t count,
                   const uint64_t *pfns,
                   int (*is_hole)(uint64_t pfn, void *data), void *data)
@@ -30,7 +33,7 @@ int xlm_save_fill(struct xlm_page_batch *batch,
 
     do { /* mapping a page also maps its neighbours */
         remapped = memory->remapped;
-        if (fill(batch, memory, count, pfns, is_hole, data)) {
+        if (fill(batch, form, memory, count, pfns, is_hole, data)) {
             return -1;
         }
     } while (memory->remapped != remapped);

@@ -40,6 +40,8 @@ void xlm_further_dispose(struct xlm_further *further)
 {
     xlm_source_memory_close(&further->memory);
     xlm_channel_close(&further->channel);
+    xlm_compressor_close(further->compressor);
+    further->compressor = NULL;
     xlm_record_dispose(&further->record);
     free(further->pages);
     further->pages = NULL;
@@ -108,22 +110,20 @@ bool xlm_further_pending(const struct xlm_further *further)
 }
 
 /* Note the pages of a batch in the order in which they are written: by one
- * record those with contents, by a second the pages of zeroes.  Before this
- * they were noted in the order of the plan.  If only the second record is
- * lost, only its pages must go again. */
+ * record those with contents, by others the pages of zeroes and the repeated
+ * ones.  Before this they were noted in the order of the plan.  If only the
+ * last record is lost, only its pages must go again. */
 static void note_order(struct xlm_further *further)
 {
     const struct xlm_page_batch *batch = &further->batch;
-    size_t count = batch->nr_entries + batch->nr_zeroes;
+    size_t count = xlm_page_batch_count(batch);
 
     pthread_mutex_lock(&further->shared->lock);
     for (size_t i = 0; i < count && !further->ended; i++) {
-        uint64_t entry = i < batch->nr_entries
-                             ? batch->entries[i]
-                             : batch->zeroes[i - batch->nr_entries];
         uint64_t at = further->sent - count + i;
 
-        further->pages[at % further->most].pfn = xlm_entry_pfn(entry);
+        further->pages[at % further->most].pfn =
+            xlm_entry_pfn(xlm_page_batch_entry(batch, i));
     }
     pthread_mutex_unlock(&further->shared->lock);
 }
@@ -132,16 +132,15 @@ int xlm_further_write(struct xlm_further *further)
 {
     struct xlm_push_shared *shared = further->shared;
     uint64_t octets = further->channel.bytes_out;
-    size_t zeroes = further->batch.nr_zeroes;
     int rc;
 
-    if (zeroes && further->batch.nr_entries) {
+    if (xlm_page_batch_records(&further->batch) > 1) {
         note_order(further);
     }
     rc = xlm_page_batch_write(&further->ctx, &further->channel,
                               &further->batch);
     pthread_mutex_lock(&shared->lock);
-    further->counts.zeroes += zeroes;
+    xlm_save_add_forms(&further->counts.forms, &further->batch);
     further->counts.octets += further->channel.bytes_out - octets;
     pthread_mutex_unlock(&shared->lock);
     return rc;
@@ -175,7 +174,7 @@ void xlm_further_count(struct xlm_further *further, struct xlm_stats *stats)
     stats->requested_pages += counts->requested;
     stats->pushed_pages += counts->pushed;
     stats->neighbour_pages += counts->neighbours;
-    stats->zero_pages += counts->zeroes;
+    xlm_save_count_forms(&counts->forms, stats);
     stats->crossed_requests += counts->crossed;
     further->saver->further_bytes += counts->octets;
     *counts = (struct xlm_further_counts){.requested = 0};

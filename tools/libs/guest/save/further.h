@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 #include "hypervisor/source_memory.h"
+#include "save/features.h"
 #include "save/saver.h"
 #include "save/shared.h"
 #include "wire/page_batch.h"
@@ -30,7 +31,7 @@ struct xlm_further_counts {
     uint64_t requested;
     uint64_t pushed;
     uint64_t neighbours; /* of the pushed ones */
-    uint64_t zeroes;
+    struct xlm_save_forms forms;
     uint64_t octets;
     uint64_t crossed; /* requests whose pages had been sent */
 };
@@ -52,6 +53,7 @@ struct xlm_further {
     struct xlm_record record;
     struct xlm_source_memory memory;
     struct xlm_page_batch batch;
+    struct xlm_compressor *compressor; /* NULL: contents go as they are */
 
     /* Guarded by the shared lock. */
     uint64_t sent;               /* pages sent over it */

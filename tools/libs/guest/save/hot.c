@@ -366,7 +366,7 @@ int xlm_hot_stop(struct xlm_hot *hot, struct xlm_pfn_set *hottest)
         xlm_pfn_set_unite(&saver->sets.recent[LAST], &saver->sets.dirty);
     }
     saver->stats->settled_pages = hot->sent;
-    xlm_save_count_zeroes(saver);
+    xlm_save_count_sent_forms(saver);
     dispose(hot);
     return rc;
 }

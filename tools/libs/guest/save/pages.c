@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "save/features.h"
 #include "wire/page_batch.h"
 
 static int fail_on_domain(struct xlm_saver *saver, const char *doing)
@@ -190,16 +191,18 @@ struct xlm_save_batch {
     size_t nr_mapped;
     uint8_t *mapping;
     struct xlm_page_batch out;
-    uint64_t zeroes; /* not yet in the stats */
+    struct xlm_save_forms forms; /* not yet in the stats */
 };
 
 static int write_batch(struct xlm_saver *saver, struct xlm_save_batch *batch,
                        uint64_t *sent)
 {
+    const struct xlm_page_batch_form form =
+        xlm_save_form(saver, saver->compressor);
     struct xlm_page_batch *out = &batch->out;
     size_t page = 0;
 
-    xlm_page_batch_begin(out, XLM_REC_PAGE_DATA, xlm_two_way(saver));
+    xlm_page_batch_begin(out, XLM_REC_PAGE_DATA, &form);
     for (size_t i = 0; i < batch->count; i++) {
         uint32_t type = batch->types[i];
         const uint8_t *contents = NULL;
@@ -215,8 +218,11 @@ static int write_batch(struct xlm_saver *saver, struct xlm_save_batch *batch,
         }
         xlm_page_batch_add(out, batch->pfns[i], type, contents);
     }
-    batch->zeroes += out->nr_zeroes;
-    return xlm_page_batch_write(saver->ctx, &saver->channel, out);
+    if (xlm_page_batch_write(saver->ctx, &saver->channel, out)) {
+        return -1;
+    }
+    xlm_save_add_forms(&batch->forms, out);
+    return 0;
 }
 
 /* A page that could not be mapped must be gone since its type was read;
@@ -292,11 +298,10 @@ static struct xlm_save_batch *begin_batch(struct xlm_saver *saver)
     return saver->batch;
 }
 
-void xlm_save_count_zeroes(struct xlm_saver *saver)
+void xlm_save_count_sent_forms(struct xlm_saver *saver)
 {
     if (saver->batch) {
-        saver->stats->zero_pages += saver->batch->zeroes;
-        saver->batch->zeroes = 0;
+        xlm_save_count_forms(&saver->batch->forms, saver->stats);
     }
 }
 
@@ -319,7 +324,7 @@ int xlm_save_send_some(struct xlm_saver *saver, struct xlm_pfn_set *set,
     if (xlm_save_check_abort(saver) || send_batch(saver, batch, sent)) {
         return -1;
     }
-    xlm_save_count_zeroes(saver);
+    xlm_save_count_sent_forms(saver);
     xlm_save_progress(saver, saver->phase);
     return 0;
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "save/features.h"
 #include "save/fill.h"
 #include "save/pusher.h"
 #include "save/source.h"
@@ -70,17 +71,25 @@ static int send_pages(struct xlm_pusher *pusher, enum xlm_push_kind kind,
 {
     struct xlm_saver *saver = pusher->saver;
     struct xlm_page_batch *batch = &pusher->batch;
+    /* Compressing would only delay what the guest waits for. */
+    const struct xlm_page_batch_form form = xlm_save_form(
+        saver, kind == XLM_PUSH_REQUESTED ? NULL : saver->compressor);
+    struct xlm_save_forms forms = {.zeroes = 0};
 
-    if (xlm_save_fill(batch, &pusher->memory, count, pfns, check_hole,
+    if (xlm_save_fill(batch, &form, &pusher->memory, count, pfns, check_hole,
                       saver) ||
         xlm_save_check_source(saver)) {
         return -1;
     }
-    saver->stats->zero_pages += batch->nr_zeroes;
     if (kind == XLM_PUSH_REQUESTED) {
         trace_sent(pusher, count, pfns);
     }
-    return xlm_page_batch_write(saver->ctx, &saver->channel, batch);
+    if (xlm_page_batch_write(saver->ctx, &saver->channel, batch)) {
+        return -1;
+    }
+    xlm_save_add_forms(&forms, batch);
+    xlm_save_count_forms(&forms, saver->stats);
+    return 0;
 }
 
 /* Collect what the destination has said and what went over a fault channel;

@@ -15,6 +15,7 @@
 #include <xen/xen.h>
 #include <xen/sched.h>
 
+#include "save/features.h"
 #include "save/push.h"
 #include "save/saver.h"
 #include "save/source.h"
@@ -77,14 +78,36 @@ static int ask(struct xlm_saver *saver)
                                    sizeof(recover));
 }
 
+/* STATE, and before it perhaps FEATURES. */
+static int hear_state(struct xlm_saver *saver)
+{
+    if (xlm_read_record(saver->ctx, &saver->channel, XLM_READ_STATE,
+                        &saver->record)) {
+        return -1;
+    }
+    if (saver->record.type != XLM_REC_POSTCOPY_FEATURES) {
+        return 0;
+    }
+    xlm_save_take_features(saver);
+    if (xlm_read_record(saver->ctx, &saver->channel, XLM_READ_STATE,
+                        &saver->record)) {
+        return -1;
+    }
+    if (saver->record.type == XLM_REC_POSTCOPY_FEATURES) {
+        errno = EPROTO;
+        return xlm_fail(saver->ctx, "bad migration stream: POSTCOPY_FEATURES "
+                                    "for a second time");
+    }
+    return 0;
+}
+
 /* A state that is not known here must not be taken for one that is. */
 static int read_state(struct xlm_saver *saver, enum xlm_guest_state *state)
 {
     char text[XLM_ANSWER_TEXT_MAX + 1];
     uint32_t status;
 
-    if (xlm_read_record(saver->ctx, &saver->channel, XLM_READ_STATE,
-                        &saver->record) ||
+    if (hear_state(saver) ||
         xlm_parse_answer(saver->ctx, &saver->record, &status, text)) {
         return -1;
     }
@@ -173,6 +196,7 @@ static int push(struct xlm_saver *saver, enum xlm_guest_state *state)
               saver->sets.outstanding.count);
     saver->channel.abort_fd = -1;
     saver->channel.idle_ms = -1;
+    xlm_save_begin_forms(saver);
     xlm_save_connect_streams(saver);
     pusher = xlm_pusher_open(saver);
     if (!pusher) {

@@ -43,6 +43,7 @@
 #include "save/context.h"
 #include "save/evict.h"
 #include "save/faults.h"
+#include "save/features.h"
 #include "save/hold.h"
 #include "save/hot.h"
 #include "save/pages.h"
@@ -278,6 +279,7 @@ static int await_prepared(struct xlm_saver *saver)
         take_prepared(saver)) {
         return -1;
     }
+    xlm_save_begin_forms(saver);
     xlm_save_connect_faults(saver);
     xlm_save_connect_streams(saver);
     /* The log was on meanwhile, and would lose new pages.  List the pages once

@@ -131,6 +131,7 @@ void xlm_saver_dispose(struct xlm_saver *saver)
     xlm_channel_close(&saver->channel);
     xlm_record_dispose(&saver->record);
     free(saver->batch);
+    xlm_compressor_close(saver->compressor);
     free(saver->domain.context.octets);
     xlm_pfn_set_dispose(&saver->sets.present);
     xlm_pfn_set_dispose(&saver->sets.toolstack);

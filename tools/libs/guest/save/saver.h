@@ -11,6 +11,7 @@
 #include "policy/push_plan.h"
 #include "wire/channel.h"
 #include "wire/keepalive.h"
+#include "wire/page_batch.h"
 #include "wire/record.h"
 #include "xlm.h"
 
@@ -102,6 +103,9 @@ struct xlm_saver {
     /* for the background; from the go on the threads that push share it, with
      * the lock of save/shared.h */
     struct xlm_rate_limit limit;
+    uint32_t features; /* of the destination's: XLM_FEATURE_* */
+    /* for the first connection; NULL: contents go as they are */
+    struct xlm_compressor *compressor;
     /* tells the destination that this end lives; or NULL */
     struct xlm_keepalive *keepalive;
     struct xlm_pusher *pusher;        /* save/push.c; NULL: not opened yet */

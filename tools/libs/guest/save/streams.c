@@ -252,10 +252,14 @@ static int push(struct xlm_stream *stream, enum xlm_push_kind kind,
                 size_t count, const uint64_t *pfns)
 {
     struct xlm_further *further = &stream->further;
+    /* Compressing would only delay what the guest waits for. */
+    const struct xlm_page_batch_form form = xlm_save_form(
+        further->saver,
+        kind == XLM_PUSH_REQUESTED ? NULL : further->compressor);
     uint64_t octets = further->channel.bytes_out;
 
-    if (xlm_save_fill(&further->batch, &further->memory, count, pfns, is_hole,
-                      stream) ||
+    if (xlm_save_fill(&further->batch, &form, &further->memory, count, pfns,
+                      is_hole, stream) ||
         check_source(stream)) {
         return -1;
     }
@@ -347,6 +351,7 @@ static int start(struct xlm_stream *stream)
         xlm_note_failure(&stream->further.ctx, "no memory");
         return -1;
     }
+    stream->further.compressor = xlm_save_open_compressor(stream->all->saver);
     xlm_push_window_init(&stream->window,
                          stream->all->saver->params->credit_pages);
     error = pthread_create(&stream->further.thread, NULL, run, stream);

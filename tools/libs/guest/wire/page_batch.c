@@ -11,21 +11,45 @@
 #define PREFETCH_PAGES 8
 
 void xlm_page_batch_begin(struct xlm_page_batch *batch, uint32_t type,
-                          bool find_zeroes)
+                          const struct xlm_page_batch_form *form)
 {
     batch->type = type;
-    batch->find_zeroes = find_zeroes;
+    batch->form = *form;
     batch->nr_entries = batch->nr_zeroes = batch->nr_runs = 0;
+    batch->nr_repeated = 0;
+    batch->nr_compressed = batch->compressed_octets = 0;
 }
 
-/* The first octets are zero, and each octet equals the one before it. */
-static bool is_zero(const uint8_t *page)
+/* Each word equals the one before it.  Most pages differ in their first few
+ * words, which are compared without a call. */
+static bool is_repeated(const uint8_t *page, uint64_t *word)
 {
-    static const uint8_t zeroes[16];
+    uint64_t second;
 
-    return !memcmp(page, zeroes, sizeof(zeroes)) &&
-           !memcmp(page, page + sizeof(zeroes),
-                   XLM_PAGE_SIZE - sizeof(zeroes));
+    memcpy(word, page, sizeof(*word));
+    memcpy(&second, page + sizeof(*word), sizeof(second));
+    return *word == second && !memcmp(page, page + sizeof(*word),
+                                      XLM_PAGE_SIZE - sizeof(*word));
+}
+
+/* True: the page needs no contents. */
+static bool add_repeated(struct xlm_page_batch *batch, uint64_t entry,
+                         const uint8_t *contents)
+{
+    uint64_t word;
+
+    if (!is_repeated(contents, &word)) {
+        return false;
+    }
+    if (!word) {
+        batch->zeroes[batch->nr_zeroes++] = entry;
+        return true;
+    }
+    if (batch->form.repeated) {
+        batch->words[batch->nr_repeated] = word;
+        batch->repeated[batch->nr_repeated++] = entry;
+    }
+    return batch->form.repeated;
 }
 
 /* Contents that lie directly behind the last ones extend their run. */
@@ -54,14 +78,14 @@ static void add_contents(struct xlm_page_batch *batch, const void *contents)
 void xlm_page_batch_add(struct xlm_page_batch *batch, uint64_t pfn,
                         uint32_t type, const void *contents)
 {
-    if (contents && batch->find_zeroes) {
+    if (contents && batch->form.zeroes) {
         /* The first look at a page waits for memory.  This address is mostly a
          * page to come; it need not be a page at all. */
         __builtin_prefetch((const uint8_t *)contents +
                            PREFETCH_PAGES * XLM_PAGE_SIZE);
     }
-    if (contents && batch->find_zeroes && is_zero(contents)) {
-        batch->zeroes[batch->nr_zeroes++] = xlm_entry(pfn, type);
+    if (contents && batch->form.zeroes &&
+        add_repeated(batch, xlm_entry(pfn, type), contents)) {
         return;
     }
     batch->entries[batch->nr_entries++] = xlm_entry(pfn, type);
@@ -70,26 +94,99 @@ void xlm_page_batch_add(struct xlm_page_batch *batch, uint64_t pfn,
     }
 }
 
-static int write_entries(struct xlm_context *ctx, struct xlm_channel *channel,
-                         const struct xlm_page_batch *batch)
+size_t xlm_page_batch_count(const struct xlm_page_batch *batch)
 {
-    struct xlm_wire_pfn_list head = {.count = batch->nr_entries};
+    return batch->nr_entries + batch->nr_zeroes + batch->nr_repeated;
+}
+
+uint64_t xlm_page_batch_entry(const struct xlm_page_batch *batch, size_t n)
+{
+    if (n < batch->nr_entries) {
+        return batch->entries[n];
+    }
+    n -= batch->nr_entries;
+    return n < batch->nr_zeroes ? batch->zeroes[n]
+                                : batch->repeated[n - batch->nr_zeroes];
+}
+
+size_t xlm_page_batch_records(const struct xlm_page_batch *batch)
+{
+    return !!batch->nr_entries + !!batch->nr_zeroes + !!batch->nr_repeated;
+}
+
+/* Entries, and contents or what stands for them. */
+static int write_list(struct xlm_context *ctx, struct xlm_channel *channel,
+                      uint32_t type, const uint64_t *entries, size_t count,
+                      const struct iovec *rest, size_t nr_rest)
+{
+    struct xlm_wire_pfn_list head = {.count = count};
     struct iovec parts[XLM_BATCH_PAGES + 2];
 
     parts[0] = (struct iovec){&head, sizeof(head)};
-    parts[1] = (struct iovec){(void *)batch->entries,
-                              batch->nr_entries * sizeof(batch->entries[0])};
-    memcpy(parts + 2, batch->runs, batch->nr_runs * sizeof(parts[0]));
-    return xlm_write_record(ctx, channel, batch->type, parts,
-                            batch->nr_runs + 2);
+    parts[1] = (struct iovec){(void *)entries, count * sizeof(*entries)};
+    memcpy(parts + 2, rest, nr_rest * sizeof(parts[0]));
+    return xlm_write_record(ctx, channel, type, parts, nr_rest + 2);
+}
+
+static int write_entries(struct xlm_context *ctx, struct xlm_channel *channel,
+                         const struct xlm_page_batch *batch)
+{
+    return write_list(ctx, channel, batch->type, batch->entries,
+                      batch->nr_entries, batch->runs, batch->nr_runs);
+}
+
+static size_t contents_of(const struct xlm_page_batch *batch)
+{
+    size_t pages = 0;
+
+    for (size_t i = 0; i < batch->nr_runs; i++) {
+        pages += batch->runs[i].iov_len >> XLM_PAGE_SHIFT;
+    }
+    return pages;
+}
+
+static int write_smaller(struct xlm_context *ctx, struct xlm_channel *channel,
+                         struct xlm_page_batch *batch)
+{
+    struct xlm_compressor *compressor = batch->form.compressor;
+    struct xlm_compressor_turn turn;
+    struct iovec frame;
+    int rc;
+
+    if (xlm_compressor_begin(compressor, batch->runs, batch->nr_runs, &frame,
+                             &turn)) {
+        batch->nr_compressed = contents_of(batch);
+        batch->compressed_octets = frame.iov_len;
+        rc = write_list(ctx, channel, XLM_REC_POSTCOPY_COMPRESSED,
+                        batch->entries, batch->nr_entries, &frame, 1);
+    } else {
+        rc = write_entries(ctx, channel, batch);
+    }
+    xlm_compressor_end(compressor, &turn);
+    return rc;
+}
+
+static int write_repeated(struct xlm_context *ctx, struct xlm_channel *channel,
+                          const struct xlm_page_batch *batch)
+{
+    const struct iovec words = {(void *)batch->words,
+                                batch->nr_repeated * sizeof(batch->words[0])};
+
+    return write_list(ctx, channel, XLM_REC_POSTCOPY_REPEATED_PAGES,
+                      batch->repeated, batch->nr_repeated, &words, 1);
 }
 
 int xlm_page_batch_write(struct xlm_context *ctx, struct xlm_channel *channel,
                          struct xlm_page_batch *batch)
 {
-    if (batch->nr_entries && write_entries(ctx, channel, batch)) {
+    if (batch->nr_entries &&
+        (batch->form.compressor ? write_smaller(ctx, channel, batch)
+                                : write_entries(ctx, channel, batch))) {
         return -1;
     }
-    return xlm_write_pfns(ctx, channel, XLM_REC_POSTCOPY_ZERO_PAGES,
-                          batch->zeroes, batch->nr_zeroes);
+    if (xlm_write_pfns(ctx, channel, XLM_REC_POSTCOPY_ZERO_PAGES,
+                       batch->zeroes, batch->nr_zeroes)) {
+        return -1;
+    }
+    return batch->nr_repeated ? write_repeated(ctx, channel, batch) : 0;
 }

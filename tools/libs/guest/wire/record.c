@@ -22,6 +22,11 @@
 #define LIST(least, most) XLM_BODY_LIST, ENTRIES(least), ENTRIES(most), most
 #define PAGES(least, most) \
     XLM_BODY_PAGES, ENTRIES(least), PAGE_OCTETS(most), most
+#define COMPRESSED(least, most) \
+    XLM_BODY_COMPRESSED, ENTRIES(least) + 1, PAGE_OCTETS(most), most
+#define REPEATED(least, most) \
+    XLM_BODY_REPEATED, ENTRIES(least) + sizeof(uint64_t) * (least), \
+        ENTRIES(most) + sizeof(uint64_t) * (most), most
 #define ANSWER \
     XLM_BODY_ANSWER, sizeof(struct xlm_wire_answer), \
         sizeof(struct xlm_wire_answer) + XLM_ANSWER_TEXT_MAX, 0
@@ -439,7 +444,26 @@ int xlm_write_pfns(struct xlm_context *ctx, struct xlm_channel *channel,
 
 static bool carries_contents(uint32_t type)
 {
-    return xlm_record_body(type) == XLM_BODY_PAGES;
+    enum xlm_body_kind kind = xlm_record_body(type);
+
+    return kind == XLM_BODY_PAGES || kind == XLM_BODY_COMPRESSED;
+}
+
+/* May this number of octets follow the entries, of which `pages` have
+ * contents? */
+static bool rest_is_good(uint32_t type, size_t count, size_t pages,
+                         size_t octets)
+{
+    switch (xlm_record_body(type)) {
+    case XLM_BODY_PAGES:
+        return octets == pages * XLM_PAGE_SIZE;
+    case XLM_BODY_COMPRESSED: /* else no end would gain anything */
+        return octets && octets < pages * XLM_PAGE_SIZE;
+    case XLM_BODY_REPEATED:
+        return octets == count * sizeof(uint64_t);
+    default:
+        return !octets;
+    }
 }
 
 /* Where no contents can come, there is no type to say why not. */
@@ -480,7 +504,7 @@ int xlm_parse_pfn_list(struct xlm_context *ctx,
     const uint64_t *entries = (const uint64_t *)(head + 1);
     const struct record_rule *rule = rule_of(record->type);
     size_t pages = 0;
-    size_t total;
+    size_t rest;
 
     if (!rule || record->length < sizeof(*head) ||
         head->count > rule->most_pfns ||
@@ -491,18 +515,23 @@ int xlm_parse_pfn_list(struct xlm_context *ctx,
     if (count_contents(ctx, record, entries, head->count, pfn_limit, &pages)) {
         return -1;
     }
-    if (!carries_contents(record->type)) {
-        pages = 0;
-    }
-    total = ENTRIES((size_t)head->count) + pages * XLM_PAGE_SIZE;
-    if (record->length != total) {
+    rest = record->length - ENTRIES((size_t)head->count);
+    if (!rest_is_good(record->type, head->count, pages, rest)) {
         return bad_record(
             ctx, "%s of %" PRIu32 " octets for %" PRIu32 " entries",
             xlm_record_name(record->type), record->length, head->count);
     }
     list->count = head->count;
     list->entries = entries;
-    list->contents = pages ? (const uint8_t *)(entries + head->count) : NULL;
+    list->pages = pages;
+    list->contents = list->instead = NULL;
+    list->instead_octets = 0;
+    if (rest && rule->kind == XLM_BODY_PAGES) {
+        list->contents = (const uint8_t *)(entries + head->count);
+    } else if (rest) {
+        list->instead = (const uint8_t *)(entries + head->count);
+        list->instead_octets = rest;
+    }
     return 0;
 }
 

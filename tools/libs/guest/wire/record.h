@@ -74,6 +74,8 @@ enum xlm_body_kind {
     XLM_BODY_EMPTY,
     XLM_BODY_LIST,
     XLM_BODY_PAGES,
+    XLM_BODY_COMPRESSED,
+    XLM_BODY_REPEATED,
     XLM_BODY_ANSWER,
     XLM_BODY_FIXED,
     XLM_BODY_OCTETS,
@@ -146,10 +148,16 @@ struct xlm_pfn_list {
     size_t count;
     const uint64_t *entries; /* see xlm_entry_pfn(), xlm_entry_type() */
     const uint8_t *contents; /* pages back to back; NULL: none */
+    size_t pages;            /* how many of the entries have contents */
+    /* What stands for the contents in a COMPRESSED or REPEATED: see
+     * wire/expand.h. */
+    const uint8_t *instead;
+    size_t instead_octets;
 };
 
 /*
- * Check a LIST or PAGES in this order: size, count, every pfn and type, total.
+ * Check a list in this order: size, count, every pfn and type, total; but not
+ * what stands for contents.
  * *list points into the record.
  */
 int xlm_parse_pfn_list(struct xlm_context *ctx,

@@ -59,8 +59,10 @@ enum xlm_record_type {
 #define XLM_OPTIONAL_OCTETS (64u << 20)
 
 /*
- * A LIST or PAGES: this header, then count entries of 64 bits, then, for
- * PAGES, the contents of every page whose type has contents.
+ * A list of pages: this header, then count entries of 64 bits, then, for
+ * PAGES, the contents of every page whose type has contents; for COMPRESSED
+ * one frame that expands to these; and for REPEATED count times the 64 bits
+ * of which a page consists.
  */
 struct xlm_wire_pfn_list {
     uint32_t count;
@@ -193,6 +195,15 @@ struct xlm_wire_evict_time {
     uint64_t us;
 };
 
+/* POSTCOPY_FEATURES: records that the destination knows, besides those of the
+ * first version. */
+#define XLM_FEATURE_REPEATED 1u   /* POSTCOPY_REPEATED_PAGES */
+#define XLM_FEATURE_COMPRESSED 2u /* POSTCOPY_COMPRESSED */
+struct xlm_wire_features {
+    uint32_t features;
+    uint32_t reserved;
+};
+
 #define XLM_WIRE_WAIT_BUCKETS 32
 #define XLM_WIRE_WAIT_VCPUS 128
 struct xlm_wire_stats {
@@ -232,6 +243,7 @@ _Static_assert(sizeof(struct xlm_wire_answer) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_credit) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_channel_end) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_evict_time) == 16, "wire");
+_Static_assert(sizeof(struct xlm_wire_features) == 8, "wire");
 _Static_assert(sizeof(struct xlm_wire_stats) == 360, "wire");
 
 static inline uint64_t xlm_entry(uint64_t pfn, uint32_t type)

@@ -29,6 +29,7 @@ uint32_t lm_timeout_ms(uint64_t seconds)
 #define UNLESS_0_NONE(name, none) or_ours(params->name, none, ours)
 #define UNSET(one, other) (!params->one && !params->other)
 #define IS(name, value) (params->name == LIBXL_LIVE_MIGRATE_##value)
+#define ENUM(type, name) ((type)params->name)
 #define SECONDS(name) lm_timeout_ms(params->name)
 
 void lm_tune(struct xlm_save_params *out,
