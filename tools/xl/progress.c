@@ -236,6 +236,11 @@ static void show_pages(const char *what, uint64_t pages)
     fprintf(stderr, "  %-32s %8" PRIu64 "     pages\n", what, pages);
 }
 
+static void show_mib(const char *what, uint64_t octets)
+{
+    fprintf(stderr, "  %-32s %8" PRIu64 "     MiB\n", what, octets >> 20);
+}
+
 static void show_fault_time(const char *what, uint64_t us)
 {
     fprintf(stderr, "  %-32s %8" PRIu64 ".%03" PRIu64 " ms\n", what, us / 1000,
@@ -344,8 +349,14 @@ static void show_summary(const libxl_live_migrate_stats *stats)
         show_postcopy(stats);
     }
     show_pages("all zeroes, sent as such", stats->zero_pages);
-    fprintf(stderr, "  %-32s %8" PRIu64 "     MiB\n", "on the wire",
-            stats->bytes_sent >> 20);
+    if (stats->repeated_pages) {
+        show_pages("one word, sent as such", stats->repeated_pages);
+    }
+    if (stats->compressed_pages) {
+        show_pages("sent compressed", stats->compressed_pages);
+        show_mib("  which took", stats->compressed_bytes);
+    }
+    show_mib("on the wire", stats->bytes_sent);
 }
 
 static void show_build(const libxl_live_migrate_result *result)

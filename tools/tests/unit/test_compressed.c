@@ -155,7 +155,8 @@ static void over_streams(void **state)
     fake_migration_check_success(migration);
     forms = forms_on(migration->outcome.link, true);
     for (uint32_t i = 1; i < 3; i++) {
-        struct forms more = forms_on(fake_streams_link(migration, i, 0), false);
+        struct forms more =
+            forms_on(fake_streams_link(migration, i, 0), false);
 
         forms.compressed += more.compressed;
         forms.repeated += more.repeated;

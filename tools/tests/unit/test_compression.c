@@ -17,11 +17,11 @@
 
 /* Megabytes a second. */
 struct path {
-    uint64_t wire;     /* 0: no limit */
-    uint64_t send;     /* the thread, when it only sends */
-    uint64_t compress; /* the thread, when it only compresses */
+    uint64_t wire;        /* 0: no limit */
+    uint64_t send;        /* the thread, when it only sends */
+    uint64_t compress;    /* the thread, when it only compresses */
     unsigned int smaller; /* per cent */
-    uint64_t peer;     /* the other end pages in; 0: no limit */
+    uint64_t peer;        /* the other end pages in; 0: no limit */
 };
 
 struct play {

@@ -77,9 +77,8 @@ static int take(struct rig *rig, uint32_t type, uint64_t count,
 
 static size_t compress(struct rig *rig, size_t pages)
 {
-    size_t octets =
-        ZSTD_compress(rig->frame, ROOM, rig->contents,
-                      pages * XLM_PAGE_SIZE, 1);
+    size_t octets = ZSTD_compress(rig->frame, ROOM, rig->contents,
+                                  pages * XLM_PAGE_SIZE, 1);
 
     assert_false(ZSTD_isError(octets));
     return octets;
@@ -119,9 +118,9 @@ static void expect_bad(struct rig *rig, size_t pages, const void *frame,
 {
     struct xlm_pfn_list list;
 
-    assert_int_equal(take(rig, XLM_REC_POSTCOPY_COMPRESSED, pages, frame,
-                          octets, &list),
-                     -1);
+    assert_int_equal(
+        take(rig, XLM_REC_POSTCOPY_COMPRESSED, pages, frame, octets, &list),
+        -1);
     assert_int_equal(errno, EPROTO);
     assert_non_null(strstr(rig->ctx.reason, "bad migration stream"));
     expect_good(rig, 3); /* what came before does no harm */
@@ -265,9 +264,8 @@ static void repeated(void **state)
     struct rig *rig = *state;
     struct xlm_pfn_list list;
 
-    assert_int_equal(take(rig, XLM_REC_POSTCOPY_REPEATED_PAGES, 3, words, 24,
-                          &list),
-                     0);
+    assert_int_equal(
+        take(rig, XLM_REC_POSTCOPY_REPEATED_PAGES, 3, words, 24, &list), 0);
     for (size_t i = 0; i < 3 * XLM_PAGE_SIZE / 8; i++) {
         assert_memory_equal(list.contents + 8 * i,
                             &words[i / (XLM_PAGE_SIZE / 8)], 8);

@@ -282,6 +282,39 @@ static void no_cap_while_nobody_asks(void **state)
     }
 }
 
+/* 1 Gb/s and 50 ms, while the guest asks: more than the most fills it, and a
+ * request still finds little more than that before it. */
+static void a_long_and_fast_path_is_filled(void **state)
+{
+    const struct path wan = {.page_us = 33, .delay_us = 50000};
+    struct play play;
+
+    (void)state;
+    begin(&play, MOST);
+    play_for(&play, &wan, 1000000);
+    play_for(&play, &wan, 8000000);
+    assert_true(play.busy_us > 7800000);
+    assert_true(play.window.pages > MOST);
+    assert_in_range(play.took_us, 1, 50000 * 3 / 2);
+    /* There is an end to it. */
+    begin(&play, 8 * XLM_PUSH_WINDOW_SENDING);
+    play_for(&play, &wan, 1000000);
+    assert_in_range(play.window.pages, 1,
+                    8 * XLM_PUSH_WINDOW_SENDING * XLM_PUSH_WINDOW_LONG_TIMES);
+}
+
+/* A look at a long path takes two round trips, and not eight. */
+static void a_long_path_is_looked_at_quickly(void **state)
+{
+    const struct path wan = {.page_us = 33, .delay_us = 50000};
+    struct play play;
+
+    (void)state;
+    begin(&play, MOST);
+    play_for(&play, &wan, 120000);
+    assert_in_range(play.window.empty_us, 50000, 52000);
+}
+
 /* A hundred round trips, within bounds. */
 static void calm_goes_by_the_path(void **state)
 {
@@ -429,6 +462,8 @@ int main(void)
         cmocka_unit_test(the_best_of_the_last_rounds_counts),
         cmocka_unit_test(a_slow_sender_is_no_slow_path),
         cmocka_unit_test(no_cap_while_nobody_asks),
+        cmocka_unit_test(a_long_and_fast_path_is_filled),
+        cmocka_unit_test(a_long_path_is_looked_at_quickly),
         cmocka_unit_test(calm_goes_by_the_path),
         cmocka_unit_test(something_always_goes),
         cmocka_unit_test(sendings_leave_nothing_over),

@@ -23,8 +23,8 @@ void xlm_compression_init(struct xlm_compression *compression,
     };
 }
 
-enum xlm_compression_turn
-xlm_compression_turn(struct xlm_compression *compression, uint64_t now_us)
+enum xlm_compression_turn xlm_compression_turn(
+    struct xlm_compression *compression, uint64_t now_us)
 {
     if (compression->wanted == XLM_COMPRESS_OFF ||
         compression->state == XLM_COMPRESSION_LOOK) {
@@ -81,9 +81,8 @@ static bool is_promising(const struct xlm_compression *compression,
     uint64_t plain_us = MIB * 1000000 / (rate ? rate : 1);
     uint64_t wire_us =
         plain_us * compression->sample_smaller / compression->sample_octets;
-    uint64_t cpu_us =
-        plain_us * busy_us / us +
-        MIB * compression->sample_us / compression->sample_octets;
+    uint64_t cpu_us = plain_us * busy_us / us + MIB * compression->sample_us /
+                                                    compression->sample_octets;
     uint64_t longer_us = wire_us > cpu_us ? wire_us : cpu_us;
 
     return longer_us * GAIN_TENTHS <= plain_us * 10;
@@ -185,9 +184,9 @@ static void end_span(struct xlm_compression *compression, uint64_t now_us,
 static void begin_span(struct xlm_compression *compression, uint64_t began_us,
                        uint64_t cpu_us)
 {
-    bool follows =
-        compression->last_us && cpu_us >= compression->last_cpu_us &&
-        began_us - compression->last_us < XLM_COMPRESSION_IDLE_US;
+    bool follows = compression->last_us &&
+                   cpu_us >= compression->last_cpu_us &&
+                   began_us - compression->last_us < XLM_COMPRESSION_IDLE_US;
 
     compression->in_span = true;
     compression->span_us = follows ? compression->last_us : began_us;

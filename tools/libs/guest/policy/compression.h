@@ -73,7 +73,7 @@ struct xlm_compression {
     uint64_t next_us; /* the next sample, or look */
     uint64_t pause_us;
     unsigned int trials;
-    unsigned int skip;     /* batches to send as they are ... */
+    unsigned int skip;      /* batches to send as they are ... */
     unsigned int skip_next; /* ... and after the next poor one */
 };
 
@@ -81,8 +81,8 @@ void xlm_compression_init(struct xlm_compression *compression,
                           enum xlm_compress wanted);
 /* What to do with the next batch; `now_us` by any clock that never goes
  * back. */
-enum xlm_compression_turn
-xlm_compression_turn(struct xlm_compression *compression, uint64_t now_us);
+enum xlm_compression_turn xlm_compression_turn(
+    struct xlm_compression *compression, uint64_t now_us);
 /* `octets` of contents became `smaller` in `us` of processor time. */
 void xlm_compression_done(struct xlm_compression *compression, uint64_t octets,
                           uint64_t smaller, uint64_t us);

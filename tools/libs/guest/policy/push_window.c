@@ -23,6 +23,8 @@
 #define CALM_ROUNDS 100
 #define CALM_LEAST_US 50000
 #define CALM_MOST_US 1000000
+/* All that can be timed. */
+#define CALM_MOST (XLM_PUSH_WINDOW_SENDINGS * XLM_PUSH_WINDOW_SENDING_MOST)
 
 static void begin_round(struct xlm_push_window *window, uint64_t now_us)
 {
@@ -153,17 +155,27 @@ static uint32_t fill(const struct xlm_push_window *window, uint64_t rate,
     return pages < most ? pages : most;
 }
 
+/* Less than fills a long path would leave that idle most of the time. */
+static uint32_t most_pages(const struct xlm_push_window *window)
+{
+    uint64_t most = (uint64_t)window->max_pages * XLM_PUSH_WINDOW_LONG_TIMES;
+
+    if (window->empty_us < XLM_PUSH_WINDOW_LONG_US) {
+        return window->max_pages;
+    }
+    return most < CALM_MOST ? most : CALM_MOST;
+}
+
 static void set_windows(struct xlm_push_window *window)
 {
     uint64_t rate = best_rate(window);
     bool known = window->rounds_alike >= ROUNDS_ALIKE;
 
     window->calm_pages =
-        fill(window, rate, CALM_GAIN_QUARTERS, CALM_LATE_US,
-             XLM_PUSH_WINDOW_SENDINGS * XLM_PUSH_WINDOW_SENDING_MOST);
+        fill(window, rate, CALM_GAIN_QUARTERS, CALM_LATE_US, CALM_MOST);
     window->pages =
         fill(window, rate, known ? ASKED_GAIN_QUARTERS : CALM_GAIN_QUARTERS,
-             ASKED_LATE_US, window->max_pages);
+             ASKED_LATE_US, most_pages(window));
 }
 
 /* A round in which there was always room only tells of a better rate: the path
@@ -208,6 +220,14 @@ static void end_look(struct xlm_push_window *window, uint64_t now_us)
     begin_round(window, now_us);
 }
 
+/* While a long path is measured, most of what it could carry does not go. */
+static bool has_looked(const struct xlm_push_window *window)
+{
+    return window->round_sendings == XLM_PUSH_WINDOW_LOOK ||
+           (window->round_sendings >= XLM_PUSH_WINDOW_LOOK_LEAST &&
+            window->round_sum_us >= XLM_PUSH_WINDOW_LOOK_US);
+}
+
 /* Learn from a sending, all of whose pages have come. */
 static void learn(struct xlm_push_window *window,
                   const struct xlm_push_sending *sending, uint64_t now_us)
@@ -223,7 +243,7 @@ static void learn(struct xlm_push_window *window,
         window->round_sum_us += now_us - sending->sent_us;
         window->round_pages += sending->pages;
         window->round_sendings++;
-        if (window->round_sendings == XLM_PUSH_WINDOW_LOOK) {
+        if (has_looked(window)) {
             end_look(window, now_us);
         }
     }

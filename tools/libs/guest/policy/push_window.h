@@ -29,9 +29,16 @@
 #define XLM_PUSH_WINDOW_SENDING_MOST 128
 /* Most sendings under way that are timed. */
 #define XLM_PUSH_WINDOW_SENDINGS 256
-/* Sendings in a measurement of the empty path ... */
+/* Sendings in a measurement of the empty path; by a path whose round trips
+ * together take this time, at least these. */
 #define XLM_PUSH_WINDOW_LOOK 8
-/* ... and how long its result holds: the path may change. */
+#define XLM_PUSH_WINDOW_LOOK_US 100000
+#define XLM_PUSH_WINDOW_LOOK_LEAST 2
+/* A round trip from which on a path is long: what fills it may then be this
+ * many times as much as else may be under way. */
+#define XLM_PUSH_WINDOW_LONG_US 20000
+#define XLM_PUSH_WINDOW_LONG_TIMES 16
+/* How long the result of that holds: the path may change. */
 #define XLM_PUSH_WINDOW_BELIEVED_US 10000000
 /* Round trips whose best rate counts. */
 #define XLM_PUSH_WINDOW_ROUNDS 8
@@ -67,7 +74,9 @@ struct xlm_push_window {
 
 /* Unless the guest is idle, a requested page is never behind more than `most`
  * pages, or three times XLM_PUSH_WINDOW_SENDING if that is more, plus one
- * sending for every turn of the background but the first that it waits for. */
+ * sending for every turn of the background but the first that it waits for.  By
+ * a long path that holds for XLM_PUSH_WINDOW_LONG_TIMES as many: pages that
+ * fill the path are no queue. */
 void xlm_push_window_init(struct xlm_push_window *window, uint32_t most);
 /* How many pages may be under way now, in all. */
 uint32_t xlm_push_window_pages(const struct xlm_push_window *window);

@@ -80,7 +80,7 @@ struct xlm_restorer {
     void *zeroes; /* a page for the hypervisor to read; NULL: none */
 
     /* All that follows is the caller's thread's. */
-    struct xlm_record record; /* the one being handled */
+    struct xlm_record record;     /* the one being handled */
     struct xlm_expander expander; /* for its contents */
     enum xlm_reader_state state;
     struct xlm_stats *stats;

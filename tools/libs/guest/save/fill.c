@@ -6,8 +6,8 @@
 static int fill(struct xlm_page_batch *batch,
                 const struct xlm_page_batch_form *form,
                 struct xlm_source_memory *memory, size_t count,
-                const uint64_t *pfns,
-                int (*is_hole)(uint64_t pfn, void *data), void *data)
+                const uint64_t *pfns, int (*is_hole)(uint64_t pfn, void *data),
+                void *data)
 {
     xlm_page_batch_begin(batch, XLM_REC_POSTCOPY_PAGE_DATA, form);
     for (size_t i = 0; i < count; i++) {

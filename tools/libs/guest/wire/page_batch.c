@@ -28,8 +28,8 @@ static bool is_repeated(const uint8_t *page, uint64_t *word)
 
     memcpy(word, page, sizeof(*word));
     memcpy(&second, page + sizeof(*word), sizeof(second));
-    return *word == second && !memcmp(page, page + sizeof(*word),
-                                      XLM_PAGE_SIZE - sizeof(*word));
+    return *word == second &&
+           !memcmp(page, page + sizeof(*word), XLM_PAGE_SIZE - sizeof(*word));
 }
 
 /* True: the page needs no contents. */
