@@ -326,9 +326,9 @@ typedef struct libxl_live_migrate_params {
      * none, and a single 0 means 8 below or 24 above. */
     uint32_t neighbours_below; /* 0 */
     uint32_t neighbours_above; /* 0 */
-    /* Most pushed pages under way at a time, while the guest requests others;
-     * by a path whose round trip is 20 ms or more 16 times as many, if that
-     * fills the path.  0: 1024. */
+    /* Most pushed pages under way at a time, while the guest requests others.
+     * 0: 1024, and by a path whose round trip is 20 ms or more as many as
+     * fill the path, up to 16 times that. */
     uint32_t credit_pages; /* 0 */
     /* Push nothing: only requested pages and their neighbours follow the
      * guest, which depends on the source until it has touched all of its

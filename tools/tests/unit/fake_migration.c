@@ -241,8 +241,10 @@ static struct fake_migration *new_on(struct fake_host *from,
     fake_domain_run(migration->setup.source);
 
     xlm_save_params_init(&migration->setup.params);
-    /* Whether it pays here is a matter of chance. */
+    /* Whether it pays here, and whether the path is long, is a matter of
+     * chance. */
     migration->setup.params.compress = XLM_COMPRESS_OFF;
+    migration->setup.params.credit_grows = false;
     migration->setup.restore_params.read_ahead = true;
     /* However long the machine lets one end wait for the other. */
     migration->setup.params.silence_ms = 1000 * WATCHDOG_SECONDS;

@@ -46,6 +46,7 @@ static void *run_save(void *data)
     params.domid = fake_domain_id(puppet->domain);
     params.in_fd = params.out_fd = puppet->engine_fd;
     params.credit_pages = puppet->credit;
+    params.credit_grows = false;
     /* Pushed pages need credit; there are no neighbours. */
     params.neighbours_below = params.neighbours_above = 0;
     params.neighbours_adapt = false;

@@ -222,7 +222,7 @@ static uint64_t play_once(unsigned int seed, uint32_t credit,
     assert_int_equal(xlm_pfn_set_reserve(&outstanding, MODEL_PAGES), 0);
     assert_int_equal(xlm_push_plan_init(&model->plan, &outstanding, &tuning),
                      0);
-    xlm_push_window_init(&model->window, credit);
+    xlm_push_window_init(&model->window, credit, false);
     assert_int_equal(xlm_pfn_set_reserve(&model->lacking, MODEL_PAGES), 0);
     assert_int_equal(xlm_pfn_set_reserve(&model->requested, MODEL_PAGES), 0);
     assert_int_equal(xlm_pfn_set_reserve(&model->unsent, MODEL_PAGES), 0);

@@ -42,7 +42,7 @@ struct play {
 static void begin(struct play *play, uint32_t most)
 {
     *play = (struct play){.now_us = 1};
-    xlm_push_window_init(&play->window, most);
+    xlm_push_window_init(&play->window, most, true);
 }
 
 static uint64_t noise(struct play *play, const struct path *path)
@@ -296,11 +296,15 @@ static void a_long_and_fast_path_is_filled(void **state)
     assert_true(play.busy_us > 7800000);
     assert_true(play.window.pages > MOST);
     assert_in_range(play.took_us, 1, 50000 * 3 / 2);
-    /* There is an end to it. */
+    /* There is an end to it, and it is the caller's choice. */
     begin(&play, 8 * XLM_PUSH_WINDOW_SENDING);
     play_for(&play, &wan, 1000000);
     assert_in_range(play.window.pages, 1,
                     8 * XLM_PUSH_WINDOW_SENDING * XLM_PUSH_WINDOW_LONG_TIMES);
+    begin(&play, MOST);
+    play.window.grows = false;
+    play_for(&play, &wan, 1000000);
+    assert_in_range(play.window.pages, MOST / 2, MOST);
 }
 
 /* A look at a long path takes two round trips, and not eight. */
@@ -321,7 +325,7 @@ static void calm_goes_by_the_path(void **state)
     struct xlm_push_window window;
 
     (void)state;
-    xlm_push_window_init(&window, MOST);
+    xlm_push_window_init(&window, MOST, true);
     assert_int_equal(xlm_push_window_calm_us(&window), 1000000);
     window.empty_us = 60;
     assert_int_equal(xlm_push_window_calm_us(&window), 50000);
@@ -337,7 +341,7 @@ static void something_always_goes(void **state)
     unsigned int i;
 
     (void)state;
-    xlm_push_window_init(&window, 0);
+    xlm_push_window_init(&window, 0, true);
     for (i = 0; i < 1000; i++) { /* slower and slower */
         uint32_t room = xlm_push_window_room(&window);
 
@@ -356,7 +360,7 @@ static void sendings_leave_nothing_over(void **state)
     struct xlm_push_window window;
 
     (void)state;
-    xlm_push_window_init(&window, MOST);
+    xlm_push_window_init(&window, MOST, true);
     for (uint32_t pages = XLM_PUSH_WINDOW_SENDING; pages <= MOST; pages++) {
         uint32_t room;
 
@@ -389,7 +393,7 @@ static void more_goes_while_nobody_asks(void **state)
     uint32_t room, sent = 0;
 
     (void)state;
-    xlm_push_window_init(&window, MOST);
+    xlm_push_window_init(&window, MOST, true);
     assert_int_equal(xlm_push_window_room(&window), XLM_PUSH_WINDOW_SENDING);
     window.calm = true;
     xlm_push_window_sent(&window, XLM_PUSH_WINDOW_SENDING, 1);
@@ -414,7 +418,7 @@ static void credit_in_parts_and_too_much_of_it(void **state)
     struct xlm_push_window window;
 
     (void)state;
-    xlm_push_window_init(&window, MOST);
+    xlm_push_window_init(&window, MOST, true);
     xlm_push_window_sent(&window, 16, 10);
     xlm_push_window_sent(&window, 1, 20);
     assert_int_equal(window.in_flight, 17);
@@ -437,7 +441,7 @@ static void many_requests(void **state)
     unsigned int i;
 
     (void)state;
-    xlm_push_window_init(&window, UINT32_MAX);
+    xlm_push_window_init(&window, UINT32_MAX, true);
     for (i = 0; i < 2 * XLM_PUSH_WINDOW_SENDINGS; i++) {
         xlm_push_window_sent(&window, 1, i);
     }

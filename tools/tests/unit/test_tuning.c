@@ -43,6 +43,7 @@ static void zero_is_what_suits_most(void **state)
 
     (void)state;
     assert_int_equal(out.credit_pages, 1024);
+    assert_true(out.credit_grows);
     assert_int_equal(out.hot_pages_max, 256);
     assert_int_equal(out.neighbours_below, 8);
     assert_int_equal(out.neighbours_above, 24);
@@ -66,6 +67,7 @@ static void set(void **state)
 
     (void)state;
     assert_int_equal(out.credit_pages, 7);
+    assert_false(out.credit_grows);
     assert_int_equal(out.hot_pages_max, 8);
     assert_int_equal(out.neighbours_below, 9);
     assert_int_equal(out.neighbours_above, 24);

@@ -62,11 +62,13 @@ static uint32_t sending_pages(uint32_t window)
 
 /* A request can find the whole window before it, and then wait for one sending
  * that has its turn with credit that came meanwhile. */
-void xlm_push_window_init(struct xlm_push_window *window, uint32_t most)
+void xlm_push_window_init(struct xlm_push_window *window, uint32_t most,
+                          bool grows)
 {
     uint32_t turn = sending_pages(most);
 
     *window = (struct xlm_push_window){
+        .grows = grows,
         .max_pages = most > XLM_PUSH_WINDOW_SENDING + turn
                          ? most - turn
                          : XLM_PUSH_WINDOW_SENDING,
@@ -160,7 +162,7 @@ static uint32_t most_pages(const struct xlm_push_window *window)
 {
     uint64_t most = (uint64_t)window->max_pages * XLM_PUSH_WINDOW_LONG_TIMES;
 
-    if (window->empty_us < XLM_PUSH_WINDOW_LONG_US) {
+    if (!window->grows || window->empty_us < XLM_PUSH_WINDOW_LONG_US) {
         return window->max_pages;
     }
     return most < CALM_MOST ? most : CALM_MOST;

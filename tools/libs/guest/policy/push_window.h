@@ -48,6 +48,7 @@ struct xlm_push_window {
     uint32_t pages;      /* how many may be under way while it is not ... */
     uint32_t calm_pages; /* ... and while it is */
     uint32_t max_pages;  /* limit of `pages`, and of neighbours */
+    bool grows;          /* ... which a long path may exceed */
     uint32_t in_flight;
     uint64_t empty_us;  /* round trip of the empty path; 0: being measured */
     uint64_t looked_us; /* when that measurement began */
@@ -74,10 +75,11 @@ struct xlm_push_window {
 
 /* Unless the guest is idle, a requested page is never behind more than `most`
  * pages, or three times XLM_PUSH_WINDOW_SENDING if that is more, plus one
- * sending for every turn of the background but the first that it waits for.  By
- * a long path that holds for XLM_PUSH_WINDOW_LONG_TIMES as many: pages that
- * fill the path are no queue. */
-void xlm_push_window_init(struct xlm_push_window *window, uint32_t most);
+ * sending for every turn of the background but the first that it waits for.
+ * With `grows` and a long path that holds for XLM_PUSH_WINDOW_LONG_TIMES as
+ * many: pages that fill the path are no queue. */
+void xlm_push_window_init(struct xlm_push_window *window, uint32_t most,
+                          bool grows);
 /* How many pages may be under way now, in all. */
 uint32_t xlm_push_window_pages(const struct xlm_push_window *window);
 /* The guest is idle when no request has come for this time: for many round

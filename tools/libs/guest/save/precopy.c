@@ -20,10 +20,12 @@
 /* The guest pauses while its log is read: looking takes at most one part in
  * this many of a round. */
 #define LOOK_SHARE 20
-/* With a limited rate a batch should last one part in this many of a second,
- * but has at least that many pages. */
+/* With a limited rate, or by a slow link, a batch should last one part in this
+ * many of a second, but has at least that many pages. */
 #define BATCHES_A_SECOND 10
 #define BATCH_LEAST 16
+/* Pages a second, while it is not known how fast they go. */
+#define BATCH_FIRST_RATE 2560
 
 #define US_PER_SECOND 1000000u
 
@@ -130,16 +132,18 @@ static int wait_a_little(struct precopy *precopy, uint64_t wait_us)
     return 0;
 }
 
-static size_t batch_size(const struct xlm_saver *saver)
+/* Between two batches the caller can abort, and the policy is asked: by a slow
+ * link a whole batch would take seconds. */
+static size_t batch_size(const struct precopy *precopy)
 {
-    struct xlm_control *control = saver->params->control;
-    uint64_t pages;
+    struct xlm_control *control = precopy->saver->params->control;
+    uint64_t rate =
+        control ? atomic_load(&control->background_rate) / XLM_PAGE_SIZE
+                : UINT64_MAX;
+    uint64_t measured =
+        precopy->send_rate ? precopy->send_rate : BATCH_FIRST_RATE;
+    uint64_t pages = (rate < measured ? rate : measured) / BATCHES_A_SECOND;
 
-    if (!control) {
-        return XLM_BATCH_PAGES;
-    }
-    pages = atomic_load(&control->background_rate) / XLM_PAGE_SIZE /
-            BATCHES_A_SECOND;
     if (pages < BATCH_LEAST) {
         return BATCH_LEAST;
     }
@@ -154,7 +158,7 @@ static int send_some(struct precopy *precopy)
     uint64_t pages = saver->stats->precopy_pages;
 
     if (xlm_save_send_some(saver, &saver->sets.to_send, &precopy->at,
-                           batch_size(saver), &saver->stats->precopy_pages)) {
+                           batch_size(precopy), &saver->stats->precopy_pages)) {
         return -1;
     }
     xlm_rate_limit_spend(&saver->limit, saver->channel.bytes_out - bytes);

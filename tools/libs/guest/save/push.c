@@ -384,7 +384,8 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
     }
     /* A recovery brings no second RUNNING. */
     pusher->learned.running = saver->recovered;
-    xlm_push_window_init(&pusher->sent.window, saver->params->credit_pages);
+    xlm_push_window_init(&pusher->sent.window, saver->params->credit_pages,
+                         saver->params->credit_grows);
     for (size_t i = 0; i < XLM_PUSH_RECENT && saver->params->push_recent;
          i++) {
         pusher->shared.plan.recent[i] = &saver->sets.recent[i];

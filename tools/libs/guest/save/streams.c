@@ -353,7 +353,8 @@ static int start(struct xlm_stream *stream)
     }
     stream->further.compressor = xlm_save_open_compressor(stream->all->saver);
     xlm_push_window_init(&stream->window,
-                         stream->all->saver->params->credit_pages);
+                         stream->all->saver->params->credit_pages,
+                         stream->all->saver->params->credit_grows);
     error = pthread_create(&stream->further.thread, NULL, run, stream);
     if (error) {
         return xlm_fail(&stream->further.ctx, "cannot start a thread: %s",
