@@ -158,7 +158,8 @@ static int send_some(struct precopy *precopy)
     uint64_t pages = saver->stats->precopy_pages;
 
     if (xlm_save_send_some(saver, &saver->sets.to_send, &precopy->at,
-                           batch_size(precopy), &saver->stats->precopy_pages)) {
+                           batch_size(precopy),
+                           &saver->stats->precopy_pages)) {
         return -1;
     }
     xlm_rate_limit_spend(&saver->limit, saver->channel.bytes_out - bytes);
