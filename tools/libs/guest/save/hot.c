@@ -156,8 +156,16 @@ static int take_sample(struct xlm_hot *hot)
     struct xlm_saver *saver = hot->saver;
     struct sample *sample = &hot->samples[hot->taken % SAMPLES];
 
-    if (xlm_save_hear_all(saver) || xlm_save_read_dirty(saver, true) ||
-        look_for_pinned(hot)) {
+    if (xlm_save_hear_all(saver)) {
+        return -1;
+    }
+    /* A destination that is still at the last list gets no other: the log keeps
+     * what is written meanwhile.  Otherwise two ends on one processor would
+     * leave the guest no time to suspend. */
+    if (saver->asked.lists) {
+        return 0;
+    }
+    if (xlm_save_read_dirty(saver, true) || look_for_pinned(hot)) {
         return -1;
     }
     hot->taken++;
