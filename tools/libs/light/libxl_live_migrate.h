@@ -218,9 +218,9 @@ int libxl_live_migrate_push_order_from_string(
  * destination can expand them.  Pages that the guest has requested never
  * are. */
 typedef enum libxl_live_migrate_compress {
+    LIBXL_LIVE_MIGRATE_COMPRESS_OFF = 0,
     /* Where a trial shows that more pages get through.  */
-    LIBXL_LIVE_MIGRATE_COMPRESS_AUTO = 0,
-    LIBXL_LIVE_MIGRATE_COMPRESS_OFF = 1,
+    LIBXL_LIVE_MIGRATE_COMPRESS_AUTO = 1,
     LIBXL_LIVE_MIGRATE_COMPRESS_ZSTD = 2, /* always */
 } libxl_live_migrate_compress;
 
@@ -367,7 +367,7 @@ typedef struct libxl_live_migrate_params {
     /* Opens the further ones. */
     libxl_live_migrate_connect_stream *connect_stream; /* NULL: none */
     void *stream_user;
-    libxl_live_migrate_compress compress; /* AUTO */
+    libxl_live_migrate_compress compress; /* OFF */
     uint32_t reserved[1];
 } libxl_live_migrate_params;
 

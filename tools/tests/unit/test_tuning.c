@@ -49,7 +49,7 @@ static void zero_is_what_suits_most(void **state)
     assert_int_equal(out.neighbours_above, 24);
     assert_true(out.neighbours_adapt);
     assert_int_equal(out.link_timeout_ms, 0);
-    assert_int_equal(out.compress, XLM_COMPRESS_AUTO);
+    assert_int_equal(out.compress, XLM_COMPRESS_OFF);
 }
 
 static void set(void **state)

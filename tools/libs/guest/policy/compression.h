@@ -18,8 +18,8 @@
 #include <stdint.h>
 
 enum xlm_compress {
-    XLM_COMPRESS_AUTO = 0, /* by measuring */
-    XLM_COMPRESS_OFF = 1,
+    XLM_COMPRESS_OFF = 0,
+    XLM_COMPRESS_AUTO = 1, /* by measuring */
     XLM_COMPRESS_ZSTD = 2, /* all that gets smaller */
 };
 
