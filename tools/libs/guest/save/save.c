@@ -396,6 +396,7 @@ static int stop_and_copy(struct xlm_saver *saver)
     if (saver->evicting.begun) { /* pages that could not be evicted */
         xlm_pfn_set_unite(&saver->sets.to_send, &saver->sets.resident);
     }
+    xlm_pfn_set_clear(&saver->sets.resident);
     xlm_pfn_set_intersect(&saver->sets.to_send, &saver->sets.present);
     return xlm_save_send_set(saver, &saver->sets.to_send,
                              &saver->stats->stop_pages);
@@ -462,7 +463,10 @@ static int stop_for_postcopy(struct xlm_saver *saver)
     if (xlm_save_list_outstanding(saver, &saver->sets.dirty)) {
         return -1;
     }
+    /* The destination may have named some of these meanwhile: they are sent
+     * once. */
     xlm_pfn_set_subtract(&saver->sets.outstanding, &saver->sets.to_send);
+    xlm_pfn_set_subtract(&saver->sets.resident, &saver->sets.to_send);
     return send_hot(saver);
 }
 
