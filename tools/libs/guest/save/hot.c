@@ -36,9 +36,12 @@
 
 /* Samples for which the written pages are known one by one. */
 #define SAMPLES 8
-/* Time between samples, unless three times the time of a sample is more: after
- * each the guest's first write to every page costs extra. */
+/* Time between samples, unless three times the time of a sample is more, or
+ * one part in PAUSE_PARTS of what suspending has taken so far: after each
+ * sample the guest's first write to every page costs extra, and a slow guest
+ * needs its time to suspend. */
 #define SAMPLE_PAUSE_MS 20
+#define PAUSE_PARTS 16
 
 /* Pages sent at a time: the guest may stop meanwhile, and then waits for
  * them. */
@@ -269,25 +272,29 @@ static int send_settled(struct xlm_hot *hot, uint64_t until_us)
 
 /* ---- the thread ---- */
 
-static uint64_t pause_after(uint64_t sampling_us)
+static uint64_t pause_after(uint64_t sampling_us, uint64_t suspending_us)
 {
-    uint64_t pause_us = 3 * sampling_us;
+    uint64_t pause_us = SAMPLE_PAUSE_MS * 1000;
 
-    return pause_us < SAMPLE_PAUSE_MS * 1000 ? SAMPLE_PAUSE_MS * 1000
-                                             : pause_us;
+    if (pause_us < 3 * sampling_us) {
+        pause_us = 3 * sampling_us;
+    }
+    return pause_us < suspending_us / PAUSE_PARTS ? suspending_us / PAUSE_PARTS
+                                                  : pause_us;
 }
 
 static void *run(void *data)
 {
     struct xlm_hot *hot = data;
-    uint64_t wait_us = 0;
+    uint64_t start_us = xlm_now_us(), wait_us = 0;
 
     while (!hot->rc && !is_stopped(hot, wait_us)) {
         uint64_t began_us = xlm_now_us();
         uint64_t until_us;
 
         hot->rc = take_sample(hot);
-        until_us = xlm_now_us() + pause_after(xlm_now_us() - began_us);
+        until_us = xlm_now_us() +
+                   pause_after(xlm_now_us() - began_us, began_us - start_us);
         if (!hot->rc) {
             hot->rc = send_settled(hot, until_us);
         }
