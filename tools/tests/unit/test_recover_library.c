@@ -184,6 +184,19 @@ static struct fake_move *lose(struct fake_cut cut)
     return move;
 }
 
+/* The same in the push, after so many octets of it; and its receiver has read
+ * the go.  Before that, another connection would make the receiver give the
+ * guest up. */
+static struct fake_move *lose_in_push(uint64_t octets)
+{
+    struct fake_move *move =
+        lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, octets));
+
+    await_kept(fake_domain_id(move->migration->outcome.destination), "state",
+               "paused");
+    return move;
+}
+
 static void free_move(struct fake_move *move)
 {
     fake_move_dispose(move);
@@ -228,13 +241,11 @@ static void check_complete(struct fake_move *move)
 static void lost_and_found(void **state)
 {
     static const char path[] = "/tmp/test-recover-no-trace";
-    struct fake_move *move =
-        lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 5000));
+    struct fake_move *move = lose_in_push(5000);
     uint32_t there;
 
     (void)state;
     there = fake_domain_id(move->migration->outcome.destination);
-    await_kept(there, "state", "paused");
     assert_non_null(strstr(kept(there, "reason"), "xl migrate-recover guest"));
     assert_string_equal(
         kept(there, "id"),
@@ -250,8 +261,7 @@ static void lost_and_found(void **state)
 /* The source domain's highest pfn has grown: the migration is the same. */
 static void found_though_it_has_grown(void **state)
 {
-    struct fake_move *move =
-        lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 5000));
+    struct fake_move *move = lose_in_push(5000);
     struct fake_migration *migration = move->migration;
 
     (void)state;
@@ -267,8 +277,7 @@ static void lost_three_times_more(void **state)
         CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 5000),
         CUT(FAKE_FORTH, XLM_REC_POSTCOPY_RECOVER, 1),
     };
-    struct fake_move *move =
-        lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    struct fake_move *move = lose_in_push(1);
     libxl_live_migrate_recovery found;
 
     (void)state;
@@ -325,8 +334,7 @@ static void the_go_is_lost(void **state)
 /* Another host, or one that has been started anew. */
 static void asked_where_it_is_not_known(void **state)
 {
-    struct fake_move *move =
-        lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    struct fake_move *move = lose_in_push(1);
     uint32_t here = fake_domain_id(move->migration->setup.source);
     libxl_live_migrate_recovery found;
     char id[LM_ID_TEXT];
@@ -353,8 +361,7 @@ static void asked_where_it_is_not_known(void **state)
 /* The guest with that id has other pages: the source lies, or is confused. */
 static void asked_for_another_guest(void **state)
 {
-    struct fake_move *move =
-        lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    struct fake_move *move = lose_in_push(1);
     static const uint8_t other[16] = "another uuid";
     libxl_live_migrate_recovery found;
     uint8_t own[16];
@@ -712,15 +719,12 @@ static void cleaning_up(void **state)
  * questions get the noted outcome, and nothing here is given up. */
 static void saved_by_another(void **state)
 {
-    struct fake_move *move =
-        lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    struct fake_move *move = lose_in_push(1);
     struct fake_migration *migration = move->migration;
     uint32_t here = fake_domain_id(migration->setup.source);
     libxl_live_migrate_recovery found;
 
     (void)state;
-    await_kept(fake_domain_id(migration->outcome.destination), "state",
-               "paused");
     fake_domain_suspend(migration->outcome.destination);
     fake_domain_destroy(migration->outcome.destination);
     fake_move_await(move);
@@ -824,8 +828,7 @@ static void the_source_is_lost(void **state)
  * domain has other memory by now, and its nodes look as if it had not. */
 static void the_source_has_run_meanwhile(void **state)
 {
-    struct fake_move *move =
-        lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, 1));
+    struct fake_move *move = lose_in_push(1);
     struct fake_migration *migration = move->migration;
     libxl_live_migrate_recovery found;
     const char *mark = kept(fake_domain_id(migration->setup.source), "mark");
