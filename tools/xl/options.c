@@ -614,7 +614,7 @@ char **xl_options_for_each(const struct xl_options *options,
     for (int i = 0; words && i < XL_NR_OPTIONS; i++) {
         const struct option_row *row = &rows[i];
 
-        if (!options->given[i] || !(row->to & TO_EACH) ||
+        if (!options->given[i] || !(row->to & TO_EACH) || !row->name ||
             xl_option_find(command, row->name) < 0) {
             continue;
         }

@@ -75,7 +75,7 @@ static bool is_in(const char *path, const char *const *list)
 static bool judge_program(struct look *look, const char *key, const char *text)
 {
     static const char *const known[] = {
-        XEN_CONFIG_DIR "/scripts/",
+        XEN_CONFIG_DIR "/scripts/", /* NOLINT: no comma is missing */
         "/usr/lib/xen/",
         "/usr/lib64/xen/",
         "/usr/libexec/xen/",

@@ -218,8 +218,8 @@ static void a_long_answer_in_the_stop(void **state)
     fake_migration_free(migration);
 }
 
-/* More than a destination says in an hour of precopy, and no more than the link
- * holds. */
+/* More than a destination says in an hour of precopy, and no more than the
+ * link holds. */
 #define SIGNS 260
 
 static void await_signs(struct fake_migration *migration)

@@ -36,6 +36,7 @@
     CALL(int, fcntl, (int, int, ...))
 
 struct xl_rsockets {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a type, a list of arguments */
 #define XL_RSOCKETS_FIELD(type, name, arguments) type(*name) arguments;
     XL_RSOCKETS(XL_RSOCKETS_FIELD)
 #undef XL_RSOCKETS_FIELD

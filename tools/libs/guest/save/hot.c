@@ -162,9 +162,9 @@ static int take_sample(struct xlm_hot *hot)
     if (xlm_save_hear_all(saver)) {
         return -1;
     }
-    /* A destination that is still at the last list gets no other: the log keeps
-     * what is written meanwhile.  Otherwise two ends on one processor would
-     * leave the guest no time to suspend. */
+    /* A destination that is still at the last list gets no other: the log
+     * keeps what is written meanwhile.  Otherwise two ends on one processor
+     * would leave the guest no time to suspend. */
     if (saver->asked.lists) {
         return 0;
     }

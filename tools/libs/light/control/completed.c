@@ -150,10 +150,10 @@ static uint32_t list_at(yajl_val object, const char *name, uint64_t *numbers,
 {
     const char *path[] = {name, NULL};
     yajl_val list = yajl_tree_get(object, path, yajl_t_array);
-    size_t count = list ? YAJL_GET_ARRAY(list)->len : 0;
+    size_t count = list ? list->u.array.len : 0;
 
     for (size_t i = 0; i < count && i < room; i++) {
-        numbers[i] = number_of(YAJL_GET_ARRAY(list)->values[i]);
+        numbers[i] = number_of(list->u.array.values[i]);
     }
     return count < room ? count : room;
 }

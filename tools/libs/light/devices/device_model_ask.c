@@ -81,8 +81,8 @@ static int check_reasons(struct lm_qmp *qmp)
         return -1;
     }
     reasons = lm_qmp_value(qmp, "blocked-reasons", yajl_t_array);
-    for (size_t i = 0; reasons && i < YAJL_GET_ARRAY(reasons)->len; i++) {
-        const char *why = YAJL_GET_STRING(YAJL_GET_ARRAY(reasons)->values[i]);
+    for (size_t i = 0; reasons && i < reasons->u.array.len; i++) {
+        const char *why = YAJL_GET_STRING(reasons->u.array.values[i]);
 
         if (!why || !strstr(why, ABOUT_FORMAT)) {
             return fail_blocked(qmp->xlm, why ? why : "no reason given");
@@ -183,8 +183,8 @@ int lm_device_model_has_disks(struct xlm_context *xlm, uint32_t domid,
     if (!rc) {
         *has = false;
     }
-    for (size_t i = 0; disks && i < YAJL_GET_ARRAY(disks)->len; i++) {
-        *has |= is_written(YAJL_GET_ARRAY(disks)->values[i]);
+    for (size_t i = 0; disks && i < disks->u.array.len; i++) {
+        *has |= is_written(disks->u.array.values[i]);
     }
     lm_qmp_close(&qmp);
     return rc;

@@ -76,7 +76,7 @@ static bool for_each(struct xs_handle *xs, uint32_t domid, const char *kind,
     char **devices = xs_directory(xs, XBT_NULL, below, &count);
     bool done = devices || errno == ENOENT;
 
-    for (unsigned int i = 0; done && i < count; i++) {
+    for (unsigned int i = 0; devices && done && i < count; i++) {
         done = run(xs, domid, kind, devices[i]);
     }
     free(devices);
