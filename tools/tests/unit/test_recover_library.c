@@ -184,8 +184,8 @@ static struct fake_move *lose(struct fake_cut cut)
     return move;
 }
 
-/* The same in the push, after so many octets of it; and its receiver has read
- * the go.  Before that, another connection would make the receiver give the
+/* The same, `octets` into the push; and its receiver has read the go.  Before
+ * that, another connection would make the receiver give the
  * guest up. */
 static struct fake_move *lose_in_push(uint64_t octets)
 {

@@ -9,9 +9,9 @@
 
 /*
  * Fill the batch, of this form, with these pages, which the plan has handed
- * out together.  Their contents stay until the memory is asked for other pages.
- * A page that cannot be mapped is sent as a hole if is_hole() returns 0 for it, with errno
- * of the mapping when it is called; otherwise this fails.
+ * out together.  Their contents stay until the memory is asked for other
+ * pages.  A page that cannot be mapped is sent as a hole if is_hole() returns
+ * 0 for it, with errno of the mapping when it is called; otherwise this fails.
  */
 int xlm_save_fill(struct xlm_page_batch *batch,
                   const struct xlm_page_batch_form *form,
