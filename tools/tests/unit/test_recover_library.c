@@ -185,8 +185,7 @@ static struct fake_move *lose(struct fake_cut cut)
 }
 
 /* The same, `octets` into the push; and its receiver has read the go.  Before
- * that, another connection would make the receiver give the
- * guest up. */
+ * that, another connection would make the receiver give the guest up. */
 static struct fake_move *lose_in_push(uint64_t octets)
 {
     struct fake_move *move =
