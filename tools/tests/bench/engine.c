@@ -686,12 +686,17 @@ static enum mode mode_by_name(const char *name)
 static bool read_contents(struct end *end, const char *option,
                           const char *value)
 {
-    static const char *const names[] = {"auto", "off", "zstd"};
+    static const char *const names[] = {
+        [XLM_COMPRESS_OFF] = "off",
+        [XLM_COMPRESS_AUTO] = "auto",
+        [XLM_COMPRESS_ZSTD] = "zstd",
+    };
+    const int count = sizeof(names) / sizeof(names[0]);
 
     if (!strcmp(option, "--contents")) {
         return contents_choose(value);
     }
-    for (int i = 0; i < 3 && !strcmp(option, "--compress"); i++) {
+    for (int i = 0; i < count && !strcmp(option, "--compress"); i++) {
         if (!strcmp(value, names[i])) {
             end->compress = i;
             return true;
