@@ -8,22 +8,24 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Microseconds of the monotonic clock. */
-static inline uint64_t xlm_now_us(void)
+static inline uint64_t xlm_clock_us(clockid_t clock)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+}
+
+/* Microseconds of the monotonic clock. */
+static inline uint64_t xlm_now_us(void)
+{
+    return xlm_clock_us(CLOCK_MONOTONIC);
 }
 
 /* Microseconds for which this thread has had a processor. */
 static inline uint64_t xlm_thread_us(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+    return xlm_clock_us(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* Initialise a condition whose timed waits use the same clock. */

@@ -2,6 +2,7 @@
 #include "fake_migration.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -83,6 +84,17 @@ void fake_migration_kill(struct fake_migration *migration, unsigned int end)
     }
     fake_link_kill(fake_relink_link(migration), end);
     fake_streams_kill(migration, end);
+}
+
+void fake_migration_await_samples(struct fake_migration *migration)
+{
+    unsigned int calls =
+        fake_calls(migration->setup.hosts[0], FAKE_OP_logdirty_read);
+
+    while (fake_calls(migration->setup.hosts[0], FAKE_OP_logdirty_read) <
+           calls + 2) {
+        sched_yield();
+    }
 }
 
 /* ---- the heir of a receiver that was killed ---- */

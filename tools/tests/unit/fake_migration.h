@@ -200,6 +200,9 @@ void fake_migration_run(struct fake_migration *migration);
  * every call fails.
  */
 void fake_migration_kill(struct fake_migration *migration, unsigned int end);
+/* From at_suspend: wait until the source has looked twice at what the guest
+ * writes. */
+void fake_migration_await_samples(struct fake_migration *migration);
 /* Wait until both ends have ended, or until the source has handed the guest
  * over: then true. */
 bool fake_migration_await_go(struct fake_migration *migration);

@@ -314,26 +314,15 @@ static void stopped_guest_is_read_once(void **state)
     fake_migration_free(migration);
 }
 
-static void wait_for_samples(struct fake_migration *migration)
-{
-    unsigned int calls =
-        fake_calls(migration->setup.hosts[0], FAKE_OP_logdirty_read);
-
-    while (fake_calls(migration->setup.hosts[0], FAKE_OP_logdirty_read) <
-           calls + 2) {
-        sched_yield();
-    }
-}
-
 /* The guest writes more pages between two reads of the dirty log than the hot
  * set holds. */
 static void write_while_sampled(struct fake_migration *migration)
 {
     write_some(migration);
-    wait_for_samples(migration);
+    fake_migration_await_samples(migration);
     fake_guest_write(migration->setup.guest, 0, 290);
     fake_guest_write(migration->setup.guest, 0, 291);
-    wait_for_samples(migration);
+    fake_migration_await_samples(migration);
     fake_guest_write(migration->setup.guest, 0, 292);
 }
 
@@ -512,7 +501,7 @@ static void write_pinned(struct fake_migration *migration)
     fake_vcpu_access(migration->setup.source, 0, PINNED, true, put_vcpu_info,
                      NULL);
     if (migration->setup.params.hot_pages_max % 2) {
-        wait_for_samples(migration);
+        fake_migration_await_samples(migration);
     }
     write_some(migration);
 }

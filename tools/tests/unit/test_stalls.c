@@ -158,23 +158,22 @@ static void source_gives_up_before_the_stop(void **state)
 
 #define SAMPLES 40
 
-static void wait_for_samples(struct fake_migration *migration)
-{
-    unsigned int calls =
-        fake_calls(migration->setup.hosts[0], FAKE_OP_logdirty_read);
-
-    while (fake_calls(migration->setup.hosts[0], FAKE_OP_logdirty_read) <
-           calls + 2) {
-        sched_yield();
-    }
-}
-
 static void suspend_slowly(struct fake_migration *migration)
 {
     for (unsigned int n = 0; n < SAMPLES; n++) {
         fake_guest_write(migration->setup.guest, 0, 2 * n);
-        wait_for_samples(migration);
+        fake_migration_await_samples(migration);
     }
+}
+
+static void move_over_narrow_link(struct fake_migration *migration,
+                                  fake_moment *at_suspend)
+{
+    migration->script.narrow = true;
+    migration->script.rounds = 1;
+    migration->script.at_suspend = at_suspend;
+    fake_migration_run(migration);
+    fake_migration_check_success(migration);
 }
 
 /* The destination answers each list of what the guest writes meanwhile: more
@@ -184,11 +183,7 @@ static void a_guest_that_suspends_slowly(void **state)
     struct fake_migration *migration = new_migration();
 
     (void)state;
-    migration->script.narrow = true;
-    migration->script.rounds = 1;
-    migration->script.at_suspend = suspend_slowly;
-    fake_migration_run(migration);
-    fake_migration_check_success(migration);
+    move_over_narrow_link(migration, suspend_slowly);
     free_migration(migration);
 }
 
@@ -210,11 +205,7 @@ static void a_long_answer_in_the_stop(void **state)
 
     (void)state;
     migration->setup.params.hot_pages_max = MANY_PAGES / 4;
-    migration->script.narrow = true;
-    migration->script.rounds = 1;
-    migration->script.at_suspend = write_all_and_refuse;
-    fake_migration_run(migration);
-    fake_migration_check_success(migration);
+    move_over_narrow_link(migration, write_all_and_refuse);
     fake_migration_free(migration);
 }
 

@@ -7,8 +7,6 @@
 #define GAIN_TENTHS 11
 /* A thread that is busy for this part of the time may be what limits. */
 #define BUSY_EIGHTHS 7
-/* A batch that keeps more than this part of its octets is poor. */
-#define POOR_SIXTEENTHS 15
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -44,7 +42,7 @@ enum xlm_compression_turn xlm_compression_turn(
 
 static bool is_poor(uint64_t octets, uint64_t smaller)
 {
-    return smaller * 16 > octets * POOR_SIXTEENTHS;
+    return smaller * 16 > octets * XLM_COMPRESSION_POOR_SIXTEENTHS;
 }
 
 void xlm_compression_done(struct xlm_compression *compression, uint64_t octets,

@@ -34,6 +34,9 @@ enum xlm_compress {
  * most. */
 #define XLM_COMPRESSION_PAUSE_US 2000000
 #define XLM_COMPRESSION_PAUSE_MOST_US 64000000
+/* A batch that keeps more than this part of its octets is poor: not worth what
+ * it costs the reader. */
+#define XLM_COMPRESSION_POOR_SIXTEENTHS 15
 /* Batches that are sent as they are after one that did not get smaller, at
  * most. */
 #define XLM_COMPRESSION_SKIP_MOST 32

@@ -23,39 +23,43 @@
 /* ... and at least this many pages. */
 #define CREDIT_PAGES 16
 
+/* Returns how many octets there are now at *lent. */
+static size_t lend(struct xlm_context *ctx, void **lent)
+{
+    *lent = ctx->hypervisor->ops->contents_alloc(ctx->hypervisor, LENT_PAGES);
+    return *lent ? LENT_PAGES * XLM_PAGE_SIZE : 0;
+}
+
+static void take_back(struct xlm_context *ctx, void *lent)
+{
+    if (lent) {
+        ctx->hypervisor->ops->contents_free(ctx->hypervisor, lent, LENT_PAGES);
+    }
+}
+
 void xlm_restore_lend_contents(struct xlm_context *ctx,
                                struct xlm_record *record)
 {
-    record->lent =
-        ctx->hypervisor->ops->contents_alloc(ctx->hypervisor, LENT_PAGES);
-    record->lent_octets = record->lent ? LENT_PAGES * XLM_PAGE_SIZE : 0;
+    record->lent_octets = lend(ctx, &record->lent);
 }
 
 void xlm_restore_dispose_record(struct xlm_context *ctx,
                                 struct xlm_record *record)
 {
-    if (record->lent) {
-        ctx->hypervisor->ops->contents_free(ctx->hypervisor, record->lent,
-                                            LENT_PAGES);
-    }
+    take_back(ctx, record->lent);
     xlm_record_dispose(record);
 }
 
 void xlm_restore_lend_expanded(struct xlm_context *ctx,
                                struct xlm_expander *expander)
 {
-    expander->lent =
-        ctx->hypervisor->ops->contents_alloc(ctx->hypervisor, LENT_PAGES);
-    expander->lent_octets = expander->lent ? LENT_PAGES * XLM_PAGE_SIZE : 0;
+    expander->lent_octets = lend(ctx, &expander->lent);
 }
 
 void xlm_restore_dispose_expander(struct xlm_context *ctx,
                                   struct xlm_expander *expander)
 {
-    if (expander->lent) {
-        ctx->hypervisor->ops->contents_free(ctx->hypervisor, expander->lent,
-                                            LENT_PAGES);
-    }
+    take_back(ctx, expander->lent);
     xlm_expander_dispose(expander);
 }
 

@@ -18,7 +18,7 @@ int xlm_save_stop_keeping_alive(struct xlm_saver *saver);
  * has been silent for too long. */
 int xlm_save_check_heard(struct xlm_saver *saver);
 /* Read the next record.  Not *answer: it says no more than that the
- * destination lives, or how fast it evicts. */
+ * destination lives, how fast it evicts, or in which forms pages may come. */
 int xlm_save_read_one(struct xlm_saver *saver, enum xlm_reader_state state,
                       bool *answer);
 /* Read the next record that says more than that. */

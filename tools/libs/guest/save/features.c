@@ -44,6 +44,14 @@ struct xlm_page_batch_form xlm_save_form(const struct xlm_saver *saver,
     };
 }
 
+struct xlm_page_batch_form xlm_save_push_form(
+    const struct xlm_saver *saver, enum xlm_push_kind kind,
+    struct xlm_compressor *compressor)
+{
+    return xlm_save_form(saver,
+                         kind == XLM_PUSH_REQUESTED ? NULL : compressor);
+}
+
 void xlm_save_add_forms(struct xlm_save_forms *forms,
                         const struct xlm_page_batch *batch)
 {

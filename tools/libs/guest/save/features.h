@@ -17,6 +17,12 @@ void xlm_save_begin_forms(struct xlm_saver *saver);
 /* A compressor for a further connection, if pages may go compressed; close it.
  * NULL: they go as they are. */
 struct xlm_compressor *xlm_save_open_compressor(struct xlm_saver *saver);
+/* The form of pages of this kind, which go by this compressor (NULL: as they
+ * are) unless they were requested: compressing would only delay what the guest
+ * waits for. */
+struct xlm_page_batch_form xlm_save_push_form(
+    const struct xlm_saver *saver, enum xlm_push_kind kind,
+    struct xlm_compressor *compressor);
 /* The form of pages that go by this compressor; NULL: as they are. */
 struct xlm_page_batch_form xlm_save_form(const struct xlm_saver *saver,
                                          struct xlm_compressor *compressor);

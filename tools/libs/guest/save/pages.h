@@ -28,7 +28,7 @@ int xlm_save_send_some(struct xlm_saver *saver, struct xlm_pfn_set *set,
  * functions. */
 int xlm_save_send_pfns(struct xlm_saver *saver, size_t count,
                        const uint64_t *pfns, uint64_t *sent);
-/* Add to the stats the zero pages that another thread has counted here. */
+/* Add to the stats the forms of pages that another thread has counted here. */
 void xlm_save_count_sent_forms(struct xlm_saver *saver);
 /* Tell the destination that it lacks pages, in a list of POSTCOPY_PFNS records
  * from PFNS_BEGIN to PFNS_END: they become outstanding.  The pages of a list

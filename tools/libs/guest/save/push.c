@@ -71,9 +71,8 @@ static int send_pages(struct xlm_pusher *pusher, enum xlm_push_kind kind,
 {
     struct xlm_saver *saver = pusher->saver;
     struct xlm_page_batch *batch = &pusher->batch;
-    /* Compressing would only delay what the guest waits for. */
-    const struct xlm_page_batch_form form = xlm_save_form(
-        saver, kind == XLM_PUSH_REQUESTED ? NULL : saver->compressor);
+    const struct xlm_page_batch_form form =
+        xlm_save_push_form(saver, kind, saver->compressor);
     struct xlm_save_forms forms = {.zeroes = 0};
 
     if (xlm_save_fill(batch, &form, &pusher->memory, count, pfns, check_hole,

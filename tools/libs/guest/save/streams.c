@@ -252,10 +252,8 @@ static int push(struct xlm_stream *stream, enum xlm_push_kind kind,
                 size_t count, const uint64_t *pfns)
 {
     struct xlm_further *further = &stream->further;
-    /* Compressing would only delay what the guest waits for. */
     const struct xlm_page_batch_form form =
-        xlm_save_form(further->saver,
-                      kind == XLM_PUSH_REQUESTED ? NULL : further->compressor);
+        xlm_save_push_form(further->saver, kind, further->compressor);
     uint64_t octets = further->channel.bytes_out;
 
     if (xlm_save_fill(&further->batch, &form, &further->memory, count, pfns,

@@ -76,8 +76,7 @@ static size_t copy(struct xlm_compressor *compressor, const struct iovec *runs,
     return octets;
 }
 
-/* A frame that is hardly smaller is not worth what it costs the reader: it
- * finds no room. */
+/* A poor frame finds no room. */
 static bool compress(struct xlm_compressor *compressor,
                      const struct iovec *runs, size_t nr_runs, size_t most,
                      struct iovec *frame)
@@ -91,8 +90,8 @@ static bool compress(struct xlm_compressor *compressor,
     }
     octets = copy(compressor, runs, nr_runs, most);
     made = ZSTD_compressCCtx(compressor->zstd, compressor->frame,
-                             octets / 16 * 15, compressor->contents, octets,
-                             LEVEL);
+                             octets / 16 * XLM_COMPRESSION_POOR_SIXTEENTHS,
+                             compressor->contents, octets, LEVEL);
     smaller = !ZSTD_isError(made);
     xlm_compression_done(&compressor->policy, octets, smaller ? made : octets,
                          xlm_thread_us() - began_us);

@@ -135,16 +135,6 @@ static int write_entries(struct xlm_context *ctx, struct xlm_channel *channel,
                       batch->nr_entries, batch->runs, batch->nr_runs);
 }
 
-static size_t contents_of(const struct xlm_page_batch *batch)
-{
-    size_t pages = 0;
-
-    for (size_t i = 0; i < batch->nr_runs; i++) {
-        pages += batch->runs[i].iov_len >> XLM_PAGE_SHIFT;
-    }
-    return pages;
-}
-
 static int write_smaller(struct xlm_context *ctx, struct xlm_channel *channel,
                          struct xlm_page_batch *batch)
 {
@@ -155,7 +145,7 @@ static int write_smaller(struct xlm_context *ctx, struct xlm_channel *channel,
 
     if (xlm_compressor_begin(compressor, batch->runs, batch->nr_runs, &frame,
                              &turn)) {
-        batch->nr_compressed = contents_of(batch);
+        batch->nr_compressed = turn.octets >> XLM_PAGE_SHIFT;
         batch->compressed_octets = frame.iov_len;
         rc = write_list(ctx, channel, XLM_REC_POSTCOPY_COMPRESSED,
                         batch->entries, batch->nr_entries, &frame, 1);

@@ -265,14 +265,10 @@ static int check_whole(struct lm_source *source)
 
 int lm_source_check(struct lm_source *source)
 {
-    static int (*const checks[])(struct lm_source * source) = {
+    static lm_source_stage *const checks[] = {
         check_domain,     check_drivers, check_front_ends,
-        ask_device_model, check_whole,
+        ask_device_model, check_whole,   NULL,
     };
-    int rc = 0;
 
-    for (size_t i = 0; !rc && i < sizeof(checks) / sizeof(checks[0]); i++) {
-        rc = checks[i](source);
-    }
-    return rc;
+    return lm_source_pass(source, checks);
 }

@@ -133,19 +133,28 @@ static int write_prologue(struct lm_source *source)
                                                                : 0;
 }
 
-static int live_migrate(struct lm_operation *op)
+int lm_source_pass(struct lm_source *source, lm_source_stage *const *stages)
 {
-    static int (*const stages[])(struct lm_source * source) = {
-        check_arguments, take_told,      open_hypervisor,
-        lm_source_check, choose_id,      choose_away_name,
-        show_outside,    write_prologue, lm_source_move,
-    };
-    struct lm_source *source = (struct lm_source *)op;
     int rc = 0;
 
-    for (size_t i = 0; !rc && i < sizeof(stages) / sizeof(stages[0]); i++) {
+    for (size_t i = 0; !rc && stages[i]; i++) {
         rc = stages[i](source);
     }
+    return rc;
+}
+
+static int live_migrate(struct lm_operation *op)
+{
+    static lm_source_stage *const stages[] = {
+        check_arguments, take_told,
+        open_hypervisor, lm_source_check,
+        choose_id,       choose_away_name,
+        show_outside,    write_prologue,
+        lm_source_move,  NULL,
+    };
+    struct lm_source *source = (struct lm_source *)op;
+    int rc = lm_source_pass(source, stages);
+
     show_end(source, rc);
     return rc;
 }

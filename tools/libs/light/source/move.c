@@ -7,8 +7,8 @@
  *   source_switch_logdirty(true)
  *   source_early_devices           the guest is paused for it
  *   source_connect_faults          the destination has built the domain
- *   source_policy                  before each precopy round and after the
- * last source_suspend                 RUNNING -> SUSPENDED
+ *   source_policy                  before each precopy round, and after all
+ *   source_suspend                 RUNNING -> SUSPENDED
  *   source_write_device_state
  *   source_recheck                 what the destination was told still holds
  *   source_put_away                SUSPENDED -> AWAY, before the go is sent

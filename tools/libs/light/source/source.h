@@ -42,6 +42,11 @@ struct lm_source {
     struct xlm_control steering; /* what requests change */
 };
 
+typedef int lm_source_stage(struct lm_source *source);
+
+/* Call the stages, up to a NULL, until one fails: its libxl error. */
+int lm_source_pass(struct lm_source *source, lm_source_stage *const *stages);
+
 /*
  * May this domain be moved, and how?  Finds out name, device_model,
  * device_ranges, build, and told unless the caller has set it.  A libxl error,
