@@ -9,13 +9,16 @@
 
 #include <cmocka.h>
 
+#include "policy/page.h"
 #include "policy/push_window.h"
 
 #define MOST 1024
+/* A page of zeroes on the wire: where it is. */
+#define ZERO_OCTETS 8
 
 /* A path that takes pages one after another, and has a way back. */
 struct path {
-    uint64_t page_us;  /* time that each page takes */
+    uint64_t page_us;  /* time that each page of full length takes */
     uint64_t delay_us; /* time that all else takes, both ways */
     uint64_t noise_us; /* at most this much more than that */
 };
@@ -37,11 +40,12 @@ struct play {
     uint64_t last_us; /* when the last one sent is taken */
     uint32_t random;  /* the same numbers each time */
     uint32_t fewest;  /* pages the window had at the least */
+    uint32_t octets;  /* of a page, on the wire */
 };
 
 static void begin(struct play *play, uint32_t most)
 {
-    *play = (struct play){.now_us = 1};
+    *play = (struct play){.now_us = 1, .octets = XLM_PAGE_SIZE};
     xlm_push_window_init(&play->window, most, true);
 }
 
@@ -55,12 +59,14 @@ static void send(struct play *play, const struct path *path, uint32_t pages)
 {
     struct under_way *one =
         &play->queue[play->tail++ % XLM_PUSH_WINDOW_SENDINGS];
+    uint64_t octets = (uint64_t)pages * play->octets;
+    uint64_t us = octets * path->page_us / XLM_PAGE_SIZE;
 
     if (play->free_us < play->now_us) {
         play->free_us = play->now_us;
     }
-    play->free_us += pages * path->page_us;
-    play->busy_us += pages * path->page_us;
+    play->free_us += us;
+    play->busy_us += us;
     one->done_us = play->free_us + path->delay_us + noise(play, path);
     /* They stay in order. */
     if (one->done_us < play->last_us) {
@@ -70,6 +76,7 @@ static void send(struct play *play, const struct path *path, uint32_t pages)
     one->pages = pages;
     play->took_us = one->done_us - play->now_us;
     xlm_push_window_sent(&play->window, pages, play->now_us);
+    xlm_push_window_took(&play->window, octets);
 }
 
 static void take_credit(struct play *play)
@@ -319,6 +326,75 @@ static void a_long_path_is_looked_at_quickly(void **state)
     assert_in_range(play.window.empty_us, 50000, 52000);
 }
 
+/* Pages that are shorter than others fill the path as well, and do not make
+ * longer ones wait: 10 Mb/s and 50 ms. */
+static void pages_are_weighed(void **state)
+{
+    const struct path wan = {.page_us = 3300, .delay_us = 50000};
+    struct play play;
+    uint64_t full_us;
+
+    (void)state;
+    begin(&play, MOST);
+    play_for(&play, &wan, 5000000);
+    full_us = play.took_us;
+    begin(&play, MOST);
+    play.octets = XLM_PAGE_SIZE / 2;
+    play_for(&play, &wan, 1000000);
+    play_for(&play, &wan, 4000000);
+    assert_true(play.busy_us > 3800000);
+    assert_in_range(play.took_us, 1, full_us);
+    play.octets = XLM_PAGE_SIZE;
+    play_for(&play, &wan, 1000000);
+    assert_in_range(play.took_us, 1, full_us * 5 / 4);
+    play.octets = ZERO_OCTETS;
+    play_for(&play, &wan, 1000000);
+    play.octets = XLM_PAGE_SIZE;
+    play_for(&play, &wan, 300000);
+    assert_in_range(play.took_us, 1, full_us * 5 / 4);
+}
+
+/* A page of zeroes is work for the destination. */
+static void zeroes_do_not_go_without_end(void **state)
+{
+    struct xlm_push_window window;
+    uint32_t room;
+
+    (void)state;
+    xlm_push_window_init(&window, MOST, true);
+    while ((room = xlm_push_window_room(&window))) {
+        xlm_push_window_sent(&window, room, 1);
+        xlm_push_window_took(&window, (uint64_t)room * ZERO_OCTETS);
+    }
+    assert_in_range(window.in_flight, XLM_PUSH_WINDOW_SENDING + 1,
+                    XLM_PUSH_WINDOW_SENDING * XLM_PAGE_SIZE /
+                        XLM_PUSH_WINDOW_LEAST_OCTETS);
+    assert_int_equal(
+        xlm_push_window_credited(&window, window.in_flight, 1000), 0);
+    assert_int_equal(window.weight, 0);
+}
+
+/* Credit for a part of a sending that is being written: a slow link. */
+static void credit_before_the_length_is_known(void **state)
+{
+    struct xlm_push_window window;
+
+    (void)state;
+    xlm_push_window_init(&window, MOST, true);
+    xlm_push_window_sent(&window, 8, 1);
+    assert_int_equal(xlm_push_window_credited(&window, 4, 10), 0);
+    assert_int_equal(window.weight, 4 * XLM_PAGE_SIZE);
+    xlm_push_window_took(&window, 8 * 1024);
+    assert_int_equal(window.weight, 4 * 1024);
+    assert_int_equal(xlm_push_window_credited(&window, 4, 20), 0);
+    assert_int_equal(window.weight, 0);
+    /* A peer that says so before anything can have come. */
+    xlm_push_window_sent(&window, 8, 30);
+    assert_int_equal(xlm_push_window_credited(&window, 8, 40), 0);
+    xlm_push_window_took(&window, 8 * 1024);
+    assert_int_equal(window.weight, 0);
+}
+
 /* A hundred round trips, within bounds. */
 static void calm_goes_by_the_path(void **state)
 {
@@ -449,6 +525,7 @@ static void many_requests(void **state)
     for (i = 0; i < 2 * XLM_PUSH_WINDOW_SENDINGS; i++) {
         assert_int_equal(xlm_push_window_credited(&window, 1, 1000 + i), 0);
     }
+    assert_int_equal(window.weight, 0);
     assert_true(xlm_push_window_room(&window) > 0);
 }
 
@@ -468,6 +545,9 @@ int main(void)
         cmocka_unit_test(no_cap_while_nobody_asks),
         cmocka_unit_test(a_long_and_fast_path_is_filled),
         cmocka_unit_test(a_long_path_is_looked_at_quickly),
+        cmocka_unit_test(pages_are_weighed),
+        cmocka_unit_test(zeroes_do_not_go_without_end),
+        cmocka_unit_test(credit_before_the_length_is_known),
         cmocka_unit_test(calm_goes_by_the_path),
         cmocka_unit_test(something_always_goes),
         cmocka_unit_test(sendings_leave_nothing_over),

@@ -3,6 +3,8 @@
  */
 #include "policy/push_window.h"
 
+#include "policy/page.h"
+
 /* While the guest makes requests, a quarter more is under way than fills the
  * path, and what the path carries while a thread is late by this time:
  * otherwise the path would run empty each time. */
@@ -31,7 +33,7 @@ static void begin_round(struct xlm_push_window *window, uint64_t now_us)
     window->round_us = now_us;
     window->round_sum_us = 0;
     window->round_sendings = 0;
-    window->round_pages = 0;
+    window->round_octets = 0;
     window->round_full = false;
 }
 
@@ -96,16 +98,23 @@ uint64_t xlm_push_window_calm_us(const struct xlm_push_window *window)
     return us < CALM_LEAST_US ? CALM_LEAST_US : us;
 }
 
+/* The pages of full length that weigh as much as all that is under way. */
+static uint64_t full_pages(const struct xlm_push_window *window)
+{
+    return (window->weight + XLM_PAGE_SIZE - 1) / XLM_PAGE_SIZE;
+}
+
 uint32_t xlm_push_window_room(struct xlm_push_window *window)
 {
     uint32_t pages = xlm_push_window_pages(window);
     uint32_t sending = sending_pages(pages);
+    uint64_t under_way = full_pages(window);
 
     if (window->nr_sendings < XLM_PUSH_WINDOW_SENDINGS) {
-        if (window->in_flight + sending <= pages) {
+        if (under_way + sending <= pages) {
             return sending;
         }
-        if (window->in_flight < XLM_PUSH_WINDOW_SENDING) {
+        if (under_way < XLM_PUSH_WINDOW_SENDING) {
             return XLM_PUSH_WINDOW_SENDING;
         }
     }
@@ -118,17 +127,44 @@ void xlm_push_window_sent(struct xlm_push_window *window, uint32_t pages,
 {
     uint32_t slot =
         (window->first + window->nr_sendings) % XLM_PUSH_WINDOW_SENDINGS;
+    uint64_t octets = (uint64_t)pages * XLM_PAGE_SIZE;
 
     window->in_flight += pages;
+    window->weight += octets;
     /* More sendings than can be timed: they count, and the push waits. */
-    if (window->nr_sendings < XLM_PUSH_WINDOW_SENDINGS) {
+    window->last_timed = window->nr_sendings < XLM_PUSH_WINDOW_SENDINGS;
+    if (window->last_timed) {
         window->sendings[slot] = (struct xlm_push_sending){
             .sent_us = now_us,
             .pages = pages,
             .uncredited = pages,
+            .octets = octets,
+            .weight = octets,
         };
         window->nr_sendings++;
     }
+}
+
+void xlm_push_window_took(struct xlm_push_window *window, uint64_t octets)
+{
+    struct xlm_push_sending *last =
+        &window->sendings[(window->first + window->nr_sendings - 1) %
+                          XLM_PUSH_WINDOW_SENDINGS];
+    uint64_t weight;
+
+    if (!window->nr_sendings || !window->last_timed) {
+        return;
+    }
+    if (octets < last->octets) {
+        last->octets = octets;
+    }
+    weight = (uint64_t)last->pages * XLM_PUSH_WINDOW_LEAST_OCTETS;
+    if (weight < last->octets) {
+        weight = last->octets;
+    }
+    weight = weight * last->uncredited / last->pages;
+    window->weight += weight - last->weight;
+    last->weight = weight;
 }
 
 /* ---- what a round trip tells ---- */
@@ -150,7 +186,7 @@ static uint32_t fill(const struct xlm_push_window *window, uint64_t rate,
                      uint64_t quarters, uint64_t late_us, uint32_t most)
 {
     uint64_t us = window->empty_us * quarters / 4 + late_us;
-    uint64_t pages = rate * us / 1000000;
+    uint64_t pages = rate * us / 1000000 / XLM_PAGE_SIZE;
 
     pages = pages < most ? pages : most;
     pages += sending_pages(pages);
@@ -185,7 +221,7 @@ static void set_windows(struct xlm_push_window *window)
 static void take_rate(struct xlm_push_window *window, uint64_t now_us)
 {
     uint64_t us = now_us > window->round_us ? now_us - window->round_us : 1;
-    uint64_t rate = window->round_pages * UINT64_C(1000000) / us;
+    uint64_t rate = window->round_octets * UINT64_C(1000000) / us;
     uint64_t best = best_rate(window);
 
     if (!window->round_full && rate < best) {
@@ -217,7 +253,7 @@ static void end_look(struct xlm_push_window *window, uint64_t now_us)
         window->rates[i] = 0;
     }
     window->rates[0] =
-        window->round_pages * UINT64_C(1000000) / (window->round_sum_us + 1);
+        window->round_octets * UINT64_C(1000000) / (window->round_sum_us + 1);
     set_windows(window);
     begin_round(window, now_us);
 }
@@ -237,13 +273,13 @@ static void learn(struct xlm_push_window *window,
     bool of_round = sending->sent_us >= window->round_us;
 
     if (window->empty_us) {
-        window->round_pages += sending->pages;
+        window->round_octets += sending->octets;
         if (of_round) {
             end_round(window, now_us);
         }
     } else if (of_round) {
         window->round_sum_us += now_us - sending->sent_us;
-        window->round_pages += sending->pages;
+        window->round_octets += sending->octets;
         window->round_sendings++;
         if (has_looked(window)) {
             end_look(window, now_us);
@@ -262,18 +298,19 @@ int xlm_push_window_credited(struct xlm_push_window *window, uint32_t pages,
         struct xlm_push_sending *oldest = &window->sendings[window->first];
         uint32_t part =
             pages < oldest->uncredited ? pages : oldest->uncredited;
+        uint64_t weight = oldest->weight * part / oldest->uncredited;
 
         pages -= part;
         oldest->uncredited -= part;
+        oldest->weight -= weight;
+        window->weight -= weight;
         if (!oldest->uncredited) {
             learn(window, oldest, now_us);
             window->first = (window->first + 1) % XLM_PUSH_WINDOW_SENDINGS;
             window->nr_sendings--;
         }
     }
-    if (!window->in_flight) {
-        /* sendings that were not timed are back as well */
-        window->nr_sendings = 0;
-    }
+    /* Sendings that were not timed. */
+    window->weight -= (uint64_t)pages * XLM_PAGE_SIZE;
     return 0;
 }

@@ -214,11 +214,14 @@ static int push(struct xlm_pusher *pusher, enum xlm_push_kind kind,
                 const uint64_t *pfns, size_t count)
 {
     struct xlm_saver *saver = pusher->saver;
-    uint64_t bytes = saver->channel.bytes_out;
+    uint64_t before = saver->channel.bytes_out;
+    uint64_t octets;
 
     if (send_pages(pusher, kind, count, pfns)) {
         return -1;
     }
+    octets = saver->channel.bytes_out - before;
+    xlm_push_window_took(&pusher->sent.window, octets);
     if (kind == XLM_PUSH_REQUESTED) {
         saver->stats->requested_pages += count;
     } else {
@@ -226,7 +229,7 @@ static int push(struct xlm_pusher *pusher, enum xlm_push_kind kind,
         if (kind == XLM_PUSH_NEIGHBOURS) {
             saver->stats->neighbour_pages += count;
         }
-        spend(pusher, saver->channel.bytes_out - bytes);
+        spend(pusher, octets);
     }
     return 0;
 }

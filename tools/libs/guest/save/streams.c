@@ -254,7 +254,8 @@ static int push(struct xlm_stream *stream, enum xlm_push_kind kind,
     struct xlm_further *further = &stream->further;
     const struct xlm_page_batch_form form =
         xlm_save_push_form(further->saver, kind, further->compressor);
-    uint64_t octets = further->channel.bytes_out;
+    uint64_t before = further->channel.bytes_out;
+    uint64_t octets;
 
     if (xlm_save_fill(&further->batch, &form, &further->memory, count, pfns,
                       is_hole, stream) ||
@@ -267,8 +268,10 @@ static int push(struct xlm_stream *stream, enum xlm_push_kind kind,
     if (xlm_further_write(further)) {
         return -1;
     }
+    octets = further->channel.bytes_out - before;
+    xlm_push_window_took(&stream->window, octets);
     if (kind != XLM_PUSH_REQUESTED) {
-        spend(stream, further->channel.bytes_out - octets);
+        spend(stream, octets);
     }
     return 0;
 }
