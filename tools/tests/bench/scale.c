@@ -196,9 +196,10 @@ static void measure_plan(const struct shape *shape, struct figures *figures)
     for (uint64_t left = written.count / 50; left--;) {
         xlm_pfn_set_add(&outstanding, any_page(shape));
     }
-    if (xlm_push_plan_init(&plan, &outstanding, &tuning)) {
+    if (xlm_push_plan_init(&plan, outstanding.limit, &tuning)) {
         die("no memory for a plan");
     }
+    xlm_push_plan_begin(&plan, &outstanding);
     plan.recent[XLM_PUSH_RECENT - 1] = &written;
     do {
         if (calls++ % 16 == 0 &&

@@ -220,8 +220,9 @@ static uint64_t play_once(unsigned int seed, uint32_t credit,
     model->seed = seed;
     model->vcpus = vcpus;
     assert_int_equal(xlm_pfn_set_reserve(&outstanding, MODEL_PAGES), 0);
-    assert_int_equal(xlm_push_plan_init(&model->plan, &outstanding, &tuning),
+    assert_int_equal(xlm_push_plan_init(&model->plan, MODEL_PAGES, &tuning),
                      0);
+    xlm_push_plan_begin(&model->plan, &outstanding);
     xlm_push_window_init(&model->window, credit, false);
     assert_int_equal(xlm_pfn_set_reserve(&model->lacking, MODEL_PAGES), 0);
     assert_int_equal(xlm_pfn_set_reserve(&model->requested, MODEL_PAGES), 0);

@@ -127,7 +127,8 @@ static void the_last_pages(uint64_t size, bool with_recent)
     uint64_t handed_out = 0, most = 0, limit;
     size_t count;
 
-    assert_int_equal(xlm_push_plan_init(&plan, &outstanding, &tuning), 0);
+    assert_int_equal(xlm_push_plan_init(&plan, size, &tuning), 0);
+    xlm_push_plan_begin(&plan, &outstanding);
     for (uint64_t n = 0; n < members; n++) {
         uint64_t pfn = n * (size / members);
 
@@ -172,7 +173,8 @@ static void beside_what_was_written(uint64_t size)
         xlm_pfn_set_add(&outstanding, size / 2 + 64 * n);
         xlm_pfn_set_add(&written, size / 2 + 64 * n + 1);
     }
-    assert_int_equal(xlm_push_plan_init(&plan, &outstanding, &tuning), 0);
+    assert_int_equal(xlm_push_plan_init(&plan, size, &tuning), 0);
+    xlm_push_plan_begin(&plan, &outstanding);
     plan.recent[0] = &written;
     while (plan.outstanding.count) {
         looked = 0;

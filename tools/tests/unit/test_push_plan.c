@@ -25,7 +25,8 @@ static void plan_with(struct xlm_push_plan *plan, uint64_t first,
     for (pfn = first; pfn <= last; pfn++) {
         xlm_pfn_set_add(&outstanding, pfn);
     }
-    assert_int_equal(xlm_push_plan_init(plan, &outstanding, &tuning), 0);
+    assert_int_equal(xlm_push_plan_init(plan, outstanding.limit, &tuning), 0);
+    xlm_push_plan_begin(plan, &outstanding);
 }
 
 /* No neighbours go along with a requested page: the test sees only the

@@ -10,22 +10,21 @@
  * than this many times the neighbours. */
 #define NEAR_NEIGHBOURS 4
 
-int xlm_push_plan_init(struct xlm_push_plan *plan,
-                       struct xlm_pfn_set *outstanding,
+int xlm_push_plan_init(struct xlm_push_plan *plan, uint64_t limit,
                        const struct xlm_push_tuning *tuning)
 {
-    struct xlm_push_plan made = {
+    *plan = (struct xlm_push_plan){
         .tuning = *tuning,
         .neighbours = tuning->neighbours,
     };
+    return xlm_pfn_set_reserve(&plan->queued, limit);
+}
 
-    if (xlm_pfn_set_reserve(&made.queued, outstanding->limit)) {
-        return -1;
-    }
-    made.outstanding = *outstanding;
+void xlm_push_plan_begin(struct xlm_push_plan *plan,
+                         struct xlm_pfn_set *outstanding)
+{
+    plan->outstanding = *outstanding;
     *outstanding = XLM_PFN_SET_EMPTY;
-    *plan = made;
-    return 0;
 }
 
 void xlm_push_plan_dispose(struct xlm_push_plan *plan)
@@ -209,7 +208,7 @@ static void remember(struct xlm_push_plan *plan, uint64_t pfn)
 
 int xlm_push_plan_remember(struct xlm_push_plan *plan)
 {
-    return xlm_pfn_set_reserve(&plan->asked_for, plan->outstanding.limit);
+    return xlm_pfn_set_reserve(&plan->asked_for, plan->queued.limit);
 }
 
 int xlm_push_plan_request(struct xlm_push_plan *plan, uint64_t pfn)

@@ -90,12 +90,14 @@ struct xlm_push_plan {
 
 #define XLM_PUSH_PLAN_EMPTY ((struct xlm_push_plan){.queue = NULL})
 
-/* Make a plan for these pages, which the destination lacks.  The plan takes
- * the set over and leaves an empty one without room.  ENOMEM: the set stays as
- * it is. */
-int xlm_push_plan_init(struct xlm_push_plan *plan,
-                       struct xlm_pfn_set *outstanding,
+/* Make room for a plan about pfns below the limit, of which none is
+ * outstanding yet.  ENOMEM. */
+int xlm_push_plan_init(struct xlm_push_plan *plan, uint64_t limit,
                        const struct xlm_push_tuning *tuning);
+/* These are the pages that the destination lacks, all below the limit.  The
+ * plan takes the set over and leaves an empty one without room. */
+void xlm_push_plan_begin(struct xlm_push_plan *plan,
+                         struct xlm_pfn_set *outstanding);
 void xlm_push_plan_dispose(struct xlm_push_plan *plan);
 
 /* Request a page on which a fault waits.  Nothing changes if it is queued

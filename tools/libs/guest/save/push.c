@@ -339,6 +339,9 @@ int xlm_pusher_run(struct xlm_pusher *pusher)
     struct xlm_saver *saver = pusher->saver;
     int rc;
 
+    saver->stats->postcopy_pages = saver->sets.outstanding.count;
+    saver->stats->outstanding = saver->sets.outstanding.count;
+    xlm_push_plan_begin(&pusher->shared.plan, &saver->sets.outstanding);
     xlm_save_progress(saver, XLM_PHASE_POSTCOPY);
     pusher->sent.said_us = xlm_now_us();
     xlm_pusher_listen(pusher);
@@ -372,11 +375,9 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
         .memory = XLM_SOURCE_MEMORY_CLOSED,
         .record = XLM_RECORD_EMPTY,
     };
-    saver->stats->postcopy_pages = saver->sets.outstanding.count;
-    saver->stats->outstanding = saver->sets.outstanding.count;
     if (xlm_push_shared_init(&pusher->shared) ||
-        xlm_push_plan_init(&pusher->shared.plan, &saver->sets.outstanding,
-                           &tuning) ||
+        xlm_push_plan_init(&pusher->shared.plan,
+                           saver->sets.outstanding.limit, &tuning) ||
         (saver->streams && xlm_push_plan_remember(&pusher->shared.plan)) ||
         xlm_source_memory_open(&pusher->memory, saver->ctx->hypervisor,
                                saver->params->domid)) {

@@ -537,7 +537,8 @@ static int put_away(struct xlm_saver *saver)
     return 0;
 }
 
-/* All that can fail for want of memory fails before the go. */
+/* All that can fail for want of memory fails before the go, and costs the stop
+ * nothing while the destination loads the state. */
 static int make_pusher(struct xlm_saver *saver)
 {
     saver->pusher = xlm_pusher_open(saver);
@@ -633,8 +634,8 @@ static stage *const migration[] = {
     write_transition,
     xlm_save_recheck_before_go,
     put_away,
-    await_ready,
     make_pusher,
+    await_ready,
     go,
     push,
     NULL,
