@@ -19,6 +19,7 @@
 
 #include "clock.h"
 #include "control/control.h"
+#include "control/control_internal.h"
 #include "control/control_policy.h"
 #include "control/control_store.h"
 #include "control/estimate.h"
@@ -300,6 +301,56 @@ static void shows_what_is(void **state)
     assert_int_equal(list->stats.bytes_sent, 456789);
     assert_true(list->background_rate == LIBXL_LIVE_MIGRATE_RATE_UNLIMITED);
     libxl_live_migrate_status_list_free(list, count);
+}
+
+/* A second is over, or is not. */
+static void publish(struct lm_control *control, bool due)
+{
+    control->due_us = due ? 0 : UINT64_MAX;
+    lm_control_publish(control);
+}
+
+/* In the stop nothing waits for figures, and they wait for their second. */
+static void figures_can_wait(void **state)
+{
+    struct lm_control control = {
+        .setup = {.domid = DOMID},
+        .xs = xs_open(0),
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+    };
+
+    (void)state;
+    control.view.phase = LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED;
+    publish(&control, false); /* the first time it shows all */
+    control.view.phase = LIBXL_LIVE_MIGRATE_PHASE_EVICTING;
+    control.view.stats.precopy_pages = 1;
+    publish(&control, false);
+    assert_string_equal(fake_store_get(BASE "/precopy-pages"), "1");
+    control.view.phase = LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED;
+    control.view.stats.precopy_pages = 2;
+    control.view.mark = (struct xlm_mark){.is_set = true, .tot_pages = 9};
+    publish(&control, false);
+    assert_string_equal(fake_store_get(BASE "/phase"), "suspended");
+    assert_string_equal(fake_store_get(BASE "/mark"), "9");
+    assert_string_equal(fake_store_get(BASE "/precopy-pages"), "1");
+    publish(&control, true);
+    assert_string_equal(fake_store_get(BASE "/precopy-pages"), "2");
+    xs_close(control.xs);
+}
+
+/* The end shows everything, whenever that is. */
+static void the_end_does_not_wait(void **state)
+{
+    struct shown *shown = *state;
+
+    at(shown, XLM_PHASE_PRECOPY);
+    await_node(BASE "/phase", "precopy");
+    at(shown, XLM_PHASE_POSTCOPY);
+    await_node(BASE "/phase", "postcopy");
+    shown->stats.bytes_sent = 99;
+    at(shown, XLM_PHASE_POSTCOPY);
+    end(shown, LIBXL_LIVE_MIGRATE_STATE_PAUSED, "no link");
+    assert_string_equal(fake_store_get(BASE "/bytes-sent"), "99");
 }
 
 /* The lists go through xenstore as text, without the zeroes at their ends. */
@@ -876,6 +927,8 @@ int main(void)
         cmocka_unit_test(answer_table),
         cmocka_unit_test(estimates),
         SHOWN(shows_what_is),
+        SHOWN(figures_can_wait),
+        SHOWN(the_end_does_not_wait),
         SHOWN(shows_the_waits),
         SHOWN(shows_when_devices_start),
         SHOWN(a_list_that_is_too_long),

@@ -77,7 +77,8 @@ bool lm_control_begin(struct lm_control *control, xs_transaction_t t);
 bool lm_control_show_end(struct lm_control *control, xs_transaction_t t);
 bool lm_control_remove(struct lm_control *control, xs_transaction_t t);
 
-/* Show what has changed, and set when that is due again. */
+/* Show what has changed, and set when that is due again.  In the stop, and as
+ * postcopy begins, figures that are not due are left out. */
 void lm_control_publish(struct lm_control *control);
 
 /* ---- control_requests.c ---- */

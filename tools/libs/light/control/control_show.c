@@ -320,7 +320,10 @@ static bool show(struct lm_control *control, xs_transaction_t t)
 
     if (!lm_control_is_ours(control, t) ||
         !show_counters(control, t, view, all) ||
-        !show_back_ends(control, t, view, all) ||
+        !show_back_ends(control, t, view, all)) {
+        return false;
+    }
+    if ((all || view->elapsed_ms != shown->elapsed_ms) &&
         !write_number(control, t, "elapsed-ms", view->elapsed_ms)) {
         return false;
     }
@@ -351,10 +354,33 @@ static bool show(struct lm_control *control, xs_transaction_t t)
            show_rate(control, t, view->background_rate);
 }
 
+/* From the suspend until the guest has its first pages, dom0's processors are
+ * for that, and they may be few. */
+static bool is_hurried(libxl_live_migrate_phase phase)
+{
+    return phase >= LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED &&
+           phase <= LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY;
+}
+
+/* Dozens of figures can wait until they are due. */
+static void hold_figures_back(struct lm_control *control)
+{
+    control->showing.stats = control->shown.stats;
+    control->showing.outside = control->shown.outside;
+    control->showing.elapsed_ms = control->shown.elapsed_ms;
+}
+
 void lm_control_publish(struct lm_control *control)
 {
-    control->due_us = xlm_now_us() + PUBLISH_US;
+    uint64_t now_us = xlm_now_us();
+
     control->showing = lm_control_look(control);
+    if (now_us < control->due_us && control->anything_shown &&
+        is_hurried(control->showing.phase)) {
+        hold_figures_back(control);
+    } else {
+        control->due_us = now_us + PUBLISH_US;
+    }
     /* After a failure it is not known which nodes exist: write all of them
      * next time. */
     control->anything_shown = lm_control_transact(control, show);

@@ -73,6 +73,7 @@ static void finish(struct lm_control *control)
         lm_control_transact(control, lm_control_remove);
         return;
     }
+    control->due_us = 0;
     lm_control_publish(control);
     lm_control_transact(control, lm_control_show_end);
     /* No new request comes once the nodes say that the migration has ended. */
