@@ -9,15 +9,16 @@
  * what each way costs, in microseconds a page.  With several guests it also
  * has several threads at work at a time, on one guest and on all of them.
  */
+#include <err.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <xencall.h>
 
+#include "clock.h"
 #include "hypervisor/xen.h"
 
 #define REGION 512u /* pages of 2 MiB */
@@ -62,20 +63,6 @@ struct worker {
     pthread_t thread;
 };
 
-static double now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1e6 + now.tv_nsec / 1e3;
-}
-
-static void die(const char *what)
-{
-    fprintf(stderr, "eviction-probe: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
 static size_t less(size_t one, size_t other)
 {
     return one < other ? one : other;
@@ -87,7 +74,7 @@ static void open_worker(struct worker *worker)
 {
     worker->call = xencall_open(NULL, 0);
     if (!worker->call) {
-        die("xencall");
+        err(1, "xencall");
     }
     worker->entries = xencall_alloc_buffer(
         worker->call, OPS_MOST * sizeof(*worker->entries));
@@ -99,7 +86,7 @@ static void open_worker(struct worker *worker)
         xencall_alloc_buffer(worker->call, sizeof(*worker->reservation));
     if (!worker->entries || !worker->ops || !worker->extents ||
         !worker->reservation) {
-        die("buffers for hypercalls");
+        err(1, "buffers for hypercalls");
     }
 }
 
@@ -197,7 +184,7 @@ static void *make_absent(void *data)
     size_t batch = worker->way->batch, now;
 
     for (size_t at = 0; at < worker->count; at += now) {
-        double began_us = now_us(), populated_us;
+        double began_us = xlm_now_us(), populated_us;
         long failed;
 
         /* A superpage is populated as a whole. */
@@ -208,7 +195,7 @@ static void *make_absent(void *data)
             worker->why = "populating";
             return NULL;
         }
-        populated_us = now_us();
+        populated_us = xlm_now_us();
         failed = evict(worker, at, now);
         if (failed < 0) {
             worker->why = "evicting";
@@ -216,7 +203,7 @@ static void *make_absent(void *data)
         }
         worker->refused += failed;
         worker->us[0] += populated_us - began_us;
-        worker->us[1] += now_us() - populated_us;
+        worker->us[1] += xlm_now_us() - populated_us;
     }
     return NULL;
 }
@@ -224,7 +211,7 @@ static void *make_absent(void *data)
 static void *bring_back(void *data)
 {
     struct worker *worker = data;
-    double began_us = now_us();
+    double began_us = xlm_now_us();
     size_t now;
 
     for (size_t at = 0; at < worker->count; at += now) {
@@ -234,7 +221,7 @@ static void *bring_back(void *data)
             return NULL;
         }
     }
-    worker->us[2] += now_us() - began_us;
+    worker->us[2] += xlm_now_us() - began_us;
     return NULL;
 }
 
@@ -247,7 +234,7 @@ static void remove_all(struct target *target)
         now = less(XLM_BATCH_PAGES, target->count - at);
         if (target->hv->ops->depopulate(target->hv, target->domid, now,
                                         target->pfns + at)) {
-            die("removing pages");
+            err(1, "removing pages");
         }
     }
 }
@@ -255,20 +242,20 @@ static void remove_all(struct target *target)
 static double run_all(struct worker *workers, size_t nr_workers,
                       void *(*what)(void *data))
 {
-    double began_us = now_us();
+    double began_us = xlm_now_us();
 
     for (size_t i = 0; i < nr_workers; i++) {
         if (pthread_create(&workers[i].thread, NULL, what, &workers[i])) {
-            die("a thread");
+            err(1, "a thread");
         }
     }
     for (size_t i = 0; i < nr_workers; i++) {
         pthread_join(workers[i].thread, NULL);
         if (workers[i].why) {
-            die(workers[i].why);
+            err(1, "%s", workers[i].why);
         }
     }
-    return now_us() - began_us;
+    return xlm_now_us() - began_us;
 }
 
 /* The parts of a region go to one thread. */
@@ -312,7 +299,7 @@ static struct cost try_once(const struct way *way, struct target *targets,
                                             &info) ||
             targets[i].hv->ops->claim(targets[i].hv, targets[i].domid,
                                       info.max_pages)) {
-            die("claiming");
+            err(1, "claiming");
         }
     }
     cost.wall_us = run_all(workers, nr_workers, make_absent);
@@ -404,7 +391,7 @@ static void choose(struct target *target, size_t wanted)
            target->count);
     if (target->count < THREADS * REGION) {
         errno = ENOMEM;
-        die("too few pages: the guest is too small");
+        err(1, "too few pages: the guest is too small");
     }
     target->count = target->count / (THREADS * REGION) * (THREADS * REGION);
 }
@@ -422,16 +409,16 @@ static void open_target(struct target *target, uint32_t domid, size_t pages,
     target->hv = xlm_hypervisor_open(logger);
     if (!target->pfns || !target->hv ||
         target->hv->ops->domain_info(target->hv, domid, &info)) {
-        die("the domain");
+        err(1, "the domain");
     }
     if (!info.paused) {
         errno = EBUSY;
-        die("the domain is not paused");
+        err(1, "the domain is not paused");
     }
     choose(target, pages);
     if (target->hv->ops->pager_enable(target->hv, domid, XLM_RING_PAGING,
                                       &ring, &fd, &port)) {
-        die("paging");
+        err(1, "paging");
     }
     remove_all(target);
 }

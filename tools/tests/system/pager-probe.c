@@ -16,8 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "hypervisor/hypervisor.h"
 #include "wire/wire.h"
 
@@ -105,14 +105,6 @@ static bool is_filled(const void *page, uint64_t pfn, uint64_t version)
 
 /* ---- time ---- */
 
-static double now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1e6 + now.tv_nsec / 1e3;
-}
-
 static void report(const char *what, size_t batch, size_t pages, double us)
 {
     printf("time   %s, %zu at a time: %.2f us/page (%zu pages, %.1f ms)\n",
@@ -170,7 +162,7 @@ static int probe_one_state(struct probe *p, enum xlm_platform_state which,
     const struct xlm_hypervisor_ops *ops = p->hv->ops;
     void *data = NULL;
     size_t length = 0;
-    double start = now_us(), got;
+    double start = xlm_now_us(), got;
     int rc = 0;
 
     if (check(!ops->get_state(p->hv, p->domid, which, &data, &length) &&
@@ -178,7 +170,7 @@ static int probe_one_state(struct probe *p, enum xlm_platform_state which,
               name)) {
         return -1;
     }
-    got = now_us();
+    got = xlm_now_us();
     if (settable) {
         rc = check(!ops->set_state(p->hv, p->domid, which, data, length),
                    "and set again");
@@ -268,14 +260,14 @@ static double repopulate(struct probe *p, size_t batch)
             return -1;
         }
     }
-    start = now_us();
+    start = xlm_now_us();
     for (done = 0; done < p->count; done += n) {
         n = at_most(batch, p->count - done);
         if (ops->populate(p->hv, p->domid, n, p->pfns + done)) {
             return -1;
         }
     }
-    return now_us() - start;
+    return xlm_now_us() - start;
 }
 
 /* A call must not stop at a hole among the pages. */
@@ -472,11 +464,11 @@ static int page_round(struct probe *p, size_t batch, uint64_t version,
     for (i = 0; i < p->count; i++) {
         fill(p->contents + i * XLM_PAGE_SIZE, p->pfns[i], version);
     }
-    start = now_us();
+    start = xlm_now_us();
     out = evict_all(p, batch, 0);
-    evicted = now_us();
+    evicted = xlm_now_us();
     in = page_in_all(p, batch, 0);
-    back = now_us();
+    back = xlm_now_us();
     if (out != (long)p->count || in != (long)p->count) {
         return check(false, "every page evicted and paged in");
     }

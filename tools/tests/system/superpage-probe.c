@@ -27,13 +27,14 @@
  * As long as the domain does not run, a page in the empty range has the right
  * contents: so `mend` moves the pages in that range back.
  */
+#include <err.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "hypervisor/xen.h"
 
 #include <sys/mman.h>
@@ -67,20 +68,6 @@ struct probe {
     uint8_t *granted; /* a bit for each region: a back end may come for it */
 };
 
-static double now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1e6 + now.tv_nsec / 1e3;
-}
-
-static void die(const char *what)
-{
-    fprintf(stderr, "superpage-probe: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
 static void set_pfns(uint64_t pfns[REGION], uint64_t first)
 {
     for (size_t i = 0; i < REGION; i++) {
@@ -98,7 +85,7 @@ static bool all_have_type(struct probe *probe, uint64_t first, uint32_t type)
     set_pfns(pfns, first);
     if (probe->hv->ops->page_types(probe->hv, probe->domid, REGION, pfns,
                                    types)) {
-        die("the types of pages");
+        err(1, "the types of pages");
     }
     for (size_t i = 0; i < REGION; i++) {
         if (types[i] != type) {
@@ -117,7 +104,7 @@ static void find_empty(struct probe *probe)
         }
     }
     errno = ENOSPC;
-    die("no empty range");
+    err(1, "no empty range");
 }
 
 static void note_granted(struct probe *probe, uint64_t pfn)
@@ -142,7 +129,7 @@ static uint32_t grant_frames(struct probe *probe)
     uint32_t frames;
 
     if (!size || !version) {
-        die("buffers");
+        err(1, "buffers");
     }
     *size = (gnttab_query_size_t){.dom = probe->domid};
     *version = (gnttab_get_version_t){.dom = probe->domid};
@@ -151,13 +138,13 @@ static uint32_t grant_frames(struct probe *probe)
         xencall3(probe->call, __HYPERVISOR_grant_table_op,
                  GNTTABOP_get_version, (uintptr_t)version, 1) ||
         size->status != GNTST_okay) {
-        die("the grant table's size");
+        err(1, "the grant table's size");
     }
     printf("       grant table: version %u, %u frames\n", version->version,
            size->nr_frames);
     if (version->version > 1) {
         errno = EOPNOTSUPP;
-        die("the grant table");
+        err(1, "the grant table");
     }
     frames = size->nr_frames;
     xencall_free_buffer(probe->call, size);
@@ -179,7 +166,7 @@ static size_t read_grants(struct probe *probe)
     const volatile grant_entry_v1_t *table = address;
 
     if (!resource) {
-        die("mapping the grant table");
+        err(1, "mapping the grant table");
     }
     for (size_t i = 0; i < entries; i++) {
         uint16_t type = table[i].flags & GTF_type_mask;
@@ -213,7 +200,7 @@ static size_t nominate(struct probe *probe, uint64_t first)
     }
     if (xencall2(probe->call, __HYPERVISOR_multicall,
                  (uintptr_t)probe->entries, REGION) < 0) {
-        die("nominating");
+        err(1, "nominating");
     }
     for (size_t i = 0; i < REGION; i++) {
         refused += (long)probe->entries[i].result != 0;
@@ -239,7 +226,7 @@ static int move_some(struct probe *probe, uint64_t from, uint64_t to,
 static void move(struct probe *probe, uint64_t from, uint64_t to)
 {
     if (move_some(probe, from, to, REGION)) {
-        die("moving pages");
+        err(1, "moving pages");
     }
 }
 
@@ -269,11 +256,11 @@ static void *map(struct probe *probe, uint64_t first, bool writable)
     for (size_t i = 0; mapping && i < REGION; i++) {
         if (errors[i]) {
             errno = errors[i];
-            die("mapping a page");
+            err(1, "mapping a page");
         }
     }
     if (!mapping) {
-        die("mapping pages");
+        err(1, "mapping pages");
     }
     return mapping;
 }
@@ -294,7 +281,7 @@ static void free_pages(struct probe *probe, uint64_t first)
 
     set_pfns(pfns, first);
     if (probe->hv->ops->depopulate(probe->hv, probe->domid, REGION, pfns)) {
-        die("freeing pages");
+        err(1, "freeing pages");
     }
 }
 
@@ -308,7 +295,7 @@ struct took {
 static double step_done(struct probe *probe, struct took *took, enum step step,
                         double began_us)
 {
-    double now = now_us();
+    double now = xlm_now_us();
 
     took->us[step] += now - began_us;
     if (probe->stop_after == step + 1u) {
@@ -316,7 +303,7 @@ static double step_done(struct probe *probe, struct took *took, enum step step,
         fflush(stdout);
         _exit(3);
     }
-    return now_us();
+    return xlm_now_us();
 }
 
 enum outcome { JOINED, HELD, GRANTED, NO_FRAME };
@@ -324,7 +311,7 @@ enum outcome { JOINED, HELD, GRANTED, NO_FRAME };
 static enum outcome join_paused(struct probe *probe, uint64_t first,
                                 struct took *took)
 {
-    double began_us = now_us();
+    double began_us = xlm_now_us();
 
     if (is_granted(probe, first)) {
         return GRANTED;
@@ -353,14 +340,14 @@ static enum outcome join_paused(struct probe *probe, uint64_t first,
 static void pause_domain(struct probe *probe)
 {
     if (probe->hv->ops->pause(probe->hv, probe->domid)) {
-        die("pausing");
+        err(1, "pausing");
     }
 }
 
 static void unpause_domain(struct probe *probe)
 {
     if (probe->hv->ops->unpause(probe->hv, probe->domid)) {
-        die("unpausing");
+        err(1, "unpausing");
     }
 }
 
@@ -376,11 +363,11 @@ static void join(struct probe *probe, size_t regions)
         if (!all_have_type(probe, pfn, XLM_TYPE_NOTAB)) {
             continue;
         }
-        began_us = now_us();
+        began_us = xlm_now_us();
         pause_domain(probe);
         outcomes[join_paused(probe, pfn, &took)]++;
         unpause_domain(probe);
-        took.paused_us += now_us() - began_us;
+        took.paused_us += xlm_now_us() - began_us;
         done++;
     }
     printf("joined %zu, held %zu, granted %zu, no frame %zu\n",
@@ -398,7 +385,7 @@ static void join(struct probe *probe, size_t regions)
 static void split(struct probe *probe, size_t regions)
 {
     size_t done = 0;
-    double began_us = now_us();
+    double began_us = xlm_now_us();
 
     for (uint64_t pfn = REGION; pfn < EMPTY_FIRST && done < regions;
          pfn += REGION) {
@@ -412,7 +399,7 @@ static void split(struct probe *probe, size_t regions)
         done++;
     }
     printf("split  %zu regions, %.0f us/region\n", done,
-           done ? (now_us() - began_us) / done : 0);
+           done ? (xlm_now_us() - began_us) / done : 0);
 }
 
 /* After a process that was killed: what is in the empty range goes back. */
@@ -442,7 +429,7 @@ static void open_probe(struct probe *probe, uint32_t domid,
     probe->memory = xenforeignmemory_open(NULL, 0);
     probe->granted = calloc(1, REGIONS_MOST / 8);
     if (!probe->hv || !probe->call || !probe->memory || !probe->granted) {
-        die("opening");
+        err(1, "opening");
     }
     probe->entries =
         xencall_alloc_buffer(probe->call, REGION * sizeof(*probe->entries));
@@ -455,10 +442,10 @@ static void open_probe(struct probe *probe, uint32_t domid,
         xencall_alloc_buffer(probe->call, sizeof(*probe->physmap));
     if (!probe->entries || !probe->ops || !probe->extent ||
         !probe->reservation || !probe->physmap) {
-        die("buffers for hypercalls");
+        err(1, "buffers for hypercalls");
     }
     if (probe->hv->ops->domain_info(probe->hv, domid, &probe->info)) {
-        die("the domain");
+        err(1, "the domain");
     }
 }
 
@@ -471,18 +458,18 @@ static void join_all(struct probe *probe, size_t regions)
     pause_domain(probe);
     if (probe->hv->ops->pager_enable(probe->hv, probe->domid, XLM_RING_PAGING,
                                      &ring, &fd, &port)) {
-        die("paging");
+        err(1, "paging");
     }
     printf("       %zu grants\n", read_grants(probe));
     unpause_domain(probe);
     if (probe->hv->ops->set_max_pages(probe->hv, probe->domid,
                                       probe->info.max_pages + REGION)) {
-        die("max_pages");
+        err(1, "max_pages");
     }
     join(probe, regions);
     if (probe->hv->ops->set_max_pages(probe->hv, probe->domid,
                                       probe->info.max_pages)) {
-        die("max_pages");
+        err(1, "max_pages");
     }
     (void)probe->hv->ops->pager_disable(probe->hv, probe->domid);
 }
