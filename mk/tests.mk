@@ -62,10 +62,10 @@ $(O)/tests/test_rdma: | $(FAKE_RDMA)
 
 # Those in which pages are absent, once more with access rights in place of memory
 # paging: the tests have no other mechanism of their own.
-ACCESS_TESTS := bad_destination bad_pages bad_source ballooning behind devices \
-                early_eviction endings failures fault_channel fault_matrix held_memory \
-                hostile_guest hvm_library late_library library migration pager \
-                pager_requests pager_succession platform read_ahead recover \
+ACCESS_TESTS := bad_destination bad_pages bad_source ballooning behind channel_library \
+                devices early_eviction endings failures fault_channel fault_matrix \
+                held_memory hostile_guest hvm_library late_library library lost_library \
+                migration pager pager_requests pager_succession platform read_ahead recover \
                 recover_library stalls steering take_over trace
 ACCESS_PROGRAMS := $(ACCESS_TESTS:%=$(O)/tests/test_%)
 
