@@ -60,6 +60,13 @@ def changes(before, now, tolerance=TOLERANCE):
     return rows
 
 
+def as_far_as(now, before):
+    """The report `before` without ratios that the run of `now` was not asked for."""
+    return {**before, "ratios": {name: ratio
+                                 for name, ratio in before["ratios"].items()
+                                 if name in now["ratios"]}}
+
+
 def number(value):
     return "-" if value is None else f"{value:.3g}"
 

@@ -439,11 +439,11 @@ def about_lines(about):
 
 
 def change_lines(report, kept):
-    """The comparison with the report of the last release; None: there is none."""
+    """The comparison with the report that was kept; None: there is none."""
     if kept is None:
         return []
     rows = change.changes(kept, report)
-    return ["", f"## Since the last release ({kept['about']['tree']})", "",
+    return ["", f"## Since the report that was kept ({kept['about']['tree']})", "",
             change.verdict(rows), "", *change.table(rows)]
 
 
@@ -452,7 +452,7 @@ def summary(report, kept):
     lines = ["", *goal_lines(report["goals"])]
     if kept:
         rows = change.changes(kept, report)
-        lines += ["", f"Since the last release ({kept['about']['tree']}): "
+        lines += ["", f"Since the report that was kept ({kept['about']['tree']}): "
                   f"{change.verdict(rows)}",
                   *change.table([row for row in rows if row[3]])]
     return lines

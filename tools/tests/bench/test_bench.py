@@ -261,6 +261,13 @@ class Change(unittest.TestCase):
         self.assertEqual(self.marks({"old": ratio}, {"young": ratio}),
                          {"old": change.GONE, "young": change.NEW})
 
+    def test_what_was_not_asked_for_is_not_told(self):
+        ratio = {"value": 1.0, **self.less}
+        kept = change.as_far_as({"ratios": {"young": ratio, "both": ratio}},
+                                {"format": 1, "ratios": {"old": ratio,
+                                                         "both": ratio}})
+        self.assertEqual(kept, {"format": 1, "ratios": {"both": ratio}})
+
     def test_from_nothing_to_something_is_worse(self):
         self.assertEqual(self.marks({"x": {"value": 0, **self.less}},
                                     {"x": {"value": 1, **self.less}}),
@@ -408,7 +415,7 @@ class Page(unittest.TestCase):
                      "What the stop is made of", "What a fault costs",
                      "Evicting", "The engine"):
             self.assertIn(part, text)
-        self.assertNotIn("Since the last release", text)
+        self.assertNotIn("Since the report that was kept", text)
         self.assertIn("| postcopy | 500 ms (400 to 800) | 0.08 |", text)
         self.assertIn("stop-fast-writer-64.gp", files)
         self.assertIn("faults-ssh-0.dat", files)
