@@ -290,6 +290,9 @@ static void show_postcopy(const libxl_live_migrate_stats *stats)
         show_pages("    and never sent", stats->unsent_pages);
     }
     show_pages("  that came twice", stats->duplicate_pages);
+    if (stats->unseen_writes) {
+        show_pages("  written to before they came", stats->unseen_writes);
+    }
     show_count("faults of the guest", stats->faults);
     if (stats->faults) {
         show_fault_time("  median wait", stats->fault_median_us);

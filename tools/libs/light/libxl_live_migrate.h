@@ -246,7 +246,8 @@ const char *libxl_live_migrate_pager_to_string(libxl_live_migrate_pager value);
 int libxl_live_migrate_pager_from_string(const char *name,
                                          libxl_live_migrate_pager *value);
 
-/* libxl_live_migrate_receive_params has pager */
+/* libxl_live_migrate_receive_params has pager, and libxl_live_migrate_stats
+ * unseen_writes */
 #define LIBXL_HAVE_LIVE_MIGRATE_PAGER 1
 
 /* libxl_live_migrate_params has push_order, and neighbours that adapt */

@@ -112,7 +112,9 @@
     X(SOURCE, compressed_pages, "compressed-pages", \
       "of all sent pages, those sent compressed") \
     X(SOURCE, compressed_bytes, "compressed-bytes", \
-      "octets on the wire of compressed-pages")
+      "octets on the wire of compressed-pages") \
+    X(DESTINATION, unseen_writes, "unseen-writes", \
+      "writes to absent pages that access rights did not stop")
 
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): a term of a sum */
 #define LIBXL_LIVE_MIGRATE_COUNT_ONE_(...) +1

@@ -11,6 +11,8 @@ TCP_PORT = 8002
 MOVE_LIMIT = 400        # seconds; a longer wait is a failure
 RECEIVER_PID = "/run/receiver.pid"
 TRANSPORT_PID = "/run/transport.pid"
+# Transports from a host to itself.
+WITHIN = ("local", "loop")
 SENDER_PID = "/run/sender.pid"
 STDOUT = "/run/migrate.stdout"
 
@@ -129,8 +131,9 @@ class Migration(Process):
 
     transport  "ssh", as xl does it by itself; "tcp", a connection without
                encryption, several times as fast here and easier to cut;
-               "local", a pipe to a receiver on the same host; "rdma", by
-               ssh and from there on by RDMA
+               "local", a pipe to a receiver on the same host; "loop", such a
+               connection to one on the same host; "rdma", by ssh and from
+               there on by RDMA
     postcopy   False for the stock xl's own way
     cut_at     the transport is killed once a line of xl's has this in it
     stall_at   the same, but it only stands still
@@ -146,7 +149,7 @@ class Migration(Process):
                  stall_at=None, die_at=None, when=None, apart=False):
         self.guest = guest
         self.source = guest.host
-        self.dest = guest.host if transport == "local" else other(guest.host)
+        self.dest = guest.host if transport in WITHIN else other(guest.host)
         self.receiver = None
         self.transport = transport
         words = ["xl", "migrate"]
@@ -154,7 +157,7 @@ class Migration(Process):
             words.append(f"--postcopy={when}" if when else "--postcopy")
         words += shlex.split(options)
         host = host or f"xen-{self.dest}"
-        if transport == "tcp":
+        if transport in ("tcp", "loop"):
             if postcopy:
                 receive_options += " --postcopy"
             self.receiver = listen(guest.lab, self.dest, receive_options)

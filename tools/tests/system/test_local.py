@@ -2,10 +2,13 @@
 """Moves within one host, on the Intel processor that Bochs emulates (make
 check-intel)."""
 
+from echo import Echo
 from guests import SIGN_OF_LIFE_LIMIT, HvmPatternGuest, PatternGuest
 from moving import POSTCOPY, RECOVERY_LINE
 from test_4_recovery import PAUSED, SLOW
+from test_7_balloons import await_held, must_set_memory
 from test_8_control import status
+from test_8_disk_and_network import ADDRESS, COMPLAINT
 from world import TAKES_LONG, Skip, on_request
 
 
@@ -30,9 +33,13 @@ PATIENT = "--link-timeout 0"
 ACCESS = "--pager access"
 
 
+def migrate_within(world, guest, options="", pager="", transport="local", **how):
+    return world.migrate(guest, f"{options} {PATIENT}", transport=transport,
+                         receive_options=f"{PATIENT} {pager}", **how)
+
+
 def move_within(world, guest, options="", pager="", **how):
-    return world.move(guest, f"{options} {PATIENT}", transport="local",
-                      receive_options=f"{PATIENT} {pager}", **how)
+    return migrate_within(world, guest, options, pager, **how).expect_success()
 
 
 def assert_moved_within(world, guest, moves=1, check=True):
@@ -121,8 +128,7 @@ def halves(world):
 
 def receiver_killed(world, pager=""):
     guest = pattern(world).start("a")
-    migration = world.migrate(guest, f"{SLOW} {PATIENT}", transport="local",
-                              receive_options=f"{PATIENT} {pager}")
+    migration = migrate_within(world, guest, SLOW, pager)
     migration.wait_output(POSTCOPY)
     guest.wait(guest.beat_pattern, migration.started, 60)
     world.lab.run("a", f"kill -9 {halves(world)['destination']['pid']}")
@@ -163,3 +169,65 @@ def test_local_access_linux(world):
 def test_local_access_receiver_killed(world):
     """Another one takes its place."""
     receiver_killed(world, ACCESS)
+
+
+@on_request(TAKES_LONG)
+def test_local_access_link_cut(world):
+    """The guest runs on without its link, and gets all of its memory by another."""
+    guest = pattern(world).start("a")
+    migration = migrate_within(world, guest, SLOW, ACCESS, transport="loop")
+    migration.wait_output(POSTCOPY)
+    guest.wait(guest.beat_pattern, migration.started, SIGN_OF_LIFE_LIMIT)
+    migration.kill_transport()
+    migration.expect_failure("handed over", "--migratedaway", "do not resume",
+                             RECOVERY_LINE)
+    assert migration.finish() == PAUSED
+    world.recover(migration).expect_success()
+    assert_moved_within(world, guest)
+
+
+@on_request(TAKES_LONG)
+def test_local_access_balloon(world):
+    """A guest that gives memory back at the end of the move, and one with holes."""
+    full, less = 128, 96
+    guest = world.linux(memory=full, vcpus=1, tree=4,
+                        more_config=DOM0_FIRST).start("a")
+    move_within(world, guest, pager=ACCESS)
+    must_set_memory(world, guest, less)
+    await_held(world, guest, less)
+    guest.assert_runs()
+    move_within(world, guest, pager=ACCESS)
+    await_held(world, guest, less)
+    must_set_memory(world, guest, full)
+    await_held(world, guest, full)
+    assert_moved_within(world, guest, moves=2)
+
+
+DISK_FILE = "/root/access.img"
+MIB = 1 << 20
+
+
+@on_request(TAKES_LONG)
+def test_local_access_disk_and_network(world):
+    """Back ends copy what they read and write, from and to pages that have come."""
+    lab = world.lab
+    lab.run("a", f"truncate -s {64 * MIB} {DISK_FILE} && "
+                 f"mke2fs -q -F -t ext4 {DISK_FILE} && dmesg --clear")
+    disk = lab.run("a", f"losetup --show -f {DISK_FILE}").stdout.strip()
+    guest = world.linux_with_devices(disk=disk, address=ADDRESS, vcpus=1, tree=2)
+    guest.start("a")
+    with Echo(lab, "a", ADDRESS) as echo:
+        echo.wait_progress()
+        move_within(world, guest, "--precopy-iterations 1", pager=ACCESS)
+        assert_moved_within(world, guest)
+        echo.wait_progress()
+        echo.finish()
+    lab.run("a", ["xl", "shutdown", "-w", guest.name], timeout=300)
+    guest.assert_sound()
+    lab.run("a", f"e2fsck -f -n {disk} && mkdir -p /mnt/disk && "
+                 f"mount -o ro {disk} /mnt/disk && cd /mnt/disk && "
+                 "sha256sum -c --quiet sums && cd / && umount /mnt/disk && "
+                 f"losetup -d {disk}")
+    bad = [line for line in lab.run("a", "dmesg").stdout.splitlines()
+           if COMPLAINT.search(line)]
+    assert not bad, "\n".join(bad)

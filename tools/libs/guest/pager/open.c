@@ -284,16 +284,6 @@ uint64_t xlm_pager_outstanding(struct xlm_pager *pager)
     return count;
 }
 
-uint64_t xlm_pager_written_unseen(struct xlm_pager *pager)
-{
-    uint64_t count;
-
-    pthread_mutex_lock(&pager->lock);
-    count = pager->counts.pages_written_unseen;
-    pthread_mutex_unlock(&pager->lock);
-    return count;
-}
-
 bool xlm_pager_guest_is_gone(struct xlm_pager *pager)
 {
     bool gone;
@@ -337,6 +327,7 @@ void xlm_pager_get_stats(struct xlm_pager *pager, struct xlm_wire_stats *stats,
         .behind_median = xlm_histogram_quantile(&pager->counts.behind, 500),
         .behind_most = pager->counts.behind.greatest,
         .nr_vcpus = nr_vcpus,
+        .unseen = pager->counts.pages_written_unseen,
     };
     xlm_histogram_log2(&pager->counts.waits, stats->histogram,
                        XLM_WIRE_WAIT_BUCKETS);

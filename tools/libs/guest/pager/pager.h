@@ -63,10 +63,6 @@ int xlm_pager_make_absent(struct xlm_pager *pager, size_t nr_new,
  * clock; 0: no vCPU waits. */
 uint64_t xlm_pager_waiting_since(struct xlm_pager *pager);
 
-/* How often a page was not paged in because something that bypasses access
- * rights had written to its frame.  Not 0: the guest is not sound, and its
- * move must fail. */
-uint64_t xlm_pager_written_unseen(struct xlm_pager *pager);
 /* Has a page failed to come in because the domain is being destroyed? */
 bool xlm_pager_guest_is_gone(struct xlm_pager *pager);
 /* The guest is gone: nothing is outstanding any more, and no vCPU waits. */

@@ -55,7 +55,7 @@ static int page_written_unseen(struct xlm_pager *pager,
     errno = page->error;
     xtl_log(pager->ctx->logger, XTL_CRITICAL, -1, "xlm",
             "page %#" PRIx64 " of domain %" PRIu32 " was written here before "
-            "it came (%" PRIu64 " such pages so far)",
+            "it came (%" PRIu32 " such pages so far)",
             page->pfn, pager->domid, pager->counts.pages_written_unseen);
     return xlm_fail(
         pager->ctx,

@@ -70,7 +70,7 @@ struct xlm_pager_counts {
     uint64_t pages_requested;
     uint64_t pages_pushed;
     uint64_t pages_dropped;
-    uint64_t pages_written_unseen; /* tries to page in such pages */
+    uint32_t pages_written_unseen; /* tries to page in such pages */
 };
 
 struct xlm_pager {

@@ -551,6 +551,7 @@ void xlm_take_stats(struct xlm_stats *stats, const struct xlm_wire_stats *wire,
     stats->outside = wire->outside;
     stats->blocked_us = wire->blocked_us;
     stats->duplicate_pages = wire->duplicates;
+    stats->unseen_writes = wire->unseen;
     stats->behind_median = wire->behind_median;
     stats->behind_most = wire->behind_most;
     memcpy(stats->waits.histogram, wire->histogram, sizeof(wire->histogram));

@@ -224,7 +224,7 @@ struct xlm_wire_stats {
     uint64_t histogram[XLM_WIRE_WAIT_BUCKETS];
     /* this many times of 64 bits follow: us, one sum for each vCPU */
     uint32_t nr_vcpus;
-    uint32_t reserved;
+    uint32_t unseen; /* pages written to here before they came */
 };
 
 _Static_assert(sizeof(struct xlm_wire_image_header) == 24, "wire");
