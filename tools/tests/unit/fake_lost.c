@@ -149,8 +149,8 @@ void fake_lose_link(struct fake_move *move)
     assert_int_equal(fake_move_start(move), ERROR_FAIL);
     assert_true(migration->outcome.transitioned);
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
-    assert_string_equal(fake_kept(fake_domain_id(migration->setup.source), "state"),
-                        "paused");
+    assert_string_equal(
+        fake_kept(fake_domain_id(migration->setup.source), "state"), "paused");
     assert_non_null(
         strstr(fake_kept(fake_domain_id(migration->setup.source), "reason"),
                "xl migrate-recover guest HOST"));
@@ -169,8 +169,8 @@ struct fake_move *fake_lose_in_push(uint64_t octets)
     struct fake_move *move =
         fake_lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_PAGE_DATA, octets));
 
-    fake_await_kept(fake_domain_id(move->migration->outcome.destination), "state",
-               "paused");
+    fake_await_kept(fake_domain_id(move->migration->outcome.destination),
+                    "state", "paused");
     return move;
 }
 
@@ -209,8 +209,9 @@ void fake_check_recovered(struct fake_move *move)
     assert_true(fake_libxl_has(move->ctxs[1], NAME));
     assert_non_null(target_of(migration->outcome.destination));
     assert_string_equal(target_of(migration->outcome.destination), "1234");
-    assert_string_equal(fake_kept(fake_domain_id(migration->setup.source), "state"),
-                        "complete");
+    assert_string_equal(
+        fake_kept(fake_domain_id(migration->setup.source), "state"),
+        "complete");
 }
 
 /* ---- a receiver that is killed ---- */
@@ -223,7 +224,8 @@ void fake_kill_receiver(struct fake_move *move)
 
     assert_int_equal(
         lm_id_from_text(
-            fake_kept(fake_domain_id(move->migration->setup.source), "id"), id),
+            fake_kept(fake_domain_id(move->migration->setup.source), "id"),
+            id),
         0);
     lm_memo_remove_address(directory, id);
     close(directory);
@@ -250,8 +252,8 @@ struct fake_move *fake_lose_receiver(uint64_t link_timeout)
 
     move->receive_params.link_timeout = link_timeout;
     fake_lose_link(move);
-    fake_await_kept(fake_domain_id(move->migration->outcome.destination), "state",
-               "paused");
+    fake_await_kept(fake_domain_id(move->migration->outcome.destination),
+                    "state", "paused");
     fake_kill_receiver(move);
     fake_expect_trusted(move, "0");
     return move;

@@ -37,7 +37,8 @@ static void saved_by_another(void **state)
     assert_int_equal(move->rcs[1], ERROR_FAIL);
     assert_true(move->results[1].lost);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(fake_move_recover(move, fake_uncut, &found), ERROR_FAIL);
+        assert_int_equal(fake_move_recover(move, fake_uncut, &found),
+                         ERROR_FAIL);
         assert_true(move->results[0].lost);
         assert_non_null(strstr(move->results[0].reason, "never be whole"));
         assert_string_equal(fake_kept(here, "state"), "lost");
@@ -60,13 +61,15 @@ static void gone_after_its_receiver(void **state)
     (void)state;
     assert_int_equal(
         lm_id_from_text(
-            fake_kept(fake_domain_id(move->migration->setup.source), "id"), id),
+            fake_kept(fake_domain_id(move->migration->setup.source), "id"),
+            id),
         0);
     assert_int_equal(lm_kept_open(&left, id, NULL), 0);
     left.state->domid = 12345;
     lm_kept_close(&left, false);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(fake_move_recover(move, fake_uncut, &found), ERROR_FAIL);
+        assert_int_equal(fake_move_recover(move, fake_uncut, &found),
+                         ERROR_FAIL);
         assert_true(move->results[0].lost);
     }
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
@@ -137,7 +140,8 @@ static void the_source_has_run_meanwhile(void **state)
     struct fake_move *move = fake_lose_in_push(1);
     struct fake_migration *migration = move->migration;
     libxl_live_migrate_recovery found;
-    const char *mark = fake_kept(fake_domain_id(migration->setup.source), "mark");
+    const char *mark =
+        fake_kept(fake_domain_id(migration->setup.source), "mark");
     char *before;
 
     (void)state;
@@ -148,11 +152,11 @@ static void the_source_has_run_meanwhile(void **state)
     assert_int_equal(fake_move_recover(move, fake_uncut, &found), ERROR_FAIL);
     assert_true(move->results[0].lost);
     assert_non_null(strstr(move->results[0].reason, "was resumed"));
-    assert_string_equal(fake_kept(fake_domain_id(migration->setup.source), "state"),
-                        "lost");
+    assert_string_equal(
+        fake_kept(fake_domain_id(migration->setup.source), "state"), "lost");
     /* A second call gets the same answer. */
-    assert_string_equal(fake_kept(fake_domain_id(migration->setup.source), "mark"),
-                        before);
+    assert_string_equal(
+        fake_kept(fake_domain_id(migration->setup.source), "mark"), before);
     free(before);
     fake_move_await(move);
     assert_true(move->results[1].lost);
@@ -224,7 +228,7 @@ static void halves_of_a_guest(void **state)
                      ERROR_DOMAIN_NOTFOUND);
     fake_lose_link(move);
     fake_await_kept(fake_domain_id(migration->outcome.destination), "state",
-               "paused");
+                    "paused");
     inspect(move, 0, LIBXL_LIVE_MIGRATE_HALF_LEFT, false);
     inspect(move, 1, LIBXL_LIVE_MIGRATE_HALF_ARRIVED, true);
     fake_kill_receiver(move);

@@ -369,8 +369,8 @@ static void zeroes_do_not_go_without_end(void **state)
     assert_in_range(window.in_flight, XLM_PUSH_WINDOW_SENDING + 1,
                     XLM_PUSH_WINDOW_SENDING * XLM_PAGE_SIZE /
                         XLM_PUSH_WINDOW_LEAST_OCTETS);
-    assert_int_equal(
-        xlm_push_window_credited(&window, window.in_flight, 1000), 0);
+    assert_int_equal(xlm_push_window_credited(&window, window.in_flight, 1000),
+                     0);
     assert_int_equal(window.weight, 0);
 }
 

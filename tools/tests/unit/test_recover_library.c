@@ -39,7 +39,8 @@ static void lost_and_found(void **state)
 
     (void)state;
     there = fake_domain_id(move->migration->outcome.destination);
-    assert_non_null(strstr(fake_kept(there, "reason"), "xl migrate-recover guest"));
+    assert_non_null(
+        strstr(fake_kept(there, "reason"), "xl migrate-recover guest"));
     assert_string_equal(
         fake_kept(there, "id"),
         fake_kept(fake_domain_id(move->migration->setup.source), "id"));
@@ -98,7 +99,8 @@ static void complete_and_untold(void **state)
 
 static void the_go_is_lost(void **state)
 {
-    struct fake_move *move = fake_lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_GO, 1));
+    struct fake_move *move =
+        fake_lose(CUT(FAKE_FORTH, XLM_REC_POSTCOPY_GO, 1));
     struct fake_migration *migration = move->migration;
     libxl_live_migrate_recovery found;
 
@@ -144,7 +146,8 @@ static void asked_where_it_is_not_known(void **state)
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
     assert_false(fake_domain_running(move->migration->setup.source));
     fake_keep(here, "id", "00112233445566778899aabbccddeef");
-    assert_int_equal(fake_move_recover(move, fake_uncut, &found), ERROR_NOTFOUND);
+    assert_int_equal(fake_move_recover(move, fake_uncut, &found),
+                     ERROR_NOTFOUND);
     fake_keep(here, "id", id);
     fake_keep(here, "name", NAME);
     fake_check_recovered(move);
@@ -395,7 +398,7 @@ static void another_uuid_there(void **state)
     fake_lose_link(move);
     memset(fake_uuid_there, 0, sizeof(fake_uuid_there));
     fake_await_kept(fake_domain_id(migration->outcome.destination), "state",
-               "paused");
+                    "paused");
     fake_kill_receiver(move);
     assert_int_equal(fake_move_recover(move, fake_uncut, &found), 0);
     assert_int_equal(found, LIBXL_LIVE_MIGRATE_RECOVERY_COMPLETE);

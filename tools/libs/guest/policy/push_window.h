@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  * How many pushed pages may be under way in the postcopy phase: pure policy.
  *
- * A requested page queues behind all pages that are under way.  Pages of zeroes
- * and compressed ones are shorter on the wire, so pages are weighed: windows
- * are in pages of full length.  The product of
- * a path's rate and its round trip while it is empty fills the path; pages
- * beyond that wait in a queue.  So the policy measures both.  It measures the
- * empty path first, and again now and then, with one sending at a time.  The
- * rate is that of credit, the best of the last round trips: lower ones are
- * mostly noise of busy hosts.
+ * A requested page queues behind all pages that are under way.  Pages of
+ * zeroes and compressed ones are shorter on the wire, so pages are weighed:
+ * windows are in pages of full length.  The product of a path's rate and its
+ * round trip while it is empty fills the path; pages beyond that wait in a
+ * queue.  So the policy measures both.  It measures the empty path first, and
+ * again now and then, with one sending at a time.  The rate is that of credit,
+ * the best of the last round trips: lower ones are mostly noise of busy hosts.
  *
  * While the guest requests pages, little more is under way than fills the
  * path.  While it is idle no vCPU waits: then the pages of a round trip more
@@ -56,8 +55,8 @@ struct xlm_push_window {
     bool grows;          /* ... which a long path may exceed */
     uint32_t in_flight;  /* pages under way, of any length ... */
     uint64_t weight;     /* ... and their weight in octets */
-    uint64_t empty_us;  /* round trip of the empty path; 0: being measured */
-    uint64_t looked_us; /* when that measurement began */
+    uint64_t empty_us;   /* round trip of the empty path; 0: being measured */
+    uint64_t looked_us;  /* when that measurement began */
     /* Round trips in a row that brought no much better rate: after a few the
      * rate is known. */
     uint32_t rounds_alike;
@@ -83,10 +82,11 @@ struct xlm_push_window {
 };
 
 /* Unless the guest is idle, a requested page is never behind more than `most`
- * pages of full length, or three times XLM_PUSH_WINDOW_SENDING if that is more, plus one
- * sending for every turn of the background but the first that it waits for.
- * With `grows` and a long path that holds for XLM_PUSH_WINDOW_LONG_TIMES as
- * many: pages that fill the path are no queue. */
+ * pages of full length, or three times XLM_PUSH_WINDOW_SENDING if that is
+ * more, plus one sending for every turn of the background but the first that
+ * it waits for.  With `grows` and a long path that holds for
+ * XLM_PUSH_WINDOW_LONG_TIMES as many: pages that fill the path are no
+ * queue. */
 void xlm_push_window_init(struct xlm_push_window *window, uint32_t most,
                           bool grows);
 /* How many pages of full length may be under way now, in all. */

@@ -376,8 +376,8 @@ struct xlm_pusher *xlm_pusher_open(struct xlm_saver *saver)
         .record = XLM_RECORD_EMPTY,
     };
     if (xlm_push_shared_init(&pusher->shared) ||
-        xlm_push_plan_init(&pusher->shared.plan,
-                           saver->sets.outstanding.limit, &tuning) ||
+        xlm_push_plan_init(&pusher->shared.plan, saver->sets.outstanding.limit,
+                           &tuning) ||
         (saver->streams && xlm_push_plan_remember(&pusher->shared.plan)) ||
         xlm_source_memory_open(&pusher->memory, saver->ctx->hypervisor,
                                saver->params->domid)) {
