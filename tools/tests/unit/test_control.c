@@ -328,13 +328,19 @@ static void figures_can_wait(void **state)
     assert_string_equal(fake_store_get(BASE "/precopy-pages"), "1");
     control.view.phase = LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED;
     control.view.stats.precopy_pages = 2;
+    control.view.stats.outstanding = 8;
     control.view.mark = (struct xlm_mark){.is_set = true, .tot_pages = 9};
     publish(&control, false);
     assert_string_equal(fake_store_get(BASE "/phase"), "suspended");
     assert_string_equal(fake_store_get(BASE "/mark"), "9");
+    assert_string_equal(fake_store_get(BASE "/outstanding-pages"), "8");
     assert_string_equal(fake_store_get(BASE "/precopy-pages"), "1");
     publish(&control, true);
     assert_string_equal(fake_store_get(BASE "/precopy-pages"), "2");
+    control.view.stats.precopy_pages = 3;
+    control.view.paused = true;
+    publish(&control, false);
+    assert_string_equal(fake_store_get(BASE "/precopy-pages"), "3");
     xs_close(control.xs);
 }
 

@@ -355,17 +355,21 @@ static bool show(struct lm_control *control, xs_transaction_t t)
 }
 
 /* From the suspend until the guest has its first pages, dom0's processors are
- * for that, and they may be few. */
-static bool is_hurried(libxl_live_migrate_phase phase)
+ * for that, and they may be few.  A migration that is paused has time. */
+static bool is_hurried(const struct lm_view *view)
 {
-    return phase >= LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED &&
-           phase <= LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY;
+    return view->phase >= LIBXL_LIVE_MIGRATE_PHASE_SUSPENDED &&
+           view->phase <= LIBXL_LIVE_MIGRATE_PHASE_POSTCOPY && !view->paused;
 }
 
-/* Dozens of figures can wait until they are due. */
+/* Dozens of figures can wait until they are due; but not what the guest lacks,
+ * which is asked for when this process has been killed. */
 static void hold_figures_back(struct lm_control *control)
 {
+    const uint64_t outstanding = control->showing.stats.outstanding;
+
     control->showing.stats = control->shown.stats;
+    control->showing.stats.outstanding = outstanding;
     control->showing.outside = control->shown.outside;
     control->showing.elapsed_ms = control->shown.elapsed_ms;
 }
@@ -376,7 +380,7 @@ void lm_control_publish(struct lm_control *control)
 
     control->showing = lm_control_look(control);
     if (now_us < control->due_us && control->anything_shown &&
-        is_hurried(control->showing.phase)) {
+        is_hurried(&control->showing)) {
         hold_figures_back(control);
     } else {
         control->due_us = now_us + PUBLISH_US;
