@@ -126,17 +126,26 @@ def halves(world):
     return {seen["role"]: seen for seen in status(world, "a")}
 
 
-def receiver_killed(world, pager=""):
+def lost_and_recovered(world, lose, pager="", **how):
+    """A migration that `lose(migration)` ends while the guest runs as the new
+    domain, and another connection that goes on."""
     guest = pattern(world).start("a")
-    migration = migrate_within(world, guest, SLOW, pager)
+    migration = migrate_within(world, guest, SLOW, pager, **how)
     migration.wait_output(POSTCOPY)
     guest.wait(guest.beat_pattern, migration.started, 60)
-    world.lab.run("a", f"kill -9 {halves(world)['destination']['pid']}")
+    lose(migration)
     migration.expect_failure("handed over", "--migratedaway", "do not resume",
                              RECOVERY_LINE)
     assert migration.finish() == PAUSED
     world.recover(migration).expect_success()
     assert_moved_within(world, guest)
+
+
+def receiver_killed(world, pager=""):
+    def kill(_):
+        world.lab.run("a", f"kill -9 {halves(world)['destination']['pid']}")
+
+    lost_and_recovered(world, kill, pager)
 
 
 @on_request(TAKES_LONG)
@@ -174,21 +183,13 @@ def test_local_access_receiver_killed(world):
 @on_request(TAKES_LONG)
 def test_local_access_link_cut(world):
     """The guest runs on without its link, and gets all of its memory by another."""
-    guest = pattern(world).start("a")
-    migration = migrate_within(world, guest, SLOW, ACCESS, transport="loop")
-    migration.wait_output(POSTCOPY)
-    guest.wait(guest.beat_pattern, migration.started, SIGN_OF_LIFE_LIMIT)
-    migration.kill_transport()
-    migration.expect_failure("handed over", "--migratedaway", "do not resume",
-                             RECOVERY_LINE)
-    assert migration.finish() == PAUSED
-    world.recover(migration).expect_success()
-    assert_moved_within(world, guest)
+    lost_and_recovered(world, lambda migration: migration.kill_transport(), ACCESS,
+                       transport="loop")
 
 
 @on_request(TAKES_LONG)
 def test_local_access_balloon(world):
-    """A guest that gives memory back at the end of the move, and one with holes."""
+    """A guest that gives memory back after a move, and is moved with these holes."""
     full, less = 128, 96
     guest = world.linux(memory=full, vcpus=1, tree=4,
                         more_config=DOM0_FIRST).start("a")

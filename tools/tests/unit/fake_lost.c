@@ -130,11 +130,9 @@ static void show_destination(struct fake_migration *migration)
 
 struct fake_move *fake_lost_new(struct fake_cut cut)
 {
-    struct fake_move *move = calloc(1, sizeof(*move));
     struct fake_migration *migration = fake_migration_new(PAGES, VCPUS);
+    struct fake_move *move = fake_move_new(migration, NAME, INCOMING, cut);
 
-    fake_move_init(move, migration, NAME, INCOMING);
-    fake_move_cut(move, cut);
     migration->script.at_build = show_destination;
     migration->script.at_run = assert_withheld;
     fake_keep(fake_domain_id(migration->setup.source), NULL, "");
@@ -172,12 +170,6 @@ struct fake_move *fake_lose_in_push(uint64_t octets)
     fake_await_kept(fake_domain_id(move->migration->outcome.destination),
                     "state", "paused");
     return move;
-}
-
-void fake_lost_free(struct fake_move *move)
-{
-    fake_move_dispose(move);
-    free(move);
 }
 
 /* ---- another connection ---- */
@@ -263,5 +255,5 @@ void fake_bury(struct fake_move *move)
 {
     fake_domain_destroy(move->migration->outcome.destination);
     fake_guest_stop(move->migration->setup.guest);
-    fake_lost_free(move);
+    fake_move_free(move);
 }

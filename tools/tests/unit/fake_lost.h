@@ -33,7 +33,6 @@ extern uint8_t fake_uuid_there[16];
 void fake_expect_trusted(struct fake_move *move, const char *value);
 
 struct fake_move *fake_lost_new(struct fake_cut cut);
-void fake_lost_free(struct fake_move *move);
 
 /* The connection is lost after the go; the receiving call is under way. */
 void fake_lose_link(struct fake_move *move);

@@ -56,6 +56,23 @@ void fake_move_dispose(struct fake_move *move)
     fake_libxl_free(move->ctxs[1]);
 }
 
+struct fake_move *fake_move_new(struct fake_migration *migration,
+                                const char *name, const char *incoming,
+                                struct fake_cut cut)
+{
+    struct fake_move *move = calloc(1, sizeof(*move));
+
+    fake_move_init(move, migration, name, incoming);
+    fake_move_cut(move, cut);
+    return move;
+}
+
+void fake_move_free(struct fake_move *move)
+{
+    fake_move_dispose(move);
+    free(move);
+}
+
 static void *receive(void *data)
 {
     struct fake_move *move = data;

@@ -34,6 +34,11 @@ void fake_move_init(struct fake_move *move, struct fake_migration *migration,
  * xenstore, which is empty, so no domain number may be used twice. */
 void fake_move_cut(struct fake_move *move, struct fake_cut cut);
 void fake_move_dispose(struct fake_move *move);
+/* The same with memory of its own, and such a connection. */
+struct fake_move *fake_move_new(struct fake_migration *migration,
+                                const char *name, const char *incoming,
+                                struct fake_cut cut);
+void fake_move_free(struct fake_move *move);
 
 /* Make both calls.  Returns when the sending call has ended, with its rc.  The
  * receiving call may go on until fake_move_await(), which is harmless if it

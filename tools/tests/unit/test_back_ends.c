@@ -263,11 +263,9 @@ static void check_distrust(struct fake_migration *migration)
 
 static struct fake_move *new_move(struct fake_cut cut)
 {
-    struct fake_move *move = calloc(1, sizeof(*move));
     struct fake_migration *migration = fake_migration_new(PAGES, VCPUS);
+    struct fake_move *move = fake_move_new(migration, NAME, INCOMING, cut);
 
-    fake_move_init(move, migration, NAME, INCOMING);
-    fake_move_cut(move, cut);
     migration->script.at_build = build;
     migration->script.at_run = check_distrust;
     fake_store_put(kept(fake_domain_id(migration->setup.source), ""), "");
@@ -290,8 +288,7 @@ static void check_whole(struct fake_move *move)
 
 static void free_move(struct fake_move *move)
 {
-    fake_move_dispose(move);
-    free(move);
+    fake_move_free(move);
     fake_store_clear();
 }
 

@@ -109,7 +109,7 @@ static void with_a_fault_channel(void **state)
                          way);
             fake_link_free(second.visit.link);
         }
-        fake_lost_free(move);
+        fake_move_free(move);
     }
 }
 
@@ -146,7 +146,7 @@ static void a_fault_channel_of_nothing(void **state)
     fake_link_free(second.visit.link);
     move->migration->outcome.link =
         fake_link_new(&move->migration->script.cut);
-    fake_lost_free(move);
+    fake_move_free(move);
 }
 
 int main(void)

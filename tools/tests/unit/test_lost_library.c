@@ -46,7 +46,7 @@ static void saved_by_another(void **state)
     assert_true(fake_libxl_has(move->ctxs[0], AWAY));
     assert_false(fake_domain_running(migration->setup.source));
     fake_guest_stop(migration->setup.guest);
-    fake_lost_free(move);
+    fake_move_free(move);
 }
 
 /* No process has seen how the guest ended.  (The call of the dead receiver
@@ -130,7 +130,7 @@ static void the_source_is_lost(void **state)
         migration->outcome.destination); /* vCPUs that wait for ever */
     fake_guest_stop(migration->setup.guest);
     assert_int_equal(fake_guest_errors(migration->setup.guest), 0);
-    fake_lost_free(move);
+    fake_move_free(move);
 }
 
 /* This happens before the process that recovers the guest has begun: the
@@ -164,7 +164,7 @@ static void the_source_has_run_meanwhile(void **state)
     fake_domain_stop(migration->outcome.destination);
     fake_guest_stop(migration->setup.guest);
     assert_int_equal(fake_guest_errors(migration->setup.guest), 0);
-    fake_lost_free(move);
+    fake_move_free(move);
 }
 
 /* ---- which half a domain is ---- */

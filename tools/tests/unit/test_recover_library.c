@@ -49,7 +49,7 @@ static void lost_and_found(void **state)
     move->receive_params.trace = path;
     fake_check_recovered(move);
     assert_int_equal(access(path, F_OK), -1);
-    fake_lost_free(move);
+    fake_move_free(move);
 }
 
 /* The source domain's highest pfn has grown: the migration is the same. */
@@ -61,7 +61,7 @@ static void found_though_it_has_grown(void **state)
     (void)state;
     fake_domain_grow(migration->setup.source, 3 * migration->setup.nr_pfns);
     fake_check_recovered(move);
-    fake_lost_free(move);
+    fake_move_free(move);
 }
 
 static void lost_three_times_more(void **state)
@@ -82,7 +82,7 @@ static void lost_three_times_more(void **state)
             "paused");
     }
     fake_check_recovered(move);
-    fake_lost_free(move);
+    fake_move_free(move);
 }
 
 /* The receiving call has ended well, and the source does not know that. */
@@ -94,7 +94,7 @@ static void complete_and_untold(void **state)
     (void)state;
     fake_move_await(move);
     fake_check_recovered(move);
-    fake_lost_free(move);
+    fake_move_free(move);
 }
 
 static void the_go_is_lost(void **state)
@@ -123,7 +123,7 @@ static void the_go_is_lost(void **state)
     /* Nothing is left to recover. */
     assert_int_equal(fake_move_recover(move, fake_uncut, &found), ERROR_INVAL);
     assert_true(fake_domain_running(migration->setup.source));
-    fake_lost_free(move);
+    fake_move_free(move);
 }
 
 /* Another host, or one that has been started anew. */
@@ -151,7 +151,7 @@ static void asked_where_it_is_not_known(void **state)
     fake_keep(here, "id", id);
     fake_keep(here, "name", NAME);
     fake_check_recovered(move);
-    fake_lost_free(move);
+    fake_move_free(move);
 }
 
 /* The guest with that id has other pages: the source lies, or is confused. */
@@ -170,7 +170,7 @@ static void asked_for_another_guest(void **state)
     assert_non_null(strstr(move->results[0].reason, "knows nothing"));
     fake_domain_set_handle(move->migration->setup.source, own);
     fake_check_recovered(move);
-    fake_lost_free(move);
+    fake_move_free(move);
 }
 
 static void a_guest_that_was_never_moved(void **state)
@@ -201,7 +201,7 @@ static void a_guest_that_was_never_moved(void **state)
                          fake_domain_id(move->migration->setup.source), -1, -1,
                          &move->params, &move->results[0], NULL, NULL),
                      ERROR_INVAL);
-    fake_lost_free(move);
+    fake_move_free(move);
 }
 
 /* ---- a receiver that is killed ---- */
@@ -454,7 +454,7 @@ static void cleaning_up(void **state)
     /* The first outcome that was noted stays. */
     assert_int_equal(lm_memo_put(id, XLM_GUEST_COMPLETE), 0);
     assert_int_equal(lm_memo_get(id), XLM_GUEST_NEVER_RAN);
-    fake_lost_free(move);
+    fake_move_free(move);
 }
 
 int main(void)
